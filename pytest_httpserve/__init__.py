@@ -1,0 +1,50 @@
+"""A real HTTP server for every test. The names below are loaded when they are first used (PEP 562)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_httpserve.errors import HTTPServeError, ServerFailure, UsageError
+    from pytest_httpserve.scripting.httpserve import HTTPServe
+    from pytest_httpserve.scripting.journal import Exchange
+    from pytest_httpserve.scripting.request import Request
+    from pytest_httpserve.scripting.responses import Response
+    from pytest_httpserve.scripting.routes import Route
+
+__version__ = "0.1.0"
+
+_ROOMS = {
+    "Exchange": "scripting.journal",
+    "HTTPServe": "scripting.httpserve",
+    "HTTPServeError": "errors",
+    "Request": "scripting.request",
+    "Response": "scripting.responses",
+    "Route": "scripting.routes",
+    "ServerFailure": "errors",
+    "UsageError": "errors",
+}
+
+__all__ = [
+    "Exchange",
+    "HTTPServe",
+    "HTTPServeError",
+    "Request",
+    "Response",
+    "Route",
+    "ServerFailure",
+    "UsageError",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _ROOMS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,28 @@
+"""Every exception of the project. Those with an HTTP answer carry its status."""
+
+from __future__ import annotations
+
+
+class HTTPServeError(Exception):
+    """The root of all exceptions that the project raises on its own account."""
+
+
+class RequestError(HTTPServeError):
+    """A request that cannot be served as it was sent.
+
+    ``status`` is the status code to answer with; ``reason`` the reason phrase of that answer, None for the standard
+    one; ``str(error)`` says what is wrong with the request, in one clause.
+    """
+
+    def __init__(self, status: int, detail: str, *, reason: str | None = None) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.reason = reason
+
+
+class UsageError(HTTPServeError, ValueError):
+    """A wrong value, refused where it was given: the message names the value and what would be right."""
+
+
+class ServerFailure(HTTPServeError, AssertionError):
+    """What went wrong on a server during a test: requests that nothing answered, handlers that failed or hang."""

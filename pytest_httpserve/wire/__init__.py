@@ -1,0 +1,55 @@
+"""HTTP/1.1 as bytes (RFC 9110, RFC 9112). Nothing in here does I/O."""
+
+from pytest_httpserve.wire.framing import (
+    CHUNKED,
+    NO_BODY,
+    UNTIL_CLOSE,
+    ChunkedDecoder,
+    FixedDecoder,
+    Framing,
+    UntilCloseDecoder,
+    body_decoder,
+    encode_chunk,
+    encode_last_chunk,
+    expects_continue,
+    keeps_alive,
+    request_framing,
+    response_framing,
+)
+from pytest_httpserve.wire.grammar import Limits
+from pytest_httpserve.wire.head import (
+    RequestLine,
+    Target,
+    check_host,
+    parse_fields,
+    parse_request_line,
+    parse_target,
+    response_head,
+)
+from pytest_httpserve.wire.headers import Headers
+
+__all__ = [
+    "CHUNKED",
+    "NO_BODY",
+    "UNTIL_CLOSE",
+    "ChunkedDecoder",
+    "FixedDecoder",
+    "Framing",
+    "Headers",
+    "Limits",
+    "RequestLine",
+    "Target",
+    "UntilCloseDecoder",
+    "body_decoder",
+    "check_host",
+    "encode_chunk",
+    "encode_last_chunk",
+    "expects_continue",
+    "keeps_alive",
+    "parse_fields",
+    "parse_request_line",
+    "parse_target",
+    "request_framing",
+    "response_framing",
+    "response_head",
+]

@@ -1,0 +1,212 @@
+"""A message's head: bytes to request line and headers, response head to bytes (RFC 9112 sections 2 to 5)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+from pytest_httpserve.errors import RequestError
+from pytest_httpserve.wire import grammar
+from pytest_httpserve.wire.grammar import DEFAULT_LIMITS, Limits
+from pytest_httpserve.wire.headers import Field, Headers
+
+Version = tuple[int, int]
+
+_BARE_LF = re.compile(r"(?<!\r)\n")
+
+
+class RequestLine(NamedTuple):
+    """Method, raw target and HTTP version, as in ``("GET", "/a?b", (1, 1))``."""
+
+    method: str
+    target: str
+    version: Version
+
+
+class Target(NamedTuple):
+    """A request's target, taken apart but not decoded (RFC 9112 section 3.2).
+
+    ``path`` and ``query`` are percent-encoded as sent; ``query`` is None where there is no question mark.
+    ``authority`` is set for the absolute and the authority form, ``scheme`` for the absolute one.
+    """
+
+    form: Literal["origin", "absolute", "authority", "asterisk"]
+    path: str
+    query: str | None = None
+    authority: str | None = None
+    scheme: str | None = None
+
+
+def parse_request_line(line: bytes, *, limits: Limits = DEFAULT_LIMITS) -> RequestLine:
+    """Parse ``line``, which ends with its CRLF.
+
+    Raises RequestError: 400 for what is no request line, 414 for one longer than ``limits.request_line``,
+    505 for a version other than 1.x.
+    """
+    _check_length(line, limits)
+    text = line.decode("latin-1")
+    if not text.endswith("\r\n"):
+        raise RequestError(400, f"the request line does not end with CRLF: {text!r}")
+    match = grammar.REQUEST_LINE.fullmatch(text, 0, len(text) - 2)
+    if match is None:
+        raise RequestError(400, _what_is_wrong_with_request_line(text[:-2]))
+    method, target, major, minor = match.groups()
+    if major != "1":
+        raise RequestError(505, f"HTTP/{major}.{minor} is not spoken here, HTTP/1.1 and HTTP/1.0 are")
+    return RequestLine(method, target, (1, int(minor)))
+
+
+def _check_length(line: bytes, limits: Limits) -> None:
+    if len(line) > limits.request_line + 2:
+        raise RequestError(414, f"the request line is longer than {limits.request_line} bytes")
+
+
+def _what_is_wrong_with_request_line(line: str) -> str:
+    words = line.split(" ")
+    if len(words) != 3:
+        return f"a request line is method, target and version with one space between them, not {line!r}"
+    method, target, version = words
+    if not grammar.TOKEN.fullmatch(method):
+        return f"the method is no token: {method!r}"
+    if "#" in target:
+        return f"a target has no fragment: {target!r}"
+    if not re.fullmatch(rf"{grammar.VCHAR}+", target):
+        return f"the target has octets that must be percent-encoded: {target!r}"
+    return f"the version is not of the form HTTP/1.1: {version!r}"
+
+
+def parse_target(target: str, method: str) -> Target:
+    """Take a request's target apart, in any of its four forms.
+
+    Raises RequestError (400) for a target that has none of them, or not the one its method asks for.
+    """
+    if method == "CONNECT":
+        match = grammar.AUTHORITY_FORM.fullmatch(target)
+        # RFC 9110 section 9.3.6: an invalid port must be refused
+        if match is None or not grammar.HOST.fullmatch(target) or int(match[1]) > 65_535:
+            raise RequestError(400, f"CONNECT takes host:port as its target, not {target!r}")
+        return Target("authority", "", authority=target)
+    if target.startswith("/"):
+        path, mark, query = target.partition("?")
+        return Target("origin", path, query if mark else None)
+    if target == "*":
+        if method != "OPTIONS":
+            raise RequestError(400, f"the target * belongs to OPTIONS, not to {method}")
+        return Target("asterisk", "*")
+    match = grammar.ABSOLUTE_FORM.fullmatch(target)
+    if match is None:
+        raise RequestError(400, f"the target is neither a path that begins with / nor a whole URL: {target!r}")
+    scheme, authority, path, absolute_query = match.groups()
+    # RFC 9110 section 4.2.1: a URL without a host is invalid
+    if authority[:1] in ("", ":") or not grammar.HOST.fullmatch(authority):
+        raise RequestError(400, f"the target's authority is no host[:port]: {target!r}")
+    return Target("absolute", path or "/", absolute_query, authority, scheme.lower())
+
+
+def parse_fields(
+    block: bytes, *, limits: Limits = DEFAULT_LIMITS, bare_lf: bool = False, size: int | None = None
+) -> Headers:
+    """Parse field lines, each with its CRLF, up to but without the blank line that ends them.
+
+    ``bare_lf`` takes LF for CRLF, too. ``size`` is the largest size of the whole block in bytes
+    (``limits.head`` if None). Raises RequestError: 400 for a line that is no field, 431 past a limit.
+    """
+    most = limits.head if size is None else size
+    if len(block) > most:
+        raise RequestError(431, f"the header fields take more than {most} bytes")
+    text = block.decode("latin-1")
+    if bare_lf:
+        text = _BARE_LF.sub("\r\n", text)
+    count = text.count("\n")
+    if count > limits.header_count:
+        raise RequestError(431, f"there are more than {limits.header_count} header fields", reason="Too many headers")
+    if len(text) > limits.header_line and max(map(len, text.split("\n"))) > limits.header_line + 1:
+        raise RequestError(431, f"a header field is longer than {limits.header_line} bytes", reason="Line too long")
+    fields = grammar.FIELD_LINE.findall(text)
+    # A match takes one whole line, from its beginning to its LF: fewer matches than LFs, and a line is no field.
+    if len(fields) != count or (text and text[-1] != "\n"):
+        raise RequestError(400, _what_is_wrong_with_fields(text))
+    if " \r" in text or "\t\r" in text:
+        fields = [(name, value.rstrip(" \t")) for name, value in fields]
+    return Headers(fields)
+
+
+def _what_is_wrong_with_fields(text: str) -> str:
+    line = next(line for line in re.findall(r"[^\n]*\n|[^\n]+", text) if not grammar.FIELD_LINE.fullmatch(line))
+    if not line.endswith("\r\n"):
+        return f"a header line does not end with CRLF: {line!r}"
+    line = line[:-2]
+    name, colon, value = line.partition(":")
+    if line[:1] in (" ", "\t"):
+        return f"a header is folded over two lines, or has blanks before its name: {line!r}"
+    if not colon:
+        return f"a header line has no colon: {line!r}"
+    if name.rstrip(" \t") != name:
+        return f"there is a blank between a header's name and its colon: {line!r}"
+    if not grammar.FIELD_NAME.fullmatch(name):
+        return f"a header's name is no token: {name!r}"
+    return f"the value of the header {name} has a control character: {value!r}"
+
+
+def check_host(headers: Headers, version: Version) -> None:
+    """Refuse a request that does not say once which host it means (RFC 9112 section 3.2).
+
+    HTTP/1.0 may leave Host out. Raises RequestError (400) for no Host, several, or one that is no ``host[:port]``.
+    """
+    host = headers.get("host")
+    if host is None:
+        if version >= (1, 1):
+            raise RequestError(400, "HTTP/1.1 asks for a Host header, and there is none")
+    elif not grammar.HOST.fullmatch(host):
+        # Several lines come here, too: ", " joins them, and no host has a blank.
+        hosts = headers.get_all("host")
+        if len(hosts) > 1:
+            raise RequestError(400, f"there is more than one Host header: {hosts}")
+        raise RequestError(400, f"the Host header is no host[:port]: {host!r}")
+
+
+def response_head(status: int, reason: str, fields: Iterable[Field], *, version: str = "HTTP/1.1") -> bytes:
+    """A response's status line and field lines with the blank line after them, as bytes.
+
+    Raises ValueError for a name, value or reason that would not stand on one line of the head.
+    """
+    lines = [f"{version} {status} {reason}\r\n"]
+    for name, value in fields:
+        lines.append(f"{name}: {value}\r\n")
+    lines.append("\r\n")
+    text = "".join(lines)
+    # One look at the whole: more line ends than lines means that one came with a value.
+    if text.count("\n") != len(lines) or text.count("\r") != len(lines) or "\0" in text:
+        raise ValueError(f"CR, LF or NUL in a response's head: {text!r}")
+    return text.encode("latin-1")
+
+
+@lru_cache(maxsize=256)
+def check_field(name: str, value: str) -> None:
+    """Refuse a field that cannot stand on the wire: raises ValueError for a name that is no token, for CR, LF or NUL
+    in the value, and for a value outside ISO-8859-1."""
+    if not grammar.FIELD_NAME.fullmatch(name):
+        raise ValueError(f"a header's name must be a token (RFC 9110 section 5.1), not {name!r}")
+    if not re.fullmatch(grammar.FIELD_VALUE, value):
+        raise ValueError(f"the value of the header {name} cannot be sent: {value!r}")
+
+
+def parse_lenient_request_line(line: bytes, *, limits: Limits = DEFAULT_LIMITS) -> RequestLine:
+    """Parse a request line as ``http.server`` takes it: any run of blanks between its words, LF alone at its end,
+    octets that should be percent-encoded, HTTP/0.9 with its version or, for GET, without one (version ``(0, 9)``).
+
+    Raises RequestError as ``parse_request_line`` does.
+    """
+    _check_length(line, limits)
+    words = line.decode("latin-1").strip(" \t\r\n").split()
+    if len(words) == 2 and words[0] == "GET":
+        return RequestLine("GET", words[1], (0, 9))
+    if len(words) != 3 or not grammar.TOKEN.fullmatch(words[0]):
+        return parse_request_line(" ".join(words).encode("latin-1") + b"\r\n", limits=limits)
+    method, target, version = words
+    if version == "HTTP/0.9":
+        return RequestLine(method, target, (0, 9))
+    parsed = parse_request_line(f"{method} / {version}\r\n".encode("latin-1"), limits=limits)
+    return parsed._replace(target=target)
