@@ -1,0 +1,443 @@
+"""BaseHTTPRequestHandler: from a request's bytes to a ``do_*`` method, and from its calls to a response."""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import socket
+import socketserver
+import sys
+import time
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pytest_httpserve.errors import RequestError
+from pytest_httpserve.server.connection import Connection, FileSource, Reader, Writer
+from pytest_httpserve.server.dates import http_date
+from pytest_httpserve.wire import framing, head
+from pytest_httpserve.wire.grammar import DEFAULT_LIMITS, Limits
+from pytest_httpserve.wire.headers import Headers
+
+if TYPE_CHECKING:
+    from email.message import Message
+
+ERROR_PAGE = """\
+<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>%(code)d %(message)s</title>
+<h1>%(code)d %(message)s</h1>
+<p>%(explain)s</p>
+</html>
+"""
+
+# RFC 9112 section 2.2: a server should ignore at least one empty line before the request line.
+_MOST_EMPTY_LINES = 8
+_CONTROL_CHARACTERS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))} | {ord("\\"): r"\\"}
+_MONTHS = (None, "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+class _MessageClass:
+    """``http.client.HTTPMessage``, imported when a handler first wants it: it brings ``email`` and ``ssl`` along."""
+
+    def __get__(self, instance: object, owner: type) -> type[Message]:
+        from http.client import HTTPMessage
+
+        BaseHTTPRequestHandler.MessageClass = HTTPMessage
+        return HTTPMessage
+
+
+class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
+    """Serves the requests of one connection: a request with the method ``SPAM`` is answered by ``do_SPAM()``.
+
+    A subclass defines such methods. In them, ``command``, ``path`` (the target as sent), ``request_version``,
+    ``headers``, ``requestline``, ``client_address`` and ``server`` tell what was asked; ``rfile`` gives the body and
+    ends where it ends; the answer is ``send_response``, ``send_header`` for each header, ``end_headers``, and writes to
+    ``wfile``. With ``protocol_version = "HTTP/1.1"`` connections are kept open where both sides can.
+
+    ``timeout`` (seconds; None for no limit) bounds every wait for the client: for its next request, for a whole
+    request head, for each 64 KiB of a body, for each write. ``limits`` are the sizes taken. ``strict`` refuses what
+    RFC 9112 refuses; without it, HTTP/0.9, extra blanks in the request line, LF for CRLF and HTTP/1.1 without Host are
+    taken, as ``http.server`` takes them.
+    """
+
+    server_version = "pytest-httpserve/0.1.0"
+    sys_version = "Python/" + sys.version.split(maxsplit=1)[0]
+    error_message_format = ERROR_PAGE
+    error_content_type = "text/html;charset=utf-8"
+    protocol_version = "HTTP/1.0"
+    default_request_version = "HTTP/0.9"
+    MessageClass: ClassVar[Any] = _MessageClass()  # any class like email.message.Message
+    responses: ClassVar[dict[int, tuple[str, str]]] = {
+        status: (status.phrase, status.description) for status in HTTPStatus
+    }
+    monthname: ClassVar[list[str | None]] = list(_MONTHS)
+    weekdayname: ClassVar[list[str]] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+
+    timeout: ClassVar[float | None] = 60.0
+    disable_nagle_algorithm = True
+    limits: ClassVar[Limits] = DEFAULT_LIMITS
+    strict: ClassVar[bool] = False
+
+    # None until the first request line was taken.
+    command: str | None = None
+    path: str
+    request_version: str
+    requestline: str = ""
+    raw_requestline: bytes
+    headers: Message
+    close_connection: bool = True
+
+    _connection: Connection | None = None  # None when run over something that is no socket
+    _headers_buffer: list[bytes]
+    _fields: Headers  # the headers as the wire has them
+    _version: head.Version = (1, 1)
+    _status: int | None = None  # of the final response, once it is given
+    _declared: int | None = None  # the Content-Length of the response
+    _delimited = False  # whether the response says where it ends
+    _connection_said = False
+    _linger = False
+
+    # One connection
+
+    def setup(self) -> None:
+        """Make ``rfile`` and ``wfile`` of the connection."""
+        self._headers_buffer = []
+        if not isinstance(self.request, socket.socket):
+            super().setup()
+            return
+        self.connection = self.request
+        track = getattr(self.server, "track", None)
+        made = track(self.request, self.client_address) if track else Connection(self.request, self.client_address)
+        self._connection = connection = made
+        connection.begin(self.timeout, nodelay=self.disable_nagle_algorithm)
+        self.rfile = Reader(connection, limits=self.limits, read_ahead=self.rbufsize != 0)
+        self.wfile = Writer(connection) if self.wbufsize == 0 else connection.buffered_writer(self.wbufsize)
+
+    def handle(self) -> None:
+        """Serve requests until the connection is to end."""
+        self.close_connection = True
+        self.handle_one_request()
+        while not self.close_connection:
+            self.handle_one_request()
+
+    def finish(self) -> None:
+        """Send what is still held back, and see the client off."""
+        try:
+            self.wfile.flush()
+        except (OSError, ValueError):
+            return  # the client has gone, or the handler closed wfile
+        if self._linger and self._connection is not None:
+            self._connection.linger()
+
+    # One request
+
+    def handle_one_request(self) -> None:
+        """Take one request and answer it, or end the connection."""
+        reader = self._reader()
+        self._status = self._declared = None
+        self._delimited = self._connection_said = False
+        try:
+            if not self._rest() or not reader.wait():
+                self.close_connection = True
+                return
+            self.raw_requestline = self._take_request_line(reader)
+            if self.raw_requestline and self.parse_request():
+                self.answer_request()
+                self.wfile.flush()
+                self._end_request(reader)
+            else:
+                self._end_unanswered()
+        except RequestError as error:  # in the body, while a handler read it
+            self.refuse_request(error)
+        except OSError as error:
+            if self._connection is None or error is not self._connection.failure:
+                self._fail()
+                raise
+            self._client_failed(error)
+        except Exception:
+            self._fail()
+            raise
+
+    def answer_request(self) -> None:
+        """Call the ``do_*`` method for the request in hand."""
+        method = getattr(self, f"do_{self.command}", None)
+        if method is None:
+            self.send_error(HTTPStatus.NOT_IMPLEMENTED, f"Unsupported method ({self.command!r})")
+            return
+        method()
+
+    def parse_request(self) -> bool:
+        """Parse the head that begins with ``raw_requestline`` and goes on in ``rfile``; say 100 if that is expected.
+
+        False if the request was refused: then the answer has been given.
+        """
+        self.command = None
+        self.close_connection = True
+        self.requestline = self.raw_requestline.decode("latin-1").rstrip("\r\n")
+        # Whoever sent what is no request at all is answered with a status line: a browser, more likely than HTTP/0.9.
+        self.request_version = self.protocol_version
+        reader = self._reader()
+        try:
+            self._parse_head(reader)
+            expected = self.protocol_version >= "HTTP/1.1" and framing.expects_continue(self._fields, self._version)
+        except RequestError as error:
+            if error.status == HTTPStatus.REQUEST_URI_TOO_LONG:
+                self.requestline = ""  # of no use in a log
+            self.refuse_request(error)
+            return False
+        if self._connection is not None:
+            self._connection.busy = True
+            self._connection.doing = self.requestline
+        return self.handle_expect_100() if expected else True
+
+    def _parse_head(self, reader: Reader) -> None:
+        parse = head.parse_request_line if self.strict else head.parse_lenient_request_line
+        self.command, target, self._version = parse(self.raw_requestline, limits=self.limits)
+        # Two slashes would make a URL of the path wherever it is sent back, in Location above all.
+        self.path = "/" + target.lstrip("/") if target.startswith("//") else target
+        words = self.raw_requestline.split()
+        if len(words) == 2:  # HTTP/0.9 has no headers
+            self.request_version = self.default_request_version
+            self._fields = Headers()
+        else:
+            self.request_version = words[-1].decode("ascii")
+            block = reader.read_fields(bare_lf=not self.strict)
+            if not self.strict and block and not block.endswith(b"\n"):
+                block += b"\r\n"  # a lenient head may end with the input
+            self._fields = head.parse_fields(block, limits=self.limits, bare_lf=not self.strict)
+        fields = self._fields
+        self.headers = self.make_headers(fields)
+        if self.strict or "host" in fields:
+            head.check_host(fields, self._version)
+        if self.strict:
+            head.parse_target(target, self.command)
+        reader.begin_body(framing.request_framing(fields, self._version, limits=self.limits))
+        self.close_connection = not (self.protocol_version >= "HTTP/1.1" and framing.keeps_alive(fields, self._version))
+
+    def make_headers(self, fields: Headers) -> Any:  # an instance of MessageClass, whatever that is
+        """What ``headers`` is: an instance of ``MessageClass`` with these fields."""
+        message = self.MessageClass()
+        add = getattr(message, "set_raw", message.__setitem__)
+        for name, value in fields.fields:
+            add(name, value)
+        return message
+
+    def handle_expect_100(self) -> bool:
+        """Answer ``Expect: 100-continue``: here, say to go on.
+
+        An override may send a final answer instead, and return False.
+        """
+        self.send_response_only(HTTPStatus.CONTINUE)
+        self.end_headers()
+        return True
+
+    def _reader(self) -> Reader:
+        if not isinstance(self.rfile, Reader):
+            self.rfile = Reader(FileSource(self.rfile), limits=self.limits)
+        return self.rfile
+
+    def _rest(self) -> bool:
+        return self._connection is None or self._connection.rest()
+
+    def _take_request_line(self, reader: Reader) -> bytes:
+        for _ in range(_MOST_EMPTY_LINES):
+            line = reader.readline(self.limits.request_line + 3)
+            if line not in (b"\r\n", b"\n"):
+                break
+        return line
+
+    # How a request ends
+
+    def _end_request(self, reader: Reader) -> None:
+        if self._status is None and isinstance(self.wfile, Writer) and not self.wfile.anything:
+            self.close_connection = True  # no answer at all: the client must not wait for one
+        elif self._declared is not None and self._declared != self._written() and self._status_has_body():
+            self.log_error("the handler announced %d bytes and wrote %d", self._declared, self._written())
+            self.close_connection = True
+        if self.close_connection:
+            self._linger = self._linger or not reader.complete
+        elif not reader.end_body():
+            self.close_connection = self._linger = True
+
+    def _end_unanswered(self) -> None:
+        self.close_connection = True
+        self.wfile.flush()
+
+    def refuse_request(self, error: RequestError) -> None:
+        """Answer a request that cannot be served as it was sent; the connection ends with it."""
+        if self._status is None:
+            self.send_error(error.status, error.reason, str(error))
+            self.wfile.flush()
+        self.close_connection = self._linger = True
+
+    def _client_failed(self, error: OSError) -> None:
+        """The client has gone, or kept us waiting for too long."""
+        self.close_connection = True
+        if not isinstance(error, TimeoutError):
+            return
+        reader = self._reader()
+        if self._status is None and (reader.in_head or not reader.complete):
+            self.refuse_request(RequestError(HTTPStatus.REQUEST_TIMEOUT, f"the request did not come in time: {error}"))
+        if not reader.at_rest:
+            self.log_error("Request timed out: %r", error)
+
+    def _fail(self) -> None:
+        """The handler raised: its client hears of it, if it has heard nothing yet."""
+        self.close_connection = True
+        if self._status is None and self._connection is not None and self._connection.failure is None:
+            self._headers_buffer.clear()
+            with contextlib.suppress(OSError):  # it is the handler's error that counts
+                self.send_error(HTTPStatus.INTERNAL_SERVER_ERROR)
+
+    # Answers
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Log and send a whole error response, and end the connection after it.
+
+        ``message`` is the reason phrase, ``explain`` the text of the page; both default to those in ``responses``.
+        """
+        short, long = self.responses.get(code, ("???", "???"))
+        message = short if message is None else message
+        explain = long if explain is None else explain
+        self.log_error("code %d, message %s", code, message)
+        body = b""
+        self._hold()
+        self.send_response(code, message)
+        self.send_header("Connection", "close")
+        if code >= 200 and code not in (204, 205, 304):
+            page = self.error_message_format % {
+                "code": code,
+                "message": html.escape(message, quote=False),
+                "explain": html.escape(explain, quote=False),
+            }
+            body = page.encode("utf-8", "replace")
+            self.send_header("Content-Type", self.error_content_type)
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if body and self.command != "HEAD":
+            self.wfile.write(body)
+
+    def send_response(self, code: int, message: str | None = None) -> None:
+        """Begin a response: status line, ``Server`` and ``Date``; logs the request."""
+        self.log_request(code)
+        self.send_response_only(code, message)
+        self.send_header("Server", self.version_string())
+        self.send_header("Date", self.date_time_string())
+
+    def send_response_only(self, code: int, message: str | None = None) -> None:
+        """Begin a response with its status line alone. Raises ValueError for a message of more than one line."""
+        if code >= 200 or code == HTTPStatus.SWITCHING_PROTOCOLS:
+            self._status = int(code)
+            if isinstance(self.wfile, Writer):
+                self.wfile.begin_response()
+            if code == HTTPStatus.SWITCHING_PROTOCOLS or (self.command == "CONNECT" and code < 300):
+                self._reader().begin_tunnel()
+                self._delimited = self.close_connection = self._connection_said = True
+        if self.request_version != "HTTP/0.9":
+            if message is None:
+                message = self.responses.get(code, ("",))[0]
+            self._add_line(f"{self.protocol_version} {int(code)} {message}")
+
+    def send_header(self, keyword: str, value: object) -> None:
+        """Add a header to the response. Raises ValueError for a value of more than one line."""
+        if self.request_version != "HTTP/0.9":
+            self._add_line(f"{keyword}: {value}")
+        match keyword.lower():
+            case "connection":
+                self._connection_said = True
+                option = str(value).lower()
+                if option == "close":
+                    self.close_connection = True
+                elif option == "keep-alive":
+                    self.close_connection = False
+            case "content-length":
+                self._delimited = True
+                self._declared = int(str(value)) if str(value).isdecimal() else None
+            case "transfer-encoding":
+                self._delimited = True
+
+    def _add_line(self, line: str) -> None:
+        if "\n" in line or "\r" in line or "\0" in line:
+            raise ValueError(f"CR, LF or NUL in a line of the response's head: {line!r}")
+        self._headers_buffer.append(line.encode("latin-1") + b"\r\n")
+
+    def end_headers(self) -> None:
+        """End the response's head: it leaves with the first bytes of the body, or by itself if none follow."""
+        if self.request_version == "HTTP/0.9":
+            return
+        if self._status is not None:
+            self._say_whether_the_connection_lasts()
+        self._headers_buffer.append(b"\r\n")
+        self.flush_headers()
+
+    def _say_whether_the_connection_lasts(self) -> None:
+        if not self._delimited and self._status_has_body():
+            self.close_connection = True  # the body ends with the connection (RFC 9112 section 6.3)
+        if self._connection_said or self.protocol_version < "HTTP/1.1":
+            return
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        elif self._version < (1, 1):
+            self.send_header("Connection", "keep-alive")
+
+    def flush_headers(self) -> None:
+        """Send the lines of the head that were added so far."""
+        lines, self._headers_buffer = self._headers_buffer, []
+        data = b"".join(lines)
+        if not isinstance(self.wfile, Writer):
+            self.wfile.write(data)
+            return
+        # What waits for its body must be promised one: then the kernel may join the two.
+        more = bool(self._declared) and self._status_has_body()
+        self.wfile.write_head(data, more=more)
+
+    def _hold(self) -> None:
+        """Keep the next head back: the caller writes what belongs behind it at once."""
+        if isinstance(self.wfile, Writer):
+            self.wfile.hold()
+
+    def _status_has_body(self) -> bool:
+        status = self._status
+        return status is not None and status >= 200 and status not in (204, 205, 304) and self.command != "HEAD"
+
+    def _written(self) -> int | None:
+        return self.wfile.written if isinstance(self.wfile, Writer) else self._declared
+
+    # What a response says of its server
+
+    def version_string(self) -> str:
+        """The value of ``Server``: ``server_version`` and ``sys_version``."""
+        return f"{self.server_version} {self.sys_version}"
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """``timestamp`` (seconds since the epoch; now if None) as an HTTP date (RFC 9110 section 5.6.7)."""
+        return http_date(timestamp)
+
+    # Logging
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Log a request and the code of its answer; called by ``send_response``."""
+        code = int(code) if isinstance(code, HTTPStatus) else code
+        self.log_message('"%s" %s %s', self.requestline, str(code), str(size))
+
+    def log_error(self, format: str, *args: Any) -> None:  # whatever % takes
+        """Log what went wrong; here, as any other message."""
+        self.log_message(format, *args)
+
+    def log_message(self, format: str, *args: Any) -> None:  # whatever % takes
+        """Write ``format % args`` to stderr as one line, with the client's address and the time.
+
+        Control characters are escaped: a request cannot write lines or colours of its own into a log.
+        """
+        message = (format % args).translate(_CONTROL_CHARACTERS)
+        sys.stderr.write(f"{self.address_string()} - - [{self.log_date_time_string()}] {message}\n")
+
+    def log_date_time_string(self) -> str:
+        """The local time as it stands in a log line."""
+        now = time.localtime()
+        return f"{now.tm_mday:02}/{self.monthname[now.tm_mon]}/{now.tm_year:04} {time.strftime('%H:%M:%S', now)}"
+
+    def address_string(self) -> str:
+        """The client's address, which is not looked up."""
+        return str(self.client_address[0])

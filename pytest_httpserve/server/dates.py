@@ -1,0 +1,43 @@
+"""HTTP dates (RFC 9110 section 5.6.7). Made without ``email`` and ``strftime``: the one is heavy, the other local."""
+
+from __future__ import annotations
+
+import time
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+# The date of the current second, made once: (second, text), replaced as a whole so that threads need no lock.
+_now: tuple[int, str] = (0, "")
+
+
+def http_date(timestamp: float | None = None) -> str:
+    """``timestamp`` (seconds since the epoch; now if None), as in ``Sun, 06 Nov 1994 08:49:37 GMT``."""
+    global _now
+    if timestamp is not None:
+        return _format(timestamp)
+    second = int(time.time())
+    if _now[0] != second:
+        _now = (second, _format(second))
+    return _now[1]
+
+
+def _format(timestamp: float) -> str:
+    year, month, day, hour, minute, second, weekday, *_ = time.gmtime(timestamp)
+    return f"{_DAYS[weekday]}, {day:02} {_MONTHS[month - 1]} {year:04} {hour:02}:{minute:02}:{second:02} GMT"
+
+
+def parse_http_date(text: str) -> float | None:
+    """Seconds since the epoch, or None for what is no date with a time zone of UTC. The obsolete forms are taken."""
+    from email.utils import parsedate_tz
+
+    parsed = parsedate_tz(text)
+    # RFC 9110 section 5.6.7: a date is in UTC; asctime's form, which has no zone, is too.
+    if parsed is None or parsed[9]:
+        return None
+    import calendar
+
+    try:
+        return calendar.timegm((*parsed[:6], 0, 0, 0))
+    except (ValueError, OverflowError):
+        return None
