@@ -1,0 +1,1 @@
+"""What a test says to its server and asks of it."""

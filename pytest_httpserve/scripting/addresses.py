@@ -1,0 +1,31 @@
+"""Where a server listens: checked when it is said, written into URLs."""
+
+from __future__ import annotations
+
+import socket
+
+from pytest_httpserve.errors import UsageError
+
+
+def check_host(host: str, given: str = "host=") -> str:
+    """Refuse a host that is no IP address: a name would have to be looked up. ``given`` says where it came from."""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, host)
+        except (OSError, TypeError):
+            continue
+        return host
+    raise UsageError(f"{given}{host!r} is no IP address such as 127.0.0.1 or ::1")
+
+
+def check_port(port: int) -> int:
+    """Refuse what is no port number; 0 stands for any that is free."""
+    if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535:
+        raise UsageError(f"port= is a number from 0 to 65535, not {port!r}")
+    return port
+
+
+def base_url(host: str, port: int) -> str:
+    """The URL of a server, without a slash at its end. A server on all addresses is reached on the loopback one."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

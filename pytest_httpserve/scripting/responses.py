@@ -1,0 +1,158 @@
+"""Responses: what a test wants answered, refused where it is written if it cannot be."""
+
+from __future__ import annotations
+
+import json as json_module
+import os
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from pathlib import Path
+
+from pytest_httpserve.errors import UsageError
+from pytest_httpserve.server.dates import http_date
+from pytest_httpserve.wire.head import check_field, response_head
+from pytest_httpserve.wire.headers import Field, Headers
+
+HeadersArgument = Mapping[str, str | int] | Iterable[tuple[str, str | int]]
+
+_WITHOUT_BODY = (204, 205, 304)
+SERVER = "pytest-httpserve/0.1.0"
+
+
+class Response:
+    """A response, fixed once made.
+
+    One of ``text``, ``html`` (sent as UTF-8), ``json`` (anything ``json.dumps`` takes), ``body`` (bytes) or ``file`` (a
+    path, read when it is sent) makes the body; each brings its Content-Type, which ``headers`` replaces. ``headers``
+    is a mapping or, for repeated names, pairs. ``reason`` defaults to the standard phrase.
+
+    Raises UsageError for what cannot be sent: two bodies, a body with 204, 205 or 304, a status outside 200 to 999, a
+    missing file, a header that is none.
+    """
+
+    __slots__ = ("_dated", "_head", "body", "connection", "fields", "file", "reason", "status")
+
+    def __init__(
+        self,
+        status: int = 200,
+        *,
+        text: str | None = None,
+        html: str | None = None,
+        json: object = ...,
+        body: bytes | None = None,
+        file: str | os.PathLike[str] | None = None,
+        headers: HeadersArgument | None = None,
+        reason: str | None = None,
+    ) -> None:
+        self.status = _check_status(status)
+        self.reason = _phrase(self.status) if reason is None else reason
+        self.file = _check_file(file) if file is not None else None
+        bodies = {"text": text, "html": html, "json": json, "body": body, "file": file}
+        given = [name for name, value in bodies.items() if value is not (... if name == "json" else None)]
+        if len(given) > 1:
+            raise UsageError(f"a response has one body, not {' and '.join(given)}")
+        if given and self.status in _WITHOUT_BODY and bodies[given[0]] not in ("", b""):
+            raise UsageError(f"a response with status {self.status} has no body (RFC 9110), so {given[0]}= is wrong")
+        self.body, content_type = _encode(given[0] if given else "", bodies)
+        self.fields = check_headers(headers)
+        given_fields = Headers(self.fields)
+        self.connection = given_fields.get("connection", "").lower() or None
+        self._dated = "date" in given_fields
+        self._head = self._encode_head(content_type, given_fields)
+
+    @property
+    def headers(self) -> Headers:
+        """The headers given with the response. Those that the server adds (Date, Content-Length) are not among them."""
+        return Headers(self.fields)
+
+    def head(self, *, close: bool, version: tuple[int, int]) -> bytes:
+        """The head to send to a client that speaks ``version``, on a connection that is to ``close`` or to last."""
+        lines = [self._head]
+        if not self._dated:
+            lines.append(b"Date: %b\r\n" % http_date().encode("ascii"))
+        if self.connection is None:
+            if close:
+                lines.append(b"Connection: close\r\n")
+            elif version < (1, 1):
+                lines.append(b"Connection: keep-alive\r\n")
+        lines.append(b"\r\n")
+        return b"".join(lines)
+
+    def _encode_head(self, content_type: str | None, given: Headers) -> bytes:
+        """Status line and the fields that are always the same."""
+        fields = list(self.fields)
+        if "transfer-encoding" in given:
+            raise UsageError("Transfer-Encoding is the server's own business: give the body, not its framing")
+        if content_type is not None and "content-type" not in given:
+            fields.append(("Content-Type", content_type))
+        if "content-length" not in given and self.file is None and self.status not in (204, 304):
+            fields.append(("Content-Length", str(len(self.body))))
+        if "server" not in given:
+            fields.append(("Server", SERVER))
+        try:
+            return response_head(self.status, self.reason, fields)[:-2]
+        except ValueError as error:
+            raise UsageError(f"the reason {self.reason!r} cannot be sent: {error}") from None
+
+    def __repr__(self) -> str:
+        body = f"file={str(self.file)!r}" if self.file else f"{len(self.body)} bytes"
+        return f"<Response {self.status} {self.reason}, {body}>"
+
+
+def _check_status(status: int) -> int:
+    if isinstance(status, bool) or not isinstance(status, int) or not 200 <= status <= 999:
+        raise UsageError(f"a response's status is an integer from 200 to 999, not {status!r}")
+    return int(status)
+
+
+def _phrase(status: int) -> str:
+    return HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""
+
+
+def _check_file(file: str | os.PathLike[str]) -> Path:
+    path = Path(file)
+    if not path.is_file():
+        what = "is a directory" if path.is_dir() else "does not exist"
+        raise UsageError(f"file={os.fspath(file)!r}: {path.absolute()} {what}")
+    return path
+
+
+def check_headers(headers: HeadersArgument | None) -> tuple[Field, ...]:
+    if headers is None:
+        return ()
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    fields = []
+    for pair in pairs:
+        if not (isinstance(pair, tuple) and len(pair) == 2):
+            raise UsageError(f"headers= takes a mapping or pairs of name and value, not {pair!r}")
+        name, value = pair
+        if not isinstance(name, str) or isinstance(value, bool) or not isinstance(value, str | int):
+            raise UsageError(f"a header is a name and a text or a number, not {pair!r}")
+        try:
+            check_field(name, str(value))
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+        fields.append((name, str(value)))
+    return tuple(fields)
+
+
+def _encode(kind: str, bodies: Mapping[str, object]) -> tuple[bytes, str | None]:
+    """The bytes of the body, and its media type."""
+    value = bodies.get(kind)
+    match kind, value:
+        case "text" | "html", str():
+            return value.encode(), f"text/{'plain' if kind == 'text' else 'html'}; charset=utf-8"
+        case "text" | "html", _:
+            raise UsageError(f"{kind}= takes a str, not {type(value).__name__}")
+        case "json", _:
+            try:
+                return json_module.dumps(value).encode(), "application/json"
+            except (TypeError, ValueError) as error:
+                raise UsageError(f"json={value!r} is not JSON: {error}") from None
+        case "body", bytes() | bytearray() | memoryview():
+            return bytes(value), "application/octet-stream"
+        case "body", _:
+            raise UsageError(f"body= takes bytes, not {type(value).__name__}; for a str there is text=")
+        case "file", _:
+            return b"", None  # the type is guessed when the file is sent
+    return b"", None
