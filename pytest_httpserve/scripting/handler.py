@@ -69,8 +69,9 @@ class ScriptedHandler(SimpleHTTPRequestHandler):
     _exchange: Exchange | None = None
     _mount: StaticMount
 
-    def make_headers(self, fields: Headers) -> Any:  # as in the base class
-        return fields
+    @property
+    def headers(self) -> Headers:
+        return self._fields
 
     def parse_request(self) -> bool:
         self._exchange = None

@@ -7,6 +7,7 @@ import tempfile
 import urllib.parse
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import IO
 
 from pytest_httpserve.wire.headers import Headers
@@ -112,6 +113,7 @@ def path_of(target: str) -> str:
     return "/" + rest.partition("/")[2] if scheme_end else path
 
 
+@lru_cache(1024)
 def canonical_path(path: str) -> str:
     """One spelling for all that mean the same path: ``/a b``, ``/a%20b`` and ``/%61%20b`` are one, ``/a%2Fb`` and
     ``/a/b`` are two (RFC 3986 section 6.2.2)."""

@@ -67,16 +67,14 @@ class Response:
 
     def head(self, *, close: bool, version: tuple[int, int]) -> bytes:
         """The head to send to a client that speaks ``version``, on a connection that is to ``close`` or to last."""
-        lines = [self._head]
-        if not self._dated:
-            lines.append(b"Date: %b\r\n" % http_date().encode("ascii"))
+        connection = ""
         if self.connection is None:
             if close:
-                lines.append(b"Connection: close\r\n")
+                connection = "Connection: close\r\n"
             elif version < (1, 1):
-                lines.append(b"Connection: keep-alive\r\n")
-        lines.append(b"\r\n")
-        return b"".join(lines)
+                connection = "Connection: keep-alive\r\n"
+        date = "" if self._dated else f"Date: {http_date()}\r\n"
+        return b"%b%b\r\n" % (self._head, (date + connection).encode("ascii"))
 
     def _encode_head(self, content_type: str | None, given: Headers) -> bytes:
         """Status line and the fields that are always the same."""

@@ -8,15 +8,17 @@ import socket
 import socketserver
 import sys
 import time
+from functools import cached_property, lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_httpserve.errors import RequestError
 from pytest_httpserve.server.connection import Connection, FileSource, Reader, Writer
 from pytest_httpserve.server.dates import http_date
-from pytest_httpserve.wire import framing, head
 from pytest_httpserve.wire.grammar import DEFAULT_LIMITS, Limits
+from pytest_httpserve.wire.head import Version
 from pytest_httpserve.wire.headers import Headers
+from pytest_httpserve.wire.message import parse_header_block, parse_line
 
 if TYPE_CHECKING:
     from email.message import Message
@@ -85,13 +87,12 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
     request_version: str
     requestline: str = ""
     raw_requestline: bytes
-    headers: Message
     close_connection: bool = True
 
     _connection: Connection | None = None  # None when run over something that is no socket
     _headers_buffer: list[bytes]
     _fields: Headers  # the headers as the wire has them
-    _version: head.Version = (1, 1)
+    _version: Version = (1, 1)
     _status: int | None = None  # of the final response, once it is given
     _declared: int | None = None  # the Content-Length of the response
     _delimited = False  # whether the response says where it ends
@@ -174,16 +175,15 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
         """
         self.command = None
         self.close_connection = True
-        self.requestline = self.raw_requestline.decode("latin-1").rstrip("\r\n")
         # Whoever sent what is no request at all is answered with a status line: a browser, more likely than HTTP/0.9.
         self.request_version = self.protocol_version
-        reader = self._reader()
+        self.__dict__.pop("headers", None)
         try:
-            self._parse_head(reader)
-            expected = self.protocol_version >= "HTTP/1.1" and framing.expects_continue(self._fields, self._version)
+            expected = self._parse_head(self._reader())
         except RequestError as error:
-            if error.status == HTTPStatus.REQUEST_URI_TOO_LONG:
-                self.requestline = ""  # of no use in a log
+            # A line that is too long is of no use in a log.
+            too_long = error.status == HTTPStatus.REQUEST_URI_TOO_LONG
+            self.requestline = "" if too_long else self.raw_requestline.decode("latin-1").rstrip("\r\n")
             self.refuse_request(error)
             return False
         if self._connection is not None:
@@ -191,35 +191,32 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
             self._connection.doing = self.requestline
         return self.handle_expect_100() if expected else True
 
-    def _parse_head(self, reader: Reader) -> None:
-        parse = head.parse_request_line if self.strict else head.parse_lenient_request_line
-        self.command, target, self._version = parse(self.raw_requestline, limits=self.limits)
+    def _parse_head(self, reader: Reader) -> bool:
+        """Set what the head says; True if the client waits for 100."""
+        self.requestline, self.command, target, self._version = line = parse_line(
+            self.raw_requestline, limits=self.limits, strict=self.strict
+        )
         # Two slashes would make a URL of the path wherever it is sent back, in Location above all.
         self.path = "/" + target.lstrip("/") if target.startswith("//") else target
-        words = self.raw_requestline.split()
-        if len(words) == 2:  # HTTP/0.9 has no headers
+        if len(line.text.split(None, 2)) == 2:  # HTTP/0.9 has no headers
             self.request_version = self.default_request_version
-            self._fields = Headers()
+            block = b""
         else:
-            self.request_version = words[-1].decode("ascii")
-            block = reader.read_fields(bare_lf=not self.strict)
-            if not self.strict and block and not block.endswith(b"\n"):
-                block += b"\r\n"  # a lenient head may end with the input
-            self._fields = head.parse_fields(block, limits=self.limits, bare_lf=not self.strict)
-        fields = self._fields
-        self.headers = self.make_headers(fields)
-        if self.strict or "host" in fields:
-            head.check_host(fields, self._version)
-        if self.strict:
-            head.parse_target(target, self.command)
-        reader.begin_body(framing.request_framing(fields, self._version, limits=self.limits))
-        self.close_connection = not (self.protocol_version >= "HTTP/1.1" and framing.keeps_alive(fields, self._version))
+            self.request_version = "HTTP/%d.%d" % line.version
+            block = reader.read_fields(lenient=not self.strict)
+        fields = parse_header_block(block, line.version, limits=self.limits, strict=self.strict)
+        self._fields, body, keeps_alive, expects_continue = fields
+        reader.begin_body(body)
+        speaks_1_1 = self.protocol_version >= "HTTP/1.1"
+        self.close_connection = not (keeps_alive and speaks_1_1)
+        return expects_continue and speaks_1_1
 
-    def make_headers(self, fields: Headers) -> Any:  # an instance of MessageClass, whatever that is
-        """What ``headers`` is: an instance of ``MessageClass`` with these fields."""
+    @cached_property
+    def headers(self) -> Any:  # an instance of MessageClass, whatever that is
+        """The request's headers, as an instance of ``MessageClass``."""
         message = self.MessageClass()
         add = getattr(message, "set_raw", message.__setitem__)
-        for name, value in fields.fields:
+        for name, value in self._fields.fields:
             add(name, value)
         return message
 
@@ -337,30 +334,28 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
         if self.request_version != "HTTP/0.9":
             if message is None:
                 message = self.responses.get(code, ("",))[0]
-            self._add_line(f"{self.protocol_version} {int(code)} {message}")
+            self._headers_buffer.append(_encode_line(f"{self.protocol_version} {int(code)} {message}"))
 
     def send_header(self, keyword: str, value: object) -> None:
         """Add a header to the response. Raises ValueError for a value of more than one line."""
+        text = str(value)
+        line, name = _encode_field(keyword, text)
         if self.request_version != "HTTP/0.9":
-            self._add_line(f"{keyword}: {value}")
-        match keyword.lower():
-            case "connection":
-                self._connection_said = True
-                option = str(value).lower()
-                if option == "close":
-                    self.close_connection = True
-                elif option == "keep-alive":
-                    self.close_connection = False
-            case "content-length":
-                self._delimited = True
-                self._declared = int(str(value)) if str(value).isdecimal() else None
-            case "transfer-encoding":
-                self._delimited = True
+            self._headers_buffer.append(line)
+        if name:
+            self._note(name, text)
 
-    def _add_line(self, line: str) -> None:
-        if "\n" in line or "\r" in line or "\0" in line:
-            raise ValueError(f"CR, LF or NUL in a line of the response's head: {line!r}")
-        self._headers_buffer.append(line.encode("latin-1") + b"\r\n")
+    def _note(self, name: str, value: str) -> None:
+        """What a header of the response says of its body and its connection."""
+        if name == "connection":
+            self._connection_said = True
+            option = value.lower()
+            if option in ("close", "keep-alive"):
+                self.close_connection = option == "close"
+            return
+        self._delimited = True
+        if name == "content-length":
+            self._declared = int(value) if value.isdecimal() else None
 
     def end_headers(self) -> None:
         """End the response's head: it leaves with the first bytes of the body, or by itself if none follow."""
@@ -441,3 +436,19 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
     def address_string(self) -> str:
         """The client's address, which is not looked up."""
         return str(self.client_address[0])
+
+
+@lru_cache(256)
+def _encode_line(line: str) -> bytes:
+    """A line of a head as bytes. Raises ValueError for one that would be two."""
+    if "\n" in line or "\r" in line or "\0" in line:
+        raise ValueError(f"CR, LF or NUL in a line of the response's head: {line!r}")
+    return line.encode("latin-1") + b"\r\n"
+
+
+@lru_cache(256)
+def _encode_field(name: str, value: str) -> tuple[bytes, str]:
+    """A field line as bytes, and its name in small letters if it says something of the message's framing."""
+    small = name.lower()
+    framing = small if small in ("connection", "content-length", "transfer-encoding") else ""
+    return _encode_line(f"{name}: {value}"), framing

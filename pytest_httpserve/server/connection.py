@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import re
 import socket
 import struct
 import sys
@@ -34,7 +33,6 @@ LINGER_SECONDS = 1.0
 
 _HAS_KERNEL_TIMEOUTS = sys.platform == "linux"
 _MSG_MORE: int = getattr(socket, "MSG_MORE", 0)
-_HEAD_END = re.compile(rb"\r?\n\r?\n")
 _EMPTY_BODY = FixedDecoder(0)
 
 
@@ -216,35 +214,38 @@ class Reader(io.BufferedIOBase):
     def wait(self) -> bool:
         """Wait for the first bytes of a request; False if the client ends instead."""
         self._head_expiry = None
-        return bool(self._buffer) or self._fill(1)
+        if not self._buffer:
+            self._buffer = self._source.receive(RECEIVE_BYTES if self._read_ahead else 1)
+        return bool(self._buffer)
 
-    def read_fields(self, *, bare_lf: bool) -> bytes:
+    def read_fields(self, *, lenient: bool) -> bytes:
         """The field lines of a head, up to its blank line, which is taken, too.
 
-        An end of input ends them as well: what is missing then shows in the last line.
+        An end of input ends them as well: what is missing then shows in the last line, unless ``lenient``.
         Raises RequestError (431) when they outgrow the limit.
         """
-        buffer = self._buffer
+        if self._buffer.startswith(b"\r\n"):
+            self._buffer = self._buffer[2:]
+            return b""
         start = 0
         while True:
-            if buffer.startswith((b"\r\n", b"\n")):
-                size = buffer.index(b"\n") + 1
-                self._buffer = buffer[size:]
-                return b"" if bare_lf or size == 2 else b"\n"
-            end = -1 if bare_lf else buffer.find(b"\r\n\r\n", start)
+            buffer = self._buffer
+            end = buffer.find(b"\n\r\n", start)
+            size = 3
+            if (bare := buffer.find(b"\n\n", start, end if end >= 0 else len(buffer))) >= 0:
+                end, size = bare, 2
             if end >= 0:
-                self._buffer = buffer[end + 4 :]
-                return buffer[: end + 2]
-            if match := _HEAD_END.search(buffer, start):
-                self._buffer = buffer[match.end() :]
-                return buffer[: buffer.index(b"\n", match.start()) + 1]
+                self._buffer = buffer[end + size :]
+                return buffer[: end + 1]
+            if lenient and buffer.startswith(b"\n"):
+                self._buffer = buffer[1:]
+                return b""
             if len(buffer) > self._limits.head:
                 raise RequestError(431, f"the header fields take more than {self._limits.head} bytes")
-            start = max(len(buffer) - 3, 0)
+            start = max(len(buffer) - 2, 0)
             if not self._fill(1):
                 self._buffer = b""
-                return buffer
-            buffer = self._buffer
+                return buffer + b"\r\n" if buffer and lenient else buffer
 
     # Bodies
 
@@ -422,8 +423,7 @@ class Writer(io.BufferedIOBase):
         return True
 
     def write(self, data: Buffer, /) -> int:
-        with memoryview(data) as view:
-            size = view.nbytes
+        size = len(data) if type(data) is bytes else memoryview(data).nbytes
         self.anything = True
         if self._held:
             data = self._release() + bytes(data)

@@ -27,16 +27,19 @@ from pytest_httpserve.wire.head import (
     response_head,
 )
 from pytest_httpserve.wire.headers import Headers
+from pytest_httpserve.wire.message import Fields, Line, parse_header_block, parse_line
 
 __all__ = [
     "CHUNKED",
     "NO_BODY",
     "UNTIL_CLOSE",
     "ChunkedDecoder",
+    "Fields",
     "FixedDecoder",
     "Framing",
     "Headers",
     "Limits",
+    "Line",
     "RequestLine",
     "Target",
     "UntilCloseDecoder",
@@ -47,6 +50,8 @@ __all__ = [
     "expects_continue",
     "keeps_alive",
     "parse_fields",
+    "parse_header_block",
+    "parse_line",
     "parse_request_line",
     "parse_target",
     "request_framing",

@@ -223,7 +223,8 @@ class ChunkedDecoder:
         elif end == b"\r":
             self._pending = end
         else:
-            raise RequestError(400, f"a chunk is longer than its size says: {end!r} where CRLF should stand")
+            found = end.decode("latin-1")
+            raise RequestError(400, f"a chunk is longer than its size says: {found!r} where CRLF should stand")
         return at + len(end)
 
     def _trailer_line(self, data: bytes, at: int, body: list[bytes]) -> int:
@@ -236,7 +237,7 @@ class ChunkedDecoder:
         elif not end:
             self._pending = line
         elif not line.endswith(b"\r\n"):
-            raise RequestError(400, f"a trailer line does not end with CRLF: {line!r}")
+            raise RequestError(400, f"a trailer line does not end with CRLF: {line.decode('latin-1')!r}")
         else:
             self._trailer_lines.append(line)
             self._left -= len(line)

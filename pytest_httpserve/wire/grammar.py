@@ -64,7 +64,8 @@ CHUNK_LINE = re.compile(rf"([0-9A-Fa-f]+)({_CHUNK_EXT})\r\n")
 REASON = re.compile(FIELD_VALUE)
 
 
-@dataclass(frozen=True, slots=True)
+# Compared by identity: they are part of the key under which parsed heads are kept.
+@dataclass(frozen=True, slots=True, eq=False)
 class Limits:
     """How large the parts of a message may be. All sizes are bytes, without the line's own CRLF.
 
