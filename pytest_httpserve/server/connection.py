@@ -67,6 +67,8 @@ class Connection:
 
     ``busy`` is True from the end of a request's head to the end of its response: a connection that is not busy has
     nothing to lose. ``failure`` is the error in which the client's side of the connection ended, if it did.
+    ``interrupt`` is what a handler leaves here while it waits for something other than its client (a child process, a
+    gate): the server calls it, from another thread, when it begins to close.
     """
 
     def __init__(self, sock: socket.socket, peer: object) -> None:
@@ -78,6 +80,7 @@ class Connection:
         self.doing = ""
         self.thread: threading.Thread | None = None
         self.failure: OSError | None = None
+        self.interrupt: Callable[[], object] | None = None
         self.plain = type(sock) is socket.socket
 
     def begin(self, timeout: float | None, *, nodelay: bool) -> None:
@@ -167,6 +170,8 @@ class Connection:
         self.closing = True
         if not self.busy:
             self.abort()
+        elif (interrupt := self.interrupt) is not None:
+            interrupt()
 
     def abort(self) -> None:
         """End both directions now: whoever waits on the connection wakes."""
