@@ -6,6 +6,7 @@ is tracked from its first to its last moment, so that a stop can wake all of the
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import select
@@ -55,27 +56,35 @@ class ListeningServer(socketserver.TCPServer):
         wake, waker = socket.socketpair()
         with self._changed:
             self._waker, self._serving = waker, threading.current_thread()
-        interval = poll_interval if type(self).service_actions is not socketserver.BaseServer.service_actions else None
-        listener_timeout = self.socket.gettimeout()
-        # A client that left between its announcement and the accept must not block the loop in accept.
-        self.socket.setblocking(False)
         try:
-            wait = _readiness(self.fileno(), wake.fileno())
-            while not self._stop_asked:
-                ready = wait(interval)
-                if self._stop_asked:
-                    break
-                if self.fileno() in ready:
-                    # socketserver's own step: accept, verify, process, and what follows an error in any of them.
-                    self._handle_request_noblock()  # type: ignore[attr-defined]  # typeshed leaves it out
-                self.service_actions()
+            if not self._stop_asked:  # else the listener may be closed by now
+                self._serve(wake, poll_interval)
         finally:
             with self._changed:
                 self._stop_asked, self._waker, self._serving = False, None, None
                 self._changed.notify_all()
             wake.close()
             waker.close()
-            if self.fileno() >= 0:
+
+    def _serve(self, wake: socket.socket, poll_interval: float) -> None:
+        interval = poll_interval if type(self).service_actions is not socketserver.BaseServer.service_actions else None
+        listener_timeout = self.socket.gettimeout()
+        # A client that left between its announcement and the accept must not block the loop in accept.
+        self.socket.setblocking(False)
+        listener = self.fileno()
+        try:
+            wait = _readiness(listener, wake.fileno())
+            while not self._stop_asked:
+                ready = wait(interval)
+                if self._stop_asked:
+                    break
+                if listener in ready:
+                    # socketserver's own step: accept, verify, process, and what follows an error in any of them.
+                    self._handle_request_noblock()  # type: ignore[attr-defined]  # typeshed leaves it out
+                self.service_actions()
+        finally:
+            # It is closed by now if a handler that ran in the loop has closed the server.
+            with contextlib.suppress(OSError):
                 self.socket.settimeout(listener_timeout)
 
     def shutdown(self) -> None:
@@ -123,14 +132,13 @@ class ListeningServer(socketserver.TCPServer):
     # The end
 
     def server_close(self) -> None:
-        """Stop listening, and end every connection.
+        """Stop serving and listening, and end every connection.
 
         Idle connections end at once, those of running handlers when the handler ends or ``grace`` is over. What does
         not end even then goes to ``report_hanging``.
         """
-        with self._changed:
-            if self._serving is not None:
-                self._ask_to_stop()
+        # The loop must not be left with a closed listener. Not self.shutdown: a subclass may close in its own.
+        ListeningServer.shutdown(self)
         super().server_close()
         me = threading.current_thread()
         others = [connection for connection in list(self.connections.values()) if connection.thread is not me]
