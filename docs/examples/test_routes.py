@@ -1,0 +1,53 @@
+"""A client of a JSON API, tested against routes that say what the API answers."""
+
+from dataclasses import dataclass
+
+import pytest
+import requests
+
+from pytest_httpserve import HTTPServe
+
+
+@dataclass
+class Users:
+    """The code under test: a client such as any project has one."""
+
+    base_url: str
+
+    def name(self, number: int) -> str:
+        response = requests.get(f"{self.base_url}/users/{number}", timeout=5)
+        response.raise_for_status()
+        return str(response.json()["name"])
+
+    def add(self, name: str) -> str:
+        response = requests.post(f"{self.base_url}/users", json={"name": name}, timeout=5)
+        response.raise_for_status()
+        return response.headers["Location"]
+
+
+def test_the_client_reads_a_user(httpserve: HTTPServe) -> None:
+    httpserve.on("GET", "/users/7").respond(json={"id": 7, "name": "Ada"})
+
+    assert Users(httpserve.base_url).name(7) == "Ada"
+
+    print(*httpserve.exchanges, sep="\n")
+
+
+def test_the_client_follows_what_creation_answers(httpserve: HTTPServe) -> None:
+    httpserve.on("POST", "/users").respond(201, headers={"Location": "/users/8"})
+    httpserve.on("GET", "/users/8").respond(json={"id": 8, "name": "Grace"})
+    users = Users(httpserve.base_url)
+
+    assert users.add("Grace") == "/users/8"
+    assert users.name(8) == "Grace"
+
+    print(*httpserve.exchanges, sep="\n")
+
+
+def test_the_client_reports_a_server_in_trouble(httpserve: HTTPServe) -> None:
+    httpserve.on("GET", "/users/7").respond(503, text="back soon", headers={"Retry-After": "2"})
+
+    with pytest.raises(requests.HTTPError, match="503"):
+        Users(httpserve.base_url).name(7)
+
+    print(*httpserve.exchanges, sep="\n")

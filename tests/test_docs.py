@@ -1,0 +1,85 @@
+"""What the documentation shows is true: every Python block in README.md and docs/*.md is run.
+
+A block that holds tests is run by pytest, any other as a script, with warnings as errors, in a directory with copies of
+the folders that docs/examples serves. A block below the comment ``<!-- this test fails -->`` must fail.
+"""
+
+import re
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+FAILS = "<!-- this test fails -->"
+
+_FENCE = re.compile(r"^(?P<fence>`{3,}|:{3,})(?P<language>.*)\n(?P<text>(?s:.*?))^(?P=fence)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Block:
+    page: Path
+    line: int
+    language: str
+    text: str
+    fails: bool
+
+    @property
+    def where(self) -> str:
+        return f"{self.page.relative_to(ROOT)}:{self.line}"
+
+
+def blocks_of(page: Path) -> list[Block]:
+    source = page.read_text(encoding="utf-8")
+    return [
+        Block(
+            page=page,
+            line=source.count("\n", 0, match.start()) + 1,
+            language=match["language"].strip(),
+            text=match["text"],
+            fails=source[: match.start()].rstrip().endswith(FAILS),
+        )
+        for match in _FENCE.finditer(source)
+    ]
+
+
+BLOCKS = [block for page in PAGES for block in blocks_of(page)]
+
+
+@pytest.mark.parametrize(
+    "block", [pytest.param(block, id=block.where) for block in BLOCKS if block.language == "python"]
+)
+def test_block_runs(block: Block, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in ("site", "downloads"):
+        shutil.copytree(ROOT / "docs" / "examples" / folder, pytester.path / folder)
+    if "def test_" in block.text:
+        # Other plugins of this environment are not a reader's, and take longer to load than the test to run.
+        monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+        pytester.makepyfile(test_block=block.text)
+        result = pytester.runpytest_subprocess(
+            "-p", "pytest_httpserve.plugin", "-W", "error", "--strict-markers", timeout=60
+        )
+        outcomes = result.parseoutcomes()
+        assert set(outcomes) == ({"failed"} if block.fails else {"passed"}), f"{block.where} ended with {outcomes}"
+    else:
+        script = pytester.makepyfile(block=block.text)
+        result = pytester.run(sys.executable, "-W", "error", script, timeout=60)
+        assert result.ret == 0, f"{block.where} ended with status {result.ret}"
+
+
+def test_every_python_block_is_marked_as_such() -> None:
+    """A block in another spelling (py, python3, {code-block}) would be shown and never run."""
+    known = {"python", "sh", "text", "toml", "{toctree}", "{literalinclude}", "{contents}", "{note}"}
+    strange = [f"{block.where}: {block.language!r}" for block in BLOCKS if block.language.split(" ")[0] not in known]
+    assert not strange
+
+
+def test_the_readme_has_exactly_two_commands() -> None:
+    """.ci/run takes its first two steps from the README, by these markers."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    markers = re.findall(r"^<!-- command: (.+) -->\n```sh\n(.+)\n```$", readme, re.MULTILINE)
+    assert [name for name, _ in markers] == ["main job", "whole suite"]
+    assert len([block for block in BLOCKS if block.page.name == "README.md" and block.language == "sh"]) == 2
