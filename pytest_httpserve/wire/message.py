@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from pytest_httpserve.wire import head
-from pytest_httpserve.wire.framing import Framing, expects_continue, keeps_alive, request_framing
+from pytest_httpserve.wire.framing import NO_BODY, Framing, expects_continue, keeps_alive, request_framing
 from pytest_httpserve.wire.grammar import DEFAULT_LIMITS, Limits
 from pytest_httpserve.wire.head import Version
 from pytest_httpserve.wire.headers import Headers
@@ -20,12 +20,14 @@ _KEPT_HEADS = 256
 
 
 class Line(NamedTuple):
-    """A request line: ``text`` as it was sent, without its end, and its three parts."""
+    """A request line: ``text`` as it was sent, without its end, its three parts, and ``protocol``, the last as text:
+    empty where HTTP/0.9 has none."""
 
     text: str
     method: str
     target: str
     version: Version
+    protocol: str
 
 
 class Fields(NamedTuple):
@@ -61,19 +63,19 @@ def _line(line: bytes, limits: Limits, strict: bool) -> Line:
     parsed = parse(line, limits=limits)
     if strict:
         head.parse_target(parsed.target, parsed.method)
-    return Line(line.decode("latin-1").rstrip("\r\n"), *parsed)
+    text = line.decode("latin-1").rstrip("\r\n")
+    major, minor = parsed.version
+    return Line(text, *parsed, f"HTTP/{major}.{minor}" if len(line.split()) > 2 else "")
 
 
 def _fields(block: bytes, version: Version, limits: Limits, strict: bool) -> Fields:
     headers = head.parse_fields(block, limits=limits, bare_lf=not strict)
     if strict or "host" in headers:
         head.check_host(headers, version)
-    return Fields(
-        headers,
-        request_framing(headers, version, limits=limits),
-        keeps_alive(headers, version),
-        expects_continue(headers, version),
-    )
+    framing = request_framing(headers, version, limits=limits)
+    # RFC 9110 section 10.1.1: no body, nothing to go on with. http.server says 100 all the same.
+    expected = expects_continue(headers, version) and not (strict and framing is NO_BODY)
+    return Fields(headers, framing, keeps_alive(headers, version), expected)
 
 
 _kept_line = lru_cache(_KEPT_HEADS)(_line)
