@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import io
 import mimetypes
 import os
@@ -11,20 +10,26 @@ import secrets
 import shutil
 import stat
 import sys
-import time
 import urllib.parse
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import IO, TYPE_CHECKING, Any, ClassVar
+from typing import IO, Any, ClassVar
 
 from pytest_httpserve.server.base import BaseHTTPRequestHandler
+from pytest_httpserve.server.conditions import (
+    CODINGS,
+    RequestHeaders,
+    Validators,
+    accepted_codings,
+    evaluate,
+    matching_headers,
+    wanted_ranges,
+)
 from pytest_httpserve.server.connection import Writer
-from pytest_httpserve.server.dates import parse_http_date
-from pytest_httpserve.server.ranges import FileParts, content_range, multipart, parse_ranges, single_part
+from pytest_httpserve.server.directory_page import directory_page, listed
+from pytest_httpserve.server.ranges import FileParts, content_range, multipart, single_part
 from pytest_httpserve.wire import grammar
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 # A file up to this size leaves in one write with its head; a larger one goes out by sendfile.
 SMALL_FILE_BYTES = 65_536
@@ -38,10 +43,20 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
     A directory is answered by the first of ``index_pages`` in it, else by a listing. Types come from
     ``extensions_map``, then from ``mimetypes``, else it is ``default_content_type``. Files have ``ETag`` and
     ``Last-Modified``; conditional requests (RFC 9110 section 13) and ranges (section 14) are answered.
+    ``extra_response_headers`` (pairs) go out with what was found, but for those that the server sends itself.
 
-    Nothing outside the directory is served. A symbolic link that leads out of it is refused with 403 unless
-    ``follow_outside`` is set. Without ``listing``, a directory that has no index page is refused with 403.
-    ``response_headers`` are sent with every file, listing and 304, in place of those of the same name.
+    Nothing outside the directory is served. A symbolic link that leads out of it is refused with 403.
+
+    Beyond ``http.server``:
+
+    - ``listing = False``: a directory without an index page is refused with 403.
+    - ``hidden = False``: names that begin with a dot are not found, and not listed.
+    - ``follow_outside = True``: symbolic links are followed wherever they lead.
+    - ``response_headers``: a mapping of headers for all that is found, in place of those of the same name;
+      ``headers_for``: the same by pattern, as in ``{"*.js": {"Cache-Control": "no-cache"}}``.
+    - ``precompressed = True``: ``app.js.br``, ``.zst`` or ``.gz`` goes out for ``app.js`` to a client that takes it.
+    - ``fallback``: the page for a path that is not found and whose last name has no dot (single-page applications).
+    - ``cors``: True for any origin, or one origin; preflight requests are answered, too.
     """
 
     server_version = "pytest-httpserve/0.1.0"
@@ -53,9 +68,16 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
         ".bz2": "application/x-bzip2",
         ".xz": "application/x-xz",
     }
+    extra_response_headers: Iterable[tuple[str, str]] = ()
+
     listing: bool = True
+    hidden: bool = True
     follow_outside: bool = False
     response_headers: Mapping[str, str] = MappingProxyType({})
+    headers_for: Mapping[str, Mapping[str, str]] = MappingProxyType({})
+    precompressed: bool = False
+    fallback: str | None = None
+    cors: bool | str = False
 
     directory: str
 
@@ -66,7 +88,9 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer with the file, the listing, or an error."""
-        self._hold()
+        # An override of copyfile may write to the socket itself.
+        if type(self).copyfile is SimpleHTTPRequestHandler.copyfile:
+            self._hold()
         file = self.send_head()
         if file:
             try:
@@ -80,6 +104,32 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
         if file:
             file.close()
 
+    def do_OPTIONS(self) -> None:
+        """Answer a CORS preflight; without ``cors``, OPTIONS is no method of this handler."""
+        if not self.cors:
+            self.send_error(HTTPStatus.NOT_IMPLEMENTED, f"Unsupported method ({self.command!r})")
+            return
+        self.send_options()
+
+    def send_options(self) -> None:
+        """Say which methods there are (RFC 9110 section 9.3.7) and, with ``cors``, who may use them."""
+        self.send_response(HTTPStatus.NO_CONTENT)
+        self.send_header("Allow", "GET, HEAD, OPTIONS")
+        if self.cors:
+            self.send_header("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS")
+            asked = self.headers.get("Access-Control-Request-Headers")
+            self.send_header("Access-Control-Allow-Headers", asked or "*")
+            self.send_header("Access-Control-Max-Age", "600")
+        self.end_headers()
+
+    def end_headers(self) -> None:
+        """End the head, as the base class does; with ``cors``, every response allows the origin."""
+        if self.cors and (self._status or 0) >= 200:
+            self.send_header("Access-Control-Allow-Origin", self.cors if isinstance(self.cors, str) else "*")
+            if isinstance(self.cors, str):
+                self.send_header("Vary", "Origin")
+        super().end_headers()
+
     # From the target to a file
 
     def send_head(self) -> IO[bytes] | FileParts | None:
@@ -91,7 +141,7 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
         if self._leads_out(path):
             self.send_error(HTTPStatus.FORBIDDEN, explain="A symbolic link here leads out of the served directory.")
             return None
-        if os.path.isdir(path):
+        if os.path.isdir(path) and self._is_shown(path):
             if not _path_of(self.path).endswith("/"):
                 self._redirect_to_slash()
                 return None
@@ -100,17 +150,49 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
                 return self._send_listing(path)
             path = index
         file = self._open(path)
+        if file is None and self.fallback is not None and "." not in posixpath.basename(path):
+            path = os.path.join(self.directory, self.fallback)
+            file = self._open(path)
         if file is None:
             self.send_error(HTTPStatus.NOT_FOUND, "File not found")
             return None
+        return self._send_file_head(file, path)
+
+    def translate_path(self, path: str) -> str:
+        """The file that a URL's path stands for: decoded, normalised, and always beneath ``directory``."""
+        path = _path_of(path)
+        slash = path.rstrip().endswith("/")
         try:
-            body = self._send_file_head(file, os.fstat(file.fileno()), self.guess_type(path))
-        except BaseException:
-            file.close()
-            raise
-        if body is None:
-            file.close()
-        return body
+            path = urllib.parse.unquote(path, errors="surrogatepass")
+        except UnicodeDecodeError:
+            path = urllib.parse.unquote(path, errors="surrogateescape")  # a name that is no text, by its bytes
+        words = posixpath.normpath(path).split("/")
+        # A word that the system would read as more than one name, a drive among them, stands for nothing here.
+        names = [word for word in words if word not in ("", os.curdir, os.pardir) and not os.path.dirname(word)]
+        file = self.directory
+        for name in names:
+            file = os.path.join(file, name)
+        return file + "/" if slash else file
+
+    def _names_below(self, path: str) -> list[str]:
+        """The names from ``directory`` on to ``path``; none if a subclass's translate_path leads elsewhere."""
+        below = path[len(self.directory) :] if path.startswith(self.directory) else ""
+        return [name for name in below.split("/") if name]
+
+    def _leads_out(self, path: str) -> bool:
+        """Whether a symbolic link on the way to ``path`` leaves the directory."""
+        if self.follow_outside:
+            return False
+        step = self.directory
+        for name in self._names_below(path):
+            step = os.path.join(step, name)
+            if os.path.islink(step):
+                root = os.path.realpath(self.directory)
+                return not os.path.join(os.path.realpath(path), "").startswith(os.path.join(root, ""))
+        return False
+
+    def _is_shown(self, path: str) -> bool:
+        return self.hidden or not any(name.startswith(".") for name in self._names_below(path))
 
     def _index_page(self, directory: str) -> str | None:
         for name in self.index_pages:
@@ -119,10 +201,10 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
                 return page
         return None
 
-    def _open(self, path: str) -> IO[bytes] | None:
-        """The regular file at ``path``; None if there is none that can be read."""
+    def _open(self, path: str) -> io.BufferedReader | None:
+        """The regular file at ``path``; None if there is none that may be shown and read."""
         # Some systems open "file/" as the file; as a URL it is another one.
-        if path.endswith("/"):
+        if path.endswith("/") or not self._is_shown(path):
             return None
         try:
             file = open(path, "rb", opener=_open_at_once)  # noqa: SIM115  send_head hands it on
@@ -132,34 +214,6 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
             return file
         file.close()
         return None
-
-    def translate_path(self, path: str) -> str:
-        """The file that a URL's path stands for: decoded, normalised, and always beneath ``directory``."""
-        path = _path_of(path)
-        slash = path.rstrip().endswith("/")
-        try:
-            path = urllib.parse.unquote(path, errors="surrogatepass")
-        except UnicodeDecodeError:
-            path = urllib.parse.unquote(path)
-        words = posixpath.normpath(path).split("/")
-        # A word that the system would read as more than one name, a drive among them, stands for nothing here.
-        names = [word for word in words if word not in ("", os.curdir, os.pardir) and not os.path.dirname(word)]
-        file = self.directory
-        for name in names:
-            file = os.path.join(file, name)
-        return file + "/" if slash else file
-
-    def _leads_out(self, path: str) -> bool:
-        """Whether a symbolic link on the way to ``path`` leaves the directory."""
-        if self.follow_outside or not path.startswith(self.directory):
-            return False  # the latter by a translate_path that serves other places on purpose
-        step = self.directory
-        for name in path[len(step) :].split("/"):
-            step = os.path.join(step, name)
-            if os.path.islink(step):
-                root = os.path.realpath(self.directory)
-                return not os.path.realpath(path).startswith(os.path.join(root, ""))
-        return False
 
     def guess_type(self, path: str | os.PathLike[str]) -> str:
         """The media type of a file, by its name."""
@@ -173,89 +227,99 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
 
     # Answers
 
-    def _send_file_head(
-        self, file: IO[bytes], status: os.stat_result, content_type: str
+    def _send_file_head(self, file: io.BufferedReader, path: str) -> IO[bytes] | FileParts | None:
+        """Choose the representation, evaluate the conditions, then the range (RFC 9110 section 13.2.2)."""
+        about = {"Content-Type": self.guess_type(path)}
+        body: IO[bytes] | FileParts | None = None
+        try:
+            if self.precompressed:
+                file, coding = self._encoded(file, path)
+                about |= {"Content-Encoding": coding} if coding else {}
+                about["Vary"] = "Accept-Encoding"
+            body = self._send_representation(file, about, path)
+        finally:
+            if body is None:
+                file.close()
+        return body
+
+    def _encoded(self, file: io.BufferedReader, path: str) -> tuple[io.BufferedReader, str]:
+        """The neighbour of the file that the client likes best, and its coding; else the file itself."""
+        for coding in accepted_codings(self._request_headers()):
+            neighbour = path + CODINGS[coding]
+            if not self._leads_out(neighbour) and (encoded := self._open(neighbour)):
+                file.close()
+                return encoded, coding
+        return file, ""
+
+    def _request_headers(self) -> RequestHeaders:
+        """The headers with their repeated lines combined, unless an override has made, and may have changed, its own."""
+        own: RequestHeaders = vars(self).get("headers", self._fields)
+        return own
+
+    def _send_representation(
+        self, file: io.BufferedReader, about: dict[str, str], path: str
     ) -> IO[bytes] | FileParts | None:
-        """Evaluate the conditions in their order (RFC 9110 section 13.2.2), then the range."""
-        etag = f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
-        modified = int(status.st_mtime)
-        validators = {"Last-Modified": self.date_time_string(status.st_mtime), "ETag": etag}
-        match self._evaluate_conditions(etag, modified):
-            case HTTPStatus.NOT_MODIFIED:
-                self._send_fields(HTTPStatus.NOT_MODIFIED, validators)
-                return None
-            case HTTPStatus.PRECONDITION_FAILED:
-                self.send_error(HTTPStatus.PRECONDITION_FAILED)
-                return None
+        status = os.fstat(file.fileno())
         size = status.st_size
-        pieces = self._wanted_ranges(size, etag, modified)
+        validators = Validators(f'"{status.st_mtime_ns:x}-{size:x}"', int(status.st_mtime))
+        about |= {"Last-Modified": self.date_time_string(status.st_mtime), "ETag": validators.etag}
+        asked = self._request_headers()
+        verdict = evaluate(asked, validators, any_matches=self.strict)
+        if verdict == HTTPStatus.PRECONDITION_FAILED:
+            self.send_error(verdict)
+            return None
+        if verdict == HTTPStatus.NOT_MODIFIED:
+            # RFC 9110 section 15.4.5: what a cache needs, not what it has.
+            kept = {name: value for name, value in about.items() if not name.startswith("Content-")}
+            self._send_fields(verdict, kept, path)
+            return None
+        pieces = wanted_ranges(asked, validators, size) if self.command == "GET" else None
         if pieces is None:
-            self._send_fields(
-                HTTPStatus.OK,
-                {"Content-Type": content_type, "Content-Length": str(size), **validators, "Accept-Ranges": "bytes"},
-            )
+            about |= {"Content-Length": str(size), "Accept-Ranges": "bytes"}
+            self._send_fields(HTTPStatus.OK, about, path)
             return file
+        return self._send_ranges(file, pieces, size, about, path)
+
+    def _send_ranges(
+        self, file: io.BufferedReader, pieces: list[range], size: int, about: dict[str, str], path: str
+    ) -> FileParts | None:
         if not pieces:
-            self._send_fields(
-                HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
-                {"Content-Range": f"bytes */{size}", "Content-Length": "0"},
-            )
+            refusal = {"Content-Range": f"bytes */{size}", "Content-Length": "0"}
+            self._send_fields(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, refusal, path)
             return None
         if len(pieces) == 1:
             body = single_part(file, pieces[0])
-            about = {"Content-Type": content_type, "Content-Range": content_range(pieces[0], size)}
+            about["Content-Range"] = content_range(pieces[0], size)
         else:
             boundary = secrets.token_hex(16)
-            body = multipart(file, pieces, size, content_type, boundary)
-            about = {"Content-Type": f"multipart/byteranges; boundary={boundary}"}
-        self._send_fields(HTTPStatus.PARTIAL_CONTENT, {**about, "Content-Length": str(len(body)), **validators})
+            body = multipart(file, pieces, size, about["Content-Type"], boundary)
+            about["Content-Type"] = f"multipart/byteranges; boundary={boundary}"
+        self._send_fields(HTTPStatus.PARTIAL_CONTENT, {**about, "Content-Length": str(len(body))}, path)
         return body
 
-    def _evaluate_conditions(self, etag: str, modified: int) -> HTTPStatus:
-        headers = self.headers
-        if (value := headers.get("If-Match")) is not None:
-            if value.strip() != "*" and not _names_etag(value, etag, weak=False):
-                return HTTPStatus.PRECONDITION_FAILED
-        elif (value := headers.get("If-Unmodified-Since")) is not None:
-            date = parse_http_date(value)
-            if date is not None and modified > date:
-                return HTTPStatus.PRECONDITION_FAILED
-        if (value := headers.get("If-None-Match")) is not None:
-            # http.server answers "*" with the file, and tests lean on it; by RFC 9110 it means 304.
-            if self.strict if value.strip() == "*" else _names_etag(value, etag, weak=True):
-                return HTTPStatus.NOT_MODIFIED
-        elif (value := headers.get("If-Modified-Since")) is not None:
-            date = parse_http_date(value)
-            if date is not None and modified <= date:
-                return HTTPStatus.NOT_MODIFIED
-        return HTTPStatus.OK
-
-    def _wanted_ranges(self, size: int, etag: str, modified: int) -> list[range] | None:
-        value = self.headers.get("Range")
-        if value is None or self.command != "GET":
-            return None
-        condition = self.headers.get("If-Range")
-        if condition is not None:
-            condition = condition.strip()
-            # A weak tag never matches here, a date only exactly (RFC 9110 section 13.1.5).
-            same = condition == etag if '"' in condition else parse_http_date(condition) == modified
-            if not same:
-                return None
-        return parse_ranges(value, size)
-
-    def _send_fields(self, status: HTTPStatus, fields: Mapping[str, str]) -> None:
+    def _send_fields(self, status: HTTPStatus, fields: Mapping[str, str], path: str = "") -> None:
+        """Send a whole head: these fields, and those that the options of the class add or replace."""
+        own = dict(self.response_headers)
+        if self.headers_for and path:
+            own |= matching_headers(self.headers_for, "/".join(self._names_below(path)))
+        replaced = {name.lower() for name in own}
+        sent = {"server", "date", *replaced, *(name.lower() for name in fields)}
         self.send_response(status)
-        replaced = {name.lower() for name in self.response_headers}
         for name, value in fields.items():
             if name.lower() not in replaced:
                 self.send_header(name, value)
-        for name, value in self.response_headers.items():
+        for name, value in (
+            *own.items(),
+            *(pair for pair in self.extra_response_headers if pair[0].lower() not in sent),
+        ):
             self.send_header(name, value)
         self.end_headers()
 
     def _redirect_to_slash(self) -> None:
-        # base has made one slash of several at the beginning: the answer stays on this host.
+        # base has made one slash of several at the beginning: the answer stays on this host. To browsers, a backslash
+        # is a slash.
         path, mark, query = self.path.partition("?")
+        path = path.replace("\\", "%5C")
         self._send_fields(HTTPStatus.MOVED_PERMANENTLY, {"Location": f"{path}/{mark}{query}", "Content-Length": "0"})
 
     def _send_listing(self, path: str) -> io.BytesIO | None:
@@ -267,17 +331,14 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
     def list_directory(self, path: str | os.PathLike[str]) -> io.BytesIO | None:
         """Send the head of a listing of the directory ``path``; its body is returned, None after an error."""
         try:
-            with os.scandir(path) as entries:
-                rows = sorted(entries, key=lambda entry: (entry.name.lower(), entry.name))
+            entries = listed(path, hidden=self.hidden)
         except OSError:
             self.send_error(HTTPStatus.NOT_FOUND, "No permission to list directory")
             return None
         encoding = sys.getfilesystemencoding()
-        body = _listing_page(self.path, rows, encoding).encode(encoding, "surrogateescape")
-        self._send_fields(
-            HTTPStatus.OK,
-            {"Content-Type": f"text/html; charset={encoding}", "Content-Length": str(len(body))},
-        )
+        body = directory_page(self.path, entries, encoding)
+        about = {"Content-Type": f"text/html; charset={encoding}", "Content-Length": str(len(body))}
+        self._send_fields(HTTPStatus.OK, about)
         return io.BytesIO(body)
 
     def copyfile(self, source: Any, outputfile: Any) -> None:  # whatever send_head gave, and wfile
@@ -290,10 +351,16 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
                     _send_part(source.file, part, outputfile)
                 else:
                     outputfile.write(part)
-        elif isinstance(source, io.BufferedReader) and self._declared is not None:
-            _send_part(source, range(source.tell(), self._declared), outputfile)
+        elif self._declared is not None and _is_file(source):
+            start = source.tell()
+            _send_part(source, range(start, start + self._declared), outputfile)
         else:
             shutil.copyfileobj(source, outputfile)
+
+
+def _is_file(source: object) -> bool:
+    """Whether it reads a file as it is: no pipe, no member of an archive."""
+    return isinstance(source, io.BufferedReader) and isinstance(source.raw, io.FileIO) and source.seekable()
 
 
 def _send_part(file: IO[bytes], part: range, outputfile: Writer) -> None:
@@ -315,46 +382,3 @@ def _path_of(target: str) -> str:
     if absolute := grammar.ABSOLUTE_FORM.fullmatch(path):
         return absolute[3] or "/"
     return path
-
-
-def _names_etag(value: str, etag: str, *, weak: bool) -> bool:
-    """Whether a list of entity tags has this one (RFC 9110 section 8.8.3.2)."""
-    for tag in value.split(","):
-        tag = tag.strip()
-        if tag == etag or (weak and tag == f"W/{etag}"):
-            return True
-    return False
-
-
-def _listing_page(target: str, entries: list[os.DirEntry[str]], encoding: str) -> str:
-    try:
-        shown = urllib.parse.unquote(target, errors="surrogatepass")
-    except UnicodeDecodeError:
-        shown = urllib.parse.unquote(target)
-    title = f"File listing for {html.escape(shown, quote=False)}"
-    rows = "".join(map(_listing_row, entries))
-    return (
-        f'<!doctype html>\n<html lang="en">\n<meta charset="{encoding}">\n<title>{title}</title>\n'
-        f"<h1>{title}</h1>\n<table>\n<tr><th>Name<th>Bytes<th>Modified (UTC)\n{rows}</table>\n</html>\n"
-    )
-
-
-def _listing_row(entry: os.DirEntry[str]) -> str:
-    name = link = entry.name
-    size = modified = ""
-    try:
-        status = entry.stat()
-    except OSError:
-        pass  # a dangling link, or gone meanwhile: it has a name, no more
-    else:
-        modified = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(status.st_mtime))
-        if stat.S_ISDIR(status.st_mode):
-            name = link = name + "/"
-        else:
-            size = str(status.st_size)
-    if entry.is_symlink():
-        name = entry.name + "@"
-    address = urllib.parse.quote(link, errors="surrogatepass")
-    if ":" in address.partition("/")[0]:
-        address = "./" + address  # else "a:b" would be a URL with the scheme a (RFC 3986 section 4.2)
-    return f'<tr><td><a href="{address}">{html.escape(name, quote=False)}</a><td>{size}<td>{modified}\n'

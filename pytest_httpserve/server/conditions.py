@@ -1,0 +1,103 @@
+"""What a request asks of a representation before it wants it: conditions and encodings (RFC 9110 sections 12, 13)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import NamedTuple, Protocol
+
+from pytest_httpserve.server.dates import parse_http_date
+from pytest_httpserve.server.ranges import parse_ranges
+
+# The content codings that a neighbour of a file may have, best first, each with the ending of its name.
+CODINGS = {"br": ".br", "zstd": ".zst", "gzip": ".gz"}
+
+
+class RequestHeaders(Protocol):
+    """Headers as any of the classes used for them has them."""
+
+    def get(self, name: str, /) -> str | None: ...
+
+
+class Validators(NamedTuple):
+    """What tells one state of a representation from another: a strong entity tag, and when it was changed (seconds)."""
+
+    etag: str
+    modified: int
+
+
+def evaluate(headers: RequestHeaders, validators: Validators, *, any_matches: bool) -> HTTPStatus:
+    """The conditions of a GET or HEAD in their order (RFC 9110 section 13.2.2): 200, 304 or 412.
+
+    ``any_matches`` is whether ``If-None-Match: *`` means what RFC 9110 says, or nothing as in ``http.server``.
+    """
+    if (value := headers.get("If-Match")) is not None:
+        if value.strip() != "*" and not _names(value, validators.etag, weak=False):
+            return HTTPStatus.PRECONDITION_FAILED
+    elif (value := headers.get("If-Unmodified-Since")) is not None:
+        date = parse_http_date(value)
+        if date is not None and validators.modified > date:
+            return HTTPStatus.PRECONDITION_FAILED
+    if (value := headers.get("If-None-Match")) is not None:
+        if any_matches if value.strip() == "*" else _names(value, validators.etag, weak=True):
+            return HTTPStatus.NOT_MODIFIED
+    elif (value := headers.get("If-Modified-Since")) is not None:
+        date = parse_http_date(value)
+        if date is not None and validators.modified <= date:
+            return HTTPStatus.NOT_MODIFIED
+    return HTTPStatus.OK
+
+
+def wanted_ranges(headers: RequestHeaders, validators: Validators, size: int) -> list[range] | None:
+    """The ranges that a GET asks for, of ``size`` bytes; None for all of it, empty if none of them is there."""
+    value = headers.get("Range")
+    if value is None:
+        return None
+    condition = (headers.get("If-Range") or "").strip()
+    if condition:
+        # A weak tag never matches here, a date only exactly (RFC 9110 section 13.1.5).
+        wanted = validators.etag if '"' in condition else validators.modified
+        if (condition if '"' in condition else parse_http_date(condition)) != wanted:
+            return None
+    return parse_ranges(value, size)
+
+
+def _names(value: str, etag: str, *, weak: bool) -> bool:
+    """Whether a list of entity tags has this one (RFC 9110 section 8.8.3.2)."""
+    for tag in value.split(","):
+        tag = tag.strip()
+        if tag == etag or (weak and tag == f"W/{etag}"):
+            return True
+    return False
+
+
+def accepted_codings(headers: RequestHeaders) -> list[str]:
+    """Those of CODINGS that the client takes, the one it likes best first (RFC 9110 section 12.5.3)."""
+    weights: dict[str, float] = {}
+    for element in (headers.get("Accept-Encoding") or "").split(","):
+        name, _, parameter = element.partition(";")
+        weights[name.strip().lower()] = _weight(parameter)
+    rest = weights.get("*", 0.0)
+    wanted = {coding: weights.get(coding, rest) for coding in CODINGS}
+    return sorted((coding for coding in CODINGS if wanted[coding] > 0), key=lambda coding: -wanted[coding])
+
+
+def _weight(parameter: str) -> float:
+    name, _, value = parameter.partition("=")
+    if name.strip().lower() != "q":
+        return 1.0
+    try:
+        return float(value)
+    except ValueError:
+        return 0.0
+
+
+def matching_headers(patterns: Mapping[str, Mapping[str, str]], path: str) -> dict[str, str]:
+    """The headers of all patterns that ``path`` matches; of two for the same name, the later pattern's."""
+    from fnmatch import fnmatchcase
+
+    found: dict[str, str] = {}
+    for pattern, headers in patterns.items():
+        if fnmatchcase(path, pattern):
+            found.update(headers)
+    return found

@@ -1,0 +1,99 @@
+"""What HTTPS adds to a connection: the context, made once, and a handshake in the connection's own thread."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import ssl
+from collections.abc import Sequence
+
+from pytest_httpserve.server.connection import Connection
+
+_PLAIN_TEXT = b"This port speaks HTTPS, and the request came in as plain HTTP.\n"
+_PLAIN_ANSWER = (
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b"
+) % (len(_PLAIN_TEXT), _PLAIN_TEXT)
+
+PathArgument = str | os.PathLike[str]
+PasswordArgument = str | bytes | None
+
+
+def server_context(
+    certfile: PathArgument, keyfile: PathArgument | None, password: PasswordArgument, alpn_protocols: Sequence[str]
+) -> ssl.SSLContext:
+    """A context with this certificate.
+
+    Raises FileNotFoundError (or another OSError) for a file that cannot be read, and ssl.SSLError for one that is no
+    certificate or key, for a key that does not match and for a wrong password: each names the file.
+    """
+    for file in (certfile, keyfile):
+        if file is not None:
+            with open(file, "rb"):  # OpenSSL would not say which of the two it could not read
+                pass
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(list(alpn_protocols))
+    asked = False
+
+    def give_password() -> str | bytes:
+        # Without this, OpenSSL would ask for it on the terminal, and wait.
+        nonlocal asked
+        asked = True
+        return password if password is not None else ""
+
+    try:
+        context.load_cert_chain(certfile, keyfile, give_password)
+    except (ssl.SSLError, ValueError) as error:
+        raise ssl.SSLError(_what_is_wrong(certfile, keyfile, password, asked, error)) from error
+    return context
+
+
+def _what_is_wrong(
+    certfile: PathArgument, keyfile: PathArgument | None, password: PasswordArgument, asked: bool, error: Exception
+) -> str:
+    key = os.fspath(keyfile if keyfile is not None else certfile)
+    if asked:
+        return f"the key in {key} is encrypted, and " + (
+            "no password was given" if password is None else "the password is wrong"
+        )
+    reason = getattr(error, "reason", None)
+    if reason == "KEY_VALUES_MISMATCH":
+        return f"the key in {key} is not the key of the certificate in {os.fspath(certfile)}"
+    return f"no certificate with its key in {os.fspath(certfile)} and {key}: {error}"
+
+
+def shake_hands(connection: Connection, timeout: float) -> bool:
+    """Do the handshake within ``timeout`` seconds; False if it failed, and the connection is of no use.
+
+    A client that spoke plain HTTP is told so, in plain HTTP.
+    """
+    sock = connection.socket
+    assert isinstance(sock, ssl.SSLSocket)
+    try:
+        connection.set_timeout(timeout)
+        sock.do_handshake()
+    except OSError as error:
+        connection.failure = error
+        if getattr(error, "reason", None) == "HTTP_REQUEST":
+            _answer_in_plain(sock)
+        return False
+    return True
+
+
+def _answer_in_plain(sock: ssl.SSLSocket) -> None:
+    # The failed handshake has sent nothing, so the connection can still carry an answer as it is. What the client
+    # still sends is read before the end, or a reset could overtake the answer.
+    with contextlib.suppress(OSError):
+        socket.socket.sendall(sock, _PLAIN_ANSWER)
+        socket.socket.shutdown(sock, socket.SHUT_WR)
+        while socket.socket.recv(sock, 65_536):
+            pass
+
+
+def say_goodbye(sock: ssl.SSLSocket) -> None:
+    """Send close_notify, without waiting for the client's: a body that ends with the connection is then known to be
+    whole (RFC 8446 section 6.1)."""
+    with contextlib.suppress(OSError, ValueError):  # sent, and not answered yet; or there is nobody to send it to
+        sock.settimeout(0)
+        sock.unwrap()
