@@ -1,0 +1,399 @@
+"""The command line: a directory served from a terminal. And ``test()``, which tries out a handler class.
+
+What a user gave wrong becomes a UsageError, and ``main`` makes of it one sentence on stderr and exit code 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import errno
+import io
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from types import FrameType, new_class
+from typing import Any, NoReturn, TypeVar
+
+from pytest_httpserve.errors import UsageError
+from pytest_httpserve.server.base import BaseHTTPRequestHandler
+from pytest_httpserve.server.connection import Connection
+from pytest_httpserve.server.console import LoggedRequests, Tally, escape, takes_colours
+from pytest_httpserve.server.listening import ListeningServer
+from pytest_httpserve.server.servers import HTTPServer, ThreadingHTTPServer
+from pytest_httpserve.server.static import SimpleHTTPRequestHandler
+from pytest_httpserve.wire import grammar
+
+PROGRAM = "python -m pytest_httpserve"
+
+# Makes, for these host names and addresses, a CA's certificate and a server's with its key, both PEM. It is handed in
+# from above: the certificates are made by a module that stands beside this package, not beneath it.
+Certify = Callable[[Sequence[str]], tuple[bytes, bytes]]
+Address = tuple[socket.AddressFamily, Any]  # the latter as the family has it
+
+_FRAMING = ("content-length", "transfer-encoding")
+# That this machine lacks the family, or the address: then another that the name stands for may do.
+_NOT_HERE = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
+
+AnyClass = TypeVar("AnyClass", bound=type)
+
+
+def main(arguments: Sequence[str] | None = None, *, certify: Certify) -> int:
+    """Serve as the arguments (default: those of the process) say, until a signal ends it; the exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a directory's name may be no text
+    try:
+        options = _parse(arguments)
+        with contextlib.ExitStack() as stack:
+            _serve(options, certify, stack)
+    except UsageError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT  # before anything was served
+    return 0
+
+
+# What the user gave
+
+
+class Options(argparse.Namespace):
+    """The arguments, checked."""
+
+    port: int
+    bind: str | None
+    directory: str
+    protocol: str
+    cgi: bool
+    tls_cert: str | None
+    tls_key: str | None
+    tls_password_file: str | None
+    content_type: str | None
+    headers: list[tuple[str, str]]
+    tls: bool
+    spa: bool
+    cors: bool
+    listing: bool
+    open: bool
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message)
+
+
+def _parse(arguments: Sequence[str] | None) -> Options:
+    options = _parser().parse_args(arguments, namespace=Options())
+    options.directory = _directory(options.directory)
+    if options.tls and options.tls_cert:
+        raise UsageError("--tls makes a certificate of its own: give either --tls or --tls-cert")
+    for option, path in (("--tls-key", options.tls_key), ("--tls-password-file", options.tls_password_file)):
+        if path is not None and options.tls_cert is None:
+            raise UsageError(f"{option} needs --tls-cert, the certificate that it belongs to")
+    for name, value in options.headers:
+        _check_header(name, value)
+    if options.content_type is not None and not _is_field_value(options.content_type):
+        raise UsageError(f"--content-type {options.content_type!r} cannot be the value of a header")
+    return options
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog=PROGRAM, description="Serve the files of a directory over HTTP/1.1.")
+    add = parser.add_argument
+    add("port", nargs="?", type=_port, default=8000, help="listen on this port; 0 takes a free one (default: 8000)")
+    add("-b", "--bind", metavar="ADDRESS", help="listen on this address (default: on all, IPv6 and IPv4)")
+    add("-d", "--directory", metavar="PATH", help="serve this directory (default: the current one)")
+    add(
+        "-p",
+        "--protocol",
+        choices=["HTTP/1.0", "HTTP/1.1"],
+        default="HTTP/1.1",
+        help="at most this version (default: HTTP/1.1)",
+    )
+    add("--cgi", action="store_true", help="run the CGI scripts in /cgi-bin and /htbin")
+    add("--content-type", metavar="TYPE", help="the type of files whose name does not say it")
+    header = partial(add, "-H", "--header", dest="headers", action="append", default=[])
+    header(nargs=2, metavar=("NAME", "VALUE"), help="send this header with each file and listing; repeatable")
+    add("--no-listing", dest="listing", action="store_false", help="refuse directories that have no index page")
+    add("--spa", action="store_true", help="answer paths that are not found with /index.html")
+    add("--cors", action="store_true", help="let pages of any origin read what is served")
+    add("--open", action="store_true", help="show what is served in a browser")
+    tls = parser.add_argument_group("HTTPS")
+    tls.add_argument("--tls", action="store_true", help="with a certificate of a test CA, both made on the spot")
+    tls.add_argument("--tls-cert", metavar="PATH", help="with this certificate (PEM, the chain behind it)")
+    tls.add_argument("--tls-key", metavar="PATH", help="its key, if that is in a file of its own")
+    tls.add_argument("--tls-password-file", metavar="PATH", help="a file with the password of the key")
+    return parser
+
+
+def _port(text: str) -> int:
+    if text.isascii() and text.isdecimal() and len(text) <= 5 and int(text) <= 65_535:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 65535")
+
+
+def _directory(given: str | None) -> str:
+    try:
+        path = os.path.abspath(os.curdir if given is None else given)
+    except OSError as error:  # the current directory was removed
+        raise UsageError(f"the current directory cannot be served: {error.strerror}") from None
+    if given == "" or not os.path.isdir(path):
+        wrong = "is not a directory" if given and os.path.exists(path) else "does not exist"
+        raise UsageError(f"--directory {given!r} {wrong}")
+    return path
+
+
+def _check_header(name: str, value: str) -> None:
+    if not grammar.FIELD_NAME.fullmatch(name):
+        raise UsageError(f"--header {name!r} cannot be the name of a header")
+    if name.lower() in _FRAMING:
+        raise UsageError(f"--header {name} is for the server to say: it depends on the file")
+    if not _is_field_value(value):
+        raise UsageError(f"--header {name} cannot have the value {value!r}")
+
+
+def _is_field_value(value: str) -> bool:
+    return value == value.strip() and grammar.REASON.fullmatch(value) is not None
+
+
+# What is served
+
+
+def _serve(options: Options, certify: Certify, stack: contextlib.ExitStack) -> None:
+    """Serve until a signal comes, and say what was done."""
+    stack.enter_context(_at_the_end(signal.default_int_handler))  # which also lets the certificates be removed
+    tally = Tally()
+    addresses = _addresses(options.bind, options.port)
+    if options.tls:
+        folder = stack.enter_context(_certificates(options, certify))
+        authority = os.path.join(folder, "ca.pem")
+    server = _listen(addresses, options, partial(_handler_class(options, tally), directory=options.directory))
+    # In the thread that serves, shutdown only asks, so that a second signal changes nothing.
+    stack.enter_context(_at_the_end(lambda *_: server.shutdown()))
+    with server:
+        url = _url(server.socket, "https" if options.tls_cert else "http")
+        print(_announcement(options, url), flush=True)
+        if options.tls:
+            os.unlink(options.tls_cert or "")  # loaded; nobody else is to have its key
+            print(f"Its certificate is signed by the CA in {authority}", flush=True)
+        if options.open:
+            threading.Thread(target=_open_browser, args=(url,), daemon=True).start()
+        server.serve_forever()
+    # Behind the ^C that the terminal shows.
+    print(("\n" if sys.stdout.isatty() else "") + tally.summary(), flush=True)
+
+
+def _announcement(options: Options, url: str) -> str:
+    what = f"{options.directory} and the CGI scripts in it" if options.cgi else options.directory
+    where = "" if options.bind else " and at every other address of this machine"
+    return escape(f"Serving {what} at {url}{where}; Ctrl-C ends it")
+
+
+def _open_browser(url: str) -> None:
+    import webbrowser
+
+    if not webbrowser.open(url):
+        print(f"No browser was found to show {url}", file=sys.stderr)
+
+
+def _handler_class(options: Options, tally: Tally) -> type[SimpleHTTPRequestHandler]:
+    base = SimpleHTTPRequestHandler
+    if options.cgi:
+        from pytest_httpserve.server.cgi import CGIHTTPRequestHandler
+
+        base = CGIHTTPRequestHandler
+    attributes = {
+        "strict": True,
+        "protocol_version": options.protocol,
+        "listing": options.listing,
+        "fallback": "index.html" if options.spa else None,
+        "cors": options.cors,
+        "extra_response_headers": tuple((name, value) for name, value in options.headers),
+        "default_content_type": options.content_type or base.default_content_type,
+        "tally": tally,
+        "coloured": takes_colours(),
+    }
+    return type("CommandLineHandler", (LoggedRequests, base), attributes)
+
+
+# Where it is served
+
+
+class EndsAtOnce(ListeningServer):
+    """A server for a terminal: its end waits for no transfer, and IPv6 brings IPv4 with it."""
+
+    grace = 0.0
+
+    def server_bind(self) -> None:
+        if self.address_family == socket.AF_INET6:
+            with contextlib.suppress(OSError):  # a system without mapped addresses
+                self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        super().server_bind()
+
+    def report_hanging(self, connections: list[Connection]) -> None:
+        """Say nothing: the process is about to end, and they with it."""
+
+    if sys.platform == "win32":
+
+        def service_actions(self) -> None:
+            """Called twice a second: a signal does not wake ``select`` there."""
+
+
+def _addresses(bind: str | None, port: int) -> list[Address]:
+    """Where to listen, the best first; for no address at all IPv6 first, which takes in IPv4."""
+    try:
+        found = socket.getaddrinfo(bind or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"cannot listen on {bind!r}: {reason}") from None
+    if not bind:
+        found.sort(key=lambda info: info[0] != socket.AF_INET6)
+    return [(info[0], info[4]) for info in found]
+
+
+def _listen(addresses: list[Address], options: Options, handler: Callable[..., Any]) -> HTTPServer:
+    """A server at the first of the addresses that this machine has."""
+    for last, (family, address) in enumerate(addresses, 1 - len(addresses)):
+        try:
+            return _make_server(family, address, options, handler)
+        except OSError as error:
+            if error.filename is not None:
+                raise UsageError(f"{error.filename!r} cannot be read: {error.strerror}") from None
+            if error.errno is None:  # the certificate and its key are not what they should be
+                raise UsageError(str(error)) from None
+            if not last or error.errno not in _NOT_HERE:
+                where = f"{address[0]} port {address[1]}"
+                hint = "; port 0 takes a free one" if error.errno == errno.EADDRINUSE else ""
+                raise UsageError(f"cannot listen on {where}: {error.strerror}{hint}") from None
+    raise UsageError(f"there is no address to listen on for {options.bind!r}")
+
+
+def _make_server(
+    family: socket.AddressFamily, address: Any, options: Options, handler: Callable[..., Any]
+) -> HTTPServer:
+    server_class, tls = _for_tls(ThreadingHTTPServer, options.tls_cert, options.tls_key, _password(options))
+    server: HTTPServer = _variant(server_class, EndsAtOnce, address_family=family)(address, handler, **tls)
+    return server
+
+
+def _variant(made_of: AnyClass, *mixins: type, **attributes: object) -> AnyClass:
+    """A subclass with other attributes: the class itself belongs to the rest of the process, too."""
+
+    def fill(namespace: dict[str, object]) -> None:
+        namespace.update(attributes, __module__=made_of.__module__, __qualname__=made_of.__qualname__)
+
+    return new_class(made_of.__name__, (*mixins, made_of), exec_body=fill)  # type: ignore[return-value]
+
+
+def _url(listener: socket.socket, scheme: str) -> str:
+    """An address at which a client on this machine finds the server."""
+    host, port = listener.getsockname()[:2]
+    if host == "::" and listener.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY):
+        host = "::1"
+    elif host in ("::", "0.0.0.0"):
+        host = "127.0.0.1"
+    return f"{scheme}://[{host}]:{port}/" if ":" in host else f"{scheme}://{host}:{port}/"
+
+
+@contextlib.contextmanager
+def _at_the_end(act: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+    """Within this, Ctrl-C, a kill and the end of the terminal call ``act``."""
+    known = (getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP"))
+    # Who started us may want a signal to be ignored: nohup, or a shell for what runs in its background.
+    heard = [number for number in known if number is not None and signal.getsignal(number) is not signal.SIG_IGN]
+    before = [(number, signal.signal(number, act)) for number in heard]
+    try:
+        yield
+    finally:
+        for number, action in before:
+            signal.signal(number, action)
+
+
+# Certificates
+
+
+@contextlib.contextmanager
+def _certificates(options: Options, certify: Certify) -> Iterator[str]:
+    """A folder with a new CA's certificate, and a server's, which the options are given."""
+    import tempfile
+
+    names = dict.fromkeys(["localhost", "127.0.0.1", "::1", *([options.bind] if options.bind else [])])
+    authority, certificate = certify(list(names))
+    with tempfile.TemporaryDirectory(prefix="pytest-httpserve-") as folder:
+        _write_private(os.path.join(folder, "ca.pem"), authority)
+        options.tls_cert = os.path.join(folder, "server.pem")
+        _write_private(options.tls_cert, certificate)
+        yield folder
+
+
+def _write_private(path: str, content: bytes) -> None:
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+
+
+def _password(options: Options) -> str | None:
+    path = options.tls_password_file
+    if path is None:
+        return None
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read().strip()
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"--tls-password-file {path!r} cannot be read: {reason}") from None
+
+
+# For those who write a handler
+
+
+def test(
+    HandlerClass: type[BaseHTTPRequestHandler] = BaseHTTPRequestHandler,
+    ServerClass: type[HTTPServer] = ThreadingHTTPServer,
+    protocol: str = "HTTP/1.0",
+    port: int = 8000,
+    bind: str | None = None,
+    tls_cert: str | os.PathLike[str] | None = None,
+    tls_key: str | os.PathLike[str] | None = None,
+    tls_password: str | bytes | None = None,
+) -> None:
+    """Try out a handler class: serve with it until Ctrl-C, which ends the process.
+
+    ``bind`` is an address (default: all), ``tls_cert`` and ``tls_key`` are paths of PEM files. With a certificate,
+    ``ServerClass`` must be one for HTTPS; the default is then ThreadingHTTPSServer.
+    """
+    family, address = _addresses(bind, port)[0]
+    server_class, tls = _for_tls(ServerClass, tls_cert, tls_key, tls_password)
+    server_class = _with(server_class, address_family=family)
+    with server_class(address, _with(HandlerClass, protocol_version=protocol), **tls) as server:
+        try:
+            print(f"Listening at {_url(server.socket, 'https' if tls else 'http')} until Ctrl-C", flush=True)
+            server.serve_forever()
+        except KeyboardInterrupt:
+            print("\nEnded by Ctrl-C")
+            sys.exit(0)
+
+
+test.__test__ = False  # type: ignore[attr-defined]  # pytest would take it for one where it is imported
+
+
+def _for_tls(server_class: Any, certfile: Any, keyfile: Any, password: Any) -> tuple[Any, dict[str, Any]]:
+    if certfile is None:
+        return server_class, {}
+    if server_class is ThreadingHTTPServer:
+        from pytest_httpserve.server.servers import ThreadingHTTPSServer
+
+        server_class = ThreadingHTTPSServer
+    return server_class, {"certfile": certfile, "keyfile": keyfile, "password": password}
+
+
+def _with(factory: Any, **attributes: object) -> Any:
+    """A class with other attributes; whatever else can be called in place of one has them set on itself."""
+    if isinstance(factory, type):
+        return _variant(factory, **attributes)
+    for name, value in attributes.items():
+        setattr(factory, name, value)
+    return factory

@@ -1,0 +1,107 @@
+"""What a terminal shows of a server: a line for each request, and at the end a sentence about all of them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+import time
+from collections import Counter
+from typing import Any, ClassVar
+
+from pytest_httpserve.server.base import _CONTROL_CHARACTERS, BaseHTTPRequestHandler
+
+_DIM = 2
+_COLOURS = {2: 32, 3: 36, 4: 33, 5: 31}  # by status class: green, cyan, yellow, red
+
+
+def escape(text: str) -> str:
+    """``text`` as it can be shown: what a client or a file's name says must not steer the terminal."""
+    return text.translate(_CONTROL_CHARACTERS)
+
+
+def takes_colours() -> bool:
+    """Whether stderr is a terminal, and nobody objects (https://no-color.org)."""
+    return sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+class Tally:
+    """What a server did: requests by the class of their status, and the bytes of their bodies."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._classes: Counter[int] = Counter()
+        self._size = 0
+        self._began = time.monotonic()
+
+    def add(self, status: int, size: int) -> None:
+        with self._lock:
+            self._classes[status // 100] += 1
+            self._size += size
+
+    def summary(self) -> str:
+        """One sentence."""
+        with self._lock:
+            count = self._classes.total()
+            classes = ", ".join(f"{number} of {status}xx" for status, number in sorted(self._classes.items()))
+            seconds = time.monotonic() - self._began
+            requests = "1 request" if count == 1 else f"{count} requests"
+            return (
+                f"Served {requests}{f' ({classes})' if classes else ''}, {self._size} bytes, in {seconds:.1f} seconds."
+            )
+
+
+class LoggedRequests(BaseHTTPRequestHandler):
+    """Logs each request when its answer has gone, as one line: time, client, method, target, status, size, duration."""
+
+    tally: ClassVar[Tally]
+    coloured: ClassVar[bool] = False
+
+    _started = 0.0
+    _remark: str | None = None  # what the answer says of itself, if it is an error
+
+    def handle_one_request(self) -> None:
+        self.command, self.requestline, self._remark = None, "", None
+        self._started = time.perf_counter()
+        try:
+            super().handle_one_request()
+        finally:
+            if self._status is not None:
+                self._log_exchange(self._status, self._written() or 0)
+
+    def parse_request(self) -> bool:
+        self._started = time.perf_counter()  # without the time in which nothing came
+        return super().parse_request()
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        self._remark = explain or message or ""
+        super().send_error(code, message, explain)
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Nothing yet: size and duration are known at the end."""
+
+    def log_error(self, format: str, *args: Any) -> None:  # whatever % takes
+        if self._remark is None:  # else the line of the answer says it
+            super().log_error(format, *args)
+
+    def log_message(self, format: str, *args: Any) -> None:  # whatever % takes
+        self._log(escape(format % args))
+
+    def _log_exchange(self, status: int, size: int) -> None:
+        self.tally.add(status, size)
+        milliseconds = (time.perf_counter() - self._started) * 1000
+        whole = self._declared in (None, size) or not self._status_has_body()
+        asked = escape(self.requestline.rpartition(" HTTP/")[0] or self.requestline or "-")
+        about = f"{size} bytes {milliseconds:.1f} ms" if whole else f"cut off {milliseconds:.1f} ms"
+        remark = f" {escape(self._remark)}" if self._remark else ""
+        self._log(f"{asked} {self._paint(str(status), _COLOURS.get(status // 100))} {self._paint(about, _DIM)}{remark}")
+
+    def _log(self, text: str) -> None:
+        client = self.address_string().removeprefix("::ffff:")  # IPv4 on a socket of both
+        place = self._paint(f"{time.strftime('%H:%M:%S')} {client}", _DIM)
+        with contextlib.suppress(OSError):  # nobody reads the log any more, but the server has other readers
+            sys.stderr.write(f"{place} {text}\n")
+
+    def _paint(self, text: str, colour: int | None) -> str:
+        return f"\x1b[{colour}m{text}\x1b[0m" if self.coloured and colour is not None else text
