@@ -20,6 +20,19 @@ class RequestError(HTTPServeError):
         self.reason = reason
 
 
+class ScriptError(HTTPServeError):
+    """A CGI script that gave no answer which could be sent.
+
+    ``status`` is the status code to answer with: 502, 504, or 503 when the server stops. ``stderr`` is what the script
+    had to say, once that is known.
+    """
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.stderr = ""
+
+
 class UsageError(HTTPServeError, ValueError):
     """A wrong value, refused where it was given: the message names the value and what would be right."""
 

@@ -12,14 +12,18 @@ import pytest
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.httpserve import HTTPServe
+    from pytest_httpserve.server.listening import Workers
 
 DEFAULT_HOST = "127.0.0.1"
 
 _SERVERS = pytest.StashKey["list[HTTPServe]"]()
 
 _MARKERS = (
-    'serve_dir(path, *, at="/", index=None, listing=True, headers=None): the httpserve fixture serves the directory '
-    "`path` (relative to the test file, then to the rootdir) beneath the prefix `at`; can be given several times",
+    'serve_dir(path, *, at="/", index=None, listing=True, headers=None, ...): the httpserve fixture serves the '
+    "directory `path` (relative to the test file, then to the rootdir) beneath the prefix `at`; can be given several times",
+    'serve_cgi(path, *, at="/cgi-bin", env=None, timeout=30.0): the httpserve fixture runs the CGI scripts of the '
+    "directory `path` (found as that of serve_dir) beneath the prefix `at`, with the variables `env` beside those of "
+    "CGI; can be given several times",
 )
 
 
@@ -56,16 +60,28 @@ def _host(config: pytest.Config) -> str:
 # Fixtures
 
 
+@pytest.fixture(scope="session")
+def _httpserve_workers() -> Generator[Workers]:
+    """Threads that the servers of all tests share: to start two for every test would cost more than the test."""
+    from pytest_httpserve.server.listening import Workers
+
+    workers = Workers("httpserve", daemon=True, idle=1.0)
+    yield workers
+    workers.close(timeout=1.0)
+
+
 @pytest.fixture
-def httpserve(request: pytest.FixtureRequest) -> Generator[HTTPServe]:
+def httpserve(request: pytest.FixtureRequest, _httpserve_workers: Workers) -> Generator[HTTPServe]:
     """A fresh HTTP server for this test: httpserve.on("GET", "/a").respond(text="hi"), then httpserve.url_for("/a").
 
-    The marker serve_dir("site") has it serve a directory. A request that nothing answers fails the test.
+    The marker serve_dir("site") has it serve a directory, serve_cgi("scripts") run one's CGI scripts. A request that
+    nothing answers fails the test.
     """
-    server = _make(request.node, _host(request.config), 0)
-    for marker in reversed(list(request.node.iter_markers("serve_dir"))):
-        _apply(server, marker)
-    server.start()
+    server = _make(request.node, _host(request.config), 0, _httpserve_workers)
+    for marker in reversed(list(request.node.iter_markers())):
+        if marker.name in ("serve_dir", "serve_cgi"):
+            _apply(server, marker)
+    _start(server, request.node)
     try:
         yield server
     finally:
@@ -73,7 +89,9 @@ def httpserve(request: pytest.FixtureRequest) -> Generator[HTTPServe]:
 
 
 @pytest.fixture
-def httpserve_factory(request: pytest.FixtureRequest) -> Generator[Callable[..., HTTPServe]]:
+def httpserve_factory(
+    request: pytest.FixtureRequest, _httpserve_workers: Workers
+) -> Generator[Callable[..., HTTPServe]]:
     """Makes further servers, started: other = httpserve_factory(); each is stopped and checked with the test.
 
     ``httpserve_factory(host="::1", port=8080)`` chooses where to listen; both may be left out.
@@ -81,9 +99,10 @@ def httpserve_factory(request: pytest.FixtureRequest) -> Generator[Callable[...,
     made: list[HTTPServe] = []
 
     def make(*, host: str | None = None, port: int = 0) -> HTTPServe:
-        server = _make(request.node, _host(request.config) if host is None else host, port)
+        host = _host(request.config) if host is None else host
+        server = _start(_make(request.node, host, port, _httpserve_workers), request.node)
         made.append(server)
-        return server.start()
+        return server
 
     try:
         yield make
@@ -91,11 +110,15 @@ def httpserve_factory(request: pytest.FixtureRequest) -> Generator[Callable[...,
         _end(request.node, made)
 
 
-def _make(node: pytest.Item, host: str, port: int) -> HTTPServe:
+def _make(node: pytest.Item, host: str, port: int, workers: Workers) -> HTTPServe:
     from pytest_httpserve.scripting.httpserve import HTTPServe
 
     roots = [node.path.parent, node.config.rootpath]
-    server = HTTPServe(host=host, port=port, roots=list(dict.fromkeys(roots)))
+    return HTTPServe(host=host, port=port, roots=list(dict.fromkeys(roots)), workers=workers)
+
+
+def _start(server: HTTPServe, node: pytest.Item) -> HTTPServe:
+    server.start()
     node.stash.setdefault(_SERVERS, []).append(server)
     return server
 
@@ -105,7 +128,7 @@ def _apply(server: HTTPServe, marker: pytest.Mark) -> None:
     from pytest_httpserve.errors import UsageError
 
     try:
-        server.serve_dir(*marker.args, **marker.kwargs)
+        getattr(server, marker.name)(*marker.args, **marker.kwargs)
         return
     except (UsageError, TypeError) as error:
         wrong = f"@pytest.mark.{marker.name}: {error}"
@@ -116,6 +139,9 @@ def _end(node: pytest.Item, servers: list[HTTPServe]) -> None:
     """Stop the servers. What came up after the test's own check is not lost: it is an error of the teardown."""
     for server in servers:
         server.stop()
+        node.stash[_SERVERS].remove(server)  # the node lives as long as the session, the server need not
+        for exchange in server.exchanges:
+            exchange.request.content.close()
     late = [failure for server in servers for failure in server.take_failures()]
     if late:
         pytest.fail("after the test: " + "\n".join(late), pytrace=False)
@@ -128,18 +154,31 @@ def _end(node: pytest.Item, servers: list[HTTPServe]) -> None:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     try:
         result = yield
-    except (pytest.skip.Exception, pytest.xfail.Exception):
+    except BaseException as error:
+        _explain(item, error)
         raise
-    except Exception as error:
-        _describe(item)
-        for failure in _take_failures(item):
-            error.add_note(failure)
-        raise
+    # A unittest.TestCase does not raise: its item keeps the errors until they are reported.
+    if kept := getattr(item, "_excinfo", None):
+        _explain(item, kept[0].value)
+        return result
     failures = _take_failures(item)
     if failures:
         _describe(item)
         pytest.fail("\n".join(failures), pytrace=False)
     return result
+
+
+def _explain(item: pytest.Item, error: BaseException) -> None:
+    """Put what the servers say beneath a test's own error. A test that says it is skipped, or xfails, stays so."""
+    failures = _take_failures(item)
+    if isinstance(error, pytest.skip.Exception | pytest.xfail.Exception):
+        return
+    _describe(item)
+    if isinstance(error, pytest.fail.Exception) and not error.pytrace:
+        error.msg = "\n".join([str(error.msg), *failures])  # shown without its notes
+        return
+    for failure in failures:
+        error.add_note(failure)
 
 
 def _take_failures(item: pytest.Item) -> list[str]:
@@ -151,6 +190,9 @@ def _describe(item: pytest.Item) -> None:
     lines = []
     for server in item.stash.get(_SERVERS, ()):
         lines.append(f"{server.base_url}")
-        lines += [f"  {exchange}" for exchange in server.exchanges] or ["  no requests"]
+        for exchange in server.exchanges:
+            lines += [f"  {exchange}", *(f"    {note}" for note in exchange.notes)]
+        if not server.exchanges:
+            lines.append("  no requests")
     if lines:
         item.add_report_section("call", "httpserve", "\n".join(lines))

@@ -12,7 +12,7 @@ def check_host(host: str, given: str = "host=") -> str:
     for family in (socket.AF_INET, socket.AF_INET6):
         try:
             socket.inet_pton(family, host)
-        except (OSError, TypeError):
+        except (OSError, TypeError, ValueError):
             continue
         return host
     raise UsageError(f"{given}{host!r} is no IP address such as 127.0.0.1 or ::1")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_httpserve.wire.head import parse_fields
 from pytest_httpserve.wire.headers import Headers
 
 if TYPE_CHECKING:
@@ -24,21 +23,26 @@ class Answer:
     @property
     def headers(self) -> Headers:
         """All headers that were sent, with those that the server added."""
-        return parse_fields(self._head[self._head.index(b"\n") + 1 : -2])
+        lines = self._head.decode("latin-1").split("\r\n")[1:-2]
+        return Headers((name, value.strip(" \t")) for name, _, value in (line.partition(":") for line in lines))
 
     def __repr__(self) -> str:
         return f"<Answer {self.status}>"
 
 
 class Exchange:
-    """A request and its response. ``response`` is None until there is one; ``route`` None where no route gave it."""
+    """A request and its response. ``response`` is None until there is one; ``route`` None where no route gave it.
 
-    __slots__ = ("request", "response", "route")
+    ``notes`` are lines on what went on beside it: what a CGI script wrote to its stderr, how it ended.
+    """
+
+    __slots__ = ("notes", "request", "response", "route")
 
     def __init__(self, request: Request) -> None:
         self.request = request
         self.response: Answer | None = None
         self.route: Route | None = None
+        self.notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"<Exchange {self.request} -> {self.response.status if self.response else 'no answer yet'}>"
@@ -78,7 +82,5 @@ class Journal:
 
     def clear(self) -> None:
         """Forget everything."""
-        exchanges, self._exchanges = self._exchanges, []
+        self._exchanges = []
         self._failures, self._taken = [], 0
-        for exchange in exchanges:
-            exchange.request.content.close()

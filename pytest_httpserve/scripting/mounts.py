@@ -1,4 +1,4 @@
-"""Mounts: which prefix of paths belongs to a directory."""
+"""Mounts: which prefix of paths belongs to whom."""
 
 from __future__ import annotations
 
@@ -6,57 +6,89 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.request import canonical_path
 from pytest_httpserve.scripting.responses import HeadersArgument, check_headers
+from pytest_httpserve.wire.headers import Headers
 
-INDEX_PAGES = ("index.html", "index.htm")
+if TYPE_CHECKING:
+    from pytest_httpserve.scripting.handler import ScriptedHandler
+
+
+class Mount(Protocol):
+    """What answers the requests beneath a prefix. The prefix has no slash at its end: that of ``/`` is empty."""
+
+    @property
+    def prefix(self) -> str:
+        """The prefix, in its canonical spelling."""
+
+    def describe(self) -> str:
+        """What stands there, for a message."""
+
+    def serve(self, handler: ScriptedHandler, below: str) -> None:
+        """Answer the request that ``handler`` has in hand; ``below`` is its path (encoded) without the prefix."""
 
 
 @dataclass(frozen=True, slots=True)
 class StaticMount:
-    """A directory served beneath ``prefix``, which has no slash at its end: the prefix of ``/`` is empty."""
+    """A directory beneath a prefix; ``options`` are attributes of SimpleHTTPRequestHandler."""
 
     prefix: str
     directory: str
-    index_pages: tuple[str, ...] = INDEX_PAGES
-    listing: bool = True
-    headers: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
 
-    def covers(self, path: str) -> bool:
-        """Whether ``path`` (canonical) lies beneath the prefix."""
-        return path == self.prefix or path.startswith(self.prefix + "/")
+    def describe(self) -> str:
+        """What stands there, for a message."""
+        return f"{self.directory} is served"
 
-    def below(self, path: str) -> str:
-        """``path`` (encoded) as seen from the directory."""
-        return "/" + "/".join(path.split("/")[self.prefix.count("/") + 1 :])
+    def serve(self, handler: ScriptedHandler, below: str) -> None:
+        """Answer with what is beneath the directory."""
+        handler.enter_directory(self.directory, below, self.options)
+        match handler.command:
+            case "GET":
+                handler.do_GET()
+            case "HEAD":
+                handler.do_HEAD()
+            case "OPTIONS":
+                handler.send_options()
+            case _:
+                handler.refuse_method()
 
 
 class Mounts:
     """All mounts of a server: the longest prefix that covers a path has it."""
 
     def __init__(self) -> None:
-        self._mounts: tuple[StaticMount, ...] = ()
+        self._mounts: tuple[Mount, ...] = ()
 
-    def add(self, mount: StaticMount) -> None:
+    def add(self, mount: Mount) -> None:
         """Add a mount. Raises UsageError if its prefix is taken."""
         for other in self._mounts:
             if other.prefix == mount.prefix:
                 at = mount.prefix or "/"
-                raise UsageError(f"at={at!r} is taken by {other.directory}: {mount.directory} cannot be served there")
+                raise UsageError(f"at={at!r} is taken: {other.describe()} there, so nothing else can be")
         self._mounts = tuple(sorted((*self._mounts, mount), key=lambda one: -len(one.prefix)))
 
-    def find(self, path: str) -> StaticMount | None:
+    def find(self, path: str) -> Mount | None:
         """The mount for this path (canonical)."""
-        return next((mount for mount in self._mounts if mount.covers(path)), None)
+        for mount in self._mounts:
+            if path == mount.prefix or path.startswith(mount.prefix + "/"):
+                return mount
+        return None
 
-    def __iter__(self) -> Iterator[StaticMount]:
+    def __iter__(self) -> Iterator[Mount]:
         return iter(self._mounts)
 
     def clear(self) -> None:
         """Forget all of them."""
         self._mounts = ()
+
+
+def below(prefix: str, path: str) -> str:
+    """``path`` (encoded) as seen from beneath ``prefix``."""
+    return "/" + "/".join(path.split("/")[prefix.count("/") + 1 :])
 
 
 def static_mount(
@@ -65,46 +97,81 @@ def static_mount(
     roots: Sequence[Path],
     at: str = "/",
     index: str | Sequence[str] | None = None,
-    listing: bool = True,
     headers: HeadersArgument | None = None,
+    headers_for: Mapping[str, HeadersArgument] | None = None,
+    fallback: str | None = None,
+    cors: bool | str = False,
+    **switches: bool,
 ) -> StaticMount:
     """Check what ``serve_dir`` was given, and make a mount of it.
 
-    ``path`` is looked for in each of ``roots``. Raises UsageError, with the value and what was tried.
+    ``path`` is looked for in each of ``roots``; ``switches`` are ``listing``, ``hidden`` and ``precompressed``.
+    Raises UsageError, with the value and what was tried.
     """
     if not isinstance(path, str | os.PathLike):
         raise UsageError(f"serve_dir takes the path of a directory first, not {path!r}")
-    if not isinstance(listing, bool):
-        raise UsageError(f"serve_dir(listing=) is True or False, not {listing!r}")
-    return StaticMount(
-        _check_prefix(at),
-        str(_find_directory(Path(path), roots)),
-        INDEX_PAGES if index is None else _check_index(index),
-        listing,
-        dict(check_headers(headers)),
-    )
+    for name, value in switches.items():
+        if not isinstance(value, bool):
+            raise UsageError(f"serve_dir({name}=) is True or False, not {value!r}")
+    if not isinstance(cors, bool | str) or (isinstance(cors, str) and "://" not in cors and cors != "*"):
+        raise UsageError(f"serve_dir(cors=) is True, False or an origin such as http://127.0.0.1:3000, not {cors!r}")
+    directory = find_directory(Path(path), roots, "serve_dir")
+    options: dict[str, Any] = {**switches, "cors": cors, "response_headers": _check_unique_headers(headers)}
+    if index is not None:
+        options["index_pages"] = _check_index(index)
+    if headers_for is not None:
+        options["headers_for"] = _check_patterns(headers_for)
+    if fallback is not None:
+        options["fallback"] = _check_fallback(fallback, directory)
+    return StaticMount(check_prefix(at, "serve_dir(at=)"), str(directory), options)
 
 
-def _find_directory(path: Path, roots: Sequence[Path]) -> Path:
+def _check_patterns(headers_for: Mapping[str, HeadersArgument]) -> dict[str, Mapping[str, str]]:
+    if not isinstance(headers_for, Mapping) or not all(isinstance(pattern, str) for pattern in headers_for):
+        raise UsageError(
+            f"serve_dir(headers_for=) is a mapping of patterns such as '*.js' to headers, not {headers_for!r}"
+        )
+    return {pattern: _check_unique_headers(headers) for pattern, headers in headers_for.items()}
+
+
+def _check_fallback(fallback: str, directory: Path) -> str:
+    if not isinstance(fallback, str) or not os.path.isfile(directory / fallback):
+        raise UsageError(f"serve_dir(fallback=) is the name of a file in {directory}, not {fallback!r}")
+    return fallback
+
+
+def find_directory(path: Path, roots: Sequence[Path], verb: str) -> Path:
+    """The directory ``path`` beneath the first of ``roots`` that has it.
+
+    Raises UsageError with what was tried; ``verb`` is the method that was given the path.
+    """
     tried = list(dict.fromkeys(root / path for root in roots))
     for candidate in tried:
-        if candidate.is_dir():
+        if os.path.isdir(candidate):  # where Path.is_dir raises, as for a name too long, this says no
             return candidate
     for candidate in tried:
-        if candidate.exists():
-            raise UsageError(f"serve_dir({str(path)!r}): {candidate} is a file, not a directory")
-    raise UsageError(f"serve_dir({str(path)!r}): there is no such directory; tried {', '.join(map(str, tried))}")
+        if os.path.exists(candidate):
+            raise UsageError(f"{verb}({str(path)!r}): {candidate} is a file, not a directory")
+    raise UsageError(f"{verb}({str(path)!r}): there is no such directory; tried {', '.join(map(str, tried))}")
 
 
-def _check_prefix(at: str) -> str:
-    if not isinstance(at, str) or not at.startswith("/") or "?" in at or "#" in at:
-        raise UsageError(f"serve_dir(at=) is a path that begins with a slash, not {at!r}")
+def check_prefix(at: str, given: str) -> str:
+    """The canonical spelling of a prefix. Raises UsageError for what is no path; ``given`` says where it stands."""
+    if not isinstance(at, str) or not at.startswith("/") or "//" in at or "?" in at or "#" in at:
+        raise UsageError(f"{given} is a path such as / or /static, not {at!r}")
     return canonical_path(at.rstrip("/"))
 
 
 def _check_index(index: str | Sequence[str]) -> tuple[str, ...]:
-    pages = (index,) if isinstance(index, str) else tuple(index)
+    pages = tuple(index) if isinstance(index, Sequence) and not isinstance(index, str) else (index,)
     for page in pages:
         if not isinstance(page, str) or not page or "/" in page or os.path.dirname(page):
             raise UsageError(f"serve_dir(index=) is a file name or several, not {page!r}")
     return pages
+
+
+def _check_unique_headers(headers: HeadersArgument | None) -> Mapping[str, str]:
+    fields = check_headers(headers)
+    if len(Headers(fields)) < len(fields):
+        raise UsageError(f"serve_dir(headers=) takes each header once, not {[name for name, _ in fields]}")
+    return dict(fields)

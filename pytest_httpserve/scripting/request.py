@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 import urllib.parse
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -24,7 +25,7 @@ _PLAIN_PATH = re.compile(rf"[A-Za-z0-9/{re.escape(_PCHAR)}]*")
 class Body:
     """The bytes of a body, however many, with at most a mebibyte of them in memory."""
 
-    __slots__ = ("_file", "_memory", "size")
+    __slots__ = ("__weakref__", "_file", "_memory", "size")
 
     def __init__(self, read: Callable[[int], bytes] | None = None) -> None:
         self.size = 0
@@ -38,7 +39,8 @@ class Body:
         while piece := read(_READ_BYTES):
             self.size += len(piece)
             if self._file is None and self.size > BODY_IN_MEMORY_BYTES:
-                self._file = tempfile.TemporaryFile()  # noqa: SIM115  closed with the journal that keeps it
+                self._file = tempfile.TemporaryFile()  # noqa: SIM115  closed with this body
+                weakref.finalize(self, self._file.close)
                 self._file.writelines(pieces)
                 pieces.clear()
             if self._file is None:
@@ -55,10 +57,9 @@ class Body:
         return self._file.read()
 
     def close(self) -> None:
-        """Let go of the temporary file, if there is one: the body is then empty."""
+        """Let go of the temporary file, if there is one: the body cannot be read any more."""
         if self._file is not None:
             self._file.close()
-            self._file = None
 
 
 NO_BODY = Body()
@@ -114,6 +115,11 @@ def path_of(target: str) -> str:
 
 
 @lru_cache(1024)
+def route_path(target: str) -> str:
+    """The path in a target, in its canonical spelling."""
+    return canonical_path(path_of(target))
+
+
 def canonical_path(path: str) -> str:
     """One spelling for all that mean the same path: ``/a b``, ``/a%20b`` and ``/%61%20b`` are one, ``/a%2Fb`` and
     ``/a/b`` are two (RFC 3986 section 6.2.2)."""

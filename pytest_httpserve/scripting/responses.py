@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json as json_module
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.server.dates import http_date
+from pytest_httpserve.wire import grammar
 from pytest_httpserve.wire.head import check_field, response_head
 from pytest_httpserve.wire.headers import Field, Headers
 
-HeadersArgument = Mapping[str, str | int] | Iterable[tuple[str, str | int]]
+HeadersArgument = Mapping[str, str | int] | Sequence[tuple[str, str | int]]
 
 _WITHOUT_BODY = (204, 205, 304)
 SERVER = "pytest-httpserve/0.1.0"
@@ -30,7 +31,7 @@ class Response:
     missing file, a header that is none.
     """
 
-    __slots__ = ("_dated", "_head", "body", "connection", "fields", "file", "reason", "status")
+    __slots__ = ("_connection", "_dated", "_head", "body", "closes", "fields", "file", "reason", "status")
 
     def __init__(
         self,
@@ -45,7 +46,7 @@ class Response:
         reason: str | None = None,
     ) -> None:
         self.status = _check_status(status)
-        self.reason = _phrase(self.status) if reason is None else reason
+        self.reason = _phrase(self.status) if reason is None else _check_reason(reason)
         self.file = _check_file(file) if file is not None else None
         bodies = {"text": text, "html": html, "json": json, "body": body, "file": file}
         given = [name for name, value in bodies.items() if value is not (... if name == "json" else None)]
@@ -56,7 +57,10 @@ class Response:
         self.body, content_type = _encode(given[0] if given else "", bodies)
         self.fields = check_headers(headers)
         given_fields = Headers(self.fields)
-        self.connection = given_fields.get("connection", "").lower() or None
+        self._connection = given_fields.get("connection", "").lower() or None
+        # A length that is not the body's: nothing behind this response could be told from its body.
+        misfit = self.file is None and given_fields.get("content-length", str(len(self.body))) != str(len(self.body))
+        self.closes = misfit or self._connection == "close"
         self._dated = "date" in given_fields
         self._head = self._encode_head(content_type, given_fields)
 
@@ -68,7 +72,7 @@ class Response:
     def head(self, *, close: bool, version: tuple[int, int]) -> bytes:
         """The head to send to a client that speaks ``version``, on a connection that is to ``close`` or to last."""
         connection = ""
-        if self.connection is None:
+        if self._connection is None:
             if close:
                 connection = "Connection: close\r\n"
             elif version < (1, 1):
@@ -79,18 +83,13 @@ class Response:
     def _encode_head(self, content_type: str | None, given: Headers) -> bytes:
         """Status line and the fields that are always the same."""
         fields = list(self.fields)
-        if "transfer-encoding" in given:
-            raise UsageError("Transfer-Encoding is the server's own business: give the body, not its framing")
         if content_type is not None and "content-type" not in given:
             fields.append(("Content-Type", content_type))
         if "content-length" not in given and self.file is None and self.status not in (204, 304):
             fields.append(("Content-Length", str(len(self.body))))
         if "server" not in given:
             fields.append(("Server", SERVER))
-        try:
-            return response_head(self.status, self.reason, fields)[:-2]
-        except ValueError as error:
-            raise UsageError(f"the reason {self.reason!r} cannot be sent: {error}") from None
+        return response_head(self.status, self.reason, fields)[:-2]
 
     def __repr__(self) -> str:
         body = f"file={str(self.file)!r}" if self.file else f"{len(self.body)} bytes"
@@ -107,17 +106,27 @@ def _phrase(status: int) -> str:
     return HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""
 
 
+def _check_reason(reason: str) -> str:
+    if not isinstance(reason, str) or not grammar.REASON.fullmatch(reason):
+        raise UsageError(f"a reason is one line of text in ISO-8859-1, not {reason!r}")
+    return reason
+
+
 def _check_file(file: str | os.PathLike[str]) -> Path:
-    path = Path(file)
-    if not path.is_file():
-        what = "is a directory" if path.is_dir() else "does not exist"
-        raise UsageError(f"file={os.fspath(file)!r}: {path.absolute()} {what}")
+    if not isinstance(file, str | os.PathLike):
+        raise UsageError(f"file= takes a path, not {type(file).__name__}")
+    path = Path(file).absolute()  # the test may change the directory before the file is sent
+    if not os.path.isfile(path):  # where Path.is_file raises, as for a name too long, this says no
+        what = "is a directory" if os.path.isdir(path) else "does not exist"
+        raise UsageError(f"file={os.fspath(file)!r}: {path} {what}")
     return path
 
 
 def check_headers(headers: HeadersArgument | None) -> tuple[Field, ...]:
     if headers is None:
         return ()
+    if isinstance(headers, str | bytes) or not isinstance(headers, Iterable):
+        raise UsageError(f"headers= takes a mapping or pairs of name and value, not {headers!r}")
     pairs = headers.items() if isinstance(headers, Mapping) else headers
     fields = []
     for pair in pairs:
@@ -130,6 +139,8 @@ def check_headers(headers: HeadersArgument | None) -> tuple[Field, ...]:
             check_field(name, str(value))
         except ValueError as error:
             raise UsageError(str(error)) from None
+        if name.lower() == "transfer-encoding":
+            raise UsageError("Transfer-Encoding is the server's own business: give the body, not its framing")
         fields.append((name, str(value)))
     return tuple(fields)
 
@@ -139,7 +150,10 @@ def _encode(kind: str, bodies: Mapping[str, object]) -> tuple[bytes, str | None]
     value = bodies.get(kind)
     match kind, value:
         case "text" | "html", str():
-            return value.encode(), f"text/{'plain' if kind == 'text' else 'html'}; charset=utf-8"
+            try:
+                return value.encode(), f"text/{'plain' if kind == 'text' else 'html'}; charset=utf-8"
+            except UnicodeEncodeError as error:
+                raise UsageError(f"{kind}={value!r} cannot be sent as UTF-8: {error.reason}") from None
         case "text" | "html", _:
             raise UsageError(f"{kind}= takes a str, not {type(value).__name__}")
         case "json", _:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
+from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -24,7 +26,9 @@ class Route:
         self.path = _check_path(path)
         self.place = place
         self.calls: list[Exchange] = []
-        self._responses: list[Response] = []
+        self._waiting: deque[Response] = deque()
+        self._last: Response | None = None
+        self._lock = threading.Lock()  # each response goes to one call, however many come in at once
 
     def respond(
         self,
@@ -38,21 +42,22 @@ class Route:
         headers: HeadersArgument | None = None,
         reason: str | None = None,
     ) -> Route:
-        """Add a response: calls are answered by one after the other, and by the last for ever.
+        """Add a response: calls are answered by one after the other, and by the last until another one is added.
 
         The arguments are those of ``Response``, and refused alike.
         """
-        self._responses.append(
+        self._waiting.append(
             Response(status, text=text, html=html, json=json, body=body, file=file, headers=headers, reason=reason)
         )
         return self
 
     def take(self, exchange: Exchange) -> Response | None:
         """The response to this exchange, which now counts as a call; None if the route was given none."""
-        self.calls.append(exchange)
-        if not self._responses:
-            return None
-        return self._responses[min(len(self.calls), len(self._responses)) - 1]
+        with self._lock:
+            self.calls.append(exchange)
+            if self._waiting:
+                self._last = self._waiting.popleft()
+            return self._last
 
     def __repr__(self) -> str:
         return f"<Route {self.method} {self.path}, written at {self.place}>"

@@ -10,11 +10,12 @@ import sys
 import time
 from functools import cached_property, lru_cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pytest_httpserve.errors import RequestError
 from pytest_httpserve.server.connection import Connection, FileSource, Reader, Writer
 from pytest_httpserve.server.dates import http_date
+from pytest_httpserve.wire.framing import Framing
 from pytest_httpserve.wire.grammar import DEFAULT_LIMITS, Limits
 from pytest_httpserve.wire.head import Version
 from pytest_httpserve.wire.headers import Headers
@@ -93,18 +94,27 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
     _headers_buffer: list[bytes]
     _fields: Headers  # the headers as the wire has them
     _version: Version = (1, 1)
+    _framing: Framing  # of the request's body
+    _target: str  # as it was sent: path has lost the second of two slashes at its beginning
     _status: int | None = None  # of the final response, once it is given
     _declared: int | None = None  # the Content-Length of the response
     _delimited = False  # whether the response says where it ends
     _connection_said = False
     _linger = False
 
+    # Not in setup: subclasses exist that call neither ours nor __init__.
+    def __new__(cls, *args: object, **kwargs: object) -> Self:
+        self = super().__new__(cls)
+        self._headers_buffer = []
+        return self
+
     # One connection
 
     def setup(self) -> None:
         """Make ``rfile`` and ``wfile`` of the connection."""
-        self._headers_buffer = []
         if not isinstance(self.request, socket.socket):
+            # All that is asked of it is makefile and sendall: it has no options to be set.
+            vars(self).update(timeout=None, disable_nagle_algorithm=False)
             super().setup()
             return
         self.connection = self.request
@@ -119,7 +129,7 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
         """Serve requests until the connection is to end."""
         self.close_connection = True
         self.handle_one_request()
-        while not self.close_connection:
+        while not self.close_connection and self._leave_request():
             self.handle_one_request()
 
     def finish(self) -> None:
@@ -128,7 +138,7 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
             self.wfile.flush()
         except (OSError, ValueError):
             return  # the client has gone, or the handler closed wfile
-        if self._linger and self._connection is not None:
+        if self._connection is not None and (self._linger or not self._reader().complete):
             self._connection.linger()
 
     # One request
@@ -136,8 +146,8 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
     def handle_one_request(self) -> None:
         """Take one request and answer it, or end the connection."""
         reader = self._reader()
-        self._status = self._declared = None
-        self._delimited = self._connection_said = False
+        self.command, self.requestline = None, ""
+        self._forget_answer()
         try:
             if not self._rest() or not reader.wait():
                 self.close_connection = True
@@ -193,20 +203,20 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
 
     def _parse_head(self, reader: Reader) -> bool:
         """Set what the head says; True if the client waits for 100."""
-        self.requestline, self.command, target, self._version = line = parse_line(
-            self.raw_requestline, limits=self.limits, strict=self.strict
-        )
+        line = parse_line(self.raw_requestline, limits=self.limits, strict=self.strict)
+        self.requestline, self.command, target, version, self.request_version = line
+        self._version, self._target = version, target
         # Two slashes would make a URL of the path wherever it is sent back, in Location above all.
         self.path = "/" + target.lstrip("/") if target.startswith("//") else target
-        if len(line.text.split(None, 2)) == 2:  # HTTP/0.9 has no headers
-            self.request_version = self.default_request_version
-            block = b""
-        else:
-            self.request_version = "HTTP/%d.%d" % line.version
+        block = b""
+        if self.request_version:
             block = reader.read_fields(lenient=not self.strict)
-        fields = parse_header_block(block, line.version, limits=self.limits, strict=self.strict)
-        self._fields, body, keeps_alive, expects_continue = fields
-        reader.begin_body(body)
+        else:  # HTTP/0.9 has no headers
+            self.request_version = self.default_request_version
+        self._fields, self._framing, keeps_alive, expects_continue = parse_header_block(
+            block, version, limits=self.limits, strict=self.strict
+        )
+        reader.begin_body(self._framing)
         speaks_1_1 = self.protocol_version >= "HTTP/1.1"
         self.close_connection = not (keeps_alive and speaks_1_1)
         return expects_continue and speaks_1_1
@@ -237,6 +247,10 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
     def _rest(self) -> bool:
         return self._connection is None or self._connection.rest()
 
+    def _forget_answer(self) -> None:
+        self._status = self._declared = None
+        self._delimited = self._connection_said = False
+
     def _take_request_line(self, reader: Reader) -> bytes:
         for _ in range(_MOST_EMPTY_LINES):
             line = reader.readline(self.limits.request_line + 3)
@@ -247,15 +261,27 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
     # How a request ends
 
     def _end_request(self, reader: Reader) -> None:
-        if self._status is None and isinstance(self.wfile, Writer) and not self.wfile.anything:
-            self.close_connection = True  # no answer at all: the client must not wait for one
-        elif self._declared is not None and self._declared != self._written() and self._status_has_body():
-            self.log_error("the handler announced %d bytes and wrote %d", self._declared, self._written())
+        if self._status is None:
+            # No answer at all: the client must not wait for one.
+            self.close_connection |= not (isinstance(self.wfile, Writer) and self.wfile.anything)
+        elif self._status != HTTPStatus.SWITCHING_PROTOCOLS:
+            announced = self._declared if self._status_has_body() else 0
+            if announced is not None and self._written() not in (announced, None):
+                self.log_error("the handler announced %d bytes and wrote %d", announced, self._written())
+                self.close_connection = True
+        if not self.close_connection and not reader.end_body():
             self.close_connection = True
-        if self.close_connection:
-            self._linger = self._linger or not reader.complete
-        elif not reader.end_body():
-            self.close_connection = self._linger = True
+
+    def _leave_request(self) -> bool:
+        """Whether another can follow; does what an override of ``handle_one_request`` knows nothing of."""
+        reader = self._reader()
+        if reader.between_bodies:
+            return True
+        self._forget_answer()
+        try:
+            return self._rest() and reader.end_body()
+        except (OSError, RequestError):
+            return False
 
     def _end_unanswered(self) -> None:
         self.close_connection = True
@@ -264,8 +290,8 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
     def refuse_request(self, error: RequestError) -> None:
         """Answer a request that cannot be served as it was sent; the connection ends with it."""
         if self._status is None:
-            self.send_error(error.status, error.reason, str(error))
-            self.wfile.flush()
+            with contextlib.suppress(OSError):  # the client may have gone, too
+                self.send_error(error.status, error.reason, str(error))
         self.close_connection = self._linger = True
 
     def _client_failed(self, error: OSError) -> None:
@@ -274,6 +300,8 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
         if not isinstance(error, TimeoutError):
             return
         reader = self._reader()
+        if reader.in_head:
+            self.command, self.requestline, self.request_version = None, "", self.protocol_version
         if self._status is None and (reader.in_head or not reader.complete):
             self.refuse_request(RequestError(HTTPStatus.REQUEST_TIMEOUT, f"the request did not come in time: {error}"))
         if not reader.at_rest:
@@ -282,8 +310,10 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
     def _fail(self) -> None:
         """The handler raised: its client hears of it, if it has heard nothing yet."""
         self.close_connection = True
-        if self._status is None and self._connection is not None and self._connection.failure is None:
+        heard = self._status is not None and (not isinstance(self.wfile, Writer) or self.wfile.anything)
+        if not heard and self._connection is not None and self._connection.failure is None:
             self._headers_buffer.clear()
+            self._forget_answer()
             with contextlib.suppress(OSError):  # it is the handler's error that counts
                 self.send_error(HTTPStatus.INTERNAL_SERVER_ERROR)
 
@@ -369,6 +399,8 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
     def _say_whether_the_connection_lasts(self) -> None:
         if not self._delimited and self._status_has_body():
             self.close_connection = True  # the body ends with the connection (RFC 9112 section 6.3)
+        elif not self._delimited and self._status == HTTPStatus.RESET_CONTENT and not self.close_connection:
+            self.send_header("Content-Length", "0")  # it has no content, and must say so (RFC 9110 section 15.3.6)
         if self._connection_said or self.protocol_version < "HTTP/1.1":
             return
         if self.close_connection:
@@ -397,7 +429,7 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
         return status is not None and status >= 200 and status not in (204, 205, 304) and self.command != "HEAD"
 
     def _written(self) -> int | None:
-        return self.wfile.written if isinstance(self.wfile, Writer) else self._declared
+        return self.wfile.written if isinstance(self.wfile, Writer) else None
 
     # What a response says of its server
 

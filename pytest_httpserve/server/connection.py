@@ -43,11 +43,17 @@ class Source(Protocol):
     def timeout(self) -> float | None:
         """Seconds that ``receive`` waits at most; None for ever."""
 
+    def fileno(self) -> int:
+        """The descriptor, as of any file."""
+
     def receive(self, size: int, /) -> bytes:
         """Up to ``size`` bytes; none at the end. Raises TimeoutError when ``timeout`` seconds bring nothing."""
 
     def receive_within(self, size: int, seconds: float, /) -> bytes:
         """The same, with a timeout of its own."""
+
+    def failed(self, error: OSError, /) -> OSError:
+        """Note that the source is given up for this error."""
 
 
 class FileSource:
@@ -56,10 +62,17 @@ class FileSource:
     timeout = None
 
     def __init__(self, file: io.BufferedIOBase) -> None:
+        self._file = file
         self.receive: Callable[[int], bytes] = getattr(file, "read1", file.read)
+
+    def fileno(self) -> int:
+        return self._file.fileno()
 
     def receive_within(self, size: int, seconds: float) -> bytes:
         return self.receive(size)
+
+    def failed(self, error: OSError) -> OSError:
+        return error
 
 
 class Connection:
@@ -86,6 +99,8 @@ class Connection:
     def begin(self, timeout: float | None, *, nodelay: bool) -> None:
         """Made ready by the thread that serves it."""
         self.thread = threading.current_thread()
+        if self.socket.gettimeout() is not None:
+            self.socket.settimeout(None)  # socket.setdefaulttimeout's; ours takes its place
         if nodelay and self.socket.family != getattr(socket, "AF_UNIX", None):
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.set_timeout(timeout)
@@ -108,11 +123,14 @@ class Connection:
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, interval)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, interval)
 
+    def fileno(self) -> int:
+        return self.socket.fileno()
+
     def receive(self, size: int) -> bytes:
         try:
             return self.socket.recv(size)
         except OSError as error:
-            raise self._failed(error) from None
+            raise self.failed(error) from None
 
     def receive_within(self, size: int, seconds: float) -> bytes:
         whole = self.timeout
@@ -130,29 +148,31 @@ class Connection:
             else:
                 self.socket.sendall(data, _MSG_MORE)
         except OSError as error:
-            raise self._failed(error) from None
+            raise self.failed(error) from None
 
     def send_file(self, file: IO[bytes], offset: int, count: int) -> int:
         """Send ``count`` bytes of a regular file from ``offset`` on, without a copy; how many were there to send."""
         sent = 0
         try:
+            # Not beneath a TLS layer, nor beneath a timeout that a handler has set on its socket.
+            if not self.plain or self.socket.gettimeout() is not None:
+                return self.socket.sendfile(file, offset, count)
             while sent < count:
                 part = os.sendfile(self.socket.fileno(), file.fileno(), offset + sent, min(count - sent, 1 << 30))
                 if not part:
                     break
                 sent += part
         except OSError as error:
-            raise self._failed(error) from None
+            raise self.failed(error) from None
         return sent
 
     def push(self) -> None:
         """Let go what the kernel keeps back."""
-        try:
+        with contextlib.suppress(OSError):  # a Unix socket has kept nothing back
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        except OSError as error:
-            raise self._failed(error) from None
 
-    def _failed(self, error: OSError) -> OSError:
+    def failed(self, error: OSError) -> OSError:
+        """Note that the client's side ended in this error."""
         if isinstance(error, BlockingIOError):
             error = TimeoutError(f"the client kept the connection waiting for {self.timeout} s")
         self.failure = error
@@ -185,6 +205,7 @@ class Connection:
         Closing a socket with unread input resets the connection, and the reset can overtake the answer
         (RFC 9112 section 9.6): so end our side, then drop what still comes until the client ends its own.
         """
+        self.busy = False
         expiry = time.monotonic() + LINGER_SECONDS
         try:
             socket.socket.shutdown(self.socket, socket.SHUT_WR)
@@ -209,6 +230,7 @@ class Reader(io.BufferedIOBase):
         self._buffer = b""  # what can be read now
         self._behind = b""  # what lies behind the end of the body
         self._body: BodyDecoder | None = None
+        self._begun = False  # a request
         self._head_expiry: float | None = None
         self._waited = 0.0  # seconds, since _progress was last set to zero
         self._progress = 0
@@ -219,9 +241,11 @@ class Reader(io.BufferedIOBase):
     def wait(self) -> bool:
         """Wait for the first bytes of a request; False if the client ends instead."""
         self._head_expiry = None
+        self._begun = False
         if not self._buffer:
             self._buffer = self._source.receive(RECEIVE_BYTES if self._read_ahead else 1)
-        return bool(self._buffer)
+        self._begun = bool(self._buffer)
+        return self._begun
 
     def read_fields(self, *, lenient: bool) -> bytes:
         """The field lines of a head, up to its blank line, which is taken, too.
@@ -238,7 +262,8 @@ class Reader(io.BufferedIOBase):
             end = buffer.find(b"\n\r\n", start)
             size = 3
             if (bare := buffer.find(b"\n\n", start, end if end >= 0 else len(buffer))) >= 0:
-                end, size = bare, 2
+                # Where that is no line end, the LF stays with the fields, and shows as what is wrong with them.
+                end, size = (bare, 2) if lenient else (bare + 1, 1)
             if end >= 0:
                 self._buffer = buffer[end + size :]
                 return buffer[: end + 1]
@@ -270,10 +295,13 @@ class Reader(io.BufferedIOBase):
 
     def end_body(self) -> bool:
         """Drop what is left of the body; False if that is too much, or not to be had: then the connection must end."""
+        if self._body is None:
+            return True
         dropped = len(self._buffer)
-        while self._body is not None and not self._body.complete:
+        while not self._body.complete:
             self._buffer = b""
-            if dropped > DRAIN_BYTES or self.truncated or not self._fill(RECEIVE_BYTES):
+            # Its end may come without a byte of it.
+            if dropped > DRAIN_BYTES or not (self._fill(RECEIVE_BYTES) or self._body.complete):
                 return False
             dropped += len(self._buffer)
         self._body, self._buffer, self._behind = None, self._behind, b""
@@ -287,12 +315,17 @@ class Reader(io.BufferedIOBase):
     @property
     def in_head(self) -> bool:
         """Whether a request's head has begun to come in, and has not ended."""
-        return self._body is None and bool(self._buffer)
+        return self._body is None and self._begun
 
     @property
     def at_rest(self) -> bool:
         """Whether no request has begun."""
-        return self._body is None and not self._buffer
+        return self._body is None and not self._begun
+
+    @property
+    def between_bodies(self) -> bool:
+        """Whether the body of the last request has been left behind, and that of the next has not begun."""
+        return self._body is None
 
     @property
     def complete(self) -> bool:
@@ -322,7 +355,7 @@ class Reader(io.BufferedIOBase):
     def _receive_head(self, wanted: int) -> bytes:
         size = RECEIVE_BYTES if self._read_ahead else wanted
         source = self._source
-        if not self._buffer or source.timeout is None:
+        if not self._begun or source.timeout is None:
             return source.receive(size)
         # A head in pieces: all of them must be here within one timeout, or a client could send a byte now and then.
         now = time.monotonic()
@@ -344,8 +377,11 @@ class Reader(io.BufferedIOBase):
         if self._progress >= PROGRESS_BYTES:
             self._waited, self._progress = 0.0, 0
         elif self._waited > source.timeout:
-            raise TimeoutError(f"{self._progress} bytes of the body came in {self._waited:.1f} s")
+            raise source.failed(TimeoutError(f"{self._progress} bytes of the body came in {self._waited:.1f} s"))
         return data
+
+    def fileno(self) -> int:
+        return self._source.fileno()
 
     def readable(self) -> bool:
         return True
@@ -423,6 +459,16 @@ class Writer(io.BufferedIOBase):
             return
         self._connection.send(head, more=more)
         self._corked = more
+
+    def write_whole(self, head: bytes, body: bytes) -> None:
+        """Write a response at once."""
+        self.anything = True
+        self.written += len(body)
+        self._connection.send(head + body)
+
+    def fileno(self) -> int:
+        self.flush()
+        return self._connection.fileno()
 
     def writable(self) -> bool:
         return True

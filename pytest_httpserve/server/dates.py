@@ -35,9 +35,9 @@ def parse_http_date(text: str) -> float | None:
     # RFC 9110 section 5.6.7: a date is in UTC; asctime's form, which has no zone, is too.
     if parsed is None or parsed[9]:
         return None
-    import calendar
+    from datetime import UTC, datetime
 
     try:
-        return calendar.timegm((*parsed[:6], 0, 0, 0))
+        return datetime(*parsed[:6], tzinfo=UTC).timestamp()
     except (ValueError, OverflowError):
         return None

@@ -1,6 +1,6 @@
 """Listening, accepting and stopping: the part of a server that knows nothing of HTTP.
 
-The accept loop waits on the listening socket and on a wake-up socket, never for an interval to pass. Every connection
+The accept loop waits on the listening socket and on a wake-up pipe, never for an interval to pass. Every connection
 is tracked from its first to its last moment, so that a stop can wake all of them and name those that will not end.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import queue
 import select
 import socket
@@ -17,6 +18,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from typing import Self
 
 from pytest_httpserve.server.connection import Connection
 
@@ -36,14 +38,19 @@ class ListeningServer(socketserver.TCPServer):
     request_queue_size = 1024
     grace: float | None = 1.0
 
-    # The type of socketserver's own parameter is private to typeshed.
-    def __init__(self, server_address, RequestHandlerClass, bind_and_activate: bool = True) -> None:  # type: ignore[no-untyped-def]
-        self.connections: dict[socket.socket, Connection] = {}
+    connections: dict[socket.socket, Connection]
+    _changed: threading.Condition
+    _stop_asked = False
+    _closing = False
+    _serving: threading.Thread | None = None
+    _wake: _Wake | None = None
+
+    # Not in __init__: subclasses that bring a socket of their own call no other than BaseServer's.
+    def __new__(cls, *args: object, **kwargs: object) -> Self:
+        self = super().__new__(cls)
+        self.connections = {}
         self._changed = threading.Condition()
-        self._stop_asked = False
-        self._serving: threading.Thread | None = None
-        self._waker: socket.socket | None = None
-        super().__init__(server_address, RequestHandlerClass, bind_and_activate)
+        return self
 
     # The loop
 
@@ -53,21 +60,21 @@ class ListeningServer(socketserver.TCPServer):
         ``poll_interval`` (seconds) is how often ``service_actions`` is called, and matters only to a subclass that
         defines it; a shutdown never waits for it.
         """
-        wake, waker = socket.socketpair()
+        wake = _Wake()
         with self._changed:
-            self._waker, self._serving = waker, threading.current_thread()
+            self._wake, self._serving = wake, threading.current_thread()
         try:
             if not self._stop_asked:  # else the listener may be closed by now
                 self._serve(wake, poll_interval)
         finally:
             with self._changed:
-                self._stop_asked, self._waker, self._serving = False, None, None
+                self._stop_asked, self._wake, self._serving = False, None, None
                 self._changed.notify_all()
             wake.close()
-            waker.close()
 
-    def _serve(self, wake: socket.socket, poll_interval: float) -> None:
-        interval = poll_interval if type(self).service_actions is not socketserver.BaseServer.service_actions else None
+    def _serve(self, wake: _Wake, poll_interval: float) -> None:
+        actions = getattr(self.service_actions, "__func__", None)
+        interval = poll_interval if actions is not socketserver.BaseServer.service_actions else None
         listener_timeout = self.socket.gettimeout()
         # A client that left between its announcement and the accept must not block the loop in accept.
         self.socket.setblocking(False)
@@ -94,18 +101,18 @@ class ListeningServer(socketserver.TCPServer):
         """
         with self._changed:
             self._ask_to_stop()
-            if self._serving is threading.current_thread():
-                return  # called by a handler that the loop itself runs: it ends as soon as that one has
             for connection in list(self.connections.values()):
                 # Served by the loop's own thread: the loop cannot end while this one waits for its client.
                 if connection.thread is self._serving:
                     connection.close_when_idle()
+            if self._serving is threading.current_thread():
+                return  # called by a handler that the loop itself runs: it ends as soon as that one has
             self._changed.wait_for(lambda: self._serving is None)
 
     def _ask_to_stop(self) -> None:
         self._stop_asked = True
-        if self._waker is not None:
-            self._waker.send(b"\0")
+        if self._wake is not None:
+            self._wake.set()
 
     # Connections
 
@@ -115,12 +122,16 @@ class ListeningServer(socketserver.TCPServer):
             connection = self.connections.get(request)
             if connection is None:
                 connection = self.connections[request] = Connection(request, client_address)
-                connection.closing = self.fileno() < 0
+                connection.closing = self._closing
             return connection
 
     # typeshed allows the socket or, for datagrams, a pair; a TCP server only ever has the socket.
     def process_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]
-        self.track(request, client_address)
+        connection = self.track(request, client_address)
+        with self._changed:
+            connection.thread = threading.current_thread()
+            if self._stop_asked and self._serving is connection.thread:
+                connection.closing = True  # the shutdown came before it could know of this one
         super().process_request(request, client_address)
 
     def close_request(self, request: socket.socket) -> None:  # type: ignore[override]
@@ -137,25 +148,30 @@ class ListeningServer(socketserver.TCPServer):
         Idle connections end at once, those of running handlers when the handler ends or ``grace`` is over. What does
         not end even then goes to ``report_hanging``.
         """
-        # The loop must not be left with a closed listener. Not self.shutdown: a subclass may close in its own.
-        ListeningServer.shutdown(self)
-        super().server_close()
         me = threading.current_thread()
-        others = [connection for connection in list(self.connections.values()) if connection.thread is not me]
-        for connection in others:
-            connection.close_when_idle()
-        if self._ended(others, self.grace):
-            return
-        for connection in others:
-            connection.abort()
-        if not self._ended(others, AFTERMATH):
-            self.report_hanging([connection for connection in others if connection.socket in self.connections])
-
-    def _ended(self, connections: list[Connection], seconds: float | None) -> bool:
         with self._changed:
-            return self._changed.wait_for(
-                lambda: not any(connection.socket in self.connections for connection in connections), seconds
-            )
+            self._closing = True
+            self._ask_to_stop()
+        for connection in list(self.connections.values()):
+            connection.close_when_idle()
+        # The loop must not be left with a closed listener.
+        self._wait(lambda: self._serving in (None, me), self.grace)
+        super().server_close()
+        if self._wait(lambda: not self._others(), self.grace):
+            return
+        for connection in self._others():
+            connection.abort()
+        if not self._wait(lambda: not self._others(), AFTERMATH):
+            self.report_hanging(self._others())
+
+    def _others(self) -> list[Connection]:
+        """The connections but for one that is served by the calling thread: a handler may close its own server."""
+        me = threading.current_thread()
+        return [connection for connection in list(self.connections.values()) if connection.thread is not me]
+
+    def _wait(self, condition: Callable[[], bool], seconds: float | None) -> bool:
+        with self._changed:
+            return self._changed.wait_for(condition, seconds)
 
     def report_hanging(self, connections: list[Connection]) -> None:
         """Called by ``server_close`` with the connections whose handlers did not end; logs each with its stack."""
@@ -172,6 +188,31 @@ def describe_hanging(connection: Connection) -> str:
     return f"the handler of {connection.doing or connection.peer!r} did not end ({name}); it stands here:\n{stack}"
 
 
+class _Wake:
+    """Ends a wait from another thread, once."""
+
+    def __init__(self) -> None:
+        # A pipe costs a third of two sockets; on Windows only sockets can be waited for.
+        self._sockets = () if hasattr(select, "poll") else socket.socketpair()
+        self._files = tuple(end.fileno() for end in self._sockets) or os.pipe()
+
+    def fileno(self) -> int:
+        return self._files[0]
+
+    def set(self) -> None:
+        if self._sockets:
+            self._sockets[1].send(b"\0")
+        else:
+            os.write(self._files[1], b"\0")
+
+    def close(self) -> None:
+        for end in self._sockets:
+            end.close()
+        if not self._sockets:
+            for file in self._files:
+                os.close(file)
+
+
 def _readiness(*files: int) -> Callable[[float | None], list[int]]:
     """A function that waits until one of ``files`` can be read, or for so many seconds, and returns those that can."""
     if not hasattr(select, "poll"):
@@ -183,11 +224,15 @@ def _readiness(*files: int) -> Callable[[float | None], list[int]]:
 
 
 class Workers:
-    """Threads that run one task after another; a new one is made only when none is free."""
+    """Threads that run one task after another; a new one is made only when none is free.
 
-    def __init__(self, name: str, *, daemon: bool) -> None:
+    A thread that has been free for ``idle`` seconds ends; None keeps it until ``close``.
+    """
+
+    def __init__(self, name: str, *, daemon: bool, idle: float | None = None) -> None:
         self._name = name
         self._daemon = daemon
+        self._idle = idle
         self._lock = threading.Lock()
         self._tasks: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
         self._free = 0
@@ -204,19 +249,36 @@ class Workers:
             return
         thread = threading.Thread(target=self._work, args=(task,), name=self._name, daemon=self._daemon)
         self._threads.add(thread)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # the system has no more threads
+            self._threads.discard(thread)
+            raise
 
     def _work(self, task: Callable[[], object] | None) -> None:
         try:
             while task is not None:
-                task()
+                with contextlib.suppress(SystemExit):  # which ends a thread without a word, as threading has it
+                    task()
                 with self._lock:
                     if self._closed:
                         return
                     self._free += 1
-                task = self._tasks.get()
+                task = self._next()
         finally:
             self._threads.discard(threading.current_thread())
+
+    def _next(self) -> Callable[[], object] | None:
+        """The next task; None to end."""
+        while True:
+            try:
+                return self._tasks.get(timeout=self._idle)
+            except queue.Empty:
+                with self._lock:
+                    if self._free:
+                        self._free -= 1
+                        return None
+                # Somebody counts on this thread, and its task is just being put.
 
     def close(self, timeout: float) -> None:
         """End the threads that are free, and those that become so; wait for them at most ``timeout`` seconds."""

@@ -1,0 +1,89 @@
+"""CGI directories behind a prefix."""
+
+from __future__ import annotations
+
+import math
+import os
+import urllib.parse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_httpserve.errors import UsageError
+from pytest_httpserve.scripting.mounts import check_prefix, find_directory
+from pytest_httpserve.server.cgi import CGI_TIMEOUT
+from pytest_httpserve.server.cgi_paths import collapsed
+
+if TYPE_CHECKING:
+    from pytest_httpserve.scripting.handler import ScriptedHandler
+
+
+@dataclass(frozen=True, slots=True)
+class CGIMount:
+    """A directory of CGI scripts beneath a prefix; ``options`` are attributes of CGIHTTPRequestHandler."""
+
+    prefix: str
+    directory: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def describe(self) -> str:
+        """What stands there, for a message."""
+        return f"the CGI scripts of {self.directory} run"
+
+    def serve(self, handler: ScriptedHandler, below: str) -> None:
+        """Run the script that ``below`` names, whatever the method: that is the script's business."""
+        handler.enter_directory(self.directory, below, self.options)
+        prefix = urllib.parse.unquote(self.prefix, errors="surrogateescape") + "/"
+        path = collapsed(self.prefix + below)
+        if not path.startswith(prefix):
+            handler.send_error(HTTPStatus.NOT_FOUND, explain="The path leads out of the CGI directory.")
+            return
+        handler.set_cgi_info("", path[len(prefix) :].lstrip("/"))
+        handler.run_cgi()
+
+
+def cgi_mount(
+    path: str | os.PathLike[str],
+    *,
+    roots: Sequence[Path],
+    at: str = "/cgi-bin",
+    env: Mapping[str, str] | None = None,
+    timeout: float = CGI_TIMEOUT,
+) -> CGIMount:
+    """Check what ``serve_cgi`` was given, and make a mount of it.
+
+    ``path`` is looked for in each of ``roots``. Raises UsageError, with the value and what was tried.
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise UsageError(f"serve_cgi takes the path of a directory first, not {path!r}")
+    directory = find_directory(Path(path), roots, "serve_cgi")
+    prefix = check_prefix(at, "serve_cgi(at=)")
+    options = {
+        "cgi_as_nobody": False,
+        "cgi_env": _check_env(env),
+        "cgi_in_place": True,
+        "cgi_prefix": prefix,
+        "cgi_timeout": _check_timeout(timeout),
+    }
+    return CGIMount(prefix, str(directory), options)
+
+
+def _check_env(env: Mapping[str, str] | None) -> Mapping[str, str]:
+    if env is None:
+        return {}
+    if not isinstance(env, Mapping):
+        raise UsageError(f"serve_cgi(env=) is a mapping of variables to their values, not {env!r}")
+    for name, value in env.items():
+        if not isinstance(name, str) or not name or "=" in name or "\0" in name:
+            raise UsageError(f"serve_cgi(env=) has names such as GIT_PROJECT_ROOT, not {name!r}")
+        if not isinstance(value, str) or "\0" in value:
+            raise UsageError(f"serve_cgi(env=) gives {name} a str, not {value!r}")
+    return dict(env)
+
+
+def _check_timeout(timeout: float) -> float:
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout < math.inf:
+        raise UsageError(f"serve_cgi(timeout=) is a number of seconds above 0, not {timeout!r}")
+    return float(timeout)

@@ -1,0 +1,286 @@
+"""The process of a CGI script: started, read, watched and, where it must be, killed. Nothing here knows HTTP."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import re
+import select
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from http import HTTPStatus
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Any
+
+from pytest_httpserve.errors import ScriptError
+
+if TYPE_CHECKING:
+    from pytest_httpserve.server.connection import Connection
+
+PIECE_BYTES = 65_536
+# What a script may write before the blank line that ends its head, and how much of its stderr is kept.
+HEAD_BYTES = 65_536
+STDERR_BYTES = 65_536
+
+# RFC 3875 section 6.2: a line ends with LF, or with CRLF.
+_HEAD_END = re.compile(rb"(?P<line>\A|\n)\r?\n")
+_LONGEST_POLL = 3600.0
+# How often a process is asked whether it has ended, where the system cannot tell of itself.
+_TURN = 0.005
+# No pipe holds more (Linux: 1 MiB at most, unless root wills it).
+_PIPE_PIECES = 16
+
+
+class Child:
+    """The process of a script: one ``poll`` watches its output, its stderr and its client at once.
+
+    Its output is read piece by piece; each line of its stderr goes to ``log`` as it comes. ``timeout`` (seconds; None
+    for no limit) is how long it may keep its reader waiting. It is a context manager, and killed, with all processes of
+    its session, when the block ends before it does, when the client leaves, and when the server stops.
+
+    Raises OSError if the command cannot be run.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        stdin: IO[bytes] | None,
+        cwd: str | None,
+        user: tuple[int, int] | None,
+        timeout: float | None,
+        connection: Connection | None,
+        log: Callable[[str], object],
+    ) -> None:
+        import subprocess
+
+        identity: dict[str, Any] = {"user": user[0], "group": user[1], "extra_groups": []} if user is not None else {}
+        self._process = subprocess.Popen(
+            command,
+            bufsize=0,
+            stdin=stdin if stdin is not None else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=cwd,
+            env=env,
+            start_new_session=True,
+            **identity,
+        )
+        assert self._process.stdout is not None and self._process.stderr is not None
+        self._stdout, self._stderr = self._process.stdout, self._process.stderr
+        self._timeout = timeout
+        self._connection = connection
+        self._log = log
+        self._complaints = _Complaints(log)
+        self._lock = threading.Lock()  # once waited for, a process must not be killed: its id may be another's
+        self._stopped = False
+        self._poll = select.poll()
+        self._poll.register(self._stdout, select.POLLIN)
+        self._poll.register(self._stderr, select.POLLIN)
+
+    def __enter__(self) -> Child:
+        connection = self._connection
+        if connection is not None:
+            # Not for input: a client may send its next request before it has this answer.
+            self._poll.register(connection.socket, getattr(select, "POLLRDHUP", 0))
+            connection.interrupt = self._stop
+            if connection.closing:  # since before there was something to interrupt
+                self._stop()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._connection is not None:
+            self._connection.interrupt = None
+        self._kill()
+        self._reap()
+        self._stdout.close()
+        self._stderr.close()
+
+    @property
+    def stderr(self) -> str:
+        """What it has written to its stderr so far, or the last part of that if it is much."""
+        return self._complaints.text
+
+    # Reading
+
+    def read(self) -> bytes:
+        """The next piece of its output, empty at its end.
+
+        Raises ScriptError: 504 if it takes too long, 503 if the server stops; and ConnectionAbortedError if the client
+        leaves.
+        """
+        expiry = self._expiry()
+        while True:
+            ready = self._wait(expiry)
+            if self._stopped:  # whatever else happened then, happened for this reason
+                raise ScriptError(HTTPStatus.SERVICE_UNAVAILABLE, "it was killed, since the server stops")
+            if self._connection is not None and self._connection.socket.fileno() in ready:
+                self._log("it is killed, since the client left")
+                self._connection.failure = ConnectionAbortedError("the client left while a script ran")
+                raise self._connection.failure
+            if self._stdout.fileno() in ready:
+                return os.read(self._stdout.fileno(), PIECE_BYTES)
+
+    def read_head(self) -> tuple[bytes, bytes]:
+        """The lines of its output before the first blank one, and what has come behind that.
+
+        Raises as ``read`` does, and ScriptError (502) if there is no blank line.
+        """
+        data = b""
+        while (end := _HEAD_END.search(data, max(len(data) - PIECE_BYTES - 3, 0))) is None:
+            if len(data) > HEAD_BYTES:
+                raise ScriptError(HTTPStatus.BAD_GATEWAY, f"its head does not end within {HEAD_BYTES} bytes")
+            piece = self.read()
+            if not piece:
+                ended = describe_end(self.wait())
+                wrote = f"wrote no blank line behind {data[:200]!r}" if data else "wrote nothing"
+                raise ScriptError(HTTPStatus.BAD_GATEWAY, f"it {ended}, and {wrote}")
+            data += piece
+        return data[: end.end("line")], data[end.end() :]
+
+    # Its end
+
+    def wait(self) -> int:
+        """Read no more of its output, and wait for its end, whatever the client does.
+
+        Its exit status, or the number of a signal below zero. Raises ScriptError (504) if it takes too long.
+        """
+        expiry = self._expiry()
+        self._poll.unregister(self._stdout)
+        self._stdout.close()
+        if self._connection is not None:
+            self._poll.unregister(self._connection.socket)
+        try:
+            end = os.pidfd_open(self._process.pid)
+        except (AttributeError, OSError):  # no Linux, or an old one
+            while self._process.poll() is None:
+                self._wait(expiry, _TURN)
+            return self._reap()
+        try:
+            self._poll.register(end, select.POLLIN)
+            while end not in self._wait(expiry):
+                pass
+        finally:
+            os.close(end)
+        return self._reap()
+
+    def _stop(self) -> None:
+        """Called by another thread."""
+        self._stopped = True
+        self._kill()
+
+    def _kill(self) -> None:
+        with self._lock:
+            if self._process.returncode is None:
+                with contextlib.suppress(ProcessLookupError, PermissionError):  # gone; or, on macOS, about to be
+                    os.killpg(self._process.pid, signal.SIGKILL)
+
+    def _reap(self) -> int:
+        """Take leave of a process that has ended, or is about to, with all it has written to stderr."""
+        with self._lock:
+            status = self._process.wait()
+        # What the pipe still holds; its end may never come, if a process was left behind that has it, too.
+        os.set_blocking(self._stderr.fileno(), False)
+        with contextlib.suppress(BlockingIOError):
+            for _ in range(_PIPE_PIECES):
+                if not self._complaints.add(os.read(self._stderr.fileno(), PIECE_BYTES)):
+                    break
+        self._complaints.end()
+        return status
+
+    # Waiting
+
+    def _expiry(self) -> float:
+        return math.inf if self._timeout is None else time.monotonic() + self._timeout
+
+    def _wait(self, expiry: float, longest: float = _LONGEST_POLL) -> list[int]:
+        """Wait for something to happen; the files that are ready. What stderr has to say is taken here."""
+        left = expiry - time.monotonic()
+        if left <= 0:
+            raise ScriptError(HTTPStatus.GATEWAY_TIMEOUT, f"it kept the server waiting for {self._timeout:g} s")
+        ready = [file for file, _ in self._poll.poll(math.ceil(min(left, longest) * 1000))]
+        stderr = self._stderr.fileno()
+        if stderr in ready and not self._complaints.add(os.read(stderr, PIECE_BYTES)):
+            self._poll.unregister(stderr)
+        return ready
+
+
+class _Complaints:
+    """What a process writes to its stderr: each line is logged when it is whole, the last part is kept."""
+
+    def __init__(self, log: Callable[[str], object]) -> None:
+        self._log = log
+        self._line = b""
+        self._kept = b""
+        self._left = STDERR_BYTES  # to log
+
+    @property
+    def text(self) -> str:
+        return self._kept.decode(errors="backslashreplace")
+
+    def add(self, data: bytes) -> bool:
+        """False if there is nothing to add: stderr has ended."""
+        self._kept = (self._kept + data)[-STDERR_BYTES:]
+        *lines, self._line = (self._line + data).split(b"\n")
+        for line in lines:
+            self._say(line)
+        if len(self._line) > STDERR_BYTES:
+            self.end()
+        return bool(data)
+
+    def end(self) -> None:
+        """Log what is there of a last line."""
+        if self._line:
+            self._say(self._line)
+            self._line = b""
+
+    def _say(self, line: bytes) -> None:
+        if self._left > 0:
+            self._log(line.decode(errors="backslashreplace").rstrip("\r"))
+            self._left -= len(line) + 1
+            if self._left <= 0:
+                self._log("(says more on stderr than is shown)")
+
+
+def describe_end(status: int) -> str:
+    """How a process ended, as in ``ended with exit status 1``."""
+    if status >= 0:
+        return f"ended with exit status {status}"
+    with contextlib.suppress(ValueError):
+        return f"was ended by {signal.Signals(-status).name}"
+    return f"was ended by signal {-status}"
+
+
+# Users
+
+
+@cache
+def nobody() -> tuple[int, int]:
+    """User and group of nobody; -1 for both where users have no ids."""
+    try:
+        import pwd
+    except ImportError:
+        return -1, -1
+    try:
+        entry = pwd.getpwnam("nobody")
+    except KeyError:
+        unused = 1 + max(entry.pw_uid for entry in pwd.getpwall())
+        return unused, unused
+    return entry.pw_uid, entry.pw_gid
+
+
+def nobody_uid() -> int:
+    """The user id of nobody."""
+    return nobody()[0]
+
+
+def is_root() -> bool:
+    """Whether this process may become any user."""
+    return hasattr(os, "geteuid") and os.geteuid() == 0

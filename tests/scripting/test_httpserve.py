@@ -1,0 +1,445 @@
+"""HTTPServe: its life, and what it says of itself."""
+
+import errno
+import gc
+import http.client
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+
+from pytest_httpserve import HTTPServe, Route, ServerFailure
+from pytest_httpserve.errors import HTTPServeError, UsageError
+
+
+def get(server: HTTPServe, path: str = "/a") -> str:
+    return requests.get(server.url_for(path), timeout=10).text
+
+
+def is_refused(port: int, host: str = "127.0.0.1") -> bool:
+    try:
+        socket.create_connection((host, port), timeout=10).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+# Start and stop
+
+
+def test_a_server_is_started_and_stopped(server: HTTPServe) -> None:
+    server.on("GET", "/a").respond(text="well")
+    assert get(server) == "well"
+    server.stop()
+
+    assert is_refused(server.port)
+
+
+def test_start_returns_the_server() -> None:
+    server = HTTPServe()
+    try:
+        assert server.start() is server
+    finally:
+        server.stop()
+
+
+def test_a_stopped_server_starts_again_and_knows_what_it_was_told(server: HTTPServe) -> None:
+    server.on("GET", "/a").respond(text="well")
+    get(server)
+    server.stop()
+    server.start()
+
+    assert get(server) == "well"
+    assert len(server.exchanges) == 2
+
+
+def test_a_chosen_port_is_listened_on_again_after_a_stop(server: HTTPServe) -> None:
+    port = server.port
+    server.stop()
+    for _ in range(5):
+        with HTTPServe(port=port) as other:
+            assert other.port == port
+            other.on("GET", "/a").respond(text="well")
+            assert get(other) == "well"
+
+
+def test_stop_does_nothing_a_second_time(server: HTTPServe) -> None:
+    server.stop()
+    server.stop()
+
+
+def test_stop_does_nothing_before_the_start() -> None:
+    HTTPServe().stop()
+
+
+def test_start_is_refused_while_the_server_runs(server: HTTPServe) -> None:
+    with pytest.raises(UsageError, match=f"^the server runs already, on {server.base_url}$"):
+        server.start()
+
+
+def test_a_port_in_use_is_one_clear_error(server: HTTPServe) -> None:
+    other = HTTPServe(port=server.port)
+    with pytest.raises(HTTPServeError) as caught:
+        other.start()
+
+    assert str(caught.value) == f"cannot listen on 127.0.0.1 port {server.port}: {os.strerror(errno.EADDRINUSE)}"
+    assert repr(other) == "<HTTPServe stopped>"
+
+
+def test_a_server_that_could_not_listen_can_be_tried_again(server: HTTPServe) -> None:
+    other = HTTPServe(port=server.port)
+    with pytest.raises(HTTPServeError):
+        other.start()
+    server.stop()
+    other.start()
+    other.stop()
+
+
+def test_an_address_of_another_machine_is_one_clear_error() -> None:
+    with pytest.raises(HTTPServeError) as caught:
+        HTTPServe(host="203.0.113.1").start()  # RFC 5737: belongs to nobody
+
+    assert str(caught.value) == f"cannot listen on 203.0.113.1 port 0: {os.strerror(errno.EADDRNOTAVAIL)}"
+
+
+@pytest.mark.parametrize("host", ["localhost", "example.org", ""])
+def test_a_host_that_is_a_name_is_refused(host: str) -> None:
+    with pytest.raises(UsageError, match="is no IP address"):
+        HTTPServe(host=host)
+
+
+@pytest.mark.parametrize("port", [-1, 65536, "80"])
+def test_what_is_no_port_is_refused(port: int) -> None:
+    with pytest.raises(UsageError, match="is a number from 0 to 65535"):
+        HTTPServe(port=port)
+
+
+def test_a_stop_ends_an_idle_connection(server: HTTPServe) -> None:
+    server.on("GET", "/a").respond(text="well")
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+    connection.request("GET", "/a")
+    connection.getresponse().read()
+    server.stop()
+
+    assert connection.sock.recv(1) == b"", "the connection is still open"
+    connection.close()
+    assert server.failures == ()
+
+
+def test_a_stop_ends_a_client_that_does_not_read(server: HTTPServe, tmp_path: Path) -> None:
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(1 << 28)
+    server.serve_dir(tmp_path)
+    with socket.create_connection((server.host, server.port), timeout=10) as client:
+        client.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert client.recv(4) == b"HTTP"
+        server.stop()
+
+    assert server.failures == (), "a client that does not read is no failure of the server"
+
+
+def test_a_handler_that_does_not_end_is_named_with_its_stack(
+    server: HTTPServe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrived, leave = threading.Event(), threading.Event()
+
+    def hang_around(self: Route, exchange: object) -> None:
+        arrived.set()
+        leave.wait(30)
+
+    monkeypatch.setattr(Route, "take", hang_around)
+    server.on("GET", "/a").respond()
+    with socket.create_connection((server.host, server.port), timeout=10) as client:
+        client.sendall(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert arrived.wait(10)
+        server.stop()
+    hanging = server.failures
+    leave.set()
+
+    (failure,) = hanging
+    assert failure.startswith("the handler of 'GET /a HTTP/1.1' did not end")
+    assert "in hang_around" in failure
+
+
+# Nothing is left
+
+counts_descriptors = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts descriptors in /proc")
+
+
+def threads_and_descriptors() -> tuple[set[threading.Thread], int]:
+    gc.collect()  # what earlier tests have left goes now, not while this one counts
+    return set(threading.enumerate()), len(os.listdir("/proc/self/fd"))
+
+
+@counts_descriptors
+def test_three_hundred_servers_leave_neither_thread_nor_descriptor() -> None:
+    def cycle() -> None:
+        with HTTPServe() as server:
+            server.on("GET", "/a").respond(text="well")
+            connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+            connection.request("GET", "/a")
+            assert connection.getresponse().read() == b"well"
+        connection.close()
+
+    cycle()
+    threads, descriptors = threads_and_descriptors()
+    for _ in range(300):
+        cycle()
+
+    threads_left, descriptors_left = threads_and_descriptors()
+    assert threads_left - threads == set()
+    assert descriptors_left <= descriptors
+
+
+def test_a_server_that_is_stopped_at_once_stops_quietly(monkeypatch: pytest.MonkeyPatch) -> None:
+    errors: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", errors.append)
+    threads = set(threading.enumerate())
+    for _ in range(300):
+        HTTPServe().start().stop()
+
+    assert [error.exc_value for error in errors] == []
+    assert set(threading.enumerate()) - threads == set()
+
+
+@counts_descriptors
+def test_a_start_that_fails_leaves_nothing(server: HTTPServe) -> None:
+    threads, descriptors = threads_and_descriptors()
+    for _ in range(20):
+        with pytest.raises(HTTPServeError):
+            HTTPServe(port=server.port).start()
+
+    threads_left, descriptors_left = threads_and_descriptors()
+    assert threads_left - threads == set()
+    assert descriptors_left <= descriptors
+
+
+# Many clients
+
+
+def test_two_hundred_clients_at_once_are_all_served(server: HTTPServe) -> None:
+    server.on("POST", "/a").respond(text="well")
+    together = threading.Barrier(200)
+
+    def post(number: int) -> bytes:
+        connection = http.client.HTTPConnection(server.host, server.port, timeout=30)
+        connection.connect()
+        together.wait(30)  # all 200 connections are open now
+        connection.request("POST", "/a", body=str(number))
+        answer = connection.getresponse().read()
+        connection.close()
+        return answer
+
+    with ThreadPoolExecutor(200) as pool:
+        answers = list(pool.map(post, range(200)))
+
+    assert answers == [b"well"] * 200
+    assert sorted(int(exchange.request.text) for exchange in server.exchanges) == list(range(200))
+
+
+# Nothing is resolved
+
+
+def test_no_name_is_looked_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[str] = []
+    for function in ("getfqdn", "gethostbyaddr", "gethostbyname", "gethostbyname_ex", "getnameinfo", "getaddrinfo"):
+        monkeypatch.setattr(socket, function, lambda *given, function=function: asked.append(f"{function}{given}"))
+    with HTTPServe() as server:
+        server.serve_dir(tmp_path, at="/files")
+        server.on("GET", "/a").respond(text="well")
+        for path in ("/a", "/files/"):
+            with socket.socket() as client:
+                client.settimeout(10)
+                client.connect((server.host, server.port))
+                client.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+                assert client.recv(15) == b"HTTP/1.1 200 OK"
+
+    assert asked == []
+
+
+# Where it listens
+
+
+def has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6 loopback address")
+def test_a_server_listens_on_ipv6() -> None:
+    with HTTPServe(host="::1") as server:
+        server.on("GET", "/a").respond(text="well")
+
+        assert server.base_url == f"http://[::1]:{server.port}"
+        assert get(server) == "well"
+        (exchange,) = server.exchanges
+        host, port = exchange.request.client_address
+        assert host == "::1"
+        assert 0 < port < 65536
+
+
+def test_a_server_on_all_addresses_is_reached_by_its_url() -> None:
+    with HTTPServe(host="0.0.0.0") as server:
+        server.on("GET", "/a").respond(text="well")
+
+        assert server.host == "0.0.0.0"
+        assert get(server) == "well"
+
+
+def test_a_server_has_no_port_before_it_is_started() -> None:
+    with pytest.raises(UsageError, match=r"^the server has no port before it is started$"):
+        HTTPServe().url_for("/")
+
+
+def test_the_port_is_still_known_after_a_stop(server: HTTPServe) -> None:
+    url = server.url_for("/a")
+    server.stop()
+
+    assert server.url_for("/a") == url
+
+
+def test_a_server_reads_as_its_url_or_as_stopped(server: HTTPServe) -> None:
+    assert repr(server) == f"<HTTPServe {server.base_url}>"
+    server.stop()
+    assert repr(server) == "<HTTPServe stopped>"
+
+
+@pytest.mark.parametrize(
+    ("path", "written"),
+    [
+        ("/", "/"),
+        ("/a?b=c&d=e%20f", "/a?b=c&d=e%20f"),
+        ("/a b", "/a%20b"),
+        ("/grüße", "/gr%C3%BC%C3%9Fe"),
+        ("/a%20b", "/a%20b"),
+        ("/a#b", "/a%23b"),
+        ('/"<>\\^`{}', "/%22%3C%3E%5C%5E%60%7B%7D"),
+        ("//a", "//a"),
+        ("/a\r\nb", "/a%0D%0Ab"),
+    ],
+)
+def test_a_url_is_made_of_a_path(server: HTTPServe, path: str, written: str) -> None:
+    assert server.url_for(path) == server.base_url + written
+
+
+@pytest.mark.parametrize("path", ["", "a", "http://127.0.0.1/", None, b"/a"])
+def test_a_url_is_made_only_of_a_path_with_a_slash(server: HTTPServe, path: str) -> None:
+    with pytest.raises(UsageError, match=r"^a path begins with a slash; .* does not$"):
+        server.url_for(path)
+
+
+@pytest.mark.parametrize("path", ["/a b", "/grüße", "/50%", "/a%2Fb", "/a;b", "/\\", "/a'b", "/{id}", "/a|b"])
+def test_the_url_of_a_route_reaches_it(server: HTTPServe, path: str) -> None:
+    server.on("GET", path).respond(text="well")
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+    connection.request("GET", server.url_for(path).removeprefix(server.base_url))
+    answer = connection.getresponse().read()
+    connection.close()
+
+    assert answer == b"well"
+
+
+# Reset
+
+
+def test_reset_forgets_everything_and_the_server_runs_on(server: HTTPServe, tmp_path: Path) -> None:
+    server.on("GET", "/a").respond(text="well")
+    server.serve_dir(tmp_path, at="/files")
+    get(server, "/nowhere")
+    get(server)
+    port = server.port
+    server.reset()
+
+    assert (server.exchanges, server.failures, server.take_failures()) == ((), (), ())
+    assert server.port == port
+    get(server)
+    get(server, "/files/")
+    assert [failure.splitlines() for failure in server.failures] == [
+        ["nothing answers GET /a", "  the server has no route, and serves no directory"],
+        ["nothing answers GET /files/", "  the server has no route, and serves no directory"],
+    ]
+
+
+def test_a_prefix_is_free_after_a_reset(server: HTTPServe, tmp_path: Path) -> None:
+    server.serve_dir(tmp_path)
+    server.reset()
+    server.serve_dir(tmp_path)
+
+
+@pytest.mark.parametrize("size", [10, 5_000_000])
+def test_a_request_that_a_test_has_kept_survives_a_reset(server: HTTPServe, size: int) -> None:
+    server.on("POST", "/a").respond()
+    requests.post(server.url_for("/a"), data=bytes(size), timeout=10)
+    (kept,) = server.exchanges
+    server.reset()
+
+    assert len(kept.request.body) == size
+
+
+# As a context manager
+
+
+@contextmanager
+def refusing(path: str) -> Iterator[HTTPServe]:
+    """A server that had a request which nothing answers."""
+    with HTTPServe() as server:
+        get(server, path)
+        yield server
+
+
+def test_the_block_raises_what_went_wrong() -> None:
+    with pytest.raises(ServerFailure, match=r"^nothing answers GET /nowhere\n"), refusing("/nowhere"):
+        pass
+
+
+def test_the_block_raises_everything_that_went_wrong() -> None:
+    with pytest.raises(ServerFailure) as caught, refusing("/nowhere") as server:
+        get(server, "/elsewhere")
+
+    assert "nothing answers GET /nowhere" in str(caught.value)
+    assert "nothing answers GET /elsewhere" in str(caught.value)
+
+
+def test_the_error_of_the_block_comes_first_and_has_ours_as_a_note() -> None:
+    with pytest.raises(KeyError) as caught, refusing("/nowhere"):
+        raise KeyError("mine")
+
+    (note,) = caught.value.__notes__
+    assert note.startswith("nothing answers GET /nowhere\n")
+
+
+def test_the_block_stops_the_server_even_if_it_fails() -> None:
+    with pytest.raises(KeyError), HTTPServe() as server:
+        raise KeyError
+
+    assert is_refused(server.port)
+
+
+def test_a_failure_that_was_taken_is_not_raised() -> None:
+    with refusing("/nowhere") as server:
+        (failure,) = server.take_failures()
+
+    assert failure.startswith("nothing answers GET /nowhere\n")
+
+
+def test_a_failure_is_an_assertion_error() -> None:
+    assert issubclass(ServerFailure, AssertionError)
+
+
+def test_exchanges_can_be_read_after_the_block() -> None:
+    with HTTPServe() as server:
+        server.on("POST", "/a").respond(text="well")
+        requests.post(server.url_for("/a"), data=bytes(2_000_000), timeout=10)
+
+    (exchange,) = server.exchanges
+    assert len(exchange.request.body) == 2_000_000

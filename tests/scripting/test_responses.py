@@ -1,0 +1,324 @@
+"""Responses: how each is sent, and what is refused where it is written."""
+
+import http.client
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from pytest_httpserve import HTTPServe, Response
+from pytest_httpserve.errors import UsageError
+
+Say = Callable[[HTTPServe, str | bytes], bytes]
+
+
+def get(server: HTTPServe, path: str = "/a") -> requests.Response:
+    return requests.get(server.url_for(path), timeout=10)
+
+
+# Bodies
+
+
+@pytest.mark.parametrize(
+    ("given", "content_type", "body"),
+    [
+        ({}, None, b""),
+        ({"text": "grüße"}, "text/plain; charset=utf-8", "grüße".encode()),
+        ({"text": ""}, "text/plain; charset=utf-8", b""),
+        ({"html": "<p>ü"}, "text/html; charset=utf-8", "<p>ü".encode()),
+        ({"json": {"a": [1, None, "ü"]}}, "application/json", b'{"a": [1, null, "\\u00fc"]}'),
+        ({"json": None}, "application/json", b"null"),
+        ({"body": b"\x00\xff"}, "application/octet-stream", b"\x00\xff"),
+        ({"body": bytearray(b"ab")}, "application/octet-stream", b"ab"),
+        ({"body": memoryview(b"abcd")[::2]}, "application/octet-stream", b"ac"),
+    ],
+)
+def test_each_kind_of_body_brings_its_type_and_length(
+    server: HTTPServe, given: dict[str, Any], content_type: str | None, body: bytes
+) -> None:
+    server.on("GET", "/a").respond(**given)
+    answer = get(server)
+
+    assert (answer.status_code, answer.content) == (200, body)
+    assert answer.headers.get("Content-Type") == content_type
+    assert answer.headers["Content-Length"] == str(len(body))
+
+
+@pytest.mark.parametrize(
+    ("name", "content_type"),
+    [("a.txt", "text/plain"), ("a.json", "application/json"), ("a", "application/octet-stream")],
+)
+def test_a_file_is_sent_with_its_type(server: HTTPServe, tmp_path: Path, name: str, content_type: str) -> None:
+    (tmp_path / name).write_bytes(b"abc")
+    server.on("GET", "/a").respond(file=tmp_path / name)
+    answer = get(server)
+
+    assert (answer.content, answer.headers["Content-Type"]) == (b"abc", content_type)
+    assert answer.headers["Content-Length"] == "3"
+
+
+def test_a_large_file_is_sent_whole(server: HTTPServe, tmp_path: Path) -> None:
+    data = os.urandom(3_000_000)
+    (tmp_path / "large").write_bytes(data)
+    server.on("GET", "/a").respond(file=tmp_path / "large")
+
+    assert get(server).content == data
+
+
+def test_a_file_is_read_when_it_is_sent(server: HTTPServe, tmp_path: Path) -> None:
+    file = tmp_path / "a.txt"
+    file.write_text("when the route was written")
+    server.on("GET", "/a").respond(file=file)
+    file.write_text("now")
+
+    assert get(server).text == "now"
+
+
+def test_a_relative_file_is_the_one_that_was_meant(
+    server: HTTPServe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.txt").write_text("this one")
+    monkeypatch.chdir(tmp_path)
+    server.on("GET", "/a").respond(file="a.txt")
+    monkeypatch.chdir("/")
+
+    assert get(server).text == "this one"
+
+
+def test_a_body_does_not_change_with_what_it_was_made_of() -> None:
+    data: Any = bytearray(b"abc")
+    response = Response(body=data)
+    data[:] = b"xyz"
+
+    assert response.body == b"abc"
+
+
+# Headers and reason
+
+
+@pytest.mark.parametrize("kind", ["text", "file"])
+@pytest.mark.parametrize("name", ["Content-Type", "content-type", "Server", "Date"])
+def test_a_given_header_replaces_the_servers_own(server: HTTPServe, tmp_path: Path, kind: str, name: str) -> None:
+    (tmp_path / "a.txt").write_text("abc")
+    body: dict[str, Any] = {"text": "abc"} if kind == "text" else {"file": tmp_path / "a.txt"}
+    server.on("GET", "/a").respond(**body, headers={name: "mine"})
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+    connection.request("GET", "/a")
+    answer = connection.getresponse()
+    connection.close()
+
+    assert answer.headers.get_all(name) == ["mine"]
+
+
+@pytest.mark.parametrize("kind", ["text", "file"])
+def test_headers_can_be_repeated_and_keep_their_order(server: HTTPServe, tmp_path: Path, kind: str) -> None:
+    (tmp_path / "a.txt").write_text("abc")
+    body: dict[str, Any] = {"text": "abc"} if kind == "text" else {"file": tmp_path / "a.txt"}
+    server.on("GET", "/a").respond(**body, headers=[("Set-Cookie", "a=1"), ("X-N", 7), ("Set-Cookie", "b=2")])
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+    connection.request("GET", "/a")
+    answer = connection.getresponse()
+    connection.close()
+
+    assert answer.headers.items()[:3] == [("Set-Cookie", "a=1"), ("X-N", "7"), ("Set-Cookie", "b=2")]
+
+
+def test_more_headers_than_a_request_may_have_are_sent_and_seen(server: HTTPServe, say: Say) -> None:
+    server.on("GET", "/a").respond(headers=[("X", str(number)) for number in range(150)])
+    answer = say(server, "GET /a HTTP/1.0\n\n")
+
+    assert answer.count(b"\r\nX: ") == 150
+    (exchange,) = server.exchanges
+    assert exchange.response is not None
+    assert len(exchange.response.headers.get_all("X")) == 150
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "line"),
+    [
+        (200, None, "HTTP/1.1 200 OK"),
+        (404, None, "HTTP/1.1 404 Not Found"),
+        (299, None, "HTTP/1.1 299 "),
+        (999, None, "HTTP/1.1 999 "),
+        (200, "Fine by me", "HTTP/1.1 200 Fine by me"),
+        (200, "", "HTTP/1.1 200 "),
+        (200, "schön", "HTTP/1.1 200 schön"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["text", "file"])
+def test_the_status_line_has_the_standard_reason_or_the_given_one(
+    server: HTTPServe, say: Say, tmp_path: Path, kind: str, status: int, reason: str | None, line: str
+) -> None:
+    (tmp_path / "a.txt").write_text("abc")
+    body: dict[str, Any] = {"text": "abc"} if kind == "text" else {"file": tmp_path / "a.txt"}
+    server.on("GET", "/a").respond(status, **body, reason=reason)
+
+    assert say(server, "GET /a HTTP/1.0\n\n").split(b"\r\n")[0].decode("latin-1") == line
+
+
+def test_what_a_response_was_given_can_be_asked() -> None:
+    response = Response(201, text="abc", headers={"X-A": "b"})
+
+    assert (response.status, response.reason, response.body) == (201, "Created", b"abc")
+    assert dict(response.headers) == {"X-A": "b"}
+    assert repr(response) == "<Response 201 Created, 3 bytes>"
+
+
+# Responses without a body
+
+
+@pytest.mark.parametrize("kind", ["text", "file"])
+def test_head_gets_the_length_and_no_body(server: HTTPServe, say: Say, tmp_path: Path, kind: str) -> None:
+    (tmp_path / "a.txt").write_text("hello")
+    body: dict[str, Any] = {"text": "hello"} if kind == "text" else {"file": tmp_path / "a.txt"}
+    server.on("HEAD", "/a").respond(**body)
+    answer = say(server, "HEAD /a HTTP/1.1\nHost: x\nConnection: close\n\n")
+
+    assert b"\r\nContent-Length: 5\r\n" in answer
+    assert answer.endswith(b"\r\n\r\n"), "a body came after the head"
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_a_status_that_has_no_body_has_no_length_either(server: HTTPServe, say: Say, status: int) -> None:
+    server.on("GET", "/a").respond(status)
+    answer = say(server, "GET /a HTTP/1.1\nHost: x\nConnection: close\n\n")
+
+    assert b"content-length" not in answer.lower()
+    assert answer.endswith(b"\r\n\r\n")
+
+
+@pytest.mark.parametrize("status", [204, 205, 304])
+def test_after_a_response_without_body_the_connection_goes_on(server: HTTPServe, say: Say, status: int) -> None:
+    server.on("GET", "/a").respond(status).respond(text="next")
+    answer = say(server, "GET /a HTTP/1.1\nHost: x\n\nGET /a HTTP/1.1\nHost: x\nConnection: close\n\n")
+
+    assert answer.count(b"HTTP/1.1 ") == 2
+    assert answer.endswith(b"\r\n\r\nnext")
+
+
+# The connection
+
+
+def test_an_http_1_0_client_is_answered_and_the_connection_closed(server: HTTPServe, say: Say) -> None:
+    server.on("GET", "/a").respond(text="hello")
+    answer = say(server, "GET /a HTTP/1.0\n\n")
+
+    assert b"\r\nConnection: close\r\n" in answer
+    assert answer.endswith(b"\r\n\r\nhello")
+
+
+def test_an_http_1_0_client_that_asks_for_it_is_kept(server: HTTPServe, say: Say) -> None:
+    server.on("GET", "/a").respond(text="hello")
+    answer = say(server, "GET /a HTTP/1.0\nConnection: keep-alive\n\nGET /a HTTP/1.0\n\n")
+
+    first, second = answer.split(b"hello")[:2]
+    assert b"\r\nConnection: keep-alive\r\n" in first
+    assert b"\r\nConnection: close\r\n" in second
+
+
+def test_a_client_that_asks_for_close_is_told_so(server: HTTPServe, say: Say) -> None:
+    server.on("GET", "/a").respond(text="hello")
+
+    assert b"\r\nConnection: close\r\n" in say(server, "GET /a HTTP/1.1\nHost: x\nConnection: close\n\n")
+
+
+def test_a_kept_connection_is_not_mentioned_in_http_1_1(server: HTTPServe, say: Say) -> None:
+    server.on("GET", "/a").respond(text="hello")
+    answer = say(server, "GET /a HTTP/1.1\nHost: x\n\nGET /a HTTP/1.0\n\n")
+
+    assert b"Connection" not in answer.split(b"hello")[0]
+
+
+@pytest.mark.parametrize("value", ["close", "Close"])
+@pytest.mark.parametrize("kind", ["text", "file"])
+def test_a_response_can_close_the_connection(
+    server: HTTPServe, say: Say, tmp_path: Path, kind: str, value: str
+) -> None:
+    (tmp_path / "a.txt").write_text("hello")
+    body: dict[str, Any] = {"text": "hello"} if kind == "text" else {"file": tmp_path / "a.txt"}
+    server.on("GET", "/a").respond(**body, headers={"Connection": value})
+    answer = say(server, "GET /a HTTP/1.1\nHost: x\n\nGET /a HTTP/1.1\nHost: x\n\n")
+
+    assert answer.count(b"HTTP/1.1 200") == 1, "a second response came on a connection that was to close"
+    assert answer.lower().count(b"\r\nconnection: ") == 1
+
+
+@pytest.mark.parametrize("length", [2, 50])
+def test_a_length_that_is_not_the_bodys_ends_the_connection(server: HTTPServe, say: Say, length: int) -> None:
+    """Else what follows would be taken for the rest of the body, or the rest of the body for what follows."""
+    server.on("GET", "/a").respond(text="hello", headers={"Content-Length": length})
+    answer = say(server, "GET /a HTTP/1.1\nHost: x\n\nGET /a HTTP/1.1\nHost: x\n\n")
+
+    assert answer.count(b"HTTP/1.1 200") == 1, "a second response came on a connection that nobody can follow"
+    assert b"\r\nContent-Length: %d\r\n" % length in answer
+    assert b"\r\nConnection: close\r\n" in answer
+
+
+# What is refused
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"text": "a", "json": 1}, "a response has one body, not text and json"),
+    ({"html": "a", "body": b"b", "text": "c"}, "a response has one body, not text and html and body"),
+    ({"status": 204, "text": "a"}, "a response with status 204 has no body (RFC 9110), so text= is wrong"),
+    ({"status": 205, "body": b"a"}, "a response with status 205 has no body (RFC 9110), so body= is wrong"),
+    ({"status": 304, "json": None}, "a response with status 304 has no body (RFC 9110), so json= is wrong"),
+    *(
+        ({"status": status}, f"a response's status is an integer from 200 to 999, not {status!r}")
+        for status in (199, 100, 1000, -1, 0, "200", 200.0, None, True)
+    ),
+    ({"text": b"a"}, "text= takes a str, not bytes"),
+    ({"text": 5}, "text= takes a str, not int"),
+    ({"html": ["a"]}, "html= takes a str, not list"),
+    ({"text": "\ud800"}, "text='\\ud800' cannot be sent as UTF-8"),
+    ({"body": "a"}, "body= takes bytes, not str; for a str there is text="),
+    ({"body": 5}, "body= takes bytes, not int"),
+    ({"json": {1, 2}}, "json={1, 2} is not JSON"),
+    ({"json": b"a"}, "json=b'a' is not JSON"),
+    ({"file": "/no/such/file"}, "file='/no/such/file': /no/such/file does not exist"),
+    ({"file": "/"}, "file='/': / is a directory"),
+    ({"file": "n" * 300}, "does not exist"),
+    ({"file": "a\0b"}, "does not exist"),
+    ({"file": 5}, "file= takes a path, not int"),
+    ({"file": b"a"}, "file= takes a path, not bytes"),
+    ({"reason": "two\nlines"}, "a reason is one line of text in ISO-8859-1, not 'two\\nlines'"),
+    ({"reason": "\r"}, "a reason is one line"),
+    ({"reason": "\0"}, "a reason is one line"),
+    ({"reason": "snow ☃"}, "a reason is one line of text in ISO-8859-1, not 'snow ☃'"),
+    ({"reason": 5}, "a reason is one line of text in ISO-8859-1, not 5"),
+    ({"headers": 5}, "headers= takes a mapping or pairs of name and value, not 5"),
+    ({"headers": "X-A: b"}, "headers= takes a mapping or pairs of name and value, not 'X-A: b'"),
+    ({"headers": ["X-A: b"]}, "headers= takes a mapping or pairs of name and value, not 'X-A: b'"),
+    ({"headers": [("a", "b", "c")]}, "headers= takes a mapping or pairs of name and value, not ('a', 'b', 'c')"),
+    ({"headers": {"X-A": None}}, "a header is a name and a text or a number, not ('X-A', None)"),
+    ({"headers": {"X-A": 1.5}}, "a header is a name and a text or a number"),
+    ({"headers": {"X-A": True}}, "a header is a name and a text or a number"),
+    ({"headers": {5: "a"}}, "a header is a name and a text or a number"),
+    ({"headers": {"": "a"}}, "a header's name must be a token"),
+    ({"headers": {"X A": "a"}}, "a header's name must be a token (RFC 9110 section 5.1), not 'X A'"),
+    ({"headers": {"X:": "a"}}, "a header's name must be a token"),
+    ({"headers": {"X-Ä": "a"}}, "a header's name must be a token"),
+    ({"headers": {"X-A": "b\r\nX-B: c"}}, "the value of the header X-A cannot be sent: 'b\\r\\nX-B: c'"),
+    ({"headers": {"X-A": "\0"}}, "the value of the header X-A cannot be sent"),
+    ({"headers": {"X-A": "☃"}}, "the value of the header X-A cannot be sent: '☃'"),
+    ({"headers": {"transfer-encoding": "chunked"}}, "Transfer-Encoding is the server's own business"),
+]
+
+
+@pytest.mark.parametrize(("given", "message"), REFUSED, ids=[str(given) for given, _ in REFUSED])
+def test_what_cannot_be_sent_is_refused_where_it_is_written(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(message)):
+        Response(**given)
+
+
+def test_a_route_refuses_what_a_response_refuses(server: HTTPServe) -> None:
+    with pytest.raises(UsageError, match="one body"):
+        server.on("GET", "/a").respond(text="a", html="b")
+
+
+@pytest.mark.parametrize("empty", [{"text": ""}, {"html": ""}, {"body": b""}])
+def test_an_empty_body_goes_with_a_status_that_has_none(empty: dict[str, Any]) -> None:
+    assert Response(204, **empty).body == b""
