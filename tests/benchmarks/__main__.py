@@ -1,0 +1,75 @@
+"""The command line: ``python -m tests.benchmarks [what ...]``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import __doc__ as description
+from . import measures, peers, report
+from .plan import Figure, Plan, UnavailableError, progress
+from .targets import judge
+
+
+def arguments(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("what", nargs="*", metavar="what", help=f"measures to take: {', '.join(measures.MODULES)}")
+    parser.add_argument("--seconds", type=seconds, default=0.35, help="length of a turn of load (%(default)s)")
+    parser.add_argument("--repeat", type=rounds, default=3, help="rounds (%(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every value here as well")
+    parsed = parser.parse_args(argv)
+    if unknown := [name for name in parsed.what if name not in measures.MODULES]:
+        parser.error(f"no such measure: {', '.join(unknown)}; there are {', '.join(measures.MODULES)}")
+    return parsed
+
+
+def seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 3600:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 3600")
+    return value
+
+
+def rounds(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return value
+
+
+def main() -> int:
+    asked = arguments(sys.argv[1:])
+    plan = Plan(asked.seconds, asked.repeat, notes=[])
+    if (load := os.getloadavg()[0]) > 0.5 * (os.cpu_count() or 1):
+        plan.note(f"the machine was busy before the run (load average {load:.1f}): do not quote these figures")
+    figures = measure(asked.what or list(measures.MODULES), plan)
+    verdicts = judge(figures)
+    print(report.text(figures, verdicts, plan))
+    if asked.json:
+        asked.json.write_text(json.dumps(report.data(figures, verdicts, plan), indent=2) + "\n")
+    return int(any(verdict.beaten or verdict.absent for verdict in verdicts))
+
+
+def measure(names: Sequence[str], plan: Plan) -> list[Figure]:
+    """Take the measures; one that cannot be taken here is noted."""
+    servers = peers.available(plan.notes)
+    figures: list[Figure] = []
+    for name in names:
+        try:
+            figures += measures.find(name)(servers, plan)
+        except (ImportError, UnavailableError) as error:
+            plan.note(f"{name}: not measured, {error}")
+    progress("")
+    return figures
+
+
+if __name__ == "__main__":
+    sys.exit(main())

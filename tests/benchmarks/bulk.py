@@ -1,0 +1,58 @@
+"""Our servers as the memory measure needs them: files from a directory, and uploads that are read in pieces."""
+
+from __future__ import annotations
+
+import functools
+
+from pytest_httpserve import HTTPServe
+from pytest_httpserve.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+from .peers.threaded import Threaded
+
+_PIECE = 65536
+
+
+class Files(SimpleHTTPRequestHandler):
+    """Serves a directory."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing is logged."""
+
+
+class Sink(BaseHTTPRequestHandler):
+    """Reads what is posted, keeps none of it, and answers its length."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        length = left = int(self.headers["Content-Length"])
+        while left and (piece := self.rfile.read(min(left, _PIECE))):
+            left -= len(piece)
+        answer = str(length - left).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing is logged."""
+
+
+def engine(directory: str) -> Threaded:
+    """The engine with its handler for files."""
+    return Threaded(ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Files, directory=directory)))
+
+
+def sink() -> Threaded:
+    """The engine with a handler for uploads."""
+    return Threaded(ThreadingHTTPServer(("127.0.0.1", 0), Sink))
+
+
+def fixture(directory: str) -> HTTPServe:
+    """The fixture's object with a directory at its root."""
+    server = HTTPServe()
+    server.start()
+    server.serve_dir(directory)
+    return server

@@ -1,0 +1,152 @@
+"""A raw request, what came back, and whether the connection stayed open: in a form in which two servers compare."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from pytest_httpserve.wire import Headers, body_decoder, parse_fields, response_framing
+
+PATIENCE = 10.0  # seconds after which an answer is not going to come
+PROBE = b"GET /probe.txt HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
+PROBE_BODY = b"the probe"
+MOST_SHOWN = 40
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One response."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+    def facts(self) -> dict[str, str]:
+        """What the body is and what the headers say of it. Only answers that are no errors have facts."""
+        if not 200 <= self.status < 400:
+            return {}
+        body, kind = self.body, self.headers.get("content-type", "")
+        length: str | None = self.headers.get("content-length")
+        if boundary := re.fullmatch(r"multipart/byteranges; *boundary=(\S+)", kind):
+            body = body.replace(boundary[1].encode("ascii"), b"boundary")
+            length = str(len(body))
+        elif entries := _listed(body):
+            body, length = entries, None
+        facts = {
+            "length": length if self.status not in (304, 301) else None,
+            "range": self.headers.get("content-range"),
+            "to": self.headers.get("location"),
+            "body": repr(body.decode("latin-1"))[:MOST_SHOWN] if self.status != 301 else None,
+        }
+        return {name: value for name, value in facts.items() if value is not None}
+
+
+def _listed(page: bytes) -> bytes:
+    """The names in a directory listing, in any server's markup; nothing for what is none."""
+    if not re.search(rb"<title>(Index of|File listing for) ", page):
+        return b""
+    names = {unquote(name) for name in re.findall(r'href="([^"?]*)"', page.decode("utf-8", "surrogateescape"))}
+    names = {name.removeprefix("./") for name in names} - {"../", ""}
+    return " ".join(sorted(names)).encode("utf-8", "surrogateescape")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All answers to what was sent, and whether the connection was still open for another request after them."""
+
+    answers: tuple[Answer, ...]
+    open: bool
+
+    @property
+    def statuses(self) -> str:
+        return ", ".join(str(answer.status) if answer.status else "HTTP/0.9" for answer in self.answers) or "no answer"
+
+    def text(self, *, facts: frozenset[str] = frozenset()) -> str:
+        """One line: the statuses, these facts of each answer, and what became of the connection."""
+        parts = [
+            " ".join([str(answer.status), *(f"{name} {answer.facts().get(name)}" for name in sorted(facts))])
+            for answer in self.answers
+        ]
+        answers = "; ".join(parts) if facts else self.statuses
+        return f"{answers}, {'open' if self.open else 'closed'}"
+
+
+def compare(first: Outcome, second: Outcome) -> tuple[str, str]:
+    """Both as text, which is the same for both if they agree, and shows what differs if they do not."""
+    differing: set[str] = set()
+    if first.statuses == second.statuses:
+        for one, other in zip(first.answers, second.answers, strict=True):
+            here, there = one.facts(), other.facts()
+            differing |= {name for name in here | there if here.get(name) != there.get(name)}
+    return first.text(facts=frozenset(differing)), second.text(facts=frozenset(differing))
+
+
+def converse(address: tuple[str, int], data: bytes, methods: tuple[str, ...], *, ends: bool) -> Outcome:
+    """Send ``data``, read the answers to requests with these methods, then try one more request.
+
+    With ``ends``, the client ends its side instead, and no request can follow.
+    """
+    with socket.create_connection(address, timeout=PATIENCE) as client:
+        stream = _Stream(client)
+        stream.send(data)
+        if ends:
+            stream.end()
+            return Outcome(tuple(stream.answers(methods)), False)
+        # The probe waits for the first answer: behind a request that the server has given up, a reset could overtake it.
+        first = stream.answer(methods[0])
+        if first is None:
+            return Outcome((), False)
+        stream.send(PROBE)
+        answers = [first, *stream.answers(methods[1:])]
+    alive = answers[-1].status == 200 and answers[-1].body == PROBE_BODY
+    return Outcome(tuple(answers[:-1] if alive else answers), alive)
+
+
+class _Stream:
+    def __init__(self, client: socket.socket) -> None:
+        self._client = client
+        self._received = b""
+
+    def send(self, data: bytes) -> None:
+        with contextlib.suppress(ConnectionError):  # the server has heard enough
+            self._client.sendall(data)
+
+    def end(self) -> None:
+        with contextlib.suppress(OSError):
+            self._client.shutdown(socket.SHUT_WR)
+
+    def answers(self, methods: tuple[str, ...]) -> list[Answer]:
+        """All that still come; those behind the known methods answer a GET."""
+        found: list[Answer] = []
+        while answer := self.answer(methods[len(found)] if len(found) < len(methods) else "GET"):
+            found.append(answer)
+        return found
+
+    def answer(self, method: str) -> Answer | None:
+        """The next one; None at the end of the connection."""
+        while b"\r\n\r\n" not in self._received:
+            if not self._more():
+                # HTTP/0.9 answers are a body and nothing else.
+                body, self._received = self._received, b""
+                return Answer(0, Headers(), body) if body else None
+        head, _, self._received = self._received.partition(b"\r\n\r\n")
+        line, _, block = (head + b"\r\n").partition(b"\r\n")
+        status = int(line.split()[1])
+        headers = parse_fields(block)
+        framing = response_framing(method, status, headers)
+        decoder, body = body_decoder(framing), b""
+        while framing.kind != "none" and not decoder.complete and (self._received or self._more()):
+            part, self._received = decoder.decode(self._received)
+            body += part
+        return Answer(status, headers, body)
+
+    def _more(self) -> bool:
+        try:
+            data = self._client.recv(65_536)
+        except ConnectionError:
+            return False
+        self._received += data
+        return bool(data)
