@@ -8,14 +8,23 @@ if TYPE_CHECKING:
     from pytest_httpserve.errors import HTTPServeError, ServerFailure, UsageError
     from pytest_httpserve.scripting.httpserve import HTTPServe
     from pytest_httpserve.scripting.journal import Exchange
-    from pytest_httpserve.scripting.request import Request
-    from pytest_httpserve.scripting.responses import Response
+    from pytest_httpserve.scripting.matchers import Matcher, basic_auth, bearer, match
+    from pytest_httpserve.scripting.request import Request, UploadedFile
+    from pytest_httpserve.scripting.responses import Response, set_cookie
     from pytest_httpserve.scripting.routes import Route
+    from pytest_httpserve.scripting.scenarios import Scenario
 
 __version__ = "0.1.0"
 
 _ROOMS = {
     "Exchange": "scripting.journal",
+    "Matcher": "scripting.matchers",
+    "Scenario": "scripting.scenarios",
+    "UploadedFile": "scripting.request",
+    "basic_auth": "scripting.matchers",
+    "bearer": "scripting.matchers",
+    "match": "scripting.matchers",
+    "set_cookie": "scripting.responses",
     "HTTPServe": "scripting.httpserve",
     "HTTPServeError": "errors",
     "Request": "scripting.request",
@@ -29,11 +38,18 @@ __all__ = [
     "Exchange",
     "HTTPServe",
     "HTTPServeError",
+    "Matcher",
     "Request",
     "Response",
     "Route",
+    "Scenario",
     "ServerFailure",
+    "UploadedFile",
     "UsageError",
+    "basic_auth",
+    "bearer",
+    "match",
+    "set_cookie",
 ]
 
 

@@ -5,8 +5,9 @@ Nothing but pytest is imported until a test asks for a server.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,14 +17,20 @@ if TYPE_CHECKING:
 
 DEFAULT_HOST = "127.0.0.1"
 
+# The kinds of failures, as pytest_httpserve.scripting.journal has them; that is not imported before it is needed.
+_KINDS = ("unanswered", "errors", "expectations")
+
 _SERVERS = pytest.StashKey["list[HTTPServe]"]()
 
 _MARKERS = (
     'serve_dir(path, *, at="/", index=None, listing=True, headers=None, ...): the httpserve fixture serves the '
-    "directory `path` (relative to the test file, then to the rootdir) beneath the prefix `at`; can be given several times",
+    "directory `path` (relative to the test file, then to the rootdir) beneath the prefix `at`; can be given several "
+    "times",
     'serve_cgi(path, *, at="/cgi-bin", env=None, timeout=30.0): the httpserve fixture runs the CGI scripts of the '
     "directory `path` (found as that of serve_dir) beneath the prefix `at`, with the variables `env` beside those of "
     "CGI; can be given several times",
+    "serve_checks(*, ignore=(), strict=None): which failures of its servers are none in this test, of unanswered, "
+    "errors and expectations; strict fails the test for a route that nobody calls",
 )
 
 
@@ -32,12 +39,57 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     text = f"IP address that the servers of the httpserve fixtures listen on (default: {DEFAULT_HOST})"
     group.addoption("--httpserve-host", metavar="ADDRESS", default=None, help=text)
     parser.addini("httpserve_host", help=text, default=None)
+    text = "fail a test whose httpserve has a route that nobody calls and that is not optional()"
+    group.addoption("--httpserve-strict", action="store_true", default=None, help=text)
+    parser.addini("httpserve_strict", help=text, type="bool", default=False)
+    text = "kind of failure that fails no test: unanswered, errors or expectations (can be given several times)"
+    group.addoption("--httpserve-ignore", metavar="KIND", action="append", default=None, help=text)
+    parser.addini("httpserve_ignore", help=text, type="args", default=[])
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    pytest.register_assert_rewrite("pytest_httpserve.scripting.assertions")
     for line in _MARKERS:
         config.addinivalue_line("markers", line)
-    _host(config)  # a wrong value ends the run before it begins
+    # A wrong value ends the run before it begins.
+    _host(config)
+    for given, kinds in _ignored_by(config):
+        for kind in kinds:
+            if kind not in _KINDS:
+                raise pytest.UsageError(f"{given}{kind!r} is none of {', '.join(_KINDS)}")
+
+
+def _ignored_by(config: pytest.Config) -> list[tuple[str, list[str]]]:
+    """What is ignored, and where that is said: by the option or, without it, by its ini twin."""
+    option = config.getoption("--httpserve-ignore")
+    if option is not None:
+        return [("--httpserve-ignore=", option)]
+    return [("httpserve_ignore = ", config.getini("httpserve_ignore"))]
+
+
+def _checks(node: pytest.Item) -> dict[str, Any]:
+    """``strict`` and ``ignore`` for the servers of a test: by its closest marker, else by option or ini."""
+    config = node.config
+    strict = config.getoption("--httpserve-strict")
+    checks: dict[str, Any] = {
+        "strict": config.getini("httpserve_strict") if strict is None else strict,
+        "ignore": tuple(kind for _, kinds in _ignored_by(config) for kind in kinds),
+    }
+    marker = node.get_closest_marker("serve_checks")
+    if marker is None:
+        return checks
+    unknown = marker.kwargs.keys() - checks.keys()
+    ignore = marker.kwargs.get("ignore", ())
+    ignore = (ignore,) if isinstance(ignore, str) else tuple(ignore)
+    if marker.args or unknown or any(kind not in _KINDS for kind in ignore):
+        pytest.fail(
+            f"@pytest.mark.serve_checks takes ignore=, of {', '.join(_KINDS)}, and strict=; given were "
+            f"{', '.join([*map(repr, marker.args), *(f'{name}={value!r}' for name, value in marker.kwargs.items())])}",
+            pytrace=False,
+        )
+    if marker.kwargs.get("strict") is not None:
+        checks["strict"] = marker.kwargs["strict"]
+    return {**checks, "ignore": checks["ignore"] + ignore}
 
 
 def _host(config: pytest.Config) -> str:
@@ -77,7 +129,7 @@ def httpserve(request: pytest.FixtureRequest, _httpserve_workers: Workers) -> Ge
     The marker serve_dir("site") has it serve a directory, serve_cgi("scripts") run one's CGI scripts. A request that
     nothing answers fails the test.
     """
-    server = _make(request.node, _host(request.config), 0, _httpserve_workers)
+    server = _make(request.node, _httpserve_workers)
     for marker in reversed(list(request.node.iter_markers())):
         if marker.name in ("serve_dir", "serve_cgi"):
             _apply(server, marker)
@@ -94,13 +146,13 @@ def httpserve_factory(
 ) -> Generator[Callable[..., HTTPServe]]:
     """Makes further servers, started: other = httpserve_factory(); each is stopped and checked with the test.
 
-    ``httpserve_factory(host="::1", port=8080)`` chooses where to listen; both may be left out.
+    ``httpserve_factory(host="::1", port=8080, strict=True, ignore=["unanswered"])`` says where to listen and what is no
+    failure; all may be left out.
     """
     made: list[HTTPServe] = []
 
-    def make(*, host: str | None = None, port: int = 0) -> HTTPServe:
-        host = _host(request.config) if host is None else host
-        server = _start(_make(request.node, host, port, _httpserve_workers), request.node)
+    def make(**settings: Any) -> HTTPServe:
+        server = _start(_make(request.node, _httpserve_workers, **settings), request.node)
         made.append(server)
         return server
 
@@ -110,11 +162,22 @@ def httpserve_factory(
         _end(request.node, made)
 
 
-def _make(node: pytest.Item, host: str, port: int, workers: Workers) -> HTTPServe:
+@pytest.fixture(scope="session")
+def httpserve_session(request: pytest.FixtureRequest, _httpserve_workers: Workers) -> Generator[HTTPServe]:
+    """One HTTP server for the whole session, started; what goes wrong on it fails the test that runs meanwhile."""
     from pytest_httpserve.scripting.httpserve import HTTPServe
 
-    roots = [node.path.parent, node.config.rootpath]
-    return HTTPServe(host=host, port=port, roots=list(dict.fromkeys(roots)), workers=workers)
+    config = request.config
+    with HTTPServe(host=_host(config), roots=[config.rootpath], workers=_httpserve_workers) as server:
+        yield server
+
+
+def _make(node: pytest.Item, workers: Workers, **settings: Any) -> HTTPServe:
+    from pytest_httpserve.scripting.httpserve import HTTPServe
+
+    roots = dict.fromkeys([node.path.parent, node.config.rootpath])
+    given = {"host": _host(node.config), **_checks(node), **settings}
+    return HTTPServe(roots=list(roots), workers=workers, **given)
 
 
 def _start(server: HTTPServe, node: pytest.Item) -> HTTPServe:
@@ -154,6 +217,8 @@ def _end(node: pytest.Item, servers: list[HTTPServe]) -> None:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     try:
         result = yield
+        for server in item.stash.get(_SERVERS, ()):
+            server.check_expectations()
     except BaseException as error:
         _explain(item, error)
         raise
@@ -181,18 +246,24 @@ def _explain(item: pytest.Item, error: BaseException) -> None:
         error.add_note(failure)
 
 
+def _servers(item: pytest.Item) -> list[HTTPServe]:
+    """The servers of this test, and those that run for longer: of a module, a session, or without a fixture."""
+    httpserve = sys.modules.get("pytest_httpserve.scripting.httpserve")
+    running = sorted(httpserve.RUNNING, key=lambda server: server.port) if httpserve is not None else ()
+    return list(dict.fromkeys([*item.stash.get(_SERVERS, ()), *running]))
+
+
 def _take_failures(item: pytest.Item) -> list[str]:
-    return [failure for server in item.stash.get(_SERVERS, ()) for failure in server.take_failures()]
+    return [failure for server in _servers(item) for failure in server.take_failures()]
 
 
 def _describe(item: pytest.Item) -> None:
-    """Show the exchanges of a failing test in a section of its report."""
-    lines = []
-    for server in item.stash.get(_SERVERS, ()):
-        lines.append(f"{server.base_url}")
-        for exchange in server.exchanges:
-            lines += [f"  {exchange}", *(f"    {note}" for note in exchange.notes)]
-        if not server.exchanges:
-            lines.append("  no requests")
-    if lines:
-        item.add_report_section("call", "httpserve", "\n".join(lines))
+    """Show the exchanges of a failing test in a section of its report; with -v, their bytes, too."""
+    servers = _servers(item)
+    if not servers:
+        return
+    from pytest_httpserve.scripting.report import exchanges_section
+
+    whole = item.config.get_verbosity() > 0
+    lines = [line for server in servers for line in exchanges_section(server.base_url, server.exchanges, whole=whole)]
+    item.add_report_section("call", "httpserve", "\n".join(lines))

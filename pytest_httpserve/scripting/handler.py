@@ -5,25 +5,30 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import time
 import traceback
+from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pytest_httpserve.errors import RequestError, ScriptError
+from pytest_httpserve.scripting import report
 from pytest_httpserve.scripting.cgi_mount import CGIMount
-from pytest_httpserve.scripting.journal import Answer, Exchange, Journal
+from pytest_httpserve.scripting.journal import Answer, Exchange, Journal, Transcript
 from pytest_httpserve.scripting.mounts import Mounts, below
 from pytest_httpserve.scripting.request import NO_BODY, Body, Request, path_of, route_path
-from pytest_httpserve.scripting.responses import Response
-from pytest_httpserve.scripting.routes import Routes
+from pytest_httpserve.scripting.responses import Response, make_response, phrase
+from pytest_httpserve.scripting.routes import Route, Routes
 from pytest_httpserve.server.cgi import CGIHTTPRequestHandler
 from pytest_httpserve.server.cgi_paths import is_beneath
 from pytest_httpserve.server.cgi_script import CGIScript
 from pytest_httpserve.server.listening import describe_hanging
 from pytest_httpserve.server.servers import ThreadingHTTPServer
+from pytest_httpserve.wire.framing import encode_chunk, encode_last_chunk
+from pytest_httpserve.wire.head import response_head
 from pytest_httpserve.wire.headers import Headers
 
 if TYPE_CHECKING:
@@ -31,7 +36,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("pytest_httpserve.scripting")
 
-_NO_TRAILERS = Headers()
+_PACKAGE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,7 @@ class Script:
     routes: Routes = field(default_factory=Routes)
     mounts: Mounts = field(default_factory=Mounts)
     journal: Journal = field(default_factory=Journal)
+    queue: deque[Response] = field(default_factory=deque)  # for requests that nothing else answers
 
 
 class ScriptedServer(ThreadingHTTPServer):
@@ -72,6 +78,8 @@ class ScriptedHandler(CGIHTTPRequestHandler):
     server: ScriptedServer
     wfile: Writer
     _exchange: Exchange | None = None
+    _transcript: Transcript | None = None
+    _count = 0  # requests on this connection
     _below = "/"
     _options: Mapping[str, Any] = MappingProxyType({})
 
@@ -84,12 +92,32 @@ class ScriptedHandler(CGIHTTPRequestHandler):
         """What the request's body is read from."""
         return self._reader()
 
+    def handle_one_request(self) -> None:
+        if (connection := self._connection) is not None:
+            if self._transcript is not None:
+                self._transcript.give_back(len(self.reader.unread))
+            connection.tap = self._transcript = Transcript(self.reader.unread)
+        super().handle_one_request()
+        if (exchange := self._exchange) is not None:
+            self._exchange = None
+            self.server.script.journal.finish(exchange)
+
     def parse_request(self) -> bool:
         self._exchange = None
         for option in self._options:  # those of the directory that the last request was for
             vars(self).pop(option, None)
         self._options = {}
         return super().parse_request()
+
+    def refuse_request(self, error: RequestError) -> None:
+        """A request that cannot be served stands in the journal, with what was wrong with it."""
+        if self._exchange is None:
+            method, _, rest = self.raw_requestline.decode("latin-1").partition(" ")
+            request = Request(method.strip(), rest.split(" ")[0].strip(), Headers(), (1, 1), self._client())
+            self._begin_exchange(request)
+        if self._exchange is not None:
+            self._exchange.error = str(error)
+        super().refuse_request(error)
 
     def answer_request(self) -> None:
         try:
@@ -98,8 +126,8 @@ class ScriptedHandler(CGIHTTPRequestHandler):
             raise
         except Exception as error:
             if self._connection is not None and error is self._connection.failure:
-                if self._exchange is not None and self._exchange.response is None:
-                    self.server.script.journal.record(self._exchange)
+                if self._exchange is not None:
+                    self._exchange.error = f"the client has gone: {error}"
                 raise
             # Told before the client hears of it: the test may end as soon as it does.
             self.record_exception(error)
@@ -107,50 +135,120 @@ class ScriptedHandler(CGIHTTPRequestHandler):
 
     def record_exception(self, error: BaseException) -> None:
         """An exception in what answers the request fails the test."""
-        text = "".join(traceback.format_exception(error))
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
+            trace = trace.tb_next  # the reader's own frames are those that tell
+        text = "".join(traceback.format_exception(type(error), error, trace))
         self.server.script.journal.record_failure(f"the handler of {self.requestline!r} raised:\n{text}")
 
     def _answer(self) -> None:
         script = self.server.script
         target = self.path if self._local_redirects else self._target
-        path = route_path(target)
-        route = script.routes.find(self.command or "", path)
-        mount = script.mounts.find(path) if route is None else None
-        # A body sent to a route is part of what the test looks at; a directory has no use for one.
-        exchange = self._exchange or Exchange(self._take_request(target, with_body=mount is None))
-        self._exchange = exchange
+        request = self._take_request(target)
+        route = script.routes.find(request)
+        mount = script.mounts.find(route_path(target)) if route is None else None
+        if mount is None:
+            # What is sent to a route is part of what the test looks at; an application takes its body itself.
+            request.content.load()
+        elif request.content.is_loaded:
+            self.reader.give_back(request.content.read())
+        else:
+            request.content.leave()
+        if route is not None and route.pattern is not None and (params := route.pattern.match(route_path(target))):
+            request = replace(request, path_params=params)
+        exchange = self._exchange or self._begin_exchange(request)
         if mount is not None:
             mount.serve(self, below(mount.prefix, path_of(target)))
             return
-        response = None
-        if route is not None:
-            exchange.route = route
-            response = route.take(exchange)
-        self._send(response or _unanswered(script, exchange), exchange)
+        self._send(self._choose(script, route, exchange), exchange)
 
-    def _take_request(self, target: str, *, with_body: bool) -> Request:
-        content, trailers = NO_BODY, _NO_TRAILERS
-        if with_body and self._framing.kind != "none":
-            reader = self._reader()
-            content = Body(reader.read1)
-            trailers = reader.trailers
-            if reader.truncated:
-                raise RequestError(HTTPStatus.BAD_REQUEST, "the connection ended inside the body")
-        client = self.client_address if len(self.client_address) == 2 else self.client_address[:2]
-        return Request(self.command or "", target, self._fields, self._version, client, content, trailers)
+    def _choose(self, script: Script, route: Route | None, exchange: Exchange) -> Response:
+        if route is None:
+            if script.queue:
+                return script.queue.popleft()
+            return self._refuse(report.unanswered(script, exchange.request))
+        exchange.route = route
+        answer = route.take(exchange)
+        if answer is None:
+            return self._refuse(report.without_answer(route, exchange.request))
+        return answer if isinstance(answer, Response) else make_response(answer(exchange.request))
+
+    def _refuse(self, text: str) -> Response:
+        """The 404 for a request that nothing answers, which fails the test with the same text."""
+        text = _printable(text)
+        self.server.script.journal.record_failure(text, "unanswered")
+        return Response(404, text=text)
+
+    def _take_request(self, target: str) -> Request:
+        content = Body(self._read_body) if self._framing.kind != "none" else NO_BODY
+        connection = self._connection
+        index = connection.index if connection is not None else 0
+        return Request(
+            self.command or "",
+            target,
+            self._fields,
+            self._version,
+            self._client(),
+            content,
+            connection_index=index,
+            exchange_index=self._count,
+        )
+
+    def _client(self) -> tuple[str, int]:
+        host, port = self.client_address[:2]  # of an IPv6 address, flow and scope follow
+        return host, port
+
+    def _read_body(self, size: int) -> bytes:
+        data = self.reader.read1(size)
+        if not data and self.reader.truncated:
+            raise RequestError(HTTPStatus.BAD_REQUEST, "the connection ended inside the body")
+        return data
+
+    def _begin_exchange(self, request: Request) -> Exchange:
+        if self.reader.trailers:
+            request = replace(request, trailers=self.reader.trailers)
+        self._exchange = exchange = Exchange(request, self._transcript or Transcript())
+        self._count += 1
+        self.server.script.journal.record(exchange)
+        return exchange
 
     # Routes
 
     def _send(self, response: Response, exchange: Exchange) -> None:
+        if response.informational and self._version >= (1, 1):
+            for status, fields in response.informational:
+                self.wfile.write_head(response_head(status, phrase(status), fields), more=False)
         if response.file is not None:
             self._send_whole_file(response, response.file)
             return
         if response.closes:
             self.close_connection = True
+        if not response.is_whole or response.trailers:
+            self._send_stream(response, exchange)
+            return
         head = response.head(close=self.close_connection, version=self._version)
         self._status = response.status
-        self._record(exchange, head)
+        self._note_answer(exchange, head)
         self.wfile.write_whole(head, b"" if self.command == "HEAD" else response.body)
+
+    def _send_stream(self, response: Response, exchange: Exchange) -> None:
+        """Send the pieces of a body as they come: in chunks, or to a client of HTTP/1.0 until the end."""
+        announced = "content-length" in response.headers
+        chunked = self._version >= (1, 1) and not announced
+        if not chunked and not announced:
+            self.close_connection = True
+        head = response.head(close=self.close_connection, version=self._version, chunked=chunked)
+        self._status = response.status
+        self._note_answer(exchange, head)
+        self.wfile.write_head(head, more=False)
+        if self.command == "HEAD":
+            return
+        for piece in response.stream() if response.stream is not None else (response.body,):
+            data = piece.encode() if isinstance(piece, str) else bytes(piece)
+            if data:
+                self.wfile.write(encode_chunk(data) if chunked else data)
+        if chunked:
+            self.wfile.write(encode_last_chunk(response.trailers))
 
     def _send_whole_file(self, response: Response, path: os.PathLike[str]) -> None:
         with open(path, "rb") as file:
@@ -218,36 +316,22 @@ class ScriptedHandler(CGIHTTPRequestHandler):
         """An application has begun its response with this head, and writes it itself."""
         self._status = status
         if self._exchange is not None:
-            self._record(self._exchange, head)
+            self._note_answer(self._exchange, head)
 
-    # Journal: it has an exchange before the client has the response, so that a test can look at once.
+    # Journal: it has an answer before the client has it, so that a test can look at once.
 
     def flush_headers(self) -> None:
         if self._exchange is not None and self._status is not None:
-            self._record(self._exchange, b"".join(self._headers_buffer))
+            self._note_answer(self._exchange, b"".join(self._headers_buffer))
         super().flush_headers()
 
-    def _record(self, exchange: Exchange, head: bytes) -> None:
+    def _note_answer(self, exchange: Exchange, head: bytes) -> None:
         exchange.response = Answer(self._status or 0, head)
-        self.server.script.journal.record(exchange)
+        exchange.responded = time.monotonic()
 
     def log_message(self, format: str, *args: Any) -> None:  # whatever % takes
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug("%s: " + format, self.address_string(), *args)
-
-
-def _unanswered(script: Script, exchange: Exchange) -> Response:
-    """The 404 for a request that nobody answers, which fails the test with the same text."""
-    lines = [f"nothing answers {exchange.request}"]
-    if exchange.route is not None:
-        lines = [f"the route for {exchange.request}, written at {exchange.route.place}, was given no response"]
-    lines += [f"  route {route.method} {route.path}, written at {route.place}" for route in script.routes]
-    lines += [f"  {mount.describe()} beneath {mount.prefix or '/'}" for mount in script.mounts]
-    if len(lines) == 1:
-        lines.append("  the server has no route, and serves no directory")
-    text = _printable("\n".join([*lines, ""]))
-    script.journal.record_failure(text)
-    return Response(404, text=text)
 
 
 def _printable(text: str) -> str:

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import io
+import math
 import os
+import re
 import urllib.parse
-from collections.abc import Mapping, Sequence
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from pytest_httpserve.errors import HTTPServeError, ServerFailure, UsageError
+from pytest_httpserve.scripting import report
 from pytest_httpserve.scripting.addresses import base_url, check_host, check_port
 from pytest_httpserve.scripting.cgi_mount import cgi_mount
 from pytest_httpserve.scripting.handler import Script, ScriptedServer
-from pytest_httpserve.scripting.journal import Exchange
+from pytest_httpserve.scripting.journal import KINDS, Exchange, Journal
+from pytest_httpserve.scripting.matchers import Matcher, match
 from pytest_httpserve.scripting.mounts import check_prefix, static_mount
-from pytest_httpserve.scripting.responses import HeadersArgument
-from pytest_httpserve.scripting.routes import Route, calling_place
+from pytest_httpserve.scripting.request import Body, Request, route_path
+from pytest_httpserve.scripting.responses import HeadersArgument, Response
+from pytest_httpserve.scripting.routes import Expectation, Route, calling_place
+from pytest_httpserve.scripting.scenarios import Scenario
 from pytest_httpserve.server.cgi import CGI_TIMEOUT
 from pytest_httpserve.server.listening import AFTERMATH, Workers
+from pytest_httpserve.wire.headers import Headers
+
+# The servers of this process that have been started, and not stopped.
+RUNNING: weakref.WeakSet[HTTPServe] = weakref.WeakSet()
 
 
 class HTTPServe:
@@ -31,8 +44,10 @@ class HTTPServe:
     which raises ServerFailure at its end if a request found no answer or a handler failed.
 
     ``host`` is an IP address, ``port`` a number or 0 for any that is free. Relative directories are looked for in each
-    of ``roots`` (default: the current directory). ``workers`` are threads to share with other servers; without them the
-    server has its own, which end with it.
+    of ``roots`` (default: the current directory). ``workers`` are threads to share with other servers; without them
+    the server has its own, which end with it. With ``strict``, a route that nobody calls is a failure; ``ignore`` are
+    kinds of failures that are none: ``unanswered``, ``errors``, ``expectations``. Of the bytes on the wire,
+    ``max_journal_bytes`` are kept.
     """
 
     def __init__(
@@ -42,11 +57,16 @@ class HTTPServe:
         port: int = 0,
         roots: Sequence[Path] | None = None,
         workers: Workers | None = None,
+        strict: bool = False,
+        ignore: Iterable[str] = (),
+        max_journal_bytes: int = 32 << 20,
     ) -> None:
         self._host = check_host(host)
         self._port = check_port(port)
         self._roots = tuple(roots) if roots is not None else None
-        self._script = Script()
+        self._script = Script(journal=Journal(max_journal_bytes))
+        self._script.journal.ignored = check_kinds(ignore)
+        self._strict = strict
         self._server: ScriptedServer | None = None
         self._bound_port: int | None = None
         self._shared_workers = workers
@@ -65,6 +85,7 @@ class HTTPServe:
         self._workers = self._shared_workers or Workers("httpserve", daemon=True)
         self._server.shared_workers = self._workers
         self._workers.run(self._server.serve_forever)
+        RUNNING.add(self)
         return self
 
     def stop(self) -> None:
@@ -72,6 +93,7 @@ class HTTPServe:
         server, self._server = self._server, None
         if server is None:
             return
+        RUNNING.discard(self)
         server.server_close()
         if self._workers is not self._shared_workers:
             self._workers.close(AFTERMATH)
@@ -79,6 +101,7 @@ class HTTPServe:
     def reset(self) -> None:
         """Forget all routes, directories, exchanges and failures; the server runs on."""
         self._script.routes.clear()
+        self._script.queue.clear()
         self._script.mounts.clear()
         self._script.journal.clear()
 
@@ -89,6 +112,7 @@ class HTTPServe:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+        self.check_expectations()
         failures = self.take_failures()
         if failures and error is None:
             raise ServerFailure("\n".join(failures))
@@ -98,9 +122,57 @@ class HTTPServe:
 
     # Say
 
-    def on(self, method: str, path: str) -> Route:
-        """A route for ``method`` and ``path``, which takes precedence over earlier ones and over directories."""
-        return self._script.routes.add(Route(method, path, calling_place(1)))
+    def on(
+        self,
+        method: str | Matcher,
+        path: str | re.Pattern[str] = "*",
+        *,
+        priority: int = 0,
+        query: Mapping[str, Any] | str | None = None,
+        headers: Mapping[str, Any] | None = None,
+        cookies: Mapping[str, Any] | None = None,
+        json: Any = ...,
+        json_contains: Any = ...,
+        form: Mapping[str, Any] | None = None,
+        files: Mapping[str, Any] | None = None,
+        body: bytes | str | re.Pattern[str] | re.Pattern[bytes] | None = None,
+        where: Callable[[Request], object] | Matcher | None = None,
+    ) -> Route:
+        """A route for the requests that meet all that is given; a matcher may be given instead.
+
+        ``path`` is exact, a template (``/users/{id:int}``), a compiled pattern, or ``*``. The further arguments are
+        those of ``match``. Of several routes that take a request, the one of highest ``priority`` answers, then the
+        latest; all of them go before directories and applications. Raises UsageError for a wrong value.
+        """
+        if isinstance(method, Matcher):
+            matcher = method
+        else:
+            matcher = match(
+                method,
+                path,
+                query=query,
+                headers=headers,
+                cookies=cookies,
+                json=json,
+                json_contains=json_contains,
+                form=form,
+                files=files,
+                body=body,
+                where=where,
+            )
+        return Route(matcher, calling_place(1), priority=priority).join(self._script.routes)
+
+    def enqueue(self, status: int | Response = 200, **arguments: Any) -> None:
+        """Add a response to the queue for requests that nothing else answers: first in, first out.
+
+        The arguments are those of ``Response``; a Response may be given instead of a status.
+        """
+        response = status if isinstance(status, Response) else Response(status, **arguments)
+        self._script.queue.append(response)
+
+    def scenario(self, name: str) -> Scenario:
+        """Routes that answer by a state, and change it."""
+        return Scenario(name, self._script.routes)
 
     def serve_dir(
         self,
@@ -202,8 +274,124 @@ class HTTPServe:
 
     @property
     def exchanges(self) -> tuple[Exchange, ...]:
-        """All exchanges so far, in order."""
+        """All exchanges so far, in the order in which the requests came in."""
         return self._script.journal.exchanges
+
+    def requested(
+        self, method: str | Matcher = "*", path: str | re.Pattern[str] = "*", **criteria: Any
+    ) -> list[Exchange]:
+        """The exchanges whose requests meet what is given; the arguments are those of ``match``."""
+        matcher = _matcher(method, path, criteria)
+        return [exchange for exchange in self.exchanges if matcher.matches(exchange.request)]
+
+    def take_request(self, timeout: float = 5.0) -> Request:
+        """The first request that was not taken before; waits for it ``timeout`` seconds.
+
+        Raises AssertionError, with all that was requested, if there is none in time.
+        """
+        __tracebackhide__ = True
+        exchange = self._script.journal.take(_check_timeout(timeout))
+        if exchange is None:
+            raise AssertionError(self._shown(f"no further request came within {timeout} s; requested were:"))
+        return exchange.request
+
+    def wait_for(
+        self,
+        method: str | Matcher,
+        path: str | re.Pattern[str] = "*",
+        *,
+        times: int = 1,
+        timeout: float = 5.0,
+        **criteria: Any,
+    ) -> list[Exchange]:
+        """Wait until ``times`` requests that meet what is given have come, for ``timeout`` seconds; their exchanges.
+
+        Raises AssertionError, with all that was requested, if they do not come in time.
+        """
+        __tracebackhide__ = True
+        matcher = _matcher(method, path, criteria)
+        if not self._script.journal.wait(lambda: len(self.requested(matcher)) >= times, _check_timeout(timeout)):
+            found = len(self.requested(matcher))
+            what = _what(method, path)
+            raise AssertionError(
+                self._shown(f"{what} was requested {found} times, not {times}, within {timeout} s; requested were:")
+            )
+        return self.requested(matcher)
+
+    def explain(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | str = b"",
+        json: Any = ...,
+    ) -> str:
+        """What would answer such a request, and why the other routes would not: a dry run, nothing is sent.
+
+        ``path`` may have a query.
+        """
+        fields = dict(headers or {})
+        if json is not ...:
+            import json as json_module
+
+            body = json_module.dumps(json)
+            fields.setdefault("Content-Type", "application/json")
+        content = Body(io.BytesIO(body.encode() if isinstance(body, str) else body).read)
+        request = Request(method, path, Headers(fields), (1, 1), (self._host, 0), content)
+        route = self._script.routes.find(request)
+        if route is not None:
+            return f"{route} answers {request}"
+        mount = self._script.mounts.find(route_path(path))
+        if mount is not None:
+            return f"{mount.describe()} beneath {mount.prefix or '/'}, and answers {request}"
+        return report.unanswered(self._script, request)
+
+    def _shown(self, title: str) -> str:
+        lines = [f"  {report.exchange_line(exchange)}" for exchange in self.exchanges]
+        return "\n".join([title, *(lines or ["  nothing"])])
+
+    # Assert
+
+    def assert_requested(
+        self,
+        method: str | Matcher,
+        path: str | re.Pattern[str] = "*",
+        *,
+        times: int | None = None,
+        **criteria: Any,
+    ) -> None:
+        """Fail unless requests that meet what is given came in: ``times`` of them, or one at least."""
+        __tracebackhide__ = True
+        from pytest_httpserve.scripting.assertions import assert_requested
+
+        assert_requested(self.exchanges, _matcher(method, path, criteria), _what(method, path), times)
+
+    def assert_not_requested(self, method: str | Matcher, path: str | re.Pattern[str] = "*", **criteria: Any) -> None:
+        """Fail if a request that meets what is given came in."""
+        __tracebackhide__ = True
+        from pytest_httpserve.scripting.assertions import assert_not_requested
+
+        assert_not_requested(self.exchanges, _matcher(method, path, criteria), _what(method, path))
+
+    def assert_requested_in_order(self, steps: Iterable[Matcher | tuple[str, str] | str]) -> None:
+        """Fail unless the steps, each ``("GET", "/path")``, ``"GET /path"`` or a matcher, came in this order.
+
+        Other requests may stand between them.
+        """
+        __tracebackhide__ = True
+        from pytest_httpserve.scripting.assertions import assert_in_order
+
+        assert_in_order(self.exchanges, steps)
+
+    def assert_no_requests(self) -> None:
+        """Fail if any request came in."""
+        __tracebackhide__ = True
+        from pytest_httpserve.scripting.assertions import assert_none
+
+        assert_none(self.exchanges)
+
+    # Failures
 
     @property
     def failures(self) -> tuple[str, ...]:
@@ -214,6 +402,43 @@ class HTTPServe:
         """The failures that came up since this was last called."""
         return self._script.journal.take_failures()
 
+    def check_expectations(self) -> None:
+        """Make a failure of each route that was not called as often as it was to be; done at the end of a test."""
+        for route in self._script.routes:
+            expected = route.expectation
+            if expected is None and self._strict and not route.is_optional:
+                expected = Expectation(1, None)
+            if expected is not None and not expected.met_by(len(route.calls)):
+                self._script.journal.record_failure(route.describe_calls(expected) + "\n", "expectations")
+
+    def ignore(self, *kinds: str) -> None:
+        """From here on, failures of these kinds are none: ``unanswered``, ``errors``, ``expectations``."""
+        self._script.journal.ignored |= check_kinds(kinds)
+
     def __repr__(self) -> str:
         state = self.base_url if self._server is not None else "stopped"
         return f"<HTTPServe {state}>"
+
+
+def _matcher(method: str | Matcher, path: str | re.Pattern[str], criteria: Mapping[str, Any]) -> Matcher:
+    return method if isinstance(method, Matcher) else match(method, path, **criteria)
+
+
+def _what(method: str | Matcher, path: str | re.Pattern[str]) -> str:
+    if isinstance(method, Matcher):
+        return "a request that the matcher takes"
+    return f"{method} {path if isinstance(path, str) else path.pattern}"
+
+
+def _check_timeout(timeout: float) -> float:
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 <= timeout < math.inf:
+        raise UsageError(f"timeout= is a number of seconds, not {timeout!r}")
+    return timeout
+
+
+def check_kinds(kinds: Iterable[str]) -> frozenset[str]:
+    """Kinds of failures. Raises UsageError for one that does not exist."""
+    for kind in kinds:
+        if kind not in KINDS:
+            raise UsageError(f"a kind of failure is one of {', '.join(KINDS)}, not {kind!r}")
+    return frozenset(kinds)

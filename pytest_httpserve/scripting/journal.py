@@ -1,14 +1,22 @@
-"""The journal: every exchange of a server, in the order in which the requests came in."""
+"""The journal: every exchange of a server, in the order in which the requests came in, and what went wrong."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_httpserve.wire.headers import Headers
 
 if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
     from pytest_httpserve.scripting.request import Request
     from pytest_httpserve.scripting.routes import Route
+
+# Of each direction of an exchange, so many raw bytes are kept.
+KEPT_BYTES = 65_536
 
 
 class Answer:
@@ -30,31 +38,117 @@ class Answer:
         return f"<Answer {self.status}>"
 
 
+class Transcript:
+    """The raw bytes of an exchange, in both directions, up to KEPT_BYTES of each; ``dropped`` tells of the rest."""
+
+    __slots__ = ("_received", "_sent", "dropped_received", "dropped_sent")
+
+    def __init__(self, received: bytes = b"") -> None:
+        self._received = received[:KEPT_BYTES]
+        self._sent = b""
+        self.dropped_received = max(len(received) - KEPT_BYTES, 0)
+        self.dropped_sent = 0
+
+    # Called by the connection's own thread alone.
+
+    def received(self, data: bytes, /) -> None:
+        """These came in."""
+        room = KEPT_BYTES - len(self._received)
+        self._received += data[:room]
+        self.dropped_received += max(len(data) - room, 0)
+
+    def sent(self, data: ReadableBuffer, /) -> None:
+        """These are about to go out."""
+        data = bytes(data)
+        room = KEPT_BYTES - len(self._sent)
+        self._sent += data[:room]
+        self.dropped_sent += max(len(data) - room, 0)
+
+    def sent_unseen(self, count: int, /) -> None:
+        """So many went out of a file."""
+        self.dropped_sent += count
+
+    def give_back(self, count: int) -> None:
+        """The last ``count`` bytes that came in belong to the next exchange."""
+        if count:
+            self._received = self._received[:-count]
+
+    def forget(self) -> None:
+        """Drop the bytes."""
+        self.dropped_received += len(self._received)
+        self.dropped_sent += len(self._sent)
+        self._received = self._sent = b""
+
+    @property
+    def request(self) -> bytes:
+        """What the client sent."""
+        return self._received
+
+    @property
+    def response(self) -> bytes:
+        """What the server sent."""
+        return self._sent
+
+    @property
+    def size(self) -> int:
+        """How many bytes are kept."""
+        return len(self._received) + len(self._sent)
+
+
 class Exchange:
     """A request and its response. ``response`` is None until there is one; ``route`` None where no route gave it.
 
-    ``notes`` are lines on what went on beside it: what a CGI script wrote to its stderr, how it ended.
+    ``raw`` has the bytes on the wire. ``error`` says what was wrong with the request, or in what the exchange broke
+    off; ``notes`` are lines on what went on beside it: what a CGI script wrote to its stderr, how it ended.
+    ``started`` is when the request was there, ``responded`` when its response began (seconds, of time.monotonic).
     """
 
-    __slots__ = ("notes", "request", "response", "route")
+    __slots__ = ("error", "notes", "raw", "request", "responded", "response", "route", "started")
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, raw: Transcript) -> None:
         self.request = request
+        self.raw = raw
         self.response: Answer | None = None
         self.route: Route | None = None
+        self.error: str | None = None
         self.notes: tuple[str, ...] = ()
+        self.started = time.monotonic()
+        self.responded: float | None = None
 
     def __repr__(self) -> str:
-        return f"<Exchange {self.request} -> {self.response.status if self.response else 'no answer yet'}>"
+        answer = str(self.response.status) if self.response else "no answer yet"
+        return f"<Exchange {self.request} -> {answer}{f' ({self.error})' if self.error else ''}>"
+
+
+class Failure(NamedTuple):
+    """What must fail the test: one of the kinds of KINDS, and a text to read."""
+
+    kind: str
+    text: str
+
+
+# A request that nothing answered; an exception in, or a hang of, what answers; an expectation that was not met.
+KINDS = ("unanswered", "errors", "expectations")
 
 
 class Journal:
-    """Exchanges, and what went wrong with them. Written by the server's threads, read by the test's."""
+    """Exchanges, and what went wrong with them. Written by the server's threads, read by the test's.
 
-    def __init__(self) -> None:
+    ``max_bytes`` is how many raw bytes are kept of all exchanges together: past that, the oldest lose theirs.
+    ``ignored`` are the kinds of failures that are none here.
+    """
+
+    def __init__(self, max_bytes: int = 32 << 20) -> None:
+        self.max_bytes = max_bytes
+        self.ignored: frozenset[str] = frozenset()
+        self._changed = threading.Condition()
+        self._waiting = 0
         self._exchanges: list[Exchange] = []
-        self._failures: list[str] = []
-        self._taken = 0
+        self._failures: list[Failure] = []
+        self._seen = 0  # failures that take_failures has given
+        self._read = 0  # exchanges that take has given
+        self._kept_from = 0  # the first exchange that has its raw bytes
+        self._kept_bytes = 0
 
     @property
     def exchanges(self) -> tuple[Exchange, ...]:
@@ -64,23 +158,52 @@ class Journal:
     @property
     def failures(self) -> tuple[str, ...]:
         """What must fail the test, each as a text to read."""
-        return tuple(self._failures)
+        return tuple(failure.text for failure in self._failures if failure.kind not in self.ignored)
 
     def record(self, exchange: Exchange) -> None:
         """Add an exchange; its response may follow."""
-        self._exchanges.append(exchange)
+        with self._changed:
+            self._exchanges.append(exchange)
+            if self._waiting:
+                self._changed.notify_all()
 
-    def record_failure(self, text: str) -> None:
+    def finish(self, exchange: Exchange) -> None:
+        """The exchange is over: count its raw bytes, and drop the oldest where they are too many."""
+        self._kept_bytes += exchange.raw.size
+        while self._kept_bytes > self.max_bytes and self._kept_from < len(self._exchanges):
+            oldest = self._exchanges[self._kept_from].raw
+            self._kept_bytes -= oldest.size
+            oldest.forget()
+            self._kept_from += 1
+
+    def wait(self, condition: Callable[[], bool], timeout: float) -> bool:
+        """Wait until ``condition`` holds, which is asked again with every exchange; False after ``timeout`` seconds."""
+        with self._changed:
+            self._waiting += 1
+            try:
+                return self._changed.wait_for(condition, timeout)
+            finally:
+                self._waiting -= 1
+
+    def take(self, timeout: float) -> Exchange | None:
+        """The first exchange that was not taken before; None if there is none within ``timeout`` seconds."""
+        if not self.wait(lambda: len(self._exchanges) > self._read, timeout):
+            return None
+        self._read += 1
+        return self._exchanges[self._read - 1]
+
+    def record_failure(self, text: str, kind: str = "errors") -> None:
         """Add what must fail the test."""
-        self._failures.append(text)
+        self._failures.append(Failure(kind, text))
 
     def take_failures(self) -> tuple[str, ...]:
         """The failures since the last time this was called."""
-        failures = self.failures
-        taken, self._taken = self._taken, len(failures)
-        return failures[taken:]
+        failures = list(self._failures)
+        seen, self._seen = self._seen, len(failures)
+        return tuple(failure.text for failure in failures[seen:] if failure.kind not in self.ignored)
 
     def clear(self) -> None:
         """Forget everything."""
         self._exchanges = []
-        self._failures, self._taken = [], 0
+        self._failures, self._seen, self._read = [], 0, 0
+        self._kept_from = self._kept_bytes = 0

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import tempfile
+import threading
 import urllib.parse
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import IO
+from types import MappingProxyType
+from typing import IO, Any
 
 from pytest_httpserve.wire.headers import Headers
 
@@ -23,22 +25,50 @@ _PLAIN_PATH = re.compile(rf"[A-Za-z0-9/{re.escape(_PCHAR)}]*")
 
 
 class Body:
-    """The bytes of a body, however many, with at most a mebibyte of them in memory."""
+    """The bytes of a body, however many, with at most a mebibyte of them in memory.
 
-    __slots__ = ("__weakref__", "_file", "_memory", "size")
+    They are taken from the connection when somebody first asks for them: a directory never does, and an application
+    takes them itself.
+    """
+
+    __slots__ = ("__weakref__", "_file", "_lock", "_memory", "_read", "_size")
 
     def __init__(self, read: Callable[[int], bytes] | None = None) -> None:
-        self.size = 0
+        self._size = 0
         self._memory = b""
         self._file: IO[bytes] | None = None
-        if read is not None:
-            self._take(read)
+        self._read = read
+        self._lock = threading.Lock()
+
+    def load(self) -> None:
+        """Take all of it from the connection, if that has not been done."""
+        if self._read is None:
+            return
+        with self._lock:
+            read, self._read = self._read, None
+            if read is not None:
+                self._take(read)
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the body is here, and no longer on the connection."""
+        return self._read is None
+
+    def leave(self) -> None:
+        """Let somebody else take it from the connection: here, it is then empty."""
+        self._read = None
+
+    @property
+    def size(self) -> int:
+        """How many bytes there are."""
+        self.load()
+        return self._size
 
     def _take(self, read: Callable[[int], bytes]) -> None:
         pieces: list[bytes] = []
         while piece := read(_READ_BYTES):
-            self.size += len(piece)
-            if self._file is None and self.size > BODY_IN_MEMORY_BYTES:
+            self._size += len(piece)
+            if self._file is None and self._size > BODY_IN_MEMORY_BYTES:
                 self._file = tempfile.TemporaryFile()  # noqa: SIM115  closed with this body
                 weakref.finalize(self, self._file.close)
                 self._file.writelines(pieces)
@@ -51,6 +81,7 @@ class Body:
 
     def read(self) -> bytes:
         """All of it."""
+        self.load()
         if self._file is None:
             return self._memory
         self._file.seek(0)
@@ -65,12 +96,45 @@ class Body:
 NO_BODY = Body()
 
 
+_NO_PARAMETERS: Mapping[str, Any] = MappingProxyType({})
+_NO_FIELDS = Headers()
+
+
+class Values(Mapping[str, str]):
+    """Names with values, in order; a name may stand there more than once. As a mapping, it has the first of each."""
+
+    __slots__ = ("pairs",)
+
+    def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
+        self.pairs = tuple(pairs)
+
+    def __getitem__(self, name: str) -> str:
+        for key, value in self.pairs:
+            if key == name:
+                return value
+        raise KeyError(name)
+
+    def get_all(self, name: str) -> list[str]:
+        """Every value of ``name``, in order; empty if there is none."""
+        return [value for key, value in self.pairs if key == name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(name for name, _ in self.pairs))
+
+    def __len__(self) -> int:
+        return len({name for name, _ in self.pairs})
+
+    def __repr__(self) -> str:
+        return f"Values({list(self.pairs)!r})"
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One request: ``target`` as it was sent, and what it says.
 
     ``version`` is a pair as in ``(1, 1)``; ``client_address`` is ``(host, port)``; ``trailers`` are those of a chunked
-    body.
+    body. ``connection_index`` counts the server's connections, ``exchange_index`` the requests on this one, both from
+    0. ``path_params`` are the parameters of the route's path.
     """
 
     method: str
@@ -79,7 +143,10 @@ class Request:
     version: tuple[int, int]
     client_address: tuple[str, int]
     content: Body = field(default=NO_BODY, repr=False)
-    trailers: Headers = field(default_factory=Headers)
+    trailers: Headers = _NO_FIELDS
+    connection_index: int = 0
+    exchange_index: int = 0
+    path_params: Mapping[str, Any] = _NO_PARAMETERS
 
     @property
     def path(self) -> str:
@@ -101,8 +168,63 @@ class Request:
         """The body as UTF-8. Raises UnicodeDecodeError if it is not."""
         return self.body.decode()
 
+    @property
+    def query(self) -> Values:
+        """The query's names and values, decoded as the URL standard says."""
+        return Values(_parse_pairs(self.query_string))
+
+    @property
+    def cookies(self) -> Values:
+        """The cookies (RFC 6265 section 4.2)."""
+        pairs = (cookie.partition("=") for cookie in self.headers.get("cookie", "").split(";"))
+        return Values((name.strip(), value.strip().strip('"')) for name, equals, value in pairs if equals)
+
+    def json(self) -> Any:
+        """The body as JSON. Raises ValueError if it is not."""
+        import json
+
+        return json.loads(self.body)
+
+    @property
+    def form(self) -> Values:
+        """The fields of a form, urlencoded or multipart, but for its files; empty for any other body."""
+        if self._media_type == "application/x-www-form-urlencoded":
+            return Values(_parse_pairs(self.body.decode("latin-1")))
+        return Values((part.name, part.content.decode(errors="replace")) for part in self._parts if not part.filename)
+
+    @property
+    def files(self) -> Mapping[str, UploadedFile]:
+        """The files of a multipart form, by the names of their fields; of two with the same name, the first."""
+        return {part.name: part for part in reversed(self._parts) if part.filename}
+
+    @property
+    def _media_type(self) -> str:
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @property
+    def _parts(self) -> list[UploadedFile]:
+        if self._media_type != "multipart/form-data":
+            return []
+        from pytest_httpserve.scripting.multipart import parse_multipart
+
+        return parse_multipart(self.headers["content-type"], self.body)
+
     def __str__(self) -> str:
         return f"{self.method} {self.target}"
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedFile:
+    """A part of a multipart form: ``name`` of the field, ``filename`` (empty for a plain field), type and contents."""
+
+    name: str
+    filename: str
+    content_type: str
+    content: bytes
+
+
+def _parse_pairs(text: str) -> list[tuple[str, str]]:
+    return urllib.parse.parse_qsl(text, keep_blank_values=True, encoding="utf-8", errors="replace")
 
 
 def path_of(target: str) -> str:

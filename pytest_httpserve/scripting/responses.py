@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as json_module
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from pytest_httpserve.wire.head import check_field, response_head
 from pytest_httpserve.wire.headers import Field, Headers
 
 HeadersArgument = Mapping[str, str | int] | Sequence[tuple[str, str | int]]
+StreamArgument = Iterable[bytes | str] | Callable[[], Iterable[bytes | str]]
+InformationalArgument = int | tuple[int, HeadersArgument]
 
 _WITHOUT_BODY = (204, 205, 304)
 SERVER = "pytest-httpserve/0.1.0"
@@ -23,15 +25,22 @@ SERVER = "pytest-httpserve/0.1.0"
 class Response:
     """A response, fixed once made.
 
-    One of ``text``, ``html`` (sent as UTF-8), ``json`` (anything ``json.dumps`` takes), ``body`` (bytes) or ``file`` (a
-    path, read when it is sent) makes the body; each brings its Content-Type, which ``headers`` replaces. ``headers``
-    is a mapping or, for repeated names, pairs. ``reason`` defaults to the standard phrase.
+    One of ``text``, ``html`` (sent as UTF-8), ``json`` (anything ``json.dumps`` takes), ``body`` (bytes), ``file`` (a
+    path, read when it is sent) or ``stream`` (an iterable of bytes or str, or a function that returns one: each piece
+    is sent as it comes, in chunks) makes the body; each but the last brings its Content-Type, which ``headers``
+    replaces.
+    ``headers`` is a mapping or, for repeated names, pairs; ``cookies`` are names and values (for attributes, see
+    ``set_cookie``). ``trailers`` are sent behind a body in chunks, ``informational`` ahead of the response: statuses
+    such as 103, or ``(status, headers)``. ``gzip`` compresses the body. ``reason`` defaults to the standard phrase.
 
     Raises UsageError for what cannot be sent: two bodies, a body with 204, 205 or 304, a status outside 200 to 999, a
     missing file, a header that is none.
     """
 
-    __slots__ = ("_connection", "_dated", "_head", "body", "closes", "fields", "file", "reason", "status")
+    __slots__ = (
+        "_connection", "_dated", "_head", "body", "closes", "fields", "file", "informational", "reason", "status",
+        "stream", "trailers",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -42,41 +51,82 @@ class Response:
         json: object = ...,
         body: bytes | None = None,
         file: str | os.PathLike[str] | None = None,
+        stream: StreamArgument | None = None,
         headers: HeadersArgument | None = None,
+        cookies: Mapping[str, str] | None = None,
+        trailers: HeadersArgument | None = None,
+        informational: Iterable[InformationalArgument] = (),
+        gzip: bool = False,
         reason: str | None = None,
     ) -> None:
         self.status = _check_status(status)
-        self.reason = _phrase(self.status) if reason is None else _check_reason(reason)
+        self.reason = phrase(self.status) if reason is None else _check_reason(reason)
+        bodies = {"text": text, "html": html, "json": json, "body": body, "file": file, "stream": stream}
+        kind = self._check_one_body(bodies)
         self.file = _check_file(file) if file is not None else None
-        bodies = {"text": text, "html": html, "json": json, "body": body, "file": file}
+        self.stream = _check_stream(stream) if stream is not None else None
+        self.body, content_type = _encode(kind, bodies)
+        self.trailers = check_headers(trailers, "trailers=")
+        self.informational = tuple(map(_check_informational, informational))
+        self.fields = check_headers(headers) + tuple(set_cookie(*pair) for pair in (cookies or {}).items())
+        if gzip:
+            self._compress(kind)
+        if self.trailers:
+            self.fields += (("Trailer", ", ".join(name for name, _ in self.trailers)),)
+        given = Headers(self.fields)
+        self._connection = given.get("connection", "").lower() or None
+        # A length that is not the body's: nothing behind this response could be told from its body.
+        misfit = self.is_whole and given.get("content-length", str(len(self.body))) != str(len(self.body))
+        self.closes = misfit or self._connection == "close"
+        self._dated = "date" in given
+        self._head = self._encode_head(content_type, given)
+
+    @classmethod
+    def redirect(cls, location: str, status: int = 302) -> Response:
+        """A response that sends the client to ``location``."""
+        if status not in (301, 302, 303, 307, 308):
+            raise UsageError(f"a redirect has the status 301, 302, 303, 307 or 308, not {status!r}")
+        return cls(status, headers={"Location": location})
+
+    @classmethod
+    def unauthorized(cls, scheme: str = "Basic", realm: str = "test") -> Response:
+        """A 401 that asks for credentials by ``scheme`` (RFC 9110 section 11.6.1)."""
+        return cls(401, headers={"WWW-Authenticate": f'{scheme} realm="{realm}"'})
+
+    def _check_one_body(self, bodies: Mapping[str, object]) -> str:
         given = [name for name, value in bodies.items() if value is not (... if name == "json" else None)]
         if len(given) > 1:
             raise UsageError(f"a response has one body, not {' and '.join(given)}")
         if given and self.status in _WITHOUT_BODY and bodies[given[0]] not in ("", b""):
             raise UsageError(f"a response with status {self.status} has no body (RFC 9110), so {given[0]}= is wrong")
-        self.body, content_type = _encode(given[0] if given else "", bodies)
-        self.fields = check_headers(headers)
-        given_fields = Headers(self.fields)
-        self._connection = given_fields.get("connection", "").lower() or None
-        # A length that is not the body's: nothing behind this response could be told from its body.
-        misfit = self.file is None and given_fields.get("content-length", str(len(self.body))) != str(len(self.body))
-        self.closes = misfit or self._connection == "close"
-        self._dated = "date" in given_fields
-        self._head = self._encode_head(content_type, given_fields)
+        return given[0] if given else ""
+
+    def _compress(self, kind: str) -> None:
+        if not self.is_whole:
+            raise UsageError(f"gzip= compresses a body that is given as a whole, not {kind}=")
+        from gzip import compress
+
+        self.body = compress(self.body, mtime=0)
+        self.fields += (("Content-Encoding", "gzip"),)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the body is here, to be sent with the head in one write."""
+        return self.file is None and self.stream is None
 
     @property
     def headers(self) -> Headers:
         """The headers given with the response. Those that the server adds (Date, Content-Length) are not among them."""
         return Headers(self.fields)
 
-    def head(self, *, close: bool, version: tuple[int, int]) -> bytes:
+    def head(self, *, close: bool, version: tuple[int, int], chunked: bool = False) -> bytes:
         """The head to send to a client that speaks ``version``, on a connection that is to ``close`` or to last."""
-        connection = ""
+        connection = "Transfer-Encoding: chunked\r\n" if chunked else ""
         if self._connection is None:
             if close:
-                connection = "Connection: close\r\n"
+                connection += "Connection: close\r\n"
             elif version < (1, 1):
-                connection = "Connection: keep-alive\r\n"
+                connection += "Connection: keep-alive\r\n"
         date = "" if self._dated else f"Date: {http_date()}\r\n"
         return b"%b%b\r\n" % (self._head, (date + connection).encode("ascii"))
 
@@ -85,14 +135,14 @@ class Response:
         fields = list(self.fields)
         if content_type is not None and "content-type" not in given:
             fields.append(("Content-Type", content_type))
-        if "content-length" not in given and self.file is None and self.status not in (204, 304):
+        if "content-length" not in given and self.is_whole and not self.trailers and self.status not in (204, 304):
             fields.append(("Content-Length", str(len(self.body))))
         if "server" not in given:
             fields.append(("Server", SERVER))
         return response_head(self.status, self.reason, fields)[:-2]
 
     def __repr__(self) -> str:
-        body = f"file={str(self.file)!r}" if self.file else f"{len(self.body)} bytes"
+        body = f"file={str(self.file)!r}" if self.file else "stream" if self.stream else f"{len(self.body)} bytes"
         return f"<Response {self.status} {self.reason}, {body}>"
 
 
@@ -102,7 +152,7 @@ def _check_status(status: int) -> int:
     return int(status)
 
 
-def _phrase(status: int) -> str:
+def phrase(status: int) -> str:
     return HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""
 
 
@@ -122,16 +172,91 @@ def _check_file(file: str | os.PathLike[str]) -> Path:
     return path
 
 
-def check_headers(headers: HeadersArgument | None) -> tuple[Field, ...]:
+def _check_stream(stream: StreamArgument) -> Callable[[], Iterable[bytes | str]]:
+    if callable(stream):
+        return stream
+    if isinstance(stream, str | bytes) or not isinstance(stream, Iterable):
+        raise UsageError(f"stream= takes an iterable of bytes or str, or a function that returns one, not {stream!r}")
+    return lambda: stream
+
+
+def _check_informational(given: InformationalArgument) -> tuple[int, tuple[Field, ...]]:
+    status, headers = given if isinstance(given, tuple) else (given, None)
+    if isinstance(status, bool) or not isinstance(status, int) or not 100 <= status <= 199 or status == 101:
+        raise UsageError(f"an informational response has a status from 100 to 199, and not 101: {status!r}")
+    return status, check_headers(headers)
+
+
+def set_cookie(
+    name: str,
+    value: str,
+    *,
+    path: str | None = None,
+    domain: str | None = None,
+    max_age: int | None = None,
+    expires: str | None = None,
+    secure: bool = False,
+    httponly: bool = False,
+    samesite: str | None = None,
+) -> Field:
+    """A Set-Cookie header (RFC 6265 section 4.1) for ``headers=[...]``. ``max_age`` is in seconds.
+
+    Raises UsageError for a name or value that a cookie cannot have.
+    """
+    if not grammar.TOKEN.fullmatch(str(name)) or any(c in ' ",;\\\t\r\n' for c in str(value)):
+        raise UsageError(f"no cookie can be called {name!r} and have the value {value!r}")
+    attributes = {"Path": path, "Domain": domain, "Max-Age": max_age, "Expires": expires, "SameSite": samesite}
+    parts = [f"{name}={value}", *(f"{key}={given}" for key, given in attributes.items() if given is not None)]
+    parts += [flag for flag, given in (("Secure", secure), ("HttpOnly", httponly)) if given]
+    return "Set-Cookie", "; ".join(parts)
+
+
+def make_response(result: object) -> Response:
+    """What a scripted handler returned, as a response. Raises UsageError for what is none."""
+    match result:
+        case Response():
+            return result
+        case None:
+            return Response(204)
+        case str():
+            return Response(text=result)
+        case bytes() | bytearray():
+            return Response(body=bytes(result))
+        case dict() | list():
+            return Response(json=result)
+        case (int() as status, content):
+            return _with_status(status, content)
+        case Iterator():
+            return Response(stream=result)
+    raise UsageError(
+        f"a handler returns a Response, str, bytes, dict, list, (status, body), None or an iterator, not {result!r}"
+    )
+
+
+def _with_status(status: int, content: object) -> Response:
+    match content:
+        case None:
+            return Response(status)
+        case str():
+            return Response(status, text=content)
+        case bytes() | bytearray():
+            return Response(status, body=bytes(content))
+        case Iterator():
+            return Response(status, stream=content)
+    return Response(status, json=content)
+
+
+def check_headers(headers: HeadersArgument | None, given: str = "headers=") -> tuple[Field, ...]:
+    """Headers as pairs. Raises UsageError, which names ``given``, for what cannot be sent."""
     if headers is None:
         return ()
     if isinstance(headers, str | bytes) or not isinstance(headers, Iterable):
-        raise UsageError(f"headers= takes a mapping or pairs of name and value, not {headers!r}")
+        raise UsageError(f"{given} takes a mapping or pairs of name and value, not {headers!r}")
     pairs = headers.items() if isinstance(headers, Mapping) else headers
     fields = []
     for pair in pairs:
         if not (isinstance(pair, tuple) and len(pair) == 2):
-            raise UsageError(f"headers= takes a mapping or pairs of name and value, not {pair!r}")
+            raise UsageError(f"{given} takes a mapping or pairs of name and value, not {pair!r}")
         name, value = pair
         if not isinstance(name, str) or isinstance(value, bool) or not isinstance(value, str | int):
             raise UsageError(f"a header is a name and a text or a number, not {pair!r}")

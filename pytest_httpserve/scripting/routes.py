@@ -2,88 +2,356 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_httpserve.errors import UsageError
-from pytest_httpserve.scripting.request import canonical_path
-from pytest_httpserve.scripting.responses import HeadersArgument, Response
-from pytest_httpserve.wire import grammar
+from pytest_httpserve.scripting.matchers import Check, Matcher, MethodIs, PathIs, Shown, criteria
+from pytest_httpserve.scripting.request import Request, route_path
+from pytest_httpserve.scripting.responses import (
+    HeadersArgument,
+    InformationalArgument,
+    Response,
+    StreamArgument,
+)
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.journal import Exchange
+    from pytest_httpserve.scripting.scenarios import Scenario
+
+Handler = Callable[[Request], Any]  # what it may return, make_response says
+HandlerT = TypeVar("HandlerT", bound=Handler)
+
+_sequence = itertools.count()
+
+
+@dataclass(slots=True)
+class _Step:
+    """One answer in the sequence of a route."""
+
+    answer: Response | Handler
+    left: int
+    then: str | None = None  # the scenario's next state
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """How often a route is to be called."""
+
+    min: int
+    max: int | None
+
+    def __str__(self) -> str:
+        if self.min == self.max:
+            return _times(self.min)
+        if self.max is None:
+            return f"at least {_times(self.min)}"
+        return f"{self.min} to {_times(self.max)}" if self.min else f"at most {_times(self.max)}"
+
+    def met_by(self, calls: int) -> bool:
+        """Whether that many calls are what was expected."""
+        return self.min <= calls and (self.max is None or calls <= self.max)
+
+
+def _times(count: int) -> str:
+    return "never" if count == 0 else "once" if count == 1 else f"{count} times"
 
 
 class Route:
-    """What answers a method and a path. ``calls`` are the exchanges it has answered, ``place`` where it was written."""
+    """What answers the requests that a matcher takes.
 
-    def __init__(self, method: str, path: str, place: str) -> None:
-        self.method = _check_method(method)
-        self.path = _check_path(path)
+    ``calls`` are the exchanges it has answered, ``place`` is where it was written (file:line). As a decorator, it makes
+    a function its answer; as a context manager, it is verified where the block ends.
+    """
+
+    def __init__(self, matcher: Matcher, place: str, *, priority: int = 0) -> None:
+        self.matcher = matcher
         self.place = place
         self.calls: list[Exchange] = []
-        self._waiting: deque[Response] = deque()
-        self._last: Response | None = None
+        self.expectation: Expectation | None = None
+        self.is_optional = False
+        self.rank = (priority, next(_sequence))
+        parts = criteria(matcher)
+        self.method = next((part.method for part in parts if isinstance(part, MethodIs)), "*")
+        self.pattern = next((part.pattern for part in parts if isinstance(part, PathIs)), None)
+        self._further = tuple(part for part in parts if not isinstance(part, MethodIs | PathIs))
+        self._scenario: Scenario | None = None
+        self._when: str | None = None
+        self._steps: deque[_Step] = deque()
+        self._last: _Step | None = None
+        self._routes: Routes | None = None
         self._lock = threading.Lock()  # each response goes to one call, however many come in at once
+
+    # Say
 
     def respond(
         self,
-        status: int = 200,
+        status: int | Response = 200,
         *,
+        times: int = 1,
         text: str | None = None,
         html: str | None = None,
         json: object = ...,
         body: bytes | None = None,
         file: str | os.PathLike[str] | None = None,
+        stream: StreamArgument | None = None,
         headers: HeadersArgument | None = None,
+        cookies: Mapping[str, str] | None = None,
+        trailers: HeadersArgument | None = None,
+        informational: Iterable[InformationalArgument] = (),
+        gzip: bool = False,
         reason: str | None = None,
     ) -> Route:
-        """Add a response: calls are answered by one after the other, and by the last until another one is added.
+        """Add a response, for ``times`` calls: calls are answered by one after the other, by the last for ever.
 
-        The arguments are those of ``Response``, and refused alike.
+        The arguments are those of ``Response``, and refused alike; a Response may be given instead of a status.
         """
-        self._waiting.append(
-            Response(status, text=text, html=html, json=json, body=body, file=file, headers=headers, reason=reason)
+        if isinstance(status, Response):
+            return self._add(status, times)
+        response = Response(
+            status,
+            text=text,
+            html=html,
+            json=json,
+            body=body,
+            file=file,
+            stream=stream,
+            headers=headers,
+            cookies=cookies,
+            trailers=trailers,
+            informational=informational,
+            gzip=gzip,
+            reason=reason,
         )
+        return self._add(response, times)
+
+    def redirect(self, location: str, status: int = 302, *, times: int = 1) -> Route:
+        """Add a response that sends the client to ``location``."""
+        return self._add(Response.redirect(location, status), times)
+
+    def handle(self, function: Handler, *, times: int = 1) -> Route:
+        """Add a function as an answer: it is called with the request, and its result is made a response.
+
+        It may return a Response, a str, bytes, a dict or list (JSON), None (204), ``(status, any of these)``, or an
+        iterator (streamed). What it raises fails the test.
+        """
+        if not callable(function):
+            raise UsageError(f"handle() takes a function of the request, not {function!r}")
+        return self._add(function, times)
+
+    def __call__(self, function: HandlerT) -> HandlerT:
+        self.handle(function)
+        return function
+
+    def _add(self, answer: Response | Handler, times: int) -> Route:
+        with self._lock:
+            self._steps.append(_Step(answer, _check_count("times", times, least=1)))
         return self
 
-    def take(self, exchange: Exchange) -> Response | None:
-        """The response to this exchange, which now counts as a call; None if the route was given none."""
-        with self._lock:
-            self.calls.append(exchange)
-            if self._waiting:
-                self._last = self._waiting.popleft()
-            return self._last
+    def when(self, state: str) -> Route:
+        """Answer only while the scenario is in this state."""
+        self._in_scenario("when")
+        self._when = state
+        return self
+
+    def then(self, state: str) -> Route:
+        """With the response added last, the scenario enters this state."""
+        self._in_scenario("then")
+        if not self._steps:
+            raise UsageError("then() follows a response, and the route has none yet")
+        self._steps[-1].then = state
+        return self
+
+    def _in_scenario(self, name: str) -> None:
+        if self._scenario is None:
+            raise UsageError(
+                f"{name}() is for the routes of a scenario: flow = httpserve.scenario('...'); flow.on(...)"
+            )
+
+    def expect(self, times: int | None = None, *, min: int | None = None, max: int | None = None) -> Route:
+        """Fail the test unless the route is called that often: ``times``, or ``min`` and ``max`` (default: once)."""
+        if times is not None and (min is not None or max is not None):
+            raise UsageError("expect() takes times=, or min= and max=")
+        if times is None and min is None and max is None:
+            times = 1
+        least = _check_count("times" if times is not None else "min", times if times is not None else min or 0)
+        most = least if times is not None else None if max is None else _check_count("max", max)
+        if most is not None and least > most:
+            raise UsageError(f"expect(min={least}, max={most}) can never be met")
+        self.expectation = Expectation(least, most)
+        return self
+
+    def optional(self) -> Route:
+        """Never mind if nobody calls it, even where routes must be called (``httpserve_strict``)."""
+        self.is_optional = True
+        return self
+
+    def remove(self) -> None:
+        """Take the route away. Its calls can still be looked at."""
+        if self._routes is not None:
+            self._routes.discard(self)
+
+    # Ask
+
+    def assert_called(self, times: int | None = None) -> None:
+        """Fail unless the route was called: ``times`` times, or at least once."""
+        __tracebackhide__ = True
+        expected = Expectation(1, None) if times is None else Expectation(times, times)
+        if not expected.met_by(len(self.calls)):
+            raise AssertionError(self.describe_calls(expected))
+
+    def describe_calls(self, expected: Expectation) -> str:
+        """That the calls are not what was expected, with the calls."""
+        lines = [f"{self} was called {_times(len(self.calls))}, expected {expected}"]
+        return "\n".join([*lines, *(f"  {exchange}" for exchange in self.calls)])
+
+    def __enter__(self) -> Route:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        __tracebackhide__ = True
+        expected = self.expectation or Expectation(1, None)
+        if error is None and not expected.met_by(len(self.calls)):
+            raise AssertionError(self.describe_calls(expected))
+
+    def __str__(self) -> str:
+        return f"the route {self.method} {self.pattern.text if self.pattern else 'by a matcher'} ({self.place})"
 
     def __repr__(self) -> str:
-        return f"<Route {self.method} {self.path}, written at {self.place}>"
+        return f"<Route {self.method} {self.pattern.text if self.pattern else '...'}, written at {self.place}>"
+
+    # Choose
+
+    def takes(self, request: Request, path: str) -> bool:
+        """Whether the route answers this request; ``path`` is its path in the canonical spelling."""
+        return (
+            self.method in ("*", request.method)
+            and (self.pattern is None or self.pattern.match(path) is not None)
+            and (self._when is None or self._scenario is None or self._scenario.state == self._when)
+            and all(part.matches(request) for part in self._further)
+        )
+
+    def checks(self, request: Request) -> list[Check]:
+        """Each criterion of the route, held against the request."""
+        checks = self.matcher.checks(request)
+        if self._when is not None and self._scenario is not None:
+            state = self._scenario.state
+            checks.append(Check(f"scenario {self._scenario.name}", state == self._when, self._when, Shown(repr(state))))
+        return checks
+
+    def take(self, exchange: Exchange) -> Response | Handler | None:
+        """The answer to this exchange, which now counts as a call; None if the route was given none."""
+        with self._lock:
+            self.calls.append(exchange)
+            if self._steps:
+                step = self._last = self._steps[0]
+                step.left -= 1
+                if not step.left:
+                    self._steps.popleft()
+            if self._last is None:
+                return None
+            if self._last.then is not None and self._scenario is not None:
+                self._scenario.state = self._last.then
+            return self._last.answer
+
+    def join(self, routes: Routes, scenario: Scenario | None = None) -> Route:
+        """Become one of ``routes`` and, maybe, of a scenario."""
+        self._routes, self._scenario = routes, scenario
+        routes.add(self)
+        return self
+
+
+class _Node:
+    """A place in the tree of paths: what follows it by name, by a parameter, and the routes that end here."""
+
+    __slots__ = ("named", "parameter", "routes")
+
+    def __init__(self) -> None:
+        self.named: dict[str, _Node] = {}
+        self.parameter: _Node | None = None
+        self.routes: tuple[Route, ...] = ()
+
+    def find(self, segments: list[str], at: int) -> tuple[Route, ...]:
+        """The routes whose segments fit these from ``at`` on."""
+        if at == len(segments):
+            return self.routes
+        named = self.named.get(segments[at])
+        found = named.find(segments, at + 1) if named is not None else ()
+        if self.parameter is not None:
+            found += self.parameter.find(segments, at + 1)
+        return found
 
 
 class Routes:
-    """All routes of a server. Of two for the same method and path, the later one answers."""
+    """All routes of a server. Of those that take a request, the one of highest priority answers, then the latest.
+
+    Routes lie in a tree by the segments of their paths, so that a thousand of them cost little more than one.
+    """
 
     def __init__(self) -> None:
-        self._by_key: dict[tuple[str, str], Route] = {}
+        self._all: dict[Route, None] = {}
+        self._tree = _Node()
+        self._others: tuple[Route, ...] = ()  # those whose path is no row of segments
 
-    def add(self, route: Route) -> Route:
-        """Add a route and hand it back."""
-        self._by_key[route.method, canonical_path(route.path)] = route
-        return route
+    def add(self, route: Route) -> None:
+        """Add a route."""
+        self._all[route] = None
+        self._place(route)
 
-    def find(self, method: str, path: str) -> Route | None:
-        """The route for this method and path (canonical)."""
-        return self._by_key.get((method, path))
+    def discard(self, route: Route) -> None:
+        """Take a route away."""
+        self._all.pop(route, None)
+        self._tree, self._others = _Node(), ()
+        for other in self._all:
+            self._place(other)
+
+    def _place(self, route: Route) -> None:
+        segments = route.pattern.segments if route.pattern is not None else None
+        if segments is None:
+            self._others += (route,)
+            return
+        node = self._tree
+        for segment in segments:
+            if segment is None:
+                node.parameter = node.parameter or _Node()
+                node = node.parameter
+            else:
+                node = node.named.setdefault(segment, _Node())
+        node.routes += (route,)
+
+    def find(self, request: Request) -> Route | None:
+        """The route that answers this request. HEAD is answered by a route for GET where there is none of its own."""
+        path = route_path(request.target)
+        found = self._others + self._tree.find(path.split("/"), 0)
+        if not found:
+            return None
+        candidates = sorted(found, key=lambda route: route.rank, reverse=True) if len(found) > 1 else found
+        for route in candidates:
+            if route.takes(request, path):
+                return route
+        if request.method == "HEAD":
+            return self.find(replace(request, method="GET"))
+        return None
 
     def __iter__(self) -> Iterator[Route]:
-        return iter(list(self._by_key.values()))
+        return iter(list(self._all))
+
+    def __len__(self) -> int:
+        return len(self._all)
 
     def clear(self) -> None:
         """Forget all of them."""
-        self._by_key.clear()
+        self._all.clear()
+        self._tree, self._others = _Node(), ()
 
 
 def calling_place(depth: int) -> str:
@@ -92,17 +360,7 @@ def calling_place(depth: int) -> str:
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
-def _check_method(method: str) -> str:
-    if not isinstance(method, str) or not grammar.TOKEN.fullmatch(method):
-        raise UsageError(f"a method is a word such as GET, not {method!r}")
-    if method != method.upper():
-        raise UsageError(f"methods are case-sensitive, and {method!r} is none that is in use: {method.upper()!r}?")
-    return method
-
-
-def _check_path(path: str) -> str:
-    if not isinstance(path, str) or not path.startswith("/"):
-        raise UsageError(f"a path begins with a slash; {path!r} does not")
-    if "?" in path or "#" in path:
-        raise UsageError(f"a path ends before ? and #; {path!r} has one of them")
-    return path
+def _check_count(name: str, value: Any, *, least: int = 0) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise UsageError(f"{name}= is a whole number from {least} on, not {value!r}")
+    return value

@@ -6,8 +6,9 @@ from pytest_httpserve.server.base import BaseHTTPRequestHandler
 from pytest_httpserve.server.cgi import CGIHTTPRequestHandler
 
 # Names without documentation that the tests of http.server use, and others may.
-from pytest_httpserve.server.cgi_paths import _url_collapse_path, executable  # noqa: F401
-from pytest_httpserve.server.cgi_process import nobody_uid  # noqa: F401
+from pytest_httpserve.server.cgi_paths import _url_collapse_path as _url_collapse_path
+from pytest_httpserve.server.cgi_paths import executable as executable
+from pytest_httpserve.server.cgi_process import nobody_uid as nobody_uid
 from pytest_httpserve.server.servers import HTTPServer, HTTPSServer, ThreadingHTTPServer, ThreadingHTTPSServer
 from pytest_httpserve.server.static import SimpleHTTPRequestHandler
 

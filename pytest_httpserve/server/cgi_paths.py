@@ -58,9 +58,9 @@ def is_beneath(path: str, directory: str, *, nested: bool = True) -> bool:
     """Whether ``path``, followed to its end, is in ``directory`` or, if ``nested``, in a directory beneath that."""
     try:
         wanted = os.stat(directory)
-    except OSError:
+        parent = os.path.dirname(os.path.realpath(path))
+    except (OSError, ValueError):  # no such directory; NUL in the path
         return False
-    parent = os.path.dirname(os.path.realpath(path))
     while not _is_same(parent, wanted):
         if not nested or parent == os.path.dirname(parent):
             return False

@@ -86,7 +86,7 @@ def authorization_variables(value: str) -> dict[str, str]:
     if scheme.lower() == "basic":
         with contextlib.suppress(binascii.Error, ValueError):
             user = native(base64.b64decode(credentials.strip(), validate=True).partition(b":")[0])
-            if user.isprintable():
+            if user and user.isprintable():
                 return {"AUTH_TYPE": scheme, "REMOTE_USER": user}
     return {"AUTH_TYPE": scheme}
 

@@ -53,8 +53,8 @@ def wanted_ranges(headers: RequestHeaders, validators: Validators, size: int) ->
     value = headers.get("Range")
     if value is None:
         return None
-    condition = (headers.get("If-Range") or "").strip()
-    if condition:
+    if (condition := headers.get("If-Range")) is not None:
+        condition = condition.strip()
         # A weak tag never matches here, a date only exactly (RFC 9110 section 13.1.5).
         wanted = validators.etag if '"' in condition else validators.modified
         if (condition if '"' in condition else parse_http_date(condition)) != wanted:

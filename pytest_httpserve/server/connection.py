@@ -56,6 +56,19 @@ class Source(Protocol):
         """Note that the source is given up for this error."""
 
 
+class Tap(Protocol):
+    """Somebody who is shown the bytes of a connection as they pass, in both directions."""
+
+    def received(self, data: bytes, /) -> None:
+        """These came in."""
+
+    def sent(self, data: Buffer, /) -> None:
+        """These are about to go out."""
+
+    def sent_unseen(self, count: int, /) -> None:
+        """So many went out without passing here: those of a file."""
+
+
 class FileSource:
     """A file object as a source: handlers are also run over files, without any socket."""
 
@@ -94,6 +107,8 @@ class Connection:
         self.thread: threading.Thread | None = None
         self.failure: OSError | None = None
         self.interrupt: Callable[[], object] | None = None
+        self.index = 0  # counts the server's connections
+        self.tap: Tap | None = None
         self.plain = type(sock) is socket.socket
 
     def begin(self, timeout: float | None, *, nodelay: bool) -> None:
@@ -128,9 +143,12 @@ class Connection:
 
     def receive(self, size: int) -> bytes:
         try:
-            return self.socket.recv(size)
+            data = self.socket.recv(size)
         except OSError as error:
             raise self.failed(error) from None
+        if self.tap is not None:
+            self.tap.received(data)
+        return data
 
     def receive_within(self, size: int, seconds: float) -> bytes:
         whole = self.timeout
@@ -142,6 +160,8 @@ class Connection:
 
     def send(self, data: Buffer, *, more: bool = False) -> None:
         """Send all of ``data``; with ``more``, the kernel may keep it back (200 ms at most) for what comes next."""
+        if self.tap is not None:
+            self.tap.sent(data)
         try:
             if not (more and self.plain and _MSG_MORE):
                 self.socket.sendall(data)
@@ -152,6 +172,8 @@ class Connection:
 
     def send_file(self, file: IO[bytes], offset: int, count: int) -> int:
         """Send ``count`` bytes of a regular file from ``offset`` on, without a copy; how many were there to send."""
+        if self.tap is not None:
+            self.tap.sent_unseen(count)
         sent = 0
         try:
             # Not beneath a TLS layer, nor beneath a timeout that a handler has set on its socket.
@@ -199,6 +221,17 @@ class Connection:
             # socket.socket's own: that of an SSLSocket takes the TLS layer away from under its reader.
             socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
 
+    def say_goodbye(self) -> None:
+        """Over TLS, send close_notify, without waiting for the client's: a body that ends with the connection is then
+        known to be whole (RFC 8446 section 6.1)."""
+        unwrap = getattr(self.socket, "unwrap", None)
+        if unwrap is not None:
+            with contextlib.suppress(
+                OSError, ValueError
+            ):  # sent, and not answered yet; or there is nobody to send it to
+                self.socket.settimeout(0)
+                unwrap()
+
     def linger(self) -> None:
         """Let the client read the answer before the connection goes.
 
@@ -207,10 +240,13 @@ class Connection:
         """
         self.busy = False
         expiry = time.monotonic() + LINGER_SECONDS
+        self.say_goodbye()
         try:
             socket.socket.shutdown(self.socket, socket.SHUT_WR)
             while (left := expiry - time.monotonic()) > 0:
-                if self.closing or not self.receive_within(RECEIVE_BYTES, left):
+                self.set_timeout(max(left, 0.001))
+                # What is dropped need not be deciphered, and a client that speaks no TLS could not be.
+                if self.closing or not socket.socket.recv(self.socket, RECEIVE_BYTES):
                     break
         except OSError:
             pass  # gone, or silent for too long
@@ -250,8 +286,8 @@ class Reader(io.BufferedIOBase):
     def read_fields(self, *, lenient: bool) -> bytes:
         """The field lines of a head, up to its blank line, which is taken, too.
 
-        An end of input ends them as well: what is missing then shows in the last line, unless ``lenient``.
-        Raises RequestError (431) when they outgrow the limit.
+        An end of input ends them as well if ``lenient``. Raises RequestError: 400 for such an end otherwise, 431 when
+        they outgrow the limit.
         """
         if self._buffer.startswith(b"\r\n"):
             self._buffer = self._buffer[2:]
@@ -275,9 +311,21 @@ class Reader(io.BufferedIOBase):
             start = max(len(buffer) - 2, 0)
             if not self._fill(1):
                 self._buffer = b""
-                return buffer + b"\r\n" if buffer and lenient else buffer
+                if not lenient:
+                    # RFC 9112 section 8: what was cut off may have been the header that counts
+                    raise RequestError(400, "the head ended before its blank line")
+                return buffer and buffer + b"\r\n"
 
     # Bodies
+
+    @property
+    def unread(self) -> bytes:
+        """What has come in, and belongs to nobody yet."""
+        return self._buffer + self._behind
+
+    def give_back(self, data: bytes) -> None:
+        """Put body bytes back in front of what is still to be read."""
+        self._buffer = data + self._buffer
 
     def begin_body(self, framing: Framing) -> None:
         """From here on, this is the request's body."""

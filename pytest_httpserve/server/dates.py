@@ -33,7 +33,7 @@ def parse_http_date(text: str) -> float | None:
 
     parsed = parsedate_tz(text)
     # RFC 9110 section 5.6.7: a date is in UTC; asctime's form, which has no zone, is too.
-    if parsed is None or parsed[9]:
+    if parsed is None or parsed[9] or text.count(",") > 1:  # a list of dates is none (section 13.1.3)
         return None
     from datetime import UTC, datetime
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pytest_httpserve.server.connection import Connection
 
@@ -14,9 +14,12 @@ _PLAIN_TEXT = b"This port speaks HTTPS, and the request came in as plain HTTP.\n
 _PLAIN_ANSWER = (
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b"
 ) % (len(_PLAIN_TEXT), _PLAIN_TEXT)
+# What OpenSSL says of GET, HEAD, POST and PUT, of CONNECT, and of anything else that is no TLS.
+_NOT_TLS = ("HTTP_REQUEST", "HTTPS_PROXY_REQUEST", "WRONG_VERSION_NUMBER")
 
 PathArgument = str | os.PathLike[str]
-PasswordArgument = str | bytes | None
+# As ssl.SSLContext.load_cert_chain takes it.
+PasswordArgument = str | bytes | bytearray | Callable[[], str | bytes | bytearray] | None
 
 
 def server_context(
@@ -36,31 +39,32 @@ def server_context(
     context.set_alpn_protocols(list(alpn_protocols))
     asked = False
 
-    def give_password() -> str | bytes:
+    def give_password() -> str | bytes | bytearray:
         # Without this, OpenSSL would ask for it on the terminal, and wait.
         nonlocal asked
         asked = True
-        return password if password is not None else ""
+        given = password() if callable(password) else password
+        return given if given is not None else ""
 
     try:
         context.load_cert_chain(certfile, keyfile, give_password)
     except (ssl.SSLError, ValueError) as error:
-        raise ssl.SSLError(_what_is_wrong(certfile, keyfile, password, asked, error)) from error
+        raise ssl.SSLError(ssl.SSL_ERROR_SSL, _what_is_wrong(certfile, keyfile, password, asked, error)) from error
     return context
 
 
 def _what_is_wrong(
     certfile: PathArgument, keyfile: PathArgument | None, password: PasswordArgument, asked: bool, error: Exception
 ) -> str:
-    key = os.fspath(keyfile if keyfile is not None else certfile)
+    certificate, key = os.fspath(certfile), os.fspath(keyfile if keyfile is not None else certfile)
+    if getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
+        return f"the key in {key} is not the key of the certificate in {certificate}"
     if asked:
         return f"the key in {key} is encrypted, and " + (
             "no password was given" if password is None else "the password is wrong"
         )
-    reason = getattr(error, "reason", None)
-    if reason == "KEY_VALUES_MISMATCH":
-        return f"the key in {key} is not the key of the certificate in {os.fspath(certfile)}"
-    return f"no certificate with its key in {os.fspath(certfile)} and {key}: {error}"
+    files = certificate if key == certificate else f"{certificate} and {key}"
+    return f"no certificate with its key in {files}: {error}"
 
 
 def shake_hands(connection: Connection, timeout: float) -> bool:
@@ -70,30 +74,17 @@ def shake_hands(connection: Connection, timeout: float) -> bool:
     """
     sock = connection.socket
     assert isinstance(sock, ssl.SSLSocket)
+    if connection.closing:
+        return False
     try:
         connection.set_timeout(timeout)
         sock.do_handshake()
     except OSError as error:
         connection.failure = error
-        if getattr(error, "reason", None) == "HTTP_REQUEST":
-            _answer_in_plain(sock)
+        if getattr(error, "reason", None) in _NOT_TLS:
+            # The failed handshake has sent nothing, so the connection can still carry an answer as it is.
+            with contextlib.suppress(OSError):
+                socket.socket.sendall(sock, _PLAIN_ANSWER)
+            connection.linger()
         return False
     return True
-
-
-def _answer_in_plain(sock: ssl.SSLSocket) -> None:
-    # The failed handshake has sent nothing, so the connection can still carry an answer as it is. What the client
-    # still sends is read before the end, or a reset could overtake the answer.
-    with contextlib.suppress(OSError):
-        socket.socket.sendall(sock, _PLAIN_ANSWER)
-        socket.socket.shutdown(sock, socket.SHUT_WR)
-        while socket.socket.recv(sock, 65_536):
-            pass
-
-
-def say_goodbye(sock: ssl.SSLSocket) -> None:
-    """Send close_notify, without waiting for the client's: a body that ends with the connection is then known to be
-    whole (RFC 8446 section 6.1)."""
-    with contextlib.suppress(OSError, ValueError):  # sent, and not answered yet; or there is nobody to send it to
-        sock.settimeout(0)
-        sock.unwrap()

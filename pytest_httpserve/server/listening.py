@@ -42,6 +42,7 @@ class ListeningServer(socketserver.TCPServer):
     _changed: threading.Condition
     _stop_asked = False
     _closing = False
+    _tracked = 0
     _serving: threading.Thread | None = None
     _wake: _Wake | None = None
 
@@ -123,6 +124,7 @@ class ListeningServer(socketserver.TCPServer):
             if connection is None:
                 connection = self.connections[request] = Connection(request, client_address)
                 connection.closing = self._closing
+                connection.index, self._tracked = self._tracked, self._tracked + 1
             return connection
 
     # typeshed allows the socket or, for datagrams, a pair; a TCP server only ever has the socket.

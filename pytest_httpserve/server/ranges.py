@@ -30,6 +30,8 @@ def parse_ranges(value: str, size: int) -> list[range] | None:
             return None
         first, last, suffix = match.groups()
         if suffix is not None:
+            if not size and int(suffix):
+                return None  # all of nothing is there (RFC 9110 section 14.1.2), but no Content-Range can say so
             wanted.append(range(max(size - int(suffix), 0), size))
         elif last and int(last) < int(first):
             return None

@@ -112,9 +112,8 @@ class HTTPSServer(HTTPServer):
             super().finish_request(request, client_address)
 
     def shutdown_request(self, request: ssl.SSLSocket) -> None:  # type: ignore[override]
-        from pytest_httpserve.server.https import say_goodbye
-
-        say_goodbye(request)
+        if (connection := self.connections.get(request)) is not None:
+            connection.say_goodbye()
         super().shutdown_request(request)
 
 

@@ -252,7 +252,7 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
         return file, ""
 
     def _request_headers(self) -> RequestHeaders:
-        """The headers with their repeated lines combined, unless an override has made, and may have changed, its own."""
+        """The headers, repeated lines combined; those of an override that has made, and may have changed, its own."""
         own: RequestHeaders = vars(self).get("headers", self._fields)
         return own
 

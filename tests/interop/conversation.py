@@ -64,24 +64,33 @@ class Outcome:
     def statuses(self) -> str:
         return ", ".join(str(answer.status) if answer.status else "HTTP/0.9" for answer in self.answers) or "no answer"
 
-    def text(self, *, facts: frozenset[str] = frozenset()) -> str:
-        """One line: the statuses, these facts of each answer, and what became of the connection."""
-        parts = [
-            " ".join([str(answer.status), *(f"{name} {answer.facts().get(name)}" for name in sorted(facts))])
-            for answer in self.answers
-        ]
-        answers = "; ".join(parts) if facts else self.statuses
-        return f"{answers}, {'open' if self.open else 'closed'}"
+    @property
+    def fate(self) -> str:
+        return "open" if self.open else "closed"
 
 
 def compare(first: Outcome, second: Outcome) -> tuple[str, str]:
     """Both as text, which is the same for both if they agree, and shows what differs if they do not."""
-    differing: set[str] = set()
+    texts = first.statuses, second.statuses
     if first.statuses == second.statuses:
-        for one, other in zip(first.answers, second.answers, strict=True):
-            here, there = one.facts(), other.facts()
-            differing |= {name for name in here | there if here.get(name) != there.get(name)}
-    return first.text(facts=frozenset(differing)), second.text(facts=frozenset(differing))
+        pairs = [_differing(*pair) for pair in zip(first.answers, second.answers, strict=True)]
+        if any(here != there for here, there in pairs):
+            texts = "; ".join(here for here, _ in pairs), "; ".join(there for _, there in pairs)
+    return f"{texts[0]}, {first.fate}", f"{texts[1]}, {second.fate}"
+
+
+def _differing(first: Answer, second: Answer) -> tuple[str, str]:
+    """Two answers with the same status, with the facts in which they differ."""
+    here, there = first.facts(), second.facts()
+    texts = [str(first.status), str(second.status)]
+    for name in sorted(here.keys() | there.keys()):
+        if name not in here or name not in there:
+            texts[0] += f" {'with' if name in here else 'without'} {name}"
+            texts[1] += f" {'with' if name in there else 'without'} {name}"
+        elif here[name] != there[name]:
+            texts[0] += f" {name} {here[name]}"
+            texts[1] += f" {name} {there[name]}"
+    return texts[0], texts[1]
 
 
 def converse(address: tuple[str, int], data: bytes, methods: tuple[str, ...], *, ends: bool) -> Outcome:

@@ -13,7 +13,8 @@ PATIENCE = 10.0  # seconds in which nginx ends when it is told to
 
 _CONFIGURATION = """\
 daemon off;
-master_process off;
+worker_processes 1;
+%(user)s
 pid nginx.pid;
 lock_file nginx.lock;
 error_log error.log;
@@ -60,7 +61,9 @@ class Nginx:
         # clients can connect at once.
         with socket.create_server(("127.0.0.1", 0), backlog=512) as listener:
             self.host, self.port = listener.getsockname()
-            about = {"port": self.port, "directory": os.fspath(directory)}
+            # Started by root, the worker would be somebody else, who cannot read what belongs to a test.
+            user = "user root;" if os.geteuid() == 0 else ""
+            about = {"port": self.port, "directory": os.fspath(directory), "user": user}
             (self._prefix / "nginx.conf").write_text(_CONFIGURATION % about)
             self._process = subprocess.Popen(
                 [nginx, "-p", f"{self._prefix}/", "-c", "nginx.conf"],

@@ -136,7 +136,7 @@ def in_place(env: dict[str, str], home: Path) -> Interpreter | None:
 
 
 def copied(prefix: Path, env: dict[str, str]) -> Interpreter:
-    """As much of the interpreter as a test needs. A version manager often keeps it in a home that is closed to others."""
+    """As much of the interpreter as the tests need. A version manager often keeps it in a home that is closed."""
     library = Path(sysconfig.get_path("stdlib", vars={"installed_base": sys.base_prefix, "base": sys.base_prefix}))
     executable = prefix / "bin" / f"python{sys.version_info[0]}.{sys.version_info[1]}"
     executable.parent.mkdir(parents=True)

@@ -1,0 +1,349 @@
+"""Matchers: predicates over requests, each able to say what it wanted and what it got.
+
+Values are compared with ``==``, the expected side first, so that ``mock.ANY`` and ``dirty-equals`` work at any depth; a
+compiled pattern matches a text that it finds itself in.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from pytest_httpserve.errors import UsageError
+from pytest_httpserve.scripting.paths import PathPattern
+from pytest_httpserve.scripting.request import Request, route_path
+from pytest_httpserve.wire import grammar
+
+ABSENT = "(not there)"
+
+
+class Check(NamedTuple):
+    """One criterion, held against one request."""
+
+    criterion: str
+    passed: bool
+    expected: object
+    got: object
+
+
+class Matcher(ABC):
+    """A predicate over requests. Matchers combine: ``a & b``, ``a | b``, ``~a``."""
+
+    @abstractmethod
+    def checks(self, request: Request) -> list[Check]:
+        """Each criterion with its outcome. All have passed: the request matches."""
+
+    def matches(self, request: Request) -> bool:
+        """Whether the request meets every criterion."""
+        return all(check.passed for check in self.checks(request))
+
+    def __and__(self, other: Matcher) -> Matcher:
+        return AllOf((self, other))
+
+    def __or__(self, other: Matcher) -> Matcher:
+        return AnyOf((self, other))
+
+    def __invert__(self) -> Matcher:
+        return Not(self)
+
+
+class AllOf(Matcher):
+    """Meets every one of its parts."""
+
+    def __init__(self, parts: Iterable[Matcher]) -> None:
+        self.parts = tuple(parts)
+
+    def checks(self, request: Request) -> list[Check]:
+        return [check for part in self.parts for check in part.checks(request)]
+
+    def matches(self, request: Request) -> bool:
+        return all(part.matches(request) for part in self.parts)
+
+
+class AnyOf(Matcher):
+    """Meets one of its parts at least."""
+
+    def __init__(self, parts: Iterable[Matcher]) -> None:
+        self.parts = tuple(parts)
+
+    def checks(self, request: Request) -> list[Check]:
+        branches = [part.checks(request) for part in self.parts]
+        for checks in branches:
+            if all(check.passed for check in checks):
+                return checks
+        failed = [next(check for check in checks if not check.passed) for checks in branches]
+        return [
+            Check(
+                "any of " + " | ".join(check.criterion for check in failed),
+                False,
+                Alternatives([check.expected for check in failed]),
+                Alternatives([check.got for check in failed]),
+            )
+        ]
+
+
+class Alternatives(list[object]):
+    """Values to be shown with ``or`` between them."""
+
+    def __repr__(self) -> str:
+        return " or ".join(map(repr, self))
+
+
+class Not(Matcher):
+    """Meets what its part does not."""
+
+    def __init__(self, part: Matcher) -> None:
+        self.part = part
+
+    def checks(self, request: Request) -> list[Check]:
+        inner = self.part.checks(request)
+        failed = [check for check in inner if not check.passed]
+        names = " & ".join(dict.fromkeys(check.criterion for check in inner))
+        shown = failed[0] if failed else inner[0]
+        return [Check(f"not ({names})", bool(failed), Unequal(shown.expected), shown.got)]
+
+
+class Unequal:
+    """A value shown as one to differ from."""
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+    def __repr__(self) -> str:
+        return f"anything but {self.value!r}"
+
+
+def same(expected: Any, actual: Any) -> bool:
+    """``expected == actual``, and patterns at any depth."""
+    if isinstance(expected, re.Pattern):
+        return isinstance(actual, type(expected.pattern)) and expected.search(actual) is not None
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        return expected.keys() == actual.keys() and all(same(expected[key], actual[key]) for key in expected)
+    if isinstance(expected, list | tuple) and isinstance(actual, list | tuple) and type(expected) is type(actual):
+        return len(expected) == len(actual) and all(map(same, expected, actual))
+    return bool(expected == actual)
+
+
+def contains(expected: Any, actual: Any) -> bool:
+    """Whether ``actual`` has all that ``expected`` has: keys of mappings at any depth, all else the same."""
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        return all(key in actual and contains(value, actual[key]) for key, value in expected.items())
+    if isinstance(expected, list) and isinstance(actual, list):
+        return len(expected) == len(actual) and all(map(contains, expected, actual))
+    return same(expected, actual)
+
+
+class MethodIs(Matcher):
+    """The method, or ``*`` for any."""
+
+    def __init__(self, method: str) -> None:
+        self.method = _check_method(method)
+
+    def checks(self, request: Request) -> list[Check]:
+        return [Check("method", self.method in ("*", request.method), self.method, request.method)]
+
+
+class PathIs(Matcher):
+    """The path."""
+
+    def __init__(self, path: str | re.Pattern[str]) -> None:
+        self.pattern = PathPattern(path)
+
+    def checks(self, request: Request) -> list[Check]:
+        passed = self.pattern.match(route_path(request.target)) is not None
+        return [Check("path", passed, Shown(self.pattern.text), Shown(request.path))]
+
+
+class Shown(str):
+    """A text that is shown without quotes."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+class Named(Matcher):
+    """Values by name: those of the query, headers, cookies or form. Names that are not given may have any value.
+
+    An expected value is a text (or number), None for a name that must not be there, a list for one that stands there
+    several times, or anything with an ``==`` of its own.
+    """
+
+    def __init__(self, kind: str, expected: Mapping[str, Any], read: Callable[[Request, str], list[str]]) -> None:
+        if not isinstance(expected, Mapping) or not all(isinstance(name, str) for name in expected):
+            raise UsageError(f"{kind}= takes a mapping of names to values, not {expected!r}")
+        self._kind = kind.removesuffix("s")
+        self._expected = {name: _as_text(kind, value) for name, value in expected.items()}
+        self._read = read
+
+    def checks(self, request: Request) -> list[Check]:
+        return [self._check(name, expected, self._read(request, name)) for name, expected in self._expected.items()]
+
+    def _check(self, name: str, expected: Any, values: list[str]) -> Check:
+        label = f"{self._kind} {name}"
+        if expected is None:
+            return Check(label, not values, Shown(ABSENT), values[0] if len(values) == 1 else values or Shown(ABSENT))
+        if not values:
+            return Check(label, False, expected, Shown(ABSENT))
+        got: Any = values[0] if len(values) == 1 and not isinstance(expected, list) else values
+        return Check(label, same(expected, got), expected, got)
+
+
+def _as_text(kind: str, value: Any) -> Any:
+    if isinstance(value, bool):
+        raise UsageError(f"{kind}= compares texts: write {str(value).lower()!r} or {int(value)}, not {value!r}")
+    if isinstance(value, list | tuple):
+        return [_as_text(kind, element) for element in value]
+    return str(value) if isinstance(value, int | float) else value
+
+
+class QueryIs(Matcher):
+    """The whole query, as it is written behind the question mark."""
+
+    def __init__(self, query: str) -> None:
+        self.query = query.removeprefix("?")
+
+    def checks(self, request: Request) -> list[Check]:
+        return [Check("query", self.query == request.query_string, self.query, request.query_string)]
+
+
+class JsonIs(Matcher):
+    """The body as JSON: the whole of it or, with ``part``, what it must contain."""
+
+    def __init__(self, expected: object, *, part: bool = False) -> None:
+        self.expected = expected
+        self.part = part
+
+    def checks(self, request: Request) -> list[Check]:
+        label = "json contains" if self.part else "json"
+        try:
+            got = request.json()
+        except ValueError as error:
+            return [Check(label, False, self.expected, Shown(f"no JSON ({error}): {request.body!r}"))]
+        return [Check(label, (contains if self.part else same)(self.expected, got), self.expected, got)]
+
+
+class BodyIs(Matcher):
+    """The body: bytes, a text (compared as UTF-8), or a pattern of either that is found in it."""
+
+    def __init__(self, expected: Any) -> None:
+        self.expected = expected
+
+    def checks(self, request: Request) -> list[Check]:
+        pattern = self.expected.pattern if isinstance(self.expected, re.Pattern) else self.expected
+        got: object = request.body.decode(errors="replace") if isinstance(pattern, str) else request.body
+        return [Check("body", same(self.expected, got), self.expected, got)]
+
+
+class FilesAre(Matcher):
+    """Uploaded files by the names of their fields: contents as bytes, text or pattern, or ``(filename, contents)``."""
+
+    def __init__(self, expected: Mapping[str, Any]) -> None:
+        if not isinstance(expected, Mapping):
+            raise UsageError(f"files= takes a mapping of field names to contents, not {expected!r}")
+        self.expected = dict(expected)
+
+    def checks(self, request: Request) -> list[Check]:
+        return [self._check(name, expected, request) for name, expected in self.expected.items()]
+
+    def _check(self, name: str, expected: Any, request: Request) -> Check:
+        file = request.files.get(name)
+        if file is None:
+            return Check(f"file {name}", expected is None, expected, Shown(ABSENT))
+        wanted = expected[-1] if isinstance(expected, tuple) else expected
+        pattern = wanted.pattern if isinstance(wanted, re.Pattern) else wanted
+        content: Any = file.content.decode(errors="replace") if isinstance(pattern, str) else file.content
+        got: Any = (file.filename, content) if isinstance(expected, tuple) else content
+        return Check(f"file {name}", same(expected, got), expected, got)
+
+
+class Where(Matcher):
+    """A predicate of the test's own. What it raises is a mismatch that says so."""
+
+    def __init__(self, predicate: Callable[[Request], object]) -> None:
+        if not callable(predicate):
+            raise UsageError(f"where= takes a callable or a matcher, not {predicate!r}")
+        self.predicate = predicate
+
+    def checks(self, request: Request) -> list[Check]:
+        name = getattr(self.predicate, "__name__", repr(self.predicate))
+        try:
+            verdict = self.predicate(request)
+        except Exception as error:  # whatever it raises belongs into the explanation
+            return [Check(f"where {name}", False, Shown("a true value"), Shown(f"{type(error).__name__}: {error}"))]
+        return [Check(f"where {name}", bool(verdict), Shown("a true value"), verdict)]
+
+
+def match(
+    method: str = "*",
+    path: str | re.Pattern[str] = "*",
+    *,
+    query: Mapping[str, Any] | str | None = None,
+    headers: Mapping[str, Any] | None = None,
+    cookies: Mapping[str, Any] | None = None,
+    json: Any = ...,
+    json_contains: Any = ...,
+    form: Mapping[str, Any] | None = None,
+    files: Mapping[str, Any] | None = None,
+    body: bytes | str | re.Pattern[str] | re.Pattern[bytes] | None = None,
+    where: Callable[[Request], object] | Matcher | None = None,
+) -> Matcher:
+    """A matcher for requests that meet all that is given.
+
+    ``query``, ``headers``, ``cookies`` and ``form`` name values that must be there (None: must not be there, a list:
+    repeated); a str as ``query`` is the whole query. ``json`` is the whole body, ``json_contains`` what it must
+    contain. ``body`` is bytes, text or a pattern; ``files`` the contents of uploads by field. ``where`` is a predicate
+    of your own or another matcher. Raises UsageError for a wrong value.
+    """
+    parts: list[Matcher] = [MethodIs(method), PathIs(path)]
+    if isinstance(query, str):
+        parts.append(QueryIs(query))
+    elif query is not None:
+        parts.append(Named("query", query, lambda request, name: request.query.get_all(name)))
+    if headers is not None:
+        parts.append(Named("headers", headers, lambda request, name: request.headers.get_all(name)))
+    if cookies is not None:
+        parts.append(Named("cookies", cookies, lambda request, name: request.cookies.get_all(name)))
+    if form is not None:
+        parts.append(Named("form", form, lambda request, name: request.form.get_all(name)))
+    if files is not None:
+        parts.append(FilesAre(files))
+    if json is not ... and json_contains is not ...:
+        raise UsageError("json= is the whole body, json_contains= a part of it: give one of them")
+    if json is not ...:
+        parts.append(JsonIs(json))
+    if json_contains is not ...:
+        parts.append(JsonIs(json_contains, part=True))
+    if body is not None:
+        parts.append(BodyIs(body))
+    if where is not None:
+        parts.append(where if isinstance(where, Matcher) else Where(where))
+    return AllOf(parts)
+
+
+def basic_auth(user: str, password: str) -> Matcher:
+    """Requests with these credentials by the Basic scheme (RFC 7617)."""
+    token = b64encode(f"{user}:{password}".encode()).decode("ascii")
+    return Named("headers", {"Authorization": f"Basic {token}"}, lambda request, name: request.headers.get_all(name))
+
+
+def bearer(token: str) -> Matcher:
+    """Requests with this token by the Bearer scheme (RFC 6750)."""
+    return Named("headers", {"Authorization": f"Bearer {token}"}, lambda request, name: request.headers.get_all(name))
+
+
+def _check_method(method: str) -> str:
+    if not isinstance(method, str) or not grammar.TOKEN.fullmatch(method):
+        raise UsageError(f"a method is a word such as GET, or '*' for any, not {method!r}")
+    if method != method.upper():
+        raise UsageError(f"methods are case-sensitive, and {method!r} is none that is in use: {method.upper()!r}?")
+    return method
+
+
+def criteria(matcher: Matcher) -> Sequence[Matcher]:
+    """The parts of a matcher that must all be met."""
+    return matcher.parts if isinstance(matcher, AllOf) else (matcher,)

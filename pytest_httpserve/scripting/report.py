@@ -1,0 +1,107 @@
+"""What a reader sees: near misses, exchanges, transcripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from pytest_httpserve.scripting.matchers import Check
+
+if TYPE_CHECKING:
+    from pytest_httpserve.scripting.handler import Script
+    from pytest_httpserve.scripting.journal import Exchange
+    from pytest_httpserve.scripting.request import Request
+    from pytest_httpserve.scripting.routes import Route
+
+NEAREST = 3
+
+
+def unanswered(script: Script, request: Request) -> str:
+    """That nothing answers ``request``, and how near each of the nearest routes comes to it."""
+    lines = [f"nothing answers {request}", *_request_lines(request)]
+    lines += near_misses(script.routes, request)
+    lines += [f"  {mount.describe()} beneath {mount.prefix or '/'}" for mount in script.mounts]
+    if len(script.routes) == 0 and not list(script.mounts):
+        lines.append("  the server has no route, and serves no directory")
+    return "\n".join([*lines, ""])
+
+
+def without_answer(route: Route, request: Request) -> str:
+    """That the route which takes ``request`` was given no response."""
+    return f"{route} takes {request}, but was given no response: add .respond(...) to it\n"
+
+
+def near_misses(routes: Iterable[Route], request: Request) -> list[str]:
+    """The routes that come nearest to ``request``, each with its criteria, met or not."""
+    held = [(route, route.checks(request)) for route in routes]
+    held.sort(key=lambda one: (_distance(one[1]), -one[0].rank[1]))
+    lines = []
+    for route, checks in held[:NEAREST]:
+        lines.append(f"  {route}")
+        lines += [f"    {line}" for check in checks for line in describe_check(check)]
+    if len(held) > NEAREST:
+        lines.append(f"  and {len(held) - NEAREST} more routes, which are less near")
+    return lines
+
+
+def _distance(checks: list[Check]) -> float:
+    """How far from a match: the path says more of what was meant than all else."""
+    return sum(4 if check.criterion == "path" else 1 for check in checks if not check.passed)
+
+
+def describe_check(check: Check) -> list[str]:
+    """A criterion in one line if it is met, else with what was expected and got, uncut."""
+    if check.passed:
+        return [f"✓ {check.criterion}: {check.got!r}"]
+    return [f"✗ {check.criterion}", f"    expected: {check.expected!r}", f"    got:      {check.got!r}"]
+
+
+def _request_lines(request: Request) -> list[str]:
+    size = request.content.size if request.content.is_loaded else 0
+    kind = request.headers.get("content-type", "no type")
+    return [f"  with a body of {size} bytes ({kind})"] if size else []
+
+
+def exchange_line(exchange: Exchange) -> str:
+    """An exchange in one line."""
+    response = exchange.response
+    parts = [str(exchange.request), "->", "no answer" if response is None else str(response.status)]
+    if response is not None:
+        headers = response.headers
+        parts += [
+            headers.get("content-type", ""),
+            f"{length} bytes" if (length := headers.get("content-length")) else "",
+        ]
+    if exchange.responded is not None:
+        parts.append(f"{(exchange.responded - exchange.started) * 1000:.1f} ms")
+    if exchange.route is not None:
+        parts.append(f"by {exchange.route.place}")
+    if exchange.error:
+        parts.append(f"({exchange.error})")
+    return " ".join(part for part in parts if part)
+
+
+def transcript(exchange: Exchange) -> list[str]:
+    """The bytes of an exchange as lines: what came in behind ``>``, what went out behind ``<``."""
+    raw = exchange.raw
+    return [
+        *_raw_lines(">", raw.request, raw.dropped_received),
+        *_raw_lines("<", raw.response, raw.dropped_sent),
+    ]
+
+
+def _raw_lines(mark: str, data: bytes, dropped: int) -> list[str]:
+    text = data.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
+    lines = [f"{mark} {line}".rstrip() for line in text.rstrip("\n").split("\n")] if data else []
+    return [*lines, f"{mark} ({dropped} bytes more were not kept)"] if dropped else lines
+
+
+def exchanges_section(base_url: str, exchanges: Iterable[Exchange], *, whole: bool) -> list[str]:
+    """The exchanges of a server for the report of a failing test, a line each; ``whole`` adds their bytes."""
+    lines = [base_url]
+    for exchange in exchanges:
+        lines.append(f"  {exchange_line(exchange)}")
+        lines += [f"    {note}" for note in exchange.notes]
+        if whole:
+            lines += [f"    {line}" for line in transcript(exchange)]
+    return lines if len(lines) > 1 else [*lines, "  no requests"]
