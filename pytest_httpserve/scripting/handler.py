@@ -27,7 +27,7 @@ from pytest_httpserve.server.cgi_paths import is_beneath
 from pytest_httpserve.server.cgi_script import CGIScript
 from pytest_httpserve.server.listening import describe_hanging
 from pytest_httpserve.server.servers import ThreadingHTTPServer
-from pytest_httpserve.wire.framing import encode_chunk, encode_last_chunk
+from pytest_httpserve.wire.framing import CHUNKED, encode_chunk, encode_last_chunk
 from pytest_httpserve.wire.head import response_head
 from pytest_httpserve.wire.headers import Headers
 
@@ -94,9 +94,10 @@ class ScriptedHandler(CGIHTTPRequestHandler):
 
     def handle_one_request(self) -> None:
         if (connection := self._connection) is not None:
-            if self._transcript is not None:
-                self._transcript.give_back(len(self.reader.unread))
-            connection.tap = self._transcript = Transcript(self.reader.unread)
+            unread = self.reader.unread
+            if unread and self._transcript is not None:
+                self._transcript.give_back(len(unread))
+            connection.tap = self._transcript = Transcript(unread)
         super().handle_one_request()
         if (exchange := self._exchange) is not None:
             self._exchange = None
@@ -136,8 +137,9 @@ class ScriptedHandler(CGIHTTPRequestHandler):
     def record_exception(self, error: BaseException) -> None:
         """An exception in what answers the request fails the test."""
         trace = error.__traceback__
-        while trace is not None and trace.tb_next is not None and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
-            trace = trace.tb_next  # the reader's own frames are those that tell
+        # The reader's own frames are those that tell.
+        while trace and trace.tb_next and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
+            trace = trace.tb_next
         text = "".join(traceback.format_exception(type(error), error, trace))
         self.server.script.journal.record_failure(f"the handler of {self.requestline!r} raised:\n{text}")
 
@@ -145,8 +147,8 @@ class ScriptedHandler(CGIHTTPRequestHandler):
         script = self.server.script
         target = self.path if self._local_redirects else self._target
         request = self._take_request(target)
-        route = script.routes.find(request)
-        mount = script.mounts.find(route_path(target)) if route is None else None
+        found = script.routes.find(request)
+        mount = script.mounts.find(route_path(target)) if found is None else None
         if mount is None:
             # What is sent to a route is part of what the test looks at; an application takes its body itself.
             request.content.load()
@@ -154,8 +156,9 @@ class ScriptedHandler(CGIHTTPRequestHandler):
             self.reader.give_back(request.content.read())
         else:
             request.content.leave()
-        if route is not None and route.pattern is not None and (params := route.pattern.match(route_path(target))):
-            request = replace(request, path_params=params)
+        route, parameters = found or (None, None)
+        if parameters:
+            request = replace(request, path_params=parameters)
         exchange = self._exchange or self._begin_exchange(request)
         if mount is not None:
             mount.serve(self, below(mount.prefix, path_of(target)))
@@ -205,7 +208,7 @@ class ScriptedHandler(CGIHTTPRequestHandler):
         return data
 
     def _begin_exchange(self, request: Request) -> Exchange:
-        if self.reader.trailers:
+        if self._framing is CHUNKED and self.reader.trailers:
             request = replace(request, trailers=self.reader.trailers)
         self._exchange = exchange = Exchange(request, self._transcript or Transcript())
         self._count += 1

@@ -339,9 +339,9 @@ class HTTPServe:
             fields.setdefault("Content-Type", "application/json")
         content = Body(io.BytesIO(body.encode() if isinstance(body, str) else body).read)
         request = Request(method, path, Headers(fields), (1, 1), (self._host, 0), content)
-        route = self._script.routes.find(request)
-        if route is not None:
-            return f"{route} answers {request}"
+        found = self._script.routes.find(request)
+        if found is not None:
+            return f"{found[0]} answers {request}"
         mount = self._script.mounts.find(route_path(path))
         if mount is not None:
             return f"{mount.describe()} beneath {mount.prefix or '/'}, and answers {request}"

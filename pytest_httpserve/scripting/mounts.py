@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,9 @@ from pytest_httpserve.wire.headers import Headers
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.handler import ScriptedHandler
+
+# RFC 6454 section 6.2, and the two other values of Access-Control-Allow-Origin
+_ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[A-Za-z0-9._:\[\]-]+|\*|null")
 
 
 class Mount(Protocol):
@@ -113,7 +117,7 @@ def static_mount(
     for name, value in switches.items():
         if not isinstance(value, bool):
             raise UsageError(f"serve_dir({name}=) is True or False, not {value!r}")
-    if not isinstance(cors, bool | str) or (isinstance(cors, str) and "://" not in cors and cors != "*"):
+    if not isinstance(cors, bool) and not (isinstance(cors, str) and _ORIGIN.fullmatch(cors)):
         raise UsageError(f"serve_dir(cors=) is True, False or an origin such as http://127.0.0.1:3000, not {cors!r}")
     directory = find_directory(Path(path), roots, "serve_dir")
     options: dict[str, Any] = {**switches, "cors": cors, "response_headers": _check_unique_headers(headers)}
@@ -135,7 +139,8 @@ def _check_patterns(headers_for: Mapping[str, HeadersArgument]) -> dict[str, Map
 
 
 def _check_fallback(fallback: str, directory: Path) -> str:
-    if not isinstance(fallback, str) or not os.path.isfile(directory / fallback):
+    beneath = isinstance(fallback, str) and not os.path.isabs(fallback) and ".." not in Path(fallback).parts
+    if not beneath or not os.path.isfile(directory / fallback):
         raise UsageError(f"serve_dir(fallback=) is the name of a file in {directory}, not {fallback!r}")
     return fallback
 

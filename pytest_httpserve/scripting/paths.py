@@ -33,7 +33,7 @@ class PathPattern:
     any other path. Raises UsageError for what is none of these.
     """
 
-    __slots__ = ("_kinds", "_regex", "segments", "text")
+    __slots__ = ("_canonical", "_kinds", "_regex", "segments", "text")
 
     def __init__(self, path: str | re.Pattern[str]) -> None:
         self._kinds: dict[str, str] = {}
@@ -46,6 +46,7 @@ class PathPattern:
             return
         self.text = _check_path(path)
         self._regex = None
+        self._canonical = canonical_path(path)
         if path != "*":
             self._parse(path)
 
@@ -59,16 +60,16 @@ class PathPattern:
             if name in self._kinds:
                 raise UsageError(f"{path!r} has two parameters called {name!r}")
             self._kinds[name] = kind
-            parts += [re.escape(_canonical_literal(path[end : match.start()])), f"(?P<{name}>{CONVERTERS[kind][0]})"]
+            parts += [re.escape(canonical_path(path[end : match.start()])), f"(?P<{name}>{CONVERTERS[kind][0]})"]
             end = match.end()
         rest = path[end:]
         if "{" in "".join(path[: m.start()] for m in _PARAMETER.finditer(path)) or "{" in rest or "}" in rest:
             raise UsageError(f"{path!r} has a brace that belongs to no parameter such as {{name}} or {{id:int}}")
         if self._kinds:
-            self._regex = re.compile("".join([*parts, re.escape(_canonical_literal(rest))]))
+            self._regex = re.compile("".join([*parts, re.escape(canonical_path(rest))]))
         if "path" not in self._kinds.values():
             self.segments = tuple(
-                None if _PARAMETER.search(segment) else _canonical_literal(segment) for segment in path.split("/")
+                None if _PARAMETER.search(segment) else canonical_path(segment) for segment in path.split("/")
             )
 
     @property
@@ -79,7 +80,7 @@ class PathPattern:
     def match(self, path: str) -> dict[str, Any] | None:
         """The parameters in ``path`` (canonical), converted and decoded; None if it does not match."""
         if self._regex is None:
-            return {} if self.text == "*" or path == _canonical_literal(self.text) else None
+            return {} if self.text == "*" or path == self._canonical else None
         if not self._kinds:
             match = self._regex.fullmatch(urllib.parse.unquote(path))
             return match.groupdict() if match else None
@@ -88,10 +89,6 @@ class PathPattern:
             return None
         found = match.groupdict()
         return {name: CONVERTERS[kind][1](urllib.parse.unquote(found[name])) for name, kind in self._kinds.items()}
-
-
-def _canonical_literal(text: str) -> str:
-    return canonical_path(text)
 
 
 def _check_path(path: object) -> str:

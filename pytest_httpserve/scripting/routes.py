@@ -30,6 +30,7 @@ Handler = Callable[[Request], Any]  # what it may return, make_response says
 HandlerT = TypeVar("HandlerT", bound=Handler)
 
 _sequence = itertools.count()
+_MOST_PATHS = 1024
 
 
 @dataclass(slots=True)
@@ -231,11 +232,10 @@ class Route:
 
     # Choose
 
-    def takes(self, request: Request, path: str) -> bool:
-        """Whether the route answers this request; ``path`` is its path in the canonical spelling."""
+    def takes(self, request: Request) -> bool:
+        """Whether the route answers this request, the path of which has been found to match."""
         return (
             self.method in ("*", request.method)
-            and (self.pattern is None or self.pattern.match(path) is not None)
             and (self._when is None or self._scenario is None or self._scenario.state == self._when)
             and all(part.matches(request) for part in self._further)
         )
@@ -291,6 +291,9 @@ class _Node:
         return found
 
 
+Candidates = tuple[tuple[Route, Mapping[str, Any]], ...]
+
+
 class Routes:
     """All routes of a server. Of those that take a request, the one of highest priority answers, then the latest.
 
@@ -301,6 +304,7 @@ class Routes:
         self._all: dict[Route, None] = {}
         self._tree = _Node()
         self._others: tuple[Route, ...] = ()  # those whose path is no row of segments
+        self._found: dict[str, Candidates] = {}  # what was found for a path before
 
     def add(self, route: Route) -> None:
         """Add a route."""
@@ -310,11 +314,12 @@ class Routes:
     def discard(self, route: Route) -> None:
         """Take a route away."""
         self._all.pop(route, None)
-        self._tree, self._others = _Node(), ()
+        self._tree, self._others, self._found = _Node(), (), {}
         for other in self._all:
             self._place(other)
 
     def _place(self, route: Route) -> None:
+        self._found = {}
         segments = route.pattern.segments if route.pattern is not None else None
         if segments is None:
             self._others += (route,)
@@ -328,19 +333,34 @@ class Routes:
                 node = node.named.setdefault(segment, _Node())
         node.routes += (route,)
 
-    def find(self, request: Request) -> Route | None:
-        """The route that answers this request. HEAD is answered by a route for GET where there is none of its own."""
+    def find(self, request: Request) -> tuple[Route, Mapping[str, Any]] | None:
+        """The route that answers this request, and the parameters in its path.
+
+        HEAD is answered by a route for GET where there is none of its own.
+        """
         path = route_path(request.target)
-        found = self._others + self._tree.find(path.split("/"), 0)
-        if not found:
-            return None
-        candidates = sorted(found, key=lambda route: route.rank, reverse=True) if len(found) > 1 else found
-        for route in candidates:
-            if route.takes(request, path):
-                return route
+        candidates = self._found.get(path)
+        if candidates is None:
+            candidates = self._candidates(path)
+        for found in candidates:
+            if found[0].takes(request):
+                return found
         if request.method == "HEAD":
             return self.find(replace(request, method="GET"))
         return None
+
+    def _candidates(self, path: str) -> Candidates:
+        """The routes whose path matches, the one to be asked first in front, with the parameters in the path."""
+        found = []
+        for route in self._others + self._tree.find(path.split("/"), 0):
+            parameters = route.pattern.match(path) if route.pattern is not None else {}
+            if parameters is not None:
+                found.append((route, parameters))
+        found.sort(key=lambda one: one[0].rank, reverse=True)
+        if len(self._found) >= _MOST_PATHS:
+            self._found.clear()
+        self._found[path] = candidates = tuple(found)
+        return candidates
 
     def __iter__(self) -> Iterator[Route]:
         return iter(list(self._all))
@@ -351,7 +371,7 @@ class Routes:
     def clear(self) -> None:
         """Forget all of them."""
         self._all.clear()
-        self._tree, self._others = _Node(), ()
+        self._tree, self._others, self._found = _Node(), (), {}
 
 
 def calling_place(depth: int) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from pytest_httpserve.errors import RequestError
 from pytest_httpserve.server.connection import Connection, FileSource, Reader, Writer
 from pytest_httpserve.server.dates import http_date
-from pytest_httpserve.wire.framing import Framing
+from pytest_httpserve.wire.framing import NO_BODY, Framing
 from pytest_httpserve.wire.grammar import DEFAULT_LIMITS, Limits
 from pytest_httpserve.wire.head import Version
 from pytest_httpserve.wire.headers import Headers
@@ -36,6 +36,8 @@ ERROR_PAGE = """\
 
 # RFC 9112 section 2.2: a server should ignore at least one empty line before the request line.
 _MOST_EMPTY_LINES = 8
+# What is wrong with a request may quote it; so much of that is sent back.
+_MOST_TEXT = 300
 _CONTROL_CHARACTERS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))} | {ord("\\"): r"\\"}
 _MONTHS = (None, "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -94,7 +96,7 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
     _headers_buffer: list[bytes]
     _fields: Headers  # the headers as the wire has them
     _version: Version = (1, 1)
-    _framing: Framing  # of the request's body
+    _framing: Framing = NO_BODY  # of the request's body
     _target: str  # as it was sent: path has lost the second of two slashes at its beginning
     _status: int | None = None  # of the final response, once it is given
     _declared: int | None = None  # the Content-Length of the response
@@ -290,8 +292,13 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
     def refuse_request(self, error: RequestError) -> None:
         """Answer a request that cannot be served as it was sent; the connection ends with it."""
         if self._status is None:
+            text = str(error)
+            text = text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]}... ({len(text)} characters)"
             with contextlib.suppress(OSError):  # the client may have gone, too
-                self.send_error(error.status, error.reason, str(error))
+                if error.status == HTTPStatus.BAD_REQUEST:
+                    self.send_error(error.status, text)  # overrides with two parameters are in use
+                else:
+                    self.send_error(error.status, error.reason, text)
         self.close_connection = self._linger = True
 
     def _client_failed(self, error: OSError) -> None:

@@ -75,29 +75,35 @@ def accepted_codings(headers: RequestHeaders) -> list[str]:
     """Those of CODINGS that the client takes, the one it likes best first (RFC 9110 section 12.5.3)."""
     weights: dict[str, float] = {}
     for element in (headers.get("Accept-Encoding") or "").split(","):
-        name, _, parameter = element.partition(";")
-        weights[name.strip().lower()] = _weight(parameter)
+        name, *parameters = element.split(";")
+        weights[name.strip().lower()] = _weight(parameters)
     rest = weights.get("*", 0.0)
     wanted = {coding: weights.get(coding, rest) for coding in CODINGS}
-    return sorted((coding for coding in CODINGS if wanted[coding] > 0), key=lambda coding: -wanted[coding])
+    least = weights.get("identity", 0.0)  # a client may like the file as it is better
+    return sorted(
+        (coding for coding in CODINGS if wanted[coding] > 0 and wanted[coding] >= least),
+        key=lambda coding: -wanted[coding],
+    )
 
 
-def _weight(parameter: str) -> float:
-    name, _, value = parameter.partition("=")
-    if name.strip().lower() != "q":
-        return 1.0
-    try:
-        return float(value)
-    except ValueError:
-        return 0.0
+def _weight(parameters: list[str]) -> float:
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "q":
+            try:
+                return float(value)
+            except ValueError:
+                return 0.0
+    return 1.0
 
 
-def matching_headers(patterns: Mapping[str, Mapping[str, str]], path: str) -> dict[str, str]:
-    """The headers of all patterns that ``path`` matches; of two for the same name, the later pattern's."""
+def matching_headers(patterns: Mapping[str, Mapping[str, str]], path: str) -> dict[str, tuple[str, str]]:
+    """The headers of all patterns that ``path`` matches, by their names in small letters; of two for the same name, the
+    later pattern's. A slash at the beginning of a pattern means nothing."""
     from fnmatch import fnmatchcase
 
-    found: dict[str, str] = {}
+    found: dict[str, tuple[str, str]] = {}
     for pattern, headers in patterns.items():
-        if fnmatchcase(path, pattern):
-            found.update(headers)
+        if fnmatchcase(path, pattern.removeprefix("/")):
+            found |= {name.lower(): (name, value) for name, value in headers.items()}
     return found

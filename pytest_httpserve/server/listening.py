@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Self
 
 from pytest_httpserve.server.connection import Connection
@@ -61,12 +61,35 @@ class ListeningServer(socketserver.TCPServer):
         ``poll_interval`` (seconds) is how often ``service_actions`` is called, and matters only to a subclass that
         defines it; a shutdown never waits for it.
         """
+        with self._wakeable() as wake:
+            if not self._stop_asked:  # else the listener may be closed by now
+                self._serve(wake, poll_interval)
+
+    def handle_request(self) -> None:
+        """Serve one connection, or call ``handle_timeout`` when none comes within ``timeout`` seconds.
+
+        ``shutdown`` and ``server_close`` end the wait.
+        """
+        with self._wakeable() as wake:
+            if self._stop_asked:
+                return
+            limits = [limit for limit in (self.socket.gettimeout(), self.timeout) if limit is not None]
+            ready = _readiness(self.fileno(), wake.fileno())(min(limits, default=None))
+            if self._stop_asked:
+                return
+            if ready:
+                self._handle_request_noblock()  # type: ignore[attr-defined]  # typeshed leaves it out
+            else:
+                self.handle_timeout()
+
+    @contextlib.contextmanager
+    def _wakeable(self) -> Iterator[_Wake]:
+        """While this thread serves: what another one ends its wait with."""
         wake = _Wake()
         with self._changed:
             self._wake, self._serving = wake, threading.current_thread()
         try:
-            if not self._stop_asked:  # else the listener may be closed by now
-                self._serve(wake, poll_interval)
+            yield wake
         finally:
             with self._changed:
                 self._stop_asked, self._wake, self._serving = False, None, None
@@ -156,10 +179,12 @@ class ListeningServer(socketserver.TCPServer):
             self._ask_to_stop()
         for connection in list(self.connections.values()):
             connection.close_when_idle()
+        started = time.monotonic()
         # The loop must not be left with a closed listener.
         self._wait(lambda: self._serving in (None, me), self.grace)
         super().server_close()
-        if self._wait(lambda: not self._others(), self.grace):
+        left = None if self.grace is None else self.grace - (time.monotonic() - started)
+        if self._wait(lambda: not self._others(), left):
             return
         for connection in self._others():
             connection.abort()

@@ -43,7 +43,8 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
     A directory is answered by the first of ``index_pages`` in it, else by a listing. Types come from
     ``extensions_map``, then from ``mimetypes``, else it is ``default_content_type``. Files have ``ETag`` and
     ``Last-Modified``; conditional requests (RFC 9110 section 13) and ranges (section 14) are answered.
-    ``extra_response_headers`` (pairs) go out with what was found, but for those that the server sends itself.
+    ``extra_response_headers`` (pairs, also an argument) go out with files and listings (200, 206), but for those that
+    the server sends itself.
 
     Nothing outside the directory is served. A symbolic link that leads out of it is refused with 403.
 
@@ -53,7 +54,8 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
     - ``hidden = False``: names that begin with a dot are not found, and not listed.
     - ``follow_outside = True``: symbolic links are followed wherever they lead.
     - ``response_headers``: a mapping of headers for all that is found, in place of those of the same name;
-      ``headers_for``: the same by pattern, as in ``{"*.js": {"Cache-Control": "no-cache"}}``.
+      ``headers_for``: the same by pattern, as in ``{"*.js": {"Cache-Control": "no-cache"}}``. A pattern (``fnmatch``)
+      is for whole paths beneath ``directory``, and its asterisk takes slashes, too.
     - ``precompressed = True``: ``app.js.br``, ``.zst`` or ``.gz`` goes out for ``app.js`` to a client that takes it.
     - ``fallback``: the page for a path that is not found and whose last name has no dot (single-page applications).
     - ``cors``: True for any origin, or one origin; preflight requests are answered, too.
@@ -82,8 +84,16 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
     directory: str
 
     # The arguments are those of socketserver's handlers, whatever they are.
-    def __init__(self, *args: Any, directory: str | os.PathLike[str] | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        directory: str | os.PathLike[str] | None = None,
+        extra_response_headers: Iterable[tuple[str, str]] | None = None,
+        **kwargs: Any,
+    ) -> None:
         self.directory = os.fspath(directory) if directory is not None else os.getcwd()
+        if extra_response_headers is not None:
+            self.extra_response_headers = extra_response_headers
         super().__init__(*args, **kwargs)
 
     def do_GET(self) -> None:
@@ -138,7 +148,7 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
         Returns what the body is to be read from, which the caller closes; None if the answer has been given whole.
         """
         path = self.translate_path(self.path)
-        if self._leads_out(path):
+        if self._is_shown(path) and self._leads_out(path):
             self.send_error(HTTPStatus.FORBIDDEN, explain="A symbolic link here leads out of the served directory.")
             return None
         if os.path.isdir(path) and self._is_shown(path):
@@ -150,9 +160,9 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
                 return self._send_listing(path)
             path = index
         file = self._open(path)
-        if file is None and self.fallback is not None and "." not in posixpath.basename(path):
+        if file is None and self.fallback is not None and "." not in posixpath.basename(path.rstrip("/")):
             path = os.path.join(self.directory, self.fallback)
-            file = self._open(path)
+            file = self._open(path) if not self._leads_out(path) else None
         if file is None:
             self.send_error(HTTPStatus.NOT_FOUND, "File not found")
             return None
@@ -229,7 +239,8 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
 
     def _send_file_head(self, file: io.BufferedReader, path: str) -> IO[bytes] | FileParts | None:
         """Choose the representation, evaluate the conditions, then the range (RFC 9110 section 13.2.2)."""
-        about = {"Content-Type": self.guess_type(path)}
+        own = self._own_fields(path)
+        about = {"Content-Type": own["content-type"][1] if "content-type" in own else self.guess_type(path)}
         body: IO[bytes] | FileParts | None = None
         try:
             if self.precompressed:
@@ -261,7 +272,9 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
     ) -> IO[bytes] | FileParts | None:
         status = os.fstat(file.fileno())
         size = status.st_size
-        validators = Validators(f'"{status.st_mtime_ns:x}-{size:x}"', int(status.st_mtime))
+        # Neighbours made together can have the same time and size.
+        coding = f"-{about['Content-Encoding']}" if "Content-Encoding" in about else ""
+        validators = Validators(f'"{status.st_mtime_ns:x}-{size:x}{coding}"', int(status.st_mtime))
         about |= {"Last-Modified": self.date_time_string(status.st_mtime), "ETag": validators.etag}
         asked = self._request_headers()
         verdict = evaluate(asked, validators, any_matches=self.strict)
@@ -299,21 +312,26 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
 
     def _send_fields(self, status: HTTPStatus, fields: Mapping[str, str], path: str = "") -> None:
         """Send a whole head: these fields, and those that the options of the class add or replace."""
-        own = dict(self.response_headers)
-        if self.headers_for and path:
-            own |= matching_headers(self.headers_for, "/".join(self._names_below(path)))
-        replaced = {name.lower() for name in own}
-        sent = {"server", "date", *replaced, *(name.lower() for name in fields)}
+        own = self._own_fields(path)
+        if status == HTTPStatus.PARTIAL_CONTENT:
+            own.pop("content-type", None)  # it has gone into the fields, or into each of the parts
+        taken = {"server", "date", *own, *(name.lower() for name in fields)}
+        extra = self.extra_response_headers if status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT) else ()
         self.send_response(status)
-        for name, value in fields.items():
-            if name.lower() not in replaced:
-                self.send_header(name, value)
         for name, value in (
-            *own.items(),
-            *(pair for pair in self.extra_response_headers if pair[0].lower() not in sent),
+            *(field for field in fields.items() if field[0].lower() not in own),
+            *own.values(),
+            *(field for field in extra if field[0].lower() not in taken),
         ):
             self.send_header(name, value)
         self.end_headers()
+
+    def _own_fields(self, path: str) -> dict[str, tuple[str, str]]:
+        """The fields that the options of the class give what is at ``path``, by their names in small letters."""
+        own = {name.lower(): (name, value) for name, value in self.response_headers.items()}
+        if self.headers_for and path:
+            own |= matching_headers(self.headers_for, "/".join(self._names_below(path)))
+        return own
 
     def _redirect_to_slash(self) -> None:
         # base has made one slash of several at the beginning: the answer stays on this host. To browsers, a backslash

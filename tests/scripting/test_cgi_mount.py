@@ -41,7 +41,7 @@ def request(server: HTTPServe, path: str, method: str = "GET", **more: Any) -> r
 
 
 def variables(server: HTTPServe, path: str) -> dict[str, str]:
-    return dict(line.split("=", 1) for line in request(server, path).text.splitlines() if "=" in line)
+    return dict(line.split("=", 1) for line in request(server, path).content.decode().splitlines() if "=" in line)
 
 
 # Running

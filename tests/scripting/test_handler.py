@@ -28,7 +28,11 @@ def test_the_404_says_what_there_is(server: HTTPServe, tmp_path: Path) -> None:
 
     assert requests.get(server.url_for("/nowhere"), timeout=10).text == (
         "nothing answers GET /nowhere\n"
-        f"  route POST /nowhere, written at {route.place}\n"
+        f"  the route POST /nowhere ({route.place})\n"
+        "    ✗ method\n"
+        "        expected: 'POST'\n"
+        "        got:      'GET'\n"
+        "    ✓ path: /nowhere\n"
         f"  {tmp_path} is served beneath /files\n"
     )
 
@@ -37,7 +41,7 @@ def test_a_route_without_a_response_is_named(server: HTTPServe) -> None:
     route = server.on("GET", "/a")
     answer = requests.get(server.url_for("/a"), timeout=10)
 
-    first_line = f"the route for GET /a, written at {route.place}, was given no response\n"
+    first_line = f"the route GET /a ({route.place}) takes GET /a, but was given no response: add .respond(...) to it\n"
     assert answer.status_code == 404
     assert answer.text.startswith(first_line)
     assert server.failures[0].startswith(first_line)

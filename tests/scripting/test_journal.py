@@ -6,12 +6,12 @@ from pathlib import Path
 import requests
 
 from pytest_httpserve import Exchange, HTTPServe, Request
-from pytest_httpserve.scripting.journal import Answer, Journal
+from pytest_httpserve.scripting.journal import Answer, Journal, Transcript
 from pytest_httpserve.wire.headers import Headers
 
 
 def exchange(target: str = "/a") -> Exchange:
-    return Exchange(Request("GET", target, Headers(), (1, 1), ("127.0.0.1", 50000)))
+    return Exchange(Request("GET", target, Headers(), (1, 1), ("127.0.0.1", 50000)), Transcript())
 
 
 def test_an_exchange_reads_as_request_and_status() -> None:

@@ -105,8 +105,10 @@ def test_only_a_large_body_takes_a_file() -> None:
     before = open_descriptors()
 
     small = Body(io.BytesIO(bytes(BODY_IN_MEMORY_BYTES)).read)
+    small.load()
     assert open_descriptors() == before, "a body of a mebibyte was put into a file"
     large = Body(io.BytesIO(bytes(BODY_IN_MEMORY_BYTES + 1)).read)
+    large.load()
     assert open_descriptors() == before + 1, "a larger body is not in a file of its own"
     del small, large
     assert open_descriptors() == before, "the file outlives the body"
@@ -116,6 +118,7 @@ def test_a_large_body_that_is_forgotten_leaves_no_open_file_to_warn_of() -> None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         body = Body(io.BytesIO(bytes(BODY_IN_MEMORY_BYTES + 1)).read)
+        body.load()
         holder: list[object] = [body]
         holder.append(holder)  # only the garbage collector ends a cycle
         del body, holder
@@ -133,7 +136,7 @@ def test_reading_that_breaks_off_leaves_no_open_file_to_warn_of() -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         with pytest.raises(pytest.fail.Exception, match="the client has gone"):
-            Body(read)
+            Body(read).load()
         gc.collect()
 
     assert not [str(one.message) for one in caught if one.category is ResourceWarning]

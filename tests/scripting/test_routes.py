@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from pytest_httpserve import Exchange, HTTPServe, Request, Route
+from pytest_httpserve import Exchange, HTTPServe, Request, Response, Route, match
 from pytest_httpserve.errors import UsageError
+from pytest_httpserve.scripting.journal import Transcript
 from pytest_httpserve.wire.headers import Headers
 
 Say = Callable[[HTTPServe, str | bytes], bytes]
@@ -93,25 +94,25 @@ def test_a_route_takes_precedence_over_a_directory(server: HTTPServe, tmp_path: 
 
 @pytest.mark.parametrize("method", ["", "GET ", "G ET", "GET\n", "GÉT", None, 5, b"GET"])
 def test_what_is_no_method_is_refused(method: str) -> None:
-    with pytest.raises(UsageError, match=r"^a method is a word such as GET, not "):
-        Route(method, "/a", "here:1")
+    with pytest.raises(UsageError, match=r"^a method is a word such as GET, or '\*' for any, not "):
+        match(method, "/a")
 
 
 def test_a_method_in_small_letters_is_refused_with_a_hint() -> None:
     with pytest.raises(UsageError, match=r"methods are case-sensitive, and 'get' is none that is in use: 'GET'\?"):
-        Route("get", "/a", "here:1")
+        match("get", "/a")
 
 
-@pytest.mark.parametrize("path", ["", "a", "http://127.0.0.1/a", "*", None, b"/a"])
+@pytest.mark.parametrize("path", ["", "a", "http://127.0.0.1/a", "**", None, b"/a"])
 def test_a_path_that_begins_without_a_slash_is_refused(path: str) -> None:
-    with pytest.raises(UsageError, match=r"^a path begins with a slash; .* does not$"):
-        Route("GET", path, "here:1")
+    with pytest.raises(UsageError, match=r"^a path begins with a slash, or is a compiled pattern, or '\*'; .* is none of these$"):
+        match("GET", path)
 
 
 @pytest.mark.parametrize("path", ["/a?b=c", "/a#b"])
 def test_a_path_with_a_query_or_a_fragment_is_refused(path: str) -> None:
-    with pytest.raises(UsageError, match=r"^a path ends before \? and #; .* has one of them$"):
-        Route("GET", path, "here:1")
+    with pytest.raises(UsageError, match=r"^a path ends before \? and #; .* has one of them \(a query is given by query=\)$"):
+        match("GET", path)
 
 
 def test_a_route_knows_where_it_was_written(server: HTTPServe) -> None:
@@ -160,7 +161,7 @@ def frequent_switches() -> Iterator[None]:
 
 @pytest.mark.usefixtures("frequent_switches")
 def test_each_response_goes_to_one_call_however_many_come_at_once() -> None:
-    route = Route("GET", "/a", "here:1")
+    route = Route(match("GET", "/a"), "here:1")
     for status in range(200, 600):
         route.respond(status, reason="")
     taken: list[int] = []
@@ -169,8 +170,8 @@ def test_each_response_goes_to_one_call_however_many_come_at_once() -> None:
     def call() -> None:
         start.wait(10)
         for _ in range(50):
-            response = route.take(Exchange(Request("GET", "/a", Headers(), (1, 1), ("127.0.0.1", 50000))))
-            assert response is not None
+            response = route.take(Exchange(Request("GET", "/a", Headers(), (1, 1), ("127.0.0.1", 50000)), Transcript()))
+            assert isinstance(response, Response)
             taken.append(response.status)
 
     threads = [threading.Thread(target=call) for _ in range(8)]

@@ -456,10 +456,24 @@ def test_a_body_that_outgrows_its_limit_while_a_handler_reads_it_is_answered_wit
     assert client.answer().status == 413
 
 
-def test_what_is_wrong_with_a_request_is_said_on_the_page(serve: Serve, connect: Connect) -> None:
+def test_what_is_wrong_with_a_request_is_said_in_the_reason_and_on_the_page(serve: Serve, connect: Connect) -> None:
     answer = connect(serve(Strict)).get("/", "X : y")
-    assert (answer.status, answer.reason) == (400, "Bad Request")
+    assert (answer.status, answer.reason) == (400, "there is a blank between a header's name and its colon: 'X : y'")
     assert b"there is a blank between a header's name and its colon" in answer.body
+
+
+def test_what_is_quoted_of_a_long_request_is_cut(serve: Serve, connect: Connect) -> None:
+    answer = connect(serve(Strict)).get("/", "X" * 10_000)
+    assert answer.status == 400
+    assert len(answer.reason) < 1_000, "the client gets its whole line back"
+
+
+def test_a_refusal_reaches_an_override_of_send_error_with_two_parameters(serve: Serve, connect: Connect) -> None:
+    class Terse(Strict):
+        def send_error(self, code: int, message: str | None = None) -> None:  # type: ignore[override]  # as some do
+            super().send_error(code, f"sorry: {message}")
+
+    assert connect(serve(Terse)).get("/", "X : y").reason.startswith("sorry: there is a blank")
 
 
 # 100-continue

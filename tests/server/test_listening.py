@@ -468,6 +468,41 @@ def test_handle_request_serves_one_connection(serve: Serve, connect: Connect) ->
     server.server_close()
 
 
+def test_handle_request_is_woken_by_a_close_of_the_server() -> None:
+    server = HTTPServer(("127.0.0.1", 0), Hello)
+    waiting = in_thread(server.handle_request)
+    server.server_close()
+    assert ends(waiting), "handle_request waits on, with nobody left to come"
+
+
+def test_a_serial_server_with_a_hanging_handler_is_given_its_grace_once() -> None:
+    let_go = threading.Event()
+    entered = threading.Event()
+    waits: list[float | None] = []
+
+    class Hanging(Hello):
+        def do_GET(self) -> None:
+            entered.set()
+            let_go.wait(PATIENCE)
+
+    class Noting(HTTPServer):
+        grace = 0.05
+
+        def _wait(self, condition: Callable[[], bool], seconds: float | None) -> bool:
+            waits.append(seconds)
+            return super()._wait(condition, seconds)
+
+    server = Noting(("127.0.0.1", 0), Hanging)
+    serving = in_thread(server.serve_forever)
+    with socket.create_connection(server.server_address[:2], PATIENCE) as client:
+        client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        assert entered.wait(PATIENCE)
+        server.server_close()
+        let_go.set()
+    assert ends(serving)
+    assert waits[1] is not None and waits[1] <= 0.0, "the second wait begins with a grace of its own"
+
+
 def test_handle_request_calls_handle_timeout_when_no_one_comes(serve: Serve) -> None:
     calls: list[str] = []
 
