@@ -13,8 +13,10 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pytest_httpserve.errors import RequestError
-from pytest_httpserve.server.connection import Connection, FileSource, Reader, Writer
+from pytest_httpserve.server.connection import Connection
 from pytest_httpserve.server.dates import http_date
+from pytest_httpserve.server.reader import FileSource, Reader
+from pytest_httpserve.server.writer import Writer
 from pytest_httpserve.wire.framing import NO_BODY, Framing
 from pytest_httpserve.wire.grammar import DEFAULT_LIMITS, Limits
 from pytest_httpserve.wire.head import Version

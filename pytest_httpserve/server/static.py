@@ -26,9 +26,9 @@ from pytest_httpserve.server.conditions import (
     matching_headers,
     wanted_ranges,
 )
-from pytest_httpserve.server.connection import Writer
 from pytest_httpserve.server.directory_page import directory_page, listed
 from pytest_httpserve.server.ranges import FileParts, content_range, multipart, single_part
+from pytest_httpserve.server.writer import Writer
 from pytest_httpserve.wire import grammar
 
 # A file up to this size leaves in one write with its head; a larger one goes out by sendfile.

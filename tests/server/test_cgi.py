@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
-import select
 import shutil
+import ssl
 import stat
 import subprocess
 import sys
@@ -19,8 +20,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 
 import pytest_httpserve.server
-from pytest_httpserve.server import CGIHTTPRequestHandler, HTTPServer
+from pytest_httpserve.server import CGIHTTPRequestHandler, HTTPServer, ThreadingHTTPServer, ThreadingHTTPSServer
 from pytest_httpserve.server.cgi import MOST_LOCAL_REDIRECTS
+from pytest_httpserve.tls import CertificateAuthority
+
+from ..lifeline import Cue, Lifeline
 
 if TYPE_CHECKING:
     from tests.server.conftest import Answer, Client, Serve
@@ -53,11 +57,7 @@ class Site:
         """A shell script."""
         return self.file(path, f"#!/bin/sh\n{commands}\n", 0o755)
 
-    def fifo(self, path: str = "fifo") -> Path:
-        os.mkfifo(self.root / path)
-        return self.root / path
-
-    def serve(self, **attributes: Any) -> HTTPServer:
+    def serve(self, *, server_class: Any = ThreadingHTTPServer, **attributes: Any) -> HTTPServer:
         """A server whose handler class has these attributes."""
         log = self.log
 
@@ -69,7 +69,7 @@ class Site:
                 log.append(format % args)
 
         handler = type("Handler", (Handler,), attributes)
-        self._server = self._serve(partial(handler, directory=self.root))
+        self._server = self._serve(partial(handler, directory=self.root), server_class)
         return self._server
 
     def client(self, **attributes: Any) -> Client:
@@ -96,38 +96,18 @@ def site(tmp_path: Path, serve: Serve, connect: Callable[[HTTPServer], Client]) 
     return Site(tmp_path / "site", serve, connect)
 
 
-class Lifeline:
-    """A FIFO whose writing end the processes of a script hold while they live."""
-
-    def __init__(self, fifo: Path) -> None:
-        os.mkfifo(fifo)
-        self._fifo = fifo
-        self._descriptor = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
-        # In a script: take hold of it, and say so. Processes that it starts from then on hold it, too.
-        self.hold = f"exec 3>{fifo}; echo >&3"
-
-    def wait_for_the_start(self) -> None:
-        assert self._read(), "the script has ended"
-
-    def wait_for_the_end(self) -> None:
-        # Without this, the end of a script that was killed before it took hold could not be seen.
-        os.close(os.open(self._fifo, os.O_WRONLY | os.O_NONBLOCK))
-        while self._read():
-            pass
-
-    def _read(self) -> bytes:
-        assert select.select([self._descriptor], [], [], PATIENCE)[0], "a process of the script lives on, and is silent"
-        return os.read(self._descriptor, 100)
-
-    def close(self) -> None:
-        os.close(self._descriptor)
-
-
 @pytest.fixture
 def lifeline(tmp_path: Path) -> Iterator[Lifeline]:
     lifeline = Lifeline(tmp_path / "lifeline")
     yield lifeline
     lifeline.close()
+
+
+@pytest.fixture
+def cue(tmp_path: Path) -> Iterator[Cue]:
+    cue = Cue(tmp_path / "cue")
+    yield cue
+    cue.close()
 
 
 # Running
@@ -386,6 +366,22 @@ def test_variables_of_the_test(site: Site) -> None:
     assert (seen["GIT_PROJECT_ROOT"], seen["REMOTE_USER"]) == ("/srv", "ada")
 
 
+def test_over_tls_a_script_is_told_so(site: Site, tmp_path: Path, serve: Serve) -> None:
+    authority = CertificateAuthority()
+    certificate = tmp_path / "certificate.pem"
+    certificate.write_bytes(authority.issue("127.0.0.1").pem)
+    site.script('printf "Content-Type: text/plain\\n\\n$HTTPS "; cat')
+    server = site.serve(server_class=partial(ThreadingHTTPSServer, certfile=certificate))
+    context = ssl.create_default_context(cadata=authority.pem.decode())
+    body = "more than one TLS record" * 10_000
+
+    connection = http.client.HTTPSConnection("127.0.0.1", server.server_port, context=context, timeout=PATIENCE)
+    with contextlib.closing(connection):
+        for _ in range(2):
+            connection.request("POST", "/cgi-bin/x.sh", body)
+            assert connection.getresponse().read().decode() == f"on {body}"
+
+
 # Request bodies
 
 
@@ -466,25 +462,23 @@ def output(site: Site, head: str, body: str = "", **attributes: Any) -> Client:
     return site.client(**attributes)
 
 
-def test_output_is_streamed(site: Site) -> None:
-    fifo = site.fifo()
-    site.script(f"printf 'Content-Type: text/plain\\n\\none'; read word <{fifo}; printf $word")
+def test_output_is_streamed(site: Site, cue: Cue) -> None:
+    site.script(f"printf 'Content-Type: text/plain\\n\\none'; {cue.wait}; printf $cue")
     client = site.client()
     begin(client)
 
     assert client.until(b"\r\none\r\n").endswith(b"\r\n3\r\none\r\n")
-    fifo.write_text("two\n")
+    cue.give("two")
     assert client.until(b"0\r\n\r\n") == b"3\r\ntwo\r\n0\r\n\r\n"
 
 
-def test_a_head_is_not_held_back_for_its_body(site: Site) -> None:
-    fifo = site.fifo()
-    site.script(f"printf 'Content-Type: text/plain\\n\\n'; cat {fifo}")
+def test_a_head_is_not_held_back_for_its_body(site: Site, cue: Cue) -> None:
+    site.script(f"printf 'Content-Type: text/plain\\n\\n'; {cue.wait}; printf $cue")
     client = site.client()
     begin(client)
 
     assert client.until(b"\r\n\r\n").startswith(b"HTTP/1.1 200 OK\r\n")
-    fifo.write_text("body")
+    cue.give("body")
     assert client.until(b"0\r\n\r\n") == b"4\r\nbody\r\n0\r\n\r\n"
 
 
@@ -755,7 +749,7 @@ def test_what_is_no_script_does_not_run(site: Site, method: str, target: str, st
     (site.root / "cgi-bin/out.sh").symlink_to(outside / "outside.sh")
     (site.root / "cgi-bin/out").symlink_to(outside)
     (site.root / "cgi-bin/dangling").symlink_to(outside / "nothing")
-    site.fifo("cgi-bin/fifo")
+    os.mkfifo(site.root / "cgi-bin/fifo")
 
     assert site.client().request(method, target).status == status
 
@@ -926,28 +920,25 @@ def test_a_script_that_has_answered_but_does_not_end_is_killed(site: Site, lifel
 
 @pytest.mark.parametrize("has_pidfd", [True, False])
 def test_a_script_may_close_its_output_before_it_ends(
-    site: Site, has_pidfd: bool, monkeypatch: pytest.MonkeyPatch
+    site: Site, has_pidfd: bool, cue: Cue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not has_pidfd:
         monkeypatch.delattr(os, "pidfd_open", raising=False)
-    fifo = site.fifo()
-    site.script(f"{HELLO}; exec >&-; read word <{fifo}; echo $word >&2; exit 3")
+    site.script(f"{HELLO}; exec >&-; {cue.wait}; echo $cue >&2; exit 3")
     client = site.client()
     begin(client)
     client.until(b"hello\n")
-    fifo.write_text("late\n")
+    cue.give("late")
 
     assert client.until(b"0\r\n\r\n")
     assert site.log[-2:] == ["/cgi-bin/x.sh: late", "/cgi-bin/x.sh: ended with exit status 3"]
 
 
-def test_a_process_that_a_script_leaves_behind_keeps_no_one_waiting(site: Site) -> None:
-    fifo = site.fifo()
-    site.script(f"cat {fifo} >/dev/null & {HELLO}")
-    try:
-        assert site.get().body == b"hello\n"  # though stderr is still open
-    finally:
-        fifo.write_text("that is all\n")
+def test_a_process_that_a_script_leaves_behind_keeps_no_one_waiting(site: Site, cue: Cue) -> None:
+    site.script(f"{{ {cue.wait}; }} >/dev/null & {HELLO}")
+
+    assert site.get().body == b"hello\n"  # though stderr is still open
+    cue.give("end")
 
 
 BEGINNINGS = pytest.mark.parametrize("head", ["", "printf 'Content-Type: x/y\\n\\nbody';"], ids=["silent", "answering"])

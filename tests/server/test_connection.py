@@ -13,7 +13,7 @@ import pytest
 
 from pytest_httpserve.errors import RequestError
 from pytest_httpserve.server import BaseHTTPRequestHandler, HTTPServer, SimpleHTTPRequestHandler
-from pytest_httpserve.server.connection import DRAIN_BYTES, FileSource, Reader
+from pytest_httpserve.server.reader import DRAIN_BYTES, FileSource, Reader
 from pytest_httpserve.wire import CHUNKED, NO_BODY, Framing
 
 if TYPE_CHECKING:

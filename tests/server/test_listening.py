@@ -494,7 +494,7 @@ def test_a_serial_server_with_a_hanging_handler_is_given_its_grace_once() -> Non
 
     server = Noting(("127.0.0.1", 0), Hanging)
     serving = in_thread(server.serve_forever)
-    with socket.create_connection(server.server_address[:2], PATIENCE) as client:
+    with socket.create_connection(("127.0.0.1", server.server_port), PATIENCE) as client:
         client.sendall(b"GET / HTTP/1.0\r\n\r\n")
         assert entered.wait(PATIENCE)
         server.server_close()
