@@ -6,6 +6,7 @@ Nothing but pytest is imported until a test asks for a server.
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +18,16 @@ if TYPE_CHECKING:
 
 DEFAULT_HOST = "127.0.0.1"
 
+_LATE = "after the test: "  # what came up when it had been checked
+
 # The kinds of failures, as pytest_httpserve.scripting.journal has them; that is not imported before it is needed.
 _KINDS = ("unanswered", "errors", "expectations")
 
 _SERVERS = pytest.StashKey["list[HTTPServe]"]()
+_BEGAN = pytest.StashKey[float]()
+
+# Markers that mount something on the httpserve fixture, with the prefix where they do so if they do not say.
+_MOUNTING = {"serve_dir": "/", "serve_cgi": "/cgi-bin"}
 
 _MARKERS = (
     'serve_dir(path, *, at="/", index=None, listing=True, headers=None, ...): the httpserve fixture serves the '
@@ -67,23 +74,27 @@ def _ignored_by(config: pytest.Config) -> list[tuple[str, list[str]]]:
     return [("httpserve_ignore = ", config.getini("httpserve_ignore"))]
 
 
-def _checks(node: pytest.Item) -> dict[str, Any]:
-    """``strict`` and ``ignore`` for the servers of a test: by its closest marker, else by option or ini."""
-    config = node.config
+def _session_checks(config: pytest.Config) -> dict[str, Any]:
+    """``strict`` and ``ignore`` for the servers of a session, by option or ini."""
     strict = config.getoption("--httpserve-strict")
-    checks: dict[str, Any] = {
+    return {
         "strict": config.getini("httpserve_strict") if strict is None else strict,
         "ignore": tuple(kind for _, kinds in _ignored_by(config) for kind in kinds),
     }
+
+
+def _checks(node: pytest.Item) -> dict[str, Any]:
+    """``strict`` and ``ignore`` for the servers of a test: by option or ini, and by its closest marker."""
+    checks = _session_checks(node.config)
     marker = node.get_closest_marker("serve_checks")
     if marker is None:
         return checks
     unknown = marker.kwargs.keys() - checks.keys()
     ignore = marker.kwargs.get("ignore", ())
-    ignore = (ignore,) if isinstance(ignore, str) else tuple(ignore)
+    ignore = tuple(ignore) if isinstance(ignore, list | tuple | set | frozenset) else (ignore,)
     if marker.args or unknown or any(kind not in _KINDS for kind in ignore):
         pytest.fail(
-            f"@pytest.mark.serve_checks takes ignore=, of {', '.join(_KINDS)}, and strict=; given were "
+            f"@pytest.mark.serve_checks takes ignore=, of {', '.join(_KINDS)}, and strict=; it was given "
             f"{', '.join([*map(repr, marker.args), *(f'{name}={value!r}' for name, value in marker.kwargs.items())])}",
             pytrace=False,
         )
@@ -130,9 +141,8 @@ def httpserve(request: pytest.FixtureRequest, _httpserve_workers: Workers) -> Ge
     nothing answers fails the test.
     """
     server = _make(request.node, _httpserve_workers)
-    for marker in reversed(list(request.node.iter_markers())):
-        if marker.name in ("serve_dir", "serve_cgi"):
-            _apply(server, marker)
+    for marker in _mounting_markers(request.node):
+        _apply(server, marker)
     _start(server, request.node)
     try:
         yield server
@@ -168,8 +178,16 @@ def httpserve_session(request: pytest.FixtureRequest, _httpserve_workers: Worker
     from pytest_httpserve.scripting.httpserve import HTTPServe
 
     config = request.config
-    with HTTPServe(host=_host(config), roots=[config.rootpath], workers=_httpserve_workers) as server:
+    server = HTTPServe(
+        host=_host(config), roots=[config.rootpath], workers=_httpserve_workers, **_session_checks(config)
+    ).start()
+    try:
         yield server
+    finally:
+        server.stop()
+    server.check_expectations()
+    if late := server.take_failures():
+        pytest.fail(_LATE + "\n".join(late), pytrace=False)
 
 
 def _make(node: pytest.Item, workers: Workers, **settings: Any) -> HTTPServe:
@@ -184,6 +202,18 @@ def _start(server: HTTPServe, node: pytest.Item) -> HTTPServe:
     server.start()
     node.stash.setdefault(_SERVERS, []).append(server)
     return server
+
+
+def _mounting_markers(node: pytest.Item) -> list[pytest.Mark]:
+    """The markers of a test that mount something, the closest last; for each prefix those of the closest node alone."""
+    owners: dict[str, object] = {}
+    markers = []
+    for owner, marker in node.iter_markers_with_node():
+        if marker.name in _MOUNTING:
+            at = marker.args[1] if len(marker.args) > 1 else marker.kwargs.get("at", _MOUNTING[marker.name])
+            if owners.setdefault(str(at).rstrip("/"), owner) is owner:
+                markers.append(marker)
+    return markers[::-1]
 
 
 def _apply(server: HTTPServe, marker: pytest.Mark) -> None:
@@ -202,43 +232,94 @@ def _end(node: pytest.Item, servers: list[HTTPServe]) -> None:
     """Stop the servers. What came up after the test's own check is not lost: it is an error of the teardown."""
     for server in servers:
         server.stop()
+    late = [failure for server in servers for failure in server.take_failures()]
+    if late:
+        _describe(node, "teardown")
+    for server in servers:
         node.stash[_SERVERS].remove(server)  # the node lives as long as the session, the server need not
         for exchange in server.exchanges:
             exchange.request.content.close()
-    late = [failure for server in servers for failure in server.take_failures()]
     if late:
-        pytest.fail("after the test: " + "\n".join(late), pytrace=False)
+        pytest.fail(_LATE + "\n".join(late), pytrace=False)
 
 
 # Checks
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    item.stash[_BEGAN] = time.monotonic()
+    # A test that is run again does not show what its earlier runs did.
+    item._report_sections[:] = [section for section in item._report_sections if section[1] != "httpserve"]
+    try:
+        result = yield
+        _check_markers(item)
+        return result
+    except BaseException as error:
+        __tracebackhide__ = True  # of that error, not of our own
+        _explain(item, error, "setup")
+        raise
+
+
+def _check_markers(item: pytest.Item) -> None:
+    """Refuse a marker on a test function that would do nothing, as the test has no server."""
+    for marker in item.own_markers:
+        if marker.name in _MOUNTING and "httpserve" not in getattr(item, "fixturenames", ()):
+            pytest.fail(
+                f"@pytest.mark.{marker.name}: this is for the server of the httpserve fixture, which the test does not "
+                'ask for: give it the argument httpserve, or mark it with @pytest.mark.usefixtures("httpserve")',
+                pytrace=False,
+            )
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     try:
         result = yield
-        for server in item.stash.get(_SERVERS, ()):
-            server.check_expectations()
     except BaseException as error:
-        _explain(item, error)
+        _check_expectations(item)
+        _explain(item, error, "call")
         raise
+    _check_expectations(item)
     # A unittest.TestCase does not raise: its item keeps the errors until they are reported.
     if kept := getattr(item, "_excinfo", None):
-        _explain(item, kept[0].value)
+        _explain(item, kept[0].value, "call")
         return result
     failures = _take_failures(item)
     if failures:
-        _describe(item)
+        _describe(item, "call")
         pytest.fail("\n".join(failures), pytrace=False)
     return result
 
 
-def _explain(item: pytest.Item, error: BaseException) -> None:
-    """Put what the servers say beneath a test's own error. A test that says it is skipped, or xfails, stays so."""
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    """The servers of the test have ended; what came up on those that run on is not left to the next test."""
+    try:
+        result = yield
+    except BaseException as error:
+        __tracebackhide__ = True  # of that error, not of our own
+        _explain(item, error, "teardown")
+        raise
     failures = _take_failures(item)
+    if failures:
+        _describe(item, "teardown")
+        pytest.fail(_LATE + "\n".join(failures), pytrace=False)
+    return result
+
+
+def _check_expectations(item: pytest.Item) -> None:
+    for server in item.stash.get(_SERVERS, ()):
+        server.check_expectations()
+
+
+def _explain(item: pytest.Item, error: BaseException, when: str) -> None:
+    """Put what the servers say beneath a test's own error. A test that says it is skipped, or xfails, stays so."""
+    said = str(error)
+    failures = [failure for failure in _take_failures(item) if failure.strip() not in said]
     if isinstance(error, pytest.skip.Exception | pytest.xfail.Exception):
         return
-    _describe(item)
+    _describe(item, when)
     if isinstance(error, pytest.fail.Exception) and not error.pytrace:
         error.msg = "\n".join([str(error.msg), *failures])  # shown without its notes
         return
@@ -257,7 +338,7 @@ def _take_failures(item: pytest.Item) -> list[str]:
     return [failure for server in _servers(item) for failure in server.take_failures()]
 
 
-def _describe(item: pytest.Item) -> None:
+def _describe(item: pytest.Item, when: str) -> None:
     """Show the exchanges of a failing test in a section of its report; with -v, their bytes, too."""
     servers = _servers(item)
     if not servers:
@@ -265,5 +346,11 @@ def _describe(item: pytest.Item) -> None:
     from pytest_httpserve.scripting.report import exchanges_section
 
     whole = item.config.get_verbosity() > 0
-    lines = [line for server in servers for line in exchanges_section(server.base_url, server.exchanges, whole=whole)]
-    item.add_report_section("call", "httpserve", "\n".join(lines))
+    began = item.stash.get(_BEGAN, 0.0)  # a server that runs for longer has seen other tests
+    lines = []
+    for server in servers:
+        exchanges = [exchange for exchange in server.exchanges if exchange.started >= began]
+        if exchanges or server in item.stash.get(_SERVERS, ()):
+            lines += exchanges_section(server.base_url, exchanges, whole=whole)
+    if lines:
+        item.add_report_section(when, "httpserve", "\n".join(lines))

@@ -15,6 +15,11 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 FAILS = "<!-- this test fails -->"
+# A block whose first line names another plugin, as a comment, is for that one.
+PLUGINS = {
+    "# pytest-httpserver": "pytest_httpserver.pytest_plugin",
+    "# pytest-localserver": "pytest_localserver.plugin",
+}
 
 _FENCE = re.compile(r"^(?P<fence>`{3,}|:{3,})(?P<language>.*)\n(?P<text>(?s:.*?))^(?P=fence)$", re.MULTILINE)
 
@@ -26,6 +31,15 @@ class Block:
     language: str
     text: str
     fails: bool
+
+    @property
+    def plugin(self) -> str:
+        return PLUGINS.get(self.text.partition("\n")[0], "pytest_httpserve.plugin")
+
+    @property
+    def lines(self) -> int:
+        """How many lines of code it has."""
+        return sum(bool(line.strip()) and line not in PLUGINS for line in self.text.splitlines())
 
     @property
     def where(self) -> str:
@@ -53,15 +67,13 @@ BLOCKS = [block for page in PAGES for block in blocks_of(page)]
     "block", [pytest.param(block, id=block.where) for block in BLOCKS if block.language == "python"]
 )
 def test_block_runs(block: Block, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    for folder in ("site", "downloads"):
+    for folder in ("site", "downloads", "scripts"):
         shutil.copytree(ROOT / "docs" / "examples" / folder, pytester.path / folder)
     if "def test_" in block.text:
         # Other plugins of this environment are not a reader's, and take longer to load than the test to run.
         monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
         pytester.makepyfile(test_block=block.text)
-        result = pytester.runpytest_subprocess(
-            "-p", "pytest_httpserve.plugin", "-W", "error", "--strict-markers", timeout=60
-        )
+        result = pytester.runpytest_subprocess("-p", block.plugin, "-W", "error", "--strict-markers", timeout=60)
         outcomes = result.parseoutcomes()
         assert set(outcomes) == ({"failed"} if block.fails else {"passed"}), f"{block.where} ended with {outcomes}"
     else:
@@ -75,6 +87,21 @@ def test_every_python_block_is_marked_as_such() -> None:
     known = {"python", "sh", "text", "toml", "{toctree}", "{literalinclude}", "{contents}", "{note}"}
     strange = [f"{block.where}: {block.language!r}" for block in BLOCKS if block.language.split(" ")[0] not in known]
     assert not strange
+
+
+def test_the_migration_page_counts_lines_as_they_are() -> None:
+    page = ROOT / "docs" / "migration.md"
+    source = page.read_text(encoding="utf-8")
+    said = {
+        name: (int(theirs), int(ours)) for name, theirs, ours in re.findall(r"\| (.+) \| (\d+) \| (\d+) \|", source)
+    }
+    counted: dict[str, list[int]] = {}
+    for block in blocks_of(page):
+        heading = re.findall(r"^##+ (.+)$", "\n".join(source.split("\n")[: block.line]), re.MULTILINE)[-1]
+        counted.setdefault(heading, []).append(block.lines)
+    assert said == {name: tuple(counted[name]) for name in said}
+    assert len(said) >= 8
+    assert all(ours < theirs for theirs, ours in said.values())
 
 
 def test_the_readme_has_exactly_two_commands() -> None:

@@ -62,7 +62,6 @@ def test_pip_installs_a_package_and_what_it_depends_on(httpserve: HTTPServe, tmp
     greeting = subprocess.check_output([sys.executable, target / "greet.py"], text=True, timeout=60)
     assert greeting.strip() == "HELLO"
 
-    print("served from the mirror:", *httpserve.exchanges, sep="\n")
     assert [exchange.request.target for exchange in httpserve.exchanges] == [
         "/simple/greet/",
         "/simple/greet/greet-1.0-py3-none-any.whl",
@@ -79,4 +78,3 @@ def test_pip_downloads_the_very_bytes(httpserve: HTTPServe, tmp_path: Path) -> N
     pip("download", "--index-url", httpserve.url_for("/pypi/"), "--no-cache-dir", "--no-deps", "-d", target, "shout")
 
     assert (target / wheel.name).read_bytes() == wheel.read_bytes()
-    print(*httpserve.exchanges, sep="\n")

@@ -30,8 +30,6 @@ def test_the_client_reads_a_user(httpserve: HTTPServe) -> None:
 
     assert Users(httpserve.base_url).name(7) == "Ada"
 
-    print(*httpserve.exchanges, sep="\n")
-
 
 def test_the_client_follows_what_creation_answers(httpserve: HTTPServe) -> None:
     httpserve.on("POST", "/users").respond(201, headers={"Location": "/users/8"})
@@ -41,13 +39,9 @@ def test_the_client_follows_what_creation_answers(httpserve: HTTPServe) -> None:
     assert users.add("Grace") == "/users/8"
     assert users.name(8) == "Grace"
 
-    print(*httpserve.exchanges, sep="\n")
-
 
 def test_the_client_reports_a_server_in_trouble(httpserve: HTTPServe) -> None:
     httpserve.on("GET", "/users/7").respond(503, text="back soon", headers={"Retry-After": "2"})
 
     with pytest.raises(requests.HTTPError, match="503"):
         Users(httpserve.base_url).name(7)
-
-    print(*httpserve.exchanges, sep="\n")

@@ -46,8 +46,6 @@ def test_no_link_of_the_site_is_dead(httpserve: HTTPServe) -> None:
     # "logs/" has no index page: the server lists it, and the crawler finds the files through the listing.
     assert httpserve.url_for("/logs/monday.txt") in seen
 
-    print(*httpserve.exchanges, sep="\n")
-
 
 @pytest.mark.serve_dir("site")
 @pytest.mark.serve_dir("downloads", at="/files", listing=False, headers={"Cache-Control": "no-store"})
@@ -58,5 +56,3 @@ def test_two_directories_on_one_server(httpserve: HTTPServe) -> None:
     assert page.status_code == almanac.status_code == 200
     assert "Cache-Control" not in page.headers
     assert almanac.headers["Cache-Control"] == "no-store"
-
-    print(*httpserve.exchanges, sep="\n")

@@ -1,24 +1,30 @@
 """Applications behind a prefix: handler classes written for ``http.server`` or for ours, and WSGI applications.
 
 Both get the one request in hand and write their response as they are used to; what passes here is read along, so that
-the journal knows the response and the connection is kept where it can be.
+the journal knows the response, and the connection is kept where it can be. A handler class lives in a world of its own:
+it sees paths without the prefix, and gets it put before those that it names in ``Location``.
 """
 
 from __future__ import annotations
 
 import functools
+import inspect
 import io
+import re
 import socketserver
-import sys
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_httpserve.errors import UsageError
+from pytest_httpserve.errors import RequestError, UsageError
+from pytest_httpserve.scripting.request import path_of
 from pytest_httpserve.wire.framing import (
-    CHUNKED,
+    NO_BODY,
+    UNTIL_CLOSE,
+    BodyDecoder,
     Framing,
+    body_decoder,
     encode_chunk,
     encode_last_chunk,
     keeps_alive,
@@ -29,10 +35,11 @@ from pytest_httpserve.wire.headers import Headers
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.handler import ScriptedHandler
-    from pytest_httpserve.server.connection import Reader
 
 HandlerClass = Callable[[Any, Any, Any], object]
 Application = Callable[..., Any]  # PEP 3333 leaves most types open
+
+_LOCATION = re.compile(rb"^location:[ \t]*(?=/(?!/))", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +55,9 @@ class HandlerMount:
 
     def serve(self, handler: ScriptedHandler, below: str) -> None:
         """Let a handler of the class answer the request, whose path beneath the prefix is ``below``."""
-        response = Outgoing(handler)
-        head = _head_with_path(handler, below)
-        self.handler_class(_OneRequest(head, handler.reader, response), handler.client_address, handler.server)
-        response.finish()
+        with Outgoing(handler, prefix=self.prefix) as response:
+            request = _OneRequest(_framed(handler, below), response)
+            _take_one(self.handler_class, request, handler.client_address, handler.server)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +75,10 @@ class WSGIMount:
         """Let the application answer the request, whose path beneath the prefix is ``below``."""
         from pytest_httpserve.scripting.gateway import Gateway
 
-        response = Outgoing(handler, chunk=handler.request_version == "HTTP/1.1")
-        Gateway(handler, response, _environ(handler, self.prefix, below)).run(self.application)
-        response.finish()
+        # Whoever asks for the prefix itself, without a slash behind it, asks for no path in the application.
+        path = "" if below == "/" and not path_of(handler.path).endswith("/") else below
+        with Outgoing(handler, chunk=handler.request_version != "HTTP/1.0") as response:
+            Gateway(handler, response, _environ(handler, self.prefix, path)).run(self.application)
 
 
 def application_mount(prefix: str, application: object) -> HandlerMount | WSGIMount:
@@ -84,6 +91,8 @@ def application_mount(prefix: str, application: object) -> HandlerMount | WSGIMo
         return HandlerMount(prefix, application)  # type: ignore[arg-type]  # it is callable, being a class or a partial
     if not callable(application):
         raise UsageError(f"mount() takes a handler class or a WSGI application, not {application!r}")
+    if any(map(inspect.iscoroutinefunction, (application, type(application).__call__))):
+        raise UsageError(f"mount() takes a WSGI application, and {application!r} is one for ASGI")
     return WSGIMount(prefix, application)
 
 
@@ -92,21 +101,55 @@ def _name(thing: object) -> str:
     return getattr(inner, "__qualname__", type(inner).__qualname__)
 
 
+def _take_one(handler_class: HandlerClass, *arguments: object) -> None:
+    """Let a handler of the class serve one request and leave.
+
+    It would go on with what follows on its connection, and that may be a body which it did not read.
+    """
+    keywords: dict[str, Any] = {}
+    wanted: Any = handler_class
+    if isinstance(wanted, functools.partial):
+        keywords, arguments, wanted = wanted.keywords, (*wanted.args, *arguments), wanted.func
+    # Not a subclass, which would not be the class whose attributes a test looks at. __init__ does all the work.
+    handler = wanted.__new__(wanted, *arguments, **keywords)
+    if take_one := getattr(handler, "handle_one_request", None):
+
+        def take_the_last() -> None:
+            take_one()
+            handler.close_connection = True
+
+        handler.handle_one_request = take_the_last
+    try:
+        handler.__init__(*arguments, **keywords)
+    finally:
+        vars(handler).pop("handle_one_request", None)  # a reference cycle
+
+
 class Outgoing:
     """The response of an application, on its way through: ``write`` takes its bytes, head and all.
 
-    With ``chunk``, a body without an announced end is sent in chunks; else such a body ends the connection.
+    A context manager, at whose end the response must be there. With ``chunk``, a body without an announced end is sent
+    in chunks; else such a body ends the connection. ``prefix`` is put before the paths in ``Location``.
     """
 
-    def __init__(self, handler: ScriptedHandler, *, chunk: bool = False) -> None:
+    def __init__(self, handler: ScriptedHandler, *, prefix: str = "", chunk: bool = False) -> None:
         self._handler = handler
+        self._prefix = prefix.encode("ascii")
         self._chunk = chunk
         self._head = b""  # what came of the head so far
         self._framing: Framing | None = None  # None until the head is whole
         self._chunking = False
-        self._bodiless = False
-        self._broken = False
-        self._written = 0
+        self._body: BodyDecoder = body_decoder(NO_BODY)  # reads along
+        self._sound = True  # whether the body is what its head says
+
+    def __enter__(self) -> Outgoing:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        if kind is None:
+            self._finish()
+        else:
+            self.break_off()
 
     def write(self, data: bytes) -> None:
         """Send what the application has written: each piece at once."""
@@ -127,51 +170,66 @@ class Outgoing:
         handler = self._handler
         status_line, _, block = head.partition(b"\r\n")
         version, _, status = status_line.partition(b" ")
-        if status.startswith(b"1") and not status.startswith(b"101"):
+        informational = status.startswith(b"1") and not status.startswith(b"101")
+        if informational and handler.request_version != "HTTP/1.0":
             handler.wfile.write_head(head + b"\r\n", more=False)
-            return
-        fields = parse_fields(block)
-        code = int(status[:3])
-        self._framing = framing = response_framing(handler.command or "", code, fields)
-        self._bodiless = framing.kind == "none"
-        last = keeps_alive(fields, (1, 1) if version == b"HTTP/1.1" else (1, 0))
-        if framing.kind == "close" and self._chunk and code != 101:
-            self._chunking, self._framing = True, CHUNKED
+        if informational:
+            return  # to HTTP/1.0, they are unknown (RFC 9110 section 15.2)
+        try:
+            code, fields = int(status[:3]), parse_fields(block)
+            framing = response_framing(handler.command or "", code, fields)
+        except (RequestError, ValueError) as error:
+            raise ValueError(f"the application wrote an invalid head: {error}\n{head.decode('latin-1')}") from None
+        if code == 101:
+            framing = UNTIL_CLOSE
+            handler.reader.begin_tunnel()
+        elif framing == UNTIL_CLOSE and self._chunk:
+            self._chunking = True
             head += b"Transfer-Encoding: chunked\r\n"
-        elif framing.kind == "close":
-            last = False
-        if not last:
+        self._framing, self._body = framing, body_decoder(framing)
+        lasts = keeps_alive(fields, (1, 1) if version == b"HTTP/1.1" else (1, 0))
+        if not lasts or (framing == UNTIL_CLOSE and not self._chunking):
             handler.close_connection = True
-        head += self._connection_field(fields, version)
-        handler.take_over(code, head + b"\r\n")
-        handler.wfile.write_head(head + b"\r\n", more=framing.kind == "length" and framing.length > 0)
+        if self._prefix:
+            head = _LOCATION.sub(lambda found: found[0] + self._prefix, head)
+        head += self._connection_field(fields, version) + b"\r\n"
+        handler.take_over(code, head)
+        handler.wfile.write_head(head, more=framing.kind == "length" and framing.length > 0)
 
     def _connection_field(self, fields: Headers, version: bytes) -> bytes:
-        if "connection" in fields or version != b"HTTP/1.1" or not self._handler.close_connection:
+        if "connection" in fields or version != b"HTTP/1.1":
             return b""
-        return b"Connection: close\r\n"
+        if self._handler.close_connection:
+            return b"Connection: close\r\n"
+        return b"Connection: keep-alive\r\n" if self._handler.request_version == "HTTP/1.0" else b""
 
     def _write_body(self, data: bytes) -> None:
-        if self._bodiless:
+        if self._framing == NO_BODY:
             return  # HEAD and 304 have none, whatever the application writes
-        self._written += len(data)
-        self._handler.wfile.write(encode_chunk(data) if self._chunking else data)
+        if self._chunking:
+            data = encode_chunk(data)
+        elif self._sound:
+            try:
+                self._sound = not self._body.decode(data)[1]
+            except RequestError:
+                self._sound = False
+        self._handler.wfile.write(data)
 
     def break_off(self) -> None:
         """The application has failed: what went out so far must not pass for a whole response."""
-        self._broken = self._framing is not None
+        if self._framing == UNTIL_CLOSE and not self._chunking:
+            self._handler.reset_connection()
+        self._handler.close_connection |= self._framing is not None
+        self._sound = False
 
-    def finish(self) -> None:
+    def _finish(self) -> None:
         """The application is done. A body that is shorter or longer than it said ends the connection."""
-        handler = self._handler
         if self._framing is None:
             raise RuntimeError("the application ended without a response")
-        if self._broken:
-            handler.close_connection = True
-        elif self._chunking and not self._bodiless:
-            handler.wfile.write(encode_last_chunk())
-        elif self._framing.kind == "length" and self._written != self._framing.length:
-            handler.close_connection = True
+        if self._chunking and self._sound:
+            self._handler.wfile.write(encode_last_chunk())
+        elif not self._sound or not self._body.complete:
+            self._handler.close_connection = True
 
 
 class _OneRequest:
@@ -180,15 +238,15 @@ class _OneRequest:
     ``socketserver.StreamRequestHandler`` asks for ``makefile`` and ``sendall``. Options of a socket mean nothing here.
     """
 
-    def __init__(self, head: bytes, body: Reader, response: Outgoing) -> None:
-        self._input = _HeadThenBody(head, body)
+    def __init__(self, pieces: Iterator[bytes], response: Outgoing) -> None:
+        self._pieces = pieces
         self._response = response
 
     def makefile(self, mode: str = "rb", buffering: int | None = None) -> io.BufferedIOBase:
         """The request, head first, as a file; it ends with the request's body."""
         if "r" not in mode:
             return io.BufferedWriter(_Output(self._response))
-        return self._input
+        return io.BufferedReader(_Input(self._pieces))
 
     def sendall(self, data: bytes) -> None:
         """Send what the handler writes."""
@@ -206,24 +264,20 @@ class _OneRequest:
         """The server has set its own."""
 
 
-class _HeadThenBody(io.BufferedIOBase):
-    def __init__(self, head: bytes, body: Reader) -> None:
-        self._head = io.BytesIO(head)
-        self._body = body
+class _Input(io.RawIOBase):
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._piece = b""
 
     def readable(self) -> bool:
         return True
 
-    def readline(self, size: int | None = -1, /) -> bytes:
-        return self._head.readline(-1 if size is None else size) or self._body.readline(size)
-
-    def read1(self, size: int = -1, /) -> bytes:
-        return self._head.read1(size) or self._body.read1(size)
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        wanted = sys.maxsize if size is None or size < 0 else size
-        head = self._head.read(wanted)
-        return head + self._body.read(wanted - len(head)) if len(head) < wanted else head
+    def readinto(self, buffer: Any, /) -> int:  # any object with the buffer protocol
+        piece = self._piece or next(self._pieces, b"")
+        size = min(len(piece), len(buffer))
+        buffer[:size] = piece[:size]
+        self._piece = piece[size:]
+        return size
 
 
 class _Output(io.RawIOBase):
@@ -239,12 +293,18 @@ class _Output(io.RawIOBase):
         return len(piece)
 
 
-def _head_with_path(handler: ScriptedHandler, below: str) -> bytes:
+def _framed(handler: ScriptedHandler, below: str) -> Iterator[bytes]:
+    """The request in hand as a handler class reads it: with this path, and its body in the framing that it came in."""
     _, mark, query = handler.path.partition("?")
     lines = [f"{handler.command} {below}{mark}{query} {handler.request_version}\r\n"]
     # 100 has been said where it was expected.
     lines += [f"{name}: {value}\r\n" for name, value in handler.headers.fields if name.lower() != "expect"]
-    return "".join([*lines, "\r\n"]).encode("latin-1")
+    yield "".join([*lines, "\r\n"]).encode("latin-1")
+    reader, chunked = handler.reader, "transfer-encoding" in handler.headers
+    while piece := reader.read1():
+        yield encode_chunk(piece) if chunked else piece
+    if chunked and not reader.truncated:
+        yield encode_last_chunk(reader.trailers.fields)
 
 
 def _environ(handler: ScriptedHandler, prefix: str, below: str) -> dict[str, Any]:

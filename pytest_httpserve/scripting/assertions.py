@@ -1,34 +1,38 @@
-"""What a test asserts of the requests that its server got. The asserts here are rewritten by pytest."""
+"""What a test asserts of the requests that its server got. pytest rewrites this module, for its diffs."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from pytest_httpserve.errors import UsageError
+from pytest_httpserve.scripting import report
 from pytest_httpserve.scripting.journal import Exchange
-from pytest_httpserve.scripting.matchers import Matcher, match
-from pytest_httpserve.scripting.report import describe_check, exchange_line
+from pytest_httpserve.scripting.matchers import Check, Matcher, match
 
-Step = Matcher | tuple[str, str] | str
+Step = Matcher | tuple[str, str | re.Pattern[str]] | str
 
 
 def assert_requested(exchanges: Sequence[Exchange], matcher: Matcher, what: str, times: int | None) -> None:
     """Fail unless requests that ``matcher`` takes came in: ``times`` of them, or one at least."""
     __tracebackhide__ = True
     found = [exchange for exchange in exchanges if matcher.matches(exchange.request)]
-    if times is None:
-        assert found, _explain(f"{what} was not requested", exchanges, matcher)
-    else:
-        assert len(found) == times, _explain(
-            f"{what} was requested {len(found)} times, not {times}", exchanges, matcher
-        )
+    if len(found) == times or (times is None and found):
+        return
+    title = f"{what} was requested {report.times(len(found))}" if found else f"{what} was not requested"
+    if times is not None:
+        title += f", expected {report.times(times) if times else 'not at all'}"
+    if times is not None and len(found) > times:
+        raise AssertionError(_list(f"{title}:", found))
+    raise AssertionError(_explain(title, exchanges, found, matcher))
 
 
 def assert_not_requested(exchanges: Sequence[Exchange], matcher: Matcher, what: str) -> None:
     """Fail if a request that ``matcher`` takes came in."""
     __tracebackhide__ = True
     found = [exchange for exchange in exchanges if matcher.matches(exchange.request)]
-    assert not found, "\n".join([f"{what} was requested:", *(f"  {exchange_line(exchange)}" for exchange in found)])
+    if found:
+        raise AssertionError(_list(f"{what} was requested:", found))
 
 
 def assert_in_order(exchanges: Sequence[Exchange], steps: Iterable[Step]) -> None:
@@ -39,15 +43,17 @@ def assert_in_order(exchanges: Sequence[Exchange], steps: Iterable[Step]) -> Non
     for position, (name, matcher) in enumerate(wanted, 1):
         if not any(matcher.matches(exchange.request) for exchange in rest):
             before = f" after {wanted[position - 2][0]}" if position > 1 else ""
+            title = f"step {position}, {name}, was not requested{before}"
             raise AssertionError(
-                _list(f"step {position}, {name}, was not requested{before}; requested were:", exchanges)
+                _list(f"{title}; requested were:", exchanges) if exchanges else f"{title}: there were no requests"
             )
 
 
 def assert_none(exchanges: Sequence[Exchange]) -> None:
     """Fail if any request came in."""
     __tracebackhide__ = True
-    assert not exchanges, _list("there were requests:", exchanges)
+    if exchanges:
+        raise AssertionError(_list("expected no requests; requested were:", exchanges))
 
 
 def _matcher(step: Step) -> Matcher:
@@ -62,20 +68,38 @@ def _matcher(step: Step) -> Matcher:
 
 
 def _name(step: Step) -> str:
-    return " ".join(step) if isinstance(step, tuple) else step if isinstance(step, str) else "a matcher"
+    if isinstance(step, tuple):
+        return " ".join(part.pattern if isinstance(part, re.Pattern) else part for part in step)
+    return step if isinstance(step, str) else "a matcher"
 
 
-def _list(title: str, exchanges: Sequence[Exchange]) -> str:
-    return "\n".join([title, *(f"  {exchange_line(exchange)}" for exchange in exchanges)])
+def _list(title: str, exchanges: Iterable[Exchange]) -> str:
+    return "\n".join([title, *(f"  {report.exchange_line(exchange)}" for exchange in exchanges)])
 
 
-def _explain(title: str, exchanges: Sequence[Exchange], matcher: Matcher) -> str:
-    """What was requested instead, the nearest request with each criterion."""
+def _explain(title: str, exchanges: Sequence[Exchange], found: Sequence[Exchange], matcher: Matcher) -> str:
+    """What was requested instead; of what was not asked for, the nearest with each criterion."""
     if not exchanges:
         return f"{title}: there were no requests"
     lines = [_list(f"{title}; requested were:", exchanges)]
-    held = [(exchange, matcher.checks(exchange.request)) for exchange in exchanges]
-    nearest, checks = min(held, key=lambda one: sum(not check.passed for check in one[1]))
-    lines.append(f"the nearest is {nearest.request}:")
-    lines += [f"  {line}" for check in checks for line in describe_check(check)]
+    asked_for = set(map(id, found))
+    others = [exchange for exchange in exchanges if id(exchange) not in asked_for]
+    if others:
+        nearest, checks = report.nearest(matcher, others)
+        lines.append(f"the nearest{' other one' if found else ''} is {nearest.request}:")
+        for check in checks:
+            lines += [f"  {line}" for line in [*report.describe_check(check), *_diff(check)]]
     return "\n".join(lines)
+
+
+def _diff(check: Check) -> list[str]:
+    """What pytest says of two values that are not the same: nothing for those of one line, and without pytest."""
+    if check.passed or type(check.expected) is not type(check.got):
+        return []
+    if not isinstance(check.expected, dict | list) and "\n" not in str(check.expected):
+        return []
+    try:
+        assert check.got == check.expected
+    except AssertionError as error:
+        return [f"    {line}" for line in str(error).splitlines()[1:] if line.strip()]
+    return []

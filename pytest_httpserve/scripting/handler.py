@@ -14,7 +14,7 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from pytest_httpserve.errors import RequestError, ScriptError
+from pytest_httpserve.errors import RequestError, ScriptError, UsageError
 from pytest_httpserve.scripting import report
 from pytest_httpserve.scripting.cgi_mount import CGIMount
 from pytest_httpserve.scripting.journal import Answer, Exchange, Journal, Transcript
@@ -32,7 +32,9 @@ from pytest_httpserve.wire.head import response_head
 from pytest_httpserve.wire.headers import Headers
 
 if TYPE_CHECKING:
-    from pytest_httpserve.server.connection import Connection, Reader, Writer
+    from pytest_httpserve.server.connection import Connection
+    from pytest_httpserve.server.reader import Reader
+    from pytest_httpserve.server.writer import Writer
 
 logger = logging.getLogger("pytest_httpserve.scripting")
 
@@ -76,10 +78,13 @@ class ScriptedHandler(CGIHTTPRequestHandler):
     strict = True
 
     server: ScriptedServer
+    rfile: Reader
     wfile: Writer
+    _request: Request | None = None
     _exchange: Exchange | None = None
     _transcript: Transcript | None = None
     _count = 0  # requests on this connection
+    _resets = False
     _below = "/"
     _options: Mapping[str, Any] = MappingProxyType({})
 
@@ -90,7 +95,7 @@ class ScriptedHandler(CGIHTTPRequestHandler):
     @property
     def reader(self) -> Reader:
         """What the request's body is read from."""
-        return self._reader()
+        return self.rfile
 
     def handle_one_request(self) -> None:
         if (connection := self._connection) is not None:
@@ -102,6 +107,7 @@ class ScriptedHandler(CGIHTTPRequestHandler):
         if (exchange := self._exchange) is not None:
             self._exchange = None
             self.server.script.journal.finish(exchange)
+        self._request = None
 
     def parse_request(self) -> bool:
         self._exchange = None
@@ -112,27 +118,51 @@ class ScriptedHandler(CGIHTTPRequestHandler):
 
     def refuse_request(self, error: RequestError) -> None:
         """A request that cannot be served stands in the journal, with what was wrong with it."""
-        if self._exchange is None:
-            method, _, rest = self.raw_requestline.decode("latin-1").partition(" ")
-            request = Request(method.strip(), rest.split(" ")[0].strip(), Headers(), (1, 1), self._client())
-            self._begin_exchange(request)
-        if self._exchange is not None:
-            self._exchange.error = str(error)
+        self._broken_exchange().error = str(error)
         super().refuse_request(error)
+
+    def _client_failed(self, error: OSError) -> None:
+        """A request whose client has gone stands in the journal, too: as much of it as came."""
+        if not self.reader.at_rest:
+            self._broken_exchange().error = f"the client has gone: {error}"
+        super()._client_failed(error)
+
+    def _broken_exchange(self) -> Exchange:
+        """The exchange in hand; if it broke off before there was one, of what came of the request."""
+        if self._exchange is not None:
+            return self._exchange
+        request = self._request
+        if request is None:
+            line = self._transcript.request.lstrip(b"\r\n").partition(b"\n")[0] if self._transcript is not None else b""
+            method, _, rest = line.decode("latin-1").partition(" ")
+            target = rest.split(" ")[0].strip()
+            index = self._connection.index if self._connection is not None else 0
+            request = Request(
+                method.strip(),
+                target,
+                Headers(),
+                (1, 1),
+                self._client(),
+                connection_index=index,
+                exchange_index=self._count,
+            )
+        return self._begin_exchange(request)
 
     def answer_request(self) -> None:
         try:
             self._answer()
         except RequestError:
             raise
-        except Exception as error:
-            if self._connection is not None and error is self._connection.failure:
-                if self._exchange is not None:
-                    self._exchange.error = f"the client has gone: {error}"
+        except BaseException as error:
+            if self.is_clients(error):
                 raise
             # Told before the client hears of it: the test may end as soon as it does.
             self.record_exception(error)
             self._fail()
+
+    def is_clients(self, error: BaseException) -> bool:
+        """Whether this is the error in which the client's side of the connection ended."""
+        return self._connection is not None and error is self._connection.failure
 
     def record_exception(self, error: BaseException) -> None:
         """An exception in what answers the request fails the test."""
@@ -141,12 +171,14 @@ class ScriptedHandler(CGIHTTPRequestHandler):
         while trace and trace.tb_next and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
             trace = trace.tb_next
         text = "".join(traceback.format_exception(type(error), error, trace))
+        if self._exchange is not None and self._exchange.route is not None:
+            text += f"this was to be the answer of {self._exchange.route}\n"
         self.server.script.journal.record_failure(f"the handler of {self.requestline!r} raised:\n{text}")
 
     def _answer(self) -> None:
         script = self.server.script
         target = self.path if self._local_redirects else self._target
-        request = self._take_request(target)
+        request = self._request = self._take_request(target)
         found = script.routes.find(request)
         mount = script.mounts.find(route_path(target)) if found is None else None
         if mount is None:
@@ -159,22 +191,26 @@ class ScriptedHandler(CGIHTTPRequestHandler):
         route, parameters = found or (None, None)
         if parameters:
             request = replace(request, path_params=parameters)
-        exchange = self._exchange or self._begin_exchange(request)
+        exchange = self._exchange
+        if exchange is None:
+            exchange = self._begin_exchange(request)
+            request = exchange.request
         if mount is not None:
             mount.serve(self, below(mount.prefix, path_of(target)))
             return
-        self._send(self._choose(script, route, exchange), exchange)
+        self._send(self._choose(script, route, exchange, request), exchange)
 
-    def _choose(self, script: Script, route: Route | None, exchange: Exchange) -> Response:
+    def _choose(self, script: Script, route: Route | None, exchange: Exchange, request: Request) -> Response:
+        """The response to ``request``: that of the exchange, or another to which a CGI script has redirected it."""
         if route is None:
             if script.queue:
                 return script.queue.popleft()
-            return self._refuse(report.unanswered(script, exchange.request))
+            return self._refuse(report.unanswered(script, request))
         exchange.route = route
         answer = route.take(exchange)
         if answer is None:
-            return self._refuse(report.without_answer(route, exchange.request))
-        return answer if isinstance(answer, Response) else make_response(answer(exchange.request))
+            return self._refuse(report.without_answer(route, request))
+        return answer if isinstance(answer, Response) else make_response(answer(request))
 
     def _refuse(self, text: str) -> Response:
         """The 404 for a request that nothing answers, which fails the test with the same text."""
@@ -246,12 +282,17 @@ class ScriptedHandler(CGIHTTPRequestHandler):
         self.wfile.write_head(head, more=False)
         if self.command == "HEAD":
             return
+        before = self.wfile.written
         for piece in response.stream() if response.stream is not None else (response.body,):
+            if not isinstance(piece, str | bytes | bytearray | memoryview):
+                raise UsageError(f"a stream yields bytes or str, not {piece!r}")
             data = piece.encode() if isinstance(piece, str) else bytes(piece)
             if data:
                 self.wfile.write(encode_chunk(data) if chunked else data)
         if chunked:
             self.wfile.write(encode_last_chunk(response.trailers))
+        elif announced and str(self.wfile.written - before) != response.headers["content-length"]:
+            self.close_connection = True  # nothing behind it could be told from the body
 
     def _send_whole_file(self, response: Response, path: os.PathLike[str]) -> None:
         with open(path, "rb") as file:
@@ -320,6 +361,15 @@ class ScriptedHandler(CGIHTTPRequestHandler):
         self._status = status
         if self._exchange is not None:
             self._note_answer(self._exchange, head)
+
+    def reset_connection(self) -> None:
+        """After this request, end the connection such that its client cannot take for whole what it has got."""
+        self.close_connection = self._resets = True
+
+    def finish(self) -> None:
+        if self._resets and self._connection is not None:
+            self._connection.reset()
+        super().finish()
 
     # Journal: it has an answer before the client has it, so that a test can look at once.
 

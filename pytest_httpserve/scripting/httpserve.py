@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Unpack
 
 from pytest_httpserve.errors import HTTPServeError, ServerFailure, UsageError
 from pytest_httpserve.scripting import report
@@ -19,11 +19,17 @@ from pytest_httpserve.scripting.addresses import base_url, check_host, check_por
 from pytest_httpserve.scripting.cgi_mount import cgi_mount
 from pytest_httpserve.scripting.handler import Script, ScriptedServer
 from pytest_httpserve.scripting.journal import KINDS, Exchange, Journal
-from pytest_httpserve.scripting.matchers import Matcher, match
+from pytest_httpserve.scripting.matchers import Criteria, Matcher, as_matcher
 from pytest_httpserve.scripting.mounts import check_prefix, static_mount
 from pytest_httpserve.scripting.request import Body, Request, route_path
-from pytest_httpserve.scripting.responses import HeadersArgument, Response
-from pytest_httpserve.scripting.routes import Expectation, Route, calling_place
+from pytest_httpserve.scripting.responses import (
+    HeadersArgument,
+    Response,
+    ResponseArguments,
+    as_response,
+    check_headers,
+)
+from pytest_httpserve.scripting.routes import Expectation, Route, calling_place, check_count
 from pytest_httpserve.scripting.scenarios import Scenario
 from pytest_httpserve.server.cgi import CGI_TIMEOUT
 from pytest_httpserve.server.listening import AFTERMATH, Workers
@@ -64,7 +70,7 @@ class HTTPServe:
         self._host = check_host(host)
         self._port = check_port(port)
         self._roots = tuple(roots) if roots is not None else None
-        self._script = Script(journal=Journal(max_journal_bytes))
+        self._script = Script(journal=Journal(check_count("max_journal_bytes", max_journal_bytes)))
         self._script.journal.ignored = check_kinds(ignore)
         self._strict = strict
         self._server: ScriptedServer | None = None
@@ -111,6 +117,7 @@ class HTTPServe:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        __tracebackhide__ = True
         self.stop()
         self.check_expectations()
         failures = self.take_failures()
@@ -144,31 +151,25 @@ class HTTPServe:
         those of ``match``. Of several routes that take a request, the one of highest ``priority`` answers, then the
         latest; all of them go before directories and applications. Raises UsageError for a wrong value.
         """
-        if isinstance(method, Matcher):
-            matcher = method
-        else:
-            matcher = match(
-                method,
-                path,
-                query=query,
-                headers=headers,
-                cookies=cookies,
-                json=json,
-                json_contains=json_contains,
-                form=form,
-                files=files,
-                body=body,
-                where=where,
-            )
-        return Route(matcher, calling_place(1), priority=priority).join(self._script.routes)
+        criteria = {
+            "query": query,
+            "headers": headers,
+            "cookies": cookies,
+            "json": json,
+            "json_contains": json_contains,
+            "form": form,
+            "files": files,
+            "body": body,
+            "where": where,
+        }
+        return Route(as_matcher(method, path, criteria), calling_place(1), priority=priority).join(self._script.routes)
 
-    def enqueue(self, status: int | Response = 200, **arguments: Any) -> None:
+    def enqueue(self, status: int | Response = 200, **arguments: Unpack[ResponseArguments]) -> None:
         """Add a response to the queue for requests that nothing else answers: first in, first out.
 
         The arguments are those of ``Response``; a Response may be given instead of a status.
         """
-        response = status if isinstance(status, Response) else Response(status, **arguments)
-        self._script.queue.append(response)
+        self._script.queue.append(as_response(status, arguments))
 
     def scenario(self, name: str) -> Scenario:
         """Routes that answer by a state, and change it."""
@@ -278,10 +279,10 @@ class HTTPServe:
         return self._script.journal.exchanges
 
     def requested(
-        self, method: str | Matcher = "*", path: str | re.Pattern[str] = "*", **criteria: Any
+        self, method: str | Matcher = "*", path: str | re.Pattern[str] = "*", **criteria: Unpack[Criteria]
     ) -> list[Exchange]:
         """The exchanges whose requests meet what is given; the arguments are those of ``match``."""
-        matcher = _matcher(method, path, criteria)
+        matcher = as_matcher(method, path, criteria)
         return [exchange for exchange in self.exchanges if matcher.matches(exchange.request)]
 
     def take_request(self, timeout: float = 5.0) -> Request:
@@ -302,19 +303,21 @@ class HTTPServe:
         *,
         times: int = 1,
         timeout: float = 5.0,
-        **criteria: Any,
+        **criteria: Unpack[Criteria],
     ) -> list[Exchange]:
         """Wait until ``times`` requests that meet what is given have come, for ``timeout`` seconds; their exchanges.
 
         Raises AssertionError, with all that was requested, if they do not come in time.
         """
         __tracebackhide__ = True
-        matcher = _matcher(method, path, criteria)
+        matcher = as_matcher(method, path, criteria)
+        check_count("times", times)
         if not self._script.journal.wait(lambda: len(self.requested(matcher)) >= times, _check_timeout(timeout)):
             found = len(self.requested(matcher))
-            what = _what(method, path)
+            came = f"was requested {report.times(found)}" if found else "was not requested"
+            wanted = f", expected {report.times(times)}" if times > 1 else ""
             raise AssertionError(
-                self._shown(f"{what} was requested {found} times, not {times}, within {timeout} s; requested were:")
+                self._shown(f"{_what(method, path)} {came} within {timeout} s{wanted}; requested were:")
             )
         return self.requested(matcher)
 
@@ -331,7 +334,11 @@ class HTTPServe:
 
         ``path`` may have a query.
         """
-        fields = dict(headers or {})
+        if not isinstance(path, str) or not path.startswith("/"):
+            raise UsageError(f"a path begins with a slash; {path!r} does not")
+        if json is not ... and body:
+            raise UsageError("a request has one body, not json and body")
+        fields = dict(check_headers(headers))
         if json is not ...:
             import json as json_module
 
@@ -359,22 +366,26 @@ class HTTPServe:
         path: str | re.Pattern[str] = "*",
         *,
         times: int | None = None,
-        **criteria: Any,
+        **criteria: Unpack[Criteria],
     ) -> None:
         """Fail unless requests that meet what is given came in: ``times`` of them, or one at least."""
         __tracebackhide__ = True
         from pytest_httpserve.scripting.assertions import assert_requested
 
-        assert_requested(self.exchanges, _matcher(method, path, criteria), _what(method, path), times)
+        if times is not None:
+            check_count("times", times)
+        assert_requested(self.exchanges, as_matcher(method, path, criteria), _what(method, path), times)
 
-    def assert_not_requested(self, method: str | Matcher, path: str | re.Pattern[str] = "*", **criteria: Any) -> None:
+    def assert_not_requested(
+        self, method: str | Matcher, path: str | re.Pattern[str] = "*", **criteria: Unpack[Criteria]
+    ) -> None:
         """Fail if a request that meets what is given came in."""
         __tracebackhide__ = True
         from pytest_httpserve.scripting.assertions import assert_not_requested
 
-        assert_not_requested(self.exchanges, _matcher(method, path, criteria), _what(method, path))
+        assert_not_requested(self.exchanges, as_matcher(method, path, criteria), _what(method, path))
 
-    def assert_requested_in_order(self, steps: Iterable[Matcher | tuple[str, str] | str]) -> None:
+    def assert_requested_in_order(self, steps: Iterable[Matcher | tuple[str, str | re.Pattern[str]] | str]) -> None:
         """Fail unless the steps, each ``("GET", "/path")``, ``"GET /path"`` or a matcher, came in this order.
 
         Other requests may stand between them.
@@ -420,10 +431,6 @@ class HTTPServe:
         return f"<HTTPServe {state}>"
 
 
-def _matcher(method: str | Matcher, path: str | re.Pattern[str], criteria: Mapping[str, Any]) -> Matcher:
-    return method if isinstance(method, Matcher) else match(method, path, **criteria)
-
-
 def _what(method: str | Matcher, path: str | re.Pattern[str]) -> str:
     if isinstance(method, Matcher):
         return "a request that the matcher takes"
@@ -438,6 +445,7 @@ def _check_timeout(timeout: float) -> float:
 
 def check_kinds(kinds: Iterable[str]) -> frozenset[str]:
     """Kinds of failures. Raises UsageError for one that does not exist."""
+    kinds = (kinds,) if isinstance(kinds, str) else tuple(kinds)
     for kind in kinds:
         if kind not in KINDS:
             raise UsageError(f"a kind of failure is one of {', '.join(KINDS)}, not {kind!r}")

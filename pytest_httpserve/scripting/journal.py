@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -53,6 +54,9 @@ class Transcript:
 
     def received(self, data: bytes, /) -> None:
         """These came in."""
+        if not self._received and len(data) <= KEPT_BYTES:
+            self._received = data
+            return
         room = KEPT_BYTES - len(self._received)
         self._received += data[:room]
         self.dropped_received += max(len(data) - room, 0)
@@ -60,6 +64,9 @@ class Transcript:
     def sent(self, data: ReadableBuffer, /) -> None:
         """These are about to go out."""
         data = bytes(data)
+        if not self._sent and len(data) <= KEPT_BYTES:
+            self._sent = data
+            return
         room = KEPT_BYTES - len(self._sent)
         self._sent += data[:room]
         self.dropped_sent += max(len(data) - room, 0)
@@ -70,8 +77,9 @@ class Transcript:
 
     def give_back(self, count: int) -> None:
         """The last ``count`` bytes that came in belong to the next exchange."""
-        if count:
-            self._received = self._received[:-count]
+        dropped = min(count, self.dropped_received)
+        self.dropped_received -= dropped
+        self._received = self._received[: len(self._received) - (count - dropped)]
 
     def forget(self) -> None:
         """Drop the bytes."""
@@ -115,6 +123,11 @@ class Exchange:
         self.started = time.monotonic()
         self.responded: float | None = None
 
+    @property
+    def status(self) -> int | None:
+        """The status of the response; None until there is one."""
+        return self.response.status if self.response is not None else None
+
     def __repr__(self) -> str:
         answer = str(self.response.status) if self.response else "no answer yet"
         return f"<Exchange {self.request} -> {answer}{f' ({self.error})' if self.error else ''}>"
@@ -141,13 +154,14 @@ class Journal:
     def __init__(self, max_bytes: int = 32 << 20) -> None:
         self.max_bytes = max_bytes
         self.ignored: frozenset[str] = frozenset()
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._waiting = 0
         self._exchanges: list[Exchange] = []
         self._failures: list[Failure] = []
         self._seen = 0  # failures that take_failures has given
         self._read = 0  # exchanges that take has given
-        self._kept_from = 0  # the first exchange that has its raw bytes
+        self._kept: deque[tuple[Transcript, int]] = deque()  # the raw bytes of exchanges that are over, and their size
         self._kept_bytes = 0
 
     @property
@@ -162,19 +176,22 @@ class Journal:
 
     def record(self, exchange: Exchange) -> None:
         """Add an exchange; its response may follow."""
-        with self._changed:
+        with self._lock:  # itself: by way of the condition it takes three times as long
             self._exchanges.append(exchange)
             if self._waiting:
                 self._changed.notify_all()
 
     def finish(self, exchange: Exchange) -> None:
         """The exchange is over: count its raw bytes, and drop the oldest where they are too many."""
-        self._kept_bytes += exchange.raw.size
-        while self._kept_bytes > self.max_bytes and self._kept_from < len(self._exchanges):
-            oldest = self._exchanges[self._kept_from].raw
-            self._kept_bytes -= oldest.size
-            oldest.forget()
-            self._kept_from += 1
+        raw = exchange.raw
+        size = raw.size
+        with self._lock:
+            self._kept.append((raw, size))
+            self._kept_bytes += size
+            while self._kept_bytes > self.max_bytes:
+                oldest, size = self._kept.popleft()
+                oldest.forget()
+                self._kept_bytes -= size
 
     def wait(self, condition: Callable[[], bool], timeout: float) -> bool:
         """Wait until ``condition`` holds, which is asked again with every exchange; False after ``timeout`` seconds."""
@@ -187,10 +204,11 @@ class Journal:
 
     def take(self, timeout: float) -> Exchange | None:
         """The first exchange that was not taken before; None if there is none within ``timeout`` seconds."""
-        if not self.wait(lambda: len(self._exchanges) > self._read, timeout):
-            return None
-        self._read += 1
-        return self._exchanges[self._read - 1]
+        with self._changed:  # each exchange goes to one taker
+            if not self.wait(lambda: len(self._exchanges) > self._read, timeout):
+                return None
+            self._read += 1
+            return self._exchanges[self._read - 1]
 
     def record_failure(self, text: str, kind: str = "errors") -> None:
         """Add what must fail the test."""
@@ -206,4 +224,5 @@ class Journal:
         """Forget everything."""
         self._exchanges = []
         self._failures, self._seen, self._read = [], 0, 0
-        self._kept_from = self._kept_bytes = 0
+        self._kept.clear()
+        self._kept_bytes = 0

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, TypedDict
 
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.paths import PathPattern
-from pytest_httpserve.scripting.request import Request, route_path
+from pytest_httpserve.scripting.request import Request, UploadedFile, route_path
 from pytest_httpserve.wire import grammar
 
 ABSENT = "(not there)"
@@ -41,10 +41,10 @@ class Matcher(ABC):
         return all(check.passed for check in self.checks(request))
 
     def __and__(self, other: Matcher) -> Matcher:
-        return AllOf((self, other))
+        return AllOf((self, other)) if isinstance(other, Matcher) else NotImplemented
 
     def __or__(self, other: Matcher) -> Matcher:
-        return AnyOf((self, other))
+        return AnyOf((self, other)) if isinstance(other, Matcher) else NotImplemented
 
     def __invert__(self) -> Matcher:
         return Not(self)
@@ -54,7 +54,7 @@ class AllOf(Matcher):
     """Meets every one of its parts."""
 
     def __init__(self, parts: Iterable[Matcher]) -> None:
-        self.parts = tuple(parts)
+        self.parts: tuple[Matcher, ...] = sum((criteria(part) for part in parts), ())
 
     def checks(self, request: Request) -> list[Check]:
         return [check for part in self.parts for check in part.checks(request)]
@@ -122,7 +122,7 @@ def same(expected: Any, actual: Any) -> bool:
         return isinstance(actual, type(expected.pattern)) and expected.search(actual) is not None
     if isinstance(expected, dict) and isinstance(actual, dict):
         return expected.keys() == actual.keys() and all(same(expected[key], actual[key]) for key in expected)
-    if isinstance(expected, list | tuple) and isinstance(actual, list | tuple) and type(expected) is type(actual):
+    if isinstance(expected, list | tuple) and isinstance(actual, list | tuple):
         return len(expected) == len(actual) and all(map(same, expected, actual))
     return bool(expected == actual)
 
@@ -176,6 +176,9 @@ class Named(Matcher):
     def __init__(self, kind: str, expected: Mapping[str, Any], read: Callable[[Request, str], list[str]]) -> None:
         if not isinstance(expected, Mapping) or not all(isinstance(name, str) for name in expected):
             raise UsageError(f"{kind}= takes a mapping of names to values, not {expected!r}")
+        for name in expected:
+            if kind == "headers" and not grammar.TOKEN.fullmatch(name):
+                raise UsageError(f"no header can be called {name!r}")
         self._kind = kind.removesuffix("s")
         self._expected = {name: _as_text(kind, value) for name, value in expected.items()}
         self._read = read
@@ -196,7 +199,12 @@ class Named(Matcher):
 def _as_text(kind: str, value: Any) -> Any:
     if isinstance(value, bool):
         raise UsageError(f"{kind}= compares texts: write {str(value).lower()!r} or {int(value)}, not {value!r}")
+    pattern = value.pattern if isinstance(value, re.Pattern) else value
+    if isinstance(pattern, bytes | bytearray | dict | set):
+        raise UsageError(f"{kind}= compares texts: write a str or a pattern of str, not {value!r}")
     if isinstance(value, list | tuple):
+        if not value:
+            raise UsageError(f"{kind}= takes None for a name that must not be there, not {value!r}")
         return [_as_text(kind, element) for element in value]
     return str(value) if isinstance(value, int | float) else value
 
@@ -222,7 +230,7 @@ class JsonIs(Matcher):
         label = "json contains" if self.part else "json"
         try:
             got = request.json()
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             return [Check(label, False, self.expected, Shown(f"no JSON ({error}): {request.body!r}"))]
         return [Check(label, (contains if self.part else same)(self.expected, got), self.expected, got)]
 
@@ -231,6 +239,8 @@ class BodyIs(Matcher):
     """The body: bytes, a text (compared as UTF-8), or a pattern of either that is found in it."""
 
     def __init__(self, expected: Any) -> None:
+        if isinstance(expected, int | float | dict | list | tuple | set):
+            raise UsageError(f"body= takes bytes, a text or a pattern, not {expected!r}; for JSON there is json=")
         self.expected = expected
 
     def checks(self, request: Request) -> list[Check]:
@@ -240,25 +250,49 @@ class BodyIs(Matcher):
 
 
 class FilesAre(Matcher):
-    """Uploaded files by the names of their fields: contents as bytes, text or pattern, or ``(filename, contents)``."""
+    """Uploaded files by the names of their fields: contents as bytes, text or pattern, or ``(filename, contents)``.
+
+    None is for a field that must not be there, a list for one that is there several times.
+    """
 
     def __init__(self, expected: Mapping[str, Any]) -> None:
         if not isinstance(expected, Mapping):
             raise UsageError(f"files= takes a mapping of field names to contents, not {expected!r}")
+        for value in expected.values():
+            for one in value if isinstance(value, list) else (value,):
+                _check_file(one)
         self.expected = dict(expected)
 
     def checks(self, request: Request) -> list[Check]:
-        return [self._check(name, expected, request) for name, expected in self.expected.items()]
+        files = request.files
+        return [self._check(name, expected, files.get_all(name)) for name, expected in self.expected.items()]
 
-    def _check(self, name: str, expected: Any, request: Request) -> Check:
-        file = request.files.get(name)
-        if file is None:
-            return Check(f"file {name}", expected is None, expected, Shown(ABSENT))
-        wanted = expected[-1] if isinstance(expected, tuple) else expected
-        pattern = wanted.pattern if isinstance(wanted, re.Pattern) else wanted
-        content: Any = file.content.decode(errors="replace") if isinstance(pattern, str) else file.content
-        got: Any = (file.filename, content) if isinstance(expected, tuple) else content
-        return Check(f"file {name}", same(expected, got), expected, got)
+    def _check(self, name: str, expected: Any, files: list[UploadedFile]) -> Check:
+        label = f"file {name}"
+        if expected is None:
+            return Check(label, not files, Shown(ABSENT), [file.filename for file in files] or Shown(ABSENT))
+        if not files:
+            return Check(label, False, expected, Shown(ABSENT))
+        wanted = expected if isinstance(expected, list) else [expected] * len(files)
+        got: Any = [_as_expected(*pair) for pair in zip(wanted, files, strict=False)]
+        got += [(file.filename, file.content) for file in files[len(wanted) :]]
+        if len(got) == 1 and not isinstance(expected, list):
+            got = got[0]
+        return Check(label, same(expected, got), expected, got)
+
+
+def _as_expected(expected: Any, file: UploadedFile) -> Any:
+    """The file in the form in which it is expected."""
+    wanted = expected[1] if isinstance(expected, tuple) else expected
+    pattern = wanted.pattern if isinstance(wanted, re.Pattern) else wanted
+    content: Any = file.content.decode(errors="replace") if isinstance(pattern, str) else file.content
+    return (file.filename, content) if isinstance(expected, tuple) else content
+
+
+def _check_file(expected: object) -> None:
+    content = expected[1] if isinstance(expected, tuple) and len(expected) == 2 else expected
+    if isinstance(content, int | float | dict | list | tuple | set):
+        raise UsageError(f"a file in files= is bytes, a text, a pattern, or (filename, one of these), not {expected!r}")
 
 
 class Where(Matcher):
@@ -276,6 +310,20 @@ class Where(Matcher):
         except Exception as error:  # whatever it raises belongs into the explanation
             return [Check(f"where {name}", False, Shown("a true value"), Shown(f"{type(error).__name__}: {error}"))]
         return [Check(f"where {name}", bool(verdict), Shown("a true value"), verdict)]
+
+
+class Criteria(TypedDict, total=False):
+    """The further arguments of ``match``, for the functions that pass them on."""
+
+    query: Mapping[str, Any] | str | None
+    headers: Mapping[str, Any] | None
+    cookies: Mapping[str, Any] | None
+    json: Any
+    json_contains: Any
+    form: Mapping[str, Any] | None
+    files: Mapping[str, Any] | None
+    body: bytes | str | re.Pattern[str] | re.Pattern[bytes] | None
+    where: Callable[[Request], object] | Matcher | None
 
 
 def match(
@@ -325,14 +373,31 @@ def match(
     return AllOf(parts)
 
 
+def as_matcher(method: str | Matcher, path: str | re.Pattern[str], criteria: Mapping[str, Any]) -> Matcher:
+    """A matcher of what was given: itself, or all else. Raises UsageError for a matcher and more beside it."""
+    if not isinstance(method, Matcher):
+        return match(method, path, **criteria)
+    beside = [name for name, value in criteria.items() if value is not (... if name.startswith("json") else None)]
+    if path != "*" or beside:
+        also = "a path" if path != "*" else f"{beside[0]}="
+        raise UsageError(
+            f"a matcher is the whole of what is asked for; for {also} beside it, write matcher & match(...)"
+        )
+    return method
+
+
 def basic_auth(user: str, password: str) -> Matcher:
     """Requests with these credentials by the Basic scheme (RFC 7617)."""
+    if not isinstance(user, str) or not isinstance(password, str) or ":" in user:
+        raise UsageError(f"basic_auth() takes a name without a colon, and a password; not {user!r}, {password!r}")
     token = b64encode(f"{user}:{password}".encode()).decode("ascii")
     return Named("headers", {"Authorization": f"Basic {token}"}, lambda request, name: request.headers.get_all(name))
 
 
 def bearer(token: str) -> Matcher:
     """Requests with this token by the Bearer scheme (RFC 6750)."""
+    if not isinstance(token, str) or not token:
+        raise UsageError(f"bearer() takes the token as a str, not {token!r}")
     return Named("headers", {"Authorization": f"Bearer {token}"}, lambda request, name: request.headers.get_all(name))
 
 
@@ -344,6 +409,6 @@ def _check_method(method: str) -> str:
     return method
 
 
-def criteria(matcher: Matcher) -> Sequence[Matcher]:
+def criteria(matcher: Matcher) -> tuple[Matcher, ...]:
     """The parts of a matcher that must all be met."""
     return matcher.parts if isinstance(matcher, AllOf) else (matcher,)

@@ -135,7 +135,8 @@ def _check_patterns(headers_for: Mapping[str, HeadersArgument]) -> dict[str, Map
         raise UsageError(
             f"serve_dir(headers_for=) is a mapping of patterns such as '*.js' to headers, not {headers_for!r}"
         )
-    return {pattern: _check_unique_headers(headers) for pattern, headers in headers_for.items()}
+    given = "serve_dir(headers_for=)"
+    return {pattern: _check_unique_headers(headers, given) for pattern, headers in headers_for.items()}
 
 
 def _check_fallback(fallback: str, directory: Path) -> str:
@@ -175,8 +176,8 @@ def _check_index(index: str | Sequence[str]) -> tuple[str, ...]:
     return pages
 
 
-def _check_unique_headers(headers: HeadersArgument | None) -> Mapping[str, str]:
-    fields = check_headers(headers)
+def _check_unique_headers(headers: HeadersArgument | None, given: str = "serve_dir(headers=)") -> Mapping[str, str]:
+    fields = check_headers(headers, given)
     if len(Headers(fields)) < len(fields):
-        raise UsageError(f"serve_dir(headers=) takes each header once, not {[name for name, _ in fields]}")
+        raise UsageError(f"{given} takes each header once, not {[name for name, _ in fields]}")
     return dict(fields)

@@ -16,7 +16,7 @@ _PARAMETER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?::([a-z]+))?\}")
 # What a parameter of each kind looks like in a path (still encoded), and what it becomes.
 CONVERTERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "str": (r"[^/]+", str),
-    "int": (r"-?[0-9]+", int),
+    "int": (r"-?[0-9]{1,4300}", int),  # no more digits than int() takes
     "float": (r"-?[0-9]+(?:\.[0-9]+)?", float),
     "uuid": (r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", uuid.UUID),
     "path": (r".+", str),
@@ -63,7 +63,7 @@ class PathPattern:
             parts += [re.escape(canonical_path(path[end : match.start()])), f"(?P<{name}>{CONVERTERS[kind][0]})"]
             end = match.end()
         rest = path[end:]
-        if "{" in "".join(path[: m.start()] for m in _PARAMETER.finditer(path)) or "{" in rest or "}" in rest:
+        if set("{}") & set(_PARAMETER.sub("", path)):
             raise UsageError(f"{path!r} has a brace that belongs to no parameter such as {{name}} or {{id:int}}")
         if self._kinds:
             self._regex = re.compile("".join([*parts, re.escape(canonical_path(rest))]))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from pytest_httpserve.scripting.matchers import Check
+from pytest_httpserve.scripting.matchers import Check, Matcher
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.handler import Script
@@ -40,13 +41,44 @@ def near_misses(routes: Iterable[Route], request: Request) -> list[str]:
         lines.append(f"  {route}")
         lines += [f"    {line}" for check in checks for line in describe_check(check)]
     if len(held) > NEAREST:
-        lines.append(f"  and {len(held) - NEAREST} more routes, which are less near")
+        rest = len(held) - NEAREST
+        lines.append(f"  and {rest} more routes, less near" if rest > 1 else "  and one more route, less near")
     return lines
 
 
 def _distance(checks: list[Check]) -> float:
-    """How far from a match: the path says more of what was meant than all else."""
-    return sum(4 if check.criterion == "path" else 1 for check in checks if not check.passed)
+    """How far from a match: the path says more of what was meant than all else, and less so the more it is alike."""
+    return sum(
+        6 - 3 * _likeness(str(check.expected), str(check.got)) if check.criterion == "path" else 1
+        for check in checks
+        if not check.passed
+    )
+
+
+def _likeness(one: str, other: str) -> float:
+    """From 0 to 1: how much of a path, which may be a template, and of another is the same at beginning and end."""
+    one = re.sub(r"\{[^}]*\}", "", one)  # a parameter may be anything
+    longest = max(len(one), len(other), 1)
+    begin = _common_length(one, other)
+    end = _common_length(one[begin:][::-1], other[begin:][::-1])
+    return (begin + end) / longest
+
+
+def _common_length(one: str, other: str) -> int:
+    """How many characters at the beginning are the same."""
+    differing = (place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
+    return next(differing, min(len(one), len(other)))
+
+
+def nearest(matcher: Matcher, exchanges: Sequence[Exchange]) -> tuple[Exchange, list[Check]]:
+    """The exchange, of some, whose request comes nearest to what ``matcher`` takes, with its criteria."""
+    held = [(exchange, matcher.checks(exchange.request)) for exchange in exchanges]
+    return min(held, key=lambda one: _distance(one[1]))
+
+
+def times(count: int) -> str:
+    """A number of calls in words."""
+    return "never" if count == 0 else "once" if count == 1 else f"{count} times"
 
 
 def describe_check(check: Check) -> list[str]:
@@ -92,6 +124,8 @@ def transcript(exchange: Exchange) -> list[str]:
 
 def _raw_lines(mark: str, data: bytes, dropped: int) -> list[str]:
     text = data.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
+    # What a terminal would obey is written out.
+    text = "".join(char if char.isprintable() or char in "\n\t" else repr(char)[1:-1] for char in text)
     lines = [f"{mark} {line}".rstrip() for line in text.rstrip("\n").split("\n")] if data else []
     return [*lines, f"{mark} ({dropped} bytes more were not kept)"] if dropped else lines
 

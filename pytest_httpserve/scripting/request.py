@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from pytest_httpserve.wire.headers import Headers
 
@@ -44,9 +44,11 @@ class Body:
         if self._read is None:
             return
         with self._lock:
-            read, self._read = self._read, None
-            if read is not None:
-                self._take(read)
+            if self._read is not None:
+                try:
+                    self._take(self._read)
+                finally:
+                    self._read = None
 
     @property
     def is_loaded(self) -> bool:
@@ -65,18 +67,20 @@ class Body:
 
     def _take(self, read: Callable[[int], bytes]) -> None:
         pieces: list[bytes] = []
-        while piece := read(_READ_BYTES):
-            self._size += len(piece)
-            if self._file is None and self._size > BODY_IN_MEMORY_BYTES:
-                self._file = tempfile.TemporaryFile()  # noqa: SIM115  closed with this body
-                weakref.finalize(self, self._file.close)
-                self._file.writelines(pieces)
-                pieces.clear()
-            if self._file is None:
-                pieces.append(piece)
-            else:
-                self._file.write(piece)
-        self._memory = b"".join(pieces)
+        try:
+            while piece := read(_READ_BYTES):
+                self._size += len(piece)
+                if self._file is None and self._size > BODY_IN_MEMORY_BYTES:
+                    self._file = tempfile.TemporaryFile()  # noqa: SIM115  closed with this body
+                    weakref.finalize(self, self._file.close)
+                    self._file.writelines(pieces)
+                    pieces.clear()
+                if self._file is None:
+                    pieces.append(piece)
+                else:
+                    self._file.write(piece)
+        finally:  # what came of a body that broke off can be looked at, too
+            self._memory = b"".join(pieces)
 
     def read(self) -> bytes:
         """All of it."""
@@ -97,22 +101,24 @@ NO_BODY = Body()
 
 _NO_FIELDS = Headers()
 
+ValueT = TypeVar("ValueT")
 
-class Values(Mapping[str, str]):
+
+class Values(Mapping[str, ValueT]):
     """Names with values, in order; a name may stand there more than once. As a mapping, it has the first of each."""
 
     __slots__ = ("pairs",)
 
-    def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
+    def __init__(self, pairs: Iterable[tuple[str, ValueT]] = ()) -> None:
         self.pairs = tuple(pairs)
 
-    def __getitem__(self, name: str) -> str:
+    def __getitem__(self, name: str) -> ValueT:
         for key, value in self.pairs:
             if key == name:
                 return value
         raise KeyError(name)
 
-    def get_all(self, name: str) -> list[str]:
+    def get_all(self, name: str) -> list[ValueT]:
         """Every value of ``name``, in order; empty if there is none."""
         return [value for key, value in self.pairs if key == name]
 
@@ -168,12 +174,12 @@ class Request:
         return self.body.decode()
 
     @property
-    def query(self) -> Values:
+    def query(self) -> Values[str]:
         """The query's names and values, decoded as the URL standard says."""
         return Values(_parse_pairs(self.query_string))
 
     @property
-    def cookies(self) -> Values:
+    def cookies(self) -> Values[str]:
         """The cookies (RFC 6265 section 4.2)."""
         pairs = (cookie.partition("=") for cookie in self.headers.get("cookie", "").split(";"))
         return Values((name.strip(), value.strip().strip('"')) for name, equals, value in pairs if equals)
@@ -185,16 +191,16 @@ class Request:
         return json.loads(self.body)
 
     @property
-    def form(self) -> Values:
+    def form(self) -> Values[str]:
         """The fields of a form, urlencoded or multipart, but for its files; empty for any other body."""
         if self._media_type == "application/x-www-form-urlencoded":
-            return Values(_parse_pairs(self.body.decode("latin-1")))
+            return Values(_parse_pairs(self.body.decode(errors="replace")))
         return Values((part.name, part.content.decode(errors="replace")) for part in self._parts if not part.filename)
 
     @property
-    def files(self) -> Mapping[str, UploadedFile]:
-        """The files of a multipart form, by the names of their fields; of two with the same name, the first."""
-        return {part.name: part for part in reversed(self._parts) if part.filename}
+    def files(self) -> Values[UploadedFile]:
+        """The files of a multipart form, by the names of their fields; ``get_all`` has those with the same name."""
+        return Values((part.name, part) for part in self._parts if part.filename)
 
     @property
     def _media_type(self) -> str:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
+from typing import TypedDict
 
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.server.dates import http_date
@@ -17,6 +18,24 @@ from pytest_httpserve.wire.headers import Field, Headers
 HeadersArgument = Mapping[str, str | int] | Sequence[tuple[str, str | int]]
 StreamArgument = Iterable[bytes | str] | Callable[[], Iterable[bytes | str]]
 InformationalArgument = int | tuple[int, HeadersArgument]
+
+
+class ResponseArguments(TypedDict, total=False):
+    """The arguments of ``Response`` behind its status, for the functions that pass them on."""
+
+    text: str | None
+    html: str | None
+    json: object
+    body: bytes | None
+    file: str | os.PathLike[str] | None
+    stream: StreamArgument | None
+    headers: HeadersArgument | None
+    cookies: Mapping[str, str] | None
+    trailers: HeadersArgument | None
+    informational: Iterable[InformationalArgument]
+    gzip: bool
+    reason: str | None
+
 
 _WITHOUT_BODY = (204, 205, 304)
 SERVER = "pytest-httpserve/0.1.0"
@@ -67,7 +86,15 @@ class Response:
         self.stream = _check_stream(stream) if stream is not None else None
         self.body, content_type = _encode(kind, bodies)
         self.trailers = check_headers(trailers, "trailers=")
+        if self.trailers and (self.file is not None or self.status in _WITHOUT_BODY):
+            what = "file=" if self.file is not None else f"status {self.status}"
+            raise UsageError(f"trailers= follow a body in chunks (RFC 9112 section 7.1.2), which {what} has not")
+        if isinstance(informational, str | bytes) or not isinstance(informational, Iterable):
+            what = "statuses, or pairs of a status and headers"
+            raise UsageError(f"informational= takes {what}, not {informational!r}")
         self.informational = tuple(map(_check_informational, informational))
+        if cookies is not None and not isinstance(cookies, Mapping):
+            raise UsageError(f"cookies= takes a mapping of names to values, not {cookies!r}")
         self.fields = check_headers(headers) + tuple(set_cookie(*pair) for pair in (cookies or {}).items())
         if gzip:
             self._compress(kind)
@@ -102,8 +129,8 @@ class Response:
         return given[0] if given else ""
 
     def _compress(self, kind: str) -> None:
-        if not self.is_whole:
-            raise UsageError(f"gzip= compresses a body that is given as a whole, not {kind}=")
+        if not self.is_whole or not kind:
+            raise UsageError(f"gzip= compresses a body that is given as a whole, not {f'{kind}=' if kind else 'none'}")
         from gzip import compress
 
         self.body = compress(self.body, mtime=0)
@@ -177,7 +204,16 @@ def _check_stream(stream: StreamArgument) -> Callable[[], Iterable[bytes | str]]
         return stream
     if isinstance(stream, str | bytes) or not isinstance(stream, Iterable):
         raise UsageError(f"stream= takes an iterable of bytes or str, or a function that returns one, not {stream!r}")
-    return lambda: stream
+    if not isinstance(stream, Iterator):
+        return lambda: stream
+    rest = [stream]
+
+    def once() -> Iterable[bytes | str]:
+        if not rest:
+            raise UsageError("the iterator given as stream= is used up: give a function that returns one each time")
+        return rest.pop()
+
+    return once
 
 
 def _check_informational(given: InformationalArgument) -> tuple[int, tuple[Field, ...]]:
@@ -209,6 +245,15 @@ def set_cookie(
     parts = [f"{name}={value}", *(f"{key}={given}" for key, given in attributes.items() if given is not None)]
     parts += [flag for flag, given in (("Secure", secure), ("HttpOnly", httponly)) if given]
     return "Set-Cookie", "; ".join(parts)
+
+
+def as_response(status: int | Response, arguments: ResponseArguments) -> Response:
+    """A response of what was given: itself, or all else. Raises UsageError for a Response and more beside it."""
+    if not isinstance(status, Response):
+        return Response(status, **arguments)
+    if arguments:
+        raise UsageError(f"the Response that was given is all of it: {next(iter(arguments))}= belongs into it")
+    return status
 
 
 def make_response(result: object) -> Response:

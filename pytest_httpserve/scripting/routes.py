@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
-import os
 import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from types import MappingProxyType, TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.matchers import Check, Matcher, MethodIs, PathIs, Shown, criteria
+from pytest_httpserve.scripting.report import exchange_line, times
 from pytest_httpserve.scripting.request import Request, route_path
-from pytest_httpserve.scripting.responses import (
-    HeadersArgument,
-    InformationalArgument,
-    Response,
-    StreamArgument,
-)
+from pytest_httpserve.scripting.responses import Response, ResponseArguments, as_response
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.journal import Exchange
@@ -51,18 +47,14 @@ class Expectation:
 
     def __str__(self) -> str:
         if self.min == self.max:
-            return _times(self.min)
+            return times(self.min) if self.min else "not at all"
         if self.max is None:
-            return f"at least {_times(self.min)}"
-        return f"{self.min} to {_times(self.max)}" if self.min else f"at most {_times(self.max)}"
+            return f"at least {times(self.min)}"
+        return f"{self.min} to {times(self.max)}" if self.min else f"at most {times(self.max)}"
 
     def met_by(self, calls: int) -> bool:
         """Whether that many calls are what was expected."""
         return self.min <= calls and (self.max is None or calls <= self.max)
-
-
-def _times(count: int) -> str:
-    return "never" if count == 0 else "once" if count == 1 else f"{count} times"
 
 
 class Route:
@@ -78,11 +70,17 @@ class Route:
         self.calls: list[Exchange] = []
         self.expectation: Expectation | None = None
         self.is_optional = False
+        if isinstance(priority, bool) or not isinstance(priority, int | float):
+            raise UsageError(f"priority= is a number, not {priority!r}")
         self.rank = (priority, next(_sequence))
         parts = criteria(matcher)
-        self.method = next((part.method for part in parts if isinstance(part, MethodIs)), "*")
-        self.pattern = next((part.pattern for part in parts if isinstance(part, PathIs)), None)
-        self._further = tuple(part for part in parts if not isinstance(part, MethodIs | PathIs))
+        method = next((part for part in parts if isinstance(part, MethodIs)), None)
+        # Of several paths, that which says most: ``match(...) & match(headers=...)`` has one for any path, too.
+        paths = [part for part in parts if isinstance(part, PathIs)]
+        path = next((part for part in paths if part.pattern.text != "*"), paths[0] if paths else None)
+        self.method = method.method if method is not None else "*"
+        self.pattern = path.pattern if path is not None else None
+        self._further = tuple(part for part in parts if part is not method and part is not path)
         self._scenario: Scenario | None = None
         self._when: str | None = None
         self._steps: deque[_Step] = deque()
@@ -92,46 +90,12 @@ class Route:
 
     # Say
 
-    def respond(
-        self,
-        status: int | Response = 200,
-        *,
-        times: int = 1,
-        text: str | None = None,
-        html: str | None = None,
-        json: object = ...,
-        body: bytes | None = None,
-        file: str | os.PathLike[str] | None = None,
-        stream: StreamArgument | None = None,
-        headers: HeadersArgument | None = None,
-        cookies: Mapping[str, str] | None = None,
-        trailers: HeadersArgument | None = None,
-        informational: Iterable[InformationalArgument] = (),
-        gzip: bool = False,
-        reason: str | None = None,
-    ) -> Route:
+    def respond(self, status: int | Response = 200, *, times: int = 1, **arguments: Unpack[ResponseArguments]) -> Route:
         """Add a response, for ``times`` calls: calls are answered by one after the other, by the last for ever.
 
         The arguments are those of ``Response``, and refused alike; a Response may be given instead of a status.
         """
-        if isinstance(status, Response):
-            return self._add(status, times)
-        response = Response(
-            status,
-            text=text,
-            html=html,
-            json=json,
-            body=body,
-            file=file,
-            stream=stream,
-            headers=headers,
-            cookies=cookies,
-            trailers=trailers,
-            informational=informational,
-            gzip=gzip,
-            reason=reason,
-        )
-        return self._add(response, times)
+        return self._add(as_response(status, arguments), times)
 
     def redirect(self, location: str, status: int = 302, *, times: int = 1) -> Route:
         """Add a response that sends the client to ``location``."""
@@ -145,6 +109,8 @@ class Route:
         """
         if not callable(function):
             raise UsageError(f"handle() takes a function of the request, not {function!r}")
+        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+            raise UsageError(f"a handler is a plain function, called in a thread; {function.__name__}() is async")
         return self._add(function, times)
 
     def __call__(self, function: HandlerT) -> HandlerT:
@@ -153,24 +119,26 @@ class Route:
 
     def _add(self, answer: Response | Handler, times: int) -> Route:
         with self._lock:
-            self._steps.append(_Step(answer, _check_count("times", times, least=1)))
+            self._steps.append(_Step(answer, check_count("times", times, least=1)))
         return self
 
     def when(self, state: str) -> Route:
         """Answer only while the scenario is in this state."""
-        self._in_scenario("when")
+        self._in_scenario("when", state)
         self._when = state
         return self
 
     def then(self, state: str) -> Route:
         """With the response added last, the scenario enters this state."""
-        self._in_scenario("then")
+        self._in_scenario("then", state)
         if not self._steps:
             raise UsageError("then() follows a response, and the route has none yet")
         self._steps[-1].then = state
         return self
 
-    def _in_scenario(self, name: str) -> None:
+    def _in_scenario(self, name: str, state: str) -> None:
+        if not isinstance(state, str):
+            raise UsageError(f"a state is a str, not {state!r}")
         if self._scenario is None:
             raise UsageError(
                 f"{name}() is for the routes of a scenario: flow = httpserve.scenario('...'); flow.on(...)"
@@ -182,8 +150,8 @@ class Route:
             raise UsageError("expect() takes times=, or min= and max=")
         if times is None and min is None and max is None:
             times = 1
-        least = _check_count("times" if times is not None else "min", times if times is not None else min or 0)
-        most = least if times is not None else None if max is None else _check_count("max", max)
+        least = check_count("times" if times is not None else "min", times if times is not None else min or 0)
+        most = least if times is not None else None if max is None else check_count("max", max)
         if most is not None and least > most:
             raise UsageError(f"expect(min={least}, max={most}) can never be met")
         self.expectation = Expectation(least, most)
@@ -204,14 +172,15 @@ class Route:
     def assert_called(self, times: int | None = None) -> None:
         """Fail unless the route was called: ``times`` times, or at least once."""
         __tracebackhide__ = True
-        expected = Expectation(1, None) if times is None else Expectation(times, times)
+        expected = Expectation(1, None) if times is None else Expectation(check_count("times", times), times)
         if not expected.met_by(len(self.calls)):
             raise AssertionError(self.describe_calls(expected))
 
     def describe_calls(self, expected: Expectation) -> str:
         """That the calls are not what was expected, with the calls."""
-        lines = [f"{self} was called {_times(len(self.calls))}, expected {expected}"]
-        return "\n".join([*lines, *(f"  {exchange}" for exchange in self.calls)])
+        called = f"called {times(len(self.calls))}" if self.calls else "never called"
+        lines = [f"{self} was {called}, expected {expected}"]
+        return "\n".join([*lines, *(f"  {exchange_line(exchange)}" for exchange in self.calls)])
 
     def __enter__(self) -> Route:
         return self
@@ -225,7 +194,8 @@ class Route:
             raise AssertionError(self.describe_calls(expected))
 
     def __str__(self) -> str:
-        return f"the route {self.method} {self.pattern.text if self.pattern else 'by a matcher'} ({self.place})"
+        what = f"{self.method} {self.pattern.text}" if self.pattern else "by a matcher"
+        return f"the route {'for all requests' if what == '* *' else what} ({self.place})"
 
     def __repr__(self) -> str:
         return f"<Route {self.method} {self.pattern.text if self.pattern else '...'}, written at {self.place}>"
@@ -314,15 +284,17 @@ class Routes:
     def discard(self, route: Route) -> None:
         """Take a route away."""
         self._all.pop(route, None)
-        self._tree, self._others, self._found = _Node(), (), {}
-        for other in self._all:
-            self._place(other)
+        rest = Routes()
+        for other in self:
+            rest.add(other)
+        # Requests go on meanwhile: there is no moment in which they find less.
+        self._tree, self._others, self._found = rest._tree, rest._others, {}
 
     def _place(self, route: Route) -> None:
-        self._found = {}
         segments = route.pattern.segments if route.pattern is not None else None
         if segments is None:
             self._others += (route,)
+            self._found = {}
             return
         node = self._tree
         for segment in segments:
@@ -332,6 +304,7 @@ class Routes:
             else:
                 node = node.named.setdefault(segment, _Node())
         node.routes += (route,)
+        self._found = {}
 
     def find(self, request: Request) -> tuple[Route, Mapping[str, Any]] | None:
         """The route that answers this request, and the parameters in its path.
@@ -351,15 +324,16 @@ class Routes:
 
     def _candidates(self, path: str) -> Candidates:
         """The routes whose path matches, the one to be asked first in front, with the parameters in the path."""
+        known = self._found  # if a route is added meanwhile, there is a new one
         found = []
         for route in self._others + self._tree.find(path.split("/"), 0):
             parameters = route.pattern.match(path) if route.pattern is not None else {}
             if parameters is not None:
-                found.append((route, parameters))
+                found.append((route, MappingProxyType(parameters)))
         found.sort(key=lambda one: one[0].rank, reverse=True)
-        if len(self._found) >= _MOST_PATHS:
-            self._found.clear()
-        self._found[path] = candidates = tuple(found)
+        if len(known) >= _MOST_PATHS:
+            known.clear()
+        known[path] = candidates = tuple(found)
         return candidates
 
     def __iter__(self) -> Iterator[Route]:
@@ -380,7 +354,8 @@ def calling_place(depth: int) -> str:
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
-def _check_count(name: str, value: Any, *, least: int = 0) -> int:
+def check_count(name: str, value: Any, *, least: int = 0) -> int:
+    """A number of times or bytes. Raises UsageError for what is none."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise UsageError(f"{name}= is a whole number from {least} on, not {value!r}")
     return value

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Unpack
 
-from pytest_httpserve.scripting.matchers import Matcher, match
+from pytest_httpserve.errors import UsageError
+from pytest_httpserve.scripting.matchers import Criteria, Matcher, as_matcher
 from pytest_httpserve.scripting.routes import Route, Routes, calling_place
 
 
@@ -20,16 +21,22 @@ class Scenario:
     """
 
     def __init__(self, name: str, routes: Routes) -> None:
+        if not isinstance(name, str) or not name:
+            raise UsageError(f"a scenario has a name, and {name!r} is none")
         self.name = name
         self.state = "new"
         self._routes = routes
 
     def on(
-        self, method: str | Matcher, path: str | re.Pattern[str] = "*", *, priority: int = 0, **criteria: Any
+        self,
+        method: str | Matcher,
+        path: str | re.Pattern[str] = "*",
+        *,
+        priority: int = 0,
+        **criteria: Unpack[Criteria],
     ) -> Route:
         """A route of the scenario; the arguments are those of ``httpserve.on``."""
-        matcher = method if isinstance(method, Matcher) else match(method, path, **criteria)
-        return Route(matcher, calling_place(1), priority=priority).join(self._routes, self)
+        return Route(as_matcher(method, path, criteria), calling_place(1), priority=priority).join(self._routes, self)
 
     def __repr__(self) -> str:
         return f"<Scenario {self.name!r} in state {self.state!r}>"

@@ -254,6 +254,8 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
     def _forget_answer(self) -> None:
         self._status = self._declared = None
         self._delimited = self._connection_said = False
+        if isinstance(self.wfile, Writer):
+            self.wfile.begin_response()
 
     def _take_request_line(self, reader: Reader) -> bytes:
         for _ in range(_MOST_EMPTY_LINES):

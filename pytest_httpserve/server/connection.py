@@ -171,6 +171,13 @@ class Connection:
             # socket.socket's own: that of an SSLSocket takes the TLS layer away from under its reader.
             socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
 
+    def reset(self) -> None:
+        """End the connection now, and let the client know that it has not got all."""
+        with contextlib.suppress(OSError):  # the client was faster
+            # Without the FIN that shutdown would send, and with an RST in its place.
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.close()
+
     def say_goodbye(self) -> None:
         """Over TLS, send close_notify, without waiting for the client's: a body that ends with the connection is then
         known to be whole (RFC 8446 section 6.1)."""

@@ -104,7 +104,7 @@ def converse(address: tuple[str, int], data: bytes, methods: tuple[str, ...], *,
         if ends:
             stream.end()
             return Outcome(tuple(stream.answers(methods)), False)
-        # The probe waits for the first answer: behind a request that the server has given up, a reset could overtake it.
+        # Only behind the first answer: sent to a server that has given up, it would cause a reset.
         first = stream.answer(methods[0])
         if first is None:
             return Outcome((), False)

@@ -29,6 +29,7 @@ http {
     default_type application/octet-stream;
     types { text/html html; text/plain txt; }
     sendfile on;
+    lingering_timeout 100ms;
     server {
         listen 127.0.0.1:%(port)d;
         root "%(directory)s";

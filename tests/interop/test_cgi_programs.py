@@ -4,116 +4,99 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 
 from pytest_httpserve import HTTPServe
 
+Run = Callable[..., str]
+
 
 def needed(program: str, package: str) -> str:
     """Where the program is. A test without it proves nothing, so that it must not pass, nor be passed over."""
-    path = shutil.which(
-        program, path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/lib/git-core", "/usr/libexec"])
-    )
-    assert path is not None, f"{program} is missing on this machine: install the package {package}"
+    path = shutil.which(program, path=f"{os.environ['PATH']}:/usr/lib/git-core:/usr/libexec/git-core")
+    assert path is not None, f"{program} is not installed, and this test is about it: apt-get install {package}"
     return path
 
 
 @pytest.fixture(autouse=True)
 def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NO_PROXY", "*")
 
 
 # git
 
 
-class Git:
-    """git, with a configuration of its own."""
+@pytest.fixture
+def git(run: Run) -> Run:
+    """``git(directory, *arguments)``"""
+    settings = ["user.name=Ada", "user.email=ada@example.org", "init.defaultBranch=main", "gc.auto=0"]
+    options = [word for setting in settings for word in ("-c", setting)]
 
-    def __init__(self, home: Path) -> None:
-        self._program = needed("git", "git")
-        self._env = {
-            "PATH": os.environ.get("PATH", os.defpath),
-            "HOME": str(home),
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_TERMINAL_PROMPT": "0",
-            "GIT_AUTHOR_NAME": "Ada",
-            "GIT_AUTHOR_EMAIL": "ada@example.test",
-            "GIT_COMMITTER_NAME": "Ada",
-            "GIT_COMMITTER_EMAIL": "ada@example.test",
-        }
+    def git(directory: Path, *arguments: str | Path, **more: Any) -> str:
+        return run("git", *options, "-C", directory, *arguments, **more)
 
-    def __call__(self, *arguments: str | Path, ok: bool = True) -> str:
-        done = subprocess.run(
-            [self._program, *map(str, arguments)], env=self._env, capture_output=True, text=True, timeout=60
-        )
-        assert (done.returncode == 0) == ok, done.stderr
-        return done.stdout + done.stderr
+    return git
 
 
 @pytest.fixture
-def git(tmp_path: Path) -> Git:
-    (tmp_path / "home").mkdir()
-    return Git(tmp_path / "home")
-
-
-@pytest.fixture
-def remote(tmp_path: Path, git: Git, httpserve: HTTPServe) -> str:
-    """The URL of a repository, served by git http-backend."""
-    repositories = tmp_path / "repositories"
-    git("init", "--quiet", "--bare", "--initial-branch=main", repositories / "tales.git")
-    scripts = tmp_path / "scripts"
+def remote(tmp_path: Path, git: Run, httpserve: HTTPServe) -> str:
+    """The URL of an empty repository, served by git http-backend."""
+    repositories, scripts = tmp_path / "repositories", tmp_path / "scripts"
+    repositories.mkdir()
+    git(repositories, "init", "--quiet", "--bare", "tales.git")
     scripts.mkdir()
-    backend = scripts / "git"
-    backend.write_text(f"#!/bin/sh\nexec {needed('git-http-backend', 'git')}\n")
-    backend.chmod(0o755)
-    httpserve.serve_cgi(
-        scripts, env={"GIT_PROJECT_ROOT": str(repositories), "GIT_HTTP_EXPORT_ALL": "1", "REMOTE_USER": "ada"}
-    )
+    script(scripts, "git", f"#!/bin/sh\nexec {needed('git-http-backend', 'git')}\n")
+    env = {"GIT_PROJECT_ROOT": str(repositories), "GIT_HTTP_EXPORT_ALL": "1", "REMOTE_USER": "ada"}
+    httpserve.serve_cgi(scripts, env=env)
     return httpserve.url_for("/cgi-bin/git/tales.git")
 
 
-def test_git_clones_and_pushes(git: Git, remote: str, tmp_path: Path, httpserve: HTTPServe) -> None:
+def test_git_clones_and_pushes(git: Run, remote: str, tmp_path: Path, httpserve: HTTPServe) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
-    git("clone", "--quiet", remote, first)
+    git(tmp_path, "clone", "--quiet", remote, first)
     (first / "tale.txt").write_text("Once upon a time\n")
-    git("-C", first, "add", "tale.txt")
-    git("-C", first, "commit", "--quiet", "-m", "Begin")
-    git("-C", first, "push", "--quiet", "origin", "HEAD:main")
+    git(first, "add", "tale.txt")
+    git(first, "commit", "--quiet", "--message", "Begin")
+    git(first, "push", "--quiet", "origin", "HEAD:main")
 
-    git("clone", "--quiet", remote, second)
+    git(tmp_path, "clone", "--quiet", remote, second)
     assert (second / "tale.txt").read_text() == "Once upon a time\n"
 
     (second / "tale.txt").write_text("Once upon a time there was\n")
-    git("-C", second, "commit", "--quiet", "--all", "-m", "Go on")
-    git("-C", second, "push", "--quiet")
-    git("-C", first, "fetch", "--quiet", "origin")
-    assert "Go on" in git("-C", first, "log", "--format=%s", "origin/main")
+    git(second, "commit", "--quiet", "--all", "--message", "Go on")
+    git(second, "push", "--quiet")
+    git(first, "fetch", "--quiet", "origin")
+    assert git(first, "log", "--format=%s", "origin/main") == "Go on\nBegin\n"
     assert {one.response.status for one in httpserve.exchanges if one.response} == {200}
 
 
-def test_git_pushes_more_than_its_buffer_in_chunks(git: Git, remote: str, tmp_path: Path, httpserve: HTTPServe) -> None:
-    """What is larger than http.postBuffer comes chunked; and large, so that it would fill every pipe on its way."""
+def test_git_pushes_and_clones_more_than_all_pipes_hold(
+    git: Run, remote: str, tmp_path: Path, httpserve: HTTPServe
+) -> None:
+    """What is larger than http.postBuffer comes chunked."""
     work, again = tmp_path / "work", tmp_path / "again"
-    git("clone", "--quiet", remote, work)
+    git(tmp_path, "clone", "--quiet", remote, work)
     (work / "noise").write_bytes(os.urandom(5_000_000))
-    git("-C", work, "add", "noise")
-    git("-C", work, "commit", "--quiet", "-m", "Noise")
-    git("-C", work, "-c", "http.postBuffer=65536", "push", "--quiet", "origin", "HEAD:main")
+    git(work, "add", "noise")
+    git(work, "commit", "--quiet", "--message", "Noise")
+    git(work, "-c", "http.postBuffer=65536", "push", "--quiet", "origin", "HEAD:main")
 
-    git("clone", "--quiet", remote, again)
+    git(tmp_path, "clone", "--quiet", remote, again)
     assert (again / "noise").read_bytes() == (work / "noise").read_bytes()
     assert "chunked" in [one.request.headers.get("Transfer-Encoding") for one in httpserve.exchanges]
 
 
-def test_git_is_told_that_there_is_no_such_repository(git: Git, remote: str, tmp_path: Path) -> None:
-    said = git("clone", remote.replace("tales", "songs"), tmp_path / "songs", ok=False)
+def test_git_is_told_that_there_is_no_such_repository(
+    git: Run, remote: str, tmp_path: Path, httpserve: HTTPServe
+) -> None:
+    git(tmp_path, "clone", "--quiet", remote.replace("tales", "songs"), status=128)
 
-    assert "not found" in said
+    assert [one.response and one.response.status for one in httpserve.exchanges] == [404]
 
 
 # Scripts

@@ -16,8 +16,8 @@ import pytest
 from pytest_httpserve.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 from .conversation import PROBE_BODY, compare, converse
-from .nginx_requests import GROUPS, MODIFIED, Case
 from .nginx_server import MissingError, Nginx
+from .requests_sent import GROUPS, MODIFIED, Case
 
 PAGE = Path(__file__).parents[2] / "docs" / "nginx.md"
 ANY_ERROR = "any that both answer with the same error"

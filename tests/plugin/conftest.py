@@ -1,5 +1,7 @@
 """Whole pytest sessions inside a test."""
 
+import re
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -11,11 +13,11 @@ import http.client
 import urllib.parse
 
 
-def fetch(url, method="GET", body=None):
+def fetch(url, method="GET", body=None, headers={}):
     parts = urllib.parse.urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=10)
     try:
-        connection.request(method, url[url.index(parts.netloc) + len(parts.netloc) :], body)
+        connection.request(method, url[url.index(parts.netloc) + len(parts.netloc) :], body, headers)
         answer = connection.getresponse()
         return answer.status, answer.read().decode()
     finally:
@@ -23,6 +25,7 @@ def fetch(url, method="GET", body=None):
 '''
 
 Suite = Callable[..., pytest.RunResult]
+Shown = Callable[..., str]
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +33,9 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sessions within know nothing of the one without, and load no plugin but ours: that takes a tenth of the time."""
     for name in ("PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT", "PYTEST_XDIST_TESTRUNUID"):
         monkeypatch.delenv(name, raising=False)
+    for name in ("CI", "BUILD_NUMBER"):  # where pytest finds them, its diffs are longer
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setenv("PYTEST_PLUGINS", "pytest_httpserve.plugin")
 
@@ -44,3 +50,36 @@ def suite(pytester: pytest.Pytester) -> Suite:
         return pytester.runpytest("-W", "error", *options)
 
     return run
+
+
+@pytest.fixture
+def shown(pytester: pytest.Pytester) -> Shown:
+    """``shown(result, "test_it")``: what the report says of a test, in full, beneath its headline.
+
+    What differs from run to run is written as ``PORT``, ``0.1 ms``, ``99 bytes`` (of an error, whose text has paths) and
+    ``/project/test_it.py``. Frames of the standard library and of our own are left out, and marks beneath a line.
+    """
+
+    def of(result: pytest.RunResult, headline: str) -> str:
+        text = settle(result.stdout.str(), str(pytester.path))
+        found = re.search(rf"^_+ {re.escape(headline)} _+\n(.*?)(?=^_{{3,}} .* _{{3,}}$|^=)", text, re.M | re.S)
+        assert found is not None, f"no {headline!r} in the report:\n{text}"
+        return found[1]
+
+    return of
+
+
+def settle(text: str, folder: str) -> str:
+    """The text of a report without what differs from run to run."""
+    library = f'{re.escape(sys.base_prefix)}|[^"]*/pytest_httpserve'
+    for pattern, by in (
+        (re.escape(folder), "/project"),
+        (rf'  File "(?:{library})/[^"]*", line .*\n(?:    .*\n)+', ""),
+        (r"(127\.0\.0\.1|\[::1\]):\d+", r"\1:PORT"),
+        (r"\b\d+\.\d ms", "0.1 ms"),
+        (r"(-> [45]\d\d .*) \d+ bytes", r"\1 99 bytes"),
+        (r"^ +[~^]+\n", ""),
+        (r" +$", ""),
+    ):
+        text = re.sub(pattern, by, text, flags=re.MULTILINE)
+    return text

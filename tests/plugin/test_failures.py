@@ -339,8 +339,10 @@ def test_what_comes_up_before_a_set_up_fails_is_not_lost(suite: Suite) -> None:
             pass
     """)
 
-    result.assert_outcomes(errors=2)
-    result.stdout.fnmatch_lines(["*assert 404 == 200", "*nothing answers GET /login"])
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        ["*ERROR at setup of test_it*", "E *assert 404 == 200", "E *nothing answers GET /login", "*httpserve setup*"]
+    )
 
 
 # The report

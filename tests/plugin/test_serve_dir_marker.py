@@ -147,7 +147,7 @@ def test_a_unittest_case_can_be_marked(suite: Suite) -> None:
         ('("site", listing=0)', "@pytest.mark.serve_dir: serve_dir(listing=) is True or False, not 0"),
         (
             '("site", headers="X: y")',
-            "@pytest.mark.serve_dir: headers= takes a mapping or pairs of name and value, not 'X: y'",
+            "@pytest.mark.serve_dir: serve_dir(headers=) takes a mapping or pairs of name and value, not 'X: y'",
         ),
     ],
 )
@@ -196,3 +196,112 @@ def test_the_marker_is_registered_and_explained(pytester: pytest.Pytester) -> No
     result = pytester.runpytest("--markers")
 
     result.stdout.fnmatch_lines(["@pytest.mark.serve_dir(path, *): the httpserve fixture serves the directory*"])
+
+
+# Which marker counts
+
+
+@pytest.mark.usefixtures("site")
+def test_of_two_markers_for_one_prefix_the_closest_counts(suite: Suite) -> None:
+    result = suite("""
+        import pytest
+        from client import fetch
+
+        pytestmark = pytest.mark.serve_dir("nowhere")
+
+        @pytest.mark.serve_dir("site", at="/")
+        class TestClass:
+            def test_class(self, httpserve):
+                assert fetch(httpserve.url_for("/page.txt")) == (200, "site")
+
+            @pytest.mark.serve_dir("other")
+            def test_function(self, httpserve):
+                assert fetch(httpserve.url_for("/page.txt")) == (200, "other")
+    """)
+
+    result.assert_outcomes(passed=2)
+
+
+@pytest.mark.usefixtures("site")
+def test_the_closest_counts_for_each_prefix_by_itself_however_it_is_given(suite: Suite) -> None:
+    result = suite("""
+        import pytest
+        from client import fetch
+
+        pytestmark = [pytest.mark.serve_dir("site", "/a/"), pytest.mark.serve_dir("site", at="/b")]
+
+        @pytest.mark.serve_dir("other", "/a")
+        def test_it(httpserve):
+            assert fetch(httpserve.url_for("/a/page.txt")) == (200, "other")
+            assert fetch(httpserve.url_for("/b/page.txt")) == (200, "site")
+    """)
+
+    result.assert_outcomes(passed=1)
+
+
+@pytest.mark.usefixtures("site")
+@pytest.mark.parametrize("marker", ["serve_dir", "serve_cgi"])
+def test_a_marker_on_a_test_without_the_fixture_is_an_error_at_set_up(suite: Suite, marker: str) -> None:
+    result = suite(f"""
+        import pytest
+
+        @pytest.mark.{marker}("site")
+        def test_it():
+            pass
+    """)
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*ERROR at setup of test_it*",
+            f"@pytest.mark.{marker}: this is for the server of the httpserve fixture, which the test does not ask for: "
+            'give it the argument httpserve, or mark it with @pytest.mark.usefixtures("httpserve")',
+        ]
+    )
+
+
+@pytest.mark.usefixtures("site")
+def test_a_marker_counts_for_a_test_that_asks_for_the_fixture_in_another_way(suite: Suite) -> None:
+    result = suite("""
+        import pytest
+        from client import fetch
+
+        @pytest.fixture
+        def url(httpserve):
+            return httpserve.url_for("/page.txt")
+
+        @pytest.mark.serve_dir("site")
+        def test_by_a_fixture(url):
+            assert fetch(url) == (200, "site")
+
+        @pytest.mark.serve_dir("site")
+        @pytest.mark.usefixtures("httpserve")
+        def test_by_a_marker():
+            pass
+
+        @pytest.mark.skip
+        @pytest.mark.serve_dir("site")
+        def test_skipped():
+            pass
+    """)
+
+    result.assert_outcomes(passed=2, skipped=1)
+
+
+@pytest.mark.usefixtures("site")
+def test_a_marker_on_a_class_or_module_is_for_those_of_its_tests_that_have_a_server(suite: Suite) -> None:
+    result = suite("""
+        import pytest
+
+        pytestmark = pytest.mark.serve_dir("site")
+
+        @pytest.mark.serve_dir("other", at="/other")
+        class TestClass:
+            def test_without(self):
+                pass
+
+            def test_with(self, httpserve):
+                pass
+    """)
+
+    result.assert_outcomes(passed=2)

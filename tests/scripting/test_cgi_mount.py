@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import os
 import socket
-from collections.abc import Callable
+import urllib.parse
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import requests
 from pytest_httpserve import HTTPServe
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.cgi_mount import cgi_mount
+
+from ..lifeline import Lifeline
 
 Say = Callable[[HTTPServe, str | bytes], bytes]
 
@@ -52,7 +55,7 @@ def test_scripts_run_beneath_their_prefix(server: HTTPServe, scripts: Path, at: 
     write(scripts / "x.sh", ENVIRONMENT)
     write(scripts / "sub/y.sh", ENVIRONMENT)
     server.serve_cgi(scripts, at=at)
-    prefix = requests.utils.unquote(at.rstrip("/"))
+    prefix = urllib.parse.unquote(at.rstrip("/"))
 
     for script in ("/x.sh", "/sub/y.sh"):
         seen = variables(server, f"{at.rstrip('/')}{script}/in/fo?query")
@@ -157,6 +160,7 @@ def test_a_local_redirect_to_nothing_fails_as_a_request_for_it_would(server: HTT
         ("/cgi-bin/plain.sh/", 403),
         ("/cgi-bin/out.sh", 403),
         ("/cgi-bin/../secret.sh", 404),
+        ("/cgi-bin/../not-bin/x.sh", 404),
         ("/cgi-bin/%2e%2e/secret.sh", 404),
         ("/cgi-bin/..%2fsecret.sh", 404),
         ("/cgi-bin/../../secret.sh", 400),
@@ -231,14 +235,14 @@ def test_a_source_is_not_shown_by_a_directory_around_it(
         ("kill -9 $$", 502, "it was ended by SIGKILL"),
         ("echo hello; echo", 502, "a header line has no colon: 'hello'"),
         ("printf 'X-A: b\\n\\n'", 502, "there is no Content-Type, Location or Status"),
-        ("echo waiting >&2; sleep 1000", 504, "it kept the server waiting for 0.2 s; it wrote to stderr:\nwaiting\n"),
+        ("echo waiting >&2; sleep 1000", 504, "it kept the server waiting for 1 s; it wrote to stderr:\nwaiting\n"),
     ],
 )
 def test_a_script_that_fails_fails_the_test(
     server: HTTPServe, scripts: Path, commands: str, status: int, said: str
 ) -> None:
     write(scripts / "x.sh", commands)
-    server.serve_cgi(scripts, timeout=0.2 if status == 504 else 30)
+    server.serve_cgi(scripts, timeout=1 if status == 504 else 30)
 
     assert request(server, "/cgi-bin/x.sh").status_code == status
     (failure,) = server.failures
@@ -289,16 +293,24 @@ def test_a_name_that_is_no_unicode_can_be_told(server: HTTPServe, scripts: Path)
     assert "\\udcff/x.sh failed" in server.failures[0]
 
 
-def test_a_script_whose_client_leaves_is_no_failure(server: HTTPServe, scripts: Path) -> None:
-    fifo = scripts / "fifo"
-    os.mkfifo(fifo)
-    write(scripts / "x.sh", f"exec 3>{fifo}; sleep 1000")
+@pytest.fixture
+def running(server: HTTPServe, scripts: Path, tmp_path: Path) -> Iterator[tuple[socket.socket, Lifeline]]:
+    """A connection whose request runs a script that will not end by itself."""
+    lifeline = Lifeline(tmp_path / "lifeline")
+    write(scripts / "x.sh", f"{lifeline.hold}; sleep 1000")
     server.serve_cgi(scripts)
     with socket.create_connection((server.host, server.port), timeout=10) as client:
         client.sendall(b"GET /cgi-bin/x.sh HTTP/1.1\r\nHost: x\r\n\r\n")
-        with open(fifo, "rb") as alive:  # both ends are open when this goes on
-            client.close()
-            assert alive.read() == b""
+        lifeline.wait_for_the_start()
+        yield client, lifeline
+    lifeline.close()
+
+
+def test_a_script_whose_client_leaves_is_no_failure(server: HTTPServe, running: tuple[socket.socket, Lifeline]) -> None:
+    client, lifeline = running
+
+    client.close()
+    lifeline.wait_for_the_end()
     server.stop()
 
     assert server.failures == ()
@@ -307,18 +319,15 @@ def test_a_script_whose_client_leaves_is_no_failure(server: HTTPServe, scripts: 
     assert exchange.notes == ("/cgi-bin/x.sh: it is killed, since the client left",)
 
 
-def test_a_script_that_runs_when_the_server_stops_is_no_failure(server: HTTPServe, scripts: Path) -> None:
-    fifo = scripts / "fifo"
-    os.mkfifo(fifo)
-    write(scripts / "x.sh", f"exec 3>{fifo}; sleep 1000")
-    server.serve_cgi(scripts)
-    with socket.create_connection((server.host, server.port), timeout=10) as client:
-        client.sendall(b"GET /cgi-bin/x.sh HTTP/1.1\r\nHost: x\r\n\r\n")
-        with open(fifo, "rb") as alive:
-            server.stop()
-            assert alive.read() == b""
-        assert client.recv(12) == b"HTTP/1.1 503"
+def test_a_script_that_runs_when_the_server_stops_is_no_failure(
+    server: HTTPServe, running: tuple[socket.socket, Lifeline]
+) -> None:
+    client, lifeline = running
 
+    server.stop()
+    lifeline.wait_for_the_end()
+
+    assert client.recv(12) == b"HTTP/1.1 503"
     assert server.failures == ()
 
 

@@ -1,12 +1,21 @@
 """The journal: exchanges and failures."""
 
 import http.client
+import os
+import socket
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 import requests
 
 from pytest_httpserve import Exchange, HTTPServe, Request
-from pytest_httpserve.scripting.journal import Answer, Journal, Transcript
+from pytest_httpserve.scripting.journal import KEPT_BYTES, Answer, Journal, Transcript
 from pytest_httpserve.wire.headers import Headers
 
 
@@ -110,3 +119,300 @@ def test_each_exchange_is_recorded_once(server: HTTPServe, tmp_path: Path) -> No
         "<Exchange GET /nowhere -> 404>",
         "<Exchange POST /dir/page.txt -> 405>",
     ]
+
+
+# What breaks off
+
+
+def wait_until_over(server: HTTPServe, count: int = 1) -> Exchange:
+    """The last of ``count`` exchanges, once no thread works on it."""
+    exchanges = server.wait_for("*", "*", times=count, timeout=10)
+    server.stop()
+    return exchanges[-1]
+
+
+def reset(client: socket.socket) -> None:
+    """End the connection by a reset."""
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+
+
+@pytest.mark.parametrize(
+    ("sent", "read_as", "error"),
+    [
+        (b"GET /a b HTTP/1.1\r\nHost: x\r\n\r\n", "GET /a", "request line"),
+        (b"GET /a HTTP/1.1\r\n\r\n", "GET /a", "Host"),
+        (b"GET /a HTTP/1.1\r\nHost x\r\n\r\n", "GET /a", ""),
+        (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", "\x16\x03\x01\x02\x00\x01\x00 ", ""),
+        (b"GET /a HTTP/1.1\r\nHost: x\r\nX-", "GET /a", "the head ended before its blank line"),
+        (
+            b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhel",
+            "POST /a",
+            "the connection ended inside the body",
+        ),
+        (b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\nx", "POST /a", ""),
+    ],
+)
+def test_an_exchange_that_is_no_whole_request_is_recorded(
+    server: HTTPServe, sent: bytes, read_as: str, error: str
+) -> None:
+    with socket.create_connection((server.host, server.port), timeout=10) as client:
+        client.sendall(sent)
+        client.shutdown(socket.SHUT_WR)
+        answer = client.makefile("rb").read()
+
+    exchange = wait_until_over(server)
+    assert len(server.exchanges) == 1
+    assert str(exchange.request) == read_as
+    assert exchange.error, "nothing is said of what was wrong"
+    assert error in exchange.error
+    assert (exchange.raw.request, exchange.raw.response) == (sent, answer)
+    assert exchange.status == 400
+    assert server.failures == ()
+
+
+def test_what_came_of_a_body_that_broke_off_can_be_looked_at(server: HTTPServe) -> None:
+    with socket.create_connection((server.host, server.port), timeout=10) as client:
+        client.sendall(b"POST /a HTTP/1.1\r\nHost: x\r\nX-A: b\r\nContent-Length: 9\r\n\r\nhel")
+        client.shutdown(socket.SHUT_WR)
+        client.makefile("rb").read()
+
+    request = wait_until_over(server).request
+    assert (request.headers["x-a"], request.body) == ("b", b"hel")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET",
+        b"GET /a HTTP/1.1\r\nHost: x\r\n",
+        b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\nhel",
+    ],
+)
+def test_an_exchange_that_the_client_reset_is_recorded(server: HTTPServe, sent: bytes) -> None:
+    server.on("*", "*").respond()
+    client = socket.create_connection((server.host, server.port), timeout=10)
+    client.sendall(sent)
+    if b"Expect" in sent:
+        assert client.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    reset(client)
+
+    exchange = wait_until_over(server)
+    assert exchange.error is not None
+    assert exchange.error.startswith("the client has gone: ")
+    assert exchange.response is None
+    assert exchange.request.method == sent.split()[0].decode()
+    assert exchange.raw.request == sent
+    assert server.failures == ()
+
+
+def test_a_client_that_leaves_in_the_middle_of_a_stream_is_recorded(server: HTTPServe) -> None:
+    gone = threading.Event()
+
+    @server.on("GET", "/a")
+    def pieces(request: Request) -> Iterator[bytes]:
+        yield b"first"
+        assert gone.wait(10)
+        while True:
+            yield bytes(100_000)
+
+    client = socket.create_connection((server.host, server.port), timeout=10)
+    client.sendall(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+    reset(client)
+    gone.set()
+
+    exchange = wait_until_over(server)
+    assert exchange.status == 200
+    assert exchange.error is not None
+    assert exchange.error.startswith("the client has gone: ")
+    assert server.failures == (), "a client that leaves is no failure of the server"
+
+
+def test_an_idle_connection_that_ends_is_no_exchange(server: HTTPServe) -> None:
+    server.on("GET", "/a").respond()
+    client = socket.create_connection((server.host, server.port), timeout=10)
+    client.sendall(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+    reset(client)
+    socket.create_connection((server.host, server.port), timeout=10).close()
+    server.stop()
+
+    (exchange,) = server.exchanges
+    assert exchange.error is None
+
+
+# Raw bytes
+
+
+def test_each_of_several_requests_on_a_connection_has_its_own_bytes(server: HTTPServe) -> None:
+    server.on("POST", "/a").respond(text="well")
+    requests_sent = [
+        b"POST /a?%d HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n%03d" % (number, number) for number in range(3)
+    ]
+    with socket.create_connection((server.host, server.port), timeout=10) as client:
+        answers = []
+        for sent in requests_sent:
+            client.sendall(sent)
+            answer = b""
+            while not answer.endswith(b"well"):
+                answer += client.recv(65536)
+            answers.append(answer)
+    server.stop()
+
+    assert [one.raw.request for one in server.exchanges] == requests_sent
+    assert [one.raw.response for one in server.exchanges] == answers
+
+
+@pytest.mark.parametrize("size", [3, 300, KEPT_BYTES, 100_000])
+@pytest.mark.parametrize("framing", ["fixed", "chunked"])
+def test_each_of_several_pipelined_requests_has_its_own_bytes(
+    server: HTTPServe, say: Callable[[HTTPServe, str | bytes], bytes], size: int, framing: str
+) -> None:
+    server.on("*", "*").respond(text="well")
+    if framing == "fixed":
+        first = b"POST /1 HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (size, b"b" * size)
+    else:
+        first = b"POST /1 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (
+            size,
+            b"b" * size,
+        )
+    sent = [first, b"GET /2 HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /3 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"]
+    answer = say(server, b"".join(sent))
+    server.stop()
+
+    kept = [one.raw.request for one in server.exchanges]
+    assert kept == [one[:KEPT_BYTES] for one in sent]
+    assert [one.raw.dropped_received for one in server.exchanges] == [max(len(one) - KEPT_BYTES, 0) for one in sent]
+    assert b"".join(one.raw.response for one in server.exchanges) == answer
+
+
+def test_what_is_not_kept_is_counted(server: HTTPServe, say: Callable[[HTTPServe, str | bytes], bytes]) -> None:
+    server.on("GET", "/a").respond(body=bytes(200_000))
+    answer = say(server, "GET /a HTTP/1.1\nHost: x\nConnection: close\n\n")
+    server.stop()
+
+    raw = server.exchanges[0].raw
+    assert raw.response == answer[:KEPT_BYTES]
+    assert raw.dropped_sent == len(answer) - KEPT_BYTES
+
+
+def test_a_file_that_was_sent_is_counted(server: HTTPServe, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(bytes(100_000))
+    server.on("GET", "/a").respond(file=tmp_path / "file")
+    requests.get(server.url_for("/a"), headers={"Connection": "close"}, timeout=10)
+    server.stop()
+
+    raw = server.exchanges[0].raw
+    assert raw.response.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert len(raw.response) + raw.dropped_sent == 100_000 + raw.response.index(b"\r\n\r\n") + 4
+
+
+def test_the_oldest_bytes_are_dropped_when_there_are_too_many() -> None:
+    with HTTPServe(max_journal_bytes=10_000) as server:
+        server.on("POST", "/a").respond()
+        for _ in range(20):
+            requests.post(server.url_for("/a"), data=bytes(1000), timeout=10)
+
+    raws = [one.raw for one in server.exchanges]
+    kept = [raw for raw in raws if raw.size]
+    assert sum(raw.size for raw in raws) <= 10_000
+    assert len(kept) >= 6
+    assert raws[-len(kept) :] == kept, "it is not the latest that were kept"
+    assert all(raw.dropped_received > 1000 and raw.dropped_sent > 50 for raw in raws[: -len(kept)])
+    assert [len(one.request.body) for one in server.exchanges] == [1000] * 20, "bodies are no raw bytes"
+
+
+def test_the_bound_holds_beside_an_exchange_that_goes_on() -> None:
+    leave = threading.Event()
+    with HTTPServe(max_journal_bytes=3000) as server:
+        server.on("POST", "/a").respond()
+        server.on("GET", "/slow").handle(lambda request: str(leave.wait(10)))
+        with ThreadPoolExecutor() as pool:
+            slow = pool.submit(requests.get, server.url_for("/slow"), timeout=20)
+            server.wait_for("GET", "/slow", timeout=10)
+            for _ in range(10):
+                requests.post(server.url_for("/a"), data=bytes(1000), timeout=10)
+            leave.set()
+            assert slow.result(20).text == "True"
+
+    assert sum(one.raw.size for one in server.exchanges) <= 3000
+    assert server.exchanges[0].raw.size > 0, "it ended last, and has lost its bytes before the others"
+
+
+def test_without_room_no_bytes_are_kept() -> None:
+    with HTTPServe(max_journal_bytes=0) as server:
+        server.on("GET", "/a").respond()
+        requests.get(server.url_for("/a"), timeout=10)
+
+    assert server.exchanges[0].raw.size == 0
+
+
+# Order and places
+
+
+def test_exchanges_say_on_which_connection_they_were_and_as_which(server: HTTPServe) -> None:
+    server.on("GET", "/a").respond()
+    for _ in range(2):
+        with requests.Session() as session:
+            for _ in range(3):
+                session.get(server.url_for("/a"), timeout=10)
+
+    indices = [(one.request.connection_index, one.request.exchange_index) for one in server.exchanges]
+    assert indices == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]
+
+
+def test_exchanges_stand_in_the_order_in_which_their_requests_came(server: HTTPServe) -> None:
+    leave = threading.Event()
+    server.on("GET", "/first").handle(lambda request: str(leave.wait(10)))
+    server.on("GET", "/second").respond()
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(requests.get, server.url_for("/first"), timeout=20)
+        server.wait_for("GET", "/first", timeout=10)
+        requests.get(server.url_for("/second"), timeout=10)
+        leave.set()
+        first.result(20)
+
+    assert [one.request.path for one in server.exchanges] == ["/first", "/second"]
+    assert all(one.responded is not None and one.responded >= one.started for one in server.exchanges)
+
+
+MEASURE = """
+import socket, sys
+from pytest_httpserve import HTTPServe
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096
+
+with HTTPServe() as server:
+    server.on("POST", "/users/{id:int}").respond(json={"id": 7, "name": "Ada Lovelace"})
+    client = socket.create_connection((server.host, server.port), timeout=30)
+
+    def ask(count):
+        for number in range(count):
+            client.sendall(
+                b"POST /users/%d HTTP/1.1\\r\\nHost: 127.0.0.1:8080\\r\\nUser-Agent: python-requests/2.32\\r\\n"
+                b"Accept-Encoding: gzip, deflate\\r\\nAccept: */*\\r\\nConnection: keep-alive\\r\\n"
+                b"Content-Type: application/json\\r\\nContent-Length: 15\\r\\n\\r\\n{\\"name\\": \\"Ada\\"}" % number
+            )
+            answer = b""
+            while not answer.endswith(b"}"):
+                answer += client.recv(65536)
+
+    ask(100)
+    before = resident()
+    ask(10_000)
+    print(resident() - before, len(server.exchanges))
+    client.close()
+"""
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="reads the memory of a process in /proc")
+def test_ten_thousand_exchanges_stay_under_fifty_mebibytes() -> None:
+    done = subprocess.run([sys.executable, "-c", MEASURE], capture_output=True, text=True, timeout=120, check=False)
+
+    assert done.returncode == 0, done.stderr
+    grown, count = map(int, done.stdout.split())
+    assert count == 10_100
+    assert grown < 50 << 20, f"10,000 exchanges take {grown / (1 << 20):.1f} MiB"

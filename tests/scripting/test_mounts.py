@@ -324,7 +324,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         ({"index": index}, "serve_dir(index=) is a file name or several, not ")
         for index in ("", "a/b.html", "/index.html", 5, b"a", [5], ["a.html", ""], True)
     ),
-    ({"headers": 5}, "headers= takes a mapping or pairs"),
+    ({"headers": 5}, "serve_dir(headers=) takes a mapping or pairs"),
     ({"headers": {"X A": "b"}}, "a header's name must be a token"),
     ({"headers": {"X-A": "b\r\n"}}, "the value of the header X-A cannot be sent"),
     ({"headers": {"Transfer-Encoding": "chunked"}}, "Transfer-Encoding is the server's own business"),

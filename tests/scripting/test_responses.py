@@ -3,14 +3,15 @@
 import http.client
 import os
 import re
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from pytest_httpserve import HTTPServe, Response
+from pytest_httpserve import HTTPServe, Response, basic_auth, match, set_cookie
 from pytest_httpserve.errors import UsageError
 
 Say = Callable[[HTTPServe, str | bytes], bytes]
@@ -322,3 +323,195 @@ def test_a_route_refuses_what_a_response_refuses(server: HTTPServe) -> None:
 @pytest.mark.parametrize("empty", [{"text": ""}, {"html": ""}, {"body": b""}])
 def test_an_empty_body_goes_with_a_status_that_has_none(empty: dict[str, Any]) -> None:
     assert Response(204, **empty).body == b""
+
+
+# Streams
+
+
+def test_each_piece_of_a_stream_is_seen_before_the_next_is_made(server: HTTPServe) -> None:
+    """The second piece is made only when the client has the first: a server that gathers them would hang here."""
+    seen = [threading.Event() for _ in range(3)]
+
+    def pieces() -> Iterator[str | bytes]:
+        for event, piece in zip(seen, ("one", b"two", "drei"), strict=True):
+            yield piece
+            assert event.wait(10), "the client did not get the piece"
+
+    server.on("GET", "/a").respond(stream=pieces)
+    with requests.get(server.url_for("/a"), stream=True, timeout=10) as answer:
+        got = []
+        for event, piece in zip(seen, answer.raw.read_chunked(), strict=True):
+            got.append(piece)
+            event.set()
+
+    assert got == [b"one", b"two", b"drei"]
+    assert server.failures == ()
+
+
+@pytest.mark.parametrize("stream", [["a", b"", "b"], ("ab",), lambda: iter(["a", "b"]), lambda: [b"ab"]])
+def test_a_stream_that_can_be_made_again_is(server: HTTPServe, stream: Any) -> None:
+    server.on("GET", "/a").respond(stream=stream)
+
+    assert [get(server).content for _ in range(2)] == [b"ab", b"ab"]
+    assert server.failures == ()
+
+
+def test_an_iterator_that_is_used_up_fails_and_says_what_to_give(server: HTTPServe) -> None:
+    server.on("GET", "/a").respond(stream=iter(["a"]))
+    assert get(server).text == "a"
+    with pytest.raises(requests.RequestException):
+        get(server)
+
+    (failure,) = server.failures
+    assert "the iterator given as stream= is used up: give a function that returns one each time" in failure
+
+
+def test_a_stream_that_raises_does_not_pass_for_a_whole_one(server: HTTPServe) -> None:
+    def pieces() -> Iterator[str]:
+        yield "one"
+        raise KeyError("mine")
+
+    server.on("GET", "/a").respond(stream=pieces)
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        get(server)
+
+    (failure,) = server.failures
+    assert "KeyError: 'mine'" in failure
+
+
+@pytest.mark.parametrize("piece", [5, None, ["a"]])
+def test_a_piece_that_is_neither_bytes_nor_str_is_a_failure(server: HTTPServe, piece: Any) -> None:
+    server.on("GET", "/a").respond(stream=[piece])
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        get(server)
+
+    (failure,) = server.failures
+    assert f"a stream yields bytes or str, not {piece!r}" in failure
+
+
+def test_an_http_1_0_client_gets_a_stream_without_chunks(server: HTTPServe, say: Say) -> None:
+    server.on("GET", "/a").respond(stream=["a", "b"], trailers={"X-Sum": 2})
+    answer = say(server, "GET /a HTTP/1.0\nConnection: keep-alive\n\n")
+
+    assert answer.endswith(b"\r\n\r\nab")
+    assert b"Transfer-Encoding" not in answer
+
+
+@pytest.mark.parametrize(("length", "goes_on"), [(2, True), (1, False), (3, False)])
+def test_a_stream_of_an_announced_length_is_sent_as_it_is(
+    server: HTTPServe, say: Say, length: int, goes_on: bool
+) -> None:
+    server.on("GET", "/a").respond(stream=["a", "b"], headers={"Content-Length": length})
+    answer = say(server, "GET /a HTTP/1.1\nHost: x\n\nGET /a HTTP/1.0\n\n")
+
+    assert b"Transfer-Encoding" not in answer
+    assert (answer.count(b"HTTP/1.1 200") == 2) is goes_on, "a second response where nobody can tell it from the body"
+
+
+def test_a_head_request_makes_no_piece(server: HTTPServe, say: Say) -> None:
+    made: list[int] = []
+    server.on("GET", "/a").respond(stream=lambda: [str(made.append(1))])
+    answer = say(server, "HEAD /a HTTP/1.1\nHost: x\nConnection: close\n\n")
+
+    assert answer.endswith(b"\r\n\r\n")
+    assert made == []
+
+
+@pytest.mark.parametrize("body", [{"text": "abc"}, {"stream": ["a", "bc"]}])
+def test_trailers_follow_the_body(server: HTTPServe, say: Say, body: dict[str, Any]) -> None:
+    server.on("GET", "/a").respond(**body, trailers=[("X-Sum", 3), ("X-Two", "b")])
+    answer = say(server, "GET /a HTTP/1.1\nHost: x\nConnection: close\n\n")
+
+    assert b"\r\nTrailer: X-Sum, X-Two\r\n" in answer
+    assert b"\r\nTransfer-Encoding: chunked\r\n" in answer
+    assert b"Content-Length" not in answer
+    assert answer.endswith(b"\r\n0\r\nX-Sum: 3\r\nX-Two: b\r\n\r\n")
+
+
+def test_informational_responses_go_ahead(server: HTTPServe, say: Say) -> None:
+    server.on("GET", "/a").respond(text="abc", informational=[102, (103, {"Link": "</a.css>"})])
+    answer = say(server, "GET /a HTTP/1.1\nHost: x\nConnection: close\n\n")
+
+    start = b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\nHTTP/1.1 200 OK\r\n"
+    assert answer.startswith(start)
+    assert server.exchanges[0].status == 200
+
+
+def test_an_http_1_0_client_gets_no_informational_response(server: HTTPServe, say: Say) -> None:
+    server.on("GET", "/a").respond(text="abc", informational=[103])
+
+    assert say(server, "GET /a HTTP/1.0\n\n").startswith(b"HTTP/1.1 200 ")
+
+
+# gzip, cookies, credentials
+
+
+@pytest.mark.parametrize("body", [{"text": "ab" * 500}, {"json": {"a": 1}}, {"body": b""}])
+def test_a_body_is_compressed_by_choice(server: HTTPServe, body: dict[str, Any]) -> None:
+    server.on("GET", "/a").respond(**body, gzip=True)
+    answer = get(server)
+
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert answer.content == Response(**body).body
+
+
+def test_cookies_are_set(server: HTTPServe) -> None:
+    attributes = set_cookie("b", "2", path="/", max_age=60, httponly=True, samesite="Lax", secure=False)
+    server.on("GET", "/a").respond(cookies={"a": "1"}, headers=[attributes])
+    answer = get(server)
+
+    assert dict(answer.cookies) == {"a": "1", "b": "2"}
+    assert attributes == ("Set-Cookie", "b=2; Path=/; Max-Age=60; SameSite=Lax; HttpOnly")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("a b", "1"), ("", "1"), ("a", "1;2"), ("a", "\r\n"), ("a", "b c"), ("a=", "1")]
+)
+def test_a_cookie_that_cannot_be_is_refused(name: str, value: str) -> None:
+    with pytest.raises(UsageError, match=r"^no cookie can be called "):
+        set_cookie(name, value)
+    with pytest.raises(UsageError, match=r"^no cookie can be called "):
+        Response(cookies={name: value})
+
+
+def test_credentials_are_asked_for(server: HTTPServe) -> None:
+    server.on("GET", "/a").respond(Response.unauthorized())
+    server.on(match("GET", "/a") & basic_auth("ada", "secret")).respond(text="in")
+
+    assert get(server).headers["WWW-Authenticate"] == 'Basic realm="test"'
+    assert requests.get(server.url_for("/a"), auth=("ada", "secret"), timeout=10).text == "in"
+
+
+REFUSED_TOO: list[tuple[dict[str, Any], str]] = [
+    ({"stream": "abc"}, "stream= takes an iterable of bytes or str, or a function that returns one, not 'abc'"),
+    ({"stream": b"abc"}, "stream= takes an iterable of bytes or str"),
+    ({"stream": 5}, "stream= takes an iterable of bytes or str"),
+    ({"stream": [], "text": ""}, "a response has one body, not text and stream"),
+    ({"status": 204, "stream": []}, "a response with status 204 has no body (RFC 9110), so stream= is wrong"),
+    ({"stream": ["a"], "gzip": True}, "gzip= compresses a body that is given as a whole, not stream="),
+    ({"gzip": True}, "gzip= compresses a body that is given as a whole, not none"),
+    ({"status": 204, "gzip": True}, "gzip= compresses a body that is given as a whole, not none"),
+    ({"status": 204, "trailers": {"X-A": "b"}}, "trailers= follow a body in chunks"),
+    (
+        {"file": __file__, "trailers": {"X-A": "b"}},
+        "trailers= follow a body in chunks (RFC 9112 section 7.1.2), which file=",
+    ),
+    ({"trailers": {"X A": "b"}}, "a header's name must be a token"),
+    ({"trailers": 5}, "trailers= takes a mapping or pairs of name and value, not 5"),
+    *(
+        (
+            {"informational": [status]},
+            f"an informational response has a status from 100 to 199, and not 101: {status!r}",
+        )
+        for status in (99, 101, 200, "103", True)
+    ),
+    ({"informational": [(103, {"X A": "b"})]}, "a header's name must be a token"),
+    ({"informational": 103}, "informational= takes statuses, or pairs of a status and headers, not 103"),
+    ({"cookies": "a=1"}, "cookies= takes a mapping of names to values, not 'a=1'"),
+]
+
+
+@pytest.mark.parametrize(("given", "message"), REFUSED_TOO, ids=[str(given) for given, _ in REFUSED_TOO])
+def test_a_wrong_combination_is_refused_where_it_is_written(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(message)):
+        Response(**given)

@@ -17,6 +17,7 @@ MODULES = {
     "load": "load",
     "import": "imports",
     "memory": "memory",
+    "scripting": "scripting",
 }
 """Name on the command line -> module, in the order in which they run."""
 

@@ -1,0 +1,27 @@
+"""HEAD: a client that looks before it downloads. A route for GET answers it, without the body."""
+
+import requests
+
+from pytest_httpserve import HTTPServe
+
+
+def fetch(url: str, most: int) -> bytes | None:
+    """The code under test: downloads what is not too large."""
+    if int(requests.head(url, timeout=5).headers["Content-Length"]) > most:
+        return None
+    return requests.get(url, timeout=5).content
+
+
+def test_what_is_too_large_is_not_downloaded(httpserve: HTTPServe) -> None:
+    httpserve.on("GET", "/film").respond(body=bytes(5000))
+
+    assert fetch(httpserve.url_for("/film"), most=1000) is None
+    httpserve.assert_requested("HEAD", "/film", times=1)
+    httpserve.assert_not_requested("GET", "/film")
+
+
+def test_what_is_small_enough_is_downloaded(httpserve: HTTPServe) -> None:
+    httpserve.on("GET", "/film").respond(body=bytes(500))
+
+    assert fetch(httpserve.url_for("/film"), most=1000) == bytes(500)
+    httpserve.assert_requested_in_order(["HEAD /film", "GET /film"])

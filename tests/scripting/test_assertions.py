@@ -1,0 +1,394 @@
+"""What a test asserts, waits for and asks; and how its failures read."""
+
+import re
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import requests
+
+from pytest_httpserve import HTTPServe, match
+from pytest_httpserve.errors import UsageError
+
+
+def get(server: HTTPServe, path: str = "/a", **more: Any) -> requests.Response:
+    return requests.get(server.url_for(path), timeout=10, **more)
+
+
+@pytest.fixture
+def asked(server: HTTPServe) -> HTTPServe:
+    """A server that was asked for /a twice, and for /b with a body."""
+    server.on("*", "*").respond(text="well")
+    get(server, "/a?n=1")
+    get(server, "/a?n=2")
+    requests.post(server.url_for("/b"), json={"a": 1}, timeout=10)
+    return server
+
+
+# That something was requested
+
+
+def test_what_was_requested_may_be_asserted(asked: HTTPServe) -> None:
+    asked.assert_requested("GET", "/a")
+    asked.assert_requested("GET", "/a", times=2)
+    asked.assert_requested("GET", "/a", query={"n": 1}, times=1)
+    asked.assert_requested("POST", "/b", json={"a": 1})
+    asked.assert_requested("*", re.compile("/[ab]"), times=3)
+    asked.assert_requested(match("GET", "/a") | match("POST", "/b"), times=3)
+    asked.assert_requested("GET", "/c", times=0)
+    asked.assert_not_requested("GET", "/b")
+    asked.assert_not_requested("GET", "/a", query={"n": 3})
+
+
+def test_a_request_that_was_not_made_fails_with_the_nearest(asked: HTTPServe) -> None:
+    with pytest.raises(AssertionError) as caught:
+        asked.assert_requested("POST", "/b", json={"a": 2})
+
+    text = str(caught.value)
+    assert text.startswith("POST /b was not requested; requested were:\n  GET /a?n=1 -> 200 ")
+    assert "the nearest is POST /b:\n  ✓ method: 'POST'\n  ✓ path: /b\n  ✗ json\n" in text
+    assert "expected: {'a': 2}\n" in text
+    assert "got:      {'a': 1}\n" in text
+
+
+@pytest.mark.parametrize(("times", "said"), [(1, "twice|2 times"), (3, "twice|2 times"), (0, "twice|2 times")])
+def test_another_number_of_requests_fails(asked: HTTPServe, times: int, said: str) -> None:
+    with pytest.raises(AssertionError, match=rf"^GET /a was requested ({said})"):
+        asked.assert_requested("GET", "/a", times=times)
+
+
+def test_nothing_at_all_is_said_in_a_line(server: HTTPServe) -> None:
+    with pytest.raises(AssertionError, match=r"^GET /a was not requested: there were no requests$"):
+        server.assert_requested("GET", "/a")
+
+
+def test_a_request_that_was_not_to_be_made_is_shown(asked: HTTPServe) -> None:
+    with pytest.raises(AssertionError) as caught:
+        asked.assert_not_requested("POST", "/b")
+
+    assert str(caught.value).startswith("POST /b was requested:\n  POST /b -> 200 ")
+
+
+def test_no_requests(asked: HTTPServe) -> None:
+    with pytest.raises(AssertionError) as caught:
+        asked.assert_no_requests()
+    assert str(caught.value).count("\n") == 3
+
+    asked.reset()
+    asked.assert_no_requests()
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [],
+        ["/a", "/b"],
+        ["GET /a", "POST /b"],
+        [("GET", "/a"), ("GET", "/a"), ("POST", "/b")],
+        [match("GET", "/a", query={"n": "2"}), "POST /b"],
+        [("GET", re.compile("/.")), ("POST", "*")],
+    ],
+)
+def test_requests_in_order(asked: HTTPServe, steps: Any) -> None:
+    asked.assert_requested_in_order(steps)
+
+
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [
+        (["POST /b", "GET /a"], "step 2, GET /a, was not requested after POST /b"),
+        (["GET /a", "GET /a", "GET /a"], "step 3, GET /a, was not requested after GET /a"),
+        ([("GET", "/c")], "step 1, GET /c, was not requested"),
+        ([match("GET", "/c")], "step 1, a matcher, was not requested"),
+        ([("GET", re.compile("/c+"))], "step 1, GET /c+, was not requested"),
+    ],
+)
+def test_requests_in_another_order_fail(asked: HTTPServe, steps: Any, said: str) -> None:
+    with pytest.raises(AssertionError) as caught:
+        asked.assert_requested_in_order(steps)
+
+    assert str(caught.value).startswith(f"{said}; requested were:\n  GET /a?n=1 -> 200 ")
+
+
+@pytest.mark.parametrize("step", [5, None, ("GET",), ("GET", "/a", "/b")])
+def test_what_is_no_step_is_refused(asked: HTTPServe, step: Any) -> None:
+    with pytest.raises(UsageError, match=r"^a step is \('GET', '/path'\), 'GET /path' or a matcher, not "):
+        asked.assert_requested_in_order([step])
+
+
+# Waiting
+
+
+def test_requests_are_taken_in_the_order_of_their_arrival(asked: HTTPServe) -> None:
+    assert [asked.take_request(timeout=0).target for _ in range(3)] == ["/a?n=1", "/a?n=2", "/b"]
+
+
+def test_a_request_that_does_not_come_fails_with_those_that_came(asked: HTTPServe) -> None:
+    for _ in range(3):
+        asked.take_request()
+    with pytest.raises(AssertionError, match=r"(?s)^no further request came within 0\.01 s; requested were:\n  GET /a"):
+        asked.take_request(timeout=0.01)
+
+
+def test_a_request_is_waited_for(server: HTTPServe) -> None:
+    server.on("GET", "/a").respond()
+    with ThreadPoolExecutor() as pool:
+        taken = pool.submit(server.take_request, timeout=10)
+        get(server)
+        assert taken.result(10).target == "/a"
+
+
+def test_each_request_goes_to_one_taker(server: HTTPServe) -> None:
+    server.on("GET", "/a").respond()
+    with ThreadPoolExecutor(32) as pool:
+        taken = [pool.submit(server.take_request, timeout=10) for _ in range(24)]
+        list(pool.map(lambda number: get(server, f"/a?{number}"), range(24)))
+        targets = [one.result(10).query_string for one in taken]
+
+    assert sorted(targets, key=int) == [str(number) for number in range(24)]
+
+
+def test_a_number_of_requests_is_waited_for(server: HTTPServe) -> None:
+    server.on("GET", "/a").respond()
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(server.wait_for, "GET", "/a", times=3, timeout=10, query={"n": "1"})
+        for path in ("/a?n=1", "/a?n=2", "/a?n=1", "/a?n=1"):
+            assert not waiting.done() or path == "/a?n=1"
+            get(server, path)
+        found = waiting.result(10)
+
+    assert [exchange.request.target for exchange in found] == ["/a?n=1"] * 3
+
+
+def test_what_has_come_already_is_not_waited_for(asked: HTTPServe) -> None:
+    assert len(asked.wait_for("GET", "/a", times=2, timeout=0)) == 2
+
+
+def test_a_wait_that_is_over_fails_with_what_was_requested(asked: HTTPServe) -> None:
+    with pytest.raises(AssertionError) as caught:
+        asked.wait_for("GET", "/a", times=3, timeout=0.01)
+
+    assert re.match(
+        r"GET /a was requested .* within 0\.01 s, expected 3 times; requested were:\n  GET /a\?n=1", str(caught.value)
+    )
+
+
+def test_a_wait_on_a_server_that_nobody_asked_says_nothing_came(server: HTTPServe) -> None:
+    with pytest.raises(AssertionError, match=r"requested were:\n  nothing$"):
+        server.wait_for("GET", "/a", timeout=0)
+
+
+@pytest.mark.parametrize("timeout", [-1, float("inf"), float("nan"), None, "1", True])
+def test_what_is_no_timeout_is_refused(server: HTTPServe, timeout: Any) -> None:
+    with pytest.raises(UsageError, match=r"^timeout= is a number of seconds, not "):
+        server.take_request(timeout)
+    with pytest.raises(UsageError, match=r"^timeout= is a number of seconds, not "):
+        server.wait_for("GET", "/a", timeout=timeout)
+
+
+@pytest.mark.parametrize("times", [-1, "1", 1.5, True])
+def test_what_is_no_number_of_times_is_refused(server: HTTPServe, times: Any) -> None:
+    route = server.on("GET", "/a").respond()
+    calls: list[Any] = [
+        lambda: server.wait_for("GET", "/a", times=times),
+        lambda: server.assert_requested("GET", "/a", times=times),
+        lambda: route.assert_called(times=times),
+        lambda: route.expect(times=times),
+        lambda: route.expect(min=times),
+        lambda: route.expect(max=times),
+        lambda: route.respond(times=times),
+        lambda: route.redirect("/b", times=times),
+        lambda: route.handle(str, times=times),
+        lambda: HTTPServe(max_journal_bytes=times),
+    ]
+    for call in calls:
+        with pytest.raises(
+            UsageError, match=r"^(times|min|max|max_journal_bytes)= is a whole number from [01] on, not "
+        ):
+            call()
+
+
+# Routes
+
+
+def test_the_calls_of_a_route_are_asserted(asked: HTTPServe) -> None:
+    (route,) = {exchange.route for exchange in asked.exchanges}
+    assert route is not None
+    route.assert_called()
+    route.assert_called(times=3)
+    with pytest.raises(AssertionError) as caught:
+        route.assert_called(times=1)
+
+    lines = str(caught.value).splitlines()
+    assert lines[0] == f"{route} was called 3 times, expected once"
+    assert [line.split(" -> ")[0] for line in lines[1:]] == ["  GET /a?n=1", "  GET /a?n=2", "  POST /b"]
+
+
+def test_a_route_that_was_never_called_says_so(server: HTTPServe) -> None:
+    route = server.on("GET", "/a").respond()
+
+    with pytest.raises(AssertionError, match=r"was never called, expected at least once$"):
+        route.assert_called()
+
+
+@pytest.mark.parametrize(
+    ("expected", "calls", "said"),
+    [
+        ({}, 0, "never called, expected once"),
+        ({}, 2, "called 2 times, expected once"),
+        ({"times": 0}, 1, "called once, expected not at all"),
+        ({"times": 2}, 1, "called once, expected 2 times"),
+        ({"min": 2}, 1, "called once, expected at least 2 times"),
+        ({"max": 1}, 2, "called 2 times, expected at most once"),
+        ({"min": 2, "max": 3}, 4, "called 4 times, expected 2 to 3 times"),
+    ],
+)
+def test_an_expectation_that_is_not_met_is_a_failure(
+    server: HTTPServe, expected: dict[str, int], calls: int, said: str
+) -> None:
+    route = server.on("GET", "/a").respond().expect(**expected)
+    for _ in range(calls):
+        get(server)
+    server.check_expectations()
+
+    (failure,) = server.failures
+    assert failure.splitlines()[0] == f"{route} was {said}"
+
+
+@pytest.mark.parametrize(
+    ("expected", "calls"),
+    [({}, 1), ({"times": 0}, 0), ({"min": 1}, 3), ({"max": 1}, 0), ({"max": 1}, 1), ({"min": 1, "max": 2}, 2)],
+)
+def test_an_expectation_that_is_met_is_none(server: HTTPServe, expected: dict[str, int], calls: int) -> None:
+    server.on("GET", "/a").respond().expect(**expected)
+    for _ in range(calls):
+        get(server)
+    server.check_expectations()
+
+    assert server.failures == ()
+
+
+def test_an_expectation_that_contradicts_itself_is_refused(server: HTTPServe) -> None:
+    route = server.on("GET", "/a").respond()
+    with pytest.raises(UsageError, match=r"^expect\(\) takes times=, or min= and max=$"):
+        route.expect(times=1, max=2)
+    with pytest.raises(UsageError, match=r"^expect\(min=2, max=1\) can never be met$"):
+        route.expect(min=2, max=1)
+
+
+def test_a_block_fails_where_it_ends(server: HTTPServe) -> None:
+    with server.on("GET", "/a").respond():
+        get(server)
+    with pytest.raises(AssertionError, match="was never called, expected at least once"), server.on("GET", "/b"):
+        pass
+    with (
+        pytest.raises(AssertionError, match="was called once, expected 2 times"),
+        server.on("GET", "/c").respond().expect(times=2),
+    ):
+        get(server, "/c")
+
+
+def test_the_error_of_a_block_is_the_one_that_counts(server: HTTPServe) -> None:
+    with pytest.raises(KeyError), server.on("GET", "/a").respond():
+        raise KeyError("mine")
+
+
+def test_a_strict_server_wants_every_route_called() -> None:
+    server = HTTPServe(strict=True)
+    forgotten = server.on("GET", "/a").respond()
+    server.on("GET", "/b").respond().optional()
+    server.on("GET", "/c").respond().expect(times=0)
+    server.check_expectations()
+
+    (failure,) = server.failures
+    assert failure.startswith(f"{forgotten} was never called, expected at least once")
+
+
+def test_failures_of_a_kind_can_be_ignored(server: HTTPServe) -> None:
+    server.ignore("unanswered")
+    get(server, "/nowhere")
+    server.on("GET", "/a").handle(lambda request: 5)
+    get(server)
+
+    (failure,) = server.failures
+    assert failure.startswith("the handler of 'GET /a HTTP/1.1' raised:")
+
+
+@pytest.mark.parametrize("kind", ["unanswred", "", 5])
+def test_a_kind_that_is_none_is_refused(server: HTTPServe, kind: Any) -> None:
+    with pytest.raises(UsageError, match=r"^a kind of failure is one of unanswered, errors, expectations, not "):
+        server.ignore(kind)
+    with pytest.raises(UsageError, match="a kind of failure is one of"):
+        HTTPServe(ignore=[kind])
+
+
+def test_one_kind_may_be_given_as_it_is() -> None:
+    server = HTTPServe(strict=True, ignore="expectations")
+    server.on("GET", "/a").respond()
+    server.check_expectations()
+
+    assert server.failures == ()
+
+
+# A dry run
+
+
+def test_explain_names_the_route_and_sends_nothing(server: HTTPServe) -> None:
+    route = server.on("POST", "/a", query={"n": 1}, json={"a": 1}, headers={"X-A": "b"}).respond()
+    said = server.explain("POST", "/a?n=1", json={"a": 1}, headers={"X-A": "b"})
+
+    assert said == f"{route} answers POST /a?n=1"
+    assert (server.exchanges, server.failures, route.calls) == ((), (), [])
+
+
+def test_explain_says_why_nothing_answers(server: HTTPServe) -> None:
+    server.on("POST", "/a", body="text").respond()
+    said = server.explain("POST", "/a", body="other")
+
+    assert "✗ body\n        expected: 'text'\n        got:      'other'" in said
+    assert server.failures == ()
+
+
+def test_explain_names_the_directory(server: HTTPServe, tmp_path: Any) -> None:
+    server.serve_dir(tmp_path, at="/files")
+
+    assert server.explain("GET", "/files/a") == f"{tmp_path} is served beneath /files, and answers GET /files/a"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"path": "a"}, "a path begins with a slash; 'a' does not"),
+        ({"path": None}, "a path begins with a slash; None does not"),
+        ({"path": "/a", "body": "b", "json": 1}, "a request has one body, not json and body"),
+        ({"path": "/a", "headers": {"X A": "b"}}, "a header's name must be a token"),
+    ],
+)
+def test_what_cannot_be_explained_is_refused(server: HTTPServe, given: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(said)):
+        server.explain("GET", **given)
+
+
+# While requests come
+
+
+def test_asserting_and_waiting_go_on_while_two_hundred_clients_ask(server: HTTPServe) -> None:
+    server.on("POST", "/a").respond(text="well")
+    together = threading.Barrier(200)
+
+    def post(number: int) -> int:
+        with socket.create_connection((server.host, server.port), timeout=30) as client:
+            together.wait(30)
+            body = str(number).encode()
+            client.sendall(b"POST /a HTTP/1.0\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+            client.makefile("rb").read()
+        return int(server.take_request(timeout=10).text)
+
+    with ThreadPoolExecutor(200) as pool:
+        taken = list(pool.map(post, range(200)))
+
+    assert sorted(taken) == list(range(200))
+    server.assert_requested("POST", "/a", times=200)
+    assert {exchange.request.connection_index for exchange in server.exchanges} == set(range(200))

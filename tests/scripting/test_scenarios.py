@@ -1,0 +1,98 @@
+"""Scenarios: routes that answer by a state."""
+
+from typing import Any
+
+import pytest
+import requests
+
+from pytest_httpserve import HTTPServe
+from pytest_httpserve.errors import UsageError
+
+
+def get(server: HTTPServe, path: str = "/o/1") -> str:
+    return requests.get(server.url_for(path), timeout=10).text
+
+
+def test_a_route_answers_only_in_its_state(server: HTTPServe) -> None:
+    flow = server.scenario("order")
+    flow.on("GET", "/o/1").when("new").respond(text="open")
+    flow.on("GET", "/o/1").when("paid").respond(text="paid")
+    flow.on("POST", "/o/1/pay").when("new").respond(201).then("paid")
+
+    assert get(server) == "open"
+    requests.post(server.url_for("/o/1/pay"), timeout=10)
+    assert get(server) == "paid"
+    assert flow.state == "paid"
+    assert requests.post(server.url_for("/o/1/pay"), timeout=10).status_code == 404
+
+
+def test_each_response_of_a_sequence_may_lead_to_a_state(server: HTTPServe) -> None:
+    flow = server.scenario("job")
+    flow.on("GET", "/o/1").when("new").respond(text="1", times=2).respond(text="2").then("done")
+    flow.on("GET", "/o/1").when("done").respond(text="3")
+
+    assert [get(server) for _ in range(5)] == ["1", "1", "2", "3", "3"]
+
+
+def test_a_route_without_a_state_answers_in_every_one(server: HTTPServe) -> None:
+    flow = server.scenario("order")
+    flow.on("GET", "/o/1").respond(text="any")
+    flow.state = "whatever"
+
+    assert get(server) == "any"
+
+
+def test_the_test_may_set_the_state_itself(server: HTTPServe) -> None:
+    flow = server.scenario("order")
+    flow.on("GET", "/o/1").when("paid").respond(text="paid")
+    flow.state = "paid"
+
+    assert get(server) == "paid"
+    assert repr(flow) == "<Scenario 'order' in state 'paid'>"
+
+
+def test_two_scenarios_do_not_know_each_other(server: HTTPServe) -> None:
+    one, other = server.scenario("one"), server.scenario("other")
+    one.on("GET", "/one").respond(text="1").then("done")
+    other.on("GET", "/other").when("new").respond(text="still new")
+    get(server, "/one")
+
+    assert get(server, "/other") == "still new"
+
+
+def test_what_is_unanswered_says_in_which_state(server: HTTPServe) -> None:
+    route = server.scenario("order").on("GET", "/o/1").when("paid").respond()
+
+    assert get(server) == (
+        "nothing answers GET /o/1\n"
+        f"  {route}\n"
+        "    ✓ method: 'GET'\n"
+        "    ✓ path: /o/1\n"
+        "    ✗ scenario order\n"
+        "        expected: 'paid'\n"
+        "        got:      'new'\n"
+    )
+
+
+def test_states_are_for_the_routes_of_a_scenario(server: HTTPServe) -> None:
+    for name in ("when", "then"):
+        with pytest.raises(UsageError, match=rf"^{name}\(\) is for the routes of a scenario: flow = "):
+            getattr(server.on("GET", "/a").respond(), name)("new")
+
+
+def test_a_state_follows_a_response(server: HTTPServe) -> None:
+    with pytest.raises(UsageError, match=r"^then\(\) follows a response, and the route has none yet$"):
+        server.scenario("order").on("GET", "/a").then("new")
+
+
+@pytest.mark.parametrize("state", [None, 5, b"new"])
+@pytest.mark.parametrize("name", ["when", "then"])
+def test_what_is_no_state_is_refused(server: HTTPServe, name: str, state: Any) -> None:
+    with pytest.raises(UsageError, match=r"^a state is a str, not "):
+        getattr(server.scenario("order").on("GET", "/a").respond(), name)(state)
+
+
+@pytest.mark.parametrize("name", [None, 5, ""])
+def test_what_is_no_name_is_refused(server: HTTPServe, name: Any) -> None:
+    with pytest.raises(UsageError, match=r"^a scenario has a name, and .* is none$"):
+        server.scenario(name)
