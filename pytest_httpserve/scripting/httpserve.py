@@ -352,6 +352,8 @@ class HTTPServe:
         mount = self._script.mounts.find(route_path(path))
         if mount is not None:
             return f"{mount.describe()} beneath {mount.prefix or '/'}, and answers {request}"
+        if self._script.queue:
+            return f"{self._script.queue[0]!r} answers {request}, as the next in the queue"
         return report.unanswered(self._script, request)
 
     def _shown(self, title: str) -> str:

@@ -43,11 +43,19 @@ class Figure:
 
 @dataclass
 class Plan:
-    """The size of a run: how long one turn of load is, how many rounds; and what is to be said below the tables."""
+    """The size of a run: how long one turn of load is, how many rounds; and what is to be said below the tables.
+
+    A short run leaves out every peer that ``wanted`` does not name for a figure.
+    """
 
     seconds: float
     repeat: int
     notes: list[str]
+    wanted: Callable[[str], set[str]] | None = None
+
+    @property
+    def short(self) -> bool:
+        return self.wanted is not None
 
     def note(self, text: str) -> None:
         if text not in self.notes:
@@ -59,6 +67,9 @@ def interleave(
 ) -> list[Figure]:
     """Let the peers take turns in every round; a turn gives one value for each figure. Who fails is out."""
     failed: set[str] = set()
+    if plan.wanted is not None:
+        wanted = {name for figure in figures for name in plan.wanted(figure.key)}
+        peers = [peer for peer in peers if peer.name in wanted]
     for number in range(plan.repeat):
         start = number % max(1, len(peers))
         for peer in [*peers[start:], *peers[:start]]:

@@ -76,7 +76,7 @@ def judgement(verdicts: Sequence[Verdict]) -> str:
         spread = "" if verdict.spread is None else " to ".join(map(number, verdict.spread))
         measured = "" if verdict.measured is None else number(verdict.measured)
         rows.append([figure.key, target.ours, f"{bound} {target.bound:g} {terms}", measured, spread, verdict.word])
-    return table(["Targets of issue 2", "of", "target", "measured", "by round", "verdict"], rows) if rows else ""
+    return table(["Targets", "of", "target", "measured", "by round", "verdict"], rows) if rows else ""
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

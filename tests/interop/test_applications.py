@@ -62,7 +62,7 @@ def test_flasks_hello_is_said(httpserve: HTTPServe, flask_app: Any, session: req
     assert session.get(httpserve.url_for("/app/"), timeout=PATIENCE).text == "Hello, World!"
 
 
-@pytest.mark.parametrize("prefix", ["/", "/app", "/with blank"])
+@pytest.mark.parametrize("prefix", ["/", "/app", "/a/b"])
 def test_flask_makes_urls_with_the_prefix(
     httpserve: HTTPServe, flask_app: Any, session: requests.Session, prefix: str
 ) -> None:
@@ -294,12 +294,12 @@ def test_httpbin_answers_head(ask: Ask) -> None:
     assert int(answer.headers["Content-Length"]) > 0
 
 
-def test_httpbin_names_the_prefix_in_its_links(ask: Ask, httpserve: HTTPServe) -> None:
-    assert f'href="{httpserve.url_for("/bin/links/3/1")}"'.replace(httpserve.base_url, "") in ask("/links/3/0").text
+def test_httpbin_names_the_prefix_in_its_links(ask: Ask) -> None:
+    assert "'/bin/links/3/1'" in ask("/links/3/0").text
 
 
 def test_httpbin_keeps_the_connection(ask: Ask, httpserve: HTTPServe) -> None:
-    for path in ("/get", "/uuid", "/stream/2", "/gzip", "/status/204"):
+    for path in ("/get", "/status/304", "/uuid", "/status/204", "/stream/2", "/gzip", "/status/204"):
         ask(path)
 
     assert {exchange.request.connection_index for exchange in httpserve.exchanges} == {

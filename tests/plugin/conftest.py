@@ -56,8 +56,8 @@ def suite(pytester: pytest.Pytester) -> Suite:
 def shown(pytester: pytest.Pytester) -> Shown:
     """``shown(result, "test_it")``: what the report says of a test, in full, beneath its headline.
 
-    What differs from run to run is written as ``PORT``, ``0.1 ms``, ``99 bytes`` (of an error, whose text has paths) and
-    ``/project/test_it.py``. Frames of the standard library and of our own are left out, and marks beneath a line.
+    What differs from run to run is written as ``PORT``, ``0.1 ms``, ``99 bytes`` (of an error, whose text has paths)
+    and ``/project/test_it.py``. Frames of the standard library and of our own are left out, and marks beneath a line.
     """
 
     def of(result: pytest.RunResult, headline: str) -> str:

@@ -182,7 +182,7 @@ def test_a_set_up_that_skips_stays_a_skip(suite: Suite) -> None:
 # pytest-xdist
 
 
-@pytest.mark.parametrize("distribution", ["load", "loadscope", "loadgroup", "loadfile", "worksteal"])
+@pytest.mark.parametrize("distribution", ["load", "loadscope", "loadgroup"])
 def test_tests_on_workers_do_not_see_each_other(suite: Suite, distribution: str) -> None:
     result = suite(MANY, "-p", "xdist", "-n", "4", "--dist", distribution)
 
@@ -346,7 +346,7 @@ def test_a_test_that_is_timed_out_with_its_handler_leaves_nothing_behind(suite: 
 
         seen, leave = [], threading.Event()
 
-        @pytest.mark.timeout(0.5, method="signal")
+        @pytest.mark.timeout(1, method="signal", func_only=True)
         def test_hangs(httpserve):
             seen.append(httpserve)
 
@@ -374,6 +374,4 @@ def test_a_test_that_is_timed_out_with_its_handler_leaves_nothing_behind(suite: 
     result.stdout.fnmatch_lines(
         ["*ERROR at teardown of test_hangs*", "*the handler of 'GET /a HTTP/1.1' did not end*", "*in answer*"]
     )
-    result.stdout.fnmatch_lines(
-        ["E *Failed: Timeout *0.5*", "*- Captured httpserve call -*", "  GET /a -> no answer *"]
-    )
+    result.stdout.fnmatch_lines(["E *Failed: Timeout *", "*- Captured httpserve call -*", "  GET /a -> no answer *"])

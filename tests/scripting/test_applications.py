@@ -474,6 +474,23 @@ def test_statuses_without_a_body_have_none(server: HTTPServe, connect: Connect, 
 
 
 @BASES
+@pytest.mark.parametrize("status", [204, 304])
+def test_a_connection_lasts_past_a_response_without_a_body(
+    server: HTTPServe, connect: Connect, base: type, status: int
+) -> None:
+    def do_DELETE(self: Any) -> None:
+        self.send_response(status)
+        self.end_headers()
+
+    server.mount("/app", handler(base, do_DELETE=do_DELETE))
+    connection = connect()
+    for method in ("GET", "DELETE", "GET", "DELETE"):
+        connection.request(method, "/app/a")
+        response = connection.getresponse()
+        assert (response.status, response.read()) == ((200, b"GET /a") if method == "GET" else (status, b""))
+
+
+@BASES
 def test_informational_responses_go_before_the_final_one(server: HTTPServe, say: Say, base: type) -> None:
     def do_GET(self: Any) -> None:
         self.send_response_only(103)

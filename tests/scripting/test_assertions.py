@@ -357,6 +357,14 @@ def test_explain_names_the_directory(server: HTTPServe, tmp_path: Any) -> None:
     assert server.explain("GET", "/files/a") == f"{tmp_path} is served beneath /files, and answers GET /files/a"
 
 
+def test_explain_names_the_response_in_the_queue_and_leaves_it_there(server: HTTPServe) -> None:
+    server.enqueue(201, text="next")
+
+    said = "<Response 201 Created, 4 bytes> answers GET /a, as the next in the queue"
+    assert server.explain("GET", "/a") == said
+    assert get(server).status_code == 201
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

@@ -151,3 +151,20 @@ def test_requests_are_logged_for_debugging_and_not_printed(
 
     assert '127.0.0.1: "GET /page.txt HTTP/1.1" 200 -' in caplog.messages
     assert capfd.readouterr().err == ""
+
+
+# The connection
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_a_connection_lasts_past_a_route_without_a_body(server: HTTPServe, say: Say, status: int) -> None:
+    server.on("GET", "/body").respond(text="a body")
+    server.on("GET", "/none").respond(status)
+    answer = say(
+        server,
+        "GET /body HTTP/1.1\nHost: x\n\nGET /none HTTP/1.1\nHost: x\n\nHEAD /body HTTP/1.1\nHost: x\n\n"
+        "GET /body HTTP/1.1\nHost: x\nConnection: close\n\n",
+    )
+
+    assert answer.count(b"HTTP/1.1 200 ") == 3, "the connection ended early, and without a word"
+    assert answer.endswith(b"\r\n\r\na body")

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from base64 import b64encode
 from typing import Any
 from unittest import mock
 
@@ -376,8 +377,9 @@ def test_basic_credentials_are_taken(server: HTTPServe) -> None:
     server.on("GET", "/a").respond(401)
     server.on(basic_auth("ada", "pass:wörd")).respond(text="in")
     url = server.url_for("/a")
+    token = b64encode("ada:pass:wörd".encode()).decode()
 
-    assert requests.get(url, auth=("ada".encode(), "pass:wörd".encode()), timeout=10).text == "in"
+    assert requests.get(url, headers={"Authorization": f"Basic {token}"}, timeout=10).text == "in"
     assert requests.get(url, auth=("ada", "other"), timeout=10).status_code == 401
     assert requests.get(url, timeout=10).status_code == 401
 

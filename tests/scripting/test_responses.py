@@ -333,7 +333,8 @@ def test_each_piece_of_a_stream_is_seen_before_the_next_is_made(server: HTTPServ
     seen = [threading.Event() for _ in range(3)]
 
     def pieces() -> Iterator[str | bytes]:
-        for event, piece in zip(seen, ("one", b"two", "drei"), strict=True):
+        sent: list[str | bytes] = ["one", b"two", "drei"]
+        for event, piece in zip(seen, sent, strict=True):
             yield piece
             assert event.wait(10), "the client did not get the piece"
 
@@ -409,8 +410,13 @@ def test_a_stream_of_an_announced_length_is_sent_as_it_is(
 
 
 def test_a_head_request_makes_no_piece(server: HTTPServe, say: Say) -> None:
-    made: list[int] = []
-    server.on("GET", "/a").respond(stream=lambda: [str(made.append(1))])
+    made: list[str] = []
+
+    def pieces() -> Iterator[str]:
+        made.append("a")
+        yield "a"
+
+    server.on("GET", "/a").respond(stream=pieces)
     answer = say(server, "HEAD /a HTTP/1.1\nHost: x\nConnection: close\n\n")
 
     assert answer.endswith(b"\r\n\r\n")

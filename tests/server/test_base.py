@@ -267,6 +267,18 @@ def test_a_handler_that_answers_nothing_ends_its_connection(serve: Serve, connec
     assert client.rest() == b""
 
 
+def test_a_handler_that_answers_nothing_after_an_answer_ends_its_connection(serve: Serve, connect: Connect) -> None:
+    class Fickle(Handler):
+        def do_DELETE(self) -> None:
+            pass
+
+    client = connect(serve(Fickle))
+    assert client.get("/").status == 200
+    client.send(b"DELETE / HTTP/1.1\r\nHost: test\r\n\r\n")
+
+    assert client.rest() == b"", "the client waits for an answer that does not come"
+
+
 def test_a_handler_may_write_its_head_itself(serve: Serve, connect: Connect) -> None:
     class Own(Handler):
         def do_GET(self) -> None:

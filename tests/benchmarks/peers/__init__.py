@@ -17,7 +17,10 @@ LIMIT = "raw"
 ENGINE = "engine"
 FIXTURE = "httpserve"
 OURS = (ENGINE, FIXTURE)
-"""Names of the peers that are not peers."""
+NGINX, RAW_TLS, SUBPROCESS = "nginx", "raw TLS", "subprocess"
+REFERENCES = (LIMIT, NGINX, RAW_TLS, SUBPROCESS)
+BASELINE = "no server"
+"""Names of the peers that are not peers: ours, those that mark what is possible, and what a suite costs by itself."""
 
 
 class Running(Protocol):
