@@ -3,14 +3,10 @@
 import asyncio
 import threading
 
-import pytest
-
-from pytest_httpserve import HTTPServe, Request
-
-pytest.importorskip("aiohttp")
-pytest.importorskip("httpx")
 import aiohttp
 import httpx
+
+from pytest_httpserve import HTTPServe, Request
 
 
 async def fetch_all(urls: list[str]) -> list[str]:

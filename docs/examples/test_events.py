@@ -2,12 +2,9 @@
 
 import asyncio
 
-import pytest
+import aiohttp
 
 from pytest_httpserve import HTTPServe
-
-pytest.importorskip("aiohttp")
-import aiohttp
 
 
 async def first_events(url: str, count: int, last_id: str = "0") -> list[tuple[str, str]]:

@@ -2,12 +2,9 @@
 
 from collections.abc import Generator
 
-import pytest
+import httpx
 
 from pytest_httpserve import HTTPServe, Response, bearer
-
-pytest.importorskip("httpx")
-import httpx
 
 
 class Refreshing(httpx.Auth):

@@ -21,7 +21,7 @@ from pytest_httpserve.scripting.journal import Answer, Exchange, Journal, Transc
 from pytest_httpserve.scripting.mounts import Mounts, below
 from pytest_httpserve.scripting.request import NO_BODY, Body, Request, path_of, route_path
 from pytest_httpserve.scripting.responses import Response, make_response, phrase
-from pytest_httpserve.scripting.routes import Route, Routes
+from pytest_httpserve.scripting.routes import Route, Routes, StateChanged
 from pytest_httpserve.server.cgi import CGIHTTPRequestHandler
 from pytest_httpserve.server.cgi_paths import is_beneath
 from pytest_httpserve.server.cgi_script import CGIScript
@@ -207,7 +207,11 @@ class ScriptedHandler(CGIHTTPRequestHandler):
                 return script.queue.popleft()
             return self._refuse(report.unanswered(script, request))
         exchange.route = route
-        answer = route.take(exchange)
+        try:
+            answer = route.take(exchange)
+        except StateChanged:
+            found = script.routes.find(request)
+            return self._choose(script, found[0] if found else None, exchange, request)
         if answer is None:
             return self._refuse(report.without_answer(route, request))
         return answer if isinstance(answer, Response) else make_response(answer(request))

@@ -72,6 +72,7 @@ class HTTPServe:
         self._roots = tuple(roots) if roots is not None else None
         self._script = Script(journal=Journal(check_count("max_journal_bytes", max_journal_bytes)))
         self._script.journal.ignored = check_kinds(ignore)
+        self._scenarios: dict[str, Scenario] = {}
         self._strict = strict
         self._server: ScriptedServer | None = None
         self._bound_port: int | None = None
@@ -107,6 +108,7 @@ class HTTPServe:
     def reset(self) -> None:
         """Forget all routes, directories, exchanges and failures; the server runs on."""
         self._script.routes.clear()
+        self._scenarios.clear()
         self._script.queue.clear()
         self._script.mounts.clear()
         self._script.journal.clear()
@@ -172,8 +174,9 @@ class HTTPServe:
         self._script.queue.append(as_response(status, arguments))
 
     def scenario(self, name: str) -> Scenario:
-        """Routes that answer by a state, and change it."""
-        return Scenario(name, self._script.routes)
+        """Routes that answer by a state, and change it. The same name gives the same scenario."""
+        scenario = Scenario(name, self._script.routes)
+        return self._scenarios.setdefault(name, scenario)
 
     def serve_dir(
         self,

@@ -391,14 +391,20 @@ def basic_auth(user: str, password: str) -> Matcher:
     if not isinstance(user, str) or not isinstance(password, str) or ":" in user:
         raise UsageError(f"basic_auth() takes a name without a colon, and a password; not {user!r}, {password!r}")
     token = b64encode(f"{user}:{password}".encode()).decode("ascii")
-    return Named("headers", {"Authorization": f"Basic {token}"}, lambda request, name: request.headers.get_all(name))
+    return _authorization("Basic", token)
 
 
 def bearer(token: str) -> Matcher:
     """Requests with this token by the Bearer scheme (RFC 6750)."""
     if not isinstance(token, str) or not token:
         raise UsageError(f"bearer() takes the token as a str, not {token!r}")
-    return Named("headers", {"Authorization": f"Bearer {token}"}, lambda request, name: request.headers.get_all(name))
+    return _authorization("Bearer", token)
+
+
+def _authorization(scheme: str, credentials: str) -> Matcher:
+    # RFC 9110 section 11.1: the scheme is the same in small letters, the credentials are not.
+    expected = re.compile(rf"\A(?i:{scheme}) +{re.escape(credentials)}\Z")
+    return Named("headers", {"Authorization": expected}, lambda request, name: request.headers.get_all(name))
 
 
 def _check_method(method: str) -> str:

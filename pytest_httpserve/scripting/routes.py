@@ -57,6 +57,10 @@ class Expectation:
         return self.min <= calls and (self.max is None or calls <= self.max)
 
 
+class StateChanged(Exception):
+    """Another request has changed the state of a scenario since the route was found: look again."""
+
+
 class Route:
     """What answers the requests that a matcher takes.
 
@@ -219,19 +223,31 @@ class Route:
         return checks
 
     def take(self, exchange: Exchange) -> Response | Handler | None:
-        """The answer to this exchange, which now counts as a call; None if the route was given none."""
+        """The answer to this exchange, which now counts as a call; None if the route was given none.
+
+        Raises StateChanged if the scenario has meanwhile left the state that the route answers in.
+        """
+        scenario = self._scenario
+        if scenario is None:
+            step = self._step(exchange)
+        else:
+            with scenario.lock:
+                if self._when is not None and scenario.state != self._when:
+                    raise StateChanged
+                step = self._step(exchange)
+                if step is not None and step.then is not None:
+                    scenario.state = step.then
+        return None if step is None else step.answer
+
+    def _step(self, exchange: Exchange) -> _Step | None:
         with self._lock:
             self.calls.append(exchange)
             if self._steps:
-                step = self._last = self._steps[0]
-                step.left -= 1
-                if not step.left:
+                self._last = self._steps[0]
+                self._last.left -= 1
+                if not self._last.left:
                     self._steps.popleft()
-            if self._last is None:
-                return None
-            if self._last.then is not None and self._scenario is not None:
-                self._scenario.state = self._last.then
-            return self._last.answer
+            return self._last
 
     def join(self, routes: Routes, scenario: Scenario | None = None) -> Route:
         """Become one of ``routes`` and, maybe, of a scenario."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from typing import Unpack
 
 from pytest_httpserve.errors import UsageError
@@ -25,6 +26,7 @@ class Scenario:
             raise UsageError(f"a scenario has a name, and {name!r} is none")
         self.name = name
         self.state = "new"
+        self.lock = threading.Lock()  # a request finds the state and leaves the next one in a single step
         self._routes = routes
 
     def on(

@@ -99,6 +99,7 @@ class HTTPSServer(HTTPServer):
         """Accept a connection; its handshake comes later, in its own thread."""
         request, client_address = super().get_request()
         try:
+            request.getpeername()  # of a client that has gone, the ssl module would leave its socket open
             return self.context.wrap_socket(request, server_side=True, do_handshake_on_connect=False), client_address
         except BaseException:
             request.close()

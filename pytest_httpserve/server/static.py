@@ -151,7 +151,9 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
         if self._is_shown(path) and self._leads_out(path):
             self.send_error(HTTPStatus.FORBIDDEN, explain="A symbolic link here leads out of the served directory.")
             return None
-        if os.path.isdir(path) and self._is_shown(path):
+        # A file is asked for more often than a directory.
+        file = self._open(path)
+        if file is None and os.path.isdir(path) and self._is_shown(path):
             if not _path_of(self.path).endswith("/"):
                 self._redirect_to_slash()
                 return None
@@ -159,7 +161,7 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
             if index is None:
                 return self._send_listing(path)
             path = index
-        file = self._open(path)
+            file = self._open(path)
         if file is None and self.fallback is not None and "." not in posixpath.basename(path.rstrip("/")):
             path = os.path.join(self.directory, self.fallback)
             file = self._open(path) if not self._leads_out(path) else None
@@ -217,7 +219,8 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
         if path.endswith("/") or not self._is_shown(path):
             return None
         try:
-            file = open(path, "rb", opener=_open_at_once)  # noqa: SIM115  send_head hands it on
+            # With a size of its own for the buffer, it is not asked whether it is a terminal.
+            file = open(path, "rb", SMALL_FILE_BYTES, opener=_open_at_once)  # noqa: SIM115  send_head hands it on
         except (OSError, ValueError):
             return None
         if stat.S_ISREG(os.fstat(file.fileno()).st_mode):

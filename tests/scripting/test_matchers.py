@@ -384,6 +384,13 @@ def test_basic_credentials_are_taken(server: HTTPServe) -> None:
     assert requests.get(url, timeout=10).status_code == 401
 
 
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+def test_the_scheme_of_credentials_may_be_in_small_letters(server: HTTPServe, scheme: str) -> None:
+    server.on(match("GET", "/a") & bearer("t0ken")).respond(text="in")
+
+    assert requests.get(server.url_for("/a"), headers={"Authorization": f"{scheme} t0ken"}, timeout=10).text == "in"
+
+
 def test_a_bearer_token_is_taken(server: HTTPServe) -> None:
     server.on("GET", "/a").respond(401)
     server.on(match("GET", "/a") & bearer("t0ken")).respond(text="in")

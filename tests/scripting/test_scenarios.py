@@ -1,11 +1,13 @@
 """Scenarios: routes that answer by a state."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 import requests
 
-from pytest_httpserve import HTTPServe
+from pytest_httpserve import HTTPServe, Request
 from pytest_httpserve.errors import UsageError
 
 
@@ -96,3 +98,30 @@ def test_what_is_no_state_is_refused(server: HTTPServe, name: str, state: Any) -
 def test_what_is_no_name_is_refused(server: HTTPServe, name: Any) -> None:
     with pytest.raises(UsageError, match=r"^a scenario has a name, and .* is none$"):
         server.scenario(name)
+
+
+def test_the_same_name_is_the_same_scenario(server: HTTPServe) -> None:
+    server.scenario("order").state = "paid"
+
+    assert server.scenario("order").state == "paid"
+    assert server.scenario("another").state == "new"
+
+
+def test_a_state_is_left_by_one_of_many_requests_at_once(server: HTTPServe) -> None:
+    flow = server.scenario("seat")
+    both_found = threading.Barrier(8, timeout=10)
+    flow.on("GET", "/o/1").when("taken").respond(text="too late")
+
+    def wait_for_the_others(request: Request) -> bool:
+        if request.headers.get("x-first-look") == "yes":
+            both_found.wait()
+        return True
+
+    flow.on("GET", "/o/1", where=wait_for_the_others).when("new").respond(text="yours").then("taken")
+
+    def ask(_: int) -> str:
+        return requests.get(server.url_for("/o/1"), headers={"X-First-Look": "yes"}, timeout=10).text
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = sorted(pool.map(ask, range(8)))
+    assert answers == ["too late"] * 7 + ["yours"]
