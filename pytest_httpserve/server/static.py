@@ -388,8 +388,14 @@ def _send_part(file: IO[bytes], part: range, outputfile: Writer) -> None:
     if len(part) > SMALL_FILE_BYTES:
         outputfile.send_file(file, part.start, len(part))
         return
-    file.seek(part.start)
-    outputfile.write(file.read(len(part)))
+    outputfile.write(_read_at(file, part.start, len(part)))
+
+
+def _read_at(file: IO[bytes], start: int, size: int) -> bytes:
+    if hasattr(os, "pread"):
+        return os.pread(file.fileno(), size, start)
+    file.seek(start)
+    return file.read(size)
 
 
 def _open_at_once(path: str, flags: int) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 from . import __doc__ as description
 from . import measures, peers, report
 from .plan import Figure, Plan, UnavailableError, progress
-from .targets import judge
+from .targets import compared, judge
 
 
 def arguments(argv: Sequence[str]) -> argparse.Namespace:
@@ -22,7 +22,8 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("what", nargs="*", metavar="what", help=f"measures to take: {', '.join(measures.MODULES)}")
-    parser.add_argument("--seconds", type=seconds, default=0.35, help="length of a turn of load (%(default)s)")
+    parser.add_argument("--short", action="store_true", help="only what targets compare, in less than a minute")
+    parser.add_argument("--seconds", type=seconds, help="length of a turn of load (0.35, short 0.15)")
     parser.add_argument("--repeat", type=rounds, default=3, help="rounds (%(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every value here as well")
     parsed = parser.parse_args(argv)
@@ -47,7 +48,8 @@ def rounds(text: str) -> int:
 
 def main() -> int:
     asked = arguments(sys.argv[1:])
-    plan = Plan(asked.seconds, asked.repeat, notes=[])
+    turn = asked.seconds or (0.15 if asked.short else 0.35)
+    plan = Plan(turn, asked.repeat, notes=[], wanted=compared if asked.short else None)
     if (load := os.getloadavg()[0]) > 0.5 * (os.cpu_count() or 1):
         plan.note(f"the machine was busy before the run (load average {load:.1f}): do not quote these figures")
     figures = measure(asked.what or list(measures.MODULES), plan)

@@ -1,12 +1,14 @@
-"""Our servers as the memory measure needs them: files from a directory, and uploads that are read in pieces."""
+"""Servers of files, ours and ``http.server`` at its best, and one of ours for uploads that are read in pieces."""
 
 from __future__ import annotations
 
 import functools
+import http.server
 
 from pytest_httpserve import HTTPServe
 from pytest_httpserve.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 
+from .peers.stdlib import Server
 from .peers.threaded import Threaded
 
 _PIECE = 65536
@@ -16,6 +18,16 @@ class Files(SimpleHTTPRequestHandler):
     """Serves a directory."""
 
     protocol_version = "HTTP/1.1"
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing is logged."""
+
+
+class OtherFiles(http.server.SimpleHTTPRequestHandler):
+    """Serves a directory with the standard library, head and body in one write where the body is small."""
+
+    protocol_version = "HTTP/1.1"
+    wbufsize = 65536
 
     def log_message(self, format: str, *args: object) -> None:
         """Nothing is logged."""
@@ -43,6 +55,11 @@ class Sink(BaseHTTPRequestHandler):
 def engine(directory: str) -> Threaded:
     """The engine with its handler for files."""
     return Threaded(ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Files, directory=directory)))
+
+
+def stdlib(directory: str) -> Threaded:
+    """The standard library's handler for files."""
+    return Threaded(Server(("127.0.0.1", 0), functools.partial(OtherFiles, directory=directory)))
 
 
 def sink() -> Threaded:

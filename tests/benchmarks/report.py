@@ -10,7 +10,7 @@ from typing import Any
 
 from .peers import LIMIT, OURS
 from .plan import Figure, Plan
-from .targets import Verdict
+from .targets import MARGIN, Verdict
 
 
 def text(figures: Sequence[Figure], verdicts: Sequence[Verdict], plan: Plan) -> str:
@@ -75,8 +75,12 @@ def judgement(verdicts: Sequence[Verdict]) -> str:
         terms = f"times {target.against}" if target.against else figure.unit
         spread = "" if verdict.spread is None else " to ".join(map(number, verdict.spread))
         measured = "" if verdict.measured is None else number(verdict.measured)
-        rows.append([figure.key, target.ours, f"{bound} {target.bound:g} {terms}", measured, spread, verdict.word])
-    return table(["Targets", "of", "target", "measured", "by round", "verdict"], rows) if rows else ""
+        row = [figure.key, f"issue {target.issue}", target.ours, f"{bound} {target.bound:.3g} {terms}"]
+        rows.append([*row, measured, spread, verdict.word])
+    if not rows:
+        return ""
+    beaten = f"beaten: the peer is better by more than {MARGIN - 1:.0%}, in the median and in every single round"
+    return table(["Targets", "", "of", "target", "measured", "by round", "verdict"], rows) + f"\n{beaten}"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -124,6 +128,7 @@ def data(figures: Sequence[Figure], verdicts: Sequence[Verdict], plan: Plan) -> 
         "targets": [
             {
                 "figure": verdict.target.figure,
+                "issue": verdict.target.issue,
                 "ours": verdict.target.ours,
                 "against": verdict.target.against,
                 "bound": verdict.target.bound,

@@ -35,8 +35,11 @@ class Served:
 
 
 def environment() -> dict[str, str]:
-    """The environment of subprocesses: import from the checkout, no pytest plugins but those asked for."""
-    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    """The environment of subprocesses: import from the checkout, with bytecode kept as in any installation, and no
+    pytest plugins but those asked for."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    return environment
 
 
 @contextlib.contextmanager

@@ -93,7 +93,7 @@ class Verdict:
 
     @property
     def beaten(self) -> bool:
-        """A peer, not a reference, does better than we do, by more than the margin: in the median and in every round."""
+        """A peer, not a reference, is better by more than the margin, in the median and in every round."""
         if self.target.against in (None, *REFERENCES) or self.measured is None or self.spread is None:
             return False
         if self.figure.better == "lower":

@@ -20,7 +20,10 @@ EXAMPLES = list(_EXAMPLE.finditer(PAGE.read_text(encoding="utf-8")))
 
 
 def name(test: str) -> str:
-    return re.findall(r"^def (test_\w+)", test, re.MULTILINE)[-1]
+    """The name of the test in this source."""
+    found = re.search(r"^def (test_\w+)", test, re.MULTILINE)
+    assert found is not None
+    return found[1]
 
 
 @pytest.mark.parametrize("example", [pytest.param(example, id=name(example["test"])) for example in EXAMPLES])

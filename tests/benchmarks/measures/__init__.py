@@ -17,6 +17,10 @@ MODULES = {
     "load": "load",
     "import": "imports",
     "memory": "memory",
+    "files": "files",
+    "download": "download",
+    "tls": "handshakes",
+    "cgi": "scripts",
     "scripting": "scripting",
 }
 """Name on the command line -> module, in the order in which they run."""

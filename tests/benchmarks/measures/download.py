@@ -1,6 +1,6 @@
 """The rate at which 1 GiB comes down, beside nginx: one request, read into one buffer and thrown away.
 
-The file is a sparse one, which takes no room on the disk; each server gets a first, small request before the clock runs.
+The file is a sparse one, which takes no room on the disk; each server first gets a small request.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""How much the resident memory of our server's own process grows while it serves or receives 1 GiB.
+"""How much the resident memory of our server's own process grows while it serves or receives 1 GiB; 128 MiB in a short
+run.
 
 Idle is what it takes after one small request; the peak comes from the kernel, so nothing between two looks is missed.
 The file is a sparse one, made of one long hole: it takes no room on the disk and is sent like any other.
@@ -19,7 +20,7 @@ from ..peers import ENGINE, FIXTURE, Peer, Running
 from ..plan import Figure, Plan, interleave
 from ..serving import Served, serve
 
-SMALL, LARGE = 1024, 1 << 30
+SMALL, LARGE, LARGE_IN_SHORT = 1024, 1 << 30, 1 << 27
 _PIECE = 1 << 20
 
 Transfer = Callable[[Served, int], None]
@@ -28,27 +29,28 @@ Transfer = Callable[[Served, int], None]
 def run(peers: Sequence[Peer], plan: Plan) -> list[Figure]:
     starts: dict[str, Callable[..., Running]] = {ENGINE: bulk.engine, FIXTURE: bulk.fixture}
     once = replace(plan, repeat=1)
-    download = Figure("memory.download", "growth while serving 1 GiB", "MiB")
-    upload = Figure("memory.upload", "growth while receiving 1 GiB", "MiB")
+    large = LARGE_IN_SHORT if plan.short else LARGE
+    download = Figure("memory.download", f"growth while serving {large >> 20:,} MiB", "MiB")
+    upload = Figure("memory.upload", f"growth while receiving {large >> 20:,} MiB", "MiB")
     with tempfile.TemporaryDirectory() as directory:
-        for size in (SMALL, LARGE):
+        for size in (SMALL, large):
             with Path(directory, str(size)).open("wb") as file:
                 file.truncate(size)
         servers = [peer for peer in peers if peer.name in starts]
-        interleave([download], servers, once, lambda peer: [growth(starts[peer.name], fetch, directory)])
+        interleave([download], servers, once, lambda peer: [growth(starts[peer.name], fetch, large, directory)])
     engines = [peer for peer in peers if peer.name == ENGINE]
-    interleave([upload], engines, once, lambda _: [growth(bulk.sink, send)])
+    interleave([upload], engines, once, lambda _: [growth(bulk.sink, send, large)])
     return [download, upload]
 
 
-def growth(start: Callable[..., Running], transfer: Transfer, *arguments: str) -> float:
+def growth(start: Callable[..., Running], transfer: Transfer, large: int, *arguments: str) -> float:
     """MiB that the process of a fresh server takes at its peak above what it takes idle."""
     with serve(start, *arguments) as server:
         transfer(server, SMALL)
         with contextlib.suppress(OSError):  # then the peak of its start counts too
             Path(f"/proc/{server.pid}/clear_refs").write_text("5")  # the peak starts anew
         idle = memory(server.pid, "VmRSS")
-        transfer(server, LARGE)
+        transfer(server, large)
         return memory(server.pid, "VmHWM") - idle
 
 
