@@ -219,8 +219,8 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
         if path.endswith("/") or not self._is_shown(path):
             return None
         try:
-            # With a size of its own for the buffer, it is not asked whether it is a terminal.
-            file = open(path, "rb", SMALL_FILE_BYTES, opener=_open_at_once)  # noqa: SIM115  send_head hands it on
+            # open() would ask it first whether it is a terminal.
+            file = io.BufferedReader(io.FileIO(path, opener=_open_at_once), SMALL_FILE_BYTES)
         except (OSError, ValueError):
             return None
         if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
