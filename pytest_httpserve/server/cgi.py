@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import re
 import select
@@ -136,7 +135,7 @@ class CGIHTTPRequestHandler(SimpleHTTPRequestHandler):
     def _needs_python(self, script: CGIScript) -> bool:
         return not self.have_fork and self.is_python(script.file)
 
-    def _open(self, path: str) -> io.BufferedReader | None:
+    def _open(self, path: str) -> IO[bytes] | None:
         # A second look, at the file itself: a link or a file system that ignores case gives it other names.
         return None if self._is_script(path) else super()._open(path)
 

@@ -213,7 +213,7 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
                 return page
         return None
 
-    def _open(self, path: str) -> io.BufferedReader | None:
+    def _open(self, path: str) -> IO[bytes] | None:
         """The regular file at ``path``; None if there is none that may be shown and read."""
         # Some systems open "file/" as the file; as a URL it is another one.
         if path.endswith("/") or not self._is_shown(path):
@@ -240,7 +240,7 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
 
     # Answers
 
-    def _send_file_head(self, file: io.BufferedReader, path: str) -> IO[bytes] | FileParts | None:
+    def _send_file_head(self, file: IO[bytes], path: str) -> IO[bytes] | FileParts | None:
         """Choose the representation, evaluate the conditions, then the range (RFC 9110 section 13.2.2)."""
         own = self._own_fields(path)
         about = {"Content-Type": own["content-type"][1] if "content-type" in own else self.guess_type(path)}
@@ -256,7 +256,7 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
                 file.close()
         return body
 
-    def _encoded(self, file: io.BufferedReader, path: str) -> tuple[io.BufferedReader, str]:
+    def _encoded(self, file: IO[bytes], path: str) -> tuple[IO[bytes], str]:
         """The neighbour of the file that the client likes best, and its coding; else the file itself."""
         for coding in accepted_codings(self._request_headers()):
             neighbour = path + CODINGS[coding]
@@ -270,9 +270,7 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
         own: RequestHeaders = vars(self).get("headers", self._fields)
         return own
 
-    def _send_representation(
-        self, file: io.BufferedReader, about: dict[str, str], path: str
-    ) -> IO[bytes] | FileParts | None:
+    def _send_representation(self, file: IO[bytes], about: dict[str, str], path: str) -> IO[bytes] | FileParts | None:
         status = os.fstat(file.fileno())
         size = status.st_size
         # Neighbours made together can have the same time and size.
@@ -297,7 +295,7 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
         return self._send_ranges(file, pieces, size, about, path)
 
     def _send_ranges(
-        self, file: io.BufferedReader, pieces: list[range], size: int, about: dict[str, str], path: str
+        self, file: IO[bytes], pieces: list[range], size: int, about: dict[str, str], path: str
     ) -> FileParts | None:
         if not pieces:
             refusal = {"Content-Range": f"bytes */{size}", "Content-Length": "0"}

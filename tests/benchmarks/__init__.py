@@ -5,8 +5,8 @@
     python -m tests.benchmarks --repeat 9 --seconds 2   longer, for figures that are to be quoted
     python -m tests.benchmarks --json figures.json      every round of every figure, for later use
 
-Measures (``measures/``): ``cycle``, ``suite``, ``roundtrip``, ``load``, ``import``, ``memory``, ``files``, ``download``,
-``tls``, ``cgi``, ``scripting``; each module says what it times and how. Peers (``peers/``): one small adapter each. All
+Measures (``measures/``): ``cycle``, ``suite``, ``roundtrip``, ``load``, ``import``, ``memory``, ``files``,
+``download``, ``tls``, ``cgi``, ``scripting``; each module says what it times and how. Peers (``peers/``): one small adapter each. All
 peers take turns within every round, and the order rotates, so that a machine that slows down slows them all; a figure
 is the median over the rounds. A peer that is not installed, or that fails, is left out and named below the tables.
 
