@@ -316,15 +316,14 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
         own = self._own_fields(path)
         if status == HTTPStatus.PARTIAL_CONTENT:
             own.pop("content-type", None)  # it has gone into the fields, or into each of the parts
-        taken = {"server", "date", *own, *(name.lower() for name in fields)}
-        extra = self.extra_response_headers if status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT) else ()
+        sent = {name.lower(): (name, value) for name, value in fields.items()} | own
         self.send_response(status)
-        for name, value in (
-            *(field for field in fields.items() if field[0].lower() not in own),
-            *own.values(),
-            *(field for field in extra if field[0].lower() not in taken),
-        ):
+        for name, value in sent.values():
             self.send_header(name, value)
+        if status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
+            for name, value in self.extra_response_headers:
+                if name.lower() not in ("server", "date", *sent):
+                    self.send_header(name, value)
         self.end_headers()
 
     def _own_fields(self, path: str) -> dict[str, tuple[str, str]]:

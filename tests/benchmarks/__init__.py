@@ -6,9 +6,10 @@
     python -m tests.benchmarks --json figures.json      every round of every figure, for later use
 
 Measures (``measures/``): ``cycle``, ``suite``, ``roundtrip``, ``load``, ``import``, ``memory``, ``files``,
-``download``, ``tls``, ``cgi``, ``scripting``; each module says what it times and how. Peers (``peers/``): one small adapter each. All
-peers take turns within every round, and the order rotates, so that a machine that slows down slows them all; a figure
-is the median over the rounds. A peer that is not installed, or that fails, is left out and named below the tables.
+``download``, ``tls``, ``cgi``, ``scripting``; each module says what it times and how. Peers (``peers/``): one small
+adapter each. All peers take turns within every round, and the order rotates, so that a machine that slows down slows
+them all; a figure is the median over the rounds. A peer that is not installed, or that fails, is left out and named
+below the tables.
 
 The tables show medians, then ratios: against the raw-socket server, which is the limit of what threads in Python can
 do, and of the product against every peer. ``targets.py`` holds the figures to reach; the last table judges them, and

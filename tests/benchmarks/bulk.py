@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import http.server
+import tempfile
+from collections.abc import Callable, Iterator
 
 from pytest_httpserve import HTTPServe
 from pytest_httpserve.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
+from tests.interop.nginx_server import Nginx
 
+from .peers import ENGINE, FIXTURE, NGINX, Running
 from .peers.stdlib import Server
 from .peers.threaded import Threaded
+from .serving import serve
 
 _PIECE = 65536
 
@@ -73,3 +79,22 @@ def fixture(directory: str) -> HTTPServe:
     server.start()
     server.serve_dir(directory)
     return server
+
+
+_STARTS: dict[str, Callable[..., Running]] = {"stdlib": stdlib, ENGINE: engine, FIXTURE: fixture}
+FILE_SERVERS = (NGINX, *_STARTS)
+
+
+@contextlib.contextmanager
+def serving(name: str, directory: str) -> Iterator[Running]:
+    """One of FILE_SERVERS on a directory, in a process of its own."""
+    if name != NGINX:
+        with serve(_STARTS[name], directory) as served:
+            yield served
+        return
+    with tempfile.TemporaryDirectory() as prefix:
+        nginx = Nginx(directory, prefix)
+        try:
+            yield nginx
+        finally:
+            nginx.stop()

@@ -5,19 +5,17 @@ The file is a sparse one, which takes no room on the disk; each server first get
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from tests.interop.nginx_server import MissingError, Nginx, program
+from tests.interop.nginx_server import MissingError, program
 
 from .. import bulk
 from ..peers import ENGINE, FIXTURE, NGINX, Peer, Running
 from ..plan import Figure, Plan, UnavailableError, interleave
-from ..serving import serve
 
 SMALL, LARGE = 1 << 10, 1 << 30
 _BUFFER = 1 << 20
@@ -35,28 +33,13 @@ def run(peers: Sequence[Peer], plan: Plan) -> list[Figure]:
                 file.truncate(size)
 
         def turn(peer: Peer) -> list[float]:
-            with serving(peer.name, directory) as server:
+            with bulk.serving(peer.name, name) as server:
                 seconds(server, SMALL)
                 return [(LARGE >> 20) / seconds(server, LARGE)]
 
         # interleave asks for names only.
         takers = [Peer(NGINX, bulk.sink), *(peer for peer in peers if peer.name in (ENGINE, FIXTURE))]
         return interleave([Figure("download", "1 GiB from a file", "MiB/s", "higher")], takers, plan, turn)
-
-
-@contextlib.contextmanager
-def serving(name: str, directory: Path) -> Iterator[Running]:
-    """One of them, in a process of its own, on the directory."""
-    if name != NGINX:
-        with serve(bulk.engine if name == ENGINE else bulk.fixture, str(directory)) as served:
-            yield served
-        return
-    with tempfile.TemporaryDirectory() as prefix:
-        nginx = Nginx(directory, prefix)
-        try:
-            yield nginx
-        finally:
-            nginx.stop()
 
 
 def seconds(server: Running, size: int) -> float:
