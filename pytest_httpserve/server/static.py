@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import mimetypes
 import os
@@ -33,6 +34,8 @@ from pytest_httpserve.wire import grammar
 
 # A file up to this size leaves in one write with its head; a larger one goes out by sendfile.
 SMALL_FILE_BYTES = 65_536
+# A FIFO would keep a blocking open waiting for its writer.
+_READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 _guess_mime_type = getattr(mimetypes, "guess_file_type", mimetypes.guess_type)  # the former from Python 3.13 on
 
@@ -219,13 +222,12 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
         if path.endswith("/") or not self._is_shown(path):
             return None
         try:
-            # open() would ask it first whether it is a terminal.
-            file = io.BufferedReader(io.FileIO(path, opener=_open_at_once), SMALL_FILE_BYTES)
+            descriptor = os.open(path, _READING)
         except (OSError, ValueError):
             return None
-        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            return file
-        file.close()
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return io.FileIO(descriptor)
+        os.close(descriptor)
         return None
 
     def guess_type(self, path: str | os.PathLike[str]) -> str:
@@ -369,16 +371,18 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
                     _send_part(source.file, part, outputfile)
                 else:
                     outputfile.write(part)
-        elif self._declared is not None and _is_file(source):
-            start = source.tell()
+        elif self._declared is not None and (start := _place_in_file(source)) is not None:
             _send_part(source, range(start, start + self._declared), outputfile)
         else:
             shutil.copyfileobj(source, outputfile)
 
 
-def _is_file(source: object) -> bool:
-    """Whether it reads a file as it is: no pipe, no member of an archive."""
-    return isinstance(source, io.BufferedReader) and isinstance(source.raw, io.FileIO) and source.seekable()
+def _place_in_file(source: Any) -> int | None:  # whatever send_head gave
+    """Where it stands, if it reads a file as it is: None for a pipe, or a member of an archive."""
+    if isinstance(getattr(source, "raw", source), io.FileIO):
+        with contextlib.suppress(OSError):
+            return int(source.tell())
+    return None
 
 
 def _send_part(file: IO[bytes], part: range, outputfile: Writer) -> None:
@@ -393,11 +397,6 @@ def _read_at(file: IO[bytes], start: int, size: int) -> bytes:
         return os.pread(file.fileno(), size, start)
     file.seek(start)
     return file.read(size)
-
-
-def _open_at_once(path: str, flags: int) -> int:
-    # A FIFO would keep a blocking open waiting for its writer.
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _path_of(target: str) -> str:
