@@ -1,6 +1,7 @@
 """How fast and how small the product is, side by side with what else does its job.
 
-    python -m tests.benchmarks                          everything, within a minute and a half
+    python -m tests.benchmarks                          everything, in some three minutes
+    python -m tests.benchmarks --short                  only what targets compare, in less than a minute
     python -m tests.benchmarks load roundtrip           some measures only
     python -m tests.benchmarks --repeat 9 --seconds 2   longer, for figures that are to be quoted
     python -m tests.benchmarks --json figures.json      every round of every figure, for later use

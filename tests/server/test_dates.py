@@ -57,6 +57,7 @@ def test_the_obsolete_forms_are_read(text: str) -> None:
         "now",
         "784111777",
         "Sun, 06 Nov 1994",
+        "Sun, 06 Nov 1994 08:49:37 GMT, Sat, 05 Nov 1994 08:49:37 GMT",
         "Sun, 06 Foo 1994 08:49:37 GMT",
         "Sun, 06 Nov 1994 08:49:37 +0100",
         "Sun, 06 Nov 1994 08:49:37 EST",

@@ -55,6 +55,11 @@ def test_nothing_has_no_ranges() -> None:
     assert parse_ranges("bytes=0-", 0) == []
 
 
+def test_the_end_of_nothing_is_all_of_it() -> None:
+    """It can be satisfied (RFC 9110 section 14.1.2), and there is no Content-Range for it."""
+    assert parse_ranges("bytes=-5", 0) is None
+
+
 @pytest.mark.parametrize(
     "value",
     [
