@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pytest_httpserve.errors import HTTPServeError, ServerFailure, UsageError
     from pytest_httpserve.scripting.httpserve import HTTPServe
-    from pytest_httpserve.scripting.journal import Exchange
+    from pytest_httpserve.scripting.journal import Exchange, Times
     from pytest_httpserve.scripting.matchers import Matcher, basic_auth, bearer, match
     from pytest_httpserve.scripting.request import Request, UploadedFile
     from pytest_httpserve.scripting.responses import Response, set_cookie
@@ -20,6 +20,7 @@ _ROOMS = {
     "Exchange": "scripting.journal",
     "Matcher": "scripting.matchers",
     "Scenario": "scripting.scenarios",
+    "Times": "scripting.journal",
     "UploadedFile": "scripting.request",
     "basic_auth": "scripting.matchers",
     "bearer": "scripting.matchers",
@@ -44,6 +45,7 @@ __all__ = [
     "Route",
     "Scenario",
     "ServerFailure",
+    "Times",
     "UploadedFile",
     "UsageError",
     "basic_auth",

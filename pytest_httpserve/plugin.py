@@ -349,7 +349,7 @@ def _describe(item: pytest.Item, when: str) -> None:
     began = item.stash.get(_BEGAN, 0.0)  # a server that runs for longer has seen other tests
     lines = []
     for server in servers:
-        exchanges = [exchange for exchange in server.exchanges if exchange.started >= began]
+        exchanges = [exchange for exchange in server.exchanges if exchange.times.request_begun >= began]
         if exchanges or server in item.stash.get(_SERVERS, ()):
             lines += exchanges_section(server.base_url, exchanges, whole=whole)
     if lines:

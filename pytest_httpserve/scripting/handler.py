@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import time
 import traceback
 from collections import deque
 from collections.abc import Mapping
@@ -224,8 +223,12 @@ class ScriptedHandler(CGIHTTPRequestHandler):
 
     def _take_request(self, target: str) -> Request:
         content = Body(self._read_body) if self._framing.kind != "none" else NO_BODY
+        index = self._count
+        if self._exchange is not None:  # a CGI script has redirected it
+            index = self._exchange.request.exchange_index
+        elif content is not NO_BODY and self._transcript is not None:
+            self._transcript.head_ends()
         connection = self._connection
-        index = connection.index if connection is not None else 0
         return Request(
             self.command or "",
             target,
@@ -233,8 +236,8 @@ class ScriptedHandler(CGIHTTPRequestHandler):
             self._version,
             self._client(),
             content,
-            connection_index=index,
-            exchange_index=self._count,
+            connection_index=connection.index if connection is not None else 0,
+            exchange_index=index,
         )
 
     def _client(self) -> tuple[str, int]:
@@ -384,7 +387,6 @@ class ScriptedHandler(CGIHTTPRequestHandler):
 
     def _note_answer(self, exchange: Exchange, head: bytes) -> None:
         exchange.response = Answer(self._status or 0, head)
-        exchange.responded = time.monotonic()
 
     def log_message(self, format: str, *args: Any) -> None:  # whatever % takes
         if logger.isEnabledFor(logging.DEBUG):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_httpserve.wire.headers import Headers
@@ -21,18 +22,19 @@ KEPT_BYTES = 65_536
 
 
 class Answer:
-    """The response of an exchange as it went out."""
+    """The response of an exchange as it went out: the ``head`` as bytes; ``begun`` is when (time.monotonic())."""
 
-    __slots__ = ("_head", "status")
+    __slots__ = ("begun", "head", "status")
 
     def __init__(self, status: int, head: bytes) -> None:
         self.status = status
-        self._head = head
+        self.head = head
+        self.begun = monotonic()
 
     @property
     def headers(self) -> Headers:
         """All headers that were sent, with those that the server added."""
-        lines = self._head.decode("latin-1").split("\r\n")[1:-2]
+        lines = self.head.decode("latin-1").split("\r\n")[1:-2]
         return Headers((name, value.strip(" \t")) for name, _, value in (line.partition(":") for line in lines))
 
     def __repr__(self) -> str:
@@ -40,20 +42,39 @@ class Answer:
 
 
 class Transcript:
-    """The raw bytes of an exchange, in both directions, up to KEPT_BYTES of each; ``dropped`` tells of the rest."""
+    """The raw bytes of an exchange, in both directions, up to KEPT_BYTES of each; ``dropped`` tells of the rest.
 
-    __slots__ = ("_received", "_sent", "dropped_received", "dropped_sent")
+    The times are those of the first and the last bytes that came in, of the last that came with the head, and of the
+    last that went out: None before.
+    """
+
+    __slots__ = (
+        "_received",
+        "_sent",
+        "dropped_received",
+        "dropped_sent",
+        "first_received",
+        "head_received",
+        "last_received",
+        "last_sent",
+    )
 
     def __init__(self, received: bytes = b"") -> None:
         self._received = received[:KEPT_BYTES]
         self._sent = b""
         self.dropped_received = max(len(received) - KEPT_BYTES, 0)
         self.dropped_sent = 0
+        self.first_received = self.last_received = monotonic() if received else None
+        self.head_received: float | None = None
+        self.last_sent: float | None = None
 
     # Called by the connection's own thread alone.
 
     def received(self, data: bytes, /) -> None:
         """These came in."""
+        self.last_received = monotonic()
+        if self.first_received is None:
+            self.first_received = self.last_received
         if not self._received and len(data) <= KEPT_BYTES:
             self._received = data
             return
@@ -63,6 +84,7 @@ class Transcript:
 
     def sent(self, data: ReadableBuffer, /) -> None:
         """These are about to go out."""
+        self.last_sent = monotonic()
         data = bytes(data)
         if not self._sent and len(data) <= KEPT_BYTES:
             self._sent = data
@@ -73,7 +95,12 @@ class Transcript:
 
     def sent_unseen(self, count: int, /) -> None:
         """So many went out of a file."""
+        self.last_sent = monotonic()
         self.dropped_sent += count
+
+    def head_ends(self) -> None:
+        """The head is here, its body may follow."""
+        self.head_received = self.last_received
 
     def give_back(self, count: int) -> None:
         """The last ``count`` bytes that came in belong to the next exchange."""
@@ -103,15 +130,35 @@ class Transcript:
         return len(self._received) + len(self._sent)
 
 
+@dataclass(frozen=True, slots=True)
+class Times:
+    """When an exchange reached each of its phases, in seconds of ``time.monotonic()``.
+
+    ``request_begun`` is when its first bytes came, ``head_received`` and ``body_received`` when the last of head and
+    body did (the same without a body; the body's is the latest so far while it comes); ``response_begun`` when the
+    final response was about to leave, ``response_ended`` when the last of it was, so far: both None before.
+    """
+
+    request_begun: float
+    head_received: float
+    body_received: float
+    response_begun: float | None
+    response_ended: float | None
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds from the first byte of the request to the last of the response; None while there is none."""
+        return self.response_ended - self.request_begun if self.response_ended is not None else None
+
+
 class Exchange:
     """A request and its response. ``response`` is None until there is one; ``route`` None where no route gave it.
 
     ``raw`` has the bytes on the wire. ``error`` says what was wrong with the request, or in what the exchange broke
     off; ``notes`` are lines on what went on beside it: what a CGI script wrote to its stderr, how it ended.
-    ``started`` is when the request was there, ``responded`` when its response began (seconds, of time.monotonic).
     """
 
-    __slots__ = ("error", "notes", "raw", "request", "responded", "response", "route", "started")
+    __slots__ = ("_recorded", "error", "notes", "raw", "request", "response", "route")
 
     def __init__(self, request: Request, raw: Transcript) -> None:
         self.request = request
@@ -120,8 +167,19 @@ class Exchange:
         self.route: Route | None = None
         self.error: str | None = None
         self.notes: tuple[str, ...] = ()
-        self.started = time.monotonic()
-        self.responded: float | None = None
+        # What came over no socket has no times of its own.
+        self._recorded = monotonic() if raw.first_received is None else raw.first_received
+
+    @property
+    def times(self) -> Times:
+        """When it reached each of its phases, as far as it has."""
+        raw, begun = self.raw, self._recorded
+        body = begun if raw.last_received is None else raw.last_received
+        head = body if raw.head_received is None else raw.head_received
+        if self.response is None:
+            return Times(begun, head, body, None, None)
+        # What is no response yet, such as 100, may have been sent before.
+        return Times(begun, head, body, self.response.begun, max(raw.last_sent or 0, self.response.begun))
 
     @property
     def status(self) -> int | None:
@@ -184,6 +242,8 @@ class Journal:
     def finish(self, exchange: Exchange) -> None:
         """The exchange is over: count its raw bytes, and drop the oldest where they are too many."""
         raw = exchange.raw
+        if raw.dropped_sent:  # more than a buffer takes: it has gone out only now
+            raw.last_sent = monotonic()
         size = raw.size
         with self._lock:
             self._kept.append((raw, size))

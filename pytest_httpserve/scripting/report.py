@@ -104,8 +104,8 @@ def exchange_line(exchange: Exchange) -> str:
             headers.get("content-type", ""),
             f"{length} bytes" if (length := headers.get("content-length")) else "",
         ]
-    if exchange.responded is not None:
-        parts.append(f"{(exchange.responded - exchange.started) * 1000:.1f} ms")
+    if (duration := exchange.times.duration) is not None:
+        parts.append(f"{duration * 1000:.1f} ms")
     if exchange.route is not None:
         parts.append(f"by {exchange.route.place}")
     if exchange.error:

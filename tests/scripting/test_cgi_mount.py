@@ -138,6 +138,17 @@ def test_a_local_redirect_may_lead_to_whatever_the_server_has(server: HTTPServe,
     ]
 
 
+def test_a_request_that_was_redirected_to_a_route_counts_once(server: HTTPServe, scripts: Path) -> None:
+    write(scripts / "x.sh", "printf 'Location: /where\\n\\n'")
+    server.serve_cgi(scripts)
+    server.on("GET", "/where").handle(lambda request: str(request.exchange_index))
+
+    with requests.Session() as session:
+        assert [session.get(server.url_for("/cgi-bin/x.sh"), timeout=10).text for _ in range(2)] == ["0", "1"]
+
+    assert [one.request.exchange_index for one in server.exchanges] == [0, 1]
+
+
 def test_a_local_redirect_to_nothing_fails_as_a_request_for_it_would(server: HTTPServe, scripts: Path) -> None:
     write(scripts / "x.sh", "printf 'Location: /nothing\\n\\n'")
     server.serve_cgi(scripts)

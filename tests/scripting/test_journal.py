@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -374,7 +375,75 @@ def test_exchanges_stand_in_the_order_in_which_their_requests_came(server: HTTPS
         first.result(20)
 
     assert [one.request.path for one in server.exchanges] == ["/first", "/second"]
-    assert all(one.responded is not None and one.responded >= one.started for one in server.exchanges)
+
+
+def test_an_exchange_knows_when_each_of_its_phases_was(server: HTTPServe) -> None:
+    seen = threading.Event()
+
+    def halves(request: Request) -> Iterator[bytes]:
+        yield b"half"
+        assert seen.wait(10)
+        yield b"whole"
+
+    server.on("POST", "/halves").handle(halves)
+    marks = [time.monotonic()]
+    with socket.create_connection((server.host, server.port), timeout=10) as client:
+        # Each piece is asked for by what the last one was answered with, so it comes after it.
+        client.sendall(b"POST /halves HTTP/1.1\r\nHost: a\r\n")
+        client.sendall(b"Content-Length: 4\r\nExpect: 100-continue\r\n\r\n")
+        assert client.recv(1000).startswith(b"HTTP/1.1 100 ")
+        marks.append(time.monotonic())
+        client.sendall(b"body")
+        answer = client.recv(1000)
+        while b"half" not in answer:
+            answer += client.recv(1000)
+        marks.append(time.monotonic())
+        seen.set()
+        while not answer.endswith(b"0\r\n\r\n"):
+            answer += client.recv(1000)
+        marks.append(time.monotonic())
+
+    times = server.exchanges[0].times
+    assert times.response_begun is not None and times.response_ended is not None
+    assert marks[0] <= times.request_begun <= times.head_received <= marks[1]
+    assert marks[1] <= times.body_received <= times.response_begun <= marks[2]
+    assert marks[2] <= times.response_ended <= marks[3]
+    assert times.duration == times.response_ended - times.request_begun
+
+
+def test_an_exchange_without_a_response_has_no_time_of_one(server: HTTPServe) -> None:
+    seen = threading.Event()
+    server.on("GET", "/").handle(lambda request: str(seen.wait(10)))
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(requests.get, server.base_url, timeout=20)
+        [exchange] = server.wait_for("GET", "/")
+        before = exchange.times
+        seen.set()
+        answer.result(20)
+
+    assert (before.response_begun, before.response_ended, before.duration) == (None, None, None)
+    assert before.request_begun == before.head_received == before.body_received
+    after = exchange.times
+    assert after.response_begun is not None and after.duration is not None
+    assert after.response_begun >= before.request_begun
+
+
+def test_the_end_of_a_large_response_is_when_its_client_has_taken_it(server: HTTPServe) -> None:
+    server.on("GET", "/large").respond(body=bytes(32 << 20))  # more than the system's buffers take
+    server.on("GET", "/next").respond()
+    with socket.create_connection((server.host, server.port), timeout=10) as client:
+        client.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+        client.recv(1)
+        began_to_read = time.monotonic()
+        left = 32 << 20
+        while left > 0:
+            left -= len(client.recv(1 << 20))
+        client.sendall(b"GET /next HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        while client.recv(1 << 20):
+            pass
+
+    times = server.exchanges[0].times
+    assert times.response_ended is not None and times.response_ended >= began_to_read
 
 
 MEASURE = """
