@@ -359,6 +359,12 @@ class HTTPServe:
             return f"{self._script.queue[0]!r} answers {request}, as the next in the queue"
         return report.unanswered(self._script, request)
 
+    def har(self) -> dict[str, Any]:
+        """All exchanges so far as a HAR 1.2 document, for ``json.dumps``: browsers show it as a waterfall."""
+        from pytest_httpserve.scripting.har import har
+
+        return har(self.exchanges, self.base_url)
+
     def _shown(self, title: str) -> str:
         lines = [f"  {report.exchange_line(exchange)}" for exchange in self.exchanges]
         return "\n".join([title, *(lines or ["  nothing"])])
