@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pytest_httpserve.errors import HTTPServeError, ServerFailure, UsageError
+    from pytest_httpserve.scripting.connections import ConnectionRecord
     from pytest_httpserve.scripting.httpserve import HTTPServe
     from pytest_httpserve.scripting.journal import Exchange, Times
     from pytest_httpserve.scripting.matchers import Matcher, basic_auth, bearer, match
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _ROOMS = {
+    "ConnectionRecord": "scripting.connections",
     "Exchange": "scripting.journal",
     "Matcher": "scripting.matchers",
     "Scenario": "scripting.scenarios",
@@ -36,6 +38,7 @@ _ROOMS = {
 }
 
 __all__ = [
+    "ConnectionRecord",
     "Exchange",
     "HTTPServe",
     "HTTPServeError",

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting import report
+from pytest_httpserve.scripting.connections import ConnectionRecord
 from pytest_httpserve.scripting.journal import Exchange
 from pytest_httpserve.scripting.matchers import Check, Matcher, match
 
@@ -54,6 +55,35 @@ def assert_none(exchanges: Sequence[Exchange]) -> None:
     __tracebackhide__ = True
     if exchanges:
         raise AssertionError(_list("expected no requests; requested were:", exchanges))
+
+
+def assert_reused(connections: Sequence[ConnectionRecord], most: int) -> None:
+    """Fail unless the exchanges came over ``most`` connections at most, one of which carried several."""
+    __tracebackhide__ = True
+    used = [record for record in connections if record.exchanges]
+    if len(used) <= most and any(record.reused for record in used):
+        return
+    came = sum(len(record.exchanges) for record in used)
+    title = f"{report.count(came, 'exchange')} came over {report.count(len(used), 'connection')}, and "
+    title += f"were to come over {most}" if len(used) > most else "none was reused"
+    raise AssertionError("\n".join([f"{title}:", *_connection_lines(connections)]))
+
+
+def assert_all_closed(connections: Sequence[ConnectionRecord], by: str | None, timeout: float) -> None:
+    """Fail unless all connections are closed, which was waited for, and by whom they were to be."""
+    __tracebackhide__ = True
+    title = ""
+    if left := sum(record.is_open for record in connections):
+        title = f"{left} of {report.count(len(connections), 'connection')} still open after {timeout} s"
+    elif others := sum(by not in (None, record.closed_by) for record in connections):
+        title = f"{others} of {report.count(len(connections), 'connection')} not closed by the {by}"
+    if title:
+        raise AssertionError("\n".join([f"{title}:", *_connection_lines(connections)]))
+
+
+def _connection_lines(connections: Iterable[ConnectionRecord]) -> list[str]:
+    lines = [f"  {line}" for record in connections for line in report.connection_lines(record)]
+    return lines or ["  there were no connections"]
 
 
 def _matcher(step: Step) -> Matcher:

@@ -9,6 +9,7 @@ import traceback
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_httpserve.errors import RequestError, ScriptError, UsageError
 from pytest_httpserve.scripting import report
 from pytest_httpserve.scripting.cgi_mount import CGIMount
+from pytest_httpserve.scripting.connections import ConnectionRecord
 from pytest_httpserve.scripting.journal import Answer, Exchange, Journal, Transcript
 from pytest_httpserve.scripting.mounts import Mounts, below
 from pytest_httpserve.scripting.request import NO_BODY, Body, Request, path_of, route_path
@@ -55,9 +57,19 @@ class ScriptedServer(ThreadingHTTPServer):
 
     def __init__(self, host: str, port: int, script: Script) -> None:
         self.script = script
+        self.records: dict[Connection, ConnectionRecord] = {}  # of the connections that are there now
         # An instance attribute: socketserver reads it when it makes the socket.
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         super().__init__((host, port), ScriptedHandler)
+
+    def connection_opened(self, connection: Connection) -> None:
+        """The journal knows of each connection, from its beginning to its end."""
+        self.records[connection] = record = ConnectionRecord(connection.index, connection.peer)
+        connection.on_end = partial(self.script.journal.end_connection, record)
+        self.script.journal.record_connection(record)
+
+    def connection_closed(self, connection: Connection) -> None:
+        self.records.pop(connection, None)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """An exception left a handler: it fails the test."""
@@ -82,6 +94,7 @@ class ScriptedHandler(CGIHTTPRequestHandler):
     _request: Request | None = None
     _exchange: Exchange | None = None
     _transcript: Transcript | None = None
+    _record: ConnectionRecord | None = None
     _count = 0  # requests on this connection
     _resets = False
     _below = "/"
@@ -95,6 +108,11 @@ class ScriptedHandler(CGIHTTPRequestHandler):
     def reader(self) -> Reader:
         """What the request's body is read from."""
         return self.rfile
+
+    def setup(self) -> None:
+        super().setup()
+        if self._connection is not None:
+            self._record = self.server.records.get(self._connection)
 
     def handle_one_request(self) -> None:
         if (connection := self._connection) is not None:
@@ -253,7 +271,9 @@ class ScriptedHandler(CGIHTTPRequestHandler):
     def _begin_exchange(self, request: Request) -> Exchange:
         if self._framing is CHUNKED and self.reader.trailers:
             request = replace(request, trailers=self.reader.trailers)
-        self._exchange = exchange = Exchange(request, self._transcript or Transcript())
+        self._exchange = exchange = Exchange(request, self._transcript or Transcript(), self._record)
+        if self._record is not None:
+            self._record.exchanges.append(exchange)
         self._count += 1
         self.server.script.journal.record(exchange)
         return exchange

@@ -17,6 +17,7 @@ from pytest_httpserve.errors import HTTPServeError, ServerFailure, UsageError
 from pytest_httpserve.scripting import report
 from pytest_httpserve.scripting.addresses import base_url, check_host, check_port
 from pytest_httpserve.scripting.cgi_mount import cgi_mount
+from pytest_httpserve.scripting.connections import ConnectionRecord
 from pytest_httpserve.scripting.handler import Script, ScriptedServer
 from pytest_httpserve.scripting.journal import KINDS, Exchange, Journal
 from pytest_httpserve.scripting.matchers import Criteria, Matcher, as_matcher
@@ -281,6 +282,11 @@ class HTTPServe:
         """All exchanges so far, in the order in which the requests came in."""
         return self._script.journal.exchanges
 
+    @property
+    def connections(self) -> tuple[ConnectionRecord, ...]:
+        """All connections so far, in the order in which they were opened: what came over each, and who ended it."""
+        return self._script.journal.connections
+
     def requested(
         self, method: str | Matcher = "*", path: str | re.Pattern[str] = "*", **criteria: Unpack[Criteria]
     ) -> list[Exchange]:
@@ -412,6 +418,28 @@ class HTTPServe:
         from pytest_httpserve.scripting.assertions import assert_none
 
         assert_none(self.exchanges)
+
+    def assert_reused(self, connections: int = 1) -> None:
+        """Fail unless all exchanges came over that many connections at most, and one of these carried several."""
+        __tracebackhide__ = True
+        from pytest_httpserve.scripting.assertions import assert_reused
+
+        assert_reused(self.connections, check_count("connections", connections, least=1))
+
+    def assert_all_closed(self, *, by: str | None = None, timeout: float = 5.0) -> None:
+        """Fail unless every connection ends within ``timeout`` seconds: by ``client`` or ``server``, if that is said.
+
+        Call it when the client has closed what it had, before the server stops.
+        """
+        __tracebackhide__ = True
+        from pytest_httpserve.scripting.assertions import assert_all_closed
+
+        if by not in (None, "client", "server"):
+            raise UsageError(f"by= is 'client' or 'server', not {by!r}")
+        self._script.journal.wait(
+            lambda: not any(record.is_open for record in self.connections), _check_timeout(timeout)
+        )
+        assert_all_closed(self.connections, by, timeout)
 
     # Failures
 

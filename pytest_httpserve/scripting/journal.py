@@ -14,6 +14,7 @@ from pytest_httpserve.wire.headers import Headers
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
+    from pytest_httpserve.scripting.connections import ConnectionRecord
     from pytest_httpserve.scripting.request import Request
     from pytest_httpserve.scripting.routes import Route
 
@@ -125,6 +126,16 @@ class Transcript:
         return self._sent
 
     @property
+    def bytes_received(self) -> int:
+        """How many bytes came in, kept or not."""
+        return len(self._received) + self.dropped_received
+
+    @property
+    def bytes_sent(self) -> int:
+        """How many bytes went out, kept or not."""
+        return len(self._sent) + self.dropped_sent
+
+    @property
     def size(self) -> int:
         """How many bytes are kept."""
         return len(self._received) + len(self._sent)
@@ -154,15 +165,17 @@ class Times:
 class Exchange:
     """A request and its response. ``response`` is None until there is one; ``route`` None where no route gave it.
 
-    ``raw`` has the bytes on the wire. ``error`` says what was wrong with the request, or in what the exchange broke
-    off; ``notes`` are lines on what went on beside it: what a CGI script wrote to its stderr, how it ended.
+    ``connection`` is what it came over, ``raw`` has the bytes on the wire. ``error`` says what was wrong with the
+    request, or in what the exchange broke off; ``notes`` are lines on what went on beside it: what a CGI script wrote
+    to its stderr, how it ended.
     """
 
-    __slots__ = ("_recorded", "error", "notes", "raw", "request", "response", "route")
+    __slots__ = ("_recorded", "connection", "error", "notes", "raw", "request", "response", "route")
 
-    def __init__(self, request: Request, raw: Transcript) -> None:
+    def __init__(self, request: Request, raw: Transcript, connection: ConnectionRecord | None = None) -> None:
         self.request = request
         self.raw = raw
+        self.connection = connection
         self.response: Answer | None = None
         self.route: Route | None = None
         self.error: str | None = None
@@ -216,6 +229,7 @@ class Journal:
         self._changed = threading.Condition(self._lock)
         self._waiting = 0
         self._exchanges: list[Exchange] = []
+        self._connections: list[ConnectionRecord] = []
         self._failures: list[Failure] = []
         self._seen = 0  # failures that take_failures has given
         self._read = 0  # exchanges that take has given
@@ -228,6 +242,11 @@ class Journal:
         return tuple(self._exchanges)
 
     @property
+    def connections(self) -> tuple[ConnectionRecord, ...]:
+        """All connections so far."""
+        return tuple(self._connections)
+
+    @property
     def failures(self) -> tuple[str, ...]:
         """What must fail the test, each as a text to read."""
         return tuple(failure.text for failure in self._failures if failure.kind not in self.ignored)
@@ -236,6 +255,17 @@ class Journal:
         """Add an exchange; its response may follow."""
         with self._lock:  # itself: by way of the condition it takes three times as long
             self._exchanges.append(exchange)
+            if self._waiting:
+                self._changed.notify_all()
+
+    def record_connection(self, record: ConnectionRecord) -> None:
+        """Add a connection; exchanges and its end may follow."""
+        self._connections.append(record)
+
+    def end_connection(self, record: ConnectionRecord, by: str, how: str) -> None:
+        """The connection is over."""
+        record.end(by, how)
+        with self._lock:
             if self._waiting:
                 self._changed.notify_all()
 
@@ -254,7 +284,10 @@ class Journal:
                 self._kept_bytes -= size
 
     def wait(self, condition: Callable[[], bool], timeout: float) -> bool:
-        """Wait until ``condition`` holds, which is asked again with every exchange; False after ``timeout`` seconds."""
+        """Wait until ``condition`` holds; False after ``timeout`` seconds.
+
+        It is asked again with every exchange, and with every connection that ends.
+        """
         with self._changed:
             self._waiting += 1
             try:
@@ -281,8 +314,11 @@ class Journal:
         return tuple(failure.text for failure in failures[seen:] if failure.kind not in self.ignored)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Forget everything, but for the connections that are open."""
         self._exchanges = []
+        self._connections = [record for record in self._connections if record.is_open]
+        for record in self._connections:
+            record.exchanges.clear()
         self._failures, self._seen, self._read = [], 0, 0
         self._kept.clear()
         self._kept_bytes = 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_httpserve.scripting.matchers import Check, Matcher
 
 if TYPE_CHECKING:
+    from pytest_httpserve.scripting.connections import ConnectionRecord
     from pytest_httpserve.scripting.handler import Script
     from pytest_httpserve.scripting.journal import Exchange
     from pytest_httpserve.scripting.request import Request
@@ -81,6 +82,11 @@ def times(count: int) -> str:
     return "never" if count == 0 else "once" if count == 1 else f"{count} times"
 
 
+def count(number: int, what: str) -> str:
+    """A number of things in words."""
+    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
+
+
 def describe_check(check: Check) -> list[str]:
     """A criterion in one line if it is met, else with what was expected and got, uncut."""
     if check.passed:
@@ -111,6 +117,18 @@ def exchange_line(exchange: Exchange) -> str:
     if exchange.error:
         parts.append(f"({exchange.error})")
     return " ".join(part for part in parts if part)
+
+
+def connection_lines(record: ConnectionRecord) -> list[str]:
+    """A connection in one line, and each of its exchanges in another."""
+    carried = f"{count(len(record.exchanges), 'exchange')}, {record.bytes_received} bytes in, {record.bytes_sent} out"
+    state = "open" if record.is_open else f"closed by the {record.closed_by} ({record.closed_how})"
+    title = f"connection {record.index} from {_address(record.client_address)}: {carried}, {state}"
+    return [title, *(f"  {exchange_line(exchange)}" for exchange in record.exchanges)]
+
+
+def _address(address: object) -> str:
+    return f"{address[0]} port {address[1]}" if isinstance(address, tuple) else "a Unix socket"
 
 
 def transcript(exchange: Exchange) -> list[str]:

@@ -8,6 +8,7 @@ import os
 import re
 import select
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -123,8 +124,9 @@ class Child:
                 raise ScriptError(HTTPStatus.SERVICE_UNAVAILABLE, "it was killed, since the server stops")
             if self._connection is not None and self._connection.socket.fileno() in ready:
                 self._log("it is killed, since the client left")
-                self._connection.failure = ConnectionAbortedError("the client left while a script ran")
-                raise self._connection.failure
+                reset = self._connection.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                self._connection.end("client", "RST" if reset else "FIN")
+                raise self._connection.failed(ConnectionAbortedError("the client left while a script ran"))
             if self._stdout.fileno() in ready:
                 return os.read(self._stdout.fileno(), PIECE_BYTES)
 

@@ -58,6 +58,8 @@ class Connection:
         self.failure: OSError | None = None
         self.interrupt: Callable[[], object] | None = None
         self.index = 0  # counts the server's connections
+        self.ending: tuple[str, str] | None = None  # by whom the connection was ended, and how
+        self.on_end: Callable[[str, str], object] | None = None  # is told of the ending
         self.tap: Tap | None = None
         self.plain = type(sock) is socket.socket
 
@@ -96,6 +98,8 @@ class Connection:
             data = self.socket.recv(size)
         except OSError as error:
             raise self.failed(error) from None
+        if not data:
+            self.end("client", "FIN")
         if self.tap is not None:
             self.tap.received(data)
         return data
@@ -153,9 +157,23 @@ class Connection:
         if isinstance(error, BlockingIOError):
             error = TimeoutError(f"the client kept the connection waiting for {self.timeout} s")
         self.failure = error
+        if isinstance(error, TimeoutError):
+            self.end("server", "timeout")
+        elif isinstance(error, ConnectionError):
+            self.end("client", "RST")
         return error
 
     # Ending
+
+    def end(self, by: str, how: str) -> None:
+        """Note who ends the connection, ``client`` or ``server``, and how: ``FIN``, ``RST``, ``timeout`` or ``stop``.
+
+        It is the first who ends it. Noted before the client can know.
+        """
+        if self.ending is None:
+            self.ending = (by, how)
+            if self.on_end is not None:
+                self.on_end(by, how)
 
     def rest(self) -> bool:
         """Between two requests: False if the connection is to end here."""
@@ -172,12 +190,14 @@ class Connection:
 
     def abort(self) -> None:
         """End both directions now: whoever waits on the connection wakes."""
+        self.end("server", "stop")
         with contextlib.suppress(OSError):  # the client was faster
             # socket.socket's own: that of an SSLSocket takes the TLS layer away from under its reader.
             socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
 
     def reset(self) -> None:
         """End the connection now, and let the client know that it has not got all."""
+        self.end("server", "RST")
         with contextlib.suppress(OSError):  # the client was faster
             # Without the FIN that shutdown would send, and with an RST in its place.
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -201,6 +221,7 @@ class Connection:
         (RFC 9112 section 9.6): so end our side, then drop what still comes until the client ends its own.
         """
         self.busy = False
+        self.end("server", "FIN")
         expiry = time.monotonic() + LINGER_SECONDS
         self.say_goodbye()
         try:

@@ -80,7 +80,7 @@ def shake_hands(connection: Connection, timeout: float) -> bool:
         connection.set_timeout(timeout)
         sock.do_handshake()
     except OSError as error:
-        connection.failure = error
+        connection.failed(error)
         if getattr(error, "reason", None) in _NOT_TLS:
             # The failed handshake has sent nothing, so the connection can still carry an answer as it is.
             with contextlib.suppress(OSError):

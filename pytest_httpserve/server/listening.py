@@ -148,7 +148,14 @@ class ListeningServer(socketserver.TCPServer):
                 connection = self.connections[request] = Connection(request, client_address)
                 connection.closing = self._closing
                 connection.index, self._tracked = self._tracked, self._tracked + 1
+                self.connection_opened(connection)
             return connection
+
+    def connection_opened(self, connection: Connection) -> None:
+        """Called with each new connection, before anything is read from it; does nothing."""
+
+    def connection_closed(self, connection: Connection) -> None:
+        """Called with each connection when its socket is closed; does nothing."""
 
     # typeshed allows the socket or, for datagrams, a pair; a TCP server only ever has the socket.
     def process_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]
@@ -159,11 +166,18 @@ class ListeningServer(socketserver.TCPServer):
                 connection.closing = True  # the shutdown came before it could know of this one
         super().process_request(request, client_address)
 
+    def shutdown_request(self, request: socket.socket) -> None:  # type: ignore[override]
+        if (connection := self.connections.get(request)) is not None:
+            connection.end("server", "stop" if connection.closing else "FIN")
+        super().shutdown_request(request)
+
     def close_request(self, request: socket.socket) -> None:  # type: ignore[override]
         super().close_request(request)
         with self._changed:
-            self.connections.pop(request, None)
+            connection = self.connections.pop(request, None)
             self._changed.notify_all()
+        if connection is not None:
+            self.connection_closed(connection)
 
     # The end
 
