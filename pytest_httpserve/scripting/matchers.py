@@ -40,6 +40,10 @@ class Matcher(ABC):
         """Whether the request meets every criterion."""
         return all(check.passed for check in self.checks(request))
 
+    def path_params(self, request: Request) -> dict[str, Any]:
+        """The parameters in the path of a request that matches."""
+        return {}
+
     def __and__(self, other: Matcher) -> Matcher:
         return AllOf((self, other)) if isinstance(other, Matcher) else NotImplemented
 
@@ -62,6 +66,9 @@ class AllOf(Matcher):
     def matches(self, request: Request) -> bool:
         return all(part.matches(request) for part in self.parts)
 
+    def path_params(self, request: Request) -> dict[str, Any]:
+        return {name: value for part in self.parts for name, value in part.path_params(request).items()}
+
 
 class AnyOf(Matcher):
     """Meets one of its parts at least."""
@@ -83,6 +90,9 @@ class AnyOf(Matcher):
                 Alternatives([check.got for check in failed]),
             )
         ]
+
+    def path_params(self, request: Request) -> dict[str, Any]:
+        return next((part.path_params(request) for part in self.parts if part.matches(request)), {})
 
 
 class Alternatives(list[object]):
@@ -155,6 +165,9 @@ class PathIs(Matcher):
     def checks(self, request: Request) -> list[Check]:
         passed = self.pattern.match(route_path(request.target)) is not None
         return [Check("path", passed, Shown(self.pattern.text), Shown(request.path))]
+
+    def path_params(self, request: Request) -> dict[str, Any]:
+        return self.pattern.match(route_path(request.target)) or {}
 
 
 class Shown(str):

@@ -13,7 +13,7 @@ from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from pytest_httpserve.errors import UsageError
-from pytest_httpserve.scripting.matchers import Check, Matcher, MethodIs, PathIs, Shown, criteria
+from pytest_httpserve.scripting.matchers import AnyOf, Check, Matcher, MethodIs, PathIs, Shown, criteria
 from pytest_httpserve.scripting.report import exchange_line, times
 from pytest_httpserve.scripting.request import Request, route_path
 from pytest_httpserve.scripting.responses import Response, ResponseArguments, as_response
@@ -85,6 +85,8 @@ class Route:
         self.method = method.method if method is not None else "*"
         self.pattern = path.pattern if path is not None else None
         self._further = tuple(part for part in parts if part is not method and part is not path)
+        # Parameters that its path alone, which the tree finds it by, does not tell.
+        self.has_further_paths = any(isinstance(part, PathIs | AnyOf) for part in self._further)
         self._scenario: Scenario | None = None
         self._when: str | None = None
         self._steps: deque[_Step] = deque()
@@ -332,7 +334,10 @@ class Routes:
         if candidates is None:
             candidates = self._candidates(path)
         for found in candidates:
-            if found[0].takes(request):
+            route = found[0]
+            if route.takes(request):
+                if route.has_further_paths:
+                    return route, MappingProxyType(route.matcher.path_params(request))
                 return found
         if request.method == "HEAD":
             return self.find(replace(request, method="GET"))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import requests
 
 from pytest_httpserve import HTTPServe, match
 from pytest_httpserve.errors import UsageError
@@ -178,3 +179,30 @@ def test_the_higher_priority_answers_and_of_two_equal_ones_the_later(server: HTT
 def test_what_is_no_priority_is_refused(server: HTTPServe, priority: Any) -> None:
     with pytest.raises(UsageError, match=r"^priority= is a number, not "):
         server.on("GET", "/a", priority=priority)
+
+
+def test_of_alternatives_the_one_that_matched_gives_the_parameters(server: HTTPServe) -> None:
+    by_number = match("GET", "/users/{id:int}") & match(headers={"X-Old": None})
+    by_name = match("GET", "/people/{name}/{rest:path}", query={"v": "2"})
+    server.on(by_number | by_name | match("POST", "/users")).handle(lambda request: dict(request.path_params))
+
+    assert requests.get(server.url_for("/users/7"), timeout=10).json() == {"id": 7}
+    assert requests.get(server.url_for("/people/ada/a/b?v=2"), timeout=10).json() == {"name": "ada", "rest": "a/b"}
+    assert requests.post(server.url_for("/users"), timeout=10).json() == {}
+    assert [dict(one.request.path_params) for one in server.exchanges] == [{"id": 7}, {"name": "ada", "rest": "a/b"}, {}]
+
+
+def test_of_two_paths_for_one_request_both_give_parameters(server: HTTPServe) -> None:
+    both = match("GET", "/{kind}/{id:int}") & ~match("GET", "/{secret}/0") & match(path="/users/{rest:path}")
+    server.on(both).handle(lambda request: dict(request.path_params))
+
+    assert requests.get(server.url_for("/users/7"), timeout=10).json() == {"kind": "users", "id": 7, "rest": "7"}
+
+
+def test_an_alternative_without_a_path_goes_with_the_path_beside_it(server: HTTPServe) -> None:
+    vip = match(headers={"X-Vip": "1"}) | match(query={"vip": "1"})
+    server.on("GET", "/users/{id:int}", where=vip).handle(lambda request: dict(request.path_params))
+
+    assert requests.get(server.url_for("/users/7?vip=1"), timeout=10).json() == {"id": 7}
+    assert requests.head(server.url_for("/users/7?vip=1"), timeout=10).status_code == 200
+    assert server.exchanges[1].request.path_params == {"id": 7}
