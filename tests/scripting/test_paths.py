@@ -189,7 +189,11 @@ def test_of_alternatives_the_one_that_matched_gives_the_parameters(server: HTTPS
     assert requests.get(server.url_for("/users/7"), timeout=10).json() == {"id": 7}
     assert requests.get(server.url_for("/people/ada/a/b?v=2"), timeout=10).json() == {"name": "ada", "rest": "a/b"}
     assert requests.post(server.url_for("/users"), timeout=10).json() == {}
-    assert [dict(one.request.path_params) for one in server.exchanges] == [{"id": 7}, {"name": "ada", "rest": "a/b"}, {}]
+    assert [dict(one.request.path_params) for one in server.exchanges] == [
+        {"id": 7},
+        {"name": "ada", "rest": "a/b"},
+        {},
+    ]
 
 
 def test_of_two_paths_for_one_request_both_give_parameters(server: HTTPServe) -> None:
