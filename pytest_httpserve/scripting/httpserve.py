@@ -8,7 +8,7 @@ import os
 import re
 import urllib.parse
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Unpack
@@ -138,33 +138,15 @@ class HTTPServe:
         path: str | re.Pattern[str] = "*",
         *,
         priority: int = 0,
-        query: Mapping[str, Any] | str | None = None,
-        headers: Mapping[str, Any] | None = None,
-        cookies: Mapping[str, Any] | None = None,
-        json: Any = ...,
-        json_contains: Any = ...,
-        form: Mapping[str, Any] | None = None,
-        files: Mapping[str, Any] | None = None,
-        body: bytes | str | re.Pattern[str] | re.Pattern[bytes] | None = None,
-        where: Callable[[Request], object] | Matcher | None = None,
+        **criteria: Unpack[Criteria],
     ) -> Route:
         """A route for the requests that meet all that is given; a matcher may be given instead.
 
         ``path`` is exact, a template (``/users/{id:int}``), a compiled pattern, or ``*``. The further arguments are
-        those of ``match``. Of several routes that take a request, the one of highest ``priority`` answers, then the
+        those of ``match``: ``query``, ``headers``, ``cookies``, ``json``, ``json_contains``, ``form``, ``files``,
+        ``body``, ``where``. Of several routes that take a request, the one of highest ``priority`` answers, then the
         latest; all of them go before directories and applications. Raises UsageError for a wrong value.
         """
-        criteria = {
-            "query": query,
-            "headers": headers,
-            "cookies": cookies,
-            "json": json,
-            "json_contains": json_contains,
-            "form": form,
-            "files": files,
-            "body": body,
-            "where": where,
-        }
         return Route(as_matcher(method, path, criteria), calling_place(1), priority=priority).join(self._script.routes)
 
     def enqueue(self, status: int | Response = 200, **arguments: Unpack[ResponseArguments]) -> None:

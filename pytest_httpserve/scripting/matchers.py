@@ -10,7 +10,8 @@ import re
 from abc import ABC, abstractmethod
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple, TypedDict
+from functools import lru_cache
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.paths import PathPattern
@@ -180,27 +181,28 @@ class Shown(str):
 
 
 class Named(Matcher):
-    """Values by name: those of the query, headers, cookies or form. Names that are not given may have any value.
+    """Values by name: those of the request's ``query``, ``headers``, ``cookies`` or ``form``, whichever ``kind`` says.
+    Names that are not given may have any value.
 
     An expected value is a text (or number), None for a name that must not be there, a list for one that stands there
     several times, or anything with an ``==`` of its own.
     """
 
-    def __init__(self, kind: str, expected: Mapping[str, Any], read: Callable[[Request, str], list[str]]) -> None:
+    def __init__(self, kind: str, expected: Mapping[str, Any]) -> None:
         if not isinstance(expected, Mapping) or not all(isinstance(name, str) for name in expected):
             raise UsageError(f"{kind}= takes a mapping of names to values, not {expected!r}")
         for name in expected:
             if kind == "headers" and not grammar.TOKEN.fullmatch(name):
                 raise UsageError(f"no header can be called {name!r}")
-        self._kind = kind.removesuffix("s")
+        self._kind = kind
         self._expected = {name: _as_text(kind, value) for name, value in expected.items()}
-        self._read = read
 
     def checks(self, request: Request) -> list[Check]:
-        return [self._check(name, expected, self._read(request, name)) for name, expected in self._expected.items()]
+        there = getattr(request, self._kind)
+        return [self._check(name, expected, there.get_all(name)) for name, expected in self._expected.items()]
 
     def _check(self, name: str, expected: Any, values: list[str]) -> Check:
-        label = f"{self._kind} {name}"
+        label = f"{self._kind.removesuffix('s')} {name}"
         if expected is None:
             return Check(label, not values, Shown(ABSENT), values[0] if len(values) == 1 else values or Shown(ABSENT))
         if not values:
@@ -326,7 +328,7 @@ class Where(Matcher):
 
 
 class Criteria(TypedDict, total=False):
-    """The further arguments of ``match``, for the functions that pass them on."""
+    """The further arguments of ``match``, and of the functions that pass them on."""
 
     query: Mapping[str, Any] | str | None
     headers: Mapping[str, Any] | None
@@ -339,20 +341,21 @@ class Criteria(TypedDict, total=False):
     where: Callable[[Request], object] | Matcher | None
 
 
-def match(
-    method: str = "*",
-    path: str | re.Pattern[str] = "*",
-    *,
-    query: Mapping[str, Any] | str | None = None,
-    headers: Mapping[str, Any] | None = None,
-    cookies: Mapping[str, Any] | None = None,
-    json: Any = ...,
-    json_contains: Any = ...,
-    form: Mapping[str, Any] | None = None,
-    files: Mapping[str, Any] | None = None,
-    body: bytes | str | re.Pattern[str] | re.Pattern[bytes] | None = None,
-    where: Callable[[Request], object] | Matcher | None = None,
-) -> Matcher:
+# Each criterion by its name. Those of JSON may be None, which is its null; for all others that is: not given.
+_CRITERIA: dict[str, Callable[[Any], Matcher]] = {
+    "query": lambda given: QueryIs(given) if isinstance(given, str) else Named("query", given),
+    "headers": lambda given: Named("headers", given),
+    "cookies": lambda given: Named("cookies", given),
+    "form": lambda given: Named("form", given),
+    "files": lambda given: FilesAre(given),
+    "json": lambda given: JsonIs(given),
+    "json_contains": lambda given: JsonIs(given, part=True),
+    "body": lambda given: BodyIs(given),
+    "where": lambda given: given if isinstance(given, Matcher) else Where(given),
+}
+
+
+def match(method: str = "*", path: str | re.Pattern[str] = "*", **criteria: Unpack[Criteria]) -> Matcher:
     """A matcher for requests that meet all that is given.
 
     ``query``, ``headers``, ``cookies`` and ``form`` name values that must be there (None: must not be there, a list:
@@ -360,41 +363,36 @@ def match(
     contain. ``body`` is bytes, text or a pattern; ``files`` the contents of uploads by field. ``where`` is a predicate
     of your own or another matcher. Raises UsageError for a wrong value.
     """
-    parts: list[Matcher] = [MethodIs(method), PathIs(path)]
-    if isinstance(query, str):
-        parts.append(QueryIs(query))
-    elif query is not None:
-        parts.append(Named("query", query, lambda request, name: request.query.get_all(name)))
-    if headers is not None:
-        parts.append(Named("headers", headers, lambda request, name: request.headers.get_all(name)))
-    if cookies is not None:
-        parts.append(Named("cookies", cookies, lambda request, name: request.cookies.get_all(name)))
-    if form is not None:
-        parts.append(Named("form", form, lambda request, name: request.form.get_all(name)))
-    if files is not None:
-        parts.append(FilesAre(files))
-    if json is not ... and json_contains is not ...:
-        raise UsageError("json= is the whole body, json_contains= a part of it: give one of them")
-    if json is not ...:
-        parts.append(JsonIs(json))
-    if json_contains is not ...:
-        parts.append(JsonIs(json_contains, part=True))
-    if body is not None:
-        parts.append(BodyIs(body))
-    if where is not None:
-        parts.append(where if isinstance(where, Matcher) else Where(where))
+    target = _target if isinstance(method, str) and isinstance(path, str) else _target.__wrapped__
+    parts: list[Matcher] = [*target(method, path)]
+    if criteria:
+        if "json" in criteria and "json_contains" in criteria:
+            raise UsageError("json= is the whole body, json_contains= a part of it: give one of them")
+        parts += (_CRITERIA[name](value) for name, value in _given(criteria).items())
     return AllOf(parts)
 
 
-def as_matcher(method: str | Matcher, path: str | re.Pattern[str], criteria: Mapping[str, Any]) -> Matcher:
+@lru_cache(1024)
+def _target(method: str, path: str | re.Pattern[str]) -> tuple[MethodIs, PathIs]:
+    return MethodIs(method), PathIs(path)
+
+
+def _given(criteria: Criteria) -> dict[str, object]:
+    """The criteria that say something. Raises UsageError for one that there is not."""
+    for name in criteria:
+        if name not in _CRITERIA:
+            raise UsageError(f"there is no criterion {name}=; there are {', '.join(f'{one}=' for one in _CRITERIA)}")
+    return {name: value for name, value in criteria.items() if value is not None or name.startswith("json")}
+
+
+def as_matcher(method: str | Matcher, path: str | re.Pattern[str], criteria: Criteria) -> Matcher:
     """A matcher of what was given: itself, or all else. Raises UsageError for a matcher and more beside it."""
     if not isinstance(method, Matcher):
         return match(method, path, **criteria)
-    beside = [name for name, value in criteria.items() if value is not (... if name.startswith("json") else None)]
-    if path != "*" or beside:
-        also = "a path" if path != "*" else f"{beside[0]}="
+    beside = ["a path"] if path != "*" else [f"{name}=" for name in _given(criteria)]
+    if beside:
         raise UsageError(
-            f"a matcher is the whole of what is asked for; for {also} beside it, write matcher & match(...)"
+            f"a matcher is the whole of what is asked for; for {beside[0]} beside it, write matcher & match(...)"
         )
     return method
 
@@ -417,7 +415,7 @@ def bearer(token: str) -> Matcher:
 def _authorization(scheme: str, credentials: str) -> Matcher:
     # RFC 9110 section 11.1: the scheme is the same in small letters, the credentials are not.
     expected = re.compile(rf"\A(?i:{scheme}) +{re.escape(credentials)}\Z")
-    return Named("headers", {"Authorization": expected}, lambda request, name: request.headers.get_all(name))
+    return Named("headers", {"Authorization": expected})
 
 
 def _check_method(method: str) -> str:

@@ -38,6 +38,8 @@ class ResponseArguments(TypedDict, total=False):
 
 
 _WITHOUT_BODY = (204, 205, 304)
+_PHRASES = {int(status): status.phrase for status in HTTPStatus}
+_NO_HEADERS = Headers()
 SERVER = "pytest-httpserve/0.1.0"
 
 
@@ -100,11 +102,11 @@ class Response:
             self._compress(kind)
         if self.trailers:
             self.fields += (("Trailer", ", ".join(name for name, _ in self.trailers)),)
-        given = Headers(self.fields)
+        given = Headers(self.fields) if self.fields else _NO_HEADERS
         self._connection = given.get("connection", "").lower() or None
         # A length that is not the body's: nothing behind this response could be told from its body.
-        misfit = self.is_whole and given.get("content-length", str(len(self.body))) != str(len(self.body))
-        self.closes = misfit or self._connection == "close"
+        length = given.get("content-length") if self.is_whole else None
+        self.closes = length not in (None, str(len(self.body))) or self._connection == "close"
         self._dated = "date" in given
         self._head = self._encode_head(content_type, given)
 
@@ -159,14 +161,15 @@ class Response:
 
     def _encode_head(self, content_type: str | None, given: Headers) -> bytes:
         """Status line and the fields that are always the same."""
-        fields = list(self.fields)
-        if content_type is not None and "content-type" not in given:
-            fields.append(("Content-Type", content_type))
-        if "content-length" not in given and self.is_whole and not self.trailers and self.status not in (204, 304):
-            fields.append(("Content-Length", str(len(self.body))))
-        if "server" not in given:
-            fields.append(("Server", SERVER))
-        return response_head(self.status, self.reason, fields)[:-2]
+        added = []
+        if content_type is not None:
+            added.append(("Content-Type", content_type))
+        if self.is_whole and not self.trailers and self.status not in (204, 304):
+            added.append(("Content-Length", str(len(self.body))))
+        added.append(("Server", SERVER))
+        if given:
+            added = [field for field in added if field[0] not in given]
+        return response_head(self.status, self.reason, [*self.fields, *added])[:-2]
 
     def __repr__(self) -> str:
         body = f"file={str(self.file)!r}" if self.file else "stream" if self.stream else f"{len(self.body)} bytes"
@@ -180,7 +183,8 @@ def _check_status(status: int) -> int:
 
 
 def phrase(status: int) -> str:
-    return HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""
+    """The standard reason of a status; empty if it has none."""
+    return _PHRASES.get(status, "")
 
 
 def _check_reason(reason: str) -> str:

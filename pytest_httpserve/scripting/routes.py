@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.matchers import AnyOf, Check, Matcher, MethodIs, PathIs, Shown, criteria
+from pytest_httpserve.scripting.paths import PathPattern
 from pytest_httpserve.scripting.report import exchange_line, times
 from pytest_httpserve.scripting.request import Request, route_path
 from pytest_httpserve.scripting.responses import Response, ResponseArguments, as_response
@@ -77,16 +78,20 @@ class Route:
         if isinstance(priority, bool) or not isinstance(priority, int | float):
             raise UsageError(f"priority= is a number, not {priority!r}")
         self.rank = (priority, next(_sequence))
-        parts = criteria(matcher)
-        method = next((part for part in parts if isinstance(part, MethodIs)), None)
-        # Of several paths, that which says most: ``match(...) & match(headers=...)`` has one for any path, too.
-        paths = [part for part in parts if isinstance(part, PathIs)]
-        path = next((part for part in paths if part.pattern.text != "*"), paths[0] if paths else None)
-        self.method = method.method if method is not None else "*"
-        self.pattern = path.pattern if path is not None else None
-        self._further = tuple(part for part in parts if part is not method and part is not path)
+        self.method = "*"
+        self.pattern: PathPattern | None = None
+        further = []
+        for part in criteria(matcher):
+            if isinstance(part, MethodIs) and self.method == "*":
+                self.method = part.method
+            # Of several paths, that which says most: ``match(...) & match(headers=...)`` has one for any path, too.
+            elif isinstance(part, PathIs) and (self.pattern is None or self.pattern.text == "*"):
+                self.pattern = part.pattern
+            elif not (isinstance(part, PathIs) and part.pattern.text == "*"):
+                further.append(part)
+        self._further = tuple(further)
         # Parameters that its path alone, which the tree finds it by, does not tell.
-        self.has_further_paths = any(isinstance(part, PathIs | AnyOf) for part in self._further)
+        self.has_further_paths = any(isinstance(part, PathIs | AnyOf) for part in further)
         self._scenario: Scenario | None = None
         self._when: str | None = None
         self._steps: deque[_Step] = deque()

@@ -466,3 +466,23 @@ def test_a_token_that_cannot_be_is_refused(token: Any) -> None:
 def test_a_matcher_is_the_whole_of_what_is_asked_for(server: HTTPServe, call: Any, what: str) -> None:
     with pytest.raises(UsageError, match=f"^a matcher is the whole of what is asked for; for {what} beside it"):
         call(server, match("GET", "/a"))
+
+
+def test_a_criterion_that_there_is_not_is_refused_with_those_that_there_are(server: HTTPServe) -> None:
+    unknown: Any = {"qurey": {"a": "1"}}
+    message = re.escape("there is no criterion qurey=; there are query=, headers=, cookies=, form=, files=, json=")
+    with pytest.raises(UsageError, match=message):
+        match("GET", "/a", **unknown)
+    with pytest.raises(UsageError, match=message):
+        server.on("GET", "/a", **unknown)
+    with pytest.raises(UsageError, match=message):
+        server.assert_requested("GET", "/a", **unknown)
+    with pytest.raises(UsageError, match=message):
+        server.on(match("GET", "/a"), **unknown)
+
+
+def test_none_says_nothing_but_for_json(server: HTTPServe) -> None:
+    server.on(match("POST", "/a"), query=None, headers=None, body=None, where=None).respond(text="anything")
+    server.on("POST", "/a", json=None).respond(text="null")
+    assert requests.post(server.url_for("/a"), data="null", timeout=10).text == "null"
+    assert requests.post(server.url_for("/a"), data="1", timeout=10).text == "anything"
