@@ -14,7 +14,7 @@ import pytest
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.httpserve import HTTPServe
-    from pytest_httpserve.server.listening import Workers
+    from pytest_httpserve.server.loop import Loop
 
 DEFAULT_HOST = "127.0.0.1"
 
@@ -124,23 +124,25 @@ def _host(config: pytest.Config) -> str:
 
 
 @pytest.fixture(scope="session")
-def _httpserve_workers() -> Generator[Workers]:
-    """Threads that the servers of all tests share: to start two for every test would cost more than the test."""
-    from pytest_httpserve.server.listening import Workers
+def _httpserve_loop() -> Generator[Loop]:
+    """What the servers of all tests are served by: to start a thread for every test would cost more than the test."""
+    from pytest_httpserve.server.loop import Loop
+    from pytest_httpserve.server.workers import Workers
 
-    workers = Workers("httpserve", daemon=True, idle=1.0)
-    yield workers
-    workers.close(timeout=1.0)
+    loop = Loop(Workers("httpserve", daemon=True, idle=1.0), stays=True)
+    yield loop
+    loop.close()
+    loop.workers.close(timeout=1.0)
 
 
 @pytest.fixture
-def httpserve(request: pytest.FixtureRequest, _httpserve_workers: Workers) -> Generator[HTTPServe]:
+def httpserve(request: pytest.FixtureRequest, _httpserve_loop: Loop) -> Generator[HTTPServe]:
     """A fresh HTTP server for this test: httpserve.on("GET", "/a").respond(text="hi"), then httpserve.url_for("/a").
 
     The marker serve_dir("site") has it serve a directory, serve_cgi("scripts") run one's CGI scripts. A request that
     nothing answers fails the test.
     """
-    server = _make(request.node, _httpserve_workers)
+    server = _make(request.node, _httpserve_loop)
     for marker in _mounting_markers(request.node):
         _apply(server, marker)
     _start(server, request.node)
@@ -151,9 +153,7 @@ def httpserve(request: pytest.FixtureRequest, _httpserve_workers: Workers) -> Ge
 
 
 @pytest.fixture
-def httpserve_factory(
-    request: pytest.FixtureRequest, _httpserve_workers: Workers
-) -> Generator[Callable[..., HTTPServe]]:
+def httpserve_factory(request: pytest.FixtureRequest, _httpserve_loop: Loop) -> Generator[Callable[..., HTTPServe]]:
     """Makes further servers, started: other = httpserve_factory(); each is stopped and checked with the test.
 
     ``httpserve_factory(host="::1", port=8080, strict=True, ignore=["unanswered"])`` says where to listen and what is no
@@ -162,7 +162,7 @@ def httpserve_factory(
     made: list[HTTPServe] = []
 
     def make(**settings: Any) -> HTTPServe:
-        server = _start(_make(request.node, _httpserve_workers, **settings), request.node)
+        server = _start(_make(request.node, _httpserve_loop, **settings), request.node)
         made.append(server)
         return server
 
@@ -173,13 +173,13 @@ def httpserve_factory(
 
 
 @pytest.fixture(scope="session")
-def httpserve_session(request: pytest.FixtureRequest, _httpserve_workers: Workers) -> Generator[HTTPServe]:
+def httpserve_session(request: pytest.FixtureRequest, _httpserve_loop: Loop) -> Generator[HTTPServe]:
     """One HTTP server for the whole session, started; what goes wrong on it fails the test that runs meanwhile."""
     from pytest_httpserve.scripting.httpserve import HTTPServe
 
     config = request.config
     server = HTTPServe(
-        host=_host(config), roots=[config.rootpath], workers=_httpserve_workers, **_session_checks(config)
+        host=_host(config), roots=[config.rootpath], loop=_httpserve_loop, **_session_checks(config)
     ).start()
     try:
         yield server
@@ -190,12 +190,12 @@ def httpserve_session(request: pytest.FixtureRequest, _httpserve_workers: Worker
         pytest.fail(_LATE + "\n".join(late), pytrace=False)
 
 
-def _make(node: pytest.Item, workers: Workers, **settings: Any) -> HTTPServe:
+def _make(node: pytest.Item, loop: Loop, **settings: Any) -> HTTPServe:
     from pytest_httpserve.scripting.httpserve import HTTPServe
 
     roots = dict.fromkeys([node.path.parent, node.config.rootpath])
     given = {"host": _host(node.config), **_checks(node), **settings}
-    return HTTPServe(roots=list(roots), workers=workers, **given)
+    return HTTPServe(roots=list(roots), loop=loop, **given)
 
 
 def _start(server: HTTPServe, node: pytest.Item) -> HTTPServe:

@@ -15,7 +15,7 @@ import socketserver
 import urllib.parse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_httpserve.errors import RequestError, UsageError
 from pytest_httpserve.scripting.request import path_of
@@ -46,6 +46,7 @@ _LOCATION = re.compile(rb"^location:[ \t]*(?=/(?!/))", re.IGNORECASE | re.MULTIL
 class HandlerMount:
     """A handler class beneath ``prefix``; it sees paths without the prefix."""
 
+    runs_code: ClassVar[bool] = True
     prefix: str
     handler_class: HandlerClass
 
@@ -64,6 +65,7 @@ class HandlerMount:
 class WSGIMount:
     """A WSGI application (PEP 3333) beneath ``prefix``, which is its SCRIPT_NAME."""
 
+    runs_code: ClassVar[bool] = True
     prefix: str
     application: Application
 

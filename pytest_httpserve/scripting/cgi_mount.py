@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.mounts import check_prefix, find_directory
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 class CGIMount:
     """A directory of CGI scripts beneath a prefix; ``options`` are attributes of CGIHTTPRequestHandler."""
 
+    runs_code: ClassVar[bool] = False
     prefix: str
     directory: str
     options: Mapping[str, Any] = field(default_factory=dict)

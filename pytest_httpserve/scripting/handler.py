@@ -7,12 +7,12 @@ import os
 import socket
 import traceback
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_httpserve.errors import RequestError, ScriptError, UsageError
 from pytest_httpserve.scripting import report
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from pytest_httpserve.server.connection import Connection
     from pytest_httpserve.server.reader import Reader
     from pytest_httpserve.server.writer import Writer
+
+Result = TypeVar("Result")
 
 logger = logging.getLogger("pytest_httpserve.scripting")
 
@@ -87,6 +89,7 @@ class ScriptedHandler(CGIHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     default_request_version = "HTTP/1.1"
     strict = True
+    _rests = True
 
     server: ScriptedServer
     rfile: Reader
@@ -196,7 +199,7 @@ class ScriptedHandler(CGIHTTPRequestHandler):
         script = self.server.script
         target = self.path if self._local_redirects else self._target
         request = self._request = self._take_request(target)
-        found = script.routes.find(request)
+        found = self._find(request)
         mount = script.mounts.find(route_path(target)) if found is None else None
         if mount is None:
             # What is sent to a route is part of what the test looks at; an application takes its body itself.
@@ -213,25 +216,34 @@ class ScriptedHandler(CGIHTTPRequestHandler):
             exchange = self._begin_exchange(request)
             request = exchange.request
         if mount is not None:
-            mount.serve(self, below(mount.prefix, path_of(target)))
+            serve = partial(mount.serve, self, below(mount.prefix, path_of(target)))
+            self._run_code(serve) if mount.runs_code else serve()
             return
         self._send(self._choose(script, route, exchange, request), exchange)
+
+    def _find(self, request: Request) -> tuple[Route, Mapping[str, Any]] | None:
+        routes = self.server.script.routes
+        return self._run_code(routes.find, request) if routes.runs_code else routes.find(request)
+
+    def _run_code(self, code: Callable[..., Result], *arguments: Any) -> Result:  # whatever the code takes
+        """Run code of the test, which may wait for whatever it likes."""
+        return self._connection.run(code, *arguments) if self._connection is not None else code(*arguments)
 
     def _choose(self, script: Script, route: Route | None, exchange: Exchange, request: Request) -> Response:
         """The response to ``request``: that of the exchange, or another to which a CGI script has redirected it."""
         if route is None:
             if script.queue:
                 return script.queue.popleft()
-            return self._refuse(report.unanswered(script, request))
+            return self._refuse(self._run_code(report.unanswered, script, request))
         exchange.route = route
         try:
             answer = route.take(exchange)
         except StateChanged:
-            found = script.routes.find(request)
+            found = self._find(request)
             return self._choose(script, found[0] if found else None, exchange, request)
         if answer is None:
             return self._refuse(report.without_answer(route, request))
-        return answer if isinstance(answer, Response) else make_response(answer(request))
+        return answer if isinstance(answer, Response) else make_response(self._run_code(answer, request))
 
     def _refuse(self, text: str) -> Response:
         """The 404 for a request that nothing answers, which fails the test with the same text."""
@@ -299,6 +311,8 @@ class ScriptedHandler(CGIHTTPRequestHandler):
 
     def _send_stream(self, response: Response, exchange: Exchange) -> None:
         """Send the pieces of a body as they come: in chunks, or to a client of HTTP/1.0 until the end."""
+        if self._connection is not None:
+            self._connection.leave_loop()
         announced = "content-length" in response.headers
         chunked = self._version >= (1, 1) and not announced
         if not chunked and not announced:

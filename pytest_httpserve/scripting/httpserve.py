@@ -33,7 +33,9 @@ from pytest_httpserve.scripting.responses import (
 from pytest_httpserve.scripting.routes import Expectation, Route, calling_place, check_count
 from pytest_httpserve.scripting.scenarios import Scenario
 from pytest_httpserve.server.cgi import CGI_TIMEOUT
-from pytest_httpserve.server.listening import AFTERMATH, Workers
+from pytest_httpserve.server.listening import AFTERMATH
+from pytest_httpserve.server.loop import Loop
+from pytest_httpserve.server.workers import Workers
 from pytest_httpserve.wire.headers import Headers
 
 # The servers of this process that have been started, and not stopped.
@@ -51,8 +53,8 @@ class HTTPServe:
     which raises ServerFailure at its end if a request found no answer or a handler failed.
 
     ``host`` is an IP address, ``port`` a number or 0 for any that is free. Relative directories are looked for in each
-    of ``roots`` (default: the current directory). ``workers`` are threads to share with other servers; without them
-    the server has its own, which end with it. With ``strict``, a route that nobody calls is a failure; ``ignore`` are
+    of ``roots`` (default: the current directory). ``loop`` is one to share with other servers; without it the server
+    has its own, whose threads end with it. With ``strict``, a route that nobody calls is a failure; ``ignore`` are
     kinds of failures that are none: ``unanswered``, ``errors``, ``expectations``. Of the bytes on the wire,
     ``max_journal_bytes`` are kept.
     """
@@ -63,7 +65,7 @@ class HTTPServe:
         host: str = "127.0.0.1",
         port: int = 0,
         roots: Sequence[Path] | None = None,
-        workers: Workers | None = None,
+        loop: Loop | None = None,
         strict: bool = False,
         ignore: Iterable[str] = (),
         max_journal_bytes: int = 32 << 20,
@@ -77,7 +79,7 @@ class HTTPServe:
         self._strict = strict
         self._server: ScriptedServer | None = None
         self._bound_port: int | None = None
-        self._shared_workers = workers
+        self._shared_loop = loop
 
     # Live
 
@@ -90,9 +92,8 @@ class HTTPServe:
         except OSError as error:
             raise HTTPServeError(f"cannot listen on {self._host} port {self._port}: {error.strerror}") from None
         self._bound_port = self._server.server_port
-        self._workers = self._shared_workers or Workers("httpserve", daemon=True)
-        self._server.shared_workers = self._workers
-        self._workers.run(self._server.serve_forever)
+        self._loop = self._shared_loop or Loop(Workers("httpserve", daemon=True))
+        self._server.attach(self._loop)
         RUNNING.add(self)
         return self
 
@@ -103,8 +104,8 @@ class HTTPServe:
             return
         RUNNING.discard(self)
         server.server_close()
-        if self._workers is not self._shared_workers:
-            self._workers.close(AFTERMATH)
+        if self._loop is not self._shared_loop:
+            self._loop.workers.close(AFTERMATH)
 
     def reset(self) -> None:
         """Forget all routes, directories, exchanges and failures; the server runs on."""

@@ -31,7 +31,12 @@ class Check(NamedTuple):
 
 
 class Matcher(ABC):
-    """A predicate over requests. Matchers combine: ``a & b``, ``a | b``, ``~a``."""
+    """A predicate over requests. Matchers combine: ``a & b``, ``a | b``, ``~a``.
+
+    ``runs_code`` is whether it calls code of the test, which may take its time.
+    """
+
+    runs_code = False
 
     @abstractmethod
     def checks(self, request: Request) -> list[Check]:
@@ -60,6 +65,7 @@ class AllOf(Matcher):
 
     def __init__(self, parts: Iterable[Matcher]) -> None:
         self.parts: tuple[Matcher, ...] = sum((criteria(part) for part in parts), ())
+        self.runs_code = any(part.runs_code for part in self.parts)
 
     def checks(self, request: Request) -> list[Check]:
         return [check for part in self.parts for check in part.checks(request)]
@@ -76,6 +82,7 @@ class AnyOf(Matcher):
 
     def __init__(self, parts: Iterable[Matcher]) -> None:
         self.parts = tuple(parts)
+        self.runs_code = any(part.runs_code for part in self.parts)
 
     def checks(self, request: Request) -> list[Check]:
         branches = [part.checks(request) for part in self.parts]
@@ -108,6 +115,7 @@ class Not(Matcher):
 
     def __init__(self, part: Matcher) -> None:
         self.part = part
+        self.runs_code = part.runs_code
 
     def checks(self, request: Request) -> list[Check]:
         inner = self.part.checks(request)
@@ -312,6 +320,8 @@ def _check_file(expected: object) -> None:
 
 class Where(Matcher):
     """A predicate of the test's own. What it raises is a mismatch that says so."""
+
+    runs_code = True
 
     def __init__(self, predicate: Callable[[Request], object]) -> None:
         if not callable(predicate):

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.request import canonical_path
@@ -22,7 +22,12 @@ _ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[A-Za-z0-9._:\[\]-]+|\*|null")
 
 
 class Mount(Protocol):
-    """What answers the requests beneath a prefix. The prefix has no slash at its end: that of ``/`` is empty."""
+    """What answers the requests beneath a prefix. The prefix has no slash at its end: that of ``/`` is empty.
+
+    ``runs_code`` is whether it calls code of the test, which may take its time.
+    """
+
+    runs_code: ClassVar[bool]
 
     @property
     def prefix(self) -> str:
@@ -39,6 +44,7 @@ class Mount(Protocol):
 class StaticMount:
     """A directory beneath a prefix; ``options`` are attributes of SimpleHTTPRequestHandler."""
 
+    runs_code: ClassVar[bool] = False
     prefix: str
     directory: str
     options: Mapping[str, Any] = field(default_factory=dict)

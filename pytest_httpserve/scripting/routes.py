@@ -294,6 +294,7 @@ class Routes:
     """
 
     def __init__(self) -> None:
+        self.runs_code = False  # whether a choice may call code of the test
         self._all: dict[Route, None] = {}
         self._tree = _Node()
         self._others: tuple[Route, ...] = ()  # those whose path is no row of segments
@@ -302,6 +303,7 @@ class Routes:
     def add(self, route: Route) -> None:
         """Add a route."""
         self._all[route] = None
+        self.runs_code |= route.matcher.runs_code
         self._place(route)
 
     def discard(self, route: Route) -> None:

@@ -106,6 +106,16 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
     _connection_said = False
     _linger = False
 
+    # Whether its connections rest in the server's loop between two requests.
+    _rests: ClassVar[bool] = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:  # whatever a subclass takes
+        super().__init_subclass__(**kwargs)
+        # Who takes a connection's life into their own hands keeps the thread.
+        own = (cls.setup, cls.handle, cls.handle_one_request)
+        base = BaseHTTPRequestHandler
+        cls._rests = vars(cls).get("_rests", own == (base.setup, base.handle, base.handle_one_request))
+
     # Not in setup: subclasses exist that call neither ours nor __init__.
     def __new__(cls, *args: object, **kwargs: object) -> Self:
         self = super().__new__(cls)
@@ -113,6 +123,20 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
         return self
 
     # One connection
+
+    # The parameters are socketserver's.
+    def __init__(self, request: Any, client_address: Any, server: Any) -> None:
+        self.request, self.client_address, self.server = request, client_address, server
+        self.setup()
+        self._serve()
+
+    def _serve(self) -> None:
+        """Serve what there is; at the end, be finished, unless the connection is to rest."""
+        try:
+            self.handle()
+        finally:
+            if self._connection is None or not self._connection.resting:
+                self.finish()
 
     def setup(self) -> None:
         """Make ``rfile`` and ``wfile`` of the connection."""
@@ -133,8 +157,15 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
         """Serve requests until the connection is to end."""
         self.close_connection = True
         self.handle_one_request()
-        while not self.close_connection and self._leave_request():
+        while not self.close_connection and self._leave_request() and not self._may_rest():
             self.handle_one_request()
+
+    def _may_rest(self) -> bool:
+        connection = self._connection
+        if connection is None or not self._rests or not self._reader().empty or not connection.may_rest():
+            return False
+        connection.serve = self._serve
+        return True
 
     def finish(self) -> None:
         """Send what is still held back, and see the client off."""
@@ -180,7 +211,10 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
         if method is None:
             self.send_error(HTTPStatus.NOT_IMPLEMENTED, f"Unsupported method ({self.command!r})")
             return
-        method()
+        if self._connection is None:
+            method()
+        else:
+            self._connection.run(method)
 
     def parse_request(self) -> bool:
         """Parse the head that begins with ``raw_requestline`` and goes on in ``rfile``; say 100 if that is expected.
@@ -249,7 +283,7 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
         return self.rfile
 
     def _rest(self) -> bool:
-        return self._connection is None or self._connection.rest()
+        return self._connection is None or self._connection.stays()
 
     def _forget_answer(self) -> None:
         self._status = self._declared = None

@@ -170,6 +170,8 @@ class CGIHTTPRequestHandler(SimpleHTTPRequestHandler):
 
     def _run(self, script: CGIScript, body: IO[bytes] | None) -> str | None:
         """Run it and send its answer; the path of a local redirect, if that is its answer."""
+        if self._connection is not None:
+            self._connection.leave_loop()
         file = os.path.abspath(script.file)
         command = [sys.executable, "-u", file] if self._needs_python(script) else [file]
         try:

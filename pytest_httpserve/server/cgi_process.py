@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import cache
 from http import HTTPStatus
 from types import TracebackType
@@ -80,6 +81,7 @@ class Child:
         self._complaints = _Complaints(log)
         self._lock = threading.Lock()  # once waited for, a process must not be killed: its id may be another's
         self._stopped = False
+        self._waiting: AbstractContextManager[None] | None = None
         self._poll = select.poll()
         self._poll.register(self._stdout, select.POLLIN)
         self._poll.register(self._stderr, select.POLLIN)
@@ -89,16 +91,15 @@ class Child:
         if connection is not None:
             # Not for input: a client may send its next request before it has this answer.
             self._poll.register(connection.socket, getattr(select, "POLLRDHUP", 0))
-            connection.interrupt = self._stop
-            if connection.closing:  # since before there was something to interrupt
-                self._stop()
+            self._waiting = connection.waiting(self._stop)
+            self._waiting.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._connection is not None:
-            self._connection.interrupt = None
+        if self._waiting is not None:
+            self._waiting.__exit__(None, None, None)
         self._kill()
         self._reap()
         self._stdout.close()

@@ -10,19 +10,26 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Callable
-from typing import IO, TYPE_CHECKING, Protocol
+from collections.abc import Callable, Iterator
+from typing import IO, TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from pytest_httpserve.server.reader import RECEIVE_BYTES
 from pytest_httpserve.server.writer import Writer
 
 if TYPE_CHECKING:
+    import ssl
+
     from _typeshed import ReadableBuffer as Buffer
+
+    from pytest_httpserve.server.loop import Loop
 
 LINGER_SECONDS = 1.0
 
+Result = TypeVar("Result")
+
 _HAS_KERNEL_TIMEOUTS = sys.platform == "linux"
 _MSG_MORE: int = getattr(socket, "MSG_MORE", 0)
+_MSG_DONTWAIT: int = getattr(socket, "MSG_DONTWAIT", 0)
 
 
 class Tap(Protocol):
@@ -43,13 +50,25 @@ class Connection:
 
     ``busy`` is True from the end of a request's head to the end of its response: a connection that is not busy has
     nothing to lose. ``failure`` is the error in which the client's side of the connection ended, if it did.
-    ``interrupt`` is what a handler leaves here while it waits for something other than its client (a child process, a
-    gate): the server calls it, from another thread, when it begins to close.
+    ``interrupt`` is called, from another thread, when the server begins to close; it is there while a handler is
+    ``waiting`` for something other than its client (a child process, a gate).
+
+    With a ``loop``, a connection rests there between two requests, and belongs to no thread: whoever claims it serves
+    it. ``led`` says that the loop's own thread serves it: before anything that may wait, ``leave_loop``.
     """
 
     def __init__(self, sock: socket.socket, peer: object) -> None:
         self.socket = sock
         self.peer = peer
+        self.loop: Loop | None = None
+        self.led = False
+        self.expiry: float | None = None
+        self.serve: Callable[[], object] = _nothing  # what there is to do when the client sends something
+        self.proceed: Callable[[], object] = _nothing  # the same, and what follows it
+        self.begun = False  # a handler has it
+        self.resting = False  # the server is to let it rest
+        self._owned = threading.Lock()  # held by the thread that has claimed it
+        self._owned.acquire()
         self.timeout: float | None = None
         self.busy = False
         self.closing = False
@@ -62,9 +81,11 @@ class Connection:
         self.on_end: Callable[[str, str], object] | None = None  # is told of the ending
         self.tap: Tap | None = None
         self.plain = type(sock) is socket.socket
+        self._at_once = _MSG_DONTWAIT if self.plain else 0
 
     def begin(self, timeout: float | None, *, nodelay: bool) -> None:
         """Made ready by the thread that serves it."""
+        self.begun = True
         self.thread = threading.current_thread()
         if self.socket.gettimeout() is not None:
             self.socket.settimeout(None)  # socket.setdefaulttimeout's; ours takes its place
@@ -75,6 +96,73 @@ class Connection:
     def buffered_writer(self, size: int) -> io.BufferedWriter:
         """A ``wfile`` that gathers ``size`` bytes (the default size if negative) before it writes."""
         return io.BufferedWriter(Writer(self), size if size > 0 else io.DEFAULT_BUFFER_SIZE)
+
+    # Resting
+
+    def claim(self) -> bool:
+        """Take it, to serve it; False if another thread has it."""
+        return self._owned.acquire(False)
+
+    def may_rest(self) -> bool:
+        """Whether the client's next bytes are to be waited for by the loop, not by this thread."""
+        if self.loop is None or self._has_deciphered():
+            return False
+        self.resting = True
+        return True
+
+    def _has_deciphered(self) -> bool:
+        """Whether a TLS layer holds bytes of which the system knows nothing."""
+        return not self.plain and cast("ssl.SSLSocket", self.socket).pending() > 0
+
+    def rest(self) -> None:
+        """Have the loop wait for the client; from here on, it belongs to no thread."""
+        loop = self.loop
+        assert loop is not None
+        self.busy = self.resting = False
+        if not self.plain:
+            self.socket.settimeout(0)
+        self.expiry = loop.now + self.timeout if self.timeout is not None else None
+        if not self.led:
+            self.expiry = time.monotonic() + self.timeout if self.timeout is not None else None
+            loop.add(self)
+        self._owned.release()
+        if self.closing and self.claim():  # the server has begun to close meanwhile, and found it owned
+            self.led = False
+            self.proceed()
+
+    def expire(self) -> None:
+        """The client has been silent for too long."""
+        self.end("server", "timeout")
+        self.close_when_idle()
+
+    def leave_loop(self) -> None:
+        """Before anything that may wait: from here on, this thread serves the connection alone."""
+        if self.led and self.loop is not None:
+            self.loop.leave(self)
+            self._keep_time()
+
+    @contextlib.contextmanager
+    def waiting(self, interrupt: Callable[[], object]) -> Iterator[None]:
+        """While this thread waits for something other than its client: ``interrupt`` is called if the server closes."""
+        self.leave_loop()
+        self.interrupt = interrupt
+        try:
+            if self.closing:  # since before there was something to interrupt
+                interrupt()
+            yield
+        finally:
+            self.interrupt = None
+
+    def run(self, code: Callable[..., Result], *arguments: Any) -> Result:  # whatever the code takes
+        """Run code that is not ours, and may wait without a word."""
+        if not self.led or self.loop is None:
+            return code(*arguments)
+        self._keep_time()
+        return self.loop.run(self, code, *arguments)
+
+    def _keep_time(self) -> None:
+        if not self.plain:
+            self.socket.settimeout(self.timeout)  # it was to wait for nothing
 
     # Waiting: with SO_RCVTIMEO the kernel keeps the time, and a read is one system call. A timeout of Python's own
     # (settimeout) costs a poll() before each: 23,000 against 49,000 answers a second over 64 connections.
@@ -95,7 +183,9 @@ class Connection:
 
     def receive(self, size: int) -> bytes:
         try:
-            data = self.socket.recv(size)
+            data = self._receive_at_once(size) if self.led else None
+            if data is None:
+                data = self.socket.recv(size)
         except OSError as error:
             raise self.failed(error) from None
         if not data:
@@ -104,7 +194,17 @@ class Connection:
             self.tap.received(data)
         return data
 
+    def _receive_at_once(self, size: int) -> bytes | None:
+        try:
+            return self.socket.recv(size, self._at_once)
+        except OSError as error:
+            if not _would_wait(error):
+                raise
+        self.leave_loop()
+        return None
+
     def receive_within(self, size: int, seconds: float) -> bytes:
+        self.leave_loop()
         whole = self.timeout
         self.set_timeout(max(seconds, 0.001))
         try:
@@ -116,18 +216,33 @@ class Connection:
         """Send all of ``data``; with ``more``, the kernel may keep it back (200 ms at most) for what comes next."""
         if self.tap is not None:
             self.tap.sent(data)
+        flags = _MSG_MORE if more and self.plain else 0
         try:
-            if not (more and self.plain and _MSG_MORE):
-                self.socket.sendall(data)
-            else:
-                self.socket.sendall(data, _MSG_MORE)
+            if self.led:
+                data = self._send_at_once(data, flags)
+            if data:
+                self.socket.sendall(data, flags)
         except OSError as error:
             raise self.failed(error) from None
+
+    def _send_at_once(self, data: Buffer, flags: int) -> Buffer:
+        """Send what can be sent without waiting; what is left."""
+        try:
+            sent = self.socket.send(data, flags | self._at_once)
+        except OSError as error:
+            if not _would_wait(error):
+                raise
+            sent = 0
+        left = memoryview(data).cast("B")[sent:]
+        if left:
+            self.leave_loop()
+        return left
 
     def send_file(self, file: IO[bytes], offset: int, count: int) -> int:
         """Send ``count`` bytes of a regular file from ``offset`` on, without a copy; how many were there to send."""
         if self.tap is not None:
             self.tap.sent_unseen(count)
+        self.leave_loop()
         sent = 0
         try:
             if not self.plain:  # a TLS layer has to see the bytes; the ssl module's sendfile gives it 8 KiB at a time
@@ -175,7 +290,7 @@ class Connection:
             if self.on_end is not None:
                 self.on_end(by, how)
 
-    def rest(self) -> bool:
+    def stays(self) -> bool:
         """Between two requests: False if the connection is to end here."""
         self.busy = False
         return not self.closing
@@ -183,7 +298,12 @@ class Connection:
     def close_when_idle(self) -> None:
         """End the connection at once if it is not busy, else after the response in hand."""
         self.closing = True
-        if not self.busy:
+        if self.claim():
+            if self.loop is not None:
+                self.loop.remove(self)
+            self.led, self.thread = False, threading.current_thread()
+            self.proceed()
+        elif not self.busy:
             self.abort()
         elif (interrupt := self.interrupt) is not None:
             interrupt()
@@ -194,6 +314,10 @@ class Connection:
         with contextlib.suppress(OSError):  # the client was faster
             # socket.socket's own: that of an SSLSocket takes the TLS layer away from under its reader.
             socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
+
+    def forget(self) -> None:
+        """It is over: drop what it was served by, so that nothing is left for the garbage collector."""
+        self.serve = self.proceed = _nothing
 
     def reset(self) -> None:
         """End the connection now, and let the client know that it has not got all."""
@@ -222,6 +346,7 @@ class Connection:
         """
         self.busy = False
         self.end("server", "FIN")
+        self.leave_loop()
         expiry = time.monotonic() + LINGER_SECONDS
         self.say_goodbye()
         try:
@@ -233,3 +358,12 @@ class Connection:
                     break
         except OSError:
             pass  # gone, or silent for too long
+
+
+def _nothing() -> None:
+    """There is nothing to do."""
+
+
+def _would_wait(error: OSError) -> bool:
+    """Whether this says no more than that there is nothing to be had at this moment."""
+    return isinstance(error, BlockingIOError) or type(error).__name__ in ("SSLWantReadError", "SSLWantWriteError")

@@ -76,6 +76,7 @@ def shake_hands(connection: Connection, timeout: float) -> bool:
     assert isinstance(sock, ssl.SSLSocket)
     if connection.closing:
         return False
+    connection.leave_loop()
     try:
         connection.set_timeout(timeout)
         sock.do_handshake()

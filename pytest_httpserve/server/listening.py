@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
-import queue
 import select
 import socket
 import socketserver
@@ -21,6 +19,7 @@ from collections.abc import Callable, Iterator
 from typing import Self
 
 from pytest_httpserve.server.connection import Connection
+from pytest_httpserve.server.loop import Wake
 
 logger = logging.getLogger("pytest_httpserve.server")
 
@@ -44,7 +43,7 @@ class ListeningServer(socketserver.TCPServer):
     _closing = False
     _tracked = 0
     _serving: threading.Thread | None = None
-    _wake: _Wake | None = None
+    _wake: Wake | None = None
 
     # Not in __init__: subclasses that bring a socket of their own call no other than BaseServer's.
     def __new__(cls, *args: object, **kwargs: object) -> Self:
@@ -74,7 +73,7 @@ class ListeningServer(socketserver.TCPServer):
             if self._stop_asked:
                 return
             limits = [limit for limit in (self.socket.gettimeout(), self.timeout) if limit is not None]
-            ready = _readiness(self.fileno(), wake.fileno())(min(limits, default=None))
+            ready = readiness(self.fileno(), wake.fileno())(min(limits, default=None))
             if self._stop_asked:
                 return
             if ready:
@@ -83,9 +82,9 @@ class ListeningServer(socketserver.TCPServer):
                 self.handle_timeout()
 
     @contextlib.contextmanager
-    def _wakeable(self) -> Iterator[_Wake]:
+    def _wakeable(self) -> Iterator[Wake]:
         """While this thread serves: what another one ends its wait with."""
-        wake = _Wake()
+        wake = Wake()
         with self._changed:
             self._wake, self._serving = wake, threading.current_thread()
         try:
@@ -96,15 +95,14 @@ class ListeningServer(socketserver.TCPServer):
                 self._changed.notify_all()
             wake.close()
 
-    def _serve(self, wake: _Wake, poll_interval: float) -> None:
-        actions = getattr(self.service_actions, "__func__", None)
-        interval = poll_interval if actions is not socketserver.BaseServer.service_actions else None
+    def _serve(self, wake: Wake, poll_interval: float) -> None:
+        interval = self._actions_interval(poll_interval)
         listener_timeout = self.socket.gettimeout()
         # A client that left between its announcement and the accept must not block the loop in accept.
         self.socket.setblocking(False)
         listener = self.fileno()
         try:
-            wait = _readiness(listener, wake.fileno())
+            wait = readiness(listener, wake.fileno())
             while not self._stop_asked:
                 ready = wait(interval)
                 if self._stop_asked:
@@ -117,6 +115,11 @@ class ListeningServer(socketserver.TCPServer):
             # It is closed by now if a handler that ran in the loop has closed the server.
             with contextlib.suppress(OSError):
                 self.socket.settimeout(listener_timeout)
+
+    def _actions_interval(self, poll_interval: float) -> float | None:
+        """How long to wait at most before ``service_actions`` is called; None if it does nothing."""
+        actions = getattr(self.service_actions, "__func__", None)
+        return poll_interval if actions is not socketserver.BaseServer.service_actions else None
 
     def shutdown(self) -> None:
         """End ``serve_forever`` and return when it has ended, at once if it does not run.
@@ -178,6 +181,7 @@ class ListeningServer(socketserver.TCPServer):
             self._changed.notify_all()
         if connection is not None:
             self.connection_closed(connection)
+            connection.forget()
 
     # The end
 
@@ -229,32 +233,7 @@ def describe_hanging(connection: Connection) -> str:
     return f"the handler of {connection.doing or connection.peer!r} did not end ({name}); it stands here:\n{stack}"
 
 
-class _Wake:
-    """Ends a wait from another thread, once."""
-
-    def __init__(self) -> None:
-        # A pipe costs a third of two sockets; on Windows only sockets can be waited for.
-        self._sockets = () if hasattr(select, "poll") else socket.socketpair()
-        self._files = tuple(end.fileno() for end in self._sockets) or os.pipe()
-
-    def fileno(self) -> int:
-        return self._files[0]
-
-    def set(self) -> None:
-        if self._sockets:
-            self._sockets[1].send(b"\0")
-        else:
-            os.write(self._files[1], b"\0")
-
-    def close(self) -> None:
-        for end in self._sockets:
-            end.close()
-        if not self._sockets:
-            for file in self._files:
-                os.close(file)
-
-
-def _readiness(*files: int) -> Callable[[float | None], list[int]]:
+def readiness(*files: int) -> Callable[[float | None], list[int]]:
     """A function that waits until one of ``files`` can be read, or for so many seconds, and returns those that can."""
     if not hasattr(select, "poll"):
         return lambda seconds: select.select(files, (), (), seconds)[0]
@@ -262,73 +241,3 @@ def _readiness(*files: int) -> Callable[[float | None], list[int]]:
     for file in files:
         poll.register(file, select.POLLIN)
     return lambda seconds: [file for file, _ in poll.poll(None if seconds is None else seconds * 1000)]
-
-
-class Workers:
-    """Threads that run one task after another; a new one is made only when none is free.
-
-    A thread that has been free for ``idle`` seconds ends; None keeps it until ``close``.
-    """
-
-    def __init__(self, name: str, *, daemon: bool, idle: float | None = None) -> None:
-        self._name = name
-        self._daemon = daemon
-        self._idle = idle
-        self._lock = threading.Lock()
-        self._tasks: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
-        self._free = 0
-        self._closed = False
-        self._threads: set[threading.Thread] = set()
-
-    def run(self, task: Callable[[], object]) -> None:
-        """Run ``task`` now, on a thread of its own. It must not raise."""
-        with self._lock:
-            if reuse := self._free > 0:
-                self._free -= 1
-        if reuse:
-            self._tasks.put(task)
-            return
-        thread = threading.Thread(target=self._work, args=(task,), name=self._name, daemon=self._daemon)
-        self._threads.add(thread)
-        try:
-            thread.start()
-        except RuntimeError:  # the system has no more threads
-            self._threads.discard(thread)
-            raise
-
-    def _work(self, task: Callable[[], object] | None) -> None:
-        try:
-            while task is not None:
-                with contextlib.suppress(SystemExit):  # which ends a thread without a word, as threading has it
-                    task()
-                with self._lock:
-                    if self._closed:
-                        return
-                    self._free += 1
-                task = self._next()
-        finally:
-            self._threads.discard(threading.current_thread())
-
-    def _next(self) -> Callable[[], object] | None:
-        """The next task; None to end."""
-        while True:
-            try:
-                return self._tasks.get(timeout=self._idle)
-            except queue.Empty:
-                with self._lock:
-                    if self._free:
-                        self._free -= 1
-                        return None
-                # Somebody counts on this thread, and its task is just being put.
-
-    def close(self, timeout: float) -> None:
-        """End the threads that are free, and those that become so; wait for them at most ``timeout`` seconds."""
-        with self._lock:
-            self._closed = True
-            free, self._free = self._free, 0
-        for _ in range(free):
-            self._tasks.put(None)
-        expiry = time.monotonic() + timeout
-        for thread in list(self._threads):
-            if thread is not threading.current_thread():
-                thread.join(max(0.0, expiry - time.monotonic()))

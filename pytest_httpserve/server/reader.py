@@ -185,6 +185,11 @@ class Reader(io.BufferedIOBase):
         return self._body is None
 
     @property
+    def empty(self) -> bool:
+        """Whether nothing has come in that belongs to the next request."""
+        return not (self._buffer or self._behind)
+
+    @property
     def complete(self) -> bool:
         """Whether the whole body of the request in hand has come in."""
         return self._body is None or self._body.complete

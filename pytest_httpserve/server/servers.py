@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import socketserver
+import threading
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pytest_httpserve.server.listening import AFTERMATH, ListeningServer, Workers
+from pytest_httpserve.server.listening import AFTERMATH, ListeningServer, readiness
+from pytest_httpserve.server.loop import Loop, Wake
+from pytest_httpserve.server.workers import Workers
 
 if TYPE_CHECKING:
     import ssl
 
+    from pytest_httpserve.server.connection import Connection
     from pytest_httpserve.server.https import PasswordArgument, PathArgument
 
 
@@ -34,33 +39,139 @@ class HTTPServer(ListeningServer):
 
 
 class ThreadingHTTPServer(socketserver.ThreadingMixIn, HTTPServer):
-    """An HTTP server that serves each connection in a thread; threads are used again.
+    """An HTTP server that serves its connections at the same time, in threads that are used again.
+
+    A connection has no thread while nothing comes from its client; between its requests it rests in a loop (see
+    ``pytest_httpserve.server.loop``). A handler class with a ``setup``, ``handle`` or ``handle_one_request`` of its own
+    has a thread for each connection from its beginning to its end.
 
     With ``daemon_threads = False`` and ``block_on_close = True``, ``server_close`` waits until every handler has ended,
     however long that takes, as ``socketserver`` documents it.
     """
 
     daemon_threads = True
-    # Threads shared with other servers, which outlive this one; None for threads of its own.
-    shared_workers: Workers | None = None
-    _own_workers: Workers | None = None
+    _workers: Workers | None = None  # threads of its own
+    _loop: Loop | None = None
+    _listening: Listening | None = None
 
-    # typeshed's type of a request also covers datagrams.
-    def process_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]
-        self.track(request, client_address)
-        workers = self.shared_workers or self._own_workers
-        if workers is None:
+    def attach(self, loop: Loop) -> None:
+        """Have ``loop`` accept and serve, without ``serve_forever``, until ``server_close``."""
+        self._loop = loop
+        self._listening = Listening(self)
+        loop.add(self._listening)
+
+    def detach(self) -> None:
+        """Accept no more; connections are served on."""
+        listening, self._listening = self._listening, None
+        if listening is not None and self._loop is not None:
+            listening.end(self._loop)
+
+    def _serve(self, wake: Wake, poll_interval: float) -> None:
+        if self._loop is None:
+            self._loop = Loop(self._own_workers())
+        self.attach(self._loop)
+        interval = self._actions_interval(poll_interval)
+        wait = readiness(wake.fileno())
+        try:
+            while not self._stop_asked:
+                wait(interval)
+                self.service_actions()
+        finally:
+            self.detach()
+
+    def _own_workers(self) -> Workers:
+        if self._workers is None:
             # A server on a Unix socket has no port.
             name = f"httpserve-{getattr(self, 'server_port', self.server_address)}"
-            workers = self._own_workers = Workers(name, daemon=self.daemon_threads)
-        workers.run(partial(self.process_request_thread, request, client_address))
+            self._workers = Workers(name, daemon=self.daemon_threads)
+        return self._workers
+
+    # typeshed's type of a request also covers datagrams, in this and the next.
+    def process_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]
+        connection = self.track(request, client_address)
+        connection.loop = loop = self._loop
+        connection.proceed = partial(self._attend, connection)
+        handler_class: Any = getattr(self.RequestHandlerClass, "func", self.RequestHandlerClass)  # of a partial
+        around = type(self).process_request_thread is not ThreadingHTTPServer.process_request_thread
+        if loop is not None and not around and getattr(handler_class, "_rests", False):
+            connection.serve = partial(self.finish_request, request, client_address)
+            connection.timeout = getattr(self, "handshake_timeout", handler_class.timeout)
+            connection.rest()
+        else:
+            workers = loop.workers if loop is not None else self._own_workers()
+            workers.run(partial(self.process_request_thread, request, client_address))
+
+    def process_request_thread(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]
+        """Serve a connection in this thread, until it ends or rests."""
+        connection = self.track(request, client_address)
+        connection.serve = partial(self.finish_request, request, client_address)
+        self._attend(connection)
+
+    def _attend(self, connection: Connection) -> None:
+        try:
+            if not connection.closing or connection.begun:
+                connection.serve()
+        except Exception:
+            self.handle_error(connection.socket, connection.peer)
+        finally:
+            if connection.resting:
+                connection.rest()
+            else:
+                self.shutdown_request(connection.socket)
+
+    # typeshed's type of a request also covers datagrams.
+    def close_request(self, request: socket.socket) -> None:  # type: ignore[override]
+        if self._loop is not None and (connection := self.connections.get(request)) is not None:
+            self._loop.remove(connection)
+        super().close_request(request)
 
     def server_close(self) -> None:
         if not self.daemon_threads and self.block_on_close:
             self.grace = None
+        self.detach()
         super().server_close()
-        if self._own_workers is not None:
-            self._own_workers.close(AFTERMATH)
+        if self._workers is not None:
+            self._workers.close(AFTERMATH)
+
+
+class Listening:
+    """A server's listening socket, as an entry of a loop."""
+
+    expiry: float | None = None
+    led = False
+    thread: threading.Thread | None = None
+
+    def __init__(self, server: ListeningServer) -> None:
+        self._server = server
+        self._file = server.fileno()
+        self._claimed = threading.Lock()
+        self._timeout = server.socket.gettimeout()
+        # A client that left between its announcement and the accept must not block the loop in accept.
+        server.socket.setblocking(False)
+
+    def fileno(self) -> int:
+        return self._file
+
+    def claim(self) -> bool:
+        return self._claimed.acquire(False)
+
+    def proceed(self) -> None:
+        try:
+            # socketserver's own step: accept, verify, process, and what follows an error in any of them.
+            self._server._handle_request_noblock()  # type: ignore[attr-defined]  # typeshed leaves it out
+        finally:
+            self._claimed.release()
+
+    def expire(self) -> None:
+        """It never does."""
+
+    def end(self, loop: Loop) -> None:
+        """Accept no more: when this returns, no connection comes any more."""
+        loop.remove(self)
+        if not self.led or self.thread is not threading.current_thread():
+            self._claimed.acquire()
+        with contextlib.suppress(OSError):  # it is closed
+            self._server.socket.settimeout(self._timeout)
 
 
 class HTTPSServer(HTTPServer):

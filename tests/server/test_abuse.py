@@ -6,11 +6,11 @@ import contextlib
 import random
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
-from pytest_httpserve.server import BaseHTTPRequestHandler, HTTPServer
+from pytest_httpserve.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 
 if TYPE_CHECKING:
     from tests.server.conftest import Client, Serve
@@ -167,12 +167,12 @@ def test_two_hundred_bad_clients_at_once_disturb_no_good_one(serve: Serve, conne
 def test_every_connection_ends_under_the_deadline(serve: Serve, connect: Connect) -> None:
     all_over = threading.Semaphore(0)
 
-    class Noting(Handler):
-        def finish(self) -> None:
-            super().finish()
+    class Noting(ThreadingHTTPServer):
+        def close_request(self, request: Any) -> None:
+            super().close_request(request)
             all_over.release()
 
-    server = serve(Noting)
+    server = serve(Handler, Noting)
     clients = [connect(server) for _ in range(100)]  # kept open, and silent from here on
     for number, client in enumerate(clients):
         client.send(list(PLACES.values())[number % len(PLACES)])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_httpserve.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
-from pytest_httpserve.server.listening import Workers
+from pytest_httpserve.server.workers import Workers
 
 if TYPE_CHECKING:
     from tests.server.conftest import Client, Serve
@@ -424,7 +424,13 @@ def test_connections_are_served_at_the_same_time(serve: Serve, connect: Connect)
 def test_a_thread_that_cannot_be_made_costs_one_connection_and_not_the_server(
     serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server = serve(Hello)
+    class Reading(Hello):
+        def do_POST(self) -> None:
+            self.rfile.read()
+            self.do_GET()
+
+    server = serve(Reading)
+    assert connect(server).get().body == b"hello"
     start = threading.Thread.start
 
     def fail_once(thread: threading.Thread) -> None:
@@ -432,7 +438,9 @@ def test_a_thread_that_cannot_be_made_costs_one_connection_and_not_the_server(
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", fail_once)
-    assert connect(server).rest() == b""
+    client = connect(server)
+    client.send(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\n")  # and not its body
+    assert client.rest().startswith(b"HTTP/1.1 500 ")
     assert isinstance(serve.take_error(), RuntimeError)
     assert connect(server).get().body == b"hello"
     server.shutdown()
@@ -556,7 +564,7 @@ def test_a_server_without_service_actions_sleeps_until_someone_comes(
     from pytest_httpserve.server import listening
 
     intervals: list[float | None] = []
-    readiness = listening._readiness
+    readiness = listening.readiness
 
     def noting(*files: int) -> Callable[[float | None], list[int]]:
         wait = readiness(*files)
@@ -567,7 +575,7 @@ def test_a_server_without_service_actions_sleeps_until_someone_comes(
 
         return noting_wait
 
-    monkeypatch.setattr(listening, "_readiness", noting)
+    monkeypatch.setattr(listening, "readiness", noting)
     server = serve(Hello, start=False)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()

@@ -1,0 +1,79 @@
+"""Threads that are used again."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+import time
+from collections.abc import Callable
+
+
+class Workers:
+    """Threads that run one task after another; a new one is made only when none is free.
+
+    A thread that has been free for ``idle`` seconds ends; None keeps it until ``close``.
+    """
+
+    def __init__(self, name: str, *, daemon: bool, idle: float | None = None) -> None:
+        self._name = name
+        self._daemon = daemon
+        self._idle = idle
+        self._lock = threading.Lock()
+        self._tasks: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
+        self._free = 0
+        self._closed = False
+        self._threads: set[threading.Thread] = set()
+
+    def run(self, task: Callable[[], object]) -> None:
+        """Run ``task`` now, on a thread of its own. It must not raise."""
+        with self._lock:
+            if reuse := self._free > 0:
+                self._free -= 1
+        if reuse:
+            self._tasks.put(task)
+            return
+        thread = threading.Thread(target=self._work, args=(task,), name=self._name, daemon=self._daemon)
+        self._threads.add(thread)
+        try:
+            thread.start()
+        except RuntimeError:  # the system has no more threads
+            self._threads.discard(thread)
+            raise
+
+    def _work(self, task: Callable[[], object] | None) -> None:
+        try:
+            while task is not None:
+                with contextlib.suppress(SystemExit):  # which ends a thread without a word, as threading has it
+                    task()
+                with self._lock:
+                    if self._closed:
+                        return
+                    self._free += 1
+                task = self._next()
+        finally:
+            self._threads.discard(threading.current_thread())
+
+    def _next(self) -> Callable[[], object] | None:
+        """The next task; None to end."""
+        while True:
+            try:
+                return self._tasks.get(timeout=self._idle)
+            except queue.Empty:
+                with self._lock:
+                    if self._free:
+                        self._free -= 1
+                        return None
+                # Somebody counts on this thread, and its task is just being put.
+
+    def close(self, timeout: float) -> None:
+        """End the threads that are free, and those that become so; wait for them at most ``timeout`` seconds."""
+        with self._lock:
+            self._closed = True
+            free, self._free = self._free, 0
+        for _ in range(free):
+            self._tasks.put(None)
+        expiry = time.monotonic() + timeout
+        for thread in list(self._threads):
+            if thread is not threading.current_thread():
+                thread.join(max(0.0, expiry - time.monotonic()))
