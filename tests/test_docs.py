@@ -37,9 +37,10 @@ class Block:
         return PLUGINS.get(self.text.partition("\n")[0], "pytest_httpserve.plugin")
 
     @property
-    def lines(self) -> int:
-        """How many lines of code it has."""
-        return sum(bool(line.strip()) and line not in PLUGINS for line in self.text.splitlines())
+    def size(self) -> tuple[int, int]:
+        """How many lines of code it has, and how many characters stand on them, without those of the indentation."""
+        lines = [line.strip() for line in self.text.splitlines() if line.strip() and line not in PLUGINS]
+        return len(lines), sum(map(len, lines))
 
     @property
     def where(self) -> str:
@@ -89,19 +90,19 @@ def test_every_python_block_is_marked_as_such() -> None:
     assert not strange
 
 
-def test_the_migration_page_counts_lines_as_they_are() -> None:
+def test_the_migration_page_counts_what_stands_on_it() -> None:
     page = ROOT / "docs" / "migration.md"
     source = page.read_text(encoding="utf-8")
-    said = {
-        name: (int(theirs), int(ours)) for name, theirs, ours in re.findall(r"\| (.+) \| (\d+) \| (\d+) \|", source)
-    }
-    counted: dict[str, list[int]] = {}
+    rows = re.findall(r"^\| (.+) \| (\d+) \| (\d+) \| (\d+) \| (\d+) \|$", source, re.MULTILINE)
+    said = {name: tuple(map(int, counts)) for name, *counts in rows}
+    sizes: dict[str, list[int]] = {}
     for block in blocks_of(page):
         heading = re.findall(r"^##+ (.+)$", "\n".join(source.split("\n")[: block.line]), re.MULTILINE)[-1]
-        counted.setdefault(heading, []).append(block.lines)
-    assert said == {name: tuple(counted[name]) for name in said}
-    assert len(said) >= 8
-    assert all(ours < theirs for theirs, ours in said.values())
+        sizes.setdefault(heading, []).extend(block.size)
+    counted = {name: (sizes[name][0], sizes[name][2], sizes[name][1], sizes[name][3]) for name in said}
+    assert said == counted
+    assert len(said) >= 20
+    assert all(ours < theirs and our_text < their_text for theirs, ours, their_text, our_text in said.values())
 
 
 def test_the_readme_has_exactly_two_commands() -> None:

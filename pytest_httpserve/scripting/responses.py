@@ -271,7 +271,9 @@ def make_response(result: object) -> Response:
             return Response(text=result)
         case bytes() | bytearray():
             return Response(body=bytes(result))
-        case dict() | list():
+        case Mapping():
+            return Response(json=dict(result))
+        case list():
             return Response(json=result)
         case (int() as status, content):
             return _with_status(status, content)
@@ -292,6 +294,8 @@ def _with_status(status: int, content: object) -> Response:
             return Response(status, body=bytes(content))
         case Iterator():
             return Response(status, stream=content)
+        case Mapping():
+            return Response(status, json=dict(content))
     return Response(status, json=content)
 
 

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -278,6 +279,8 @@ def test_head_is_answered_by_its_own_route_if_there_is_one(server: HTTPServe) ->
         ({"a": 1}, 200, "application/json", b'{"a": 1}'),
         ([1, 2], 200, "application/json", b"[1, 2]"),
         ({}, 200, "application/json", b"{}"),
+        (MappingProxyType({"a": 1}), 200, "application/json", b'{"a": 1}'),
+        ((201, MappingProxyType({"a": 1})), 201, "application/json", b'{"a": 1}'),
         (None, 204, None, b""),
         ((201, {"a": 1}), 201, "application/json", b'{"a": 1}'),
         ((202, "text"), 202, "text/plain; charset=utf-8", b"text"),
