@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pytest_httpserve.errors import HTTPServeError, ServerFailure, UsageError
+    from pytest_httpserve.errors import HTTPServeError, ServerFailure, UnsupportedError, UsageError
     from pytest_httpserve.scripting.connections import ConnectionRecord
     from pytest_httpserve.scripting.httpserve import HTTPServe
     from pytest_httpserve.scripting.journal import Exchange, Times
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.responses import Response, set_cookie
     from pytest_httpserve.scripting.routes import Route
     from pytest_httpserve.scripting.scenarios import Scenario
+    from pytest_httpserve.tls.authority import CertificateAuthority
+    from pytest_httpserve.tls.certificate import Certificate
+    from pytest_httpserve.tls.settings import TLS, TLS_GALLERY
 
 __version__ = "0.1.0"
 
@@ -28,16 +31,25 @@ _ROOMS = {
     "bearer": "scripting.matchers",
     "match": "scripting.matchers",
     "set_cookie": "scripting.responses",
+    "TLS": "tls.settings",
+    "TLS_GALLERY": "tls.settings",
+    "Certificate": "tls.certificate",
+    "CertificateAuthority": "tls.authority",
     "HTTPServe": "scripting.httpserve",
     "HTTPServeError": "errors",
     "Request": "scripting.request",
     "Response": "scripting.responses",
     "Route": "scripting.routes",
     "ServerFailure": "errors",
+    "UnsupportedError": "errors",
     "UsageError": "errors",
 }
 
 __all__ = [
+    "TLS",
+    "TLS_GALLERY",
+    "Certificate",
+    "CertificateAuthority",
     "ConnectionRecord",
     "Exchange",
     "HTTPServe",
@@ -49,6 +61,7 @@ __all__ = [
     "Scenario",
     "ServerFailure",
     "Times",
+    "UnsupportedError",
     "UploadedFile",
     "UsageError",
     "basic_auth",

@@ -39,3 +39,7 @@ class UsageError(HTTPServeError, ValueError):
 
 class ServerFailure(HTTPServeError, AssertionError):
     """What went wrong on a server during a test: requests that nothing answered, handlers that failed or hang."""
+
+
+class UnsupportedError(HTTPServeError):
+    """What was asked for is right, and this machine cannot do it: the message says what is missing."""

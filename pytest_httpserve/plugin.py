@@ -5,16 +5,23 @@ Nothing but pytest is imported until a test asks for a server.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_httpserve.scripting.client import Client
     from pytest_httpserve.scripting.httpserve import HTTPServe
     from pytest_httpserve.server.loop import Loop
+    from pytest_httpserve.tls import CertificateAuthority
+
+T = TypeVar("T")
 
 DEFAULT_HOST = "127.0.0.1"
 
@@ -25,6 +32,7 @@ _KINDS = ("unanswered", "errors", "expectations")
 
 _SERVERS = pytest.StashKey["list[HTTPServe]"]()
 _BEGAN = pytest.StashKey[float]()
+_FOLDER = pytest.StashKey["Path"]()
 
 # Markers that mount something on the httpserve fixture, with the prefix where they do so if they do not say.
 _MOUNTING = {"serve_dir": "/", "serve_cgi": "/cgi-bin"}
@@ -36,6 +44,8 @@ _MARKERS = (
     'serve_cgi(path, *, at="/cgi-bin", env=None, timeout=30.0): the httpserve fixture runs the CGI scripts of the '
     "directory `path` (found as that of serve_dir) beneath the prefix `at`, with the variables `env` beside those of "
     "CGI; can be given several times",
+    "serve_tls(fault=None, *, names=(), tls_versions=('1.2', '1.3'), client_cert=None, ...): the httpserve fixture "
+    "serves HTTPS with a certificate of the httpserve_ca; `fault` names what is wrong with it, such as 'expired'",
     "serve_checks(*, ignore=(), strict=None): which failures of its servers are none in this test, of unanswered, "
     "errors and expectations; strict fails the test for a route that nobody calls",
 )
@@ -52,6 +62,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     text = "kind of failure that fails no test: unanswered, errors or expectations (can be given several times)"
     group.addoption("--httpserve-ignore", metavar="KIND", action="append", default=None, help=text)
     parser.addini("httpserve_ignore", help=text, type="args", default=[])
+    text = "PEM file with the test CA and its key, made if there is none (default: a CA of its own for each run)"
+    group.addoption("--httpserve-ca", metavar="PATH", default=None, help=text)
+    parser.addini("httpserve_ca", help=text, default=None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -139,13 +152,14 @@ def _httpserve_loop() -> Generator[Loop]:
 def httpserve(request: pytest.FixtureRequest, _httpserve_loop: Loop) -> Generator[HTTPServe]:
     """A fresh HTTP server for this test: httpserve.on("GET", "/a").respond(text="hi"), then httpserve.url_for("/a").
 
-    The marker serve_dir("site") has it serve a directory, serve_cgi("scripts") run one's CGI scripts. A request that
-    nothing answers fails the test.
+    The marker serve_dir("site") has it serve a directory, serve_cgi("scripts") run one's CGI scripts; serve_tls makes
+    it an HTTPS server. A request that nothing answers fails the test.
     """
-    server = _make(request.node, _httpserve_loop)
-    for marker in _mounting_markers(request.node):
-        _apply(server, marker)
-    _start(server, request.node)
+    marker = request.node.get_closest_marker("serve_tls")
+    server = _obey(marker, _make, request, _httpserve_loop, marker=marker)
+    for mounting in _mounting_markers(request.node):
+        _obey(mounting, getattr(server, mounting.name), *mounting.args, **mounting.kwargs)
+    _obey(marker, _start, server, request.node)
     try:
         yield server
     finally:
@@ -157,12 +171,12 @@ def httpserve_factory(request: pytest.FixtureRequest, _httpserve_loop: Loop) -> 
     """Makes further servers, started: other = httpserve_factory(); each is stopped and checked with the test.
 
     ``httpserve_factory(host="::1", port=8080, strict=True, ignore=["unanswered"])`` says where to listen and what is no
-    failure; all may be left out.
+    failure, ``tls=True``, ``tls="expired"`` or ``tls=TLS(...)`` asks for HTTPS; all may be left out.
     """
     made: list[HTTPServe] = []
 
     def make(**settings: Any) -> HTTPServe:
-        server = _start(_make(request.node, _httpserve_loop, **settings), request.node)
+        server = _start(_make(request, _httpserve_loop, **settings), request.node)
         made.append(server)
         return server
 
@@ -179,7 +193,11 @@ def httpserve_session(request: pytest.FixtureRequest, _httpserve_loop: Loop) -> 
 
     config = request.config
     server = HTTPServe(
-        host=_host(config), roots=[config.rootpath], loop=_httpserve_loop, **_session_checks(config)
+        host=_host(config),
+        roots=[config.rootpath],
+        loop=_httpserve_loop,
+        ca=lambda: request.getfixturevalue("httpserve_ca"),
+        **_session_checks(config),
     ).start()
     try:
         yield server
@@ -190,16 +208,65 @@ def httpserve_session(request: pytest.FixtureRequest, _httpserve_loop: Loop) -> 
         pytest.fail(_LATE + "\n".join(late), pytrace=False)
 
 
-def _make(node: pytest.Item, loop: Loop, **settings: Any) -> HTTPServe:
+@pytest.fixture(scope="session")
+def httpserve_ca(request: pytest.FixtureRequest) -> CertificateAuthority:
+    """The test CA of this run: what a client is to trust is at httpserve_ca.pem_path; it issues certificates, too."""
+    from pytest_httpserve.errors import UsageError
+    from pytest_httpserve.tls import CertificateAuthority
+
+    config = request.config
+    folder = _folder(config)
+    try:
+        return CertificateAuthority.at(_ca_path(config) or folder / "run-ca.pem", folder=folder)
+    except UsageError as error:
+        wrong = f"{_given_ca(config)[0]}{error}"
+    pytest.fail(wrong, pytrace=False)
+
+
+@pytest.fixture
+def httpserve_env(httpserve_ca: CertificateAuthority) -> dict[str, str]:
+    """Variables by which programs trust httpserve_ca: subprocess.run(..., env=os.environ | httpserve_env)."""
+    return httpserve_ca.env()
+
+
+@pytest.fixture
+def httpserve_client(httpserve: HTTPServe) -> Generator[Client]:
+    """A requests.Session that knows the URL of httpserve and trusts its CA: httpserve_client.get("/users/7")."""
+    from pytest_httpserve.scripting.client import Client
+
+    with Client(httpserve) as client:
+        yield client
+
+
+def _make(
+    request: pytest.FixtureRequest, loop: Loop, *, marker: pytest.Mark | None = None, **settings: Any
+) -> HTTPServe:
+    """A server with these settings; ``marker`` is one that asks for TLS."""
     from pytest_httpserve.scripting.httpserve import HTTPServe
 
+    node = request.node
     roots = dict.fromkeys([node.path.parent, node.config.rootpath])
-    given = {"host": _host(node.config), **_checks(node), **settings}
+    given = {
+        "host": _host(node.config),
+        "ca": lambda: request.getfixturevalue("httpserve_ca"),
+        "setenv": lambda name, value: request.getfixturevalue("monkeypatch").setenv(name, value),
+        **_checks(node),
+        **settings,
+    }
+    if marker is not None:
+        from pytest_httpserve.tls import TLS
+
+        given["tls"] = TLS(*marker.args, **marker.kwargs)
     return HTTPServe(roots=list(roots), loop=loop, **given)
 
 
 def _start(server: HTTPServe, node: pytest.Item) -> HTTPServe:
-    server.start()
+    from pytest_httpserve.errors import UnsupportedError
+
+    try:
+        server.start()
+    except UnsupportedError as error:
+        pytest.skip(str(error))
     node.stash.setdefault(_SERVERS, []).append(server)
     return server
 
@@ -216,14 +283,15 @@ def _mounting_markers(node: pytest.Item) -> list[pytest.Mark]:
     return markers[::-1]
 
 
-def _apply(server: HTTPServe, marker: pytest.Mark) -> None:
+def _obey(marker: pytest.Mark | None, act: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
     """Do what a marker says. A wrong one is one sentence, not a traceback through the plugin."""
     from pytest_httpserve.errors import UsageError
 
     try:
-        getattr(server, marker.name)(*marker.args, **marker.kwargs)
-        return
+        return act(*args, **kwargs)
     except (UsageError, TypeError) as error:
+        if marker is None:
+            raise
         wrong = f"@pytest.mark.{marker.name}: {error}"
     pytest.fail(wrong, pytrace=False)  # not in the except, whose error would be shown as well
 
@@ -241,6 +309,46 @@ def _end(node: pytest.Item, servers: list[HTTPServe]) -> None:
             exchange.request.content.close()
     if late:
         pytest.fail(_LATE + "\n".join(late), pytrace=False)
+
+
+# The test CA, and where its files are: in a folder of the run, which is not the project's and goes with the run.
+
+
+def _given_ca(config: pytest.Config) -> tuple[str, str | None]:
+    """The file of the CA as it was given, and by what."""
+    option = config.getoption("--httpserve-ca")
+    return ("--httpserve-ca: ", option) if option else ("httpserve_ca: ", config.getini("httpserve_ca"))
+
+
+def _ca_path(config: pytest.Config) -> Path | None:
+    """The file of the CA, relative to where pytest was started, or to its configuration file."""
+    given, path = _given_ca(config)
+    if not path:
+        return None
+    from_option = given.startswith("--")
+    base = config.invocation_params.dir if from_option or config.inipath is None else config.inipath.parent
+    return base / path
+
+
+def _folder(config: pytest.Config) -> Path:
+    """The run's folder; the workers of pytest-xdist are told by their controller."""
+    from pathlib import Path
+
+    told = getattr(config, "workerinput", {}).get("httpserve_folder")
+    if told and os.path.isdir(told):  # not on another machine
+        return Path(told)
+    if _FOLDER not in config.stash:
+        import shutil
+        import tempfile
+
+        folder = config.stash[_FOLDER] = Path(tempfile.mkdtemp(prefix="pytest-httpserve-"))
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    return config.stash[_FOLDER]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:  # a WorkerController of pytest-xdist
+    node.workerinput["httpserve_folder"] = str(_folder(node.config))
 
 
 # Checks
@@ -264,7 +372,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
 def _check_markers(item: pytest.Item) -> None:
     """Refuse a marker on a test function that would do nothing, as the test has no server."""
     for marker in item.own_markers:
-        if marker.name in _MOUNTING and "httpserve" not in getattr(item, "fixturenames", ()):
+        if marker.name in (*_MOUNTING, "serve_tls") and "httpserve" not in getattr(item, "fixturenames", ()):
             pytest.fail(
                 f"@pytest.mark.{marker.name}: this is for the server of the httpserve fixture, which the test does not "
                 'ask for: give it the argument httpserve, or mark it with @pytest.mark.usefixtures("httpserve")',

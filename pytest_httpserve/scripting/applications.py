@@ -327,6 +327,8 @@ def _environ(handler: ScriptedHandler, prefix: str, below: str) -> dict[str, Any
         "SERVER_SOFTWARE": handler.version_string(),
         "wsgi.input_terminated": True,  # the input ends where the body does, announced or chunked
     }
+    if handler.is_secure:
+        environ["HTTPS"] = "on"
     for name in headers:
         if "_" in name:
             continue  # X_A would be taken for X-A

@@ -27,7 +27,7 @@ from pytest_httpserve.server.cgi import CGIHTTPRequestHandler
 from pytest_httpserve.server.cgi_paths import is_beneath
 from pytest_httpserve.server.cgi_script import CGIScript
 from pytest_httpserve.server.listening import describe_hanging
-from pytest_httpserve.server.servers import ThreadingHTTPServer
+from pytest_httpserve.server.servers import HTTPServer, ThreadingHTTPServer
 from pytest_httpserve.wire.framing import CHUNKED, encode_chunk, encode_last_chunk
 from pytest_httpserve.wire.head import response_head
 from pytest_httpserve.wire.headers import Headers
@@ -62,7 +62,8 @@ class ScriptedServer(ThreadingHTTPServer):
         self.records: dict[Connection, ConnectionRecord] = {}  # of the connections that are there now
         # An instance attribute: socketserver reads it when it makes the socket.
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        super().__init__((host, port), ScriptedHandler)
+        # By name: beneath a server over TLS stands one whose own would make a context from files.
+        HTTPServer.__init__(self, (host, port), ScriptedHandler)
 
     def connection_opened(self, connection: Connection) -> None:
         """The journal knows of each connection, from its beginning to its end."""
@@ -111,6 +112,11 @@ class ScriptedHandler(CGIHTTPRequestHandler):
     def reader(self) -> Reader:
         """What the request's body is read from."""
         return self.rfile
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether this connection is one of TLS."""
+        return self._connection is not None and not self._connection.plain
 
     def setup(self) -> None:
         super().setup()

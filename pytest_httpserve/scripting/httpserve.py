@@ -8,10 +8,10 @@ import os
 import re
 import urllib.parse
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from pytest_httpserve.errors import HTTPServeError, ServerFailure, UsageError
 from pytest_httpserve.scripting import report
@@ -32,11 +32,15 @@ from pytest_httpserve.scripting.responses import (
 )
 from pytest_httpserve.scripting.routes import Expectation, Route, calling_place, check_count
 from pytest_httpserve.scripting.scenarios import Scenario
+from pytest_httpserve.scripting.security import Security
 from pytest_httpserve.server.cgi import CGI_TIMEOUT
 from pytest_httpserve.server.listening import AFTERMATH
 from pytest_httpserve.server.loop import Loop
 from pytest_httpserve.server.workers import Workers
 from pytest_httpserve.wire.headers import Headers
+
+if TYPE_CHECKING:
+    from pytest_httpserve.tls import TLS, Certificate, CertificateAuthority
 
 # The servers of this process that have been started, and not stopped.
 RUNNING: weakref.WeakSet[HTTPServe] = weakref.WeakSet()
@@ -57,6 +61,10 @@ class HTTPServe:
     has its own, whose threads end with it. With ``strict``, a route that nobody calls is a failure; ``ignore`` are
     kinds of failures that are none: ``unanswered``, ``errors``, ``expectations``. Of the bytes on the wire,
     ``max_journal_bytes`` are kept.
+
+    ``tls`` makes it an HTTPS server: True, a TLS, or the name of what is to be wrong with it (one of TLS_GALLERY).
+    ``ca`` is the CA that issues its certificates, or what returns it when it is needed (default: one of this process).
+    ``setenv`` is how ``trust_env`` sets a variable (default: until ``stop``).
     """
 
     def __init__(
@@ -69,6 +77,9 @@ class HTTPServe:
         strict: bool = False,
         ignore: Iterable[str] = (),
         max_journal_bytes: int = 32 << 20,
+        tls: TLS | bool | str | None = None,
+        ca: CertificateAuthority | Callable[[], CertificateAuthority] | None = None,
+        setenv: Callable[[str, str], object] | None = None,
     ) -> None:
         self._host = check_host(host)
         self._port = check_port(port)
@@ -80,6 +91,7 @@ class HTTPServe:
         self._server: ScriptedServer | None = None
         self._bound_port: int | None = None
         self._shared_loop = loop
+        self._security = Security(tls, ca, self._roots if self._roots is not None else (Path.cwd(),), setenv)
 
     # Live
 
@@ -88,7 +100,7 @@ class HTTPServe:
         if self._server is not None:
             raise UsageError(f"the server runs already, on {self.base_url}")
         try:
-            self._server = ScriptedServer(self._host, self._port, self._script)
+            self._server = self._security.listen(self._host, self._port, self._script, self._helper)
         except OSError as error:
             raise HTTPServeError(f"cannot listen on {self._host} port {self._port}: {error.strerror}") from None
         self._bound_port = self._server.server_port
@@ -97,9 +109,14 @@ class HTTPServe:
         RUNNING.add(self)
         return self
 
+    def _helper(self) -> HTTPServe:
+        """A further server beside this one, started."""
+        return HTTPServe(host=self._host, loop=self._shared_loop).start()
+
     def stop(self) -> None:
         """Stop listening and end all connections; a running handler has a short grace. Does nothing if stopped."""
         server, self._server = self._server, None
+        self._security.end()
         if server is None:
             return
         RUNNING.discard(self)
@@ -249,7 +266,7 @@ class HTTPServe:
     @property
     def base_url(self) -> str:
         """The server's URL without a slash at its end, as in ``http://127.0.0.1:40123``."""
-        return base_url(self.host, self.port)
+        return base_url(self.host, self.port, self._security.scheme)
 
     def url_for(self, path: str) -> str:
         """The URL of ``path``, which begins with a slash and may have a query.
@@ -259,6 +276,28 @@ class HTTPServe:
         if not isinstance(path, str) or not path.startswith("/"):
             raise UsageError(f"a path begins with a slash; {path!r} does not")
         return self.base_url + urllib.parse.quote(path, safe="/%?&=!$'()*+,;:@-._~[]|")
+
+    @property
+    def ca(self) -> CertificateAuthority:
+        """The CA that issues the server's certificates; made when it is first asked for."""
+        return self._security.ca
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """The certificate that clients are shown, unless they ask for another by name; None without TLS."""
+        return getattr(self._server, "certificate", None)
+
+    @property
+    def revocation(self) -> HTTPServe | None:
+        """The server that tells clients that the certificate of ``tls="revoked"`` is revoked; None without one."""
+        return self._security.revocation
+
+    def trust_env(self, *, public: bool = False) -> None:
+        """Have programs that this process starts, and most clients in it, trust ``ca``, until the server is stopped.
+
+        That is done by environment variables, ``ca.env()``; with ``public``, they trust the public CAs as well.
+        """
+        self._security.trust(public=public)
 
     @property
     def exchanges(self) -> tuple[Exchange, ...]:

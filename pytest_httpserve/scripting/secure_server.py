@@ -1,0 +1,96 @@
+"""Servers over TLS: those that shake hands, and those that do not."""
+
+from __future__ import annotations
+
+import base64
+import socket
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pytest_httpserve.scripting.handler import Script, ScriptedServer
+from pytest_httpserve.scripting.request import Request
+from pytest_httpserve.scripting.responses import Response
+from pytest_httpserve.server.https import shake_hands
+from pytest_httpserve.server.servers import HTTPServer, HTTPSServer
+from pytest_httpserve.tls.contexts import Names, Ready, issue, make_ready, with_certificate
+
+if TYPE_CHECKING:
+    from pytest_httpserve.scripting.httpserve import HTTPServe
+    from pytest_httpserve.tls import TLS, Certificate, CertificateAuthority
+
+
+class SecureServer(ScriptedServer, HTTPSServer):
+    """A ScriptedServer over TLS. A handshake that fails is noted, and fails no test."""
+
+    def __init__(self, host: str, port: int, script: Script, ready: Ready, handshake_timeout: float) -> None:
+        self.certificate, self.context = ready
+        self.handshake_timeout = handshake_timeout
+        super().__init__(host, port, script)
+
+    def finish_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]  # typeshed's type also covers datagrams
+        connection = self.track(request, client_address)
+        if shake_hands(connection, self.handshake_timeout):
+            HTTPServer.finish_request(self, request, client_address)
+
+
+class UnshakenServer(ScriptedServer):
+    """A server whose handshakes never end: it resets the connection in their midst, or says nothing more."""
+
+    def __init__(self, host: str, port: int, script: Script, *, resets: bool) -> None:
+        self.resets = resets
+        super().__init__(host, port, script)
+
+    def finish_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]  # as above
+        connection = self.track(request, client_address)
+        connection.leave_loop()
+        connection.begin(None, nodelay=True)
+        try:
+            # The client's first message; with a stall, whatever it says until it leaves or the server stops.
+            while connection.receive(65536) and not self.resets:
+                pass
+        except OSError:
+            return  # it has left, its own way
+        if self.resets:
+            connection.reset()
+
+
+def make_server(
+    tls: TLS, host: str, port: int, script: Script, authority: CertificateAuthority, revocation: HTTPServe | None
+) -> ScriptedServer:
+    """The server that ``tls`` asks for; ``revocation`` is one to tell clients of a certificate that is revoked."""
+    if tls.fault == "plain_http":
+        return ScriptedServer(host, port, script)
+    if tls.fault in ("handshake_reset", "handshake_stall"):
+        return UnshakenServer(host, port, script, resets=tls.fault == "handshake_reset")
+    if revocation is not None:
+        ready = with_certificate(tls, _revoked(tls, authority, names_of(host), revocation), authority)
+    else:
+        ready = make_ready(tls, authority, names_of(host))
+    return SecureServer(host, port, script, ready, tls.handshake_timeout)
+
+
+def names_of(host: str) -> Names:
+    """What a server on this address is called."""
+    local = ("localhost", "127.0.0.1", "::1")
+    return local if host in (*local, "0.0.0.0", "::") else (*local, host)
+
+
+def _revoked(tls: TLS, authority: CertificateAuthority, names: Names, server: HTTPServe) -> Certificate:
+    """A certificate that names ``server`` as the place to ask, and what that one says."""
+    from pytest_httpserve.tls.revocation import der, ocsp_answer, with_revocation_urls
+
+    issuer = authority.intermediate if tls.intermediate else authority
+    certificate = issue(tls, "revoked", authority, [*names, *tls.names])
+    crl_url, ocsp_url = server.url_for("/ca.crl"), server.url_for("/ocsp")
+    chain = with_revocation_urls(issuer.trustme, certificate.chain, crl_url, ocsp_url)
+
+    def tell(request: Request) -> Response:
+        # RFC 6960 appendix A.1: by POST as it is, by GET in the path.
+        asked = request.body if request.method == "POST" else base64.b64decode(request.path_params["request"])
+        answer = ocsp_answer(issuer.trustme, chain, asked)
+        return Response(body=answer, headers={"Content-Type": "application/ocsp-response"})
+
+    server.on("GET", "/ca.crl").respond(body=der(issuer.crl), headers={"Content-Type": "application/pkix-crl"})
+    server.on("POST", "/ocsp").handle(tell)
+    server.on("GET", "/ocsp/{request:path}").handle(tell)
+    return replace(certificate, chain=chain)

@@ -1,0 +1,9 @@
+"""Certificates for tests: a CA that is trusted by nobody unasked, what it issues, good and bad, and who trusts it."""
+
+from __future__ import annotations
+
+from pytest_httpserve.tls.authority import CertificateAuthority
+from pytest_httpserve.tls.certificate import Certificate
+from pytest_httpserve.tls.settings import TLS, TLS_GALLERY
+
+__all__ = ["TLS", "TLS_GALLERY", "Certificate", "CertificateAuthority"]

@@ -1,0 +1,136 @@
+"""The context of a server: its certificates, good or bad by name, and how it shakes hands."""
+
+from __future__ import annotations
+
+import ssl
+import warnings
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from pytest_httpserve.errors import UnsupportedError, UsageError
+from pytest_httpserve.tls.authority import CertificateAuthority
+from pytest_httpserve.tls.certificate import Certificate
+from pytest_httpserve.tls.settings import TLS, VERSIONS
+
+_LONG = timedelta(days=30)  # more than any clock is wrong by
+_OLD = ("1.0", "1.1")
+_NO_ENCRYPTION = "eNULL"  # no client offers it that was not told to
+_ELSEWHERE = "elsewhere.test"
+
+Names = Sequence[str]
+
+
+class Ready(NamedTuple):
+    """What a server needs."""
+
+    certificate: Certificate
+    context: ssl.SSLContext
+
+
+def make_ready(tls: TLS, authority: CertificateAuthority, names: Names) -> Ready:
+    """Certificate and context of a server with these names; the same for all servers with the same settings.
+
+    Raises UsageError for a certificate, a name or a cipher that is none, UnsupportedError for what this machine's TLS
+    library has no more.
+    """
+    key = (tls, tuple(names))
+    ready = authority.ready.get(key)
+    if ready is None:
+        given = tls.certificate
+        assert given is None or isinstance(given, Certificate)  # files are read by now
+        certificate = given if given is not None else issue(tls, tls.fault, authority, [*names, *tls.names])
+        ready = authority.ready[key] = with_certificate(tls, certificate, authority)
+    return ready
+
+
+def with_certificate(tls: TLS, certificate: Certificate, authority: CertificateAuthority) -> Ready:
+    """A new context with this certificate, and with those that clients may ask for by name."""
+    context = _bare_context(tls, certificate, authority)
+    others = {}
+    for name, value in tls.certificates_by_name:
+        special = value if isinstance(value, Certificate) else issue(tls, value, authority, [name])
+        others[name] = _bare_context(tls, special, authority)
+    context.sni_callback = _choose(others)
+    return Ready(certificate, context)
+
+
+def _choose(others: dict[str, ssl.SSLContext]) -> Callable[[ssl.SSLObject, str | None, ssl.SSLContext], None]:
+    def choose(connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
+        connection.asked_for = name  # type: ignore[attr-defined]  # the ssl module tells it here, and never again
+        if name is not None and (other := others.get(name.lower())) is not None:
+            connection.context = other
+
+    return choose
+
+
+def _bare_context(tls: TLS, certificate: Certificate, authority: CertificateAuthority) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    versions = _OLD if tls.fault == "old_tls" else tls.tls_versions
+    if tls.fault == "no_common_cipher":
+        versions = ("1.2",)  # those of TLS 1.3 cannot be chosen
+    ciphers = _NO_ENCRYPTION if tls.fault == "no_common_cipher" else tls.ciphers
+    _set_versions(context, versions)
+    if ciphers is not None or any(version in _OLD for version in versions):
+        # OpenSSL has TLS 1.1, and ciphers that do not encipher, at security level 0 alone.
+        level = "@SECLEVEL=0" if tls.fault is not None or any(version in _OLD for version in versions) else ""
+        try:
+            context.set_ciphers(f"{ciphers or 'DEFAULT'}:{level}".rstrip(":"))
+        except ssl.SSLError:
+            raise UsageError(f"ciphers={ciphers!r}: OpenSSL knows none of them") from None
+    if tls.alpn:
+        context.set_alpn_protocols(list(tls.alpn))
+    if tls.client_cert is not None:
+        context.verify_mode = ssl.CERT_REQUIRED if tls.client_cert == "required" else ssl.CERT_OPTIONAL
+        context.load_verify_locations(cadata=authority.pem.decode())
+    try:
+        # Without a password, OpenSSL would ask for that of an encrypted key on the terminal.
+        context.load_cert_chain(certificate.pem_path, password="")
+    except (ssl.SSLError, ValueError) as error:
+        raise UsageError(f"certificate= is no certificate with its key, not encrypted, as PEM: {error}") from None
+    return context
+
+
+def _set_versions(context: ssl.SSLContext, versions: Sequence[str]) -> None:
+    there = dict(zip(VERSIONS, (ssl.HAS_TLSv1, ssl.HAS_TLSv1_1, ssl.HAS_TLSv1_2, ssl.HAS_TLSv1_3), strict=True))
+    if missing := [version for version in versions if not there[version]]:
+        raise UnsupportedError(f"{ssl.OPENSSL_VERSION} does not speak TLS {' and '.join(missing)}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # the old versions are what was asked for
+        context.minimum_version = ssl.TLSVersion[_name(versions[0])]
+        context.maximum_version = ssl.TLSVersion[_name(versions[-1])]
+
+
+def _name(version: str) -> str:
+    return "TLSv1" if version == "1.0" else f"TLSv{version.replace('.', '_')}"
+
+
+# The certificates of the gallery
+
+
+def issue(tls: TLS, fault: str | None, authority: CertificateAuthority, names: Names) -> Certificate:
+    """A certificate for these names with the fault, if it is one of certificates."""
+    if fault == "untrusted":
+        authority = CertificateAuthority(folder=authority.folder)
+    issuer = authority.intermediate if tls.intermediate or fault == "missing_chain" else authority
+    now = datetime.now(UTC).replace(tzinfo=None)  # X.509 has UTC alone, and trustme no zones
+    certificate = issuer.issue(
+        *dict.fromkeys([_ELSEWHERE] if fault == "wrong_host" else names),
+        key_type=tls.key_type,
+        not_after=now - _LONG if fault == "expired" else None,
+        not_before=now + _LONG if fault == "not_yet_valid" else None,
+    )
+    if fault == "self_signed":
+        from pytest_httpserve.tls.signing import self_signed
+
+        return self_signed(certificate)
+    if fault == "missing_chain":
+        return Certificate(chain=_first(certificate.chain), key=certificate.key, folder=certificate.folder)
+    if fault == "revoked":
+        issuer.revoke(certificate)
+    return certificate
+
+
+def _first(chain: bytes) -> bytes:
+    first, end, _ = chain.partition(b"-----END CERTIFICATE-----\n")
+    return first + end

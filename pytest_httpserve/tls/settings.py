@@ -1,0 +1,182 @@
+"""What is said of a server's TLS: a value, checked when it is made."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import cast
+
+from pytest_httpserve.errors import UsageError
+from pytest_httpserve.tls.authority import KEY_TYPES
+from pytest_httpserve.tls.certificate import Certificate
+
+# What is wrong with the certificate, and what is wrong with the handshake.
+CERTIFICATE_FAULTS = ("expired", "not_yet_valid", "wrong_host", "self_signed", "untrusted", "missing_chain", "revoked")
+HANDSHAKE_FAULTS = ("old_tls", "no_common_cipher", "handshake_reset", "handshake_stall", "plain_http")
+TLS_GALLERY = CERTIFICATE_FAULTS + HANDSHAKE_FAULTS
+
+VERSIONS = ("1.0", "1.1", "1.2", "1.3")
+
+CertificateArgument = Certificate | str | os.PathLike[str] | tuple[str | os.PathLike[str], str | os.PathLike[str]]
+SNIArgument = Mapping[str, Certificate | str | None] | Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class TLS:
+    """The TLS of a server: good by default, with a certificate of the test CA, or wrong in the way that ``fault`` says.
+
+    ``fault`` is one of TLS_GALLERY. The certificate is for ``localhost``, ``127.0.0.1``, ``::1``, the server's own
+    address, and ``names``; its key is of ``key_type`` (``ecdsa`` or ``rsa``), and with ``intermediate`` it is issued by
+    an intermediate CA. ``certificate`` is one of your own instead: a Certificate, the path of a PEM file with
+    certificate, chain and key, or two paths of a certificate and its key.
+
+    ``tls_versions`` are those that are spoken, of ``1.0`` to ``1.3``; ``ciphers`` those of TLS 1.2 and before, as
+    OpenSSL writes them; ``alpn`` the protocols to agree upon. ``client_cert`` asks clients for a certificate of the
+    test CA: ``optional`` or ``required``. ``sni`` has further certificates for clients that ask for certain names: a
+    list of names, or a mapping of names to a Certificate, to None for one of the test CA, or to a fault of
+    certificates. A handshake may take ``handshake_timeout`` seconds.
+
+    Raises UsageError for a wrong value, and for settings that contradict each other.
+    """
+
+    fault: str | None = None
+    _: KW_ONLY
+    names: Sequence[str] | str = ()
+    tls_versions: Sequence[str] | str = ("1.2", "1.3")
+    ciphers: str | None = None
+    alpn: Sequence[str] | str = ("http/1.1",)
+    key_type: str = "ecdsa"
+    intermediate: bool = False
+    client_cert: str | None = None
+    certificate: CertificateArgument | None = None
+    sni: SNIArgument = ()
+    handshake_timeout: float = 10.0
+
+    @property
+    def certificates_by_name(self) -> tuple[tuple[str, Certificate | str | None], ...]:
+        """What ``sni`` stands for: names, each with a certificate, None, or a fault."""
+        return cast("tuple[tuple[str, Certificate | str | None], ...]", self.sni)
+
+    def __post_init__(self) -> None:
+        _one_of("a fault of TLS", self.fault, (None, *TLS_GALLERY))
+        _one_of("key_type=", self.key_type, KEY_TYPES)
+        _one_of("client_cert=", self.client_cert, (None, "optional", "required"))
+        self._set("names", _texts("names=", self.names))
+        self._set("alpn", _protocols(self.alpn))
+        self._set("tls_versions", _versions(self.tls_versions))
+        self._set("sni", _sni(self.sni))
+        if self.ciphers is not None and not isinstance(self.ciphers, str):
+            raise UsageError(f"ciphers= is text in the format of OpenSSL, such as 'ECDHE+AESGCM', not {self.ciphers!r}")
+        if not isinstance(self.intermediate, bool):
+            raise UsageError(f"intermediate= is True or False, not {self.intermediate!r}")
+        _check_timeout(self.handshake_timeout)
+        _check_certificate(self.certificate)
+        self._check_together()
+
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)  # as a frozen value does it while it is made
+
+    def _check_together(self) -> None:
+        if self.certificate is not None:
+            if self.fault in CERTIFICATE_FAULTS:
+                raise UsageError(f"a certificate of your own is as it is: it cannot be made {self.fault!r}")
+            for name in ("names", "intermediate"):
+                if getattr(self, name):
+                    raise UsageError(f"certificate= brings its own: leave out {name}=")
+        if self.fault == "old_tls" and self.tls_versions != ("1.2", "1.3"):
+            raise UsageError("the fault 'old_tls' says which versions are spoken: leave out tls_versions=")
+        if self.fault == "no_common_cipher" and self.ciphers is not None:
+            raise UsageError("the fault 'no_common_cipher' says which ciphers are spoken: leave out ciphers=")
+
+
+def as_tls(given: object) -> TLS | None:
+    """What ``tls=`` stands for: True, the name of a fault, or a TLS; None and False for none."""
+    if given is None or given is False:
+        return None
+    if given is True:
+        return TLS()
+    if isinstance(given, str):
+        return TLS(given)
+    if isinstance(given, TLS):
+        return given
+    raise UsageError(f"tls= is True, a TLS, or a fault of TLS ({', '.join(TLS_GALLERY)}), not {given!r}")
+
+
+def read_certificate(given: CertificateArgument, roots: Sequence[Path]) -> Certificate:
+    """A certificate of the user's own. Raises UsageError for a file that is beneath none of ``roots``."""
+    if isinstance(given, Certificate):
+        return given
+    paths = given if isinstance(given, tuple) else (given,)
+    contents = [_find(Path(path), roots).read_bytes() for path in paths]
+    return Certificate(chain=contents[0], key=contents[1] if len(contents) > 1 else b"")
+
+
+def _find(path: Path, roots: Sequence[Path]) -> Path:
+    tried = list(dict.fromkeys(root / path for root in roots))
+    for candidate in tried:
+        if os.path.isfile(candidate):
+            return candidate
+    raise UsageError(f"certificate={str(path)!r}: there is no such file; tried {', '.join(map(str, tried))}")
+
+
+def _one_of(given: str, value: object, known: Sequence[object]) -> None:
+    if value not in known:
+        names = ", ".join(str(one) for one in known if one is not None)
+        raise UsageError(f"{given} is one of {names}, not {value!r}")
+
+
+def _texts(given: str, values: object) -> tuple[str, ...]:
+    texts = (values,) if isinstance(values, str) else values
+    if not isinstance(texts, Sequence) or not all(isinstance(text, str) and text for text in texts):
+        raise UsageError(f"{given} is a text or a list of texts, not {values!r}")
+    return tuple(texts)
+
+
+def _protocols(values: object) -> tuple[str, ...]:
+    protocols = _texts("alpn=", values)
+    for protocol in protocols:
+        if not protocol.isascii() or len(protocol) > 255:
+            raise UsageError(f"alpn= has names of protocols such as 'http/1.1', not {protocol!r}")
+    return protocols
+
+
+def _versions(values: object) -> tuple[str, ...]:
+    versions = _texts("tls_versions=", values)
+    for version in versions:
+        _one_of("tls_versions=", version, VERSIONS)
+    places = sorted({VERSIONS.index(version) for version in versions})
+    if not places or places != list(range(places[0], places[-1] + 1)):
+        raise UsageError(f"tls_versions= has one version at least, and no gap; it was given {values!r}")
+    return tuple(VERSIONS[place] for place in places)
+
+
+def _sni(given: object) -> tuple[object, ...]:
+    """The certificates by name, as pairs. Names are compared as they are on the wire, in small letters."""
+    if not isinstance(given, Mapping):
+        if isinstance(given, tuple) and all(isinstance(pair, tuple) for pair in given):
+            return given  # as another TLS has it: dataclasses.replace
+        given = dict.fromkeys(_texts("sni=", given))
+    for name, value in given.items():
+        if not isinstance(name, str) or not name:
+            raise UsageError(f"sni= has names such as 'api.example.test', not {name!r}")
+        if not isinstance(value, Certificate):
+            _one_of(f"sni={{{name!r}: ...}}", value, (None, *CERTIFICATE_FAULTS))
+    return tuple((name.lower(), value) for name, value in given.items())
+
+
+def _check_timeout(seconds: object) -> None:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < math.inf:
+        raise UsageError(f"handshake_timeout= is a number of seconds above 0, not {seconds!r}")
+
+
+def _check_certificate(given: object) -> None:
+    paths = given if isinstance(given, tuple) else (given,)
+    if isinstance(given, Certificate) or given is None:
+        return
+    if len(paths) > 2 or not paths or not all(isinstance(path, str | os.PathLike) and path for path in paths):
+        raise UsageError(
+            f"certificate= is a Certificate, the path of a PEM file, or a certificate's and its key's, not {given!r}"
+        )
