@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pytest_httpserve.errors import HTTPServeError, ServerFailure, UnsupportedError, UsageError
     from pytest_httpserve.scripting.connections import ConnectionRecord
+    from pytest_httpserve.scripting.gates import Gate, Held
     from pytest_httpserve.scripting.httpserve import HTTPServe
     from pytest_httpserve.scripting.journal import Exchange, Times
     from pytest_httpserve.scripting.matchers import Matcher, basic_auth, bearer, match
@@ -23,6 +24,8 @@ __version__ = "0.1.0"
 _ROOMS = {
     "ConnectionRecord": "scripting.connections",
     "Exchange": "scripting.journal",
+    "Gate": "scripting.gates",
+    "Held": "scripting.gates",
     "Matcher": "scripting.matchers",
     "Scenario": "scripting.scenarios",
     "Times": "scripting.journal",
@@ -52,8 +55,10 @@ __all__ = [
     "CertificateAuthority",
     "ConnectionRecord",
     "Exchange",
+    "Gate",
     "HTTPServe",
     "HTTPServeError",
+    "Held",
     "Matcher",
     "Request",
     "Response",

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting import report
+from pytest_httpserve.scripting.concurrency import most_at_once
 from pytest_httpserve.scripting.connections import ConnectionRecord
 from pytest_httpserve.scripting.journal import Exchange
 from pytest_httpserve.scripting.matchers import Check, Matcher, match
@@ -79,6 +80,15 @@ def assert_all_closed(connections: Sequence[ConnectionRecord], by: str | None, t
         title = f"{others} of {report.count(len(connections), 'connection')} not closed by the {by}"
     if title:
         raise AssertionError("\n".join([f"{title}:", *_connection_lines(connections)]))
+
+
+def assert_max_concurrent(exchanges: Sequence[Exchange], most: int) -> None:
+    """Fail if more than ``most`` exchanges were in hand at once."""
+    __tracebackhide__ = True
+    together = most_at_once(exchanges)
+    if len(together) > most:
+        title = f"{len(together)} requests were in hand at once, expected at most {most}:"
+        raise AssertionError(_list(title, together))
 
 
 def _connection_lines(connections: Iterable[ConnectionRecord]) -> list[str]:

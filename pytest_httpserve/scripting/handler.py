@@ -7,17 +7,18 @@ import os
 import socket
 import traceback
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from pytest_httpserve.errors import RequestError, ScriptError, UsageError
 from pytest_httpserve.scripting import report
 from pytest_httpserve.scripting.cgi_mount import CGIMount
 from pytest_httpserve.scripting.connections import ConnectionRecord
+from pytest_httpserve.scripting.gates import Gate, Interrupted
 from pytest_httpserve.scripting.journal import Answer, Exchange, Journal, Transcript
 from pytest_httpserve.scripting.mounts import Mounts, below
 from pytest_httpserve.scripting.request import NO_BODY, Body, Request, path_of, route_path
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 logger = logging.getLogger("pytest_httpserve.scripting")
+
+# A body that is much longer leaves in several writes.
+_PIECE_BYTES = 65_536
 
 _PACKAGE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 
@@ -101,6 +105,7 @@ class ScriptedHandler(CGIHTTPRequestHandler):
     _record: ConnectionRecord | None = None
     _count = 0  # requests on this connection
     _resets = False
+    _gates: tuple[Gate, ...] = ()  # of the route that answers
     _below = "/"
     _options: Mapping[str, Any] = MappingProxyType({})
 
@@ -150,7 +155,8 @@ class ScriptedHandler(CGIHTTPRequestHandler):
     def _client_failed(self, error: OSError) -> None:
         """A request whose client has gone stands in the journal, too: as much of it as came."""
         if not self.reader.at_rest:
-            self._broken_exchange().error = f"the client has gone: {error}"
+            said = str(error) if isinstance(error, Interrupted) else f"the client has gone: {error}"
+            self._broken_exchange().error = said
         super()._client_failed(error)
 
     def _broken_exchange(self) -> Exchange:
@@ -238,10 +244,12 @@ class ScriptedHandler(CGIHTTPRequestHandler):
     def _choose(self, script: Script, route: Route | None, exchange: Exchange, request: Request) -> Response:
         """The response to ``request``: that of the exchange, or another to which a CGI script has redirected it."""
         if route is None:
+            self._gates = ()
             if script.queue:
                 return script.queue.popleft()
             return self._refuse(self._run_code(report.unanswered, script, request))
         exchange.route = route
+        self._gates = route.gates
         try:
             answer = route.take(exchange)
         except StateChanged:
@@ -298,7 +306,15 @@ class ScriptedHandler(CGIHTTPRequestHandler):
 
     # Routes
 
+    def _wait_at(self, phase: str) -> None:
+        """Where the answers of routes wait, if they are to: here, and nowhere else."""
+        for gate in self._gates:
+            if gate.phase == phase and self._exchange is not None and self._connection is not None:
+                gate.hold(self._exchange, self._connection)
+
     def _send(self, response: Response, exchange: Exchange) -> None:
+        if self._gates:
+            self._wait_at("response_head")
         if response.informational and self._version >= (1, 1):
             for status, fields in response.informational:
                 self.wfile.write_head(response_head(status, phrase(status), fields), more=False)
@@ -307,19 +323,27 @@ class ScriptedHandler(CGIHTTPRequestHandler):
             return
         if response.closes:
             self.close_connection = True
-        if not response.is_whole or response.trailers:
+        if not response.is_whole or response.trailers or self._gates:
             self._send_stream(response, exchange)
             return
         head = response.head(close=self.close_connection, version=self._version)
         self._status = response.status
         self._note_answer(exchange, head)
-        self.wfile.write_whole(head, b"" if self.command == "HEAD" else response.body)
+        body = b"" if self.command == "HEAD" else response.body
+        if len(body) <= 2 * _PIECE_BYTES:
+            self.wfile.write_whole(head, body)
+            return
+        # The last piece leaves when the others have left: until then the exchange goes on.
+        rest = memoryview(body)[_PIECE_BYTES:]
+        self.wfile.write_whole(head, body[:_PIECE_BYTES])
+        self.wfile.write(rest[:-_PIECE_BYTES])
+        self.wfile.write(rest[-_PIECE_BYTES:])
 
     def _send_stream(self, response: Response, exchange: Exchange) -> None:
         """Send the pieces of a body as they come: in chunks, or to a client of HTTP/1.0 until the end."""
         if self._connection is not None:
             self._connection.leave_loop()
-        announced = "content-length" in response.headers
+        announced = "content-length" in response.headers or (response.is_whole and not response.trailers)
         chunked = self._version >= (1, 1) and not announced
         if not chunked and not announced:
             self.close_connection = True
@@ -330,7 +354,7 @@ class ScriptedHandler(CGIHTTPRequestHandler):
         if self.command == "HEAD":
             return
         before = self.wfile.written
-        for piece in response.stream() if response.stream is not None else (response.body,):
+        for piece in self._pieces(response):
             if not isinstance(piece, str | bytes | bytearray | memoryview):
                 raise UsageError(f"a stream yields bytes or str, not {piece!r}")
             data = piece.encode() if isinstance(piece, str) else bytes(piece)
@@ -338,8 +362,20 @@ class ScriptedHandler(CGIHTTPRequestHandler):
                 self.wfile.write(encode_chunk(data) if chunked else data)
         if chunked:
             self.wfile.write(encode_last_chunk(response.trailers))
-        elif announced and str(self.wfile.written - before) != response.headers["content-length"]:
+        elif str(self.wfile.written - before) != response.headers.get("content-length", str(len(response.body))):
             self.close_connection = True  # nothing behind it could be told from the body
+
+    def _pieces(self, response: Response) -> Iterator[object]:
+        """What a body consists of, with the waits between."""
+        self._wait_at("response_body")
+        if response.stream is not None:
+            yield from response.stream()
+            self._wait_at("response_end")
+        else:
+            end = len(response.body) if response.trailers else -1  # an end of their own
+            yield response.body[:end]
+            self._wait_at("response_end")
+            yield response.body[end:]
 
     def _send_whole_file(self, response: Response, path: os.PathLike[str]) -> None:
         with open(path, "rb") as file:
@@ -358,7 +394,18 @@ class ScriptedHandler(CGIHTTPRequestHandler):
                     self.send_header(name, value)
             self.end_headers()
             if self.command != "HEAD":
-                self.copyfile(file, self.wfile)
+                self._wait_at("response_body")
+                self._copy(file)
+
+    def _copy(self, file: IO[bytes]) -> None:
+        if not self._gates:
+            self.copyfile(file, self.wfile)
+            return
+        size = os.fstat(file.fileno()).st_size
+        most = max(size - 1, 0)
+        self.wfile.send_file(file, 0, most)
+        self._wait_at("response_end")
+        self.wfile.send_file(file, most, size - most)
 
     # Mounts
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 import os
 import re
 import urllib.parse
@@ -17,7 +16,9 @@ from pytest_httpserve.errors import HTTPServeError, ServerFailure, UsageError
 from pytest_httpserve.scripting import report
 from pytest_httpserve.scripting.addresses import base_url, check_host, check_port
 from pytest_httpserve.scripting.cgi_mount import cgi_mount
+from pytest_httpserve.scripting.concurrency import most_at_once
 from pytest_httpserve.scripting.connections import ConnectionRecord
+from pytest_httpserve.scripting.gates import check_seconds
 from pytest_httpserve.scripting.handler import Script, ScriptedServer
 from pytest_httpserve.scripting.journal import KINDS, Exchange, Journal
 from pytest_httpserve.scripting.matchers import Criteria, Matcher, as_matcher
@@ -322,7 +323,7 @@ class HTTPServe:
         Raises AssertionError, with all that was requested, if there is none in time.
         """
         __tracebackhide__ = True
-        exchange = self._script.journal.take(_check_timeout(timeout))
+        exchange = self._script.journal.take(check_seconds("timeout", timeout))
         if exchange is None:
             raise AssertionError(self._shown(f"no further request came within {timeout} s; requested were:"))
         return exchange.request
@@ -343,7 +344,9 @@ class HTTPServe:
         __tracebackhide__ = True
         matcher = as_matcher(method, path, criteria)
         check_count("times", times)
-        if not self._script.journal.wait(lambda: len(self.requested(matcher)) >= times, _check_timeout(timeout)):
+        if not self._script.journal.wait(
+            lambda: len(self.requested(matcher)) >= times, check_seconds("timeout", timeout)
+        ):
             found = len(self.requested(matcher))
             came = f"was requested {report.times(found)}" if found else "was not requested"
             wanted = f", expected {report.times(times)}" if times > 1 else ""
@@ -441,6 +444,24 @@ class HTTPServe:
 
         assert_none(self.exchanges)
 
+    def assert_max_concurrent(
+        self,
+        most: int,
+        method: str | Matcher = "*",
+        path: str | re.Pattern[str] = "*",
+        **criteria: Unpack[Criteria],
+    ) -> None:
+        """Fail if more than ``most`` requests, of those that meet what is given, were in hand at once."""
+        __tracebackhide__ = True
+        from pytest_httpserve.scripting.assertions import assert_max_concurrent
+
+        assert_max_concurrent(self.requested(method, path, **criteria), check_count("most", most, least=1))
+
+    @property
+    def max_concurrent(self) -> int:
+        """How many requests were in hand at once, at most."""
+        return len(most_at_once(self.exchanges))
+
     def assert_reused(self, connections: int = 1) -> None:
         """Fail unless all exchanges came over that many connections at most, and one of these carried several."""
         __tracebackhide__ = True
@@ -459,7 +480,7 @@ class HTTPServe:
         if by not in (None, "client", "server"):
             raise UsageError(f"by= is 'client' or 'server', not {by!r}")
         self._script.journal.wait(
-            lambda: not any(record.is_open for record in self.connections), _check_timeout(timeout)
+            lambda: not any(record.is_open for record in self.connections), check_seconds("timeout", timeout)
         )
         assert_all_closed(self.connections, by, timeout)
 
@@ -496,12 +517,6 @@ def _what(method: str | Matcher, path: str | re.Pattern[str]) -> str:
     if isinstance(method, Matcher):
         return "a request that the matcher takes"
     return f"{method} {path if isinstance(path, str) else path.pattern}"
-
-
-def _check_timeout(timeout: float) -> float:
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 <= timeout < math.inf:
-        raise UsageError(f"timeout= is a number of seconds, not {timeout!r}")
-    return timeout
 
 
 def check_kinds(kinds: Iterable[str]) -> frozenset[str]:

@@ -86,16 +86,16 @@ class Transcript:
     def sent(self, data: ReadableBuffer, /) -> None:
         """These are about to go out."""
         self.last_sent = monotonic()
-        data = bytes(data)
-        if not self._sent and len(data) <= KEPT_BYTES:
+        if not self._sent and type(data) is bytes and len(data) <= KEPT_BYTES:
             self._sent = data
             return
+        view = memoryview(data).cast("B")
         room = KEPT_BYTES - len(self._sent)
-        self._sent += data[:room]
-        self.dropped_sent += max(len(data) - room, 0)
+        self._sent += view[:room]
+        self.dropped_sent += max(len(view) - room, 0)
 
     def sent_unseen(self, count: int, /) -> None:
-        """So many went out of a file."""
+        """So many are about to go out of a file; less than 0, if they were fewer."""
         self.last_sent = monotonic()
         self.dropped_sent += count
 
@@ -272,8 +272,6 @@ class Journal:
     def finish(self, exchange: Exchange) -> None:
         """The exchange is over: count its raw bytes, and drop the oldest where they are too many."""
         raw = exchange.raw
-        if raw.dropped_sent:  # more than a buffer takes: it has gone out only now
-            raw.last_sent = monotonic()
         size = raw.size
         with self._lock:
             self._kept.append((raw, size))

@@ -13,6 +13,8 @@ from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from pytest_httpserve.errors import UsageError
+from pytest_httpserve.scripting.concurrency import most_at_once
+from pytest_httpserve.scripting.gates import HOLD_SECONDS, Gate, check_seconds
 from pytest_httpserve.scripting.matchers import AnyOf, Check, Matcher, MethodIs, PathIs, Shown, criteria
 from pytest_httpserve.scripting.paths import PathPattern
 from pytest_httpserve.scripting.report import exchange_line, times
@@ -73,6 +75,7 @@ class Route:
         self.matcher = matcher
         self.place = place
         self.calls: list[Exchange] = []
+        self.gates: tuple[Gate, ...] = ()
         self.expectation: Expectation | None = None
         self.is_optional = False
         if isinstance(priority, bool) or not isinstance(priority, int | float):
@@ -133,6 +136,16 @@ class Route:
             self._steps.append(_Step(answer, check_count("times", times, least=1)))
         return self
 
+    def hold(self, phase: str = "response_head", *, timeout: float = HOLD_SECONDS) -> Gate:
+        """A gate, at which calls wait until the test lets them go; it fails the test after ``timeout`` seconds.
+
+        They wait before the response (``response_head``), behind its head (``response_body``), or before the last byte
+        or chunk of its body (``response_end``).
+        """
+        gate = Gate(str(self), phase, check_seconds("timeout", timeout))
+        self.gates += (gate,)
+        return gate
+
     def when(self, state: str) -> Route:
         """Answer only while the scenario is in this state."""
         self._in_scenario("when", state)
@@ -179,6 +192,11 @@ class Route:
             self._routes.discard(self)
 
     # Ask
+
+    @property
+    def max_concurrent(self) -> int:
+        """How many of its calls there were at once, at most."""
+        return len(most_at_once(self.calls))
 
     def assert_called(self, times: int | None = None) -> None:
         """Fail unless the route was called: ``times`` times, or at least once."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pytest_httpserve.server.loop import Loop
 
 LINGER_SECONDS = 1.0
+SENDFILE_BYTES = 1 << 20  # at once: whoever looks on sees a file leave piece by piece
 
 Result = TypeVar("Result")
 
@@ -42,7 +43,7 @@ class Tap(Protocol):
         """These are about to go out."""
 
     def sent_unseen(self, count: int, /) -> None:
-        """So many went out without passing here: those of a file."""
+        """So many are about to go out without passing here, those of a file; less than 0, if they were fewer."""
 
 
 class Connection:
@@ -240,27 +241,35 @@ class Connection:
 
     def send_file(self, file: IO[bytes], offset: int, count: int) -> int:
         """Send ``count`` bytes of a regular file from ``offset`` on, without a copy; how many were there to send."""
-        if self.tap is not None:
-            self.tap.sent_unseen(count)
         self.leave_loop()
         sent = 0
         try:
             if not self.plain:  # a TLS layer has to see the bytes; the ssl module's sendfile gives it 8 KiB at a time
                 file.seek(offset)
                 while sent < count and (piece := file.read(min(count - sent, 2 * RECEIVE_BYTES))):
+                    self._send_unseen(len(piece))
                     self.socket.sendall(piece)
                     sent += len(piece)
                 return sent
             if self.socket.gettimeout() is not None:  # set by a handler: os.sendfile would know nothing of it
+                self._send_unseen(count)
                 return self.socket.sendfile(file, offset, count)
             while sent < count:
-                part = os.sendfile(self.socket.fileno(), file.fileno(), offset + sent, min(count - sent, 1 << 30))
+                size = min(count - sent, SENDFILE_BYTES)
+                self._send_unseen(size)
+                part = os.sendfile(self.socket.fileno(), file.fileno(), offset + sent, size)
+                if part < size:
+                    self._send_unseen(part - size)
                 if not part:
                     break
                 sent += part
         except OSError as error:
             raise self.failed(error) from None
         return sent
+
+    def _send_unseen(self, count: int) -> None:
+        if self.tap is not None:
+            self.tap.sent_unseen(count)
 
     def push(self) -> None:
         """Let go what the kernel keeps back."""
