@@ -45,11 +45,12 @@ class Held:
 
     def release(self) -> None:
         """Let it go on."""
+        self.waits = False
         self._go.set()
 
     def fail(self) -> None:
         """Reset its connection."""
-        self._fails = True
+        self.waits, self._fails = False, True
         self._go.set()
 
     def wait(self, connection: Connection, seconds: float) -> bool:
