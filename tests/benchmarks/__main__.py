@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import __doc__ as description
-from . import measures, peers, report
+from . import drawing, measures, peers, report
+from .peers import Peer
 from .plan import Figure, Plan, UnavailableError, progress
 from .targets import compared, judge
 
@@ -22,9 +23,11 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("what", nargs="*", metavar="what", help=f"measures to take: {', '.join(measures.MODULES)}")
-    parser.add_argument("--short", action="store_true", help="only what targets compare, in less than a minute")
+    parser.add_argument("--short", action="store_true", help="where a peer could beat ours, in less than a minute")
     parser.add_argument("--seconds", type=seconds, help="length of a turn of load (0.35, short 0.15)")
     parser.add_argument("--repeat", type=rounds, default=3, help="rounds (%(default)s)")
+    parser.add_argument("--peers", metavar="NAME,...", help="these alone beside ours (all that are installed)")
+    parser.add_argument("--svg", type=Path, metavar="DIR", help="draw the figures into this directory as well")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every value here as well")
     parsed = parser.parse_args(argv)
     if unknown := [name for name in parsed.what if name not in measures.MODULES]:
@@ -49,24 +52,34 @@ def rounds(text: str) -> int:
 def main() -> int:
     asked = arguments(sys.argv[1:])
     turn = asked.seconds or (0.15 if asked.short else 0.35)
-    plan = Plan(turn, asked.repeat, notes=[], wanted=compared if asked.short else None)
+    notes: list[str] = []
+    servers = peers.available(notes)
+    if asked.peers:
+        try:
+            servers = peers.chosen(servers, asked.peers.split(","))
+        except ValueError as error:
+            sys.exit(f"--peers: {error}")
+    plan = Plan(turn, asked.repeat, notes, wanted=compared if asked.short else None)
     if (load := os.getloadavg()[0]) > 0.5 * (os.cpu_count() or 1):
         plan.note(f"the machine was busy before the run (load average {load:.1f}): do not quote these figures")
-    figures = measure(asked.what or list(measures.MODULES), plan)
+    usual = measures.SHORT if asked.short else measures.MODULES
+    figures = measure(asked.what or list(usual), servers, plan)
     verdicts = judge(figures)
     print(report.text(figures, verdicts, plan))
     if asked.json:
         asked.json.write_text(json.dumps(report.data(figures, verdicts, plan), indent=2) + "\n")
+    if asked.svg:
+        drawing.draw(figures, asked.svg)
     return int(any(verdict.beaten or verdict.absent for verdict in verdicts))
 
 
-def measure(names: Sequence[str], plan: Plan) -> list[Figure]:
+def measure(names: Sequence[str], servers: Sequence[Peer], plan: Plan) -> list[Figure]:
     """Take the measures; one that cannot be taken here is noted."""
-    servers = peers.available(plan.notes)
     figures: list[Figure] = []
     for name in names:
         try:
-            figures += measures.find(name)(servers, plan)
+            takers = [peer for peer in servers if not peer.only or name in peer.only]
+            figures += measures.find(name)(takers, plan)
         except (ImportError, UnavailableError) as error:
             plan.note(f"{name}: not measured, {error}")
     progress("")

@@ -20,13 +20,19 @@ class UnavailableError(Exception):
 
 @dataclass
 class Figure:
-    """One number per peer and round."""
+    """One number per peer and round. Those of a series have one key but for the size at its end."""
 
     key: str
     title: str
     unit: str
     better: Literal["lower", "higher"] = "lower"
+    at: int | None = None  # the size at which it was taken, in a series of such
     rounds: dict[str, list[float]] = field(default_factory=dict)
+
+    @property
+    def measure(self) -> str:
+        """The measure, or the series, that it belongs to."""
+        return self.key.partition(".")[0]
 
     def add(self, peer: str, value: float) -> None:
         self.rounds.setdefault(peer, []).append(value)
@@ -92,7 +98,9 @@ def interleave(
 def _watched(turn: Callable[[Peer], Sequence[float]], peer: Peer, plan: Plan) -> Sequence[float]:
     """Take a turn with a clean heap; a server that hangs ends the run with every thread's stack."""
     gc.collect()
-    faulthandler.dump_traceback_later(60 + 10 * plan.seconds, exit=True)
+    faulthandler.dump_traceback_later(
+        (60 if plan.short else 600) + 10 * plan.seconds, exit=True, file=2
+    )  # sys.stderr may be no file
     try:
         return turn(peer)
     finally:

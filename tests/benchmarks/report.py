@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 import os
 import platform
 from collections.abc import Callable, Sequence
@@ -25,6 +26,7 @@ def text(figures: Sequence[Figure], verdicts: Sequence[Verdict], plan: Plan) -> 
     for ours in (name for name in OURS if name in peers):
         others = [peer for peer in peers if peer not in OURS]
         parts.append(matrix(f"{ours} in multiples of each", figures, others, _ratio_of(ours)))
+    parts.append(growths(figures))
     parts.append(judgement(verdicts))
     if plan.notes:
         parts.append("\n".join(["Notes", *(f"- {note}" for note in plan.notes)]))
@@ -66,21 +68,65 @@ def matrix(
     return table([title, "", *peers], rows) if rows else ""
 
 
+def growths(figures: Sequence[Figure]) -> str:
+    """Of each series, how the figure grows over its last tenfold."""
+    rows = []
+    for key, points in series(figures).items():
+        for peer, values in points.items():
+            if (power := growth(values)) is not None:
+                last = number(values[-1][1])
+                rows.append([key, peer, f"{values[-1][0]:,}", last, f"{power:.2f}", shape(power)])
+    return table(["Growth", "", "size", "there", "power", "shape"], rows) if rows else ""
+
+
+def series(figures: Sequence[Figure]) -> dict[str, dict[str, list[tuple[int, float]]]]:
+    """The figures that were taken at several sizes: key -> peer -> sizes and medians."""
+    found: dict[str, dict[str, list[tuple[int, float]]]] = {}
+    for figure in figures:
+        for peer in figure.rounds:
+            median = figure.median(peer)
+            if figure.at is not None and median is not None:
+                key = figure.key.rpartition(".")[0]
+                found.setdefault(key, {}).setdefault(peer, []).append((figure.at, median))
+    return found
+
+
+def growth(values: Sequence[tuple[int, float]]) -> float | None:
+    """The power of the size with which the figure grows, over the last two sizes: 0 is flat, 1 is a straight line."""
+    (size, first), (larger, last) = values[-2:] if len(values) > 1 else ((0, 0.0), (0, 0.0))
+    if first <= 0 or last <= 0:
+        return None
+    return math.log(last / first) / math.log(larger / size)
+
+
+def shape(power: float) -> str:
+    """The power in words; one of a rate is negative, where it falls."""
+    if abs(power) < 0.15:
+        return "flat"
+    if 0.85 <= abs(power) <= 1.15:
+        return "a straight line" if power > 0 else "falls as the size grows"
+    return "less than a straight line" if abs(power) < 0.85 else "more than a straight line"
+
+
 def judgement(verdicts: Sequence[Verdict]) -> str:
     """The targets and what became of them."""
     rows = []
     for verdict in verdicts:
         target, figure = verdict.target, verdict.figure
         bound = "at most" if figure.better == "lower" else "at least"
-        terms = f"times {target.against}" if target.against else figure.unit
+        terms = f"times {target.terms}" if target.terms else figure.unit
         spread = "" if verdict.spread is None else " to ".join(map(number, verdict.spread))
         measured = "" if verdict.measured is None else number(verdict.measured)
-        row = [figure.key, f"issue {target.issue}", target.ours, f"{bound} {target.bound:.3g} {terms}"]
+        judged = target.ours if target.judged else f"({target.ours})"
+        row = [figure.key, f"issue {target.issue}", judged, f"{bound} {target.bound:.3g} {terms}"]
         rows.append([*row, measured, spread, verdict.word])
     if not rows:
         return ""
-    beaten = f"beaten: the peer is better by more than {MARGIN - 1:.0%}, in the median and in every single round"
-    return table(["Targets", "", "of", "target", "measured", "by round", "verdict"], rows) + f"\n{beaten}"
+    legend = (
+        f"beaten: the peer is better by more than {MARGIN - 1:.0%}, in the median and in every single round\n"
+        "in brackets: for information, the issue speaks of the other one"
+    )
+    return table(["Targets", "", "of", "target", "measured", "by round", "verdict"], rows) + f"\n{legend}"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -130,7 +176,9 @@ def data(figures: Sequence[Figure], verdicts: Sequence[Verdict], plan: Plan) -> 
                 "figure": verdict.target.figure,
                 "issue": verdict.target.issue,
                 "ours": verdict.target.ours,
+                "judged": verdict.target.judged,
                 "against": verdict.target.against,
+                "of": verdict.target.of,
                 "bound": verdict.target.bound,
                 "measured": verdict.measured,
                 "spread": verdict.spread,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .peers import Running
+from .peers import NGINX, Kind, Peer, Running
 
 ROOT = Path(__file__).resolve().parents[2]
 """The checkout: what subprocesses import from."""
@@ -62,6 +62,20 @@ def serve(start: Callable[..., Running], *arguments: str) -> Iterator[Served]:
             yield Served(address[0], int(address[1]), process.pid)
         finally:
             process.kill()
+
+
+@contextlib.contextmanager
+def serving(peer: Peer, kind: Kind, *arguments: str) -> Iterator[Running]:
+    """The peer, started for this in a process of its own."""
+    if peer.name != NGINX:
+        with serve(peer.starts[kind], *arguments) as served:
+            yield served
+        return
+    nginx = peer.starts[kind](*arguments)  # which is processes already
+    try:
+        yield nginx
+    finally:
+        nginx.stop()
 
 
 def main() -> None:

@@ -147,7 +147,7 @@ def test_djangos_hello_is_said(pytester: pytest.Pytester, monkeypatch: pytest.Mo
 
 @pytest.fixture(scope="module")
 def httpbin_app() -> Any:
-    from httpbin import app  # type: ignore[import-untyped]
+    from httpbin import app
 
     return app
 

@@ -11,19 +11,27 @@ from ..plan import Figure, Plan
 Run = Callable[[Sequence[Peer], Plan], list[Figure]]
 
 MODULES = {
-    "cycle": "cycle",
     "suite": "suite",
+    "cycle": "cycle",
     "roundtrip": "roundtrip",
     "load": "load",
-    "import": "imports",
-    "memory": "memory",
-    "files": "files",
-    "download": "download",
-    "tls": "handshakes",
-    "cgi": "scripts",
     "scripting": "scripting",
+    "files": "files",
+    "bulk": "bulk",
+    "memory": "memory",
+    "tls": "tls",
+    "cgi": "scripts",
+    "import": "imports",
+    "startup": "startup",
+    "routes": "routes",
+    "exchanges": "exchanges",
+    "connections": "connections",
+    "tests": "tests",
 }
 """Name on the command line -> module, in the order in which they run."""
+
+SHORT = ("suite", "roundtrip", "load", "scripting", "files", "import")
+"""The measures of a short run: those in which a peer could beat ours, and what costs next to nothing."""
 
 
 def find(name: str) -> Run:

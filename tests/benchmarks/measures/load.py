@@ -1,4 +1,7 @@
-"""Requests per second and p99 under load: ``wrk`` in one process, the server in another, both fresh for every turn."""
+"""Requests per second and p99 under load: ``wrk`` in one process, the server in another, fresh for every turn.
+
+A short run takes two shapes of load only, and the same server for both.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..client import get
-from ..peers import Peer
+from ..peers import Kind, Peer, offering
 from ..plan import Figure, Plan, UnavailableError, interleave
-from ..serving import serve
+from ..serving import serving
 
 
 @dataclass(frozen=True)
@@ -30,33 +33,55 @@ SHAPES = (
     Shape("load.1", "1 keep-alive connection", 1),
     Shape("load.8", "8 keep-alive connections", 8),
     Shape("load.64", "64 keep-alive connections", 64),
-    Shape("load.new", "a new connection each, 8 at once", 8, keep_alive=False),
+    Shape("load.512", "512 keep-alive connections", 512),
+    Shape("load.new.1", "a new connection each, 1 at once", 1, keep_alive=False),
+    Shape("load.new.8", "a new connection each, 8 at once", 8, keep_alive=False),
 )
+SHORT = ("load.8", "load.new.8")
 _MILLISECONDS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 60e3}
 
 
 def run(peers: Sequence[Peer], plan: Plan) -> list[Figure]:
-    if shutil.which("wrk") is None:
-        raise UnavailableError("wrk is not installed")
-    figures: list[Figure] = []
-    for shape in SHAPES:
-        figures += measure(shape, peers, plan)
-    return figures
+    peers = offering(peers, "plain")
+    if plan.short:
+        return measure([shape for shape in SHAPES if shape.key in SHORT], peers, plan)
+    return [figure for shape in SHAPES for figure in measure([shape], peers, plan)]
 
 
-def measure(shape: Shape, peers: Sequence[Peer], plan: Plan) -> list[Figure]:
-    """Requests per second and p99 under one shape of load."""
+def measure(shapes: Sequence[Shape], peers: Sequence[Peer], plan: Plan) -> list[Figure]:
+    """Requests per second and p99 under each shape of load."""
+    check()
 
     def turn(peer: Peer) -> list[float]:
-        with serve(peer.start) as server:
+        with serving(peer, "plain") as server:
             get(server)
-            return read(wrk(server.url, shape, plan.seconds), f"{shape.key}: {peer.name}", plan)
+            url = f"http://{server.host}:{server.port}/"
+            who = f"{shapes[0].key}: {peer.name}"
+            return [value for shape in shapes for value in read(wrk(url, shape, plan.seconds), who, plan)]
 
     figures = [
-        Figure(shape.key, shape.title, "req/s", "higher"),
-        Figure(f"{shape.key}.p99", "  its p99", "ms"),
+        figure
+        for shape in shapes
+        for figure in (
+            Figure(shape.key, shape.title, "req/s", "higher"),
+            Figure(f"{shape.key}.p99", "  its p99", "ms"),
+        )
     ]
     return interleave(figures, peers, plan, turn)
+
+
+def rate(peer: Peer, kind: Kind, *arguments: str, path: str = "", shape: Shape, plan: Plan) -> float:
+    """Requests per second of a server that was started for this."""
+    scheme = "https" if kind == "secure" else "http"
+    with serving(peer, kind, *arguments) as server:
+        url = f"{scheme}://{server.host}:{server.port}/{path}"
+        return read(wrk(url, shape, plan.seconds), f"{shape.key}: {peer.name}", plan)[0]
+
+
+def check() -> None:
+    """Raises UnavailableError if there is no wrk."""
+    if shutil.which("wrk") is None:
+        raise UnavailableError("wrk is not installed")
 
 
 def wrk(url: str, shape: Shape, seconds: float) -> str:

@@ -1,48 +1,56 @@
-"""What a script costs: a JSON answer under load, choosing among many routes, and the journal's time and memory.
+"""What a script costs: answers under load, choosing among many routes, and the journal's time and memory.
 
-The JSON answer is asked for by ``wrk`` over 8 keep-alive connections, as in ``load``. Choosing a route is timed by
-itself, in multiples of what it takes with one route; paths of templates differ each time, so that none is remembered.
+The answers are asked for by ``wrk`` over 8 keep-alive connections, as in ``load``: JSON from one route and from one
+among 1,000, the same with a journal that keeps nothing, a scripted handler, a WSGI application. Choosing a route is
+timed by itself, in multiples of what it takes with one route; paths of templates differ each time, so that none is
+remembered.
 """
 
 from __future__ import annotations
 
 import itertools
-import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from pytest_httpserver import HTTPServer
-
 from pytest_httpserve import Exchange, HTTPServe, Request, Route, match
+from pytest_httpserve.scripting.handler import Script
 from pytest_httpserve.scripting.journal import Answer, Journal, Transcript
 from pytest_httpserve.scripting.routes import Routes
 from pytest_httpserve.wire.headers import Headers
 
 from ..client import connect
-from ..peers import FIXTURE, Peer, Running
+from ..peers import FIXTURE, USER, Kind, Peer, offering
+from ..peers.fixture import routes
 from ..plan import Figure, Plan, interleave, repeat_for
 from ..serving import serve
-from .load import Shape, read, wrk
+from .load import Shape, check, rate
 from .memory import memory
 
-USER = {"id": 7, "name": "Ada Lovelace", "roles": ["admin", "author"]}
 HEAD = b"GET /users/7 HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nUser-Agent: python-requests/2.32\r\nAccept: */*\r\n\r\n"
 EXCHANGES = 10_000
 _TURNS = 2000
 
+ANSWERS: tuple[tuple[str, str, Kind, str, str], ...] = (
+    ("scripting.json", "scripted JSON, one route", "routes", "1", "users/7"),
+    ("scripting.json.1000", "scripted JSON, 1,000 routes", "routes", "1000", "users/7"),
+    ("scripting.handler", "a scripted handler", "handler", "0", ""),
+)
+APPLICATION = ("scripting.application", "a WSGI application")
+
 
 def run(peers: Sequence[Peer], plan: Plan) -> list[Figure]:
-    starts: dict[str, Callable[[], Running]] = {FIXTURE: ours, "pytest-httpserver": theirs}
-    shape = Shape("scripting.json", "scripted JSON, 8 keep-alive connections", 8)
-
-    def load(peer: Peer) -> list[float]:
-        with serve(starts[peer.name]) as server:
-            return read(wrk(f"{server.url}users/7", shape, plan.seconds), f"{shape.key}: {peer.name}", plan)[:1]
-
-    figures = interleave(
-        [Figure(shape.key, shape.title, "req/s", "higher")], [peer for peer in peers if peer.name in starts], plan, load
-    )
+    check()
     fixture = [peer for peer in peers if peer.name == FIXTURE]
+    figures: list[Figure] = []
+    for key, title, kind, argument, path in ANSWERS:
+        if plan.short and key != "scripting.json":
+            continue
+        figures += answers(key, title, offering(peers, kind), plan, kind, argument, path=path)
+    if not plan.short:
+        figures += answers(*APPLICATION, offering(peers, "application"), plan, "application")
+        unjournaled = [Peer(FIXTURE, {"routes": without_journal})] if fixture else []
+        title = "scripted JSON, the journal off"
+        figures += answers("scripting.unjournaled", title, unjournaled, plan, "routes", path="users/7")
     choice = [
         Figure("scripting.exact", "1,000 exact routes, of one", "times"),
         Figure("scripting.templates", "1,000 templates, of one", "times"),
@@ -54,20 +62,34 @@ def run(peers: Sequence[Peer], plan: Plan) -> list[Figure]:
     return figures + interleave([kept], fixture, plan, lambda _: [growth()])
 
 
-def ours() -> HTTPServe:
-    """A server of ours with one scripted route."""
-    server = HTTPServe().start()
+def answers(
+    key: str, title: str, takers: Sequence[Peer], plan: Plan, kind: Kind, *arguments: str, path: str = ""
+) -> list[Figure]:
+    """Answers per second of servers that were started for this."""
+    shape = Shape(key, title, 8)
+    return interleave(
+        [Figure(key, title, "req/s", "higher")],
+        takers,
+        plan,
+        lambda peer: [rate(peer, kind, *arguments, path=path, shape=shape, plan=plan)],
+    )
+
+
+class Unkept(Journal):
+    """A journal that keeps nothing. No user can have it: it shows what the keeping costs."""
+
+    def record(self, exchange: Exchange) -> None:
+        """Nothing is kept."""
+
+    def finish(self, exchange: Exchange) -> None:
+        """Nothing is counted."""
+
+
+def without_journal() -> HTTPServe:
+    server = HTTPServe()
+    server._script = Script(journal=Unkept())
     server.on("GET", "/users/7").respond(json=USER)
-    return server
-
-
-def theirs() -> HTTPServer:
-    """The same by pytest-httpserver."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = HTTPServer(host="127.0.0.1", port=0)
-    server.expect_request("/users/7", method="GET").respond_with_json(USER)
-    server.start()
-    return server
+    return server.start()
 
 
 def exact(number: int) -> tuple[str, Iterator[str]]:
@@ -122,7 +144,7 @@ def journalling() -> float:
 
 def growth() -> float:
     """MiB that a server's process takes more after so many exchanges."""
-    with serve(ours) as server:
+    with serve(routes, "1") as server:
         connection = connect(server)
 
         def ask(count: int) -> None:
@@ -131,8 +153,8 @@ def growth() -> float:
                 connection.getresponse().read()
 
         ask(100)
-        before = memory(server.pid, "VmRSS")
+        before = memory(server, "VmRSS")
         ask(EXCHANGES)
-        grown = memory(server.pid, "VmRSS") - before
+        grown = memory(server, "VmRSS") - before
         connection.close()
         return grown

@@ -16,12 +16,8 @@ from collections.abc import Callable, Iterator, Sequence
 from http.client import HTTPConnection
 from pathlib import Path
 
-from pytest_httpserve import HTTPServe
-from pytest_httpserve.server import CGIHTTPRequestHandler, ThreadingHTTPServer
-
 from ..client import connect
-from ..peers import BODY, ENGINE, FIXTURE, SUBPROCESS, Peer
-from ..peers.threaded import Threaded
+from ..peers import BODY, SUBPROCESS, Peer
 from ..plan import Figure, Plan, interleave, repeat_for
 
 _TEXT = f"Content-Type: text/plain\n\n{BODY.decode()}"
@@ -31,18 +27,8 @@ SCRIPTS = {
 }
 
 
-class Scripts(CGIHTTPRequestHandler):
-    """Runs scripts, with the connection kept."""
-
-    protocol_version = "HTTP/1.1"
-    cgi_as_nobody = False
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing is logged."""
-
-
 def run(peers: Sequence[Peer], plan: Plan) -> list[Figure]:
-    takers = [Peer(SUBPROCESS, HTTPServe), *(peer for peer in peers if peer.name in (ENGINE, FIXTURE))]
+    takers = [peer for peer in peers if peer.name == SUBPROCESS or "cgi" in peer.starts]
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name, "cgi-bin")
@@ -57,35 +43,24 @@ def run(peers: Sequence[Peer], plan: Plan) -> list[Figure]:
 
 
 def _turn(peer: Peer, *, script: Path, plan: Plan) -> list[float]:
-    with running(peer.name, script) as once:
+    with running(peer, script) as once:
         once()
         return [1e3 * statistics.median(repeat_for(plan.seconds, once))]
 
 
 @contextlib.contextmanager
-def running(name: str, script: Path) -> Iterator[Callable[[], float]]:
+def running(peer: Peer, script: Path) -> Iterator[Callable[[], float]]:
     """What runs the script once and returns the seconds that took."""
-    if name == SUBPROCESS:
+    if peer.name == SUBPROCESS:
         yield functools.partial(timed, functools.partial(by_itself, script))
         return
-    server = engine(script.parent.parent) if name == ENGINE else fixture(script.parent)
+    server = peer.starts["cgi"](str(script.parent.parent))
     connection = connect(server)
     try:
         yield functools.partial(timed, functools.partial(over, connection, f"/cgi-bin/{script.name}"))
     finally:
         connection.close()
         server.stop()
-
-
-def engine(directory: Path) -> Threaded:
-    return Threaded(ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Scripts, directory=directory)))
-
-
-def fixture(directory: Path) -> HTTPServe:
-    server = HTTPServe()
-    server.start()
-    server.serve_cgi(directory)
-    return server
 
 
 def timed(action: Callable[[], bytes]) -> float:

@@ -1,8 +1,8 @@
 """What a server costs each test of a suite: 500 generated tests with one GET each, run by pytest in a subprocess; 200
-in a short run.
+in a short run. Over HTTP and HTTPS, alone and under ``-n 2``. Servers that take half a second to stop have 20 tests.
 
-Two views, both above the same suite without a server. The whole run, as its user waits for it, has the start of the
-plugin and the end of a shared server in it, spread over the tests; the median test has neither.
+Two views, both above the same number of tests without a server. The whole run, as its user waits for it, has the start
+of the plugin and the end of a shared server in it, spread over the tests; the median test has neither.
 """
 
 from __future__ import annotations
@@ -13,80 +13,137 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import trustme
+
 from ..peers import BASELINE, BODY, Peer, Suite
-from ..peers.raw import RawServer
 from ..plan import Figure, Plan, interleave
 from ..serving import environment
 
-TESTS, TESTS_IN_SHORT = 500, 200
-_NOTHING = Peer(BASELINE, RawServer, suite=Suite(""))
+TESTS, TESTS_IN_SHORT, FEW_TESTS = 500, 200, 20
+NOTHING, _FEW_NOTHINGS = Peer(BASELINE), Peer(f"{BASELINE}, few tests")
 
-_HEAD = f"""\
+_PLAIN_HEAD = f"""\
 from http.client import HTTPConnection
+import pytest
 
-def get(server):
+def get(server, path):
     connection = HTTPConnection(server.host, server.port, timeout=10)
-    connection.request("GET", "/")
+    connection.request("GET", path)
     assert connection.getresponse().read() == {BODY!r}
     connection.close()
 """
 
+_SECURE_HEAD = f"""\
+import ssl
+from http.client import HTTPSConnection
+import pytest
+
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+context.check_hostname = False
+context.verify_mode = ssl.CERT_NONE
+
+def get(server, path):
+    connection = HTTPSConnection(server.host, server.port, timeout=10, context=context)
+    connection.request("GET", path)
+    assert connection.getresponse().read() == {BODY!r}
+    connection.close()
+"""
+
+_SECURE_CONFTEST = """\
+import pathlib, pytest
+
+@pytest.fixture(scope="session")
+def certificate():
+    return pathlib.Path(__file__).with_name("server.pem")
+"""
+
 
 def run(peers: Sequence[Peer], plan: Plan) -> list[Figure]:
-    tests = TESTS_IN_SHORT if plan.short else TESTS
-    figures = [
-        Figure("suite", f"per test, {tests} tests in all", "ms"),
-        Figure("suite.median", "  the median test", "ms"),
+    takers = {peer: peer.suite for peer in peers if peer.suite}
+    figures = measure("suite", "", takers, plan)
+    if plan.short:
+        return figures
+    takers = {peer: peer.secure_suite for peer in peers if peer.secure_suite}
+    return figures + measure("suite.tls", ", HTTPS", takers, plan)
+
+
+def measure(key: str, over: str, suites: Mapping[Peer, Suite], plan: Plan) -> list[Figure]:
+    """The figures of one protocol."""
+    many = TESTS_IN_SHORT if plan.short else TESTS
+    suites = {NOTHING: Suite(""), _FEW_NOTHINGS: Suite("", slow=True), **suites}
+    if not any(suite.slow for peer, suite in suites.items() if peer is not _FEW_NOTHINGS):
+        del suites[_FEW_NOTHINGS]
+    tests = {peer: FEW_TESTS if suite.slow else many for peer, suite in suites.items()}
+    alone = [
+        Figure(key, f"per test, {many} tests in all{over}", "ms"),
+        Figure(f"{key}.median", "  the median test", "ms"),
     ]
-    takers = [_NOTHING, *(peer for peer in peers if peer.suite)]
+    shared = Figure(f"{key}.xdist", "  per test, under -n 2", "ms")
     with tempfile.TemporaryDirectory() as name:
-        interleave(figures, takers, plan, lambda peer: turn(peer, Path(name), tests))
-    return [above_nothing(figure) for figure in figures]
+        places = {peer: Path(name, peer.name) for peer in suites}
+        for peer, suite in suites.items():
+            write(suite, places[peer], tests[peer], secure=key != "suite")
+        interleave(alone, [*suites], plan, lambda peer: timed(peer, places[peer], tests[peer]))
+        if not plan.short:
+            interleave([shared], [*suites], plan, lambda peer: [per_test(peer, places[peer], tests[peer], "-n2")])
+    slow = {peer.name for peer, suite in suites.items() if suite.slow}
+    return [above_nothing(figure, slow) for figure in (*alone, shared) if figure.rounds]
 
 
-def above_nothing(figure: Figure) -> Figure:
-    """The figure without what the tests cost by themselves."""
-    base = figure.median(_NOTHING.name)
-    if base is None:
-        raise RuntimeError("the suite without a server did not run")
-    rounds = {peer: [value - base for value in values] for peer, values in figure.rounds.items()}
-    del rounds[_NOTHING.name]
+def above_nothing(figure: Figure, slow: Collection[str]) -> Figure:
+    """The figure without what the tests cost by themselves; those that are slow are few."""
+    bases = {name: figure.median(name) for name in (NOTHING.name, _FEW_NOTHINGS.name)}
+    rounds: dict[str, list[float]] = {}
+    for peer, values in figure.rounds.items():
+        base = bases[_FEW_NOTHINGS.name if peer in slow else NOTHING.name]
+        if base is None:
+            raise RuntimeError("the suite without a server did not run")
+        if peer not in bases:
+            rounds[peer] = [value - base for value in values]
     return replace(figure, rounds=rounds)
 
 
-def turn(peer: Peer, parent: Path, tests: int) -> list[float]:
+def timed(peer: Peer, directory: Path, tests: int) -> list[float]:
     """Milliseconds per test: of the whole run, and of the median test."""
-    directory = parent / peer.name
-    if not directory.exists():
-        write(peer, directory, tests)
-    times = directory / "times.json"
-    plugins = ["-p", "tests.benchmarks.stopwatch", *(["-p", peer.plugin] if peer.plugin else [])]
+    spent = per_test(peer, directory, tests, "-p", "tests.benchmarks.stopwatch")
+    return [spent, 1e3 * statistics.median(json.loads((directory / "times.json").read_text()))]
+
+
+def per_test(peer: Peer, directory: Path, tests: int, *options: str) -> float:
+    """Milliseconds per test of a whole run."""
+    return 1e3 * seconds(peer, directory, tests, *options) / tests
+
+
+def seconds(peer: Peer, directory: Path, tests: int, *options: str) -> float:
+    """What a whole run of the suite takes. Raises RuntimeError if not all of it passes."""
+    plugins = ["-p", "xdist", *(["-p", peer.plugin] if peer.plugin else [])]
     begun = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *plugins, "-c", "pytest.ini"],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *plugins, *options, "-c", "pytest.ini"],
         cwd=directory,
-        env={**environment(), "BENCHMARK_TIMES": str(times)},
+        env={**environment(), "BENCHMARK_TIMES": str(directory / "times.json")},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     spent = time.perf_counter() - begun
     if done.returncode != 0 or f"{tests} passed" not in done.stdout:
         raise RuntimeError(f"the suite did not pass: {(done.stdout + done.stderr)[-500:]}")
-    return [1e3 * spent / tests, 1e3 * statistics.median(json.loads(times.read_text()))]
+    return spent
 
 
-def write(peer: Peer, directory: Path, count: int) -> None:
-    """Generate the peer's suite."""
-    assert peer.suite is not None
-    fixture, prepare = peer.suite.fixture, peer.suite.prepare
-    body = f"    {prepare}\n    get({fixture})\n" if fixture else "    pass\n"
+def write(suite: Suite, directory: Path, count: int, *, secure: bool = False) -> None:
+    """Generate the tests."""
+    body = f"    {suite.prepare}\n    get({suite.fixture}, {suite.path!r})\n" if suite.fixture else "    pass\n"
+    tests = (f"def test_{number}({suite.fixture}):\n{body}" for number in range(count))
+    head = _SECURE_HEAD if secure else _PLAIN_HEAD
     directory.mkdir()
     (directory / "pytest.ini").write_text("[pytest]\n")
-    (directory / "conftest.py").write_text(peer.suite.conftest)
-    tests = (f"def test_{number}({fixture}):\n{body}" for number in range(count))
-    (directory / "test_suite.py").write_text("\n".join([_HEAD, *tests]))
+    (directory / "conftest.py").write_text(_SECURE_CONFTEST * secure + suite.conftest)
+    (directory / "test_suite.py").write_text("\n".join([head, suite.mark, *tests]))
+    if secure:
+        trustme.CA().issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(directory / "server.pem")

@@ -1,22 +1,92 @@
-"""Ours, the object behind the fixture: one route, the journal on; in a suite, a fresh server for every test."""
+"""Ours, the object behind the fixture: routes, the journal on; in a suite, a fresh server for every test."""
 
 from __future__ import annotations
 
-from pytest_httpserve import HTTPServe
+import time
+from pathlib import Path
 
-from . import BODY, FIXTURE, Peer, Suite
+from pytest_httpserve import HTTPServe, Request, Response
+
+from . import BODY, FIXTURE, USER, Peer, Suite
+from .wsgi import hello, pieces
 
 
-def start() -> HTTPServe:
-    server = HTTPServe()
-    server.start()
+def plain() -> HTTPServe:
+    server = HTTPServe().start()
     server.on("GET", "/").respond(body=BODY, headers={"Content-Type": "text/plain"})
+    return server
+
+
+def files(directory: str) -> HTTPServe:
+    server = HTTPServe().start()
+    server.serve_dir(directory)
+    return server
+
+
+def upload() -> HTTPServe:
+    server = HTTPServe().start()
+
+    @server.on("POST", "/")
+    def taken(request: Request) -> str:
+        return str(request.content.size)
+
+    return server
+
+
+def stream(size: str) -> HTTPServe:
+    server = HTTPServe().start()
+    server.on("GET", "/").respond(stream=lambda: pieces(int(size)))
+    return server
+
+
+def handler(seconds: str) -> HTTPServe:
+    server = HTTPServe().start()
+    delay = float(seconds)
+
+    @server.on("GET", "/")
+    def answer(request: Request) -> Response:
+        if delay:
+            time.sleep(delay)
+        return Response(body=BODY, headers={"Content-Type": "text/plain"})
+
+    return server
+
+
+def application() -> HTTPServe:
+    server = HTTPServe().start()
+    server.mount("/", hello)
+    return server
+
+
+def routes(count: str) -> HTTPServe:
+    """The latest route goes first, so the one that answers is made before the others."""
+    server = HTTPServe().start()
+    server.on("GET", "/users/7").respond(json=USER)
+    for number in range(int(count) - 1):
+        server.on("GET", f"/items/{number}").respond(json={})
+    return server
+
+
+def cgi(directory: str) -> HTTPServe:
+    """The scripts are in ``cgi-bin`` beneath the directory."""
+    server = HTTPServe().start()
+    server.serve_cgi(Path(directory, "cgi-bin"))
     return server
 
 
 PEER = Peer(
     FIXTURE,
-    start,
+    {
+        "plain": plain,
+        "files": files,
+        "upload": upload,
+        "chunked": upload,
+        "stream": stream,
+        "handler": handler,
+        "application": application,
+        "routes": routes,
+        "cgi": cgi,
+    },
     plugin="pytest_httpserve.plugin",
     suite=Suite("httpserve", prepare=f"httpserve.on('GET', '/').respond(body={BODY!r})"),
 )

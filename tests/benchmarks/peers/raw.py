@@ -1,29 +1,31 @@
 """The limit: a thread for each connection, a canned answer, nothing parsed but the end of the head.
 
 It keeps connections alive, closes on ``Connection: close``, and when it stops it ends and joins every thread it made,
-because a server that leaves threads behind has not stopped.
+because a server that leaves threads behind has not stopped. Over TLS, the handshake is the connection's own thread's.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
+import ssl
 import threading
 
-from . import BODY, LIMIT, Peer, Suite
+from . import BODY, LIMIT, USER, Peer, suite_of
 
 _HEAD = (
-    b"HTTP/1.1 200 OK\r\nServer: raw/1.0 Python/3\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n"
-    b"Content-Type: text/plain\r\nContent-Length: %d\r\n" % len(BODY)
+    "HTTP/1.1 200 OK\r\nServer: raw/1.0 Python/3\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n"
+    "Content-Type: {}\r\nContent-Length: {}\r\n"
 )
-KEEP = _HEAD + b"\r\n" + BODY
-CLOSE = _HEAD + b"Connection: close\r\n\r\n" + BODY
 
 
 class RawServer:
     """Accepts in one thread and answers each connection in a thread of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, body: bytes = BODY, content_type: str = "text/plain") -> None:
+        head = _HEAD.format(content_type, len(body)).encode()
+        self._keep, self._close = head + b"\r\n" + body, head + b"Connection: close\r\n\r\n" + body
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.host, self.port = self._listener.getsockname()
         self._open: dict[socket.socket, threading.Thread] = {}
@@ -48,9 +50,9 @@ class RawServer:
                 if not head.endswith(b"\r\n\r\n"):
                     continue
                 if b"connection: close" in head.lower():
-                    connection.sendall(CLOSE)
+                    connection.sendall(self._close)
                     break
-                connection.sendall(KEEP)
+                connection.sendall(self._keep)
                 head = b""
         self._open.pop(connection, None)
 
@@ -64,15 +66,30 @@ class RawServer:
             thread.join()
 
 
-_CONFTEST = """
-import pytest
-from tests.benchmarks.peers.raw import RawServer
+class RawTLSServer(RawServer):
+    """The same with a handshake first. The context is made once."""
 
-@pytest.fixture
-def raw():
-    server = RawServer()
-    yield server
-    server.stop()
-"""
+    def __init__(self, certificate: str) -> None:
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(certificate)
+        super().__init__()
 
-PEER = Peer(LIMIT, RawServer, suite=Suite("raw", conftest=_CONFTEST))
+    def _answer(self, connection: socket.socket) -> None:
+        # Session tickets are a first small write; an answer behind it would wait for their acknowledgement.
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with contextlib.suppress(OSError):
+            super()._answer(self._context.wrap_socket(connection, server_side=True))
+        self._open.pop(connection, None)
+
+
+def routes(count: str) -> RawServer:
+    """The same JSON to whatever is asked for."""
+    return RawServer(json.dumps(USER).encode(), "application/json")
+
+
+PEER = Peer(
+    LIMIT,
+    {"plain": RawServer, "secure": RawTLSServer, "routes": routes},
+    suite=suite_of(__name__, "function"),
+    secure_suite=suite_of(__name__, "function", "secure"),
+)
