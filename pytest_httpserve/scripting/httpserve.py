@@ -38,6 +38,7 @@ from pytest_httpserve.server.cgi import CGI_TIMEOUT
 from pytest_httpserve.server.listening import AFTERMATH
 from pytest_httpserve.server.loop import Loop
 from pytest_httpserve.server.workers import Workers
+from pytest_httpserve.wire import grammar
 from pytest_httpserve.wire.headers import Headers
 
 if TYPE_CHECKING:
@@ -276,7 +277,8 @@ class HTTPServe:
         """
         if not isinstance(path, str) or not path.startswith("/"):
             raise UsageError(f"a path begins with a slash; {path!r} does not")
-        return self.base_url + urllib.parse.quote(path, safe="/%?&=!$'()*+,;:@-._~[]|")
+        whole = grammar.BARE_PERCENT.sub("%25", path)
+        return self.base_url + urllib.parse.quote(whole, safe="/%?&=!$'()*+,;:@-._~[]|")
 
     @property
     def ca(self) -> CertificateAuthority:

@@ -73,6 +73,8 @@ class Transcript:
 
     def received(self, data: bytes, /) -> None:
         """These came in."""
+        if not data:  # the end
+            return
         self.last_received = monotonic()
         if self.first_received is None:
             self.first_received = self.last_received

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from pytest_httpserve.errors import RequestError
 from pytest_httpserve.server.connection import Connection
 from pytest_httpserve.server.dates import http_date
+from pytest_httpserve.server.escaping import escape
 from pytest_httpserve.server.reader import FileSource, Reader
 from pytest_httpserve.server.writer import Writer
 from pytest_httpserve.wire.framing import NO_BODY, Framing
@@ -40,7 +41,6 @@ ERROR_PAGE = """\
 _MOST_EMPTY_LINES = 8
 # What is wrong with a request may quote it; so much of that is sent back.
 _MOST_TEXT = 300
-_CONTROL_CHARACTERS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))} | {ord("\\"): r"\\"}
 _MONTHS = (None, "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -502,7 +502,7 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
 
         Control characters are escaped: a request cannot write lines or colours of its own into a log.
         """
-        message = (format % args).translate(_CONTROL_CHARACTERS)
+        message = escape(format % args)
         sys.stderr.write(f"{self.address_string()} - - [{self.log_date_time_string()}] {message}\n")
 
     def log_date_time_string(self) -> str:

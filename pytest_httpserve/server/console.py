@@ -10,15 +10,11 @@ import time
 from collections import Counter
 from typing import Any, ClassVar
 
-from pytest_httpserve.server.base import _CONTROL_CHARACTERS, BaseHTTPRequestHandler
+from pytest_httpserve.server.base import BaseHTTPRequestHandler
+from pytest_httpserve.server.escaping import escape
 
 _DIM = 2
 _COLOURS = {2: 32, 3: 36, 4: 33, 5: 31}  # by status class: green, cyan, yellow, red
-
-
-def escape(text: str) -> str:
-    """``text`` as it can be shown: what a client or a file's name says must not steer the terminal."""
-    return text.translate(_CONTROL_CHARACTERS)
 
 
 def takes_colours() -> bool:

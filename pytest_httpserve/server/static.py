@@ -136,8 +136,9 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def end_headers(self) -> None:
-        """End the head, as the base class does; with ``cors``, every response allows the origin."""
-        if self.cors and (self._status or 0) >= 200:
+        """End the head, as the base class does; with ``cors``, every response that does not say itself which origin it
+        allows allows that one."""
+        if self.cors and (self._status or 0) >= 200 and not any(map(_allows_an_origin, self._headers_buffer)):
             self.send_header("Access-Control-Allow-Origin", self.cors if isinstance(self.cors, str) else "*")
             if isinstance(self.cors, str):
                 self.send_header("Vary", "Origin")
@@ -375,6 +376,10 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
             _send_part(source, range(start, start + self._declared), outputfile)
         else:
             shutil.copyfileobj(source, outputfile)
+
+
+def _allows_an_origin(line: bytes) -> bool:
+    return line.lower().startswith(b"access-control-allow-origin:")
 
 
 def _place_in_file(source: Any) -> int | None:  # whatever send_head gave

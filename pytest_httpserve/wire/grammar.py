@@ -32,6 +32,9 @@ REQUEST_LINE = re.compile(rf"({TCHAR}++) ([\x21\x22\x24-\x7e]++) HTTP/([0-9])\.(
 # RFC 9112 section 3.2: the four forms of a target
 ABSOLUTE_FORM = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*+)://([^/?#]*+)([^?#]*+)(?:\?([^#]*+))?")
 
+# RFC 3986 section 2.1: a percent sign without two hexadecimal digits belongs to no URL
+BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
 # RFC 3986 section 3.2.2: eight groups of an IPv6 address, the last two perhaps as IPv4, "::" for one or more of them
 _H16 = r"[0-9A-Fa-f]{1,4}"
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"

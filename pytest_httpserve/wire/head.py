@@ -90,6 +90,7 @@ def parse_target(target: str, method: str) -> Target:
         return Target("authority", "", authority=target)
     if target.startswith("/"):
         path, mark, query = target.partition("?")
+        _check_path(path)
         return Target("origin", path, query if mark else None)
     if target == "*":
         if method != "OPTIONS":
@@ -102,7 +103,13 @@ def parse_target(target: str, method: str) -> Target:
     # RFC 9110 section 4.2.1: a URL without a host is invalid
     if authority[:1] in ("", ":") or not grammar.HOST.fullmatch(authority):
         raise RequestError(400, f"the target's authority is no host[:port]: {target!r}")
+    _check_path(path)
     return Target("absolute", path or "/", absolute_query, authority, scheme.lower())
+
+
+def _check_path(path: str) -> None:
+    if grammar.BARE_PERCENT.search(path):
+        raise RequestError(400, f"a percent sign in the path is not followed by two hexadecimal digits: {path!r}")
 
 
 def parse_fields(

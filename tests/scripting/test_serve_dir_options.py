@@ -139,6 +139,16 @@ def test_pages_of_other_origins_may_read_every_answer(
     assert answer.headers["Access-Control-Allow-Origin"] == origin
 
 
+@pytest.mark.parametrize("name", ["Access-Control-Allow-Origin", "access-control-allow-origin"])
+def test_an_origin_that_is_given_as_a_header_is_the_one_that_is_allowed(
+    server: HTTPServe, site: Path, fetch: Fetch, name: str
+) -> None:
+    server.serve_dir(site, cors=True, headers_for={"*.js": {name: "http://shop.test"}})
+
+    assert fetch("/app.js").raw.headers.getlist("Access-Control-Allow-Origin") == ["http://shop.test"]
+    assert fetch("/missing").raw.headers.getlist("Access-Control-Allow-Origin") == ["*"]
+
+
 def test_a_preflight_request_is_answered(server: HTTPServe, site: Path, fetch: Fetch) -> None:
     server.serve_dir(site, at="/a", cors=True)
     answer = fetch(

@@ -143,6 +143,11 @@ STRICTER = [
         b"GET /a#b HTTP/1.1\r\nHost: h\r\n\r\n",
     ),
     Difference(
+        r"\A[^ ]* [^ ?]*%(?![0-9A-Fa-f]{2})",
+        "RFC 3986 section 2.1: a percent sign in a path begins an octet in two hexadecimal digits",
+        b"GET /50% HTTP/1.1\r\nHost: h\r\n\r\n",
+    ),
+    Difference(
         r"\A(?:CONNECT|[^ ]* (?!/))",
         "RFC 9112 section 3.2: four forms of target, three of them for some methods or as whole URLs alone",
         b"GET a HTTP/1.1\r\nHost: h\r\n\r\n",
@@ -245,7 +250,7 @@ TOKENS = st.text(TCHARS, min_size=1, max_size=8)
 VALUES = st.text('!"#,;:=/()<>[]{}azAZ09 \t\x80\xa0\xff', max_size=16).map(lambda text: text.strip(" \t"))
 BLANKS = st.sampled_from(["", " ", "\t", "  "])
 FRAMING_NAMES = ("host", "content-length", "transfer-encoding")
-PATHS = st.text("/?%azAZ09.-_~!$&'()*+,;=:@", max_size=12).map("/".__add__)
+PATHS = st.text("/?%azAZ09.-_~!$&'()*+,;=:@", max_size=12).map(lambda text: "/" + text.replace("%", "%a0"))
 HOSTS = st.sampled_from(["", "h", "example.com", "127.0.0.1:8080", "[::1]:80"])
 
 
