@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 
 import pytest
+import trustme  # noqa: F401  a session within forgets what it imported, and cryptography cannot be imported twice
 
 CLIENT = '''
 """A client that takes every status for an answer."""
