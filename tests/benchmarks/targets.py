@@ -233,7 +233,8 @@ def _judged(target: Target, taken: Mapping[str, Figure]) -> Verdict:
     if target.terms:
         base, other = taken[target.of or target.figure], target.against or target.ours
         median = base.median(other) or 0.0
-        measured = measured / median if measured is not None and median > 0 else None
+        # What is left above nothing may be less than nothing: that is noise, and no ratio.
+        measured = measured / median if measured is not None and min(measured, median) > 0 else None
         others = base.rounds.get(other, [])
         values = [first / second for first, second in zip(values, others, strict=False) if second > 0]
     return Verdict(target, figure, measured, (min(values), max(values)) if values else None)

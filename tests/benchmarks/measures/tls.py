@@ -1,8 +1,9 @@
 """What TLS costs: handshakes, requests over kept connections, a server's life, and the first use of all.
 
 Handshakes per second are those of ``wrk`` with a new connection and one request each, 8 at once; no server takes up a
-session again. All servers have the same certificate, of an elliptic curve. The first use is what the first HTTPS test
-of a session waits for, in a fresh interpreter: a test CA, a certificate, a server, one request, and all imports.
+session again. All servers have the same certificate, of an elliptic curve; ``httpserve`` issues its own. The first use
+is what the first HTTPS test of a session waits for, in a fresh interpreter: a test CA, a certificate, a server, one
+request, and all imports.
 """
 
 from __future__ import annotations
@@ -37,9 +38,10 @@ import pytest
 from tests.benchmarks import peers
 begun = time.perf_counter()
 peer = __import__(f"tests.benchmarks.peers.{sys.argv[1]}", fromlist=["PEER"]).PEER
-import trustme
 certificate = pathlib.Path(sys.argv[2])
-trustme.CA().issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(certificate)
+if sys.argv[1] != "fixture":  # which issues its own
+    import trustme
+    trustme.CA().issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(certificate)
 server = peer.starts["secure"](str(certificate))
 from tests.benchmarks.client import get
 get(server, secure=True)

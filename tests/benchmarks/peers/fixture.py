@@ -17,6 +17,13 @@ def plain() -> HTTPServe:
     return server
 
 
+def secure(certificate: str) -> HTTPServe:
+    """With the certificate that it issues itself, of the same kind as that of the others."""
+    server = HTTPServe(tls=True).start()
+    server.on("GET", "/").respond(body=BODY, headers={"Content-Type": "text/plain"})
+    return server
+
+
 def files(directory: str) -> HTTPServe:
     server = HTTPServe().start()
     server.serve_dir(directory)
@@ -74,10 +81,13 @@ def cgi(directory: str) -> HTTPServe:
     return server
 
 
+_PREPARE = f"httpserve.on('GET', '/').respond(body={BODY!r})"
+
 PEER = Peer(
     FIXTURE,
     {
         "plain": plain,
+        "secure": secure,
         "files": files,
         "upload": upload,
         "chunked": upload,
@@ -88,5 +98,6 @@ PEER = Peer(
         "cgi": cgi,
     },
     plugin="pytest_httpserve.plugin",
-    suite=Suite("httpserve", prepare=f"httpserve.on('GET', '/').respond(body={BODY!r})"),
+    suite=Suite("httpserve", _PREPARE),
+    secure_suite=Suite("httpserve", _PREPARE, mark="pytestmark = pytest.mark.serve_tls"),
 )
