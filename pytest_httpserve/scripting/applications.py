@@ -56,6 +56,8 @@ class HandlerMount:
 
     def serve(self, handler: ScriptedHandler, below: str) -> None:
         """Let a handler of the class answer the request, whose path beneath the prefix is ``below``."""
+        if not _says_100(self.handler_class):
+            handler.invite_body()
         with Outgoing(handler, prefix=self.prefix) as response:
             request = _OneRequest(_framed(handler, below), response)
             _take_one(self.handler_class, request, handler.client_address, handler.server)
@@ -77,6 +79,7 @@ class WSGIMount:
         """Let the application answer the request, whose path beneath the prefix is ``below``."""
         from pytest_httpserve.scripting.gateway import Gateway
 
+        handler.invite_body()
         # Whoever asks for the prefix itself, without a slash behind it, asks for no path in the application.
         path = "" if below == "/" and not path_of(handler.path).endswith("/") else below
         with Outgoing(handler, chunk=handler.request_version != "HTTP/1.0") as response:
@@ -101,6 +104,12 @@ def application_mount(prefix: str, application: object) -> HandlerMount | WSGIMo
 def _name(thing: object) -> str:
     inner = thing.func if isinstance(thing, functools.partial) else thing
     return getattr(inner, "__qualname__", type(inner).__qualname__)
+
+
+def _says_100(handler_class: HandlerClass) -> bool:
+    """Whether handlers of this class answer ``Expect`` themselves: those that speak HTTP/1.1 do."""
+    inner = handler_class.func if isinstance(handler_class, functools.partial) else handler_class
+    return hasattr(inner, "handle_expect_100") and getattr(inner, "protocol_version", "") >= "HTTP/1.1"
 
 
 def _take_one(handler_class: HandlerClass, *arguments: object) -> None:
@@ -175,6 +184,7 @@ class Outgoing:
         informational = status.startswith(b"1") and not status.startswith(b"101")
         if informational and handler.request_version != "HTTP/1.0":
             handler.wfile.write_head(head + b"\r\n", more=False)
+            handler.awaits_100 &= not status.startswith(b"100")
         if informational:
             return  # to HTTP/1.0, they are unknown (RFC 9110 section 15.2)
         try:
@@ -190,7 +200,8 @@ class Outgoing:
             head += b"Transfer-Encoding: chunked\r\n"
         self._framing, self._body = framing, body_decoder(framing)
         lasts = keeps_alive(fields, (1, 1) if version == b"HTTP/1.1" else (1, 0))
-        if not lasts or (framing == UNTIL_CLOSE and not self._chunking):
+        # A client that was not told to go on may send its body, or leave it: nothing behind it could be told apart.
+        if not lasts or handler.awaits_100 or (framing == UNTIL_CLOSE and not self._chunking):
             handler.close_connection = True
         if self._prefix:
             head = _LOCATION.sub(lambda found: found[0] + self._prefix, head)
@@ -299,8 +310,9 @@ def _framed(handler: ScriptedHandler, below: str) -> Iterator[bytes]:
     """The request in hand as a handler class reads it: with this path, and its body in the framing that it came in."""
     _, mark, query = handler.path.partition("?")
     lines = [f"{handler.command} {below}{mark}{query} {handler.request_version}\r\n"]
-    # 100 has been said where it was expected.
-    lines += [f"{name}: {value}\r\n" for name, value in handler.headers.fields if name.lower() != "expect"]
+    # Where 100 has been said, nobody waits for it.
+    passed = [field for field in handler.headers.fields if handler.awaits_100 or field[0].lower() != "expect"]
+    lines += [f"{name}: {value}\r\n" for name, value in passed]
     yield "".join([*lines, "\r\n"]).encode("latin-1")
     reader, chunked = handler.reader, "transfer-encoding" in handler.headers
     while piece := reader.read1():

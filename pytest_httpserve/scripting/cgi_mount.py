@@ -35,6 +35,7 @@ class CGIMount:
 
     def serve(self, handler: ScriptedHandler, below: str) -> None:
         """Run the script that ``below`` names, whatever the method: that is the script's business."""
+        handler.invite_body()
         handler.enter_directory(self.directory, below, self.options)
         prefix = urllib.parse.unquote(self.prefix, errors="surrogateescape") + "/"
         path = collapsed(self.prefix + below)

@@ -105,6 +105,7 @@ class ScriptedHandler(CGIHTTPRequestHandler):
     _record: ConnectionRecord | None = None
     _count = 0  # requests on this connection
     _resets = False
+    awaits_100 = False  # whether the client waits for 100 before it sends its body
     _gates: tuple[Gate, ...] = ()  # of the route that answers
     _below = "/"
     _options: Mapping[str, Any] = MappingProxyType({})
@@ -145,7 +146,19 @@ class ScriptedHandler(CGIHTTPRequestHandler):
         for option in self._options:  # those of the directory that the last request was for
             vars(self).pop(option, None)
         self._options = {}
+        self.awaits_100 = False
         return super().parse_request()
+
+    def handle_expect_100(self) -> bool:
+        """Whoever takes the body says 100 first: a handler class that is mounted may have another answer."""
+        self.awaits_100 = True
+        return True
+
+    def invite_body(self) -> None:
+        """Say 100 to a client that waits for it before it sends its body."""
+        if self.awaits_100:
+            self.awaits_100 = False
+            super().handle_expect_100()
 
     def refuse_request(self, error: RequestError) -> None:
         """A request that cannot be served stands in the journal, with what was wrong with it."""
@@ -289,6 +302,7 @@ class ScriptedHandler(CGIHTTPRequestHandler):
         return host, port
 
     def _read_body(self, size: int) -> bytes:
+        self.invite_body()
         data = self.reader.read1(size)
         if not data and self.reader.truncated:
             raise RequestError(HTTPStatus.BAD_REQUEST, "the connection ended inside the body")

@@ -55,6 +55,7 @@ class StaticMount:
 
     def serve(self, handler: ScriptedHandler, below: str) -> None:
         """Answer with what is beneath the directory."""
+        handler.invite_body()
         handler.enter_directory(self.directory, below, self.options)
         match handler.command:
             case "GET":

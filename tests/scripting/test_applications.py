@@ -522,6 +522,34 @@ def test_a_client_that_waits_for_100_is_told_to_go_on(server: HTTPServe, connect
 
 
 @BASES
+def test_a_handler_may_have_another_answer_than_100(server: HTTPServe, connect: Connect, base: type) -> None:
+    def refuse(self: Any) -> bool:
+        self.send_error(417)
+        return False
+
+    server.mount("/app", handler(base, handle_expect_100=refuse))
+    connection = connect()
+    connection.sock.sendall(b"POST /app HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n")
+    with connection.sock.makefile("rb") as answer:
+        whole = answer.read()  # the connection ends: a body may follow, or not
+
+    assert whole.startswith(b"HTTP/1.1 417 ")
+    assert [exchange.status for exchange in server.exchanges] == [417]
+    assert server.failures == ()
+
+
+@BASES
+def test_a_client_of_a_handler_of_http_1_0_is_told_to_go_on(server: HTTPServe, connect: Connect, base: type) -> None:
+    server.mount("/app", handler(base, protocol_version="HTTP/1.0"))
+    connection = connect()
+    connection.sock.sendall(b"POST /app HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n")
+    assert connection.sock.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    connection.sock.sendall(b"body")
+    with connection.sock.makefile("rb") as answer:
+        assert answer.read().endswith(b"body")
+
+
+@BASES
 def test_a_handler_may_change_the_protocol(server: HTTPServe, connect: Connect, base: type) -> None:
     def do_GET(self: Any) -> None:
         self.send_response(101)
