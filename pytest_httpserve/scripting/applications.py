@@ -36,36 +36,14 @@ from pytest_httpserve.wire.headers import Headers
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.handler import ScriptedHandler
 
-HandlerClass = Callable[[Any, Any, Any], object]
 Application = Callable[..., Any]  # PEP 3333 leaves most types open
 
 _LOCATION = re.compile(rb"^location:[ \t]*(?=/(?!/))", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
-class HandlerMount:
-    """A handler class beneath ``prefix``; it sees paths without the prefix."""
-
-    runs_code: ClassVar[bool] = True
-    prefix: str
-    handler_class: HandlerClass
-
-    def describe(self) -> str:
-        """What stands there, for a message."""
-        return f"{_name(self.handler_class)} is mounted"
-
-    def serve(self, handler: ScriptedHandler, below: str) -> None:
-        """Let a handler of the class answer the request, whose path beneath the prefix is ``below``."""
-        if not _says_100(self.handler_class):
-            handler.invite_body()
-        with Outgoing(handler, prefix=self.prefix) as response:
-            request = _OneRequest(_framed(handler, below), response)
-            _take_one(self.handler_class, request, handler.client_address, handler.server)
-
-
-@dataclass(frozen=True, slots=True)
-class WSGIMount:
-    """A WSGI application (PEP 3333) beneath ``prefix``, which is its SCRIPT_NAME."""
+class ApplicationMount:
+    """What answers requests by code of its own, beneath ``prefix``."""
 
     runs_code: ClassVar[bool] = True
     prefix: str
@@ -74,6 +52,26 @@ class WSGIMount:
     def describe(self) -> str:
         """What stands there, for a message."""
         return f"{_name(self.application)} is mounted"
+
+
+class HandlerMount(ApplicationMount):
+    """A handler class; it sees paths without the prefix."""
+
+    __slots__ = ()
+
+    def serve(self, handler: ScriptedHandler, below: str) -> None:
+        """Let a handler of the class answer the request, whose path beneath the prefix is ``below``."""
+        if not _says_100(self.application):
+            handler.invite_body()
+        with Outgoing(handler, prefix=self.prefix) as response:
+            request = _OneRequest(_framed(handler, below), response)
+            _take_one(self.application, request, handler.client_address, handler.server)
+
+
+class WSGIMount(ApplicationMount):
+    """A WSGI application (PEP 3333); the prefix is its SCRIPT_NAME."""
+
+    __slots__ = ()
 
     def serve(self, handler: ScriptedHandler, below: str) -> None:
         """Let the application answer the request, whose path beneath the prefix is ``below``."""
@@ -91,11 +89,11 @@ def application_mount(prefix: str, application: object) -> HandlerMount | WSGIMo
 
     Raises UsageError for what is neither.
     """
-    inner = application.func if isinstance(application, functools.partial) else application
-    if isinstance(inner, type) and issubclass(inner, socketserver.BaseRequestHandler):
-        return HandlerMount(prefix, application)  # type: ignore[arg-type]  # it is callable, being a class or a partial
     if not callable(application):
         raise UsageError(f"mount() takes a handler class or a WSGI application, not {application!r}")
+    inner = application.func if isinstance(application, functools.partial) else application
+    if isinstance(inner, type) and issubclass(inner, socketserver.BaseRequestHandler):
+        return HandlerMount(prefix, application)
     if any(map(inspect.iscoroutinefunction, (application, type(application).__call__))):
         raise UsageError(f"mount() takes a WSGI application, and {application!r} is one for ASGI")
     return WSGIMount(prefix, application)
@@ -106,13 +104,13 @@ def _name(thing: object) -> str:
     return getattr(inner, "__qualname__", type(inner).__qualname__)
 
 
-def _says_100(handler_class: HandlerClass) -> bool:
+def _says_100(handler_class: Application) -> bool:
     """Whether handlers of this class answer ``Expect`` themselves: those that speak HTTP/1.1 do."""
     inner = handler_class.func if isinstance(handler_class, functools.partial) else handler_class
     return hasattr(inner, "handle_expect_100") and getattr(inner, "protocol_version", "") >= "HTTP/1.1"
 
 
-def _take_one(handler_class: HandlerClass, *arguments: object) -> None:
+def _take_one(handler_class: Application, *arguments: object) -> None:
     """Let a handler of the class serve one request and leave.
 
     It would go on with what follows on its connection, and that may be a body which it did not read.

@@ -6,13 +6,12 @@ import math
 import os
 import urllib.parse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from pytest_httpserve.errors import UsageError
-from pytest_httpserve.scripting.mounts import check_prefix, find_directory
+from pytest_httpserve.scripting.mounts import DirectoryMount, check_prefix, find_directory
 from pytest_httpserve.server.cgi import CGI_TIMEOUT
 from pytest_httpserve.server.cgi_paths import collapsed
 
@@ -20,14 +19,10 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.handler import ScriptedHandler
 
 
-@dataclass(frozen=True, slots=True)
-class CGIMount:
-    """A directory of CGI scripts beneath a prefix; ``options`` are attributes of CGIHTTPRequestHandler."""
+class CGIMount(DirectoryMount):
+    """A directory of CGI scripts; the options are those of CGIHTTPRequestHandler."""
 
-    runs_code: ClassVar[bool] = False
-    prefix: str
-    directory: str
-    options: Mapping[str, Any] = field(default_factory=dict)
+    __slots__ = ()
 
     def describe(self) -> str:
         """What stands there, for a message."""

@@ -41,13 +41,19 @@ class Mount(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class StaticMount:
-    """A directory beneath a prefix; ``options`` are attributes of SimpleHTTPRequestHandler."""
+class DirectoryMount:
+    """A directory beneath a prefix; ``options`` are attributes of the handler that serves what is in it."""
 
     runs_code: ClassVar[bool] = False
     prefix: str
     directory: str
     options: Mapping[str, Any] = field(default_factory=dict)
+
+
+class StaticMount(DirectoryMount):
+    """A directory of files; the options are those of SimpleHTTPRequestHandler."""
+
+    __slots__ = ()
 
     def describe(self) -> str:
         """What stands there, for a message."""
