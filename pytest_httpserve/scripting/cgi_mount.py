@@ -8,7 +8,7 @@ import urllib.parse
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.mounts import DirectoryMount, check_prefix, find_directory
