@@ -43,3 +43,14 @@ class ServerFailure(HTTPServeError, AssertionError):
 
 class UnsupportedError(HTTPServeError):
     """What was asked for is right, and this machine cannot do it: the message says what is missing."""
+
+
+class Struck(HTTPServeError, ConnectionError):
+    """A fault has ended the connection: for what serves it, as if its client had gone.
+
+    ``resets`` says that it ends with an RST, not a FIN.
+    """
+
+    def __init__(self, detail: str, *, resets: bool = False) -> None:
+        super().__init__(detail)
+        self.resets = resets

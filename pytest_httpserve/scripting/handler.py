@@ -14,17 +14,18 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
-from pytest_httpserve.errors import RequestError, ScriptError, UsageError
+from pytest_httpserve.errors import RequestError, ScriptError, Struck, UsageError
 from pytest_httpserve.scripting import report
 from pytest_httpserve.scripting.cgi_mount import CGIMount
 from pytest_httpserve.scripting.connections import ConnectionRecord
+from pytest_httpserve.scripting.fault_rules import FaultRules
+from pytest_httpserve.scripting.faulty_handler import FaultyHandler
 from pytest_httpserve.scripting.gates import Gate, Interrupted
 from pytest_httpserve.scripting.journal import Answer, Exchange, Journal, Transcript
 from pytest_httpserve.scripting.mounts import Mounts, below
 from pytest_httpserve.scripting.request import NO_BODY, Body, Request, path_of, route_path
 from pytest_httpserve.scripting.responses import Response, make_response, phrase
 from pytest_httpserve.scripting.routes import Route, Routes, StateChanged
-from pytest_httpserve.server.cgi import CGIHTTPRequestHandler
 from pytest_httpserve.server.cgi_paths import is_beneath
 from pytest_httpserve.server.cgi_script import CGIScript
 from pytest_httpserve.server.listening import describe_hanging
@@ -34,6 +35,7 @@ from pytest_httpserve.wire.head import response_head
 from pytest_httpserve.wire.headers import Headers
 
 if TYPE_CHECKING:
+    from pytest_httpserve.scripting.faults import Fault
     from pytest_httpserve.server.connection import Connection
     from pytest_httpserve.server.reader import Reader
     from pytest_httpserve.server.writer import Writer
@@ -56,6 +58,7 @@ class Script:
     mounts: Mounts = field(default_factory=Mounts)
     journal: Journal = field(default_factory=Journal)
     queue: deque[Response] = field(default_factory=deque)  # for requests that nothing else answers
+    fault_rules: FaultRules = field(default_factory=FaultRules)
 
 
 class ScriptedServer(ThreadingHTTPServer):
@@ -64,10 +67,22 @@ class ScriptedServer(ThreadingHTTPServer):
     def __init__(self, host: str, port: int, script: Script) -> None:
         self.script = script
         self.records: dict[Connection, ConnectionRecord] = {}  # of the connections that are there now
+        self.faults: dict[Connection, tuple[Fault, ...]] = {}  # of those that have just come
         # An instance attribute: socketserver reads it when it makes the socket.
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         # By name: beneath a server over TLS stands one whose own would make a context from files.
         HTTPServer.__init__(self, (host, port), ScriptedHandler)
+
+    # typeshed's type of a request also covers datagrams.
+    def process_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]
+        rules = self.script.fault_rules
+        faults = rules.next() if rules else ()
+        if not faults or self._loop is None:
+            super().process_request(request, client_address)
+            return
+        # It never rests: a fault may have its place before the first byte.
+        self.faults[self.track(request, client_address)] = faults
+        self._loop.workers.run(partial(self.process_request_thread, request, client_address))
 
     def connection_opened(self, connection: Connection) -> None:
         """The journal knows of each connection, from its beginning to its end."""
@@ -88,7 +103,7 @@ class ScriptedServer(ThreadingHTTPServer):
             self.script.journal.record_failure(describe_hanging(connection))
 
 
-class ScriptedHandler(CGIHTTPRequestHandler):
+class ScriptedHandler(FaultyHandler):
     """Answers a request by a route, else by a mounted directory, else by a 404 that fails the test."""
 
     protocol_version = "HTTP/1.1"
@@ -100,12 +115,8 @@ class ScriptedHandler(CGIHTTPRequestHandler):
     rfile: Reader
     wfile: Writer
     _request: Request | None = None
-    _exchange: Exchange | None = None
     _transcript: Transcript | None = None
     _record: ConnectionRecord | None = None
-    _count = 0  # requests on this connection
-    _resets = False
-    awaits_100 = False  # whether the client waits for 100 before it sends its body
     _gates: tuple[Gate, ...] = ()  # of the route that answers
     _below = "/"
     _options: Mapping[str, Any] = MappingProxyType({})
@@ -128,6 +139,8 @@ class ScriptedHandler(CGIHTTPRequestHandler):
         super().setup()
         if self._connection is not None:
             self._record = self.server.records.get(self._connection)
+            if self.server.faults:
+                self.take_faults(self.server.faults.pop(self._connection, ()))
 
     def handle_one_request(self) -> None:
         if (connection := self._connection) is not None:
@@ -135,7 +148,11 @@ class ScriptedHandler(CGIHTTPRequestHandler):
             if unread and self._transcript is not None:
                 self._transcript.give_back(len(unread))
             connection.tap = self._transcript = Transcript(unread)
+        if self._wire is not None and not self.begin_faulty_exchange(self._wire):
+            return
         super().handle_one_request()
+        if self._wire is not None:
+            self.end_faulty_exchange(self._wire)
         if (exchange := self._exchange) is not None:
             self._exchange = None
             self.server.script.journal.finish(exchange)
@@ -167,6 +184,11 @@ class ScriptedHandler(CGIHTTPRequestHandler):
 
     def _client_failed(self, error: OSError) -> None:
         """A request whose client has gone stands in the journal, too: as much of it as came."""
+        if isinstance(error, Struck):
+            if not self.reader.at_rest or (self._transcript is not None and self._transcript.request):
+                self._broken_exchange()
+            self.end_struck(error)
+            return
         if not self.reader.at_rest:
             said = str(error) if isinstance(error, Interrupted) else f"the client has gone: {error}"
             self._broken_exchange().error = said
@@ -195,7 +217,11 @@ class ScriptedHandler(CGIHTTPRequestHandler):
 
     def answer_request(self) -> None:
         try:
+            if self._wire is not None:
+                self.begin_faulty_response(self._wire)
             self._answer()
+            if self._wire is not None:
+                self.end_faulty_response(self._wire)
         except RequestError:
             raise
         except BaseException as error:
@@ -226,12 +252,17 @@ class ScriptedHandler(CGIHTTPRequestHandler):
         request = self._request = self._take_request(target)
         found = self._find(request)
         mount = script.mounts.find(route_path(target)) if found is None else None
-        if mount is None:
+        if found is not None and found[0].strikes_early and self._exchange is None:
+            self._answer_early(*found, request)
+            return
+        if self._wire is not None:
+            self.take_faulty_body(self._wire, request, streamed=mount is not None)
+        elif mount is None:
             # What is sent to a route is part of what the test looks at; an application takes its body itself.
             request.content.load()
-        elif request.content.is_loaded:
+        if mount is not None and request.content.is_loaded:
             self.reader.give_back(request.content.read())
-        else:
+        elif mount is not None:
             request.content.leave()
         route, parameters = found or (None, None)
         if parameters:
@@ -244,7 +275,19 @@ class ScriptedHandler(CGIHTTPRequestHandler):
             serve = partial(mount.serve, self, below(mount.prefix, path_of(target)))
             self._run_code(serve) if mount.runs_code else serve()
             return
-        self._send(self._choose(script, route, exchange, request), exchange)
+        response = self._choose(script, route, exchange, request)
+        if response.faults:
+            self.suffer(*response.faults)
+        self._send(response, exchange)
+
+    def _answer_early(self, route: Route, parameters: Mapping[str, Any], request: Request) -> None:
+        """Answer by a route that has faults for the request, too: the response is chosen before the body is there."""
+        exchange = self._begin_exchange(replace(request, path_params=parameters))
+        response = self._choose(self.server.script, route, exchange, exchange.request)
+        self.suffer(*response.faults)
+        if self._wire is not None:
+            self.take_faulty_body(self._wire, exchange.request)
+        self._send(response, exchange)
 
     def _find(self, request: Request) -> tuple[Route, Mapping[str, Any]] | None:
         routes = self.server.script.routes
@@ -303,7 +346,8 @@ class ScriptedHandler(CGIHTTPRequestHandler):
 
     def _read_body(self, size: int) -> bytes:
         self.invite_body()
-        data = self.reader.read1(size)
+        read = self.reader.read1
+        data = read(size) if self._wire is None else self._wire.read_body(read, size)
         if not data and self.reader.truncated:
             raise RequestError(HTTPStatus.BAD_REQUEST, "the connection ended inside the body")
         return data
@@ -315,6 +359,8 @@ class ScriptedHandler(CGIHTTPRequestHandler):
         if self._record is not None:
             self._record.exchanges.append(exchange)
         self._count += 1
+        if self._strikes:
+            self.attach_strikes(exchange)
         self.server.script.journal.record(exchange)
         return exchange
 

@@ -18,9 +18,10 @@ from pytest_httpserve.scripting.addresses import base_url, check_host, check_por
 from pytest_httpserve.scripting.cgi_mount import cgi_mount
 from pytest_httpserve.scripting.concurrency import most_at_once
 from pytest_httpserve.scripting.connections import ConnectionRecord
+from pytest_httpserve.scripting.fault_rules import FaultRule
 from pytest_httpserve.scripting.gates import check_seconds
 from pytest_httpserve.scripting.handler import Script, ScriptedServer
-from pytest_httpserve.scripting.journal import KINDS, Exchange, Journal
+from pytest_httpserve.scripting.journal import KINDS, Exchange, Journal, Strike
 from pytest_httpserve.scripting.matchers import Criteria, Matcher, as_matcher
 from pytest_httpserve.scripting.mounts import check_prefix, static_mount
 from pytest_httpserve.scripting.request import Body, Request, route_path
@@ -42,6 +43,7 @@ from pytest_httpserve.wire import grammar
 from pytest_httpserve.wire.headers import Headers
 
 if TYPE_CHECKING:
+    from pytest_httpserve.scripting.faults import FaultArgument
     from pytest_httpserve.tls import TLS, Certificate, CertificateAuthority
 
 # The servers of this process that have been started, and not stopped.
@@ -131,6 +133,7 @@ class HTTPServe:
         self._script.routes.clear()
         self._scenarios.clear()
         self._script.queue.clear()
+        self._script.fault_rules.clear()
         self._script.mounts.clear()
         self._script.journal.clear()
 
@@ -175,6 +178,29 @@ class HTTPServe:
         The arguments are those of ``Response``; a Response may be given instead of a status.
         """
         self._script.queue.append(as_response(status, arguments))
+
+    def fault(
+        self,
+        fault: FaultArgument,
+        *,
+        times: int | None = None,
+        every: int | None = None,
+        skip: int = 0,
+        probability: float | None = None,
+        seed: int = 0,
+        expected: bool = False,
+    ) -> None:
+        """Let ``fault``, or several, happen on the next connection: whatever answers there, and in each exchange.
+
+        ``times`` is on how many connections, ``skip`` how many go free before. ``every=3`` means every third from now
+        on, ``probability=0.1`` one in ten, drawn by ``seed``; either without end unless ``times`` says so. With
+        ``expected``, the test fails if it does not happen. Raises UsageError for a wrong value.
+        """
+        from pytest_httpserve.scripting.faults import as_faults
+
+        self._script.fault_rules.add(
+            FaultRule(as_faults(fault), times, every, skip, probability, seed, expected, calling_place(1))
+        )
 
     def scenario(self, name: str) -> Scenario:
         """Routes that answer by a state, and change it. The same name gives the same scenario."""
@@ -311,6 +337,11 @@ class HTTPServe:
     def connections(self) -> tuple[ConnectionRecord, ...]:
         """All connections so far, in the order in which they were opened: what came over each, and who ended it."""
         return self._script.journal.connections
+
+    @property
+    def strikes(self) -> tuple[Strike, ...]:
+        """The faults that have happened so far, each with its ``fault``, where, and the ``connection_index``."""
+        return tuple(self._script.journal.strikes)
 
     def requested(
         self, method: str | Matcher = "*", path: str | re.Pattern[str] = "*", **criteria: Unpack[Criteria]
@@ -505,6 +536,8 @@ class HTTPServe:
                 expected = Expectation(1, None)
             if expected is not None and not expected.met_by(len(route.calls)):
                 self._script.journal.record_failure(route.describe_calls(expected) + "\n", "expectations")
+        for rule, fault in self._script.fault_rules.unmet(strike.fault for strike in self.strikes):
+            self._script.journal.record_failure(f"{fault!r} ({rule.place}) never happened\n", "expectations")
 
     def ignore(self, *kinds: str) -> None:
         """From here on, failures of these kinds are none: ``unanswered``, ``errors``, ``expectations``."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
     from pytest_httpserve.scripting.connections import ConnectionRecord
+    from pytest_httpserve.scripting.faults import Fault
     from pytest_httpserve.scripting.request import Request
     from pytest_httpserve.scripting.routes import Route
 
@@ -168,11 +169,11 @@ class Exchange:
     """A request and its response. ``response`` is None until there is one; ``route`` None where no route gave it.
 
     ``connection`` is what it came over, ``raw`` has the bytes on the wire. ``error`` says what was wrong with the
-    request, or in what the exchange broke off; ``notes`` are lines on what went on beside it: what a CGI script wrote
-    to its stderr, how it ended.
+    request, or in what the exchange broke off; ``faults`` are those that have happened on it; ``notes`` are lines on
+    what went on beside it: where a fault happened, what a CGI script wrote to its stderr, how it ended.
     """
 
-    __slots__ = ("_recorded", "connection", "error", "notes", "raw", "request", "response", "route")
+    __slots__ = ("_recorded", "connection", "error", "faults", "notes", "raw", "request", "response", "route")
 
     def __init__(self, request: Request, raw: Transcript, connection: ConnectionRecord | None = None) -> None:
         self.request = request
@@ -182,6 +183,7 @@ class Exchange:
         self.route: Route | None = None
         self.error: str | None = None
         self.notes: tuple[str, ...] = ()
+        self.faults: tuple[Fault, ...] = ()
         # What came over no socket has no times of its own.
         self._recorded = monotonic() if raw.first_received is None else raw.first_received
 
@@ -204,6 +206,17 @@ class Exchange:
     def __repr__(self) -> str:
         answer = str(self.response.status) if self.response else "no answer yet"
         return f"<Exchange {self.request} -> {answer}{f' ({self.error})' if self.error else ''}>"
+
+
+class Strike(NamedTuple):
+    """A fault that has happened: on which connection of the server, and where in its exchange."""
+
+    fault: Fault
+    where: str
+    connection_index: int
+
+    def __str__(self) -> str:
+        return f"fault {self.fault!r}{f': {self.where}' if self.where else ''}"
 
 
 class Failure(NamedTuple):
@@ -233,6 +246,7 @@ class Journal:
         self._exchanges: list[Exchange] = []
         self._connections: list[ConnectionRecord] = []
         self._failures: list[Failure] = []
+        self.strikes: list[Strike] = []  # faults that have happened, in their order
         self._seen = 0  # failures that take_failures has given
         self._read = 0  # exchanges that take has given
         self._kept: deque[tuple[Transcript, int]] = deque()  # the raw bytes of exchanges that are over, and their size
@@ -315,7 +329,7 @@ class Journal:
 
     def clear(self) -> None:
         """Forget everything, but for the connections that are open."""
-        self._exchanges = []
+        self._exchanges, self.strikes = [], []
         self._connections = [record for record in self._connections if record.is_open]
         for record in self._connections:
             record.exchanges.clear()

@@ -7,13 +7,16 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.server.dates import http_date
 from pytest_httpserve.wire import grammar
 from pytest_httpserve.wire.head import check_field, response_head
 from pytest_httpserve.wire.headers import Field, Headers
+
+if TYPE_CHECKING:
+    from pytest_httpserve.scripting.faults import DelayArgument, Fault, FaultArgument, ThrottleArgument
 
 HeadersArgument = Mapping[str, str | int] | Sequence[tuple[str, str | int]]
 StreamArgument = Iterable[bytes | str] | Callable[[], Iterable[bytes | str]]
@@ -35,6 +38,9 @@ class ResponseArguments(TypedDict, total=False):
     informational: Iterable[InformationalArgument]
     gzip: bool
     reason: str | None
+    fault: FaultArgument | None
+    delay: DelayArgument | None
+    throttle: ThrottleArgument | None
 
 
 _WITHOUT_BODY = (204, 205, 304)
@@ -53,14 +59,16 @@ class Response:
     ``headers`` is a mapping or, for repeated names, pairs; ``cookies`` are names and values (for attributes, see
     ``set_cookie``). ``trailers`` are sent behind a body in chunks, ``informational`` ahead of the response: statuses
     such as 103, or ``(status, headers)``. ``gzip`` compresses the body. ``reason`` defaults to the standard phrase.
+    ``fault`` is what goes wrong with it, a fault or several; ``delay`` is how many seconds it is held back (or a
+    Delay), ``throttle`` how many bytes of its body are sent a second (or a Slow).
 
     Raises UsageError for what cannot be sent: two bodies, a body with 204, 205 or 304, a status outside 200 to 999, a
     missing file, a header that is none.
     """
 
     __slots__ = (
-        "_connection", "_dated", "_head", "body", "closes", "fields", "file", "informational", "reason", "status",
-        "stream", "trailers",
+        "_connection", "_dated", "_head", "body", "closes", "faults", "fields", "file", "informational", "reason",
+        "status", "stream", "trailers",
     )  # fmt: skip
 
     def __init__(
@@ -79,7 +87,19 @@ class Response:
         informational: Iterable[InformationalArgument] = (),
         gzip: bool = False,
         reason: str | None = None,
+        fault: FaultArgument | None = None,
+        delay: DelayArgument | None = None,
+        throttle: ThrottleArgument | None = None,
     ) -> None:
+        self.faults: tuple[Fault, ...] = ()
+        if fault is not None or delay is not None or throttle is not None:
+            from pytest_httpserve.scripting.faults import as_faults
+
+            self.faults = as_faults(fault, delay, throttle)
+            for one in self.faults:
+                if one.place in ("accept", "request_head"):
+                    what = f"{one!r} comes before it is known what is answered"
+                    raise UsageError(f"{what}: give it to a connection, with httpserve.fault(...)")
         self.status = _check_status(status)
         self.reason = phrase(self.status) if reason is None else _check_reason(reason)
         bodies = {"text": text, "html": html, "json": json, "body": body, "file": file, "stream": stream}

@@ -78,6 +78,7 @@ class Route:
         self.gates: tuple[Gate, ...] = ()
         self.expectation: Expectation | None = None
         self.is_optional = False
+        self.strikes_early = False  # whether a response of it has faults that come before it
         if isinstance(priority, bool) or not isinstance(priority, int | float):
             raise UsageError(f"priority= is a number, not {priority!r}")
         self.rank = (priority, next(_sequence))
@@ -132,6 +133,8 @@ class Route:
         return function
 
     def _add(self, answer: Response | Handler, times: int) -> Route:
+        if isinstance(answer, Response) and answer.faults:
+            self.strikes_early |= any(fault.is_early for fault in answer.faults)
         with self._lock:
             self._steps.append(_Step(answer, check_count("times", times, least=1)))
         return self

@@ -1,0 +1,76 @@
+"""Faults that cannot be: each is refused where it is written, in one sentence with the value."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import pytest_httpserve
+from pytest_httpserve import UsageError
+
+hs: Any = pytest_httpserve  # what is given is wrong for its types, too
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: hs.Reset(-1), "after= of Reset is a whole number from 0 on, not -1"),
+        (lambda: hs.Reset(True), "not True"),
+        (lambda: hs.Reset(1.5), "not 1.5"),
+        (lambda: hs.Reset(phase="body"), "a phase is one of accept, .*, not 'body'"),
+        (lambda: hs.Close(3, phase="accept"), "the phase accept has no bytes, so after=3 is wrong"),
+        (lambda: hs.Close(3, phase="response_end"), "has no bytes"),
+        (lambda: hs.Stall(until=3), "until= takes a threading.Event, not 3; for seconds there is Delay"),
+        (lambda: hs.Stall(limit=-1), "limit takes a number of seconds from 0 on, not -1"),
+        (lambda: hs.Stall(limit=float("inf")), "not inf"),
+        (lambda: hs.Delay(-1), "Delay takes a number of seconds from 0 on, not -1"),
+        (lambda: hs.Delay("1"), "not '1'"),
+        (lambda: hs.Delay(True), "not True"),
+        (lambda: hs.Delay((2, 1)), r"the least and the most, not \(2, 1\)"),
+        (lambda: hs.Delay((1, 2, 3)), "the least and the most"),
+        (lambda: hs.Delay(1, seed="a"), "seed= is a whole number, not 'a'"),
+        (lambda: hs.Delay(lambda draw: "x").draw(0, 0), "the function of Delay takes a number of seconds"),
+        (lambda: hs.WrongLength(0), "by=0 is the right length"),
+        (lambda: hs.WrongLength(1.5), "by= is a whole number, not 1.5"),
+        (lambda: hs.WrongLength(says="a\r\nb"), "says= is the value of a header"),
+        (lambda: hs.WrongLength(says=12), "says= is the value of a header, on one line, not 12"),
+        (lambda: hs.Duplicate("a b"), "a header's name is a token"),
+        (lambda: hs.Duplicate(value="a\nb"), "value= is the value of a header"),
+        (lambda: hs.CloseAfter(0), "exchanges= of CloseAfter is a whole number from 1 on, not 0"),
+        (lambda: hs.BrokenKeepAlive(0), "exchanges= of BrokenKeepAlive"),
+        (lambda: hs.Garbage("body"), "garbage stands in a status_line, a header or a chunk, not in 'body'"),
+        (lambda: hs.Garbage(data="x"), "data= is at least one byte, not 'x'"),
+        (lambda: hs.Garbage(data=b""), "at least one byte"),
+        (lambda: hs.Truncate(0), "bytes= of Truncate is a whole number from 1 on, not 0"),
+        (lambda: hs.Extend(0), "data= of Extend is a whole number from 1 on, not 0"),
+        (lambda: hs.Extend(b""), "not b''"),
+        (lambda: hs.Extend("x"), "not 'x'"),
+        (lambda: hs.WrongChunkSize(0), "by=0 is the right size"),
+        (lambda: hs.Slow(), "needs a rate"),
+        (lambda: hs.Slow(0), "rate= is a number of bytes a second above 0, not 0"),
+        (lambda: hs.Slow(float("inf")), "not inf"),
+        (lambda: hs.Slow(1, chunk=0), "chunk= of Slow is a whole number from 1 on, not 0"),
+        (lambda: hs.Slow(1, phase="accept"), "not in 'accept'"),
+        (lambda: hs.Response(fault="reset"), r"fault= takes a fault, as in Reset\(after=10\), or several, not 'reset'"),
+        (lambda: hs.Response(fault=hs.Reset), "fault= takes a fault"),
+        (lambda: hs.Response(fault=[hs.Reset]), r"is no fault, but Reset\(\) is"),
+        (lambda: hs.Response(fault=[3]), "3 is no fault"),
+        (lambda: hs.Response(fault=hs.Fault()), "is no fault"),
+        (lambda: hs.Response(fault=hs.Reset(phase="accept")), r"give it to a connection, with httpserve.fault\(...\)"),
+        (lambda: hs.Response(fault=hs.Slow(1, phase="request_head")), "comes before it is known what is answered"),
+        (lambda: hs.Response(delay="1"), "Delay takes a number of seconds"),
+        (lambda: hs.Response(throttle="1"), "throttle= takes bytes a second"),
+        (lambda: hs.Response(throttle=0), "rate= is a number"),
+        (lambda: hs.HTTPServe().fault([]), "at least one fault"),
+        (lambda: hs.HTTPServe().fault(None), "at least one fault"),
+        (lambda: hs.HTTPServe().fault(hs.Reset(), times=0), "times= is a whole number from 1 on, not 0"),
+        (lambda: hs.HTTPServe().fault(hs.Reset(), every=0), "every= is a whole number from 1 on, not 0"),
+        (lambda: hs.HTTPServe().fault(hs.Reset(), skip=-1), "skip= is a whole number from 0 on, not -1"),
+        (lambda: hs.HTTPServe().fault(hs.Reset(), probability=1.5), "probability= is a number from 0 to 1, not 1.5"),
+        (lambda: hs.HTTPServe().fault(hs.Reset(), probability=0.5, every=2), "every= or probability=, not both"),
+        (lambda: hs.HTTPServe().fault(hs.Reset(), seed=1.5), "seed= is a whole number, not 1.5"),
+    ],
+)
+def test_a_wrong_value_is_refused_where_it_is_given(make: Callable[[], object], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        make()
