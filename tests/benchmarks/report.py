@@ -118,7 +118,7 @@ def judgement(verdicts: Sequence[Verdict]) -> str:
         spread = "" if verdict.spread is None else " to ".join(map(number, verdict.spread))
         measured = "" if verdict.measured is None else number(verdict.measured)
         judged = target.ours if target.judged else f"({target.ours})"
-        row = [figure.key, f"issue {target.issue}", judged, f"{bound} {target.bound:.3g} {terms}"]
+        row = [figure.key, f"issue {target.issue}", judged, f"{bound} {number(target.bound)} {terms}"]
         rows.append([*row, measured, spread, verdict.word])
     if not rows:
         return ""

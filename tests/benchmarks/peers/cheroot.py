@@ -1,4 +1,6 @@
-"""cheroot, CherryPy's server: a pool of ten threads behind one that selects. In a suite, all tests share one."""
+"""cheroot, CherryPy's server: a pool of ten threads behind one that selects, and ten connections kept at most.
+
+In a suite, all tests share one."""
 
 from __future__ import annotations
 

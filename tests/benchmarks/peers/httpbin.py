@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import base64
+import logging
 from collections.abc import Iterable
-from wsgiref.types import StartResponse, WSGIEnvironment
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from httpbin import app
 from pytest_httpbin.serve import Handler, Server
 
 from . import BODY, HTTPBIN, Peer, Suite
@@ -35,14 +35,20 @@ def _log_nothing(handler: object, format: str, *args: object) -> None:
     """It prints a line per request otherwise."""
 
 
-def redirected(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+def redirected() -> WSGIApplication:
     """httpbin's application, at the path of BODY."""
-    answer: Iterable[bytes] = app({**environ, "PATH_INFO": PATH}, start_response)
-    return answer
+    logging.getLogger("httpbin.core").setLevel(logging.ERROR)  # it warns when it is imported
+    from httpbin import app
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        answer: Iterable[bytes] = app({**environ, "PATH_INFO": PATH}, start_response)
+        return answer
+
+    return application
 
 
 def plain() -> HTTPBinServer:
-    return HTTPBinServer(redirected)
+    return HTTPBinServer(redirected())
 
 
 def handler(seconds: str) -> HTTPBinServer:
