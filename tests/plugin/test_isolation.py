@@ -182,20 +182,57 @@ def test_a_set_up_that_skips_stays_a_skip(suite: Suite) -> None:
 # pytest-xdist
 
 
-@pytest.mark.parametrize("distribution", ["load", "loadscope", "loadgroup"])
+# The one test of MANY that fails: its own error, then both of ours, then what was requested.
+WHOLE_REPORT = [
+    "E *assert False",
+    "E *nothing answers GET /missing",
+    "E *GET /b (*) was never called, expected once",
+    "*Captured httpserve call*",
+    "*GET /missing -> 404 *",
+]
+
+
+@pytest.mark.parametrize("distribution", ["load", "loadscope", "loadfile", "loadgroup", "worksteal"])
 def test_tests_on_workers_do_not_see_each_other(suite: Suite, distribution: str) -> None:
     result = suite(MANY, "-p", "xdist", "-n", "4", "--dist", distribution)
 
     result.assert_outcomes(passed=24, failed=1)
-    result.stdout.fnmatch_lines(
-        ["E *assert False", "E *nothing answers GET /missing", "E *GET /b (*) was never called, expected once"]
-    )
+    result.stdout.fnmatch_lines(WHOLE_REPORT)
 
 
 def test_every_worker_may_run_every_test(suite: Suite) -> None:
     result = suite(MANY, "-p", "xdist", "--tx", "2*popen", "--dist", "each")
 
     result.assert_outcomes(passed=48, failed=2)
+    result.stdout.fnmatch_lines([*WHOLE_REPORT, *WHOLE_REPORT])
+
+
+def test_the_tests_of_a_class_share_the_sessions_server_of_their_worker(suite: Suite, shown: Shown) -> None:
+    result = suite(
+        """
+        import pytest
+        from client import fetch
+
+        @pytest.fixture(scope="session", autouse=True)
+        def said(httpserve_session):
+            httpserve_session.on("GET", "/a").respond(text="well")
+
+        class TestClass:
+            @pytest.mark.parametrize("number", range(8))
+            def test_it(self, httpserve_session, number):
+                assert len(httpserve_session.exchanges) == number
+                assert fetch(httpserve_session.url_for("/a")) == (200, "well")
+
+        def test_last(httpserve_session):
+            assert fetch(httpserve_session.url_for("/missing"))[0] == 404
+    """,
+        *("-p", "xdist", "-n", "2", "--dist", "loadscope"),
+    )
+
+    result.assert_outcomes(passed=8, failed=1)
+    text = shown(result, "test_last")
+    assert "nothing answers GET /missing\n  the route GET /a (/project/test_it.py:6)\n" in text
+    assert text.count("->") == 1, "the section shows requests of other tests"
 
 
 def test_a_worker_reports_errors_of_set_up_and_teardown_in_full(suite: Suite, shown: Shown) -> None:
@@ -301,6 +338,38 @@ def test_each_method_of_a_unittest_case_has_a_server_of_its_own(suite: Suite, sh
     assert own < unanswered < unmet
 
 
+def test_a_case_of_coroutines_fails_as_others_do(suite: Suite, shown: Shown) -> None:
+    result = suite("""
+        import asyncio
+        import unittest
+
+        import pytest
+        from client import fetch
+
+        class TestCase(unittest.IsolatedAsyncioTestCase):
+            @pytest.fixture(autouse=True)
+            def serve(self, httpserve):
+                self.server = httpserve
+
+            async def test_passes(self):
+                self.server.on("GET", "/a").respond(text="well")
+                self.assertEqual(await asyncio.to_thread(fetch, self.server.url_for("/a")), (200, "well"))
+
+            async def test_fails_by_us(self):
+                await asyncio.to_thread(fetch, self.server.url_for("/missing"))
+
+            async def test_fails_by_itself(self):
+                await asyncio.to_thread(fetch, self.server.url_for("/missing"))
+                self.assertEqual(1, 2)
+    """)
+
+    result.assert_outcomes(passed=1, failed=2)
+    assert shown(result, "TestCase.test_fails_by_us").startswith("nothing answers GET /missing\n")
+    text = shown(result, "TestCase.test_fails_by_itself")
+    assert text.index("1 != 2") < text.index("nothing answers GET /missing")
+    assert text.count("GET /missing -> 404") == 1
+
+
 def test_a_rerun_starts_clean(suite: Suite, shown: Shown) -> None:
     result = suite(
         """
@@ -333,6 +402,7 @@ def test_the_order_of_tests_does_not_matter(suite: Suite, seed: int) -> None:
     result = suite(MANY, "-p", "randomly", "-p", "no:cacheprovider", f"--randomly-seed={seed}")
 
     result.assert_outcomes(passed=24, failed=1)
+    result.stdout.fnmatch_lines(WHOLE_REPORT)
 
 
 def test_a_test_that_is_timed_out_with_its_handler_leaves_nothing_behind(suite: Suite) -> None:
