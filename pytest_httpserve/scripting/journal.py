@@ -62,13 +62,14 @@ class Transcript:
     )
 
     def __init__(self, received: bytes = b"") -> None:
-        self._received = received[:KEPT_BYTES]
-        self._sent = b""
-        self.dropped_received = max(len(received) - KEPT_BYTES, 0)
-        self.dropped_sent = 0
-        self.first_received = self.last_received = monotonic() if received else None
+        self._received = self._sent = b""
+        self.dropped_received = self.dropped_sent = 0
+        self.first_received: float | None = None
+        self.last_received: float | None = None
         self.head_received: float | None = None
         self.last_sent: float | None = None
+        if received:
+            self.received(received)
 
     # Called by the connection's own thread alone.
 

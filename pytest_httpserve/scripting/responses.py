@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from pytest_httpserve.errors import UsageError
-from pytest_httpserve.server.dates import http_date
+from pytest_httpserve.server.dates import date_line
 from pytest_httpserve.wire import grammar
 from pytest_httpserve.wire.head import check_field, response_head
 from pytest_httpserve.wire.headers import Field, Headers
@@ -170,14 +170,14 @@ class Response:
 
     def head(self, *, close: bool, version: tuple[int, int], chunked: bool = False) -> bytes:
         """The head to send to a client that speaks ``version``, on a connection that is to ``close`` or to last."""
-        connection = "Transfer-Encoding: chunked\r\n" if chunked else ""
+        connection = b"Transfer-Encoding: chunked\r\n" if chunked else b""
         if self._connection is None:
             if close:
-                connection += "Connection: close\r\n"
+                connection += b"Connection: close\r\n"
             elif version < (1, 1):
-                connection += "Connection: keep-alive\r\n"
-        date = "" if self._dated else f"Date: {http_date()}\r\n"
-        return b"%b%b\r\n" % (self._head, (date + connection).encode("ascii"))
+                connection += b"Connection: keep-alive\r\n"
+        date = b"" if self._dated else date_line()
+        return b"%b%b%b\r\n" % (self._head, date, connection)
 
     def _encode_head(self, content_type: str | None, given: Headers) -> bytes:
         """Status line and the fields that are always the same."""

@@ -157,15 +157,19 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
         """Serve requests until the connection is to end."""
         self.close_connection = True
         self.handle_one_request()
-        while not self.close_connection and self._leave_request() and not self._may_rest():
+        while not self.close_connection and self._goes_on():
             self.handle_one_request()
 
-    def _may_rest(self) -> bool:
-        connection = self._connection
-        if connection is None or not self._rests or not self._reader().empty or not connection.may_rest():
+    def _goes_on(self) -> bool:
+        """Whether this thread is to wait for another request: not at the end, nor if the loop is to wait."""
+        reader = self._reader()
+        if not (reader.between_bodies or self._leave_request(reader)):
             return False
+        connection = self._connection
+        if connection is None or not self._rests or not reader.empty or not connection.may_rest():
+            return True
         connection.serve = self._serve
-        return True
+        return False
 
     def finish(self) -> None:
         """Send what is still held back, and see the client off."""
@@ -312,11 +316,8 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
         if not self.close_connection and not reader.end_body():
             self.close_connection = True
 
-    def _leave_request(self) -> bool:
+    def _leave_request(self, reader: Reader) -> bool:
         """Whether another can follow; does what an override of ``handle_one_request`` knows nothing of."""
-        reader = self._reader()
-        if reader.between_bodies:
-            return True
         self._forget_answer()
         try:
             return self._rest() and reader.end_body()

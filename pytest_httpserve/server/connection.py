@@ -29,8 +29,9 @@ SENDFILE_BYTES = 1 << 20  # at once: whoever looks on sees a file leave piece by
 Result = TypeVar("Result")
 
 _HAS_KERNEL_TIMEOUTS = sys.platform == "linux"
-_MSG_MORE: int = getattr(socket, "MSG_MORE", 0)
-_MSG_DONTWAIT: int = getattr(socket, "MSG_DONTWAIT", 0)
+# As plain numbers: an enumeration's | takes longer than the rest of a send.
+_MSG_MORE = int(getattr(socket, "MSG_MORE", 0))
+_MSG_DONTWAIT = int(getattr(socket, "MSG_DONTWAIT", 0))
 
 
 class Tap(Protocol):
@@ -106,14 +107,14 @@ class Connection:
 
     def may_rest(self) -> bool:
         """Whether the client's next bytes are to be waited for by the loop, not by this thread."""
-        if self.loop is None or self._has_deciphered():
+        if self.loop is None or not (self.plain or self._has_deciphered_all()):
             return False
         self.resting = True
         return True
 
-    def _has_deciphered(self) -> bool:
-        """Whether a TLS layer holds bytes of which the system knows nothing."""
-        return not self.plain and cast("ssl.SSLSocket", self.socket).pending() > 0
+    def _has_deciphered_all(self) -> bool:
+        """Whether the TLS layer holds no bytes of which the system knows nothing."""
+        return not cast("ssl.SSLSocket", self.socket).pending()
 
     def rest(self) -> None:
         """Have the loop wait for the client; from here on, it belongs to no thread."""
@@ -122,9 +123,9 @@ class Connection:
         self.busy = self.resting = False
         if not self.plain:
             self.socket.settimeout(0)
-        self.expiry = loop.now + self.timeout if self.timeout is not None else None
+        now = loop.now if self.led else time.monotonic()
+        self.expiry = now + self.timeout if self.timeout is not None else None
         if not self.led:
-            self.expiry = time.monotonic() + self.timeout if self.timeout is not None else None
             loop.add(self)
         self._owned.release()
         if self.closing and self.claim():  # the server has begun to close meanwhile, and found it owned
@@ -184,25 +185,17 @@ class Connection:
 
     def receive(self, size: int) -> bytes:
         try:
-            data = self._receive_at_once(size) if self.led else None
-            if data is None:
-                data = self.socket.recv(size)
+            data = self.socket.recv(size, self._at_once if self.led else 0)
         except OSError as error:
-            raise self.failed(error) from None
+            if not (self.led and _would_wait(error)):
+                raise self.failed(error) from None
+            self.leave_loop()
+            return self.receive(size)
         if not data:
             self.end("client", "FIN")
         if self.tap is not None:
             self.tap.received(data)
         return data
-
-    def _receive_at_once(self, size: int) -> bytes | None:
-        try:
-            return self.socket.recv(size, self._at_once)
-        except OSError as error:
-            if not _would_wait(error):
-                raise
-        self.leave_loop()
-        return None
 
     def receive_within(self, size: int, seconds: float) -> bytes:
         self.leave_loop()
@@ -220,24 +213,24 @@ class Connection:
         flags = _MSG_MORE if more and self.plain else 0
         try:
             if self.led:
-                data = self._send_at_once(data, flags)
+                sent = self._send_at_once(data, flags)
+                if type(data) is bytes and sent == len(data):
+                    return
+                data = memoryview(data).cast("B")[sent:]
             if data:
+                self.leave_loop()
                 self.socket.sendall(data, flags)
         except OSError as error:
             raise self.failed(error) from None
 
-    def _send_at_once(self, data: Buffer, flags: int) -> Buffer:
-        """Send what can be sent without waiting; what is left."""
+    def _send_at_once(self, data: Buffer, flags: int) -> int:
+        """Send what can be sent without waiting, and return how much that was."""
         try:
-            sent = self.socket.send(data, flags | self._at_once)
+            return self.socket.send(data, flags | self._at_once)
         except OSError as error:
-            if not _would_wait(error):
-                raise
-            sent = 0
-        left = memoryview(data).cast("B")[sent:]
-        if left:
-            self.leave_loop()
-        return left
+            if _would_wait(error):
+                return 0
+            raise
 
     def send_file(self, file: IO[bytes], offset: int, count: int) -> int:
         """Send ``count`` bytes of a regular file from ``offset`` on, without a copy; how many were there to send."""

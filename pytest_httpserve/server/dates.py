@@ -8,19 +8,28 @@ from functools import lru_cache
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
-# The date of the current second, made once: (second, text), replaced as a whole so that threads need no lock.
-_now: tuple[int, str] = (0, "")
+# The date of the current second, made once: (second, text, header line), replaced as a whole so that threads need no
+# lock.
+_now: tuple[int, str, bytes] = (0, "", b"")
 
 
 def http_date(timestamp: float | None = None) -> str:
     """``timestamp`` (seconds since the epoch; now if None), as in ``Sun, 06 Nov 1994 08:49:37 GMT``."""
+    return _format(timestamp) if timestamp is not None else _current()[1]
+
+
+def date_line() -> bytes:
+    """The header line ``Date`` of a response that goes out now."""
+    return _current()[2]
+
+
+def _current() -> tuple[int, str, bytes]:
     global _now
-    if timestamp is not None:
-        return _format(timestamp)
     second = int(time.time())
     if _now[0] != second:
-        _now = (second, _format(second))
-    return _now[1]
+        text = _format(second)
+        _now = (second, text, f"Date: {text}\r\n".encode())
+    return _now
 
 
 @lru_cache(256)

@@ -270,7 +270,8 @@ class Reader(io.BufferedIOBase):
         while True:
             end = self._buffer.find(b"\n", searched, limit) + 1
             if end:
-                return self._take(end)
+                line, self._buffer = self._buffer[:end], self._buffer[end:]
+                return line
             searched = len(self._buffer)
             if searched >= limit or not self._fill(1):
                 return self._take(limit)
