@@ -227,6 +227,11 @@ def judge(figures: Sequence[Figure]) -> list[Verdict]:
     return [verdict for verdict in verdicts if verdict.target.judged or verdict.measured is not None]
 
 
+def without_gaps(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Those of a short run: it leaves out who cannot win, and so what would be held against them."""
+    return [verdict for verdict in verdicts if verdict.measured is not None or verdict.absent]
+
+
 def _judged(target: Target, taken: Mapping[str, Figure]) -> Verdict:
     figure = taken[target.figure]
     measured, values = figure.median(target.ours), figure.rounds.get(target.ours, [])

@@ -5,7 +5,7 @@ import pytest
 from tests.benchmarks.measures import MODULES
 from tests.benchmarks.peers import BASELINE, ENGINE, FIXTURE, LIMIT, UVICORN
 from tests.benchmarks.plan import Figure
-from tests.benchmarks.targets import TARGETS, Verdict, compared, judge
+from tests.benchmarks.targets import TARGETS, Verdict, compared, judge, without_gaps
 
 
 def verdicts(key: str, rounds: dict[str, list[float]], *more: Figure, better: str = "higher") -> list[Verdict]:
@@ -14,8 +14,8 @@ def verdicts(key: str, rounds: dict[str, list[float]], *more: Figure, better: st
 
 
 def word(found: list[Verdict], against: str, bound: float, ours: str = FIXTURE) -> str:
-    wanted = [each.word for each in found if (each.target.against, each.target.bound) == (against, bound)]
-    return next(word for word in wanted if ours == FIXTURE)
+    found = [each for each in found if each.target.ours == ours]
+    return next(each.word for each in found if (each.target.against, each.target.bound) == (against, bound))
 
 
 def test_a_target_that_is_reached_is_met() -> None:
@@ -92,3 +92,10 @@ def test_a_short_run_asks_for_those_who_could_win() -> None:
     assert {FIXTURE, "stdlib", "cheroot", "waitress"} < compared("load.8")
     assert not {LIMIT, UVICORN, ENGINE} & compared("load.8")
     assert compared("nothing") == set()
+
+
+def test_a_short_run_shows_no_gaps_but_what_ours_has_left() -> None:
+    found = without_gaps(verdicts("load.8", {FIXTURE: [30.0], "stdlib": [10.0]}))
+    assert {verdict.target.against for verdict in found} == {"stdlib"}
+    absent = without_gaps(verdicts("load.8", {"stdlib": [10.0]}))
+    assert absent

@@ -30,8 +30,8 @@ MODULES = {
 }
 """Name on the command line -> module, in the order in which they run."""
 
-SHORT = ("suite", "roundtrip", "load", "scripting", "files", "import")
-"""The measures of a short run: those in which a peer could beat ours, and what costs next to nothing."""
+SHORT = ("suite", "roundtrip", "load", "scripting", "files")
+"""The measures of a short run: those in which a peer could beat ours."""
 
 
 def find(name: str) -> Run:

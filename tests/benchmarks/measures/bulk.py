@@ -28,8 +28,10 @@ def run(peers: Sequence[Peer], plan: Plan) -> list[Figure]:
     what = f"{size >> 20:,} MiB"
     with tempfile.TemporaryDirectory() as directory:
         for each in (SMALL, size):
-            with Path(directory, str(each)).open("wb") as file:
+            with Path(directory, str(each)).open("w+b") as file:
                 file.truncate(each)
+                while file.read(_BUFFER):  # or the first server would be the one to wait for the kernel's cache
+                    pass
 
         def measure(kind: Kind, title: str, turn: Callable[[Peer], float]) -> list[Figure]:
             figure = Figure(f"bulk.{kind}", title, "MiB/s", "higher")

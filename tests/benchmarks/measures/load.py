@@ -104,6 +104,8 @@ def read(report: str, who: str, plan: Plan) -> list[float]:
     slow = re.search(r"99%\s+([\d.]+)(us|ms|s|m)\b", report)
     if rate is None or slow is None or "Non-2xx" in report:
         raise RuntimeError(f"wrk reported {report!r}")
+    if not float(rate[1]):
+        raise RuntimeError("nothing was answered in time")
     if errors := re.search(r"Socket errors: (.+)", report):
         kinds = re.findall(r"(\w+) [1-9]", errors[1])
         plan.note(f"{who} had socket errors ({', '.join(kinds)})")

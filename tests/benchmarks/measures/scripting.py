@@ -51,11 +51,17 @@ def run(peers: Sequence[Peer], plan: Plan) -> list[Figure]:
         unjournaled = [Peer(FIXTURE, {"routes": without_journal})] if fixture else []
         title = "scripted JSON, the journal off"
         figures += answers("scripting.unjournaled", title, unjournaled, plan, "routes", path="users/7")
+        figures += parts(fixture, plan)
+    return figures
+
+
+def parts(fixture: Sequence[Peer], plan: Plan) -> list[Figure]:
+    """Choosing a route, and the journal."""
     choice = [
         Figure("scripting.exact", "1,000 exact routes, of one", "times"),
         Figure("scripting.templates", "1,000 templates, of one", "times"),
     ]
-    figures += interleave(choice, fixture, plan, lambda _: [times(exact, plan), times(template, plan)])
+    figures = interleave(choice, fixture, plan, lambda _: [times(exact, plan), times(template, plan)])
     journal = Figure("scripting.journal", "journal, per exchange", "µs")
     figures += interleave([journal], fixture, plan, lambda _: [min(repeat_for(plan.seconds / 4, journalling))])
     kept = Figure("scripting.memory", "growth with 10,000 exchanges", "MiB")
