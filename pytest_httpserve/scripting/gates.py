@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import socket
 import threading
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from pytest_httpserve.errors import HTTPServeError, UsageError
+from pytest_httpserve.scripting.waiting import Interrupted, wait
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.journal import Exchange
@@ -23,10 +23,6 @@ HOLD_SECONDS = 30.0
 
 class GateTimeout(HTTPServeError):
     """A request was held at a gate, and nobody let it go."""
-
-
-class Interrupted(ConnectionError):
-    """The server stopped, or a gate was told to end the connection, while a request waited."""
 
 
 class Held:
@@ -58,29 +54,15 @@ class Held:
 
         Raises Interrupted when the server stops, or when the connection is not to go on.
         """
-        stopped = False
-
-        def stop() -> None:
-            nonlocal stopped
-            stopped = not self._go.is_set()
-            self._go.set()
-
-        with connection.waiting(stop):
-            in_time = self._go.wait(seconds)
+        in_time = wait(connection, self._go, seconds)
         self.waits = False
-        if stopped:
-            _note_client_gone(connection)
-            raise self._broken_off(connection, "the server stopped while the request was held at a gate")
         if self._fails:
             connection.end("server", "RST")
-            error = self._broken_off(connection, "it was made to fail at a gate")
+            self.exchange.error = "it was made to fail at a gate"  # before the client can know
+            error = connection.failed(Interrupted(self.exchange.error))
             connection.reset()
             raise error
         return in_time
-
-    def _broken_off(self, connection: Connection, text: str) -> OSError:
-        self.exchange.error = text  # before the client can know
-        return connection.failed(Interrupted(text))
 
     def __repr__(self) -> str:
         return f"<Held {self.request}{'' if self.waits else ', let go'}>"
@@ -171,13 +153,3 @@ def check_seconds(name: str, seconds: float) -> float:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
         raise UsageError(f"{name}= is a number of seconds, not {seconds!r}")
     return seconds
-
-
-def _note_client_gone(connection: Connection) -> None:
-    """A client that left before the stop has ended the connection itself."""
-    try:
-        if not socket.socket.recv(connection.socket, 1, socket.MSG_PEEK | getattr(socket, "MSG_DONTWAIT", 0)):
-            connection.end("client", "FIN")
-    except OSError:
-        pass
-    connection.end("server", "stop")

@@ -20,12 +20,13 @@ from pytest_httpserve.scripting.cgi_mount import CGIMount
 from pytest_httpserve.scripting.connections import ConnectionRecord
 from pytest_httpserve.scripting.fault_rules import FaultRules
 from pytest_httpserve.scripting.faulty_handler import FaultyHandler
-from pytest_httpserve.scripting.gates import Gate, Interrupted
+from pytest_httpserve.scripting.gates import Gate
 from pytest_httpserve.scripting.journal import Answer, Exchange, Journal, Transcript
 from pytest_httpserve.scripting.mounts import Mounts, below
 from pytest_httpserve.scripting.request import NO_BODY, Body, Request, path_of, route_path
 from pytest_httpserve.scripting.responses import Response, make_response, phrase
 from pytest_httpserve.scripting.routes import Route, Routes, StateChanged
+from pytest_httpserve.scripting.waiting import Interrupted
 from pytest_httpserve.server.cgi_paths import is_beneath
 from pytest_httpserve.server.cgi_script import CGIScript
 from pytest_httpserve.server.listening import describe_hanging

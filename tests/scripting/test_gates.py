@@ -283,7 +283,7 @@ def test_a_stop_ends_every_wait(phase: str) -> None:
     for client in clients:
         assert not client.makefile("rb").read().endswith(b"well")
         client.close()
-    assert {one.error for one in server.exchanges} == {"the server stopped while the request was held at a gate"}
+    assert {one.error for one in server.exchanges} == {"the server stopped while the request waited"}
     assert {(one.closed_by, one.closed_how) for one in server.connections} == {("server", "stop")}
     assert server.failures == (), "some handler did not end"
 
