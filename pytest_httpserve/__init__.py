@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.gates import Gate, Held
     from pytest_httpserve.scripting.httpserve import HTTPServe
     from pytest_httpserve.scripting.journal import Exchange, Times
+    from pytest_httpserve.scripting.limits import Clock
     from pytest_httpserve.scripting.matchers import Matcher, basic_auth, bearer, match
     from pytest_httpserve.scripting.request import Request, UploadedFile
     from pytest_httpserve.scripting.responses import Response, set_cookie
@@ -37,6 +38,7 @@ _ROOMS = {
     "BrokenKeepAlive": "scripting.edits",
     "Certificate": "tls.certificate",
     "CertificateAuthority": "tls.authority",
+    "Clock": "scripting.limits",
     "Close": "scripting.faults",
     "CloseAfter": "scripting.edits",
     "ConnectionRecord": "scripting.connections",
@@ -83,6 +85,7 @@ __all__ = [
     "BrokenKeepAlive",
     "Certificate",
     "CertificateAuthority",
+    "Clock",
     "Close",
     "CloseAfter",
     "ConnectionRecord",

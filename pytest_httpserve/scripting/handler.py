@@ -22,6 +22,7 @@ from pytest_httpserve.scripting.fault_rules import FaultRules
 from pytest_httpserve.scripting.faulty_handler import FaultyHandler
 from pytest_httpserve.scripting.gates import Gate
 from pytest_httpserve.scripting.journal import Answer, Exchange, Journal, Transcript
+from pytest_httpserve.scripting.limits import Guards
 from pytest_httpserve.scripting.mounts import Mounts, below
 from pytest_httpserve.scripting.request import NO_BODY, Body, Request, path_of, route_path
 from pytest_httpserve.scripting.responses import Response, make_response, phrase
@@ -60,6 +61,7 @@ class Script:
     journal: Journal = field(default_factory=Journal)
     queue: deque[Response] = field(default_factory=deque)  # for requests that nothing else answers
     fault_rules: FaultRules = field(default_factory=FaultRules)
+    guards: Guards = field(default_factory=Guards)
 
 
 class ScriptedServer(ThreadingHTTPServer):
@@ -119,6 +121,7 @@ class ScriptedHandler(FaultyHandler):
     _transcript: Transcript | None = None
     _record: ConnectionRecord | None = None
     _gates: tuple[Gate, ...] = ()  # of the route that answers
+    _added: tuple[tuple[str, str], ...] = ()  # headers for whatever answers
     _below = "/"
     _options: Mapping[str, Any] = MappingProxyType({})
 
@@ -161,6 +164,7 @@ class ScriptedHandler(FaultyHandler):
 
     def parse_request(self) -> bool:
         self._exchange = None
+        self._added = ()
         for option in self._options:  # those of the directory that the last request was for
             vars(self).pop(option, None)
         self._options = {}
@@ -272,11 +276,15 @@ class ScriptedHandler(FaultyHandler):
         if exchange is None:
             exchange = self._begin_exchange(request)
             request = exchange.request
+            if script.guards.active and self._refused_by(script.guards, exchange):
+                return
         if mount is not None:
             serve = partial(mount.serve, self, below(mount.prefix, path_of(target)))
             self._run_code(serve) if mount.runs_code else serve()
             return
-        response = self._choose(script, route, exchange, request)
+        self._give(self._choose(script, route, exchange, request), exchange)
+
+    def _give(self, response: Response, exchange: Exchange) -> None:
         if response.faults:
             self.suffer(*response.faults)
         self._send(response, exchange)
@@ -289,6 +297,15 @@ class ScriptedHandler(FaultyHandler):
         if self._wire is not None:
             self.take_faulty_body(self._wire, exchange.request)
         self._send(response, exchange)
+
+    def _refused_by(self, guards: Guards, exchange: Exchange) -> bool:
+        """Whether a guard has refused the request, and answered it. This may wait."""
+        self._gates = ()
+        path = route_path(exchange.request.target)
+        refusal, self._added = guards.meet(path, exchange, self._connection)
+        if refusal is not None:
+            self._give(refusal, exchange)
+        return refusal is not None
 
     def _find(self, request: Request) -> tuple[Route, Mapping[str, Any]] | None:
         routes = self.server.script.routes
@@ -387,7 +404,7 @@ class ScriptedHandler(FaultyHandler):
         if not response.is_whole or response.trailers or self._gates:
             self._send_stream(response, exchange)
             return
-        head = response.head(close=self.close_connection, version=self._version)
+        head = self._head(response)
         self._status = response.status
         self._note_answer(exchange, head)
         body = b"" if self.command == "HEAD" else response.body
@@ -400,6 +417,18 @@ class ScriptedHandler(FaultyHandler):
         self.wfile.write(rest[:-_PIECE_BYTES])
         self.wfile.write(rest[-_PIECE_BYTES:])
 
+    def _head(self, response: Response, *, chunked: bool = False) -> bytes:
+        head = response.head(close=self.close_connection, version=self._version, chunked=chunked)
+        if not self._added:
+            return head
+        return b"%b%b\r\n" % (head[:-2], "".join(f"{name}: {value}\r\n" for name, value in self._added).encode())
+
+    def end_headers(self) -> None:
+        if self._added and self._status is not None:  # else it is no final response
+            for name, value in self._added:
+                self.send_header(name, value)
+        super().end_headers()
+
     def _send_stream(self, response: Response, exchange: Exchange) -> None:
         """Send the pieces of a body as they come: in chunks, or to a client of HTTP/1.0 until the end."""
         if self._connection is not None:
@@ -408,7 +437,7 @@ class ScriptedHandler(FaultyHandler):
         chunked = self._version >= (1, 1) and not announced
         if not chunked and not announced:
             self.close_connection = True
-        head = response.head(close=self.close_connection, version=self._version, chunked=chunked)
+        head = self._head(response, chunked=chunked)
         self._status = response.status
         self._note_answer(exchange, head)
         self.wfile.write_head(head, more=False)

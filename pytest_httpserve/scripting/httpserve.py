@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import time
 import urllib.parse
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,6 +23,7 @@ from pytest_httpserve.scripting.fault_rules import FaultRule
 from pytest_httpserve.scripting.gates import check_seconds
 from pytest_httpserve.scripting.handler import Script, ScriptedServer
 from pytest_httpserve.scripting.journal import KINDS, Exchange, Journal, Strike
+from pytest_httpserve.scripting.limits import Flapping, Limit, SlowStart
 from pytest_httpserve.scripting.matchers import Criteria, Matcher, as_matcher
 from pytest_httpserve.scripting.mounts import check_prefix, static_mount
 from pytest_httpserve.scripting.request import Body, Request, route_path
@@ -135,6 +137,7 @@ class HTTPServe:
         self._script.queue.clear()
         self._script.fault_rules.clear()
         self._script.mounts.clear()
+        self._script.guards.clear()
         self._script.journal.clear()
 
     def __enter__(self) -> HTTPServe:
@@ -276,6 +279,63 @@ class HTTPServe:
         from pytest_httpserve.scripting.applications import application_mount
 
         self._script.mounts.add(application_mount(check_prefix(prefix, "mount(prefix)"), application))
+
+    def limit(
+        self,
+        path: str = "/",
+        *,
+        per_second: int | None = None,
+        per_minute: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> Limit:
+        """Answer with 429 and Retry-After the requests beneath ``path`` that are too many in a second, or a minute.
+
+        ``clock`` tells the time in seconds: a ``Clock`` stands still until the test moves it. Raises UsageError for a
+        wrong value.
+        """
+        if (per_second is None) == (per_minute is None):
+            raise UsageError("limit() takes per_second= or per_minute=")
+        if not callable(clock):
+            raise UsageError(f"clock= is a function that returns seconds, not {clock!r}")
+        prefix = check_prefix(path, "limit(path)")
+        if per_second is not None:
+            guard = Limit(prefix, check_count("per_second", per_second, least=1), 1.0, clock)
+        else:
+            guard = Limit(prefix, check_count("per_minute", per_minute, least=1), 60.0, clock)
+        self._script.guards.add(guard)
+        return guard
+
+    def flap(
+        self,
+        path: str = "/",
+        *,
+        up: int,
+        down: int,
+        status: int | Response = 503,
+        **arguments: Unpack[ResponseArguments],
+    ) -> Flapping:
+        """Answer ``up`` requests beneath ``path`` as always, refuse the next ``down`` of them, and so on.
+
+        What the refused get is said as for ``respond``. Raises UsageError for a wrong value.
+        """
+        guard = Flapping(
+            check_prefix(path, "flap(path)"),
+            check_count("up", up),
+            check_count("down", down, least=1),
+            as_response(status, arguments),
+        )
+        self._script.guards.add(guard)
+        return guard
+
+    def slow_start(self, path: str = "/", *, requests: int = 5, delay: float = 1.0) -> SlowStart:
+        """Let the first request beneath ``path`` wait for ``delay`` seconds, each of the next for less.
+
+        None waits from the one behind ``requests`` on. Raises UsageError for a wrong value.
+        """
+        prefix = check_prefix(path, "slow_start(path)")
+        guard = SlowStart(prefix, check_count("requests", requests, least=1), check_seconds("delay", delay))
+        self._script.guards.add(guard)
+        return guard
 
     # Ask
 
