@@ -46,6 +46,8 @@ _MARKERS = (
     "CGI; can be given several times",
     "serve_tls(fault=None, *, names=(), tls_versions=('1.2', '1.3'), client_cert=None, ...): the httpserve fixture "
     "serves HTTPS with a certificate of the httpserve_ca; `fault` names what is wrong with it, such as 'expired'",
+    'serve_faults("every_phase" | "cut" | faults, *, effects=, every=, upto=, effect=): runs the test once for each '
+    "fault, which happens on the first connection to the httpserve fixture; the id of the test names it",
     "serve_checks(*, ignore=(), strict=None): which failures of its servers are none in this test, of unanswered, "
     "errors and expectations; strict fails the test for a route that nobody calls",
 )
@@ -133,6 +135,39 @@ def _host(config: pytest.Config) -> str:
     return DEFAULT_HOST
 
 
+# Sweeps
+
+
+@pytest.hookimpl(trylast=True)  # the fault stands last in the id of a test
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test with the marker serve_faults once for each of its faults."""
+    marker = metafunc.definition.get_closest_marker("serve_faults")
+    if marker is None or "httpserve" not in metafunc.fixturenames:
+        return
+    from pytest_httpserve.scripting.sweeps import run_name, sweep
+
+    runs = _obey(marker, sweep, *marker.args, **marker.kwargs)
+    metafunc.fixturenames.append("_httpserve_faults")
+    metafunc.parametrize("_httpserve_faults", runs, ids=[run_name(run) for run in runs], indirect=True)
+
+
+@pytest.fixture
+def _httpserve_faults(request: pytest.FixtureRequest) -> object:
+    """The faults of this run."""
+    return request.param
+
+
+def _faults_of_run(node: pytest.Item, marker: pytest.Mark) -> Any:  # as sweep gave them
+    callspec = getattr(node, "callspec", None)
+    if callspec is None or "_httpserve_faults" not in callspec.params:
+        pytest.fail(
+            f"@pytest.mark.{marker.name}: this test cannot be run once for each fault: it must be a function, or a "
+            "method of a class that is no unittest.TestCase, with the argument httpserve",
+            pytrace=False,
+        )
+    return callspec.params["_httpserve_faults"]
+
+
 # Fixtures
 
 
@@ -159,6 +194,8 @@ def httpserve(request: pytest.FixtureRequest, _httpserve_loop: Loop) -> Generato
     server = _obey(marker, _make, request, _httpserve_loop, marker=marker)
     for mounting in _mounting_markers(request.node):
         _obey(mounting, getattr(server, mounting.name), *mounting.args, **mounting.kwargs)
+    if (sweep := request.node.get_closest_marker("serve_faults")) is not None:
+        server.fault(_faults_of_run(request.node, sweep), expected=True)
     _obey(marker, _start, server, request.node)
     try:
         yield server
@@ -372,7 +409,9 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
 def _check_markers(item: pytest.Item) -> None:
     """Refuse a marker on a test function that would do nothing, as the test has no server."""
     for marker in item.own_markers:
-        if marker.name in (*_MOUNTING, "serve_tls") and "httpserve" not in getattr(item, "fixturenames", ()):
+        if marker.name in (*_MOUNTING, "serve_tls", "serve_faults") and "httpserve" not in getattr(
+            item, "fixturenames", ()
+        ):
             pytest.fail(
                 f"@pytest.mark.{marker.name}: this is for the server of the httpserve fixture, which the test does not "
                 'ask for: give it the argument httpserve, or mark it with @pytest.mark.usefixtures("httpserve")',
@@ -459,6 +498,6 @@ def _describe(item: pytest.Item, when: str) -> None:
     for server in servers:
         exchanges = [exchange for exchange in server.exchanges if exchange.times.request_begun >= began]
         if exchanges or server in item.stash.get(_SERVERS, ()):
-            lines += exchanges_section(server.base_url, exchanges, whole=whole)
+            lines += exchanges_section(server.base_url, exchanges, server.strikes, whole=whole)
     if lines:
         item.add_report_section(when, "httpserve", "\n".join(lines))

@@ -24,7 +24,6 @@ class FaultRule:
     probability: float | None = None
     seed: int = 0
     expected: bool = False
-    place: str = ""  # where it was written
     _seen: int = 0
     _taken: int = 0
 
@@ -83,16 +82,10 @@ class FaultRules:
             wanting = [rule for rule in self._rules if rule.takes_next()]
             return wanting[0].take() if wanting else ()
 
-    def unmet(self, happened: Iterable[Fault]) -> list[tuple[FaultRule, Fault]]:
+    def unmet(self, happened: Iterable[Fault]) -> list[Fault]:
         """The faults that were to happen, and have not."""
         seen = {id(fault) for fault in happened}
-        return [
-            (rule, fault)
-            for rule in list(self._rules)
-            if rule.expected
-            for fault in rule.faults
-            if id(fault) not in seen
-        ]
+        return [fault for rule in self._rules if rule.expected for fault in rule.faults if id(fault) not in seen]
 
     def clear(self) -> None:
         """Forget all of them."""

@@ -230,18 +230,15 @@ def as_faults(
     fault: FaultArgument | None, delay: DelayArgument | None = None, throttle: ThrottleArgument | None = None
 ) -> tuple[Fault, ...]:
     """The faults that ``fault=``, ``delay=`` and ``throttle=`` say. Raises UsageError for what is none."""
-    if fault is None:
-        faults: tuple[Fault, ...] = ()
-    elif isinstance(fault, Fault):
-        faults = (fault,)
-    elif isinstance(fault, Iterable) and not isinstance(fault, str | bytes):
+    faults: tuple[Fault, ...] = ()
+    if isinstance(fault, Iterable) and not isinstance(fault, str | bytes):
         faults = tuple(fault)
-    else:
-        raise UsageError(f"fault= takes a fault, as in Reset(after=10), or several, not {fault!r}")
+    elif fault is not None:
+        faults = (fault,)
     for one in faults:
         if not isinstance(one, Fault) or type(one) in (Fault, Act):
-            hint = f", but {one.__name__}() is" if isinstance(one, type) and issubclass(one, Fault) else ""
-            raise UsageError(f"{one!r} is no fault{hint}")
+            hint = f"; {one.__name__}() is one" if isinstance(one, type) and issubclass(one, Fault) else ""
+            raise UsageError(f"fault= takes a fault, as in Reset(after=10), or several, not {one!r}{hint}")
     if delay is not None:
         faults += (delay if isinstance(delay, Delay) else Delay(delay),)
     if throttle is not None:

@@ -201,9 +201,7 @@ class HTTPServe:
         """
         from pytest_httpserve.scripting.faults import as_faults
 
-        self._script.fault_rules.add(
-            FaultRule(as_faults(fault), times, every, skip, probability, seed, expected, calling_place(1))
-        )
+        self._script.fault_rules.add(FaultRule(as_faults(fault), times, every, skip, probability, seed, expected))
 
     def scenario(self, name: str) -> Scenario:
         """Routes that answer by a state, and change it. The same name gives the same scenario."""
@@ -596,8 +594,8 @@ class HTTPServe:
                 expected = Expectation(1, None)
             if expected is not None and not expected.met_by(len(route.calls)):
                 self._script.journal.record_failure(route.describe_calls(expected) + "\n", "expectations")
-        for rule, fault in self._script.fault_rules.unmet(strike.fault for strike in self.strikes):
-            self._script.journal.record_failure(f"{fault!r} ({rule.place}) never happened\n", "expectations")
+        for fault in self._script.fault_rules.unmet(strike.fault for strike in self.strikes):
+            self._script.journal.record_failure(f"{fault!r} was to happen, and never did\n", "expectations")
 
     def ignore(self, *kinds: str) -> None:
         """From here on, failures of these kinds are none: ``unanswered``, ``errors``, ``expectations``."""

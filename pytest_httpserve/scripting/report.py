@@ -11,7 +11,7 @@ from pytest_httpserve.scripting.matchers import Check, Matcher
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.connections import ConnectionRecord
     from pytest_httpserve.scripting.handler import Script
-    from pytest_httpserve.scripting.journal import Exchange
+    from pytest_httpserve.scripting.journal import Exchange, Strike
     from pytest_httpserve.scripting.request import Request
     from pytest_httpserve.scripting.routes import Route
 
@@ -148,12 +148,21 @@ def _raw_lines(mark: str, data: bytes, dropped: int) -> list[str]:
     return [*lines, f"{mark} ({dropped} bytes more were not kept)"] if dropped else lines
 
 
-def exchanges_section(base_url: str, exchanges: Iterable[Exchange], *, whole: bool) -> list[str]:
-    """The exchanges of a server for the report of a failing test, a line each; ``whole`` adds their bytes."""
+def exchanges_section(
+    base_url: str, exchanges: Sequence[Exchange], strikes: Iterable[Strike] = (), *, whole: bool
+) -> list[str]:
+    """The exchanges of a server for the report of a failing test, a line each; ``whole`` adds their bytes.
+
+    Of ``strikes``, those are shown that happened on no exchange.
+    """
     lines = [base_url]
     for exchange in exchanges:
         lines.append(f"  {exchange_line(exchange)}")
         lines += [f"    {note}" for note in exchange.notes]
         if whole:
             lines += [f"    {line}" for line in transcript(exchange)]
+    known = {(exchange.request.connection_index, id(fault)) for exchange in exchanges for fault in exchange.faults}
+    for strike in strikes:
+        if (strike.connection_index, id(strike.fault)) not in known:
+            lines.append(f"  connection {strike.connection_index}: {strike}")
     return lines if len(lines) > 1 else [*lines, "  no requests"]
