@@ -6,7 +6,9 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from . import __doc__ as description
@@ -14,6 +16,9 @@ from . import drawing, measures, peers, report
 from .peers import Peer
 from .plan import Figure, Plan, UnavailableError, progress
 from .targets import compared, judge, without_gaps
+
+SHORT = 40.0
+"""Seconds after which a short run begins no further round of anything."""
 
 
 def arguments(argv: Sequence[str]) -> argparse.Namespace:
@@ -59,7 +64,9 @@ def main() -> int:
             servers = peers.chosen(servers, asked.peers.split(","))
         except ValueError as error:
             sys.exit(f"--peers: {error}")
-    plan = Plan(turn, asked.repeat, notes, wanted=compared if asked.short else None)
+    plan = Plan(turn, asked.repeat, notes)
+    if asked.short:
+        plan = replace(plan, wanted=compared, deadline=time.monotonic() + SHORT)
     if (load := os.getloadavg()[0]) > 0.5 * (os.cpu_count() or 1):
         plan.note(f"the machine was busy before the run (load average {load:.1f}): do not quote these figures")
     usual = measures.SHORT if asked.short else measures.MODULES

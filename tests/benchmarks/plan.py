@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import faulthandler
 import gc
+import math
 import statistics
 import sys
 import time
@@ -51,13 +52,15 @@ class Figure:
 class Plan:
     """The size of a run: how long one turn of load is, how many rounds; and what is to be said below the tables.
 
-    A short run leaves out every peer that ``wanted`` does not name for a figure.
+    A short run leaves out every peer that ``wanted`` does not name for a figure. Past ``deadline`` (of time.monotonic),
+    each figure has one round only.
     """
 
     seconds: float
     repeat: int
     notes: list[str]
     wanted: Callable[[str], set[str]] | None = None
+    deadline: float = math.inf
 
     @property
     def short(self) -> bool:
@@ -77,6 +80,9 @@ def interleave(
         wanted = {name for figure in figures for name in plan.wanted(figure.key)}
         peers = [peer for peer in peers if peer.name in wanted]
     for number in range(plan.repeat):
+        if number and time.monotonic() > plan.deadline:
+            plan.note("the machine is slow: there was no time for all rounds")
+            break
         start = number % max(1, len(peers))
         for peer in [*peers[start:], *peers[:start]]:
             if peer.name in failed:

@@ -123,8 +123,8 @@ def judgement(verdicts: Sequence[Verdict]) -> str:
     if not rows:
         return ""
     legend = (
-        f"beaten: the peer is better by more than {MARGIN - 1:.0%}, in the median and in every single round\n"
-        "in brackets: for information, the issue speaks of the other one"
+        f"beaten: the peer is better by more than {MARGIN - 1:.0%}, in the median and in every round, of two at least\n"
+        "in brackets: for information, it decides nothing"
     )
     return table(["Targets", "", "of", "target", "measured", "by round", "verdict"], rows) + f"\n{legend}"
 

@@ -1,4 +1,4 @@
-"""What a server costs each test of a suite: 500 generated tests with one GET each, run by pytest in a subprocess; 150
+"""What a server costs each test of a suite: 500 generated tests with one GET each, run by pytest in a subprocess; 300
 in a short run. Over HTTP and HTTPS, alone and under ``-n 2``. Servers that take half a second to stop have 20 tests.
 
 Two views, both above the same number of tests without a server. The whole run, as its user waits for it, has the start
@@ -23,7 +23,7 @@ from ..peers import BASELINE, BODY, Peer, Suite
 from ..plan import Figure, Plan, interleave
 from ..serving import environment
 
-TESTS, TESTS_IN_SHORT, FEW_TESTS = 500, 150, 20
+TESTS, TESTS_IN_SHORT, FEW_TESTS = 500, 300, 20
 NOTHING, _FEW_NOTHINGS = Peer(BASELINE), Peer(f"{BASELINE}, few tests")
 
 _PLAIN_HEAD = f"""\
