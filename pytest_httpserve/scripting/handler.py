@@ -117,6 +117,7 @@ class ScriptedHandler(FaultyHandler):
     server: ScriptedServer
     rfile: Reader
     wfile: Writer
+    _client: tuple[str, int]
     _request: Request | None = None
     _transcript: Transcript | None = None
     _record: ConnectionRecord | None = None
@@ -141,6 +142,8 @@ class ScriptedHandler(FaultyHandler):
 
     def setup(self) -> None:
         super().setup()
+        host, port = self.client_address[:2]  # of an IPv6 address, flow and scope follow
+        self._client = host, port
         if self._connection is not None:
             self._record = self.server.records.get(self._connection)
             if self.server.faults:
@@ -148,10 +151,15 @@ class ScriptedHandler(FaultyHandler):
 
     def handle_one_request(self) -> None:
         if (connection := self._connection) is not None:
-            unread = self.reader.unread
+            unread = b"" if self.rfile.empty else self.rfile.unread
             if unread and self._transcript is not None:
                 self._transcript.give_back(len(unread))
             connection.tap = self._transcript = Transcript(unread)
+        self._exchange = None
+        self._added = ()
+        self.awaits_100 = False
+        if self._options:  # those of the directory that the last request was for
+            self._leave_directory()
         if self._wire is not None and not self.begin_faulty_exchange(self._wire):
             return
         super().handle_one_request()
@@ -162,14 +170,10 @@ class ScriptedHandler(FaultyHandler):
             self.server.script.journal.finish(exchange)
         self._request = None
 
-    def parse_request(self) -> bool:
-        self._exchange = None
-        self._added = ()
-        for option in self._options:  # those of the directory that the last request was for
+    def _leave_directory(self) -> None:
+        for option in self._options:
             vars(self).pop(option, None)
         self._options = {}
-        self.awaits_100 = False
-        return super().parse_request()
 
     def handle_expect_100(self) -> bool:
         """Whoever takes the body says 100 first: a handler class that is mounted may have another answer."""
@@ -214,7 +218,7 @@ class ScriptedHandler(FaultyHandler):
                 target,
                 Headers(),
                 (1, 1),
-                self._client(),
+                self._client,
                 connection_index=index,
                 exchange_index=self._count,
             )
@@ -352,15 +356,11 @@ class ScriptedHandler(FaultyHandler):
             target,
             self._fields,
             self._version,
-            self._client(),
+            self._client,
             content,
             connection_index=connection.index if connection is not None else 0,
             exchange_index=index,
         )
-
-    def _client(self) -> tuple[str, int]:
-        host, port = self.client_address[:2]  # of an IPv6 address, flow and scope follow
-        return host, port
 
     def _read_body(self, size: int) -> bytes:
         self.invite_body()

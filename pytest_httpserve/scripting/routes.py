@@ -239,7 +239,7 @@ class Route:
         return (
             self.method in ("*", request.method)
             and (self._when is None or self._scenario is None or self._scenario.state == self._when)
-            and all(part.matches(request) for part in self._further)
+            and (not self._further or all(part.matches(request) for part in self._further))
         )
 
     def checks(self, request: Request) -> list[Check]:

@@ -12,6 +12,7 @@ from pytest_httpserve.errors import RequestError
 from pytest_httpserve.wire.framing import NO_BODY, BodyDecoder, FixedDecoder, Framing, UntilCloseDecoder, body_decoder
 from pytest_httpserve.wire.grammar import DEFAULT_LIMITS, Limits
 from pytest_httpserve.wire.headers import Headers
+from pytest_httpserve.wire.message import RequestHead, parse_whole_head
 
 RECEIVE_BYTES = 65_536
 # A body that trickles in is given up when it keeps its reader waiting for a whole timeout per so many bytes.
@@ -91,6 +92,19 @@ class Reader(io.BufferedIOBase):
             self._buffer = self._source.receive(RECEIVE_BYTES if self._read_ahead else 1)
         self._begun = bool(self._buffer)
         return self._begun
+
+    def take_head(self, limits: Limits, strict: bool) -> RequestHead | None:
+        """The next head, parsed, if all of it is here and nothing is wrong with it; else nothing is taken."""
+        buffer = self._buffer
+        end = buffer.find(b"\r\n\r\n") + 4
+        if end < 4:
+            return None
+        try:
+            head = parse_whole_head(buffer[:end], limits, strict)
+        except RequestError:
+            return None
+        self._buffer = buffer[end:]
+        return head
 
     def read_fields(self, *, lenient: bool) -> bytes:
         """The field lines of a head, up to its blank line, which is taken, too.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
+from pytest_httpserve.errors import RequestError
 from pytest_httpserve.wire import head
 from pytest_httpserve.wire.framing import NO_BODY, Framing, expects_continue, keeps_alive, request_framing
 from pytest_httpserve.wire.grammar import DEFAULT_LIMITS, Limits
@@ -39,6 +40,14 @@ class Fields(NamedTuple):
     expects_continue: bool
 
 
+class RequestHead(NamedTuple):
+    """A whole head, parsed: the request line as bytes with its end and as it was taken, and the fields."""
+
+    raw_line: bytes
+    line: Line
+    fields: Fields
+
+
 def parse_line(line: bytes, *, limits: Limits = DEFAULT_LIMITS, strict: bool = True) -> Line:
     """Parse a request line with its end: by RFC 9112 or, without ``strict``, as ``http.server`` takes it.
 
@@ -56,6 +65,24 @@ def parse_header_block(
     Raises RequestError (400, 413, 417, 431, 501).
     """
     return (_kept_fields if len(block) <= _KEPT_BYTES else _fields)(block, version, limits, strict)
+
+
+def parse_whole_head(head: bytes, limits: Limits, strict: bool) -> RequestHead:
+    """Parse a head from its first byte to its blank line, all lines of which end with CRLF.
+
+    Raises RequestError for any other: what is wrong with it shows when it is taken line by line.
+    """
+    return (_kept_head if len(head) <= _KEPT_BYTES else _head)(head, limits, strict)
+
+
+def _head(head: bytes, limits: Limits, strict: bool) -> RequestHead:
+    if head.count(b"\n") != head.count(b"\r\n") or head.startswith(b"\r\n"):
+        raise RequestError(400, "a line of the head is empty, or ends without CR")
+    end = head.index(b"\r\n") + 2
+    line = _line(head[:end], limits, strict)
+    if not line.protocol:
+        raise RequestError(400, "HTTP/0.9 has no head")
+    return RequestHead(head[:end], line, _fields(head[end:-2], line.version, limits, strict))
 
 
 def _line(line: bytes, limits: Limits, strict: bool) -> Line:
@@ -80,3 +107,4 @@ def _fields(block: bytes, version: Version, limits: Limits, strict: bool) -> Fie
 
 _kept_line = lru_cache(_KEPT_HEADS)(_line)
 _kept_fields = lru_cache(_KEPT_HEADS)(_fields)
+_kept_head = lru_cache(_KEPT_HEADS)(_head)

@@ -32,7 +32,7 @@ def test_now_is_now(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(time, "time", lambda now=now: now)
         assert http_date() == http_date(now)
     monkeypatch.undo()
-    dates._now = (0, "")
+    dates._now = (0, "", b"")
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,7 @@ from pytest_httpserve.server.dates import parse_http_date
 from pytest_httpserve.server.ranges import parse_ranges
 from pytest_httpserve.wire import Limits, grammar
 from pytest_httpserve.wire.framing import ChunkedDecoder
+from pytest_httpserve.wire.grammar import Limits
 from pytest_httpserve.wire.message import parse_header_block, parse_line
 
 if sys.argv[1:] == ["weak"]:
@@ -173,7 +174,14 @@ def rewritten(fields: bytes, *more: bytes) -> bytes:
     return b"".join([b"Host: test\r\n", *re.findall(rb"(?im)^connection:[^\n]*\n", fields), *more])
 
 
-class NoBodies(Reader):
+class LineByLine(Reader):
+    """Takes no head as a whole."""
+
+    def take_head(self, limits: Limits, strict: bool) -> None:
+        return None
+
+
+class NoBodies(LineByLine):
     """Knows of no bodies, as http.server does not."""
 
     def read_fields(self, *, lenient: bool) -> bytes:
@@ -193,7 +201,7 @@ class IgnoresBodies(Files):
         return line
 
 
-class LastLength(Reader):
+class LastLength(LineByLine):
     """Knows of lengths only, and takes the last that it finds, wherever."""
 
     def read_fields(self, *, lenient: bool) -> bytes:
