@@ -40,6 +40,8 @@ def assert_not_requested(exchanges: Sequence[Exchange], matcher: Matcher, what: 
 def assert_in_order(exchanges: Sequence[Exchange], steps: Iterable[Step]) -> None:
     """Fail unless the steps were requested in this order; other requests may stand between them."""
     __tracebackhide__ = True
+    if isinstance(steps, str | Matcher):
+        raise UsageError(f"the steps are a list, such as ['GET /a', 'GET /b'], not {steps!r}")
     wanted = [(_name(step), _matcher(step)) for step in steps]
     rest = iter(exchanges)
     for position, (name, matcher) in enumerate(wanted, 1):

@@ -246,6 +246,8 @@ class JsonIs(Matcher):
     """The body as JSON: the whole of it or, with ``part``, what it must contain."""
 
     def __init__(self, expected: object, *, part: bool = False) -> None:
+        if isinstance(expected, bytes | bytearray | set | frozenset):
+            raise UsageError(f"no JSON is ever equal to {expected!r}; to compare bytes there is body=")
         self.expected = expected
         self.part = part
 
@@ -429,8 +431,11 @@ def _authorization(scheme: str, credentials: str) -> Matcher:
 
 
 def _check_method(method: str) -> str:
+    if isinstance(method, list | tuple | set):
+        raise UsageError(f"one method, or '*' for any, not {method!r}: for several, combine match(...) | match(...)")
     if not isinstance(method, str) or not grammar.TOKEN.fullmatch(method):
-        raise UsageError(f"a method is a word such as GET, or '*' for any, not {method!r}")
+        first = "; it comes first, the path follows it" if "/" in str(method) else ""
+        raise UsageError(f"a method is a word such as GET, or '*' for any, not {method!r}{first}")
     if method != method.upper():
         raise UsageError(f"methods are case-sensitive, and {method!r} is none that is in use: {method.upper()!r}?")
     return method

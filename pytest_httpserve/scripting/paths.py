@@ -13,6 +13,9 @@ from pytest_httpserve.scripting.request import canonical_path
 
 _PARAMETER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?::([a-z]+))?\}")
 
+# Parameters as others write them: <name>, :name, and * for whatever follows
+_FOREIGN = re.compile(r"<[^/<>]+>|(?<=/):[A-Za-z_]\w*(?=/|$)|(?<=/)\*+(?=/|$)")
+
 # What a parameter of each kind looks like in a path (still encoded), and what it becomes.
 CONVERTERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "str": (r"[^/]+", str),
@@ -92,8 +95,15 @@ class PathPattern:
 
 
 def _check_path(path: object) -> str:
+    if isinstance(path, str) and "://" in path and not path.startswith("/"):
+        raise UsageError(f"a path is what stands behind host and port, not a whole URL such as {path!r}")
     if not isinstance(path, str) or not (path.startswith("/") or path == "*"):
         raise UsageError(f"a path begins with a slash, or is a compiled pattern, or '*'; {path!r} is none of these")
     if "?" in path or "#" in path:
         raise UsageError(f"a path ends before ? and #; {path!r} has one of them (a query is given by query=)")
+    if foreign := _FOREIGN.search(path):
+        raise UsageError(
+            f"{path!r} has {foreign[0]!r}: a parameter is written {{name}}, one that takes slashes {{name:path}}"
+            " (and these characters as such %3C, %3A and %2A)"
+        )
     return path

@@ -43,6 +43,7 @@ class ResponseArguments(TypedDict, total=False):
     throttle: ThrottleArgument | None
 
 
+_ARGUMENTS = ResponseArguments.__annotations__
 _WITHOUT_BODY = (204, 205, 304)
 _PHRASES = {int(status): status.phrase for status in HTTPStatus}
 _NO_HEADERS = Headers()
@@ -133,6 +134,8 @@ class Response:
     @classmethod
     def redirect(cls, location: str, status: int = 302) -> Response:
         """A response that sends the client to ``location``."""
+        if not isinstance(location, str):
+            raise UsageError(f"a redirect takes its location first, not {location!r}")
         if status not in (301, 302, 303, 307, 308):
             raise UsageError(f"a redirect has the status 301, 302, 303, 307 or 308, not {status!r}")
         return cls(status, headers={"Location": location})
@@ -198,7 +201,12 @@ class Response:
 
 def _check_status(status: int) -> int:
     if isinstance(status, bool) or not isinstance(status, int) or not 200 <= status <= 999:
-        raise UsageError(f"a response's status is an integer from 200 to 999, not {status!r}")
+        hint = ""
+        if callable(status):
+            hint = "; a function that answers is given to handle()"
+        elif not isinstance(status, int):
+            hint = "; a body is given by its name: text=, html=, json=, body=, file= or stream="
+        raise UsageError(f"a response's status is an integer from 200 to 999, not {status!r}{hint}")
     return int(status)
 
 
@@ -274,6 +282,10 @@ def set_cookie(
 def as_response(status: int | Response, arguments: ResponseArguments) -> Response:
     """A response of what was given: itself, or all else. Raises UsageError for a Response and more beside it."""
     if not isinstance(status, Response):
+        if not arguments.keys() <= _ARGUMENTS.keys():
+            unknown = next(name for name in arguments if name not in _ARGUMENTS)
+            known = ", ".join(f"{name}=" for name in _ARGUMENTS)
+            raise UsageError(f"a response has no {unknown}=, but a status and {known}")
         return Response(status, **arguments)
     if arguments:
         raise UsageError(f"the Response that was given is all of it: {next(iter(arguments))}= belongs into it")

@@ -400,3 +400,8 @@ def test_asserting_and_waiting_go_on_while_two_hundred_clients_ask(server: HTTPS
     assert sorted(taken) == list(range(200))
     server.assert_requested("POST", "/a", times=200)
     assert {exchange.request.connection_index for exchange in server.exchanges} == set(range(200))
+
+
+def test_steps_are_a_list(server: HTTPServe) -> None:
+    with pytest.raises(UsageError, match=r"the steps are a list, such as \['GET /a', 'GET /b'\], not 'GET /a'"):
+        server.assert_requested_in_order("GET /a")

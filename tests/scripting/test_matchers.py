@@ -486,3 +486,11 @@ def test_none_says_nothing_but_for_json(server: HTTPServe) -> None:
     server.on("POST", "/a", json=None).respond(text="null")
     assert requests.post(server.url_for("/a"), data="null", timeout=10).text == "null"
     assert requests.post(server.url_for("/a"), data="1", timeout=10).text == "anything"
+
+
+@pytest.mark.parametrize("value", [b"{}", {1, 2}])
+@pytest.mark.parametrize("name", ["json", "json_contains"])
+def test_what_no_json_is_equal_to_is_refused(name: str, value: object) -> None:
+    given: Any = {name: value}
+    with pytest.raises(UsageError, match="no JSON is ever equal to "):
+        match("POST", "/a", **given)

@@ -110,7 +110,77 @@ def test_a_method_in_small_letters_is_refused_with_a_hint() -> None:
         match("get", "/a")
 
 
-@pytest.mark.parametrize("path", ["", "a", "http://127.0.0.1/a", "**", None, b"/a"])
+def test_a_whole_url_is_refused(server: HTTPServe) -> None:
+    with pytest.raises(UsageError, match="a path is what stands behind host and port, not a whole URL such as 'http:"):
+        server.on("GET", "http://127.0.0.1/a")
+    server.on("GET", "/proxy/http://127.0.0.1/a").respond(text="a proxy")
+    assert requests.get(server.url_for("/proxy/http://127.0.0.1/a"), timeout=10).text == "a proxy"
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("/a/<id>", "<id>"),
+        ("/a/<int:id>/b", "<int:id>"),
+        ("/:id", ":id"),
+        ("/a/:id/b", ":id"),
+        ("/*", "*"),
+        ("/a/**", "**"),
+    ],
+)
+def test_a_parameter_as_others_write_it_is_refused(server: HTTPServe, path: str, found: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(f"{path!r} has {found!r}: a parameter is written {{name}}, ")):
+        server.on("GET", path)
+
+
+@pytest.mark.parametrize("path", ["/a:b", "/a*", "/1:2/3", "/%3Aid", "/a/%2A", "/%3Cid%3E", "/a/:7"])
+def test_what_looks_like_one_is_a_path(server: HTTPServe, path: str) -> None:
+    server.on("GET", path).respond(text="well")
+    assert requests.get(server.url_for(path), timeout=10).text == "well"
+
+
+@pytest.mark.parametrize(
+    ("method", "hint"),
+    [
+        ("/a", "; it comes first, the path follows it"),
+        (["GET", "POST"], "for several, combine match(...) | match(...)"),
+    ],
+)
+def test_what_is_no_method_is_refused_with_what_was_meant(server: HTTPServe, method: Any, hint: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(hint)):
+        server.on(method)
+
+
+@pytest.mark.parametrize(
+    ("status", "hint"),
+    [
+        ("hello", "a body is given by its name: text=, html=, json=, body=, file= or stream="),
+        ({"a": 1}, "a body is given by its name: text=, html=, json=, body=, file= or stream="),
+        (len, "a function that answers is given to handle()"),
+    ],
+)
+def test_what_is_no_status_is_refused_with_what_was_meant(server: HTTPServe, status: Any, hint: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(hint)):
+        server.on("GET", "/a").respond(status)
+
+
+def test_an_argument_that_a_response_does_not_have_is_refused_with_those_that_it_has(server: HTTPServe) -> None:
+    unknown: Any = {"status_code": 404}
+    with pytest.raises(
+        UsageError, match="a response has no status_code=, but a status and text=, html=, json=, body=, "
+    ):
+        server.on("GET", "/a").respond(**unknown)
+    with pytest.raises(UsageError, match="a response has no status_code="):
+        server.enqueue(**unknown)
+
+
+def test_a_redirect_takes_its_location_first(server: HTTPServe) -> None:
+    swapped: Any = (302, "/b")
+    with pytest.raises(UsageError, match="a redirect takes its location first, not 302"):
+        server.on("GET", "/a").redirect(*swapped)
+
+
+@pytest.mark.parametrize("path", ["", "a", "**", None, b"/a"])
 def test_a_path_that_begins_without_a_slash_is_refused(path: str) -> None:
     with pytest.raises(
         UsageError, match=r"^a path begins with a slash, or is a compiled pattern, or '\*'; .* is none of these$"
