@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from pytest_httpserve.errors import HTTPServeError, UsageError
-from pytest_httpserve.scripting.waiting import Interrupted, wait
+from pytest_httpserve.scripting.waiting import wait
 
 if TYPE_CHECKING:
+    from pytest_httpserve.scripting.faults import Fault, FaultArgument
     from pytest_httpserve.scripting.journal import Exchange
     from pytest_httpserve.scripting.request import Request
     from pytest_httpserve.server.connection import Connection
@@ -31,7 +33,7 @@ class Held:
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
         self.waits = True
-        self._fails = False
+        self.faults: tuple[Fault, ...] = ()  # to meet with when it goes on
         self._go = threading.Event()
 
     @property
@@ -44,24 +46,18 @@ class Held:
         self.waits = False
         self._go.set()
 
-    def fail(self) -> None:
-        """Reset its connection."""
-        self.waits, self._fails = False, True
-        self._go.set()
+    def fail(self, fault: FaultArgument | None = None) -> None:
+        """Let it meet with a fault, or several (default: a reset). Raises UsageError for what is none."""
+        self.faults = _faults_of(fault)
+        self.release()
 
     def wait(self, connection: Connection, seconds: float) -> bool:
         """Wait to be let go, in the thread that serves the connection; False after ``seconds``.
 
-        Raises Interrupted when the server stops, or when the connection is not to go on.
+        Raises Interrupted when the server stops.
         """
         in_time = wait(connection, self._go, seconds)
         self.waits = False
-        if self._fails:
-            connection.end("server", "RST")
-            self.exchange.error = "it was made to fail at a gate"  # before the client can know
-            error = connection.failed(Interrupted(self.exchange.error))
-            connection.reset()
-            raise error
         return in_time
 
     def __repr__(self) -> str:
@@ -108,20 +104,18 @@ class Gate:
 
     def release(self) -> None:
         """Open the gate: all that wait go on, and those that come later are not held."""
-        self._let_go(fails=False)
+        self._let_go(Held.release)
 
-    def fail(self) -> None:
-        """Reset the connections of all that wait, and open the gate."""
-        self._let_go(fails=True)
+    def fail(self, fault: FaultArgument | None = None) -> None:
+        """Let all that wait meet with a fault, or several (default: a reset), and open the gate."""
+        _faults_of(fault)
+        self._let_go(lambda one: one.fail(fault))
 
-    def _let_go(self, *, fails: bool) -> None:
+    def _let_go(self, how: Callable[[Held], None]) -> None:
         with self._changed:
             self._open = True
         for one in self.held:
-            if fails:
-                one.fail()
-            else:
-                one.release()
+            how(one)
 
     def __enter__(self) -> Gate:
         return self
@@ -133,16 +127,20 @@ class Gate:
 
     # In the thread of a connection
 
-    def hold(self, exchange: Exchange, connection: Connection) -> None:
-        """Wait here. Raises GateTimeout if nobody lets the request go, Interrupted if it must not go on."""
+    def hold(self, exchange: Exchange, connection: Connection) -> tuple[Fault, ...]:
+        """Wait here; the faults that the request is to meet with then.
+
+        Raises GateTimeout if nobody lets the request go, Interrupted if the server stops.
+        """
         with self._changed:
             if self._open:
-                return
+                return ()
             one = Held(exchange)
             self._arrived.append(one)
             self._changed.notify_all()
         if not one.wait(connection, self.timeout):
             raise GateTimeout(f"{one.request} was held at {self} for {self.timeout} s, and nobody let it go")
+        return one.faults
 
     def __str__(self) -> str:
         return f"the gate ({self.phase}) of {self._route}"
@@ -153,3 +151,9 @@ def check_seconds(name: str, seconds: float) -> float:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
         raise UsageError(f"{name}= is a number of seconds, not {seconds!r}")
     return seconds
+
+
+def _faults_of(fault: FaultArgument | None) -> tuple[Fault, ...]:
+    from pytest_httpserve.scripting.faults import Reset, as_faults
+
+    return as_faults(Reset() if fault is None else fault)

@@ -388,10 +388,14 @@ class ScriptedHandler(FaultyHandler):
         """Where the answers of routes wait, if they are to: here, and nowhere else."""
         for gate in self._gates:
             if gate.phase == phase and self._exchange is not None and self._connection is not None:
-                gate.hold(self._exchange, self._connection)
+                faults = gate.hold(self._exchange, self._connection)
+                self.suffer(*faults)
+                if faults and self._wire is not None:
+                    self._wire.catch_up()
 
     def _send(self, response: Response, exchange: Exchange) -> None:
         if self._gates:
+            self.suffer()  # what is decided at a gate may be a fault of the response
             self._wait_at("response_head")
         if response.informational and self._version >= (1, 1):
             for status, fields in response.informational:

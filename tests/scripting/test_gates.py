@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from pytest_httpserve import Gate, HTTPServe, Request, Route, UsageError
+from pytest_httpserve import Close, Gate, HTTPServe, Request, Reset, Route, Truncate, UsageError
 from pytest_httpserve.scripting.concurrency import most_at_once
 
 
@@ -242,7 +242,7 @@ def test_a_request_that_is_made_to_fail_is_reset(server: HTTPServe) -> None:
             client.recv(1)
     server.assert_all_closed(by="server")
     assert server.connections[0].closed_how == "RST"
-    assert server.exchanges[0].error == "it was made to fail at a gate"
+    assert server.exchanges[0].faults == (Reset(),)
     assert server.failures == ()
     gate.release()
     assert get(server).text == "well"
@@ -259,6 +259,27 @@ def test_a_gate_that_fails_resets_all_and_opens(server: HTTPServe) -> None:
                 while client.recv(65536):
                     pass
     assert get(server).text == "well"
+
+
+@pytest.mark.parametrize("phase", ["response_head", "response_body", "response_end"])
+def test_a_held_request_meets_with_the_fault_that_the_test_wants(server: HTTPServe, phase: str) -> None:
+    gate = server.on("GET", "/a").respond(text="well, well").hold(phase)
+    with ask(server) as client:
+        gate.arrived().fail(Close())
+        answer = client.makefile("rb").read()
+    whole = b"HTTP/1.1 200 OK\r\n"
+    assert answer[: len(whole)] == (b"" if phase == "response_head" else whole)
+    assert answer.endswith({"response_head": b"", "response_body": b"\r\n\r\n", "response_end": b"well, wel"}[phase])
+    assert server.exchanges[0].faults == (Close(),)
+
+
+def test_what_is_let_go_may_lose_its_end(server: HTTPServe) -> None:
+    gate = server.on("GET", "/a").respond(text="well, well").hold("response_body")
+    with ask(server) as client:
+        gate.arrived().fail(Truncate(4))
+        answer = client.makefile("rb").read()
+    assert b"\r\nContent-Length: 10\r\n" in answer
+    assert answer.endswith(b"\r\n\r\nwell, ")
 
 
 # Who is not let go
@@ -303,6 +324,8 @@ def test_a_client_that_left_before_the_stop_has_ended_its_connection(server: HTT
         lambda route: route.hold(timeout=-1),
         lambda route: route.hold(timeout=None),
         lambda route: route.hold().arrived(timeout="1"),
+        lambda route: route.hold().fail(Reset),
+        lambda route: route.hold().fail("reset"),
     ],
 )
 def test_a_wrong_value_is_refused(server: HTTPServe, wrong: Callable[[Route], object]) -> None:
