@@ -1,7 +1,7 @@
 """Figures for people: plain SVG, small, readable in light and in dark.
 
 For each measure one drawing: a panel of bars for each figure, or, where a figure was taken at several sizes, a panel of
-lines with both axes logarithmic, in which a straight line with the slope of the diagonal is growth in proportion.
+lines with both axes logarithmic, beside a dashed one that grows in proportion to the size.
 """
 
 from __future__ import annotations
@@ -75,12 +75,13 @@ def panels(figures: Sequence[Figure]) -> Iterator[tuple[int, list[str]]]:
 
 
 def bars(title: str, figure: Figure) -> tuple[int, list[str]]:
-    """A bar for each peer, as long as its median; the figure stands beside it."""
+    """A bar for each peer, as long as its median, which stands beside it; the best comes first."""
     values = {peer: figure.median(peer) or 0.0 for peer in figure.rounds}
     longest = max([*values.values(), 0.0]) or 1.0
     room = WIDTH - _LABELS - 90 - _MARGIN
     elements = [text(_MARGIN, 12, title, "title")]
-    for row, (peer, value) in enumerate(sorted(values.items(), key=lambda pair: pair[1])):
+    best_first = sorted(values.items(), key=lambda pair: pair[1], reverse=figure.better == "higher")
+    for row, (peer, value) in enumerate(best_first):
         y = 22 + row * _LINE
         kind = "ours" if peer in (ENGINE, FIXTURE) else "reference" if peer in REFERENCES else "peer"
         length = max(value, 0.0) / longest * room
@@ -98,25 +99,30 @@ def lines(title: str, points: dict[str, list[tuple[int, float]]]) -> tuple[int, 
     sizes = sorted({size for pairs in kept.values() for size, _ in pairs}) or [1]
     values = [value for pairs in kept.values() for _, value in pairs] or [1.0]
     left, right, top, bottom = 70.0, WIDTH - _LABELS - 10.0, 24.0, _PLOT - 20.0
-    across = _scale(sizes, left, right)
-    up = _scale(values, bottom, top)
+    across, up = _scale(sizes, left, right), _scale(values, bottom, top)
     elements = [
         text(_MARGIN, 12, title, "title"),
         f'<path class="axis" d="M{left} {top}V{bottom}H{right}"/>',
-        text(left - 6, up(max(values)) + 4, number(max(values)), anchor="end"),
-        text(left - 6, up(min(values)) + 4, number(min(values)), anchor="end"),
+        *(text(left - 6, up(value) + 4, number(value), anchor="end") for value in {min(values), max(values)}),
         *(text(across(size), bottom + 16, f"{size:,}", anchor="middle") for size in sizes),
     ]
-    for row, ((peer, pairs), colour) in enumerate(zip(kept.items(), _colours(), strict=False)):
-        path = " ".join(f"{across(size):.1f},{up(value):.1f}" for size, value in pairs)
-        elements.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        elements += [
-            f'<circle cx="{across(size):.1f}" cy="{up(value):.1f}" r="3" fill="{colour}"/>' for size, value in pairs
-        ]
+    legend = [*zip(kept, _colours(), strict=False)]
+    if growing := [pairs for pairs in kept.values() if len(pairs) > 1 and pairs[-1][1] > 2 * pairs[0][1]]:
+        # It ends where they are, at the largest size, so that it can be seen how they came there.
+        size, value = max((pairs[-1] for pairs in growing), key=lambda pair: pair[1])
+        first = max(sizes[0], size * min(values) / value)
+        ends = f"{across(first):.1f},{up(value * first / size):.1f} {across(size):.1f},{up(value):.1f}"
+        elements.append(f'<polyline class="axis" points="{ends}" stroke-dasharray="4"/>')
+        legend.append(("- - in proportion", "none"))
+    for row, (peer, colour) in enumerate(legend):
+        path = [(f"{across(size):.1f}", f"{up(value):.1f}") for size, value in kept.get(peer, [])]
+        spots = " ".join(f"{x},{y}" for x, y in path)
+        elements.append(f'<polyline points="{spots}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        elements += [f'<circle cx="{x}" cy="{y}" r="3" fill="{colour}"/>' for x, y in path]
         y = top + row * _LINE
         elements.append(f'<rect x="{right + 14}" y="{y}" width="12" height="{_BAR}" fill="{colour}"/>')
         elements.append(text(right + 32, y + 10, peer))
-    return max(_PLOT, 24 + len(kept) * _LINE), elements
+    return max(_PLOT, 24 + len(legend) * _LINE), elements
 
 
 def _colours() -> Iterator[str]:
