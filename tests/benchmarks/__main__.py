@@ -37,6 +37,11 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     parsed = parser.parse_args(argv)
     if unknown := [name for name in parsed.what if name not in measures.MODULES]:
         parser.error(f"no such measure: {', '.join(unknown)}; there are {', '.join(measures.MODULES)}")
+    # Refused now: at the end, all that was measured would be lost.
+    if parsed.json and (parsed.json.is_dir() or not parsed.json.parent.is_dir()):
+        parser.error(f"--json: {parsed.json} is no file in a directory that exists")
+    if parsed.svg and parsed.svg.exists() and not parsed.svg.is_dir():
+        parser.error(f"--svg: {parsed.svg} is no directory")
     return parsed
 
 
@@ -70,27 +75,31 @@ def main() -> int:
     if (load := os.getloadavg()[0]) > 0.5 * (os.cpu_count() or 1):
         plan.note(f"the machine was busy before the run (load average {load:.1f}): do not quote these figures")
     usual = measures.SHORT if asked.short else measures.MODULES
-    figures = measure(asked.what or list(usual), servers, plan)
+    figures, whole = measure(asked.what or list(usual), servers, plan)
     verdicts = without_gaps(judge(figures)) if asked.short else judge(figures)
     print(report.text(figures, verdicts, plan))
     if asked.json:
         asked.json.write_text(json.dumps(report.data(figures, verdicts, plan), indent=2) + "\n")
     if asked.svg:
         drawing.draw(figures, asked.svg)
-    return int(any(verdict.beaten or verdict.absent for verdict in verdicts))
+    return int(not whole or any(verdict.beaten or verdict.absent for verdict in verdicts))
 
 
-def measure(names: Sequence[str], servers: Sequence[Peer], plan: Plan) -> list[Figure]:
-    """Take the measures; one that cannot be taken here is noted."""
+def measure(names: Sequence[str], servers: Sequence[Peer], plan: Plan) -> tuple[list[Figure], bool]:
+    """Take the measures; one that cannot be taken here, or that breaks off, is noted. Whether none broke off."""
     figures: list[Figure] = []
+    whole = True
     for name in names:
         try:
             takers = [peer for peer in servers if not peer.only or name in peer.only]
             figures += measures.find(name)(takers, plan)
         except (ImportError, UnavailableError) as error:
             plan.note(f"{name}: not measured, {error}")
+        except Exception as error:
+            plan.note(f"{name}: broke off, {type(error).__name__}: {error}")
+            whole = False
     progress("")
-    return figures
+    return figures, whole
 
 
 if __name__ == "__main__":

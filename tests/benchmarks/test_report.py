@@ -1,6 +1,8 @@
 """Tables, growth, drawings and the command line."""
 
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from tests.benchmarks import __main__ as program
 from tests.benchmarks import measures, report
 from tests.benchmarks.drawing import draw
 from tests.benchmarks.peers import ENGINE, FIXTURE, LIMIT, Peer
-from tests.benchmarks.plan import Figure, Plan, interleave, p99, repeat_for
+from tests.benchmarks.plan import Figure, Plan, UnavailableError, interleave, p99, repeat_for
 from tests.benchmarks.targets import judge
 
 FIGURES = [
@@ -110,6 +112,35 @@ def test_who_fails_is_out_and_noted() -> None:
     assert "key: b failed, RuntimeError: broken" in run.notes
 
 
+def test_a_measure_that_breaks_off_costs_no_other_and_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    def find(name: str) -> measures.Run:
+        return {"load": lambda peers, plan: [FIGURES[0]], "tls": lambda peers, plan: [][1]}[name]
+
+    monkeypatch.setattr(measures, "find", find)
+    run = plan()
+    figures, whole = program.measure(["tls", "load"], [], run)
+    assert figures == [FIGURES[0]]
+    assert not whole
+    assert "tls: broke off, IndexError: list index out of range" in run.notes
+
+
+def test_a_measure_that_cannot_be_taken_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unavailable(peers: Sequence[Peer], plan: Plan) -> list[Figure]:
+        raise UnavailableError("wrk is not installed")
+
+    monkeypatch.setattr(measures, "find", lambda name: unavailable)
+    run = plan()
+    assert program.measure(["load"], [], run) == ([], True)
+    assert "load: not measured, wrk is not installed" in run.notes
+
+
+def test_past_the_deadline_each_figure_has_one_round() -> None:
+    late = replace(plan(), deadline=0.0)
+    (figure,) = interleave([Figure("key", "title", "ms")], [Peer("a")], late, lambda _: [1.0])
+    assert figure.rounds == {"a": [1.0]}
+    assert "the machine is slow: there was no time for all rounds" in late.notes
+
+
 @pytest.mark.parametrize("name", measures.MODULES)
 def test_every_measure_can_be_found(name: str) -> None:
     assert callable(measures.find(name))
@@ -122,6 +153,8 @@ def test_every_measure_can_be_found(name: str) -> None:
         (["--repeat", "0"], "0 is less than 1"),
         (["--seconds", "0"], "0 is not between 0 and 3600"),
         (["--peers", "nobody"], "no such peer: nobody; there are raw"),
+        (["--json", "/nowhere/figures.json"], "--json: /nowhere/figures.json is no file in a directory that exists"),
+        (["--svg", __file__], "is no directory"),
     ],
 )
 def test_wrong_arguments_are_refused(

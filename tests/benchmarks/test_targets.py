@@ -99,3 +99,8 @@ def test_a_short_run_shows_no_gaps_but_what_ours_has_left() -> None:
     assert {verdict.target.against for verdict in found} == {"stdlib"}
     absent = without_gaps(verdicts("load.8", {"stdlib": [10.0]}))
     assert absent
+
+
+def test_a_single_round_is_no_defeat() -> None:
+    found = verdicts("load.8", {FIXTURE: [10.0], "stdlib": [90.0]})
+    assert not any(verdict.beaten for verdict in found)
