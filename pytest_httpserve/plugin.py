@@ -497,7 +497,8 @@ def _describe(item: pytest.Item, when: str) -> None:
     lines = []
     for server in servers:
         exchanges = [exchange for exchange in server.exchanges if exchange.times.request_begun >= began]
+        connections = [record for record in server.connections if record.opened >= began]
         if exchanges or server in item.stash.get(_SERVERS, ()):
-            lines += exchanges_section(server.base_url, exchanges, server.strikes, whole=whole)
+            lines += exchanges_section(server.base_url, exchanges, server.strikes, connections, whole=whole)
     if lines:
         item.add_report_section(when, "httpserve", "\n".join(lines))

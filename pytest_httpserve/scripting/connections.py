@@ -6,7 +6,11 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pytest_httpserve.scripting.handshakes import Handshake, TLSError, TLSSession
     from pytest_httpserve.scripting.journal import Exchange
+
+# A client learns of the end of a handshake before the server does, or after it.
+_HANDSHAKE_SECONDS = 5.0
 
 
 class ConnectionRecord:
@@ -20,16 +24,30 @@ class ConnectionRecord:
     server stopped). Both are None while it is open.
     """
 
-    __slots__ = ("client_address", "closed", "closed_by", "closed_how", "exchanges", "index", "opened")
+    __slots__ = ("client_address", "closed", "closed_by", "closed_how", "exchanges", "handshake", "index", "opened")
 
-    def __init__(self, index: int, client_address: object) -> None:
+    def __init__(self, index: int, client_address: object, handshake: Handshake | None = None) -> None:
         self.index = index
         self.client_address = client_address
+        self.handshake = handshake  # None without TLS
         self.exchanges: list[Exchange] = []
         self.opened = time.monotonic()
         self.closed: float | None = None
         self.closed_by: str | None = None
         self.closed_how: str | None = None
+
+    @property
+    def tls(self) -> TLSSession | None:
+        """What was agreed upon over TLS; None without TLS, and if the handshake failed.
+
+        A handshake that is under way is waited for, 5 seconds at most.
+        """
+        return self.handshake.wait(_HANDSHAKE_SECONDS).session if self.handshake is not None else None
+
+    @property
+    def tls_error(self) -> TLSError | None:
+        """Why the handshake failed; None if it did not. It is waited for as by ``tls``."""
+        return self.handshake.wait(_HANDSHAKE_SECONDS).error if self.handshake is not None else None
 
     def end(self, by: str, how: str) -> None:
         """The connection is over."""

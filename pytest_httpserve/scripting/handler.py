@@ -89,9 +89,13 @@ class ScriptedServer(ThreadingHTTPServer):
 
     def connection_opened(self, connection: Connection) -> None:
         """The journal knows of each connection, from its beginning to its end."""
-        self.records[connection] = record = ConnectionRecord(connection.index, connection.peer)
+        self.records[connection] = record = self.make_record(connection)
         connection.on_end = partial(self.script.journal.end_connection, record)
         self.script.journal.record_connection(record)
+
+    def make_record(self, connection: Connection) -> ConnectionRecord:
+        """What the journal knows of a connection."""
+        return ConnectionRecord(connection.index, connection.peer)
 
     def connection_closed(self, connection: Connection) -> None:
         self.records.pop(connection, None)

@@ -124,7 +124,21 @@ def connection_lines(record: ConnectionRecord) -> list[str]:
     carried = f"{count(len(record.exchanges), 'exchange')}, {record.bytes_received} bytes in, {record.bytes_sent} out"
     state = "open" if record.is_open else f"closed by the {record.closed_by} ({record.closed_how})"
     title = f"connection {record.index} from {_address(record.client_address)}: {carried}, {state}"
-    return [title, *(f"  {exchange_line(exchange)}" for exchange in record.exchanges)]
+    failed = [f"  {line}" for line in handshake_lines([record])]
+    return [title, *failed, *(f"  {exchange_line(exchange)}" for exchange in record.exchanges)]
+
+
+def handshake_lines(connections: Iterable[ConnectionRecord]) -> list[str]:
+    """The handshakes that failed, a line each."""
+    lines = []
+    for record in connections:
+        if (handshake := record.handshake) is None:
+            continue
+        # The client may have given up, and the test with it, before the server knew.
+        error = handshake.wait(0.5 if handshake.begun else 0).error
+        if error is not None:
+            lines.append(f"no TLS with {_address(record.client_address)}: {error}")
+    return lines
 
 
 def _address(address: object) -> str:
@@ -149,13 +163,18 @@ def _raw_lines(mark: str, data: bytes, dropped: int) -> list[str]:
 
 
 def exchanges_section(
-    base_url: str, exchanges: Sequence[Exchange], strikes: Iterable[Strike] = (), *, whole: bool
+    base_url: str,
+    exchanges: Sequence[Exchange],
+    strikes: Iterable[Strike] = (),
+    connections: Iterable[ConnectionRecord] = (),
+    *,
+    whole: bool,
 ) -> list[str]:
     """The exchanges of a server for the report of a failing test, a line each; ``whole`` adds their bytes.
 
-    Of ``strikes``, those are shown that happened on no exchange.
+    Of ``strikes``, those are shown that happened on no exchange, of ``connections`` those whose handshake failed.
     """
-    lines = [base_url]
+    lines = [base_url, *(f"  {line}" for line in handshake_lines(connections))]
     for exchange in exchanges:
         lines.append(f"  {exchange_line(exchange)}")
         lines += [f"    {note}" for note in exchange.notes]

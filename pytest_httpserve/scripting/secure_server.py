@@ -4,23 +4,52 @@ from __future__ import annotations
 
 import base64
 import socket
+import ssl
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from pytest_httpserve.scripting.connections import ConnectionRecord
 from pytest_httpserve.scripting.handler import Script, ScriptedServer
+from pytest_httpserve.scripting.handshakes import Handshake, TLSError, error_of, session_of
 from pytest_httpserve.scripting.request import Request
 from pytest_httpserve.scripting.responses import Response
-from pytest_httpserve.server.https import shake_hands
+from pytest_httpserve.server.https import shake_hands, take_leave
 from pytest_httpserve.server.servers import HTTPServer, HTTPSServer
 from pytest_httpserve.tls.contexts import Names, Ready, issue, make_ready, with_certificate
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.httpserve import HTTPServe
+    from pytest_httpserve.server.connection import Connection
     from pytest_httpserve.tls import TLS, Certificate, CertificateAuthority
 
 
-class SecureServer(ScriptedServer, HTTPSServer):
-    """A ScriptedServer over TLS. A handshake that fails is noted, and fails no test."""
+class HandshakingServer(ScriptedServer):
+    """A ScriptedServer whose connections begin with a handshake. One that fails is noted, and fails no test."""
+
+    handshake_timeout: float | None
+
+    def make_record(self, connection: Connection) -> ConnectionRecord:
+        return ConnectionRecord(connection.index, connection.peer, Handshake())
+
+    def handshake(self, connection: Connection) -> Handshake:
+        """That of a connection, which begins now."""
+        handshake = self.records[connection].handshake
+        assert handshake is not None
+        handshake.begun = True
+        return handshake
+
+    def connection_closed(self, connection: Connection) -> None:
+        """Whatever has ended it: a handshake that is not over by now never will be."""
+        if (record := self.records.get(connection)) is not None and record.handshake is not None:
+            silent = TimeoutError() if record.closed_how == "timeout" else connection.failure
+            record.handshake.fail(error_of(silent, self.handshake_timeout))
+        super().connection_closed(connection)
+
+
+class SecureServer(HandshakingServer, HTTPSServer):
+    """A ScriptedServer over TLS."""
+
+    handshake_timeout: float
 
     def __init__(self, host: str, port: int, script: Script, ready: Ready, handshake_timeout: float) -> None:
         self.certificate, self.context = ready
@@ -29,12 +58,22 @@ class SecureServer(ScriptedServer, HTTPSServer):
 
     def finish_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]  # typeshed's type also covers datagrams
         connection = self.track(request, client_address)
+        handshake = self.handshake(connection)
         if shake_hands(connection, self.handshake_timeout):
+            handshake.succeed(session_of(cast(ssl.SSLSocket, request)))
             HTTPServer.finish_request(self, request, client_address)
+        else:
+            error = error_of(connection.failure, self.handshake_timeout)
+            handshake.fail(error)
+            if error.alert is not None or isinstance(connection.failure, ssl.SSLEOFError):
+                connection.end("client", "FIN")
+            take_leave(connection)
 
 
-class UnshakenServer(ScriptedServer):
+class UnshakenServer(HandshakingServer):
     """A server whose handshakes never end: it resets the connection in their midst, or says nothing more."""
+
+    handshake_timeout = None
 
     def __init__(self, host: str, port: int, script: Script, *, resets: bool) -> None:
         self.resets = resets
@@ -42,6 +81,8 @@ class UnshakenServer(ScriptedServer):
 
     def finish_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]  # as above
         connection = self.track(request, client_address)
+        acts = "resets the connection" if self.resets else "says nothing"
+        self.handshake(connection).fail(TLSError(None, f"the server {acts}, as it was asked to"))
         connection.leave_loop()
         connection.begin(None, nodelay=True)
         try:

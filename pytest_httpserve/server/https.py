@@ -68,10 +68,7 @@ def _what_is_wrong(
 
 
 def shake_hands(connection: Connection, timeout: float) -> bool:
-    """Do the handshake within ``timeout`` seconds; False if it failed, and the connection is of no use.
-
-    A client that spoke plain HTTP is told so, in plain HTTP.
-    """
+    """Do the handshake within ``timeout`` seconds; False if it failed: ``take_leave`` is all that is left to do."""
     sock = connection.socket
     assert isinstance(sock, ssl.SSLSocket)
     if connection.closing:
@@ -82,10 +79,20 @@ def shake_hands(connection: Connection, timeout: float) -> bool:
         sock.do_handshake()
     except OSError as error:
         connection.failed(error)
-        if getattr(error, "reason", None) in _NOT_TLS:
-            # The failed handshake has sent nothing, so the connection can still carry an answer as it is.
-            with contextlib.suppress(OSError):
-                socket.socket.sendall(sock, _PLAIN_ANSWER)
-            connection.linger()
         return False
     return True
+
+
+def take_leave(connection: Connection) -> None:
+    """After a handshake that failed: let the client read why, be it a TLS alert that has been sent by now.
+
+    One that spoke plain HTTP is told so, in plain HTTP.
+    """
+    error = connection.failure
+    if not isinstance(error, ssl.SSLError) or isinstance(error, ssl.SSLEOFError):
+        return  # it has gone, or is not heard any more
+    if error.reason in _NOT_TLS:
+        # The failed handshake has sent nothing, so the connection can still carry an answer as it is.
+        with contextlib.suppress(OSError):
+            socket.socket.sendall(connection.socket, _PLAIN_ANSWER)
+    connection.linger()

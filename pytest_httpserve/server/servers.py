@@ -218,10 +218,13 @@ class HTTPSServer(HTTPServer):
 
     # typeshed's type of a request also covers datagrams, in this and the next.
     def finish_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]
-        from pytest_httpserve.server.https import shake_hands
+        from pytest_httpserve.server.https import shake_hands, take_leave
 
-        if shake_hands(self.track(request, client_address), self.handshake_timeout):
+        connection = self.track(request, client_address)
+        if shake_hands(connection, self.handshake_timeout):
             super().finish_request(request, client_address)
+        else:
+            take_leave(connection)
 
     def shutdown_request(self, request: ssl.SSLSocket) -> None:  # type: ignore[override]
         if (connection := self.connections.get(request)) is not None:

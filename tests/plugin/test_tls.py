@@ -225,6 +225,30 @@ def test_what_the_tls_library_has_no_more_is_skipped_with_the_reason(
     result.stdout.fnmatch_lines(["SKIPPED*OpenSSL*does not speak TLS 1.0"])
 
 
+def test_a_failed_handshake_stands_in_the_report_of_a_test_that_fails(suite: Suite) -> None:
+    result = suite("""
+        import pytest, requests
+
+        @pytest.mark.serve_tls("expired")
+        def test_fails(httpserve, httpserve_client):
+            httpserve_client.get("/")
+
+        @pytest.mark.serve_tls("expired")
+        def test_passes(httpserve, httpserve_client):
+            with pytest.raises(requests.exceptions.SSLError):
+                httpserve_client.get("/")
+    """)
+
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*Captured httpserve call*",
+            "https://127.0.0.1:*",
+            "  no TLS with 127.0.0.1 port *: the client sent the alert certificate_expired",
+        ]
+    )
+
+
 # The CA of a run, and one that stays
 
 SHARED = """

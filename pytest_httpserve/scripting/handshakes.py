@@ -1,0 +1,133 @@
+"""What a test is told of TLS handshakes: what was agreed upon, or why it came to nothing."""
+
+from __future__ import annotations
+
+import re
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ssl
+
+# An alert that came in, as OpenSSL spells it: TLSV1_ALERT_UNKNOWN_CA, SSLV3_ALERT_BAD_CERTIFICATE.
+_ALERT = re.compile(r"(?:SSLV3|TLSV1|TLSV13)_(?:ALERT_)?(?P<name>\w+)")
+
+
+@dataclass(frozen=True, slots=True)
+class PeerCertificate:
+    """The certificate that a client has shown, and that was found good.
+
+    ``names`` are those that it is for: host names, addresses, e-mail addresses.
+    """
+
+    pem: str
+    names: tuple[str, ...]
+    serial_number: int
+
+
+@dataclass(frozen=True, slots=True)
+class TLSSession:
+    """What client and server agreed upon: ``version`` (``TLSv1.3``), ``cipher``, ``alpn`` (None without).
+
+    ``sni`` is the name that the client asked for, None if it asked for none.
+    """
+
+    version: str
+    cipher: str
+    sni: str | None
+    alpn: str | None
+    peer_certificate: PeerCertificate | None
+
+
+@dataclass(frozen=True, slots=True)
+class TLSError:
+    """Why a handshake failed, as the server saw it.
+
+    ``alert`` is what the client sent, by its name in RFC 8446 section 6.2, such as ``unknown_ca``; None if it sent
+    none. ``reason`` says it in words.
+    """
+
+    alert: str | None
+    reason: str
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class Handshake:
+    """A handshake: under way, until it has ended in a session or an error."""
+
+    __slots__ = ("_over", "begun", "error", "session")
+
+    def __init__(self) -> None:
+        self._over = threading.Event()
+        self.begun = False  # the client has said something
+        self.session: TLSSession | None = None
+        self.error: TLSError | None = None
+
+    def succeed(self, session: TLSSession) -> None:
+        """It is over, and went well."""
+        self.session = session
+        self._over.set()
+
+    def fail(self, error: TLSError) -> None:
+        """It is over, and came to nothing; if it is over already, it stays as it was."""
+        if not self._over.is_set():
+            self.error = error
+            self._over.set()
+
+    def wait(self, seconds: float) -> Handshake:
+        """Itself, when it is over, or after so many seconds."""
+        self._over.wait(seconds)
+        return self
+
+
+def session_of(sock: ssl.SSLSocket) -> TLSSession:
+    """What was agreed upon over a socket."""
+    cipher = sock.cipher()
+    return TLSSession(
+        version=sock.version() or "",
+        cipher=cipher[0] if cipher is not None else "",
+        sni=getattr(sock, "asked_for", None),  # see pytest_httpserve.tls.contexts
+        alpn=sock.selected_alpn_protocol(),
+        peer_certificate=_peer_certificate(sock),
+    )
+
+
+def _peer_certificate(sock: ssl.SSLSocket) -> PeerCertificate | None:
+    import ssl
+
+    if sock.context.verify_mode == ssl.CERT_NONE or not (found := sock.getpeercert()):
+        return None
+    der = sock.getpeercert(binary_form=True)
+    assert der is not None
+    names = found.get("subjectAltName", ())
+    return PeerCertificate(
+        pem=ssl.DER_cert_to_PEM_cert(der),
+        names=tuple(str(name) for _, name in names),  # type: ignore[str-unpack]  # to typeshed it may be text
+        serial_number=int(str(found["serialNumber"]), 16),
+    )
+
+
+def error_of(error: OSError | None, seconds: float | None) -> TLSError:
+    """Why a handshake failed, which might take so many seconds; without an error, since the server stopped."""
+    if error is None:
+        return TLSError(None, "the server stopped")
+    if isinstance(error, TimeoutError):
+        return TLSError(None, f"the handshake was not over within {seconds or 0:g} s")
+    if isinstance(error, ConnectionResetError):
+        return TLSError(None, "the client reset the connection")
+    reason = getattr(error, "reason", None)
+    if not isinstance(reason, str) or reason in ("UNEXPECTED_EOF_WHILE_READING", ""):
+        return TLSError(None, "the client closed the connection")
+    if reason in ("HTTP_REQUEST", "HTTPS_PROXY_REQUEST", "WRONG_VERSION_NUMBER"):
+        return TLSError(None, f"the client does not speak TLS ({_words(reason)})")
+    if found := _ALERT.fullmatch(reason):
+        return TLSError(found["name"].lower(), f"the client sent the alert {found['name'].lower()}")
+    detail = getattr(error, "verify_message", None)
+    return TLSError(None, f"{_words(reason)}: {detail}" if detail else _words(reason))
+
+
+def _words(reason: str) -> str:
+    return reason.replace("_", " ").lower()
