@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import socket
 
 from pytest_httpserve.errors import UsageError
+
+# Of sockaddr_un on the systems that allow least.
+MOST_PATH_BYTES = 103
 
 
 def check_host(host: str, given: str = "host=") -> str:
@@ -23,6 +27,16 @@ def check_port(port: int) -> int:
     if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535:
         raise UsageError(f"port= is a number from 0 to 65535, not {port!r}")
     return port
+
+
+def check_socket_path(path: str | os.PathLike[str]) -> str:
+    """The absolute path of a Unix socket. Raises UsageError for one that the system would refuse as too long."""
+    if not isinstance(path, str | os.PathLike) or not os.fspath(path):
+        raise UsageError(f"unix= is True or the path of a socket, not {path!r}")
+    absolute = os.path.abspath(path)
+    if len(os.fsencode(absolute)) > MOST_PATH_BYTES:
+        raise UsageError(f"unix={absolute!r} is longer than the {MOST_PATH_BYTES} bytes that a socket's path may have")
+    return absolute
 
 
 def base_url(host: str, port: int, scheme: str = "http") -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import socket
+import socketserver
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +26,7 @@ from pytest_httpserve.scripting.gates import Gate
 from pytest_httpserve.scripting.journal import Answer, Exchange, Journal, Transcript
 from pytest_httpserve.scripting.limits import Guards
 from pytest_httpserve.scripting.mounts import Mounts, below
+from pytest_httpserve.scripting.presence import MOST_PUT_BACK, is_fresh
 from pytest_httpserve.scripting.request import NO_BODY, Body, Request, path_of, route_path
 from pytest_httpserve.scripting.responses import Response, make_response, phrase
 from pytest_httpserve.scripting.routes import Route, Routes, StateChanged
@@ -72,9 +75,35 @@ class ScriptedServer(ThreadingHTTPServer):
         self.records: dict[Connection, ConnectionRecord] = {}  # of the connections that are there now
         self.faults: dict[Connection, tuple[Fault, ...]] = {}  # of those that have just come
         # An instance attribute: socketserver reads it when it makes the socket.
-        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        if host.startswith("/"):
+            self.address_family = socket.AF_UNIX
+        else:
+            self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         # By name: beneath a server over TLS stands one whose own would make a context from files.
         HTTPServer.__init__(self, (host, port), ScriptedHandler)
+
+    def server_bind(self) -> None:
+        """Take the address: a path, or a port that no other server of this process has just left."""
+        address = wanted = self.server_address
+        if self.address_family == getattr(socket, "AF_UNIX", None):
+            self.server_address = str(address[0])  # type: ignore[assignment]  # typeshed has no Unix sockets here
+            socketserver.TCPServer.server_bind(self)
+            self.server_name, self.server_port = str(address[0]), 0
+            return
+        with contextlib.ExitStack() as put_back:
+            for _ in range(MOST_PUT_BACK):
+                if self.address_family == socket.AF_INET6:  # all addresses are those of IPv4, too
+                    self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, address[0] != "::")
+                super().server_bind()
+                if wanted[1] or is_fresh(self.server_port):
+                    break
+                put_back.callback(self.socket.close)
+                self.socket = socket.socket(self.address_family, self.socket_type)
+                self.server_address = wanted
+
+    def get_request(self) -> tuple[socket.socket, object]:
+        request, client_address = super().get_request()
+        return request, client_address or ("", 0)  # of a Unix socket, it is empty
 
     # typeshed's type of a request also covers datagrams.
     def process_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Unpack
 
 from pytest_httpserve.errors import HTTPServeError, ServerFailure, UsageError
-from pytest_httpserve.scripting import report
+from pytest_httpserve.scripting import report, unix_socket
 from pytest_httpserve.scripting.addresses import base_url, check_host, check_port
 from pytest_httpserve.scripting.cgi_mount import cgi_mount
 from pytest_httpserve.scripting.concurrency import most_at_once
@@ -26,6 +26,7 @@ from pytest_httpserve.scripting.journal import KINDS, Exchange, Journal, Strike
 from pytest_httpserve.scripting.limits import Flapping, Limit, SlowStart
 from pytest_httpserve.scripting.matchers import Criteria, Matcher, as_matcher
 from pytest_httpserve.scripting.mounts import check_prefix, static_mount
+from pytest_httpserve.scripting.presence import Presence, left
 from pytest_httpserve.scripting.request import Body, Request, route_path
 from pytest_httpserve.scripting.responses import (
     HeadersArgument,
@@ -37,6 +38,7 @@ from pytest_httpserve.scripting.responses import (
 from pytest_httpserve.scripting.routes import Expectation, Route, calling_place, check_count
 from pytest_httpserve.scripting.scenarios import Scenario
 from pytest_httpserve.scripting.security import Security
+from pytest_httpserve.scripting.unix_socket import UnixSocket
 from pytest_httpserve.server.cgi import CGI_TIMEOUT
 from pytest_httpserve.server.listening import AFTERMATH
 from pytest_httpserve.server.loop import Loop
@@ -68,6 +70,7 @@ class HTTPServe:
     kinds of failures that are none: ``unanswered``, ``errors``, ``expectations``. Of the bytes on the wire,
     ``max_journal_bytes`` are kept.
 
+    ``unix`` has it listen on a Unix socket, at the path that is given or, with True, in a directory of its own.
     ``tls`` makes it an HTTPS server: True, a TLS, or the name of what is to be wrong with it (one of TLS_GALLERY).
     ``ca`` is the CA that issues its certificates, or what returns it when it is needed (default: one of this process).
     ``setenv`` is how ``trust_env`` sets a variable (default: until ``stop``).
@@ -86,9 +89,14 @@ class HTTPServe:
         tls: TLS | bool | str | None = None,
         ca: CertificateAuthority | Callable[[], CertificateAuthority] | None = None,
         setenv: Callable[[str, str], object] | None = None,
+        unix: bool | str | os.PathLike[str] = False,
     ) -> None:
         self._host = check_host(host)
         self._port = check_port(port)
+        self._unix = UnixSocket(unix) if unix is not False else None
+        if self._unix is not None and (port or host != "127.0.0.1"):
+            raise UsageError(f"unix= takes the place of host= and port=, which are {host!r} and {port!r}")
+        self._presence: Presence | None = None
         self._roots = tuple(roots) if roots is not None else None
         self._script = Script(journal=Journal(check_count("max_journal_bytes", max_journal_bytes)))
         self._script.journal.ignored = check_kinds(ignore)
@@ -106,12 +114,14 @@ class HTTPServe:
         if self._server is not None:
             raise UsageError(f"the server runs already, on {self.base_url}")
         try:
-            self._server = self._security.listen(self._host, self._port, self._script, self._helper)
+            host = self._unix.make() if self._unix is not None else self._host
+            self._server = self._security.listen(host, self._port, self._script, self._helper)
         except OSError as error:
-            raise HTTPServeError(f"cannot listen on {self._host} port {self._port}: {error.strerror}") from None
+            where = self.socket_path or f"{self._host} port {self._port}"
+            raise HTTPServeError(f"cannot listen on {where}: {error.strerror}") from None
         self._bound_port = self._server.server_port
         self._loop = self._shared_loop or Loop(Workers("httpserve", daemon=True))
-        self._server.attach(self._loop)
+        self._presence = Presence(self._server, self._loop)
         RUNNING.add(self)
         return self
 
@@ -127,8 +137,45 @@ class HTTPServe:
             return
         RUNNING.discard(self)
         server.server_close()
+        if self._presence is not None:
+            self._presence.end()
+        if self._unix is not None:
+            self._unix.remove()
+        else:
+            left(server.server_port)
         if self._loop is not self._shared_loop:
             self._loop.workers.close(AFTERMATH)
+
+    def refuse(self) -> None:
+        """Be gone: connecting is refused, on the same port, and connections end. Busy ones do with their response."""
+        self._there().refuse()
+
+    def hang(self) -> None:
+        """Be out of reach: connecting hangs until the client gives up, and connections end.
+
+        Raises UnsupportedError where that cannot be had: anywhere but on Linux, and over a Unix socket.
+        """
+        self._there().hang()
+
+    def accept(self) -> None:
+        """Be there again, after ``refuse`` or ``hang``."""
+        self._there().accept()
+
+    def restart(self) -> None:
+        """End all connections, as if the server had ended, and listen again on the same port.
+
+        Routes and exchanges stay. Handlers have the same short grace as at ``stop``.
+        """
+        presence = self._there()
+        presence.refuse()
+        if self._server is not None:
+            self._server.end_connections(self._server.grace)
+        presence.accept()
+
+    def _there(self) -> Presence:
+        if self._server is None or self._presence is None:
+            raise UsageError("the server does not run: start() it first")
+        return self._presence
 
     def reset(self) -> None:
         """Forget all routes, directories, exchanges and failures; the server runs on."""
@@ -339,30 +386,44 @@ class HTTPServe:
 
     @property
     def host(self) -> str:
-        """The address that the server listens on."""
-        return self._host
+        """The address that the server listens on; of a Unix socket, what stands in its URLs for one."""
+        return unix_socket.HOST if self._unix is not None else self._host
 
     @property
     def port(self) -> int:
-        """The port that the server listens on, or last did."""
+        """The port that the server listens on, or last did; 0 for a Unix socket."""
         if self._bound_port is None:
             raise UsageError("the server has no port before it is started")
         return self._bound_port
 
     @property
+    def socket_path(self) -> str | None:
+        """The path of the Unix socket that the server listens on; None without one."""
+        return self._unix.path if self._unix is not None else None
+
+    @property
     def base_url(self) -> str:
-        """The server's URL without a slash at its end, as in ``http://127.0.0.1:40123``."""
+        """The server's URL without a slash at its end, as in ``http://127.0.0.1:40123``.
+
+        Over a Unix socket it is ``http://localhost``: a client is told of ``socket_path`` in a way of its own.
+        """
+        if self._unix is not None:
+            return f"{self._security.scheme}://{self.host}"
         return base_url(self.host, self.port, self._security.scheme)
 
-    def url_for(self, path: str) -> str:
+    def url_for(self, path: str, *, unix: bool = False) -> str:
         """The URL of ``path``, which begins with a slash and may have a query.
 
-        What cannot stand in a URL is percent-encoded; what is encoded already stays as it is.
+        What cannot stand in a URL is percent-encoded; what is encoded already stays as it is. With ``unix``, the path
+        of the socket is in it, too, as in ``http+unix://%2Ftmp%2Fsocket/path``.
         """
+        if unix and self._unix is None:
+            raise UsageError("unix=True is for a server on a Unix socket: HTTPServe(unix=True)")
         if not isinstance(path, str) or not path.startswith("/"):
             raise UsageError(f"a path begins with a slash; {path!r} does not")
         whole = grammar.BARE_PERCENT.sub("%25", path)
-        return self.base_url + urllib.parse.quote(whole, safe="/%?&=!$'()*+,;:@-._~[]|")
+        base = self._unix.base_url(self._security.scheme) if unix and self._unix is not None else self.base_url
+        return base + urllib.parse.quote(whole, safe="/%?&=!$'()*+,;:@-._~[]|")
 
     @property
     def ca(self) -> CertificateAuthority:

@@ -142,7 +142,7 @@ def handshake_lines(connections: Iterable[ConnectionRecord]) -> list[str]:
 
 
 def _address(address: object) -> str:
-    return f"{address[0]} port {address[1]}" if isinstance(address, tuple) else "a Unix socket"
+    return f"{address[0]} port {address[1]}" if isinstance(address, tuple) and address[0] else "a Unix socket"
 
 
 def transcript(exchange: Exchange) -> list[str]:

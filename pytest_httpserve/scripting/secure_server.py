@@ -113,7 +113,7 @@ def make_server(
 def names_of(host: str) -> Names:
     """What a server on this address is called."""
     local = ("localhost", "127.0.0.1", "::1")
-    return local if host in (*local, "0.0.0.0", "::") else (*local, host)
+    return local if host in (*local, "0.0.0.0", "::") or host.startswith("/") else (*local, host)
 
 
 def _revoked(tls: TLS, authority: CertificateAuthority, names: Names, server: HTTPServe) -> Certificate:

@@ -201,8 +201,11 @@ class ListeningServer(socketserver.TCPServer):
         # The loop must not be left with a closed listener.
         self._wait(lambda: self._serving in (None, me), self.grace)
         super().server_close()
-        left = None if self.grace is None else self.grace - (time.monotonic() - started)
-        if self._wait(lambda: not self._others(), left):
+        self.end_connections(None if self.grace is None else self.grace - (time.monotonic() - started))
+
+    def end_connections(self, seconds: float | None) -> None:
+        """Wait until the connections, which were told to, have ended; after ``seconds``, cut those that are left."""
+        if self._wait(lambda: not self._others(), seconds):
             return
         for connection in self._others():
             connection.abort()

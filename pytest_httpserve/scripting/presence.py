@@ -1,0 +1,136 @@
+"""Whether a server is there for those who connect: listening, refusing on its port, or with a backlog that is full."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from pytest_httpserve.errors import HTTPServeError, UnsupportedError
+
+if TYPE_CHECKING:
+    from pytest_httpserve.server.loop import Loop
+    from pytest_httpserve.server.servers import ThreadingHTTPServer
+
+# A port that a server has left is not taken again for so long, in seconds: a client may still have it in its pool.
+RECYCLE_SECONDS = 10.0
+# So many ports are put back before one is taken as it is.
+MOST_PUT_BACK = 64
+# The listener that went may not have gone altogether: so many attempts to take its port, so many seconds apart.
+_ATTEMPTS = 50
+_PAUSE = 0.02
+
+_left: dict[int, float] = {}  # ports, and when a server of this process left them: the latest last
+_lock = threading.Lock()
+
+
+class Presence:
+    """Where a server listens, and what stands there when it does not."""
+
+    def __init__(self, server: ThreadingHTTPServer, loop: Loop) -> None:
+        self._server = server
+        self._loop = loop
+        self._stand_ins: list[socket.socket] = []
+        server.attach(loop)
+        self._there = True
+
+    def accept(self) -> None:
+        """Listen, on the same address."""
+        if not self._there:
+            self._clear()
+            self._server.socket = _again(lambda: self._bind(self._server.request_queue_size))
+            self._server.attach(self._loop)
+            self._there = True
+
+    def refuse(self) -> None:
+        """Listen no more. The port stays taken, so that nobody else answers."""
+        self._leave()
+        if not self._is_unix:  # where the file stays, and nobody listens
+            self._stand_ins.append(_again(lambda: self._bind(None)))
+
+    def hang(self) -> None:
+        """Let connecting hang: the backlog is full. Raises UnsupportedError where a full backlog refuses."""
+        if sys.platform != "linux" or self._is_unix:
+            raise UnsupportedError("connecting hangs on Linux alone, and over TCP: elsewhere, a full backlog refuses")
+        self._leave()
+        listener = _again(lambda: self._bind(0))
+        filler = socket.socket(listener.family)
+        self._stand_ins += [listener, filler]
+        filler.connect(listener.getsockname())  # which is all that a backlog of 0 takes
+
+    def end(self) -> None:
+        """The server has stopped."""
+        self._clear()
+
+    @property
+    def _is_unix(self) -> bool:
+        return self._server.address_family == getattr(socket, "AF_UNIX", None)
+
+    def _leave(self) -> None:
+        """No listener, and no connections: those that are busy end with the response in hand."""
+        self._clear()
+        if self._there:
+            self._there = False
+            self._server.detach()
+            self._server.socket.close()
+        for connection in list(self._server.connections.values()):
+            connection.close_when_idle()
+
+    def _clear(self) -> None:
+        while self._stand_ins:
+            self._stand_ins.pop().close()
+
+    def _bind(self, backlog: int | None) -> socket.socket:
+        """A socket on the server's address, listening if there is a ``backlog``."""
+        server = self._server
+        sock = socket.socket(server.address_family, server.socket_type)
+        try:
+            if self._is_unix:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(server.server_address)  # type: ignore[arg-type]  # of a Unix socket, it is a path
+            else:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if server.address_family == socket.AF_INET6:
+                    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, server.server_address[0] != "::")
+            sock.bind(server.server_address)
+            if backlog is not None:
+                sock.listen(backlog)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+
+def _again(bind: Callable[[], socket.socket]) -> socket.socket:
+    for attempt in range(_ATTEMPTS):
+        try:
+            return bind()
+        except OSError as error:
+            if attempt == _ATTEMPTS - 1:
+                raise HTTPServeError(f"cannot take the port again: {error.strerror}") from None
+            time.sleep(_PAUSE)
+    raise AssertionError("there is at least one attempt")
+
+
+# Ports
+
+
+def left(port: int) -> None:
+    """A server has left this port."""
+    now = time.monotonic()
+    with _lock:
+        _left.pop(port, None)  # what is put in last stands last
+        _left[port] = now
+        while (oldest := next(iter(_left))) != port and _left[oldest] < now - RECYCLE_SECONDS:
+            del _left[oldest]
+
+
+def is_fresh(port: int) -> bool:
+    """Whether no server of this process has left it within RECYCLE_SECONDS."""
+    when = _left.get(port)
+    return when is None or time.monotonic() - when >= RECYCLE_SECONDS

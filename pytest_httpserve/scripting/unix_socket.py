@@ -1,0 +1,48 @@
+"""The path of a server that listens on a Unix socket."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import urllib.parse
+
+from pytest_httpserve.errors import UnsupportedError
+from pytest_httpserve.scripting.addresses import check_socket_path
+
+# What stands in a URL for the host: clients are told of the socket in their own ways.
+HOST = "localhost"
+
+
+class UnixSocket:
+    """Where the socket is: the path that was given, or one in a directory of its own, which is gone when it is."""
+
+    def __init__(self, path: bool | str | os.PathLike[str]) -> None:
+        if not hasattr(socket, "AF_UNIX"):
+            raise UnsupportedError("this Python has no Unix sockets")
+        self.path = None if path is True else check_socket_path(path)  # type: ignore[arg-type]  # refused there
+        self._directory: str | None = None
+
+    def make(self) -> str:
+        """The path to listen on."""
+        if self.path is None:
+            from tempfile import mkdtemp
+
+            self._directory = mkdtemp(prefix="httpserve-")
+            self.path = check_socket_path(os.path.join(self._directory, "socket"))
+        return self.path
+
+    def remove(self) -> None:
+        """Nobody listens any more."""
+        if self.path is None:
+            return
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path)
+        if self._directory is not None:
+            with contextlib.suppress(OSError):  # somebody has put something into it
+                os.rmdir(self._directory)
+            self.path = self._directory = None
+
+    def base_url(self, scheme: str) -> str:
+        """As requests-unixsocket has it: ``http+unix://%2Ftmp%2Fsocket``."""
+        return f"{scheme}+unix://{urllib.parse.quote(self.path or '', safe='')}"
