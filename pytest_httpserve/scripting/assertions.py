@@ -112,7 +112,7 @@ def _matcher(step: Step) -> Matcher:
 def _name(step: Step) -> str:
     if isinstance(step, tuple):
         return " ".join(part.pattern if isinstance(part, re.Pattern) else part for part in step)
-    return step if isinstance(step, str) else "a matcher"
+    return step if isinstance(step, str) else repr(step)
 
 
 def _list(title: str, exchanges: Iterable[Exchange]) -> str:

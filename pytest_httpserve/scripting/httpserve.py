@@ -669,7 +669,7 @@ class HTTPServe:
 
 def _what(method: str | Matcher, path: str | re.Pattern[str]) -> str:
     if isinstance(method, Matcher):
-        return "a request that the matcher takes"
+        return repr(method)
     return f"{method} {path if isinstance(path, str) else path.pattern}"
 
 

@@ -31,7 +31,7 @@ class Check(NamedTuple):
 
 
 class Matcher(ABC):
-    """A predicate over requests. Matchers combine: ``a & b``, ``a | b``, ``~a``.
+    """A predicate over requests. Matchers combine: ``a & b``, ``a | b``, ``~a``. Its repr says what it asks for.
 
     ``runs_code`` is whether it calls code of the test, which may take its time.
     """
@@ -76,6 +76,10 @@ class AllOf(Matcher):
     def path_params(self, request: Request) -> dict[str, Any]:
         return {name: value for part in self.parts for name, value in part.path_params(request).items()}
 
+    def __repr__(self) -> str:
+        said = [text for text in map(repr, self.parts) if text != "*"]
+        return " ".join(said) or "*"
+
 
 class AnyOf(Matcher):
     """Meets one of its parts at least."""
@@ -102,6 +106,9 @@ class AnyOf(Matcher):
     def path_params(self, request: Request) -> dict[str, Any]:
         return next((part.path_params(request) for part in self.parts if part.matches(request)), {})
 
+    def __repr__(self) -> str:
+        return f"({' | '.join(map(repr, self.parts))})"
+
 
 class Alternatives(list[object]):
     """Values to be shown with ``or`` between them."""
@@ -123,6 +130,9 @@ class Not(Matcher):
         names = " & ".join(dict.fromkeys(check.criterion for check in inner))
         shown = failed[0] if failed else inner[0]
         return [Check(f"not ({names})", bool(failed), Unequal(shown.expected), shown.got)]
+
+    def __repr__(self) -> str:
+        return f"~({self.part!r})"
 
 
 class Unequal:
@@ -164,6 +174,9 @@ class MethodIs(Matcher):
     def checks(self, request: Request) -> list[Check]:
         return [Check("method", self.method in ("*", request.method), self.method, request.method)]
 
+    def __repr__(self) -> str:
+        return self.method
+
 
 class PathIs(Matcher):
     """The path."""
@@ -177,6 +190,9 @@ class PathIs(Matcher):
 
     def path_params(self, request: Request) -> dict[str, Any]:
         return self.pattern.match(route_path(request.target)) or {}
+
+    def __repr__(self) -> str:
+        return self.pattern.text
 
 
 class Shown(str):
@@ -218,6 +234,9 @@ class Named(Matcher):
         got: Any = values[0] if len(values) == 1 and not isinstance(expected, list) else values
         return Check(label, same(expected, got), expected, got)
 
+    def __repr__(self) -> str:
+        return f"{self._kind}={self._expected!r}"
+
 
 def _as_text(kind: str, value: Any) -> Any:
     if isinstance(value, bool):
@@ -241,6 +260,9 @@ class QueryIs(Matcher):
     def checks(self, request: Request) -> list[Check]:
         return [Check("query", self.query == request.query_string, self.query, request.query_string)]
 
+    def __repr__(self) -> str:
+        return f"query={self.query!r}"
+
 
 class JsonIs(Matcher):
     """The body as JSON: the whole of it or, with ``part``, what it must contain."""
@@ -259,6 +281,9 @@ class JsonIs(Matcher):
             return [Check(label, False, self.expected, Shown(f"no JSON ({error}): {request.body!r}"))]
         return [Check(label, (contains if self.part else same)(self.expected, got), self.expected, got)]
 
+    def __repr__(self) -> str:
+        return f"{'json_contains' if self.part else 'json'}={self.expected!r}"
+
 
 class BodyIs(Matcher):
     """The body: bytes, a text (compared as UTF-8), or a pattern of either that is found in it."""
@@ -272,6 +297,9 @@ class BodyIs(Matcher):
         pattern = self.expected.pattern if isinstance(self.expected, re.Pattern) else self.expected
         got: object = request.body.decode(errors="replace") if isinstance(pattern, str) else request.body
         return [Check("body", same(self.expected, got), self.expected, got)]
+
+    def __repr__(self) -> str:
+        return f"body={self.expected!r}"
 
 
 class FilesAre(Matcher):
@@ -305,6 +333,9 @@ class FilesAre(Matcher):
             got = got[0]
         return Check(label, same(expected, got), expected, got)
 
+    def __repr__(self) -> str:
+        return f"files={self.expected!r}"
+
 
 def _as_expected(expected: Any, file: UploadedFile) -> Any:
     """The file in the form in which it is expected."""
@@ -329,14 +360,18 @@ class Where(Matcher):
         if not callable(predicate):
             raise UsageError(f"where= takes a callable or a matcher, not {predicate!r}")
         self.predicate = predicate
+        self._name = getattr(predicate, "__name__", repr(predicate))
 
     def checks(self, request: Request) -> list[Check]:
-        name = getattr(self.predicate, "__name__", repr(self.predicate))
+        name = self._name
         try:
             verdict = self.predicate(request)
         except Exception as error:  # whatever it raises belongs into the explanation
             return [Check(f"where {name}", False, Shown("a true value"), Shown(f"{type(error).__name__}: {error}"))]
         return [Check(f"where {name}", bool(verdict), Shown("a true value"), verdict)]
+
+    def __repr__(self) -> str:
+        return f"where={self._name}"
 
 
 class Criteria(TypedDict, total=False):

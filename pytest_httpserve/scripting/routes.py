@@ -226,11 +226,14 @@ class Route:
             raise AssertionError(self.describe_calls(expected))
 
     def __str__(self) -> str:
-        what = f"{self.method} {self.pattern.text}" if self.pattern else "by a matcher"
-        return f"the route {'for all requests' if what == '* *' else what} ({self.place})"
+        return f"the route {'for all requests' if self._what == '* *' else self._what} ({self.place})"
 
     def __repr__(self) -> str:
-        return f"<Route {self.method} {self.pattern.text if self.pattern else '...'}, written at {self.place}>"
+        return f"<Route {self._what}, written at {self.place}>"
+
+    @property
+    def _what(self) -> str:
+        return f"{self.method} {self.pattern.text}" if self.pattern else repr(self.matcher)
 
     # Choose
 

@@ -101,7 +101,7 @@ def test_requests_in_order(asked: HTTPServe, steps: Any) -> None:
         (["POST /b", "GET /a"], "step 2, GET /a, was not requested after POST /b"),
         (["GET /a", "GET /a", "GET /a"], "step 3, GET /a, was not requested after GET /a"),
         ([("GET", "/c")], "step 1, GET /c, was not requested"),
-        ([match("GET", "/c")], "step 1, a matcher, was not requested"),
+        ([match("GET", "/c")], "step 1, GET /c, was not requested"),
         ([("GET", re.compile("/c+"))], "step 1, GET /c+, was not requested"),
     ],
 )

@@ -494,3 +494,34 @@ def test_what_no_json_is_equal_to_is_refused(name: str, value: object) -> None:
     given: Any = {name: value}
     with pytest.raises(UsageError, match="no JSON is ever equal to "):
         match("POST", "/a", **given)
+
+
+def ada(request: Request) -> bool:
+    return True
+
+
+@pytest.mark.parametrize(
+    ("matcher", "said"),
+    [
+        (match(), "*"),
+        (match("GET", "/users/{id:int}"), "GET /users/{id:int}"),
+        (match("*", re.compile("/v[12]")), "re.compile('/v[12]')"),
+        (match("GET", "/a", query="a=1", headers={"X": 1}), "GET /a query='a=1' headers={'X': '1'}"),
+        (match(cookies={"a": None}, form={"b": ["1"]}), "cookies={'a': None} form={'b': ['1']}"),
+        (match(json={"a": 1}), "json={'a': 1}"),
+        (match(json_contains=[1], files={"a": b"x"}), "json_contains=[1] files={'a': b'x'}"),
+        (match("POST", body="text", where=ada), "POST body='text' where=ada"),
+        (match("GET", "/a") | match("POST", "/b"), "(GET /a | POST /b)"),
+        (match("GET") & (match(path="/a") | match(path="/b")), "GET (/a | /b)"),
+        (match("GET") & ~match(path="/a"), "GET ~(/a)"),
+    ],
+)
+def test_a_matcher_says_what_it_asks_for(server: HTTPServe, matcher: Matcher, said: str) -> None:
+    assert repr(matcher) == said
+    with pytest.raises(AssertionError, match=re.escape(f"{said} was not requested: there were no requests")):
+        server.assert_requested(matcher)
+
+
+def test_a_route_for_alternatives_names_them(server: HTTPServe) -> None:
+    route = server.on(match("GET", "/a") | match("POST", "/b"))
+    assert str(route).startswith("the route (GET /a | POST /b) (")
