@@ -284,7 +284,7 @@ def _make(
     node = request.node
     roots = dict.fromkeys([node.path.parent, node.config.rootpath])
     given = {
-        "host": _host(node.config),
+        "host": _host(node.config) if settings.get("unix", False) is False else DEFAULT_HOST,
         "ca": lambda: request.getfixturevalue("httpserve_ca"),
         "setenv": lambda name, value: request.getfixturevalue("monkeypatch").setenv(name, value),
         **_checks(node),

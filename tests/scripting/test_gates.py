@@ -413,6 +413,7 @@ def test_a_request_whose_client_left_is_no_longer_in_hand(server: HTTPServe) -> 
     with ask(server):
         held = gate.arrived()
     held.fail()
+    server.assert_all_closed(timeout=10)
     with ask(server):
         gate.arrived()
         assert server.max_concurrent == 1
