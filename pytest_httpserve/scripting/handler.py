@@ -600,7 +600,7 @@ class ScriptedHandler(FaultyHandler):
         super().flush_headers()
 
     def _note_answer(self, exchange: Exchange, head: bytes) -> None:
-        exchange.response = Answer(self._status or 0, head)
+        exchange.answer(Answer(self._status or 0, head))
 
     def log_message(self, format: str, *args: Any) -> None:  # whatever % takes
         if logger.isEnabledFor(logging.DEBUG):

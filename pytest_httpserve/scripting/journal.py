@@ -24,14 +24,13 @@ KEPT_BYTES = 65_536
 
 
 class Answer:
-    """The response of an exchange as it went out: the ``head`` as bytes; ``begun`` is when (time.monotonic())."""
+    """The response of an exchange as it went out; ``head`` are its bytes up to the body."""
 
-    __slots__ = ("begun", "head", "status")
+    __slots__ = ("head", "status")
 
     def __init__(self, status: int, head: bytes) -> None:
         self.status = status
         self.head = head
-        self.begun = monotonic()
 
     @property
     def headers(self) -> Headers:
@@ -47,7 +46,7 @@ class Transcript:
     """The raw bytes of an exchange, in both directions, up to KEPT_BYTES of each; ``dropped`` tells of the rest.
 
     The times are those of the first and the last bytes that came in, of the last that came with the head, and of the
-    last that went out: None before.
+    first and the last that went out, of the response once it has been given: None before.
     """
 
     __slots__ = (
@@ -56,6 +55,7 @@ class Transcript:
         "dropped_received",
         "dropped_sent",
         "first_received",
+        "first_sent",
         "head_received",
         "last_received",
         "last_sent",
@@ -67,6 +67,7 @@ class Transcript:
         self.first_received: float | None = None
         self.last_received: float | None = None
         self.head_received: float | None = None
+        self.first_sent: float | None = None
         self.last_sent: float | None = None
         if received:
             self.received(received)
@@ -89,7 +90,9 @@ class Transcript:
 
     def sent(self, data: ReadableBuffer, /) -> None:
         """These are about to go out."""
-        self.last_sent = monotonic()
+        self.last_sent = now = monotonic()
+        if self.first_sent is None:
+            self.first_sent = now
         if not self._sent and type(data) is bytes and len(data) <= KEPT_BYTES:
             self._sent = data
             return
@@ -100,8 +103,14 @@ class Transcript:
 
     def sent_unseen(self, count: int, /) -> None:
         """So many are about to go out of a file; less than 0, if they were fewer."""
-        self.last_sent = monotonic()
+        self.last_sent = now = monotonic()
+        if self.first_sent is None:
+            self.first_sent = now
         self.dropped_sent += count
+
+    def response_begins(self) -> None:
+        """What goes out from here on is the final response."""
+        self.first_sent = self.last_sent = None
 
     def head_ends(self) -> None:
         """The head is here, its body may follow."""
@@ -194,10 +203,15 @@ class Exchange:
         raw, begun = self.raw, self._recorded
         body = begun if raw.last_received is None else raw.last_received
         head = body if raw.head_received is None else raw.head_received
-        if self.response is None:
+        if self.response is None:  # what may have been sent, such as 100, is none
             return Times(begun, head, body, None, None)
-        # What is no response yet, such as 100, may have been sent before.
-        return Times(begun, head, body, self.response.begun, max(raw.last_sent or 0, self.response.begun))
+        return Times(begun, head, body, raw.first_sent, raw.last_sent)
+
+    def answer(self, response: Answer) -> None:
+        """The final response is about to leave."""
+        if self.response is None and self.raw.last_sent is not None:
+            self.raw.response_begins()
+        self.response = response
 
     @property
     def status(self) -> int | None:

@@ -428,6 +428,22 @@ def test_an_exchange_without_a_response_has_no_time_of_one(server: HTTPServe) ->
     assert after.response_begun >= before.request_begun
 
 
+def test_a_response_begins_when_its_first_byte_leaves(server: HTTPServe) -> None:
+    route = server.on("GET", "/").respond(text="late")
+    gate = route.hold("response_head")
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(requests.get, server.base_url, timeout=20)
+        held = gate.arrived(10)
+        before = server.exchanges[0].times
+        let_go = time.monotonic()
+        held.release()
+        answer.result(20)
+
+    after = server.exchanges[0].times
+    assert (before.response_begun, before.response_ended) == (None, None)
+    assert after.response_begun is not None and after.response_begun >= let_go
+
+
 def test_the_end_of_a_large_response_is_when_its_client_has_taken_it(server: HTTPServe) -> None:
     server.on("GET", "/large").respond(body=bytes(32 << 20))  # more than the system's buffers take
     server.on("GET", "/next").respond()
