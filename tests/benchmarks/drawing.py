@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from pathlib import Path
 
-from .peers import ENGINE, FIXTURE, REFERENCES
+from .peers import OURS, REFERENCES
 from .plan import Figure
 from .report import number, series
 
@@ -83,7 +83,7 @@ def bars(title: str, figure: Figure) -> tuple[int, list[str]]:
     best_first = sorted(values.items(), key=lambda pair: pair[1], reverse=figure.better == "higher")
     for row, (peer, value) in enumerate(best_first):
         y = 22 + row * _LINE
-        kind = "ours" if peer in (ENGINE, FIXTURE) else "reference" if peer in REFERENCES else "peer"
+        kind = "ours" if peer in OURS else "reference" if peer in REFERENCES else "peer"
         length = max(value, 0.0) / longest * room
         elements += [
             text(_LABELS - 8, y + 10, peer, anchor="end"),

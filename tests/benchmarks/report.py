@@ -100,12 +100,14 @@ def growth(values: Sequence[tuple[int, float]]) -> float | None:
 
 
 def shape(power: float) -> str:
-    """The power in words; one of a rate is negative, where it falls."""
+    """The power in words. A rate falls as the time of each grows."""
     if abs(power) < 0.15:
         return "flat"
-    if 0.85 <= abs(power) <= 1.15:
-        return "a straight line" if power > 0 else "falls as the size grows"
-    return "less than a straight line" if abs(power) < 0.85 else "more than a straight line"
+    if power < 0:
+        return "falls"
+    if power < 0.85:
+        return "less than a straight line"
+    return "a straight line" if power <= 1.15 else "more than a straight line"
 
 
 def judgement(verdicts: Sequence[Verdict]) -> str:

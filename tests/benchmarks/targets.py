@@ -1,9 +1,10 @@
 """The figures to reach, from the issues, and the judging of what was measured.
 
-An issue speaks either of the product, which is ``httpserve``, the object behind the fixture; or of the drop-in for
-``http.server``, which is ``engine``. A target judges the one that its issue speaks of. Where the other one can do the
-same, it has a row, too, which is informative: it is shown, and decides nothing. So have a few figures that no issue
-asks for, but that say more about one that is asked for.
+An issue speaks either of the product, or of the drop-in for ``http.server``, which is ``engine``. The product is the
+fixture: ``httpserve``, the object behind it; where its start and stop count, ``httpserve-shared``, for the fixtures'
+servers share their threads. A target judges the one that its issue speaks of. Where another of ours can do the same, it
+has a row, too, which is informative: it is shown, and decides nothing. So have a few figures that no issue asks for,
+but that say more about one that is asked for.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from .peers import (
     CHEROOT,
     ENGINE,
     FIXTURE,
+    FIXTURE_SHARED,
     HTTPBIN,
     HTTPSERVER,
     LIMIT,
     NGINX,
+    OURS,
     REFERENCES,
     STDLIB,
     SUBPROCESS,
@@ -65,17 +68,16 @@ class Target:
 def _targets() -> Iterator[Target]:
     for target in (*_of_the_product(), *_of_the_module()):
         yield target
-        if target.ours == FIXTURE and target.figure in ALSO_OF_THE_ENGINE:
-            yield replace(target, ours=ENGINE, judged=False)
-        elif target.ours == ENGINE and target.figure in ALSO_OF_THE_FIXTURE:
-            yield replace(target, ours=FIXTURE, judged=False)
+        for ours in OURS:
+            if ours != target.ours and target.figure in ALSO.get(ours, ()):
+                yield replace(target, ours=ours, judged=False)
 
 
 def _of_the_product() -> Iterator[Target]:
     """Issues 2, 4, 5 and 7: what a test gets."""
     # Issue 2
-    yield Target("cycle", FIXTURE, 1.5, LIMIT)
-    yield Target("cycle.idle", FIXTURE, 1.0)
+    yield Target("cycle", FIXTURE_SHARED, 1.5, LIMIT)
+    yield Target("cycle.idle", FIXTURE_SHARED, 1.0)
     yield Target("roundtrip", FIXTURE, 1.3, LIMIT)
     for load in ("load.8", "load.64"):
         yield Target(load, FIXTURE, 2.5, STDLIB)
@@ -97,7 +99,7 @@ def _of_the_product() -> Iterator[Target]:
     yield Target("scripting.memory", FIXTURE, 50.0, issue=4)
 
     # Issue 5
-    yield Target("tls.cycle", FIXTURE, 1.15, LIMIT, issue=5)
+    yield Target("tls.cycle", FIXTURE_SHARED, 1.15, LIMIT, issue=5)
     yield Target("tls.handshakes", FIXTURE, 1 / 1.2, LIMIT, issue=5)
     for load in ("tls.1", "tls.8"):
         yield Target(load, FIXTURE, 0.5, LIMIT, issue=5)
@@ -113,11 +115,11 @@ def _of_the_product() -> Iterator[Target]:
                     yield Target(f"{suite}.median", FIXTURE, 1.0, peer, issue=7, judged=False)
         yield Target(suite, FIXTURE, 1.15, LIMIT, issue=7)
     # 2, start and stop
-    yield Target("cycle.both", FIXTURE, 0.3, issue=7)
-    yield Target("cycle.both", FIXTURE, 1.5, LIMIT, issue=7)
+    yield Target("cycle.both", FIXTURE_SHARED, 0.3, issue=7)
+    yield Target("cycle.both", FIXTURE_SHARED, 1.5, LIMIT, issue=7)
     for stop in ("cycle.stop", "cycle.idle", "cycle.idle.many"):
-        yield Target(stop, FIXTURE, 5.0, issue=7)
-    yield Target("cycle.sleeping", FIXTURE, GRACE, issue=7)
+        yield Target(stop, FIXTURE_SHARED, 5.0, issue=7)
+    yield Target("cycle.sleeping", FIXTURE_SHARED, GRACE, issue=7)
     # 3, requests
     for peer in THREADED:
         yield Target("roundtrip", FIXTURE, 1.0, peer, issue=7)
@@ -141,8 +143,8 @@ def _of_the_product() -> Iterator[Target]:
     for transfer in ("files", "stream", "upload", "chunked"):
         yield Target(f"memory.{transfer}", FIXTURE, 5.0, issue=7)
     # 6, TLS
-    for figure, bound in (("tls.handshakes", 1 / 1.2), ("tls.cycle", 1.2)):
-        yield Target(figure, FIXTURE, bound, LIMIT, issue=7)
+    yield Target("tls.handshakes", FIXTURE, 1 / 1.2, LIMIT, issue=7)
+    yield Target("tls.cycle", FIXTURE_SHARED, 1.2, LIMIT, issue=7)
     # 7, start-up
     yield Target("import", FIXTURE, 2.0, issue=7)
     yield Target("startup", FIXTURE, 3.0, issue=7)
@@ -163,14 +165,17 @@ def _of_the_module() -> Iterator[Target]:
         yield Target(script, ENGINE, 1.2, SUBPROCESS, issue=3)
 
 
-ALSO_OF_THE_ENGINE = (
-    "cycle", "cycle.both", "cycle.stop", "cycle.idle", "cycle.idle.many", "cycle.sleeping", "roundtrip",
-    "roundtrip.new", "load.1", "load.8", "load.64", "load.512", "load.new.1", "load.new.8", "load.1.p99", "load.8.p99",
-    "load.64.p99", "memory.files", "memory.upload", "memory.chunked", "tls.cycle", "tls.1", "tls.8",
-    *(f"connections.{what}.{max(CONNECTIONS)}" for what in ("answered", "newcomer", "memory")),
-)  # fmt: skip
-ALSO_OF_THE_FIXTURE = ("files.1k", "files.1m", "bulk.files", "cgi.sh", "cgi.py")
-"""The figures that both have, where an issue speaks of one of them."""
+_LIFE = ("cycle", "cycle.both", "cycle.stop", "cycle.idle", "cycle.idle.many", "cycle.sleeping", "tls.cycle")
+
+ALSO = {
+    ENGINE: (
+        *_LIFE, "roundtrip", "roundtrip.new", "load.1", "load.8", "load.64", "load.512", "load.new.1", "load.new.8",
+        "load.1.p99", "load.8.p99", "load.64.p99", "memory.files", "memory.upload", "memory.chunked", "tls.1", "tls.8",
+        *(f"connections.{what}.{max(CONNECTIONS)}" for what in ("answered", "newcomer", "memory")),
+    ),
+    FIXTURE: (*_LIFE, "files.1k", "files.1m", "bulk.files", "cgi.sh", "cgi.py"),
+}  # fmt: skip
+"""The figures of another that each has, too."""
 
 TARGETS = tuple(_targets())
 

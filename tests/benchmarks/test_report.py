@@ -45,6 +45,7 @@ def test_growth_is_told_by_its_shape() -> None:
 @pytest.mark.parametrize(
     ("last", "shape"),
     [
+        (1.0, "falls"),
         (10.0, "flat"),
         (30.0, "less than a straight line"),
         (100.0, "a straight line"),

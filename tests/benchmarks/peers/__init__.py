@@ -28,6 +28,7 @@ MODULES = (
     "waitress",
     "engine",
     "fixture",
+    "fixture_shared",
 )
 """The adapters, in the order of the tables' columns: the references, the peers, ours."""
 
@@ -43,7 +44,8 @@ THREADED = (STDLIB, HTTPSERVER, LOCALSERVER, HTTPBIN, CHEROOT, WAITRESS)
 
 ENGINE = "engine"
 FIXTURE = "httpserve"
-OURS = (ENGINE, FIXTURE)
+FIXTURE_SHARED = "httpserve-shared"
+OURS = (ENGINE, FIXTURE, FIXTURE_SHARED)
 
 BASELINE = "no server"
 """What a suite, or a run of pytest, costs by itself."""
