@@ -1,0 +1,93 @@
+"""What can be said of a server's TLS, and what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pytest_httpserve import TLS, TLS_GALLERY, Certificate, CertificateAuthority, UsageError
+
+OWN = Certificate(chain=b"chain", key=b"key")
+
+
+def test_the_gallery_is_what_the_documentation_says() -> None:
+    assert TLS_GALLERY == (
+        "expired",
+        "not_yet_valid",
+        "wrong_host",
+        "self_signed",
+        "untrusted",
+        "missing_chain",
+        "revoked",
+        "old_tls",
+        "no_common_cipher",
+        "handshake_reset",
+        "handshake_stall",
+        "plain_http",
+    )
+
+
+def test_one_text_stands_for_a_list_of_one() -> None:
+    assert TLS(names="a.test", alpn="h2", tls_versions="1.2", sni="b.test") == TLS(
+        names=["a.test"], alpn=["h2"], tls_versions=["1.2"], sni=["b.test"]
+    )
+
+
+def test_the_order_of_versions_does_not_matter() -> None:
+    assert TLS(tls_versions=["1.3", "1.2"]) == TLS(tls_versions=["1.2", "1.3", "1.2"])
+
+
+def test_settings_can_be_varied() -> None:
+    tls = TLS(names=["a.test"], sni={"b.test": "expired", "c.test": OWN})
+
+    assert replace(tls, key_type="rsa") == TLS(
+        names=["a.test"], sni={"b.test": "expired", "c.test": OWN}, key_type="rsa"
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"fault": "bad"}, "a fault of TLS is one of expired, .*, plain_http, not 'bad'"),
+        ({"fault": ["expired"]}, "a fault of TLS is one of"),
+        ({"key_type": "dsa"}, "key_type= is one of ecdsa, rsa, not 'dsa'"),
+        ({"client_cert": True}, "client_cert= is one of optional, required, not True"),
+        ({"names": 5}, "names= is a text or a list of texts, not 5"),
+        ({"names": ["a", b"b"]}, "names= is a text or a list of texts"),
+        ({"names": [""]}, "names= is a text or a list of texts"),
+        ({"names": {"a.test"}}, "names= is a text or a list of texts"),
+        ({"tls_versions": "2.0"}, "tls_versions= is one of 1.0, 1.1, 1.2, 1.3, not '2.0'"),
+        ({"tls_versions": []}, "tls_versions= has one version at least, and no gap"),
+        ({"tls_versions": ["1.1", "1.3"]}, "tls_versions= has one version at least, and no gap"),
+        ({"tls_versions": 1.2}, "tls_versions= is a text or a list of texts, not 1.2"),
+        ({"ciphers": ["A"]}, "ciphers= is text in the format of OpenSSL"),
+        ({"alpn": ["ü"]}, "alpn= has names of protocols such as 'http/1.1', not 'ü'"),
+        ({"alpn": ["a" * 256]}, "alpn= has names of protocols"),
+        ({"intermediate": 1}, "intermediate= is True or False, not 1"),
+        ({"sni": {"a.test": "plain_http"}}, "sni={'a.test': ...} is one of expired, .*, not 'plain_http'"),
+        ({"sni": {"": None}}, "sni= has names such as 'api.example.test', not ''"),
+        ({"sni": 5}, "sni= is a text or a list of texts, not 5"),
+        ({"certificate": 5}, "certificate= is a Certificate, the path of a PEM file, .* not 5"),
+        ({"certificate": ("a", "b", "c")}, "certificate= is a Certificate"),
+        ({"certificate": ""}, "certificate= is a Certificate"),
+        ({"certificate": OWN, "fault": "expired"}, "it cannot be made 'expired'"),
+        ({"certificate": OWN, "names": ["a"]}, "certificate= brings its own: leave out names="),
+        ({"certificate": OWN, "intermediate": True}, "leave out intermediate="),
+        ({"fault": "old_tls", "tls_versions": "1.2"}, "leave out tls_versions="),
+        ({"fault": "no_common_cipher", "ciphers": "A"}, "leave out ciphers="),
+        ({"handshake_timeout": 0}, "handshake_timeout= is a number of seconds above 0, not 0"),
+        ({"handshake_timeout": float("inf")}, "handshake_timeout= is a number of seconds"),
+        ({"handshake_timeout": "1"}, "handshake_timeout= is a number of seconds"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_the_value(given: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence.replace("{", r"\{").replace("...}", r"\.\.\.}")):
+        TLS(**given)
+
+
+def test_a_certificate_shows_no_key() -> None:
+    assert b"PRIVATE KEY" in (certificate := CertificateAuthority().issue("a.test")).key
+    assert "PRIVATE" not in repr(certificate)
+    assert "PRIVATE" not in repr(TLS(certificate=certificate))
