@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any
 
 from pytest_httpserve.errors import ScriptError
+from pytest_httpserve.server import cgi_keeper
 
 if TYPE_CHECKING:
     from pytest_httpserve.server.connection import Connection
@@ -62,6 +63,7 @@ class Child:
         import subprocess
 
         identity: dict[str, Any] = {"user": user[0], "group": user[1], "extra_groups": []} if user is not None else {}
+        cgi_keeper.begin()
         self._process = subprocess.Popen(
             command,
             bufsize=0,
@@ -73,6 +75,7 @@ class Child:
             start_new_session=True,
             **identity,
         )
+        cgi_keeper.keep(self._process.pid)
         assert self._process.stdout is not None and self._process.stderr is not None
         self._stdout, self._stderr = self._process.stdout, self._process.stderr
         self._timeout = timeout
@@ -188,6 +191,7 @@ class Child:
     def _reap(self) -> int:
         """Take leave of a process that has ended, or is about to, with all it has written to stderr."""
         with self._lock:
+            cgi_keeper.let_go(self._process.pid)
             status = self._process.wait()
         # What the pipe still holds; its end may never come, if a process was left behind that has it, too.
         os.set_blocking(self._stderr.fileno(), False)
