@@ -1,6 +1,6 @@
 """How fast and how small the product is, side by side with what else does its job.
 
-    python -m tests.benchmarks                          everything, in half an hour
+    python -m tests.benchmarks                          everything, in some twenty minutes
     python -m tests.benchmarks --short                  where a peer could beat ours, in less than a minute
     python -m tests.benchmarks load roundtrip           some measures only
     python -m tests.benchmarks --peers stdlib,raw       some peers only; ours always take part

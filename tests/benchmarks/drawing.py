@@ -7,6 +7,7 @@ lines with both axes logarithmic, beside a dashed one that grows in proportion t
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from pathlib import Path
@@ -19,6 +20,7 @@ WIDTH = 640
 _MARGIN, _LINE, _BAR = 16, 18, 12
 _LABELS = 170  # width of the column with the names
 _PLOT = 200  # height of a panel of lines
+_LONGEST = 6  # times the median bar, without a gap
 _COLOURS = ("#3b7dd8", "#d8743b", "#3ba66b", "#a65bc9", "#c9a53b", "#5bb8c9", "#c95b7d", "#7d8a3b", "#8a8a8a")
 
 _STYLE = """\
@@ -75,21 +77,29 @@ def panels(figures: Sequence[Figure]) -> Iterator[tuple[int, list[str]]]:
 
 
 def bars(title: str, figure: Figure) -> tuple[int, list[str]]:
-    """A bar for each peer, as long as its median, which stands beside it; the best comes first."""
+    """A bar for each peer, as long as its median, which stands beside it; the best comes first.
+
+    A bar that would leave no room to the others has a gap: it is longer than it looks.
+    """
     values = {peer: figure.median(peer) or 0.0 for peer in figure.rounds}
-    longest = max([*values.values(), 0.0]) or 1.0
+    most, middle = max(values.values()), statistics.median(values.values())
+    longest = min(most, _LONGEST * middle if middle > 0 else most)
+    if longest <= 0:  # nothing has a length
+        longest = 1.0
     room = WIDTH - _LABELS - 90 - _MARGIN
     elements = [text(_MARGIN, 12, title, "title")]
     best_first = sorted(values.items(), key=lambda pair: pair[1], reverse=figure.better == "higher")
     for row, (peer, value) in enumerate(best_first):
         y = 22 + row * _LINE
         kind = "ours" if peer in OURS else "reference" if peer in REFERENCES else "peer"
-        length = max(value, 0.0) / longest * room
+        length = min(max(value / longest, 0.0), 1.0) * room
         elements += [
             text(_LABELS - 8, y + 10, peer, anchor="end"),
             f'<rect class="{kind}" x="{_LABELS}" y="{y}" width="{length:.1f}" height="{_BAR}"/>',
             text(_LABELS + length + 6, y + 10, number(value)),
         ]
+        if value > longest:
+            elements.append(f'<rect class="ground" x="{_LABELS + 0.9 * room:.1f}" y="{y}" width="6" height="{_BAR}"/>')
     return 22 + len(values) * _LINE, elements
 
 

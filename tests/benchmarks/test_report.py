@@ -80,6 +80,15 @@ def test_drawings_are_whole_and_name_everyone(tmp_path: Path) -> None:
     assert "a & <b>" in "".join(ElementTree.fromstring(written[0].read_text(encoding="utf-8")).itertext())
 
 
+def test_a_bar_that_would_hide_the_others_has_a_gap(tmp_path: Path) -> None:
+    even = Figure("cycle", "title", "ms", rounds={"a": [1.0], "b": [2.0], "c": [3.0]})
+    uneven = Figure("load", "title", "ms", rounds={"a": [1.0], "b": [2.0], "c": [300.0]})
+    below = Figure("startup", "title", "ms", rounds={"a": [-1.0], "b": [-2.0]})
+    assert draw([below], tmp_path)
+    (first, second) = (path.read_text(encoding="utf-8") for path in draw([even, uneven], tmp_path))
+    assert (first.count('class="ground"'), second.count('class="ground"')) == (1, 2)
+
+
 def test_the_p99_is_what_one_in_a_hundred_exceeds() -> None:
     assert p99(range(100)) == 99
     assert p99(range(1000)) == 990
