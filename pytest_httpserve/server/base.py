@@ -332,7 +332,7 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
         if self._status is None:
             # No answer at all: the client must not wait for one.
             self.close_connection |= not (isinstance(self.wfile, Writer) and self.wfile.anything)
-        elif self._status != HTTPStatus.SWITCHING_PROTOCOLS:
+        elif self._status != 101:
             announced = self._declared if self._status_has_body() else 0
             if announced is not None and self._written() not in (announced, None):
                 self.log_error("the handler announced %d bytes and wrote %d", announced, self._written())

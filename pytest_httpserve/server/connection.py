@@ -213,7 +213,12 @@ class Connection:
         flags = _MSG_MORE if more and self.plain else 0
         try:
             if self.led:
-                sent = self._send_at_once(data, flags)
+                try:
+                    sent = self.socket.send(data, flags | self._at_once)
+                except OSError as error:
+                    if not _would_wait(error):
+                        raise
+                    sent = 0
                 if type(data) is bytes and sent == len(data):
                     return
                 data = memoryview(data).cast("B")[sent:]
@@ -222,15 +227,6 @@ class Connection:
                 self.socket.sendall(data, flags)
         except OSError as error:
             raise self.failed(error) from None
-
-    def _send_at_once(self, data: Buffer, flags: int) -> int:
-        """Send what can be sent without waiting, and return how much that was."""
-        try:
-            return self.socket.send(data, flags | self._at_once)
-        except OSError as error:
-            if _would_wait(error):
-                return 0
-            raise
 
     def send_file(self, file: IO[bytes], offset: int, count: int) -> int:
         """Send ``count`` bytes of a regular file from ``offset`` on, without a copy; how many were there to send."""

@@ -20,7 +20,8 @@ def http_date(timestamp: float | None = None) -> str:
 
 def date_line() -> bytes:
     """The header line ``Date`` of a response that goes out now."""
-    return _current()[2]
+    now = _now
+    return now[2] if now[0] == int(time.time()) else _current()[2]
 
 
 def _current() -> tuple[int, str, bytes]:

@@ -13,6 +13,7 @@ import stat
 import sys
 import urllib.parse
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import IO, Any, ClassVar
@@ -176,19 +177,7 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
 
     def translate_path(self, path: str) -> str:
         """The file that a URL's path stands for: decoded, normalised, and always beneath ``directory``."""
-        path = _path_of(path)
-        slash = path.rstrip().endswith("/")
-        try:
-            path = urllib.parse.unquote(path, errors="surrogatepass")
-        except UnicodeDecodeError:
-            path = urllib.parse.unquote(path, errors="surrogateescape")  # a name that is no text, by its bytes
-        words = posixpath.normpath(path).split("/")
-        # A word that the system would read as more than one name, a drive among them, stands for nothing here.
-        names = [word for word in words if word not in ("", os.curdir, os.pardir) and not os.path.dirname(word)]
-        file = self.directory
-        for name in names:
-            file = os.path.join(file, name)
-        return file + "/" if slash else file
+        return _file_beneath(self.directory, path)
 
     def _names_below(self, path: str) -> list[str]:
         """The names from ``directory`` on to ``path``; none if a subclass's translate_path leads elsewhere."""
@@ -402,6 +391,21 @@ def _read_at(file: IO[bytes], start: int, size: int) -> bytes:
         return os.pread(file.fileno(), size, start)
     file.seek(start)
     return file.read(size)
+
+
+@lru_cache(256)
+def _file_beneath(directory: str, target: str) -> str:
+    path = _path_of(target)
+    slash = path.rstrip().endswith("/")
+    try:
+        path = urllib.parse.unquote(path, errors="surrogatepass")
+    except UnicodeDecodeError:
+        path = urllib.parse.unquote(path, errors="surrogateescape")  # a name that is no text, by its bytes
+    words = posixpath.normpath(path).split("/")
+    # A word that the system would read as more than one name, a drive among them, stands for nothing here.
+    names = [word for word in words if word not in ("", os.curdir, os.pardir) and not os.path.dirname(word)]
+    file = os.path.join(directory, *names)
+    return file + "/" if slash else file
 
 
 def _path_of(target: str) -> str:
