@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING
 
-from pytest_httpserve.errors import Struck
+from pytest_httpserve.errors import RequestError, Struck
 from pytest_httpserve.scripting.edits import (
     Extend,
     Garbage,
@@ -25,7 +25,9 @@ from pytest_httpserve.scripting.edits import (
 )
 from pytest_httpserve.scripting.faults import PHASES, Act, Close, Delay, Fault, Phase, Reset, Slow, Stall
 from pytest_httpserve.wire.framing import (
+    UNTIL_CLOSE,
     BodyDecoder,
+    Framing,
     body_decoder,
     encode_chunk,
     encode_last_chunk,
@@ -72,7 +74,7 @@ class FaultyWire:
         self._head: bytes | None = b""  # what of it has come; None when it has gone out
         self._chunks: _Chunks | None = None
         self._kept_back = b""
-        self._closes = self._over = False
+        self._closes = self._over = self._has_body = False
         self.add(faults)
 
     def add(self, faults: tuple[Fault, ...]) -> None:
@@ -119,6 +121,9 @@ class FaultyWire:
 
     def _go_slow(self, slow: Slow, count: int) -> None:
         self._owed += slow.pause(count)
+        self._tell_of(slow)
+
+    def _tell_of(self, slow: Slow) -> None:
         self._tell(slow, f"{slow.phase}, {slow.piece} bytes at a time")
 
     def _pay(self) -> None:
@@ -135,30 +140,37 @@ class FaultyWire:
     # Acts
 
     def _do(self, act: Act) -> None:
+        self._tell(act, self._where(act))
         match act:
             case Delay():
-                seconds = act.draw(self._connection.index, self._exchange_index)
-                self._note(act, f"{self._where(act)}, for {seconds:.3g} s")
-                if not pause(self._connection, seconds):
+                if not pause(self._connection, self._seconds(act)):
                     raise self._broken_off("Delay")
             case Stall():
-                self._note(act, self._where(act))
                 went_on = pause(self._connection, act.limit, act.until, heeds_client=True)
                 if not went_on or act.until is None or not act.until.is_set():
                     raise self._broken_off("Stall")
             case Reset():
-                self._note(act, self._where(act))
                 self._let_out()
                 raise self._end("a fault has reset the connection", resets=True)
             case Close():
-                self._note(act, self._where(act))
                 raise self._end("a fault has closed the connection")
 
+    def _announce(self) -> None:
+        """What happens behind the last byte of a response is told before: the client may look when it has that."""
+        for act in self._acts:
+            self._tell(act, self._where(act))
+            if isinstance(act, Reset | Close) or (isinstance(act, Stall) and act.until is None):
+                break
+
     def _where(self, act: Act) -> str:
+        seconds = f", for {self._seconds(act):.3g} s" if isinstance(act, Delay) else ""
         if act.place in ("accept", "response_end"):
-            return act.place
-        in_time = self._phase == act.place and self._moved != _ALL
-        return f"{act.place}, after {self._moved} bytes" if in_time else f"{act.place}, at its end"
+            return act.place + seconds
+        in_time = self._phase == act.place and act.after <= self._moved + len(self._kept_back)
+        return f"{act.place}, after {act.after} bytes{seconds}" if in_time else f"{act.place}, at its end{seconds}"
+
+    def _seconds(self, delay: Delay) -> float:
+        return delay.draw(self._connection.index, self._exchange_index)
 
     def _broken_off(self, what: str) -> OSError:
         if self._connection.closing:
@@ -258,7 +270,10 @@ class FaultyWire:
             self._head = None
             self.leave("request_body")
             self.reach("response_head")
-            self._pass("response_head", self._edited(head, status))
+            head = self._edited(head, status)
+            if not self._has_body and all(act.place != "response_head" for act in self._acts):
+                self._announce()
+            self._pass("response_head", head)
             self.leave("response_head")
             self.reach("response_body")
             return data
@@ -267,11 +282,18 @@ class FaultyWire:
 
     def _edited(self, head: bytes, status: int) -> bytes:
         lines = head[:-4].split(b"\r\n")
+        pairs = (line.decode("latin-1").partition(":") for line in lines[1:])
+        headers = Headers((name, value.strip()) for name, _, value in pairs)
+        try:
+            framing = response_framing(self._method, status, headers)
+        except RequestError:  # its length is one of the test's own making
+            framing = UNTIL_CLOSE
+        self._has_body = framing.kind != "none" and framing != Framing("length", 0)
         for fault in self.faults:
             if isinstance(fault, NoLastChunk | WrongChunkSize) or (
                 isinstance(fault, Garbage) and fault.where == "chunk"
             ):
-                lines = self._in_chunks(lines, status)
+                lines = self._in_chunks(lines, framing)
         for fault in self.faults:
             if isinstance(fault, HeadEdit):
                 lines, before = fault.edit(lines, self._exchange_index), lines
@@ -280,11 +302,8 @@ class FaultyWire:
                     self._closes |= fault.closes(self._exchange_index)
         return b"\r\n".join(lines) + b"\r\n\r\n"
 
-    def _in_chunks(self, lines: list[bytes], status: int) -> list[bytes]:
+    def _in_chunks(self, lines: list[bytes], framing: Framing) -> list[bytes]:
         """The head of a response in chunks, where it can be one: its body will be sent in them."""
-        pairs = (line.decode("latin-1").partition(":") for line in lines[1:])
-        headers = Headers((name, value.strip()) for name, _, value in pairs)
-        framing = response_framing(self._method, status, headers)
         if self._chunks is not None or framing.kind == "none" or self._version < (1, 1):
             return lines
         self._chunks = _Chunks(body_decoder(framing), self.faults, self._tell)
@@ -298,16 +317,27 @@ class FaultyWire:
     def _send_body(self, data: bytes) -> None:
         if self._chunks is not None:
             data = self._chunks.encode(data)
-        kept = sum(fault.bytes for fault in self.faults if isinstance(fault, Truncate))
+        kept = self._truncated + self._tells_at_end
         if kept:
             data = self._kept_back + data
             place = max(len(data) - kept, 0)
             data, self._kept_back = data[:place], data[place:]
         self._pass("response_body", data)
 
+    @property
+    def _truncated(self) -> int:
+        return sum(fault.bytes for fault in self.faults if isinstance(fault, Truncate))
+
+    @property
+    def _tells_at_end(self) -> bool:
+        """Whether there is something to tell before the last byte of the body goes out."""
+        return bool(self._acts) or any(isinstance(fault, Extend) for fault in self.faults)
+
     def _pass(self, phase: Phase, data: bytes) -> None:
         """Send bytes of a phase, in the pieces that its acts and its pace make."""
         rest = memoryview(data)
+        if rest and (slow := self._pace(phase)) is not None:
+            self._tell_of(slow)
         while rest:
             self._pay()
             size = min(len(rest), self._room(phase))
@@ -320,15 +350,20 @@ class FaultyWire:
         if self._over or self._head is not None:
             return
         self._over = True
-        if self._chunks is not None and (last := self._chunks.last()):
-            self._pass("response_body", last)
+        tail = self._kept_back + (self._chunks.last() if self._chunks is not None else b"")
         for fault in self.faults:
-            if isinstance(fault, Truncate) and self._kept_back:
-                self._tell(fault, f"{len(self._kept_back)} bytes of the body were not sent")
+            if isinstance(fault, Truncate) and tail:
+                self._tell(fault, f"{min(fault.bytes, len(tail))} bytes of the body were not sent")
                 self._closes = True
+                tail = tail[: max(len(tail) - fault.bytes, 0)]
+        for fault in self.faults:
             if isinstance(fault, Extend):
                 self._tell(fault, f"{len(fault.surplus)} bytes behind the body")
-                self._pass("response_body", fault.surplus)
+                tail += fault.surplus
+        self._kept_back = tail
+        self._announce()
+        self._kept_back = b""
+        self._pass("response_body", tail)
         self.leave("response_body")
         self.leave("response_end")
         if self._closes:

@@ -455,6 +455,46 @@ def pieces(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     return sent
 
 
+@pytest.mark.parametrize("request_", [GET, GET.replace(b"GET", b"HEAD")], ids=["GET", "HEAD"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Reset(phase="response_end"),
+        Close(phase="response_end"),
+        Delay(0, phase="response_end"),
+        Reset(after=len(BODY)),
+        Close(after=99),
+        Extend(3),
+        Slow(chunk=100),
+        CloseAfter(),
+        BrokenKeepAlive(),
+    ],
+    ids=repr,
+)
+def test_the_journal_knows_of_a_fault_before_the_client_has_its_last_byte(
+    fresh: HTTPServe, fault: Fault, request_: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known: list[tuple[int, int]] = []  # bytes with each write, and faults told of before it
+    send = Connection.send
+
+    def record(connection: Connection, data: Any, *, more: bool = False) -> None:
+        known.append((len(data), len(fresh.strikes)))
+        send(connection, data, more=more)
+
+    monkeypatch.setattr(Connection, "send", record)
+    prepare(fresh, fault, "route")
+    seen, _ = talk(fresh, request_)
+    assert sum(size for size, _ in known) == len(seen)
+    assert known[-1][1] == len(fresh.strikes)
+    if not (request_.startswith(b"HEAD") and isinstance(fault, Slow)):
+        assert [strike.fault for strike in fresh.strikes] == [fault]
+
+
+def test_a_length_of_the_tests_own_making_goes_out_as_it_is(fresh: HTTPServe) -> None:
+    fresh.on("GET", "/a").respond(body=BODY, headers={"Content-Length": "many"}, fault=[WrongLength(), Delay(0)])
+    assert b"Content-Length: many" in talk(fresh, GET)[0]
+
+
 def test_a_throttled_body_goes_out_in_pieces_with_a_pause_between(
     fresh: HTTPServe, waits: list[float], pieces: list[bytes]
 ) -> None:
