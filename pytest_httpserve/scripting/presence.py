@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pytest_httpserve.errors import HTTPServeError, UnsupportedError
+from pytest_httpserve.server.listening import AFTERMATH
 
 if TYPE_CHECKING:
     from pytest_httpserve.server.loop import Loop
@@ -80,6 +81,8 @@ class Presence:
             self._server.socket.close()
         for connection in list(self._server.connections.values()):
             connection.close_when_idle()
+        # A client that has its response must not find the connection still open: a moment may be missing.
+        self._server.wait_for_connections(AFTERMATH)
 
     def _clear(self) -> None:
         while self._stand_ins:

@@ -205,12 +205,16 @@ class ListeningServer(socketserver.TCPServer):
 
     def end_connections(self, seconds: float | None) -> None:
         """Wait until the connections, which were told to, have ended; after ``seconds``, cut those that are left."""
-        if self._wait(lambda: not self._others(), seconds):
+        if self.wait_for_connections(seconds):
             return
         for connection in self._others():
             connection.abort()
-        if not self._wait(lambda: not self._others(), AFTERMATH):
+        if not self.wait_for_connections(AFTERMATH):
             self.report_hanging(self._others())
+
+    def wait_for_connections(self, seconds: float | None) -> bool:
+        """Whether all connections have ended within ``seconds``."""
+        return self._wait(lambda: not self._others(), seconds)
 
     def _others(self) -> list[Connection]:
         """The connections but for one that is served by the calling thread: a handler may close its own server."""
