@@ -1,0 +1,105 @@
+"""A shop that was moved to HTTPS: clients are sent there, told to stay, and refuse what is not the shop."""
+
+from collections.abc import Callable
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+import requests
+
+from pytest_httpserve import TLS_GALLERY, HTTPServe, Request, Response
+
+Shop = tuple[HTTPServe, HTTPServe]
+YEAR = 365 * 24 * 3600
+
+
+class Client:
+    """An HTTP client that remembers who asked to be visited by HTTPS alone (RFC 6797).
+
+    The RFC has no ports but 80 and 443; the servers of a test have others, so this client learns where HTTPS is from
+    the redirect.
+    """
+
+    def __init__(self, session: requests.Session) -> None:
+        self.session = session
+        self.secure: dict[str, str] = {}
+
+    def get(self, url: str) -> requests.Response:
+        parts = urlsplit(url)
+        if parts.scheme == "http" and parts.netloc in self.secure:
+            url = urlunsplit(parts._replace(scheme="https", netloc=self.secure[parts.netloc]))
+        answer = self.session.get(url, timeout=5)
+        last = urlsplit(answer.url)
+        if last.scheme == "https" and "max-age" in answer.headers.get("Strict-Transport-Security", ""):
+            self.secure[parts.netloc] = last.netloc
+        return answer
+
+
+@pytest.fixture
+def shop(httpserve: HTTPServe, httpserve_factory: Callable[..., HTTPServe]) -> Shop:
+    """The shop by HTTP, which sends everybody elsewhere, and by HTTPS, which asks them to stay."""
+    secure = httpserve_factory(tls=True)
+    secure.on("GET", "/tea").respond(
+        text="assam", headers={"Strict-Transport-Security": f"max-age={YEAR}; includeSubDomains"}
+    )
+
+    @httpserve.on("*", "*")
+    def elsewhere(request: Request) -> Response:
+        return Response.redirect(secure.url_for(request.target), 308)
+
+    return httpserve, secure
+
+
+def test_who_comes_by_http_is_sent_to_https(shop: Shop, httpserve_client: requests.Session) -> None:
+    _, secure = shop
+
+    answer = httpserve_client.get("/tea?size=2")
+
+    assert answer.text == "assam"
+    assert answer.url == secure.url_for("/tea?size=2")
+    secure.assert_requested("GET", "/tea", query={"size": "2"})
+
+
+def test_who_was_told_to_stay_does_not_ask_by_http_again(shop: Shop, httpserve_client: requests.Session) -> None:
+    plain, secure = shop
+    client = Client(httpserve_client)
+
+    for _ in range(3):
+        assert client.get(plain.url_for("/tea")).text == "assam"
+
+    plain.assert_requested("GET", "/tea", times=1)
+    secure.assert_requested("GET", "/tea", times=3)
+
+
+def test_a_promise_made_by_http_is_not_believed(httpserve: HTTPServe, httpserve_client: requests.Session) -> None:
+    httpserve.on("GET", "/tea").respond(text="assam", headers={"Strict-Transport-Security": f"max-age={YEAR}"})
+    client = Client(httpserve_client)
+    client.get(httpserve.url_for("/tea"))
+
+    assert client.secure == {}
+
+
+@pytest.mark.parametrize("fault", [fault for fault in TLS_GALLERY if fault not in ("revoked", "handshake_stall")])
+def test_what_is_not_the_shop_gets_no_order(
+    httpserve_factory: Callable[..., HTTPServe], httpserve_client: requests.Session, fault: str
+) -> None:
+    impostor = httpserve_factory(tls=fault)
+    impostor.on("POST", "/orders").respond(201).optional()
+
+    with pytest.raises(requests.ConnectionError):
+        httpserve_client.post(impostor.url_for("/orders"), json={"item": "tea"})
+
+    impostor.assert_not_requested("POST", "/orders")
+
+
+@pytest.mark.serve_tls(client_cert="required")
+def test_the_owner_shows_a_certificate(httpserve: HTTPServe, httpserve_client: requests.Session) -> None:
+    httpserve.on("GET", "/ledger").respond(json=[])
+    with pytest.raises(requests.ConnectionError):
+        httpserve_client.get("/ledger")
+
+    httpserve_client.cert = str(httpserve.ca.issue_client("owner@shop.test").pem_path)
+
+    assert httpserve_client.get("/ledger").json() == []
+    connection = httpserve.exchanges[0].connection
+    assert connection is not None and connection.tls is not None and connection.tls.peer_certificate is not None
+    assert connection.tls.peer_certificate.names == ("owner@shop.test",)
