@@ -364,8 +364,9 @@ class ScriptedHandler(FaultyHandler):
         try:
             answer = route.take(exchange)
         except StateChanged:
-            found = self._find(request)
-            return self._choose(script, found[0] if found else None, exchange, request)
+            route, parameters = self._find(request) or (None, {})
+            exchange.request = request = replace(request, path_params=parameters)
+            return self._choose(script, route, exchange, request)
         if answer is None:
             return self._refuse(report.without_answer(route, request))
         return answer if isinstance(answer, Response) else make_response(self._run_code(answer, request))

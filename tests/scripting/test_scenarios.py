@@ -110,7 +110,7 @@ def test_the_same_name_is_the_same_scenario(server: HTTPServe) -> None:
 def test_a_state_is_left_by_one_of_many_requests_at_once(server: HTTPServe) -> None:
     flow = server.scenario("seat")
     both_found = threading.Barrier(8, timeout=10)
-    flow.on("GET", "/o/1").when("taken").respond(text="too late")
+    flow.on("GET", "/o/{late:int}").when("taken").handle(lambda request: f"too late for {request.path_params}")
 
     def wait_for_the_others(request: Request) -> bool:
         if request.headers.get("x-first-look") == "yes":
@@ -124,4 +124,4 @@ def test_a_state_is_left_by_one_of_many_requests_at_once(server: HTTPServe) -> N
 
     with ThreadPoolExecutor(8) as pool:
         answers = sorted(pool.map(ask, range(8)))
-    assert answers == ["too late"] * 7 + ["yours"]
+    assert answers == ["too late for {'late': 1}"] * 7 + ["yours"]
