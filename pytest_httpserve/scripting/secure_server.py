@@ -63,7 +63,8 @@ class SecureServer(HandshakingServer, HTTPSServer):
             handshake.succeed(session_of(cast(ssl.SSLSocket, request)))
             HTTPServer.finish_request(self, request, client_address)
         else:
-            error = error_of(connection.failure, self.handshake_timeout)
+            # A stop looks to this side as if the client had left.
+            error = error_of(None if connection.closing else connection.failure, self.handshake_timeout)
             handshake.fail(error)
             if error.alert is not None or isinstance(connection.failure, ssl.SSLEOFError):
                 connection.end("client", "FIN")

@@ -31,6 +31,8 @@ class Ready(NamedTuple):
 def make_ready(tls: TLS, authority: CertificateAuthority, names: Names) -> Ready:
     """Certificate and context of a server with these names; the same for all servers with the same settings.
 
+    Those of a user's own certificate are not kept: a test may have made it for itself.
+
     Raises UsageError for a certificate, a name or a cipher that is none, UnsupportedError for what this machine's TLS
     library has no more.
     """
@@ -40,7 +42,9 @@ def make_ready(tls: TLS, authority: CertificateAuthority, names: Names) -> Ready
         given = tls.certificate
         assert given is None or isinstance(given, Certificate)  # files are read by now
         certificate = given if given is not None else issue(tls, tls.fault, authority, [*names, *tls.names])
-        ready = authority.ready[key] = with_certificate(tls, certificate, authority)
+        ready = with_certificate(tls, certificate, authority)
+        if given is None and not any(isinstance(value, Certificate) for _, value in tls.certificates_by_name):
+            authority.ready[key] = ready
     return ready
 
 

@@ -363,6 +363,43 @@ def test_a_file_that_is_no_ca_is_refused_in_one_sentence(pytester: pytest.Pytest
     result.stdout.fnmatch_lines(["--httpserve-ca: the CA file */leaf.pem holds a certificate that is not that of a CA"])
 
 
+def test_a_plain_session_imports_nothing_of_tls(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("""
+        import socket, sys
+
+        def test_it(httpserve, httpserve_factory):
+            httpserve.on("GET", "/a").respond(text="well")
+            httpserve_factory()
+            with socket.create_connection((httpserve.host, httpserve.port), timeout=10) as client:
+                client.sendall(b"GET /a HTTP/1.0\\r\\n\\r\\n")
+                assert client.recv(15) == b"HTTP/1.1 200 OK"
+            heavy = {"ssl", "trustme", "cryptography", "requests", "certifi", "pytest_httpserve.tls"}
+            assert heavy & set(sys.modules) == set()
+    """)
+    for options in (["-n0"], ["-n2"]):
+        pytester.runpytest_subprocess("-p", "xdist", *options, timeout=60).assert_outcomes(passed=1)
+
+
+def test_a_test_that_hangs_on_a_stall_is_ended_and_the_next_one_runs(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("""
+        import pytest
+
+        @pytest.mark.serve_tls("handshake_stall")
+        @pytest.mark.timeout(0.5, func_only=True)
+        def test_hangs(httpserve, httpserve_client):
+            httpserve_client.get("/")
+
+        @pytest.mark.serve_tls
+        def test_runs(httpserve, httpserve_client):
+            httpserve.on("GET", "/").respond(204)
+            assert httpserve_client.get("/").status_code == 204
+    """)
+    result = pytester.runpytest_subprocess("-p", "pytest_timeout", timeout=60)
+
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*no TLS with 127.0.0.1 port *: the server says nothing, as it was asked to"])
+
+
 def test_settings_of_the_wrong_kind_are_refused() -> None:
     with pytest.raises(UsageError, match=r"tls= is True, a TLS, or a fault of TLS .*, not 1"):
         HTTPServe(tls=1)  # type: ignore[arg-type]  # that is the point

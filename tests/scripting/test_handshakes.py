@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import ssl
 import time
@@ -338,7 +339,8 @@ def test_a_stop_ends_what_has_not_shaken_hands(start: Start) -> None:
                         pass
 
         assert server.failures == ()
-        assert all(record.tls_error for record in server.connections)
+        if fault is True:
+            assert [str(record.tls_error) for record in server.connections] == ["the server stopped"] * 2
 
 
 def test_the_server_of_a_stall_says_nothing_and_ends_with_its_client(start: Start) -> None:
@@ -364,6 +366,31 @@ def test_two_hundred_silent_clients_hold_nobody_up(start: Start) -> None:
 
         assert b"well" in get(server, server.ca.client_ssl_context())
         assert len(silent) + len(begun) == 200
+
+
+def test_clients_that_send_anything_are_recorded_and_fail_no_test(start: Start) -> None:
+    server = start()
+    say = random.Random(7)
+    message = hello(server.ca.client_ssl_context())
+
+    def lie(number: int) -> None:
+        junk = say.randbytes(say.randrange(1, 400))
+        place = say.randrange(len(message))
+        data = junk if number % 2 else message[:place] + junk + message[place:]
+        with connect(server) as client, suppress(ConnectionError):
+            client.sendall(data)
+            client.shutdown(socket.SHUT_WR)
+            while client.recv(65536):
+                pass
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lie, range(100)))
+
+    server.assert_all_closed()
+    assert len(server.connections) == 100
+    assert all(record.tls_error for record in server.connections)
+    assert server.failures == ()
+    assert b"well" in get(server, server.ca.client_ssl_context())
 
 
 def test_many_clients_shake_hands_at_once(start: Start) -> None:
