@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+import weakref
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -32,6 +33,8 @@ _KINDS = ("unanswered", "errors", "expectations")
 
 _SERVERS = pytest.StashKey["list[HTTPServe]"]()
 _BEGAN = pytest.StashKey[float]()
+_RUNNING = pytest.StashKey["set[HTTPServe]"]()  # the servers that ran when the test began
+_OF_FIXTURES: weakref.WeakSet[HTTPServe] = weakref.WeakSet()  # which stop them
 _FOLDER = pytest.StashKey["Path"]()
 
 # Markers that mount something on the httpserve fixture, with the prefix where they do so if they do not say.
@@ -64,6 +67,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     text = "kind of failure that fails no test: unanswered, errors or expectations (can be given several times)"
     group.addoption("--httpserve-ignore", metavar="KIND", action="append", default=None, help=text)
     parser.addini("httpserve_ignore", help=text, type="args", default=[])
+    text = "keep the servers of a test that fails up, show where they listen, and wait for Enter"
+    group.addoption("--httpserve-hold", action="store_true", default=None, help=text)
+    parser.addini("httpserve_hold", help=text, type="bool", default=False)
     text = "PEM file with the test CA and its key, made if there is none (default: a CA of its own for each run)"
     group.addoption("--httpserve-ca", metavar="PATH", default=None, help=text)
     parser.addini("httpserve_ca", help=text, default=None)
@@ -75,6 +81,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", line)
     # A wrong value ends the run before it begins.
     _host(config)
+    if config.getoption("--httpserve-hold") and getattr(config.option, "numprocesses", None):
+        raise pytest.UsageError("--httpserve-hold waits for Enter, which workers of pytest-xdist do not get: add -n 0")
     for given, kinds in _ignored_by(config):
         for kind in kinds:
             if kind not in _KINDS:
@@ -421,20 +429,24 @@ def _check_markers(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    item.stash[_RUNNING] = _running()
     try:
         result = yield
     except BaseException as error:
         _check_expectations(item)
         _explain(item, error, "call")
+        _hold(item, error)
         raise
     _check_expectations(item)
     # A unittest.TestCase does not raise: its item keeps the errors until they are reported.
     if kept := getattr(item, "_excinfo", None):
         _explain(item, kept[0].value, "call")
+        _hold(item, kept[0].value)
         return result
     failures = _take_failures(item)
     if failures:
         _describe(item, "call")
+        _hold(item, None)
         pytest.fail("\n".join(failures), pytrace=False)
     return result
 
@@ -448,11 +460,60 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
         __tracebackhide__ = True  # of that error, not of our own
         _explain(item, error, "teardown")
         raise
+    _end_forgotten(item)
     failures = _take_failures(item)
     if failures:
         _describe(item, "teardown")
         pytest.fail(_LATE + "\n".join(failures), pytrace=False)
     return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup() -> Generator[None, object, object]:
+    """A server that a fixture starts is the fixture's to stop, whenever the test asks for it."""
+    before = _running()
+    try:
+        return (yield)
+    finally:
+        for server in _running() - before:
+            _OF_FIXTURES.add(server)
+
+
+def _end_forgotten(item: pytest.Item) -> None:
+    """A server that the test itself has started must not outlive it."""
+    if _RUNNING not in item.stash:  # it has never begun
+        return
+    before: set[HTTPServe] = item.stash[_RUNNING]
+    for server in _running() - before - set(_OF_FIXTURES):
+        server.record_forgotten()
+        item.stash.setdefault(_SERVERS, []).append(server)  # its failures are the test's
+        server.stop()
+
+
+def _hold(item: pytest.Item, error: BaseException | None) -> None:
+    """Let somebody look at the servers of a test that has failed, if that was asked for."""
+    option = item.config.getoption("--httpserve-hold")
+    wanted = item.config.getini("httpserve_hold") if option is None else option
+    no_failure = isinstance(error, pytest.skip.Exception | pytest.xfail.Exception | KeyboardInterrupt)
+    servers = [] if no_failure or not wanted or hasattr(item.config, "workerinput") else _servers(item)
+    if not servers:
+        return
+    capture = item.config.pluginmanager.getplugin("capturemanager")
+    if capture is not None:
+        capture.suspend(in_=True)
+    try:
+        addresses = "".join(f"  {server.socket_path or server.base_url}\n" for server in servers)
+        print(f"\n{item.nodeid} has failed. Its servers run on:\n{addresses}Press Enter to go on: ", end="", flush=True)
+        sys.stdin.readline()
+    finally:
+        if capture is not None:
+            capture.resume()
+
+
+def _running() -> set[HTTPServe]:
+    """The servers that run now; nothing is imported to find that there are none."""
+    httpserve = sys.modules.get("pytest_httpserve.scripting.httpserve")
+    return set(httpserve.RUNNING) if httpserve is not None else set()
 
 
 def _check_expectations(item: pytest.Item) -> None:
@@ -499,6 +560,8 @@ def _describe(item: pytest.Item, when: str) -> None:
         exchanges = [exchange for exchange in server.exchanges if exchange.times.request_begun >= began]
         connections = [record for record in server.connections if record.opened >= began]
         if exchanges or server in item.stash.get(_SERVERS, ()):
-            lines += exchanges_section(server.base_url, exchanges, server.strikes, connections, whole=whole)
+            lines += exchanges_section(
+                server.socket_path or server.base_url, exchanges, server.strikes, connections, whole=whole
+            )
     if lines:
         item.add_report_section(when, "httpserve", "\n".join(lines))

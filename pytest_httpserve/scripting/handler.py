@@ -136,7 +136,11 @@ class ScriptedServer(ThreadingHTTPServer):
     def report_hanging(self, connections: list[Connection]) -> None:
         """A handler that will not end fails the test."""
         for connection in connections:
-            self.script.journal.record_failure(describe_hanging(connection))
+            text = describe_hanging(connection)
+            record = self.records.get(connection)
+            if record is not None and record.exchanges and (route := record.exchanges[-1].route) is not None:
+                text += f"this was to be the answer of {route}\n"
+            self.script.journal.record_failure(text)
 
 
 class ScriptedHandler(FaultyHandler):

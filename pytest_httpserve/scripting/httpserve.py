@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import os
 import re
+import sys
 import time
 import urllib.parse
-import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from pytest_httpserve.tls import TLS, Certificate, CertificateAuthority
 
 # The servers of this process that have been started, and not stopped.
-RUNNING: weakref.WeakSet[HTTPServe] = weakref.WeakSet()
+RUNNING: set[HTTPServe] = set()
 
 
 class HTTPServe:
@@ -97,6 +97,7 @@ class HTTPServe:
         if self._unix is not None and (port or host != "127.0.0.1"):
             raise UsageError(f"unix= takes the place of host= and port=, which are {host!r} and {port!r}")
         self._presence: Presence | None = None
+        self._place = ""  # where it was started
         self._roots = tuple(roots) if roots is not None else None
         self._script = Script(journal=Journal(check_count("max_journal_bytes", max_journal_bytes)))
         self._script.journal.ignored = check_kinds(ignore)
@@ -122,6 +123,7 @@ class HTTPServe:
         self._bound_port = self._server.server_port
         self._loop = self._shared_loop or Loop(Workers("httpserve", daemon=True))
         self._presence = Presence(self._server, self._loop)
+        self._place = _place_outside()
         RUNNING.add(self)
         return self
 
@@ -658,6 +660,14 @@ class HTTPServe:
         for fault in self._script.fault_rules.unmet(strike.fault for strike in self.strikes):
             self._script.journal.record_failure(f"{fault!r} was to happen, and never did\n", "expectations")
 
+    def record_forgotten(self) -> None:
+        """Make a failure of it that the server still runs."""
+        where = self.socket_path or self.base_url
+        self._script.journal.record_failure(
+            f"the server on {where}, started at {self._place}, was not stopped: use it as a context manager, or the "
+            "fixture httpserve_factory\n"
+        )
+
     def ignore(self, *kinds: str) -> None:
         """From here on, failures of these kinds are none: ``unanswered``, ``errors``, ``expectations``."""
         self._script.journal.ignored |= check_kinds(kinds)
@@ -665,6 +675,14 @@ class HTTPServe:
     def __repr__(self) -> str:
         state = self.base_url if self._server is not None else "stopped"
         return f"<HTTPServe {state}>"
+
+
+def _place_outside() -> str:
+    """``file:line`` of the first caller that is not this module."""
+    depth = 1
+    while (frame := sys._getframe(depth)).f_code.co_filename == __file__ and frame.f_back is not None:
+        depth += 1
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
 def _what(method: str | Matcher, path: str | re.Pattern[str]) -> str:
