@@ -33,7 +33,7 @@ _KINDS = ("unanswered", "errors", "expectations")
 
 _SERVERS = pytest.StashKey["list[HTTPServe]"]()
 _BEGAN = pytest.StashKey[float]()
-_RUNNING = pytest.StashKey["set[HTTPServe]"]()  # the servers that ran when the test began
+_RUNNING = pytest.StashKey["weakref.WeakSet[HTTPServe]"]()  # the servers that ran when the test began
 _OF_FIXTURES: weakref.WeakSet[HTTPServe] = weakref.WeakSet()  # which stop them
 _FOLDER = pytest.StashKey["Path"]()
 
@@ -429,7 +429,7 @@ def _check_markers(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    item.stash[_RUNNING] = _running()
+    item.stash[_RUNNING] = weakref.WeakSet(_running())
     try:
         result = yield
     except BaseException as error:
@@ -483,8 +483,7 @@ def _end_forgotten(item: pytest.Item) -> None:
     """A server that the test itself has started must not outlive it."""
     if _RUNNING not in item.stash:  # it has never begun
         return
-    before: set[HTTPServe] = item.stash[_RUNNING]
-    for server in _running() - before - set(_OF_FIXTURES):
+    for server in _running() - {*item.stash[_RUNNING], *_OF_FIXTURES}:
         server.record_forgotten()
         item.stash.setdefault(_SERVERS, []).append(server)  # its failures are the test's
         server.stop()

@@ -1,6 +1,7 @@
 """A run that ends before its time leaves nothing: by Ctrl-C, by pytest-timeout, by SIGKILL."""
 
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -98,7 +99,7 @@ def test_ctrl_c_in_the_middle_of_a_test(pytester: pytest.Pytester, lifeline: Lif
 
 @pytest.mark.parametrize("method", ["signal", "thread"])
 def test_pytest_timeout_in_the_middle_of_a_test(pytester: pytest.Pytester, lifeline: Lifeline, method: str) -> None:
-    run = Run(pytester, lifeline, "-p", "pytest_timeout", "--timeout=1", f"--timeout-method={method}")
+    run = Run(pytester, lifeline, "-p", "pytest_timeout", "--timeout=8", f"--timeout-method={method}")
 
     assert run.end() == pytest.ExitCode.TESTS_FAILED, run.output
     assert "Timeout" in run.output
@@ -126,6 +127,7 @@ def test_a_worker_of_xdist_that_is_killed_leaves_no_script(pytester: pytest.Pyte
                 file.write(str(os.getpid()))
     """)
     os.mkfifo(pytester.path / "ready")  # what a worker prints is not shown
+    ready = os.open(pytester.path / "ready", os.O_RDONLY | os.O_NONBLOCK)
     source = BUSY.replace("print(f", "open('ready', 'w').write('now\\n'); print(f")
     scripts = pytester.mkdir("scripts")
     (scripts / "script").write_text(f"#!/bin/sh\n{lifeline.hold}\nprintf 'Content-Type: text/plain\\n\\n'\nsleep 600\n")
@@ -139,8 +141,9 @@ def test_a_worker_of_xdist_that_is_killed_leaves_no_script(pytester: pytest.Pyte
         text=True,
         env={**os.environ, "PYTEST_PLUGINS": "pytest_httpserve.plugin"},
     ) as process:
+        assert select.select([ready], [], [], WITHIN)[0], "the test has not begun"
+        os.close(ready)
         lifeline.wait_for_the_start()
-        assert (pytester.path / "ready").read_text() == "now\n"
         os.kill(int((pytester.path / "worker").read_text()), signal.SIGKILL)
         output = process.communicate(timeout=WITHIN)[0]
 
