@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     )
     from pytest_httpserve.scripting.faults import Close, Delay, EarlyAnswer, Fault, NoContinue, Reset, Slow, Stall
     from pytest_httpserve.scripting.gates import Gate, Held
+    from pytest_httpserve.scripting.handshakes import PeerCertificate, TLSError, TLSSession
     from pytest_httpserve.scripting.httpserve import HTTPServe
     from pytest_httpserve.scripting.journal import Exchange, Times
     from pytest_httpserve.scripting.limits import Clock
@@ -42,6 +43,9 @@ _ROOMS = {
     "Close": "scripting.faults",
     "CloseAfter": "scripting.edits",
     "ConnectionRecord": "scripting.connections",
+    "PeerCertificate": "scripting.handshakes",
+    "TLSError": "scripting.handshakes",
+    "TLSSession": "scripting.handshakes",
     "Delay": "scripting.faults",
     "Duplicate": "scripting.edits",
     "EarlyAnswer": "scripting.faults",
@@ -103,6 +107,7 @@ __all__ = [
     "Matcher",
     "NoContinue",
     "NoLastChunk",
+    "PeerCertificate",
     "Request",
     "Reset",
     "Response",
@@ -111,6 +116,8 @@ __all__ = [
     "ServerFailure",
     "Slow",
     "Stall",
+    "TLSError",
+    "TLSSession",
     "Times",
     "Truncate",
     "UnsupportedError",

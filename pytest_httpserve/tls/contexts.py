@@ -70,18 +70,13 @@ def _choose(others: dict[str, ssl.SSLContext]) -> Callable[[ssl.SSLObject, str |
 
 def _bare_context(tls: TLS, certificate: Certificate, authority: CertificateAuthority) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    versions = _OLD if tls.fault == "old_tls" else tls.tls_versions
-    if tls.fault == "no_common_cipher":
-        versions = ("1.2",)  # those of TLS 1.3 cannot be chosen
-    ciphers = _NO_ENCRYPTION if tls.fault == "no_common_cipher" else tls.ciphers
-    _set_versions(context, versions)
-    if ciphers is not None or any(version in _OLD for version in versions):
-        # OpenSSL has TLS 1.1, and ciphers that do not encipher, at security level 0 alone.
-        level = "@SECLEVEL=0" if tls.fault is not None or any(version in _OLD for version in versions) else ""
-        try:
-            context.set_ciphers(f"{ciphers or 'DEFAULT'}:{level}".rstrip(":"))
-        except ssl.SSLError:
-            raise UsageError(f"ciphers={ciphers!r}: OpenSSL knows none of them") from None
+    if tls.fault == "old_tls":
+        _set_versions(context, _OLD)
+    elif tls.fault == "no_common_cipher":
+        _set_versions(context, ("1.2",))  # the ciphers of TLS 1.3 cannot be chosen
+    else:
+        _set_versions(context, tls.tls_versions)
+    _set_ciphers(context, tls)
     if tls.alpn:
         context.set_alpn_protocols(list(tls.alpn))
     if tls.client_cert is not None:
@@ -107,6 +102,20 @@ def _set_versions(context: ssl.SSLContext, versions: Sequence[str]) -> None:
 
 def _name(version: str) -> str:
     return "TLSv1" if version == "1.0" else f"TLSv{version.replace('.', '_')}"
+
+
+def _set_ciphers(context: ssl.SSLContext, tls: TLS) -> None:
+    weak = tls.fault in ("old_tls", "no_common_cipher") or tls.tls_versions[0] in _OLD
+    if tls.ciphers is None and not weak:
+        return
+    chosen = _NO_ENCRYPTION if tls.fault == "no_common_cipher" else tls.ciphers or "DEFAULT"
+    try:
+        # OpenSSL has TLS 1.1, and ciphers that do not encipher, at security level 0 alone.
+        context.set_ciphers(f"{chosen}:@SECLEVEL=0" if weak else chosen)
+    except ssl.SSLError:
+        if tls.ciphers is None:
+            raise UnsupportedError(f"{ssl.OPENSSL_VERSION} has no ciphers {chosen!r} at level 0") from None
+        raise UsageError(f"ciphers={tls.ciphers!r}: OpenSSL knows none of them") from None
 
 
 # The certificates of the gallery
