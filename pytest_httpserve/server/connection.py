@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import IO, TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
+from pytest_httpserve.server.loop import MOST_AWAY
 from pytest_httpserve.server.reader import RECEIVE_BYTES
 from pytest_httpserve.server.writer import Writer
 
@@ -61,6 +62,7 @@ class Connection:
 
     def __init__(self, sock: socket.socket, peer: object) -> None:
         self.socket = sock
+        self.file = sock.fileno()  # also when the socket is closed, by whomever
         self.peer = peer
         self.loop: Loop | None = None
         self.led = False
@@ -107,7 +109,9 @@ class Connection:
 
     def may_rest(self) -> bool:
         """Whether the client's next bytes are to be waited for by the loop, not by this thread."""
-        if self.loop is None or not (self.plain or self._has_deciphered_all()):
+        if self.loop is None or self.socket.fileno() < 0:  # closed by a handler: nothing comes any more
+            return False
+        if not (self.plain or self._has_deciphered_all()):
             return False
         self.resting = True
         return True
@@ -117,19 +121,22 @@ class Connection:
         return not cast("ssl.SSLSocket", self.socket).pending()
 
     def rest(self) -> None:
-        """Have the loop wait for the client; from here on, it belongs to no thread."""
+        """Have the loop wait for the client; from here on, it belongs to no thread.
+
+        Raises RuntimeError if that takes a thread and the system has no more: then it rests not.
+        """
         loop = self.loop
         assert loop is not None
+        led, self.led = self.led, False
         self.busy = self.resting = False
         if not self.plain:
             self.socket.settimeout(0)
-        now = loop.now if self.led else time.monotonic()
+        now = loop.now if led else time.monotonic()
         self.expiry = now + self.timeout if self.timeout is not None else None
-        if not self.led:
+        if not led:
             loop.add(self)
         self._owned.release()
         if self.closing and self.claim():  # the server has begun to close meanwhile, and found it owned
-            self.led = False
             self.proceed()
 
     def expire(self) -> None:
@@ -159,8 +166,18 @@ class Connection:
         """Run code that is not ours, and may wait without a word."""
         if not self.led or self.loop is None:
             return code(*arguments)
+        if len(self.loop.away) >= MOST_AWAY:
+            self.leave_loop()
+            return code(*arguments)
+        if self.plain:
+            return self.loop.run(self, code, *arguments)
         self._keep_time()
-        return self.loop.run(self, code, *arguments)
+        try:
+            return self.loop.run(self, code, *arguments)
+        finally:
+            if self.led:
+                with contextlib.suppress(OSError):  # closed by that code
+                    self.socket.settimeout(0)
 
     def _keep_time(self) -> None:
         if not self.plain:
@@ -172,6 +189,8 @@ class Connection:
     def set_timeout(self, seconds: float | None) -> None:
         """From now on, no read or write waits longer than this; None waits for ever."""
         self.timeout = seconds
+        if self.led and self.loop is not None and seconds is not None:
+            self.loop.expect(time.monotonic() + seconds)
         if not (self.plain and _HAS_KERNEL_TIMEOUTS):
             self.socket.settimeout(seconds)
             return

@@ -7,6 +7,7 @@ is tracked from its first to its last moment, so that a stop can wake all of the
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import select
 import socket
@@ -19,12 +20,15 @@ from collections.abc import Callable, Iterator
 from typing import Self
 
 from pytest_httpserve.server.connection import Connection
-from pytest_httpserve.server.loop import Wake
+from pytest_httpserve.server.poller import Wake
 
 logger = logging.getLogger("pytest_httpserve.server")
 
 # How long a connection that was cut off has to notice, in seconds.
 AFTERMATH = 0.25
+# How long nothing is accepted when the system has no room for another connection, and none ends; in seconds.
+EXHAUSTED_SECONDS = 0.1
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class ListeningServer(socketserver.TCPServer):
@@ -42,6 +46,7 @@ class ListeningServer(socketserver.TCPServer):
     _stop_asked = False
     _closing = False
     _tracked = 0
+    _exhausted = False  # whether the system had no room once, and the log says so
     _serving: threading.Thread | None = None
     _wake: Wake | None = None
 
@@ -77,7 +82,7 @@ class ListeningServer(socketserver.TCPServer):
             if self._stop_asked:
                 return
             if ready:
-                self._handle_request_noblock()  # type: ignore[attr-defined]  # typeshed leaves it out
+                self.accept_one()
             else:
                 self.handle_timeout()
 
@@ -102,19 +107,45 @@ class ListeningServer(socketserver.TCPServer):
         self.socket.setblocking(False)
         listener = self.fileno()
         try:
-            wait = readiness(listener, wake.fileno())
+            wait, wait_for_room = readiness(listener, wake.fileno()), readiness(wake.fileno())
             while not self._stop_asked:
                 ready = wait(interval)
                 if self._stop_asked:
                     break
-                if listener in ready:
-                    # socketserver's own step: accept, verify, process, and what follows an error in any of them.
-                    self._handle_request_noblock()  # type: ignore[attr-defined]  # typeshed leaves it out
+                if listener in ready and not self.accept_one():
+                    wait_for_room(EXHAUSTED_SECONDS)
                 self.service_actions()
         finally:
             # It is closed by now if a handler that ran in the loop has closed the server.
             with contextlib.suppress(OSError):
                 self.socket.settimeout(listener_timeout)
+
+    def accept_one(self) -> bool:
+        """Accept a connection and have it processed; False if the system has no room for another one.
+
+        What goes wrong with a connection concerns it alone, as ``socketserver`` has it.
+        """
+        try:
+            request, client_address = self.get_request()
+        except OSError as error:
+            if error.errno not in _EXHAUSTED:  # its client has left again
+                return True
+            if not self._exhausted:
+                self._exhausted = True
+                logger.error("%s: connections wait until others have ended", error)
+            return False
+        try:
+            if self.verify_request(request, client_address):
+                self.process_request(request, client_address)
+            else:
+                self.shutdown_request(request)
+        except Exception:
+            self.handle_error(request, client_address)
+            self.shutdown_request(request)
+        except BaseException:
+            self.shutdown_request(request)
+            raise
+        return True
 
     def _actions_interval(self, poll_interval: float) -> float | None:
         """How long to wait at most before ``service_actions`` is called; None if it does nothing."""

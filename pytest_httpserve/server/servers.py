@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pytest_httpserve.server.listening import AFTERMATH, ListeningServer, readiness
-from pytest_httpserve.server.loop import Loop, Wake
+from pytest_httpserve.server.listening import AFTERMATH, EXHAUSTED_SECONDS, ListeningServer, readiness
+from pytest_httpserve.server.loop import Loop
+from pytest_httpserve.server.poller import Wake
 from pytest_httpserve.server.workers import Workers
 
 if TYPE_CHECKING:
@@ -57,14 +58,14 @@ class ThreadingHTTPServer(socketserver.ThreadingMixIn, HTTPServer):
     def attach(self, loop: Loop) -> None:
         """Have ``loop`` accept and serve, without ``serve_forever``, until ``server_close``."""
         self._loop = loop
-        self._listening = Listening(self)
+        self._listening = Listening(self, loop)
         loop.add(self._listening)
 
     def detach(self) -> None:
         """Accept no more; connections are served on."""
         listening, self._listening = self._listening, None
-        if listening is not None and self._loop is not None:
-            listening.end(self._loop)
+        if listening is not None:
+            listening.end(self.grace)
 
     def _serve(self, wake: Wake, poll_interval: float) -> None:
         if self._loop is None:
@@ -83,7 +84,7 @@ class ThreadingHTTPServer(socketserver.ThreadingMixIn, HTTPServer):
         if self._workers is None:
             # A server on a Unix socket has no port.
             name = f"httpserve-{getattr(self, 'server_port', self.server_address)}"
-            self._workers = Workers(name, daemon=self.daemon_threads)
+            self._workers = Workers(name, daemon=self.daemon_threads, idle=1.0)
         return self._workers
 
     # typeshed's type of a request also covers datagrams, in this and the next.
@@ -108,15 +109,17 @@ class ThreadingHTTPServer(socketserver.ThreadingMixIn, HTTPServer):
         self._attend(connection)
 
     def _attend(self, connection: Connection) -> None:
+        ends = True
         try:
             if not connection.closing or connection.begun:
                 connection.serve()
+            if connection.resting:
+                connection.rest()
+                ends = False
         except Exception:
             self.handle_error(connection.socket, connection.peer)
         finally:
-            if connection.resting:
-                connection.rest()
-            else:
+            if ends:
                 self.shutdown_request(connection.socket)
 
     # typeshed's type of a request also covers datagrams.
@@ -124,6 +127,8 @@ class ThreadingHTTPServer(socketserver.ThreadingMixIn, HTTPServer):
         if self._loop is not None and (connection := self.connections.get(request)) is not None:
             self._loop.remove(connection)
         super().close_request(request)
+        if self._listening is not None and self._listening.expiry is not None:
+            self._listening.resume()
 
     def server_close(self) -> None:
         if not self.daemon_threads and self.block_on_close:
@@ -137,39 +142,61 @@ class ThreadingHTTPServer(socketserver.ThreadingMixIn, HTTPServer):
 class Listening:
     """A server's listening socket, as an entry of a loop."""
 
-    expiry: float | None = None
+    expiry: float | None = None  # of a pause, since the system has no room for another connection
     led = False
     thread: threading.Thread | None = None
 
-    def __init__(self, server: ListeningServer) -> None:
+    def __init__(self, server: ListeningServer, loop: Loop) -> None:
+        self.file = server.fileno()
         self._server = server
-        self._file = server.fileno()
+        self._loop = loop
         self._claimed = threading.Lock()
+        self._accepting: int | None = None  # in which thread
+        self._ended = False
         self._timeout = server.socket.gettimeout()
         # A client that left between its announcement and the accept must not block the loop in accept.
         server.socket.setblocking(False)
-
-    def fileno(self) -> int:
-        return self._file
 
     def claim(self) -> bool:
         return self._claimed.acquire(False)
 
     def proceed(self) -> None:
+        self._accepting = threading.get_ident()
+        room = True
         try:
-            # socketserver's own step: accept, verify, process, and what follows an error in any of them.
-            self._server._handle_request_noblock()  # type: ignore[attr-defined]  # typeshed leaves it out
+            if not self._ended:
+                # Watched: the server class may shake hands while it accepts, or look who has come.
+                room = self._loop.run(self, self._server.accept_one)
         finally:
+            self.led, self._accepting = False, None
+            if not self._ended:
+                self._go_on(room)
             self._claimed.release()
 
-    def expire(self) -> None:
-        """It never does."""
+    def _go_on(self, room: bool) -> None:
+        if not self._loop.has(self):  # accepting took its time, and the loop has gone on without
+            self._loop.add(self)
+        if not room:
+            self._loop.pause(self, EXHAUSTED_SECONDS)
 
-    def end(self, loop: Loop) -> None:
-        """Accept no more: when this returns, no connection comes any more."""
-        loop.remove(self)
-        if not self.led or self.thread is not threading.current_thread():
-            self._claimed.acquire()
+    def expire(self) -> None:
+        self.resume()
+
+    def resume(self) -> None:
+        """Go on after a pause: there may be room again."""
+        self._loop.resume(self)
+
+    def end(self, seconds: float | None) -> None:
+        """Accept no more: when this returns, no connection comes any more.
+
+        One that is just being accepted is waited for, but no longer than this; None waits until it is.
+        """
+        self._ended = True
+        self._loop.remove(self)
+        if self._accepting != threading.get_ident():
+            if self._claimed.acquire(timeout=-1 if seconds is None else seconds):
+                self._claimed.release()
+            self._loop.remove(self)  # which may have been put back meanwhile
         with contextlib.suppress(OSError):  # it is closed
             self._server.socket.settimeout(self._timeout)
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_httpserve.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
-from pytest_httpserve.server.workers import Workers
 
 if TYPE_CHECKING:
     from tests.server.conftest import Client, Serve
@@ -445,22 +444,6 @@ def test_a_thread_that_cannot_be_made_costs_one_connection_and_not_the_server(
     assert connect(server).get().body == b"hello"
     server.shutdown()
     server.server_close()
-
-
-def test_a_worker_that_is_closed_while_busy_ends_with_its_task(gate: threading.Event) -> None:
-    workers = Workers("test-worker", daemon=True)
-    begun, thread = threading.Event(), []
-
-    def task() -> None:
-        thread.append(threading.current_thread())
-        begun.set()
-        gate.wait(PATIENCE)
-
-    workers.run(task)
-    assert begun.wait(PATIENCE)
-    workers.close(0)
-    gate.set()
-    assert ends(thread[0])
 
 
 # The rest of socketserver's interface

@@ -1,0 +1,128 @@
+"""Waiting for many descriptors at once, and being woken from it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import sys
+from typing import Protocol
+
+READABLE = 1  # of epoll
+
+
+class Poller(Protocol):
+    """What ``select.epoll`` does; descriptors can come and go while another thread waits."""
+
+    def register(self, file: int, events: int, /) -> None:
+        """Wait for this one, too."""
+
+    def unregister(self, file: int, /) -> None:
+        """Wait for it no more."""
+
+    def poll(self, timeout: float | None, most: int, /) -> list[tuple[int, int]]:
+        """Those that can be read, each with a number that says nothing here."""
+
+    def close(self) -> None:
+        """Of no use any more."""
+
+
+if sys.platform != "linux" and sys.platform != "win32":
+
+    class KernelQueue:
+        """A Poller over kqueue."""
+
+        def __init__(self) -> None:
+            self._queue = select.kqueue()
+
+        def register(self, file: int, events: int, /) -> None:
+            self._queue.control([select.kevent(file, select.KQ_FILTER_READ, select.KQ_EV_ADD)], 0)
+
+        def unregister(self, file: int, /) -> None:
+            self._queue.control([select.kevent(file, select.KQ_FILTER_READ, select.KQ_EV_DELETE)], 0)
+
+        def poll(self, timeout: float | None, most: int, /) -> list[tuple[int, int]]:
+            return [(event.ident, READABLE) for event in self._queue.control(None, most, timeout)]
+
+        def close(self) -> None:
+            self._queue.close()
+
+
+class Selection:
+    """A Poller over select, for a system that has nothing else."""
+
+    def __init__(self) -> None:
+        self._wake = Wake()
+        self._files = {self._wake.fileno()}
+
+    def register(self, file: int, events: int, /) -> None:
+        self._files.add(file)
+        self._wake.set()
+
+    def unregister(self, file: int, /) -> None:
+        self._files.discard(file)
+        self._wake.set()
+
+    def poll(self, timeout: float | None, most: int, /) -> list[tuple[int, int]]:
+        try:
+            ready, _, _ = select.select(list(self._files), (), (), timeout)
+        except (OSError, ValueError):  # one was closed before it was taken out
+            return []
+        if self._wake.fileno() in ready:
+            self._wake.clear()
+        # All of them, however many: those that come last in the set would be left out again and again.
+        return [(file, READABLE) for file in ready if file != self._wake.fileno()]
+
+    def close(self) -> None:
+        self._wake.close()
+
+
+def make_poller() -> Poller:
+    """The best that the system has."""
+    if sys.platform == "linux":
+        return select.epoll()
+    elif sys.platform == "win32":
+        return Selection()
+    else:
+        return KernelQueue()
+
+
+class Wake:
+    """Ends a wait from another thread: readable from the first ``set`` to the next ``clear``."""
+
+    def __init__(self) -> None:
+        # A pipe costs a third of two sockets; on Windows only sockets can be waited for.
+        self._sockets = () if hasattr(select, "poll") else socket.socketpair()
+        self._files = tuple(end.fileno() for end in self._sockets) or os.pipe()
+        # Nobody waits here: neither to clear what was not set, nor to set what was so often that there is no more room.
+        if self._sockets:
+            for end in self._sockets:
+                end.setblocking(False)
+        else:
+            for file in self._files:
+                os.set_blocking(file, False)
+
+    def fileno(self) -> int:
+        return self._files[0]
+
+    def set(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            if self._sockets:
+                self._sockets[1].send(b"\0")
+            else:
+                os.write(self._files[1], b"\0")
+
+    def clear(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            if self._sockets:
+                self._sockets[0].recv(65_536)
+            else:
+                os.read(self._files[0], 65_536)
+
+    def close(self) -> None:
+        for end in self._sockets:
+            end.close()
+        if not self._sockets:
+            for file in self._files:
+                os.close(file)
