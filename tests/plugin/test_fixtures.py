@@ -117,6 +117,29 @@ def test_a_large_body_leaves_no_warning_behind(suite: Suite) -> None:
     result.assert_outcomes(passed=1)
 
 
+def test_a_unix_socket_needs_no_host(suite: Suite) -> None:
+    result = suite(
+        """
+        import os
+
+        paths = []
+
+        def test_it(httpserve, httpserve_factory, tmp_path):
+            assert httpserve.host == "::1"
+            own = httpserve_factory(unix=True)
+            there = httpserve_factory(unix=tmp_path / "s")
+            assert there.socket_path == str(tmp_path / "s")
+            paths.extend([own.socket_path, there.socket_path])
+            assert all(map(os.path.exists, paths))
+
+        def test_next():
+            assert not any(map(os.path.exists, paths))
+        """,
+        "--httpserve-host=::1",
+    )
+    result.assert_outcomes(passed=2)
+
+
 def test_the_factory_makes_as_many_servers_as_are_asked_for(suite: Suite) -> None:
     result = suite("""
         from client import fetch

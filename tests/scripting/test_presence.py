@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 import subprocess
+import urllib.parse
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +13,7 @@ import aiohttp
 import httpx
 import pytest
 import requests
+import urllib3
 
 from pytest_httpserve import HTTPServe, HTTPServeError, UsageError
 from pytest_httpserve.scripting import presence
@@ -262,6 +264,38 @@ def test_aiohttp_over_a_unix_socket(unix: HTTPServe) -> None:
 def test_curl_over_a_unix_socket(unix: HTTPServe) -> None:
     command = ["curl", "-s", "--unix-socket", str(unix.socket_path), unix.url_for("/a")]
     assert subprocess.check_output(command, timeout=20) == b"well"
+    unix.stop()
+
+
+class UnixPool(urllib3.HTTPConnectionPool):
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost")
+        self.path = path
+
+    def _new_conn(self) -> urllib3.connection.HTTPConnection:
+        connection = urllib3.connection.HTTPConnection("localhost")
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.connect(self.path)
+        return connection
+
+
+class UnixAdapter(requests.adapters.HTTPAdapter):
+    """What requests-unixsocket does: the host of a URL is the path of a socket."""
+
+    def get_connection_with_tls_context(self, request: requests.PreparedRequest, *_: object, **__: object) -> UnixPool:
+        path = urllib.parse.unquote(urllib.parse.urlsplit(str(request.url)).netloc)
+        return UnixPool(path)
+
+    def request_url(self, request: requests.PreparedRequest, proxies: object) -> str:
+        return str(request.path_url)
+
+
+def test_requests_over_a_unix_socket(unix: HTTPServe) -> None:
+    with requests.Session() as session:
+        session.mount("http+unix://", UnixAdapter())
+        with session.get(unix.url_for("/a?b=c", unix=True), headers={"Connection": "close"}, timeout=10) as answer:
+            assert answer.text == "well"
+    assert unix.exchanges[0].request.target == "/a?b=c"
     unix.stop()
 
 
