@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +45,14 @@ def lifeline(tmp_path: Path) -> Iterator[Lifeline]:
     lifeline = Lifeline(tmp_path / "lifeline")
     yield lifeline
     lifeline.close()
+
+
+@pytest.fixture(autouse=True)
+def temporary_files(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What a killed run leaves; its path is short, as that of a socket must be."""
+    with tempfile.TemporaryDirectory(prefix="run-") as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        yield
 
 
 class Run:
