@@ -6,10 +6,8 @@ waits in ``pause``: there, a stop of the server ends it at once.
 
 from __future__ import annotations
 
-import select
 import struct
 import sys
-import threading
 import time
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING
@@ -24,6 +22,7 @@ from pytest_httpserve.scripting.edits import (
     WrongChunkSize,
 )
 from pytest_httpserve.scripting.faults import PHASES, Act, Close, Delay, Fault, Phase, Reset, Slow, Stall
+from pytest_httpserve.scripting.waiting import GLANCE_SECONDS, pause
 from pytest_httpserve.wire.framing import (
     UNTIL_CLOSE,
     BodyDecoder,
@@ -42,9 +41,8 @@ if TYPE_CHECKING:
 
 _PIECE_BYTES = 65_536
 _ALL = sys.maxsize
-# How long a reset waits for the bytes before it to leave, in seconds; and how often a threading.Event is looked at.
+# How long a reset waits for the bytes before it to leave, in seconds.
 _LET_OUT_SECONDS = 5.0
-_GLANCE_SECONDS = 0.01
 _SIOCOUTQNSD = 0x894B
 
 
@@ -194,7 +192,7 @@ class FaultyWire:
         expiry = time.monotonic() + _LET_OUT_SECONDS
         while time.monotonic() < expiry:
             unsent = fcntl.ioctl(self._connection.fileno(), _SIOCOUTQNSD, b"\0" * 4)
-            if not struct.unpack("i", unsent)[0] or not pause(self._connection, _GLANCE_SECONDS):
+            if not struct.unpack("i", unsent)[0] or not pause(self._connection, GLANCE_SECONDS):
                 return
 
     # The request: a Reader's source
@@ -402,36 +400,3 @@ class _Chunks:
                 self._tell(fault, "")
                 return b""
         return encode_last_chunk(self._decoder.trailers.fields)
-
-
-def pause(
-    connection: Connection, seconds: float, until: threading.Event | None = None, *, heeds_client: bool = False
-) -> bool:
-    """Wait so long, or until the event is set; False if something else has ended the wait.
-
-    A stop of the server does, and the end of the connection; where ``heeds_client``, a client that sends no more.
-    """
-    expiry = time.monotonic() + seconds
-    with connection.waiting(connection.abort):  # by which the poll below ends, too
-        while not connection.closing and (until is None or not until.is_set()):
-            left = expiry - time.monotonic()
-            if left <= 0:
-                return True
-            if _has_ended(connection, left if until is None else min(left, _GLANCE_SECONDS), heeds_client):
-                if not connection.closing:
-                    connection.end("client", "FIN")
-                    connection.failed(ConnectionAbortedError("the client left"))
-                return False
-        return not connection.closing
-
-
-def _has_ended(connection: Connection, seconds: float, heeds_client: bool) -> bool:
-    """Whether the connection ends within so many seconds."""
-    if not hasattr(select, "poll"):
-        woken = threading.Event()
-        connection.interrupt = woken.set
-        return connection.closing or woken.wait(seconds)
-    poll = select.poll()
-    # What the client sends does not matter, nor, while it is owed an answer, that it will send no more.
-    poll.register(connection.fileno(), getattr(select, "POLLRDHUP", 0) if heeds_client else 0)
-    return bool(poll.poll(seconds * 1000))

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import threading
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pytest_httpserve.server.connection import Connection
+
+# How often an event is looked at by who waits for something else, too, in seconds.
+GLANCE_SECONDS = 0.01
 
 
 class Interrupted(ConnectionError):
@@ -42,3 +47,36 @@ def _note_who_ended(connection: Connection) -> None:
     except OSError:
         pass  # nothing has come from the client
     connection.end("server", "stop")
+
+
+def pause(
+    connection: Connection, seconds: float, until: threading.Event | None = None, *, heeds_client: bool = False
+) -> bool:
+    """Wait so long, or until the event is set; False if something else has ended the wait.
+
+    A stop of the server does, and the end of the connection; where ``heeds_client``, a client that sends no more.
+    """
+    expiry = time.monotonic() + seconds
+    with connection.waiting(connection.abort):  # by which the poll below ends, too
+        while not connection.closing and (until is None or not until.is_set()):
+            left = expiry - time.monotonic()
+            if left <= 0:
+                return True
+            if _has_ended(connection, left if until is None else min(left, GLANCE_SECONDS), heeds_client):
+                if not connection.closing:
+                    connection.end("client", "FIN")
+                    connection.failed(ConnectionAbortedError("the client left"))
+                return False
+        return not connection.closing
+
+
+def _has_ended(connection: Connection, seconds: float, heeds_client: bool) -> bool:
+    """Whether the connection ends within so many seconds."""
+    if not hasattr(select, "poll"):
+        woken = threading.Event()
+        connection.interrupt = woken.set
+        return connection.closing or woken.wait(seconds)
+    poll = select.poll()
+    # What the client sends does not matter, nor, while it is owed an answer, that it will send no more.
+    poll.register(connection.fileno(), getattr(select, "POLLRDHUP", 0) if heeds_client else 0)
+    return bool(poll.poll(seconds * 1000))
