@@ -23,7 +23,7 @@ class FaultyHandler(CGIHTTPRequestHandler):
 
     server: ScriptedServer
     _wire: FaultyWire | None = None
-    _connection_faults: tuple[Fault, ...] = ()  # of every exchange on this connection
+    connection_faults: tuple[Fault, ...] = ()  # of every exchange on this connection
     _strikes: tuple[Strike, ...] = ()  # before there was an exchange to have them
     _exchange: Exchange | None = None
     _resets = False
@@ -32,21 +32,10 @@ class FaultyHandler(CGIHTTPRequestHandler):
 
     def take_faults(self, faults: tuple[Fault, ...]) -> None:
         """The connection begins, with faults for each of its exchanges."""
-        self._connection_faults = faults
+        self.connection_faults = faults
         self.suffer(*faults)
         if self._wire is not None:
             self.rfile = Reader(self._wire, limits=self.limits)
-
-    def begin_faulty_exchange(self, wire: FaultyWire) -> bool:
-        """Before anything has been read; False if a fault has ended the connection."""
-        try:
-            if self._count == 0:
-                wire.reach("accept")
-        except Struck as struck:
-            self.end_struck(struck)
-            return False
-        wire.begin(tuple(fault for fault in self._connection_faults if fault.place != "accept"), self._count)
-        return True
 
     def suffer(self, *faults: Fault) -> None:
         """From here on in this exchange, these faults: those whose place is past happen with the next bytes."""
@@ -97,7 +86,7 @@ class FaultyHandler(CGIHTTPRequestHandler):
                 self.end_faulty_response(wire)
         except Struck as struck:
             self.end_struck(struck)
-        if not self._connection_faults and self._connection is not None:
+        if not self.connection_faults and self._connection is not None:
             self._wire, self.wfile = None, Writer(self._connection)
 
     def end_struck(self, struck: Struck) -> None:

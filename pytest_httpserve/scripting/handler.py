@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import socketserver
+import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -23,7 +24,7 @@ from pytest_httpserve.scripting.connections import ConnectionRecord
 from pytest_httpserve.scripting.fault_rules import FaultRules
 from pytest_httpserve.scripting.faulty_handler import FaultyHandler
 from pytest_httpserve.scripting.gates import Gate
-from pytest_httpserve.scripting.journal import Answer, Exchange, Journal, Transcript
+from pytest_httpserve.scripting.journal import Answer, Exchange, Journal, Strike, Transcript
 from pytest_httpserve.scripting.limits import Guards
 from pytest_httpserve.scripting.mounts import Mounts, below
 from pytest_httpserve.scripting.presence import MOST_PUT_BACK, is_fresh
@@ -113,8 +114,30 @@ class ScriptedServer(ThreadingHTTPServer):
             super().process_request(request, client_address)
             return
         # It never rests: a fault may have its place before the first byte.
-        self.faults[self.track(request, client_address)] = faults
-        self._loop.workers.run(partial(self.process_request_thread, request, client_address))
+        self._loop.workers.run(partial(self._serve_faulty, self.track(request, client_address), faults))
+
+    def _serve_faulty(self, connection: Connection, faults: tuple[Fault, ...]) -> None:
+        """Serve a connection with these faults; those of its beginning come before anything is read, or a handshake."""
+        from pytest_httpserve.scripting.faulty_wire import FaultyWire
+
+        def note(fault: Fault, where: str) -> None:
+            self.script.journal.strikes.append(Strike(fault, where, connection.index))
+
+        connection.thread = threading.current_thread()
+        wire = FaultyWire(connection, note)
+        wire.begin(faults, 0)
+        try:
+            wire.reach("accept")
+        except Struck as struck:
+            connection.reset() if struck.resets else connection.linger()
+        except Exception:  # of a function that draws the seconds of a delay
+            self.handle_error(connection.socket, connection.peer)
+        else:
+            if lasting := tuple(fault for fault in faults if fault.place != "accept"):
+                self.faults[connection] = lasting
+            self.process_request_thread(connection.socket, connection.peer)
+            return
+        self.shutdown_request(connection.socket)
 
     def connection_opened(self, connection: Connection) -> None:
         """The journal knows of each connection, from its beginning to its end."""
@@ -183,8 +206,8 @@ class ScriptedHandler(FaultyHandler):
         self._client = host, port
         if self._connection is not None:
             self._record = self.server.records.get(self._connection)
-            if self.server.faults:
-                self.take_faults(self.server.faults.pop(self._connection, ()))
+            if self.server.faults and (faults := self.server.faults.pop(self._connection, ())):
+                self.take_faults(faults)
 
     def handle_one_request(self) -> None:
         if (connection := self._connection) is not None:
@@ -197,8 +220,8 @@ class ScriptedHandler(FaultyHandler):
         self.awaits_100 = False
         if self._options:  # those of the directory that the last request was for
             self._leave_directory()
-        if self._wire is not None and not self.begin_faulty_exchange(self._wire):
-            return
+        if self._wire is not None:
+            self._wire.begin(self.connection_faults, self._count)
         super().handle_one_request()
         if self._wire is not None:
             self.end_faulty_exchange(self._wire)

@@ -613,6 +613,45 @@ def test_a_delayed_answer_does_not_wake_after_the_server_has_stopped(fresh: HTTP
         assert client.recv(1) == b""
 
 
+def test_a_function_of_a_delay_that_fails_is_told_of(fresh: HTTPServe) -> None:
+    for phase in ("accept", "response_head"):
+        fresh.reset()
+        prepare(fresh, Delay(lambda draw: -1.0, phase=phase), "connection")
+        talk(fresh, GET)
+        assert len(fresh.failures) == 1
+        assert "the function of Delay takes a number of seconds from 0 on, not -1.0" in fresh.failures[0]
+
+
+# Over TLS
+
+
+@pytest.mark.parametrize("fault", [Reset(phase="accept"), Close(phase="accept"), Reset(after=4), Truncate(3)], ids=repr)
+def test_faults_over_tls(fault: Fault) -> None:
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    seen = b""
+    with HTTPServe(tls=True) as server:
+        prepare(server, fault, "connection")
+        try:
+            with (
+                socket.create_connection((server.host, server.port), timeout=PATIENCE) as client,
+                context.wrap_socket(client) as secure,
+            ):
+                assert fault.place != "accept", "the handshake went well"
+                secure.sendall(GET)
+                while piece := secure.recv(65536):
+                    seen += piece
+        except ssl.SSLEOFError:
+            assert isinstance(fault, Close)
+        except ConnectionResetError:
+            assert isinstance(fault, Reset)
+        assert server.connections[0].closed_how == ("RST" if isinstance(fault, Reset) else "FIN")
+    expected = {Reset(after=4): HEAD_BYTES + 4, Truncate(3): len(WHOLE) - 3}
+    assert len(seen) == expected.get(fault, 0)
+
+
 # The request
 
 
