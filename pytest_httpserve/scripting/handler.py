@@ -356,6 +356,8 @@ class ScriptedHandler(FaultyHandler):
     def _answer_early(self, route: Route, parameters: Mapping[str, Any], request: Request) -> None:
         """Answer by a route that has faults for the request, too: the response is chosen before the body is there."""
         exchange = self._begin_exchange(replace(request, path_params=parameters))
+        if self.server.script.guards.active and self._refused_by(self.server.script.guards, exchange):
+            return
         response = self._choose(self.server.script, route, exchange, exchange.request)
         self.suffer(*response.faults)
         if self._wire is not None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from pytest_httpserve import Clock, HTTPServe, Response, UsageError
+from pytest_httpserve import Clock, HTTPServe, Reset, Response, UsageError
 
 
 @pytest.fixture(autouse=True)
@@ -118,6 +118,16 @@ def test_a_body_that_was_not_wanted_is_no_next_request(server: HTTPServe) -> Non
     assert [answer.status_code for answer in answers] == [200, 429, 429]
     assert server.exchanges[2].request.body == b"GET / HTTP/1.1\r\n\r\n"
     server.assert_reused()
+
+
+def test_what_is_refused_meets_with_no_fault_of_its_route(server: HTTPServe) -> None:
+    server.on("POST", "/a").respond(fault=Reset(phase="request_body"))
+    server.limit("/a", per_second=1, clock=Clock())
+    with pytest.raises(requests.ConnectionError):
+        requests.post(server.url_for("/a"), data=b"abc", timeout=10)
+    with requests.Session() as session:
+        for _ in range(2):
+            assert session.post(server.url_for("/a"), data=b"abc", timeout=10).status_code == 429
 
 
 def test_an_invalid_request_says_nothing_of_limits(server: HTTPServe) -> None:
