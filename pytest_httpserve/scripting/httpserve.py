@@ -139,6 +139,8 @@ class HTTPServe:
             return
         RUNNING.discard(self)
         server.server_close()
+        if server.inherited:
+            return  # the rest is in use where the server runs
         if self._presence is not None:
             self._presence.end()
         if self._unix is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
+import os
 import select
 import socket
 import socketserver
@@ -43,6 +44,7 @@ class ListeningServer(socketserver.TCPServer):
 
     connections: dict[socket.socket, Connection]
     _changed: threading.Condition
+    _process: int
     _stop_asked = False
     _closing = False
     _tracked = 0
@@ -55,7 +57,13 @@ class ListeningServer(socketserver.TCPServer):
         self = super().__new__(cls)
         self.connections = {}
         self._changed = threading.Condition()
+        self._process = os.getpid()
         return self
+
+    @property
+    def inherited(self) -> bool:
+        """Whether this process is a fork of the one that serves: it has copies of all sockets, and no thread."""
+        return os.getpid() != self._process
 
     # The loop
 
@@ -157,6 +165,8 @@ class ListeningServer(socketserver.TCPServer):
 
         Called before ``serve_forever`` starts in its thread, it ends it as soon as it does.
         """
+        if self.inherited:
+            return  # it does not run here
         with self._changed:
             self._ask_to_stop()
             for connection in list(self.connections.values()):
@@ -221,7 +231,14 @@ class ListeningServer(socketserver.TCPServer):
 
         Idle connections end at once, those of running handlers when the handler ends or ``grace`` is over. What does
         not end even then goes to ``report_hanging``.
+
+        In a fork of the process that serves, it closes the copies of the sockets, and the server goes on.
         """
+        if self.inherited:
+            for request in self.connections:
+                request.close()
+            super().server_close()
+            return
         me = threading.current_thread()
         with self._changed:
             self._closing = True

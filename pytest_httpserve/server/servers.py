@@ -131,6 +131,9 @@ class ThreadingHTTPServer(socketserver.ThreadingMixIn, HTTPServer):
             self._listening.resume()
 
     def server_close(self) -> None:
+        if self.inherited:
+            super().server_close()
+            return
         if not self.daemon_threads and self.block_on_close:
             self.grace = None
         self.detach()

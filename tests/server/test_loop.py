@@ -47,7 +47,7 @@ class Line:
     def proceed(self) -> None:
         try:
             data = b""
-            with contextlib.suppress(BlockingIOError):
+            with contextlib.suppress(OSError):  # nothing there after all, or closed
                 data = self.mine.recv(100)
             if self._work is not None:
                 self._loop.run(self, self._work, self)

@@ -1,0 +1,612 @@
+"""Servers whose connections rest in the loop: who holds a thread, who holds up whom, and how it all ends."""
+
+from __future__ import annotations
+
+import errno
+import os
+import queue
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pytest
+import trustme
+
+from pytest_httpserve import HTTPServe
+from pytest_httpserve.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer, ThreadingHTTPSServer
+
+if TYPE_CHECKING:
+    from tests.server.conftest import Client, Serve
+
+    Connect = Callable[[HTTPServer], Client]
+
+PATIENCE = 5.0
+GET = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
+
+
+class Hello(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def answer(self, body: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self) -> None:
+        self.answer(self.path.encode())
+
+    def do_POST(self) -> None:
+        self.answer(self.rfile.read())
+
+
+class Secure:
+    """A certificate, and servers and clients that use it."""
+
+    def __init__(self, folder: Path) -> None:
+        authority = trustme.CA()
+        leaf = authority.issue_cert("127.0.0.1")
+        self.certificate = folder / "both.pem"
+        leaf.private_key_and_cert_chain_pem.write_to_path(str(self.certificate))
+        self.trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        authority.configure_trust(self.trusting)
+
+
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory: pytest.TempPathFactory) -> Secure:
+    return Secure(tmp_path_factory.mktemp("secure"))
+
+
+class Place:
+    """Servers and their clients, plain or over TLS."""
+
+    def __init__(self, serve: Serve, connect: Connect, secure: Secure | None) -> None:
+        self._serve = serve
+        self._connect = connect
+        self.secure = secure
+
+    def serve(self, handler: type[BaseHTTPRequestHandler], **attributes: Any) -> HTTPServer:  # those of the class
+        base = ThreadingHTTPServer if self.secure is None else ThreadingHTTPSServer
+        server_class: Any = type("Server", (base,), attributes)
+        if self.secure is None:
+            return self._serve(handler, server_class)
+        server: HTTPServer = server_class(("127.0.0.1", 0), handler, certfile=self.secure.certificate)
+        self._serve.watch(server)
+        self._serve.start(server)
+        return server
+
+    def connect(self, server: HTTPServer) -> Client:
+        client = self._connect(server)
+        if self.secure is not None:
+            client.socket = self.secure.trusting.wrap_socket(client.socket, server_hostname="127.0.0.1")
+        return client
+
+
+@pytest.fixture(params=["plain", "tls"])
+def place(request: pytest.FixtureRequest, serve: Serve, connect: Connect, secure: Secure) -> Place:
+    return Place(serve, connect, secure if request.param == "tls" else None)
+
+
+def threads_of(server: HTTPServer) -> list[threading.Thread]:
+    name = f"httpserve-{server.server_port}"
+    return [thread for thread in threading.enumerate() if thread.name == name]
+
+
+# Who holds a thread
+
+
+def test_a_thousand_idle_connections_hold_no_thread(serve: Serve, connect: Connect) -> None:
+    server = serve(Hello)
+    clients = [connect(server) for _ in range(1000)]
+    for client in clients:
+        client.send(GET)
+    assert [client.answer().status for client in clients] == [200] * 1000
+    assert len(threads_of(server)) <= 8
+    assert clients[500].get("/again").body == b"/again"
+
+
+def test_idle_connections_over_tls_hold_no_thread(place: Place) -> None:
+    server = place.serve(Hello)
+    clients = [place.connect(server) for _ in range(60)]
+    for _ in range(2):
+        for client in clients:
+            assert client.get("/idle").body == b"/idle"
+    busy = {connection for connection in server.connections.values() if connection._owned.locked()}
+    assert len(busy) <= 1  # the last one may be on its way to rest
+
+
+class OwnSetup(Hello):
+    def setup(self) -> None:
+        super().setup()
+
+
+class OwnHandle(Hello):
+    def handle(self) -> None:
+        super().handle()
+
+
+class OwnStep(Hello):
+    def handle_one_request(self) -> None:
+        super().handle_one_request()
+
+
+@pytest.mark.parametrize("handler", [OwnSetup, OwnHandle, OwnStep])
+def test_a_handler_with_a_life_of_its_own_keeps_its_thread(place: Place, handler: type[Hello]) -> None:
+    threads: queue.SimpleQueue[int] = queue.SimpleQueue()
+
+    class Noting(handler):  # type: ignore[misc, valid-type]  # one class for each parameter
+        def do_GET(self) -> None:
+            threads.put(threading.get_ident())
+            super().do_GET()
+
+    server = place.serve(Noting)
+    clients = [place.connect(server) for _ in range(3)]
+    for _ in range(3):
+        for client in clients:
+            assert client.get().status == 200
+    seen = [threads.get(timeout=PATIENCE) for _ in range(9)]
+    assert len(set(seen)) == 3
+    assert seen == seen[:3] * 3
+
+
+def test_a_server_with_a_process_request_thread_of_its_own_has_one_for_each(serve: Serve, connect: Connect) -> None:
+    begun = threading.Semaphore(0)
+
+    class Around(ThreadingHTTPServer):
+        def process_request_thread(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]  # as its own
+            begun.release()
+            super().process_request_thread(request, client_address)
+
+    server = serve(Hello, Around)
+    clients = [connect(server) for _ in range(3)]
+    assert all(begun.acquire(timeout=PATIENCE) for _ in clients)  # before any of them said anything
+    assert [client.get("/a").body for client in clients] == [b"/a"] * 3
+
+
+# When
+
+
+def test_an_idle_connection_ends_at_its_timeout_and_not_before(place: Place) -> None:
+    class Brief(Hello):
+        timeout: ClassVar[float | None] = 0.2
+
+    server = place.serve(Brief)
+    clients = [place.connect(server) for _ in range(5)]
+    for client in clients:
+        client.get()
+    begun = time.monotonic()
+    assert clients[-1].get("/last").body == b"/last"
+    assert clients[-1].rest() == b""
+    assert time.monotonic() - begun >= 0.19
+    assert [client.rest() for client in clients] == [b""] * 5
+
+
+def test_a_timeout_that_only_the_handler_object_has_counts(serve: Serve, connect: Connect) -> None:
+    class Own(Hello):
+        timeout: ClassVar[float | None] = None
+
+        def __init__(self, *arguments: Any) -> None:
+            self.timeout = 0.05  # type: ignore[misc]  # as subclasses do
+            super().__init__(*arguments)
+
+    client = connect(serve(Own))
+    client.get()
+    assert client.rest() == b"", "it rests for ever"
+
+
+def test_one_that_is_asked_again_and_again_does_not_expire(serve: Serve, connect: Connect) -> None:
+    class Brief(Hello):
+        timeout: ClassVar[float | None] = 0.3
+
+    client = connect(serve(Brief))
+    until = time.monotonic() + 0.7
+    while time.monotonic() < until:
+        assert client.get("/more").body == b"/more"
+
+
+# What comes
+
+
+def test_pipelined_requests_are_answered_in_order(place: Place) -> None:
+    server = place.serve(Hello)
+    client = place.connect(server)
+    for _ in range(5):
+        client.send(b"".join(b"GET /%d HTTP/1.1\r\nHost: test\r\n\r\n" % number for number in range(300)))
+        assert [client.answer().body for _ in range(300)] == [b"/%d" % number for number in range(300)]
+
+
+def test_a_request_larger_than_a_tls_record_and_one_behind_it_are_both_answered(place: Place) -> None:
+    server = place.serve(Hello)
+    client = place.connect(server)
+    body = bytes(range(256)) * 160  # 40 KiB
+    for _ in range(5):
+        client.send(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n%b%b" % (len(body), body, GET))
+        assert client.answer().body == body
+        assert client.answer().body == b"/"
+
+
+@pytest.mark.parametrize("part", [GET[:20], b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\nhalf"])
+def test_two_hundred_halves_hold_nobody_up(place: Place, part: bytes) -> None:
+    count = 200 if place.secure is None else 50
+    server = place.serve(Hello)
+    halves = [place.connect(server) for _ in range(count)]
+    for half in halves:
+        half.send(part)
+    quick = place.connect(server)
+    for _ in range(5):
+        assert quick.get("/quick").body == b"/quick"
+    rest = GET[20:] if part == GET[:20] else b"<ends>"
+    for half in halves:
+        half.send(rest)
+    assert {half.answer().body for half in halves} == {b"/" if part == GET[:20] else b"half<ends>"}
+
+
+def test_half_a_tls_record_holds_nobody_up(serve: Serve, connect: Connect, secure: Secure) -> None:
+    place = Place(serve, connect, secure)
+    server = place.serve(Hello)
+    halves = []
+    for _ in range(50):
+        client = connect(server)
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = secure.trusting.wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+        while True:
+            try:
+                tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                client.send(outgoing.read())
+                incoming.write(client.socket.recv(65_536))
+        client.send(outgoing.read())
+        tls.write(GET)
+        record = outgoing.read()
+        client.send(record[:15])
+        halves.append((client, tls, incoming, record[15:]))
+    quick = place.connect(server)
+    for _ in range(5):
+        assert quick.get("/quick").body == b"/quick"
+    for client, tls, incoming, rest in halves:
+        client.send(rest)
+        while True:
+            incoming.write(client.socket.recv(65_536))
+            try:
+                assert tls.read(65_536).startswith(b"HTTP/1.1 200 ")
+                break
+            except ssl.SSLWantReadError:
+                pass
+
+
+def test_a_body_that_nobody_reads_holds_nobody_up(place: Place) -> None:
+    class Hasty(Hello):
+        def do_POST(self) -> None:
+            self.answer(b"done")
+
+    server = place.serve(Hasty)
+    halves = [place.connect(server) for _ in range(10)]
+    for half in halves:
+        half.send(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\nhalf")
+        assert half.answer().body == b"done"
+    quick = place.connect(server)
+    assert quick.get("/quick").body == b"/quick"
+    for half in halves:
+        half.send(b"<ends>")
+        assert half.get("/next").body == b"/next"
+
+
+# What goes
+
+
+@pytest.mark.parametrize("how", ["bytes", "pieces", "file"])
+def test_ten_megabytes_to_those_who_do_not_read_hold_nobody_up(place: Place, tmp_path: Path, how: str) -> None:
+    size = 10_000_000
+    (tmp_path / "large").write_bytes(bytes(size))
+
+    class Large(Hello):
+        def do_POST(self) -> None:
+            if how == "bytes":
+                self.answer(bytes(size))
+                return
+            self.send_response(200)
+            self.send_header("Content-Length", str(size))
+            self.end_headers()
+            with open(tmp_path / "large", "rb") as file:
+                if how == "file":
+                    self.wfile.send_file(file, 0, size)  # type: ignore[attr-defined]  # it is a Writer
+                while piece := file.read(100_000) if how == "pieces" else b"":
+                    self.wfile.write(piece)
+
+    server = place.serve(Large)
+    greedy = [place.connect(server) for _ in range(4)]
+    for client in greedy:
+        client.send(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n")
+    quick = place.connect(server)
+    for _ in range(5):
+        assert quick.get("/quick").body == b"/quick"
+    for client in greedy:
+        assert len(client.answer("POST").body) == size
+        assert client.get("/next").body == b"/next"
+
+
+def test_a_handler_may_take_the_connection_over(place: Place) -> None:
+    class Echo(Hello):
+        def do_GET(self) -> None:
+            self.send_response(101)
+            self.send_header("Upgrade", "echo")
+            self.end_headers()
+            self.wfile.flush()
+            while data := self.connection.recv(1000):
+                self.connection.sendall(data.upper())
+                if data == b"bye":
+                    break
+
+    server = place.serve(Echo)
+    clients = [place.connect(server) for _ in range(12)]
+    for client in clients:
+        client.send(GET)
+        client.until(b"\r\n\r\n")
+    for word in (b"one", b"two", b"bye"):
+        for client in clients:
+            client.send(word)
+        assert [client.until(word.upper()) for client in clients] == [word.upper()] * len(clients)
+    assert [client.rest() for client in clients] == [b""] * len(clients)
+
+
+def test_a_handler_may_close_its_connection(place: Place) -> None:
+    class Leaving(Hello):
+        def do_GET(self) -> None:
+            super().do_GET()
+            self.connection.close()
+
+    server = place.serve(Leaving)
+    for _ in range(3):
+        client = place.connect(server)
+        assert client.get("/last").body == b"/last"
+    deadline = time.monotonic() + PATIENCE
+    while server.connections:
+        assert time.monotonic() < deadline, "closed connections are kept"
+        threading.Event().wait(0.001)
+    assert len(getattr(server, "_loop")._entries) == 1  # the listener  # noqa: B009
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_a_handler_that_wants_to_end_all_ends_its_connection(
+    place: Place, error: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threading, "excepthook", lambda arguments: None)
+
+    class Ending(Hello):
+        def do_POST(self) -> None:
+            raise error
+
+    server = place.serve(Ending)
+    other = place.connect(server)
+    other.get()
+    for _ in range(5):
+        client = place.connect(server)
+        client.send(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n")
+        assert client.rest() == b""
+        assert other.get("/on").body == b"/on"
+
+
+# Accepting
+
+
+def test_accepting_rests_while_the_system_has_no_room(
+    serve: Serve, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    refused = threading.Semaphore(0)
+
+    class Full(ThreadingHTTPServer):
+        full = False
+
+        def get_request(self) -> tuple[socket.socket, object]:
+            if self.full:
+                refused.release()
+                raise OSError(errno.EMFILE, "Too many open files")
+            return super().get_request()
+
+    server = serve(Hello, Full)
+    assert isinstance(server, Full)
+    before = connect(server)
+    before.get()
+    server.full = True
+    waiting = connect(server)
+    waiting.send(GET)
+    for _ in range(3):  # it asks again by itself, now and then
+        assert refused.acquire(timeout=PATIENCE)
+    assert before.get("/on").body == b"/on"
+    server.full = False
+    assert waiting.answer().status == 200
+    assert connect(server).get("/again").body == b"/again"
+    assert len([record for record in caplog.records if "Too many open files" in record.getMessage()]) == 1
+
+
+@pytest.mark.parametrize("server_class", [HTTPServer, ThreadingHTTPServer])
+def test_accepting_without_room_is_no_busy_waiting(
+    serve: Serve, connect: Connect, server_class: type[HTTPServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("listening", "servers"):
+        monkeypatch.setattr(f"pytest_httpserve.server.{module}.EXHAUSTED_SECONDS", 3600)
+    refusals: queue.SimpleQueue[int] = queue.SimpleQueue()
+
+    class Full(server_class):  # type: ignore[misc, valid-type]  # one class for each parameter
+        def get_request(self) -> tuple[socket.socket, object]:
+            refusals.put(1)
+            raise OSError(errno.ENFILE, "Too many open files in system")
+
+    server = serve(Hello, Full)
+    connect(server)
+    refusals.get(timeout=PATIENCE)
+    connect(server)
+    threading.Event().wait(0.05)  # no proof, but a chance to be wrong
+    assert refusals.qsize() <= 1
+    server.shutdown()  # which does not wait for the end of the pause
+
+
+def test_accepting_goes_on_when_a_connection_has_ended(
+    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pytest_httpserve.server.servers.EXHAUSTED_SECONDS", 3600)
+    refused = threading.Event()
+
+    class Small(ThreadingHTTPServer):
+        def get_request(self) -> tuple[socket.socket, object]:
+            if self.connections:
+                refused.set()
+                raise OSError(errno.EMFILE, "Too many open files")
+            return super().get_request()
+
+    server = serve(Hello, Small)
+    first = connect(server)
+    first.get()
+    second = connect(server)
+    second.send(GET)
+    assert refused.wait(PATIENCE)
+    first.socket.close()
+    assert second.answer().status == 200
+
+
+def test_a_server_that_shakes_hands_while_it_accepts_serves_the_others(
+    serve: Serve, connect: Connect, secure: Secure
+) -> None:
+    """The recipe of many years: the listening socket itself is wrapped."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(secure.certificate)
+    server = serve(Hello, start=False)
+    server.grace = 0.05
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    serve.start(server)
+    client = Place(serve, connect, secure).connect(server)
+    assert client.get("/a").body == b"/a"
+    silent = connect(server)
+    for _ in range(5):
+        assert client.get("/b").body == b"/b"
+    silent.socket.close()
+    other = Place(serve, connect, secure).connect(server)
+    assert other.get("/c").body == b"/c"
+
+
+# The end
+
+
+def test_after_a_shutdown_no_thread_outlives_the_last_connection(serve: Serve, connect: Connect) -> None:
+    server = serve(Hello)
+    clients = [connect(server) for _ in range(3)]
+    for client in clients:
+        client.get()
+    server.shutdown()
+    for client in clients:
+        assert client.get("/on").body == b"/on"
+        client.socket.close()
+    for thread in threads_of(server):
+        thread.join(PATIENCE)
+        assert not thread.is_alive(), f"{thread} goes on with nothing to do"
+
+
+def test_a_server_stops_while_everything_happens(place: Place) -> None:
+    class Busy(Hello):
+        def do_GET(self) -> None:
+            threading.Event().wait(0.003)
+            super().do_GET()
+
+    failed: queue.SimpleQueue[str] = queue.SimpleQueue()
+    for _ in range(5):
+        server = place.serve(Busy)
+        stopped = threading.Event()
+
+        def ask(server: HTTPServer = server, stopped: threading.Event = stopped) -> None:
+            while not stopped.is_set():
+                try:
+                    client = place.connect(server)
+                    for _ in range(3):
+                        if client.get("/x").body != b"/x":
+                            failed.put("a wrong answer")
+                except (OSError, EOFError, ValueError):
+                    pass  # it stops
+
+        threads = [threading.Thread(target=ask) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        place.connect(server).get()
+        server.shutdown()
+        server.server_close()
+        stopped.set()
+        for thread in threads:
+            thread.join(2 * PATIENCE)
+            assert not thread.is_alive()
+        assert not server.connections
+        assert failed.empty()
+
+
+def test_a_shutdown_and_a_close_at_the_same_time_end(serve: Serve) -> None:
+    for _ in range(20):
+        server = serve(Hello)
+        ends = [threading.Thread(target=end) for end in (server.shutdown, server.server_close, server.server_close)]
+        for end in ends:
+            end.start()
+        for end in ends:
+            end.join(PATIENCE)
+            assert not end.is_alive()
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="no /proc/self/fd to count descriptors in")
+def test_a_fixtures_server_alone_leaves_nothing_behind() -> None:
+    descriptors, threads = sorted(os.listdir("/proc/self/fd")), set(threading.enumerate())
+    for _ in range(3):
+        with HTTPServe() as server, ExitStack() as stack:
+            server.on("GET", "/").handle(lambda request: "hello")  # which has the watch come
+            for _ in range(3):
+                client = stack.enter_context(socket.create_connection((server.host, server.port), PATIENCE))
+                client.sendall(GET)
+                assert client.recv(1000)
+    assert not set(threading.enumerate()) - threads
+    assert sorted(os.listdir("/proc/self/fd")) == descriptors
+
+
+FORKING = """
+import os, socket, sys, urllib.request
+from pytest_httpserve import HTTPServe
+
+def get(url):
+    return urllib.request.urlopen(url, timeout=5).read()
+
+with HTTPServe() as server:
+    server.on("GET", "/").respond(body=b"hello")
+    client = socket.create_connection((server.host, server.port), 5)
+    ask = lambda: (client.sendall(b"GET / HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n"), client.recv(1000))[1]
+    assert b"hello" in ask()
+    child = os.fork()
+    if not child:
+        assert get(server.url_for("/")) == b"hello"
+        how = sys.argv[1]
+        if how == "stops":
+            server.stop()
+        if how == "ends":
+            raise SystemExit(0)  # through the end of the block
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert status == 0, status
+    assert b"hello" in ask(), "the child has ended the parent's connection"
+    assert get(server.url_for("/")) == b"hello", "the child has ended the parent's listener"
+print("well")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.parametrize("how", ["leaves", "stops", "ends"])
+def test_a_fork_of_the_process_does_not_disturb_it(how: str) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", FORKING, how]
+    done = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        out, err = done.communicate(timeout=6 * PATIENCE)
+    except subprocess.TimeoutExpired:
+        os.killpg(done.pid, signal.SIGKILL)
+        raise
+    assert (done.returncode, out.splitlines()[-1:]) == (0, ["well"]), err
