@@ -367,6 +367,10 @@ class FaultyWire:
         if self._closes:
             raise self._end("a fault has closed the connection")
 
+    def abandon(self) -> None:
+        """The handler has failed: what has gone out of its response must not look whole."""
+        self._over = self._head is None
+
 
 class _Chunks:
     """A body on its way into other chunks than it came in, one of which is wrong."""

@@ -298,6 +298,8 @@ class ScriptedHandler(FaultyHandler):
                 raise
             # Told before the client hears of it: the test may end as soon as it does.
             self.record_exception(error)
+            if self._wire is not None:
+                self._wire.abandon()
             self._fail()
 
     def is_clients(self, error: BaseException) -> bool:

@@ -325,6 +325,25 @@ def test_a_response_from_the_queue_may_have_a_fault(fresh: HTTPServe) -> None:
     assert talk(fresh, GET)[0].endswith(b"\r\n\r\nhello")
 
 
+@pytest.mark.parametrize("fault", [WrongChunkSize(), Extend(3), Delay(0, phase="response_end")], ids=repr)
+def test_a_response_that_its_handler_breaks_off_is_not_ended_by_a_fault(fresh: HTTPServe, fault: Fault) -> None:
+    def pieces() -> Iterator[bytes]:
+        yield b"hello"
+        raise ValueError("broken")
+
+    fresh.on("GET", "/a").respond(stream=pieces, fault=fault)
+    seen, _ = talk(fresh, GET)
+    assert b"hello" in seen
+    assert not seen.endswith((b"0\r\n\r\n", b"xxx"))
+    assert "ValueError: broken" in fresh.failures[0]
+
+
+def test_a_handler_that_fails_is_answered_with_all_of_a_500(fresh: HTTPServe) -> None:
+    fresh.on("GET", "/a").handle(lambda request: 1 / 0)
+    fresh.fault(Close(phase="response_end"))
+    assert talk(fresh, GET)[0].endswith(b"</html>\n")
+
+
 # Which connections
 
 
