@@ -516,7 +516,10 @@ def test_the_watch_ends_when_there_is_nothing_to_watch(bench: Bench, monkeypatch
 def test_code_that_raises_costs_nobody_else_anything(
     bench: Bench, errors: queue.SimpleQueue[BaseException | None], error: type[BaseException], waits: bool
 ) -> None:
+    begun = threading.Event()
+
     def fail(line: Line) -> None:
+        begun.set()
         if waits:
             bench.waits(line)
         raise error("from code")
@@ -525,7 +528,10 @@ def test_code_that_raises_costs_nobody_else_anything(
     bad.poke()
     good.poke()
     assert good.take() == b"x"
+    assert begun.wait(PATIENCE)
     bench.let_go.set()
+    with bad._claimed:  # its code has ended
+        pass
     if error is not SystemExit:
         assert isinstance(errors.get(timeout=PATIENCE), error)
     for _ in range(3):
