@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.tls import trust
 from pytest_httpserve.tls.certificate import Certificate
-from pytest_httpserve.tls.files import keep
+from pytest_httpserve.tls.files import keep, passing
 
 if TYPE_CHECKING:
     import ssl
@@ -84,10 +84,12 @@ class CertificateAuthority:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(cadata=self.pem.decode())
         if check_revocation:
-            context.load_verify_locations(self.crl_path)
+            with passing(self.crl) as path:
+                context.load_verify_locations(path)
             context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
         if certificate is not None:
-            context.load_cert_chain(certificate.pem_path)
+            with passing(certificate.pem) as path:
+                context.load_cert_chain(path)
         return context
 
     # What it issues

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from pytest_httpserve.errors import UnsupportedError, UsageError
 from pytest_httpserve.tls.authority import CertificateAuthority
 from pytest_httpserve.tls.certificate import Certificate
+from pytest_httpserve.tls.files import passing
 from pytest_httpserve.tls.settings import TLS, VERSIONS
 
 _LONG = timedelta(days=30)  # more than any clock is wrong by
@@ -83,8 +84,9 @@ def _bare_context(tls: TLS, certificate: Certificate, authority: CertificateAuth
         context.verify_mode = ssl.CERT_REQUIRED if tls.client_cert == "required" else ssl.CERT_OPTIONAL
         context.load_verify_locations(cadata=authority.pem.decode())
     try:
-        # Without a password, OpenSSL would ask for that of an encrypted key on the terminal.
-        context.load_cert_chain(certificate.pem_path, password="")
+        with passing(certificate.pem) as path:
+            # Without a password, OpenSSL would ask for that of an encrypted key on the terminal.
+            context.load_cert_chain(path, password="")
     except (ssl.SSLError, ValueError) as error:
         raise UsageError(f"certificate= is no certificate with its key, not encrypted, as PEM: {error}") from None
     return context

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -36,6 +37,20 @@ def keep(folder: Path | None, stem: str, data: bytes) -> Path:
     if not path.exists():
         put(path, data)
     return path
+
+
+@contextlib.contextmanager
+def passing(data: bytes) -> Iterator[str]:
+    """The path of a file with this content, for those who read nothing but files; it is gone afterwards."""
+    import tempfile
+
+    number, path = tempfile.mkstemp(prefix="pytest-httpserve-")  # with mode 0600
+    try:
+        with open(number, "wb") as file:
+            file.write(data)
+        yield path
+    finally:
+        os.unlink(path)
 
 
 def put(path: Path, data: bytes) -> bool:
