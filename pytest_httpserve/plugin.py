@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-import weakref
 from collections.abc import Callable, Generator
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
@@ -33,8 +33,9 @@ _KINDS = ("unanswered", "errors", "expectations")
 
 _SERVERS = pytest.StashKey["list[HTTPServe]"]()
 _BEGAN = pytest.StashKey[float]()
-_RUNNING = pytest.StashKey["weakref.WeakSet[HTTPServe]"]()  # the servers that ran when the test began
-_OF_FIXTURES: weakref.WeakSet[HTTPServe] = weakref.WeakSet()  # which stop them
+_RUNNING = pytest.StashKey["set[HTTPServe]"]()  # the servers that ran when the test began
+_LOOP = pytest.StashKey["Loop"]()
+_SETTINGS = pytest.StashKey[dict[str, Any]]()
 _FOLDER = pytest.StashKey["Path"]()
 
 # Markers that mount something on the httpserve fixture, with the prefix where they do so if they do not say.
@@ -97,22 +98,25 @@ def _ignored_by(config: pytest.Config) -> list[tuple[str, list[str]]]:
     return [("httpserve_ignore = ", config.getini("httpserve_ignore"))]
 
 
-def _session_checks(config: pytest.Config) -> dict[str, Any]:
-    """``strict`` and ``ignore`` for the servers of a session, by option or ini."""
-    strict = config.getoption("--httpserve-strict")
-    return {
-        "strict": config.getini("httpserve_strict") if strict is None else strict,
-        "ignore": tuple(kind for _, kinds in _ignored_by(config) for kind in kinds),
-    }
+def _settings(config: pytest.Config) -> dict[str, Any]:
+    """``host``, ``strict`` and ``ignore`` for the servers of a session, by option or ini."""
+    if _SETTINGS not in config.stash:
+        strict = config.getoption("--httpserve-strict")
+        config.stash[_SETTINGS] = {
+            "host": _host(config),
+            "strict": config.getini("httpserve_strict") if strict is None else strict,
+            "ignore": tuple(kind for _, kinds in _ignored_by(config) for kind in kinds),
+        }
+    return config.stash[_SETTINGS]
 
 
 def _checks(node: pytest.Item) -> dict[str, Any]:
-    """``strict`` and ``ignore`` for the servers of a test: by option or ini, and by its closest marker."""
-    checks = _session_checks(node.config)
+    """``host``, ``strict`` and ``ignore`` for the servers of a test: those of the session, but for its marker."""
+    settings = _settings(node.config)
     marker = node.get_closest_marker("serve_checks")
     if marker is None:
-        return checks
-    unknown = marker.kwargs.keys() - checks.keys()
+        return settings
+    unknown = marker.kwargs.keys() - {"strict", "ignore"}
     ignore = marker.kwargs.get("ignore", ())
     ignore = tuple(ignore) if isinstance(ignore, list | tuple | set | frozenset) else (ignore,)
     if marker.args or unknown or any(kind not in _KINDS for kind in ignore):
@@ -121,9 +125,12 @@ def _checks(node: pytest.Item) -> dict[str, Any]:
             f"{', '.join([*map(repr, marker.args), *(f'{name}={value!r}' for name, value in marker.kwargs.items())])}",
             pytrace=False,
         )
-    if marker.kwargs.get("strict") is not None:
-        checks["strict"] = marker.kwargs["strict"]
-    return {**checks, "ignore": checks["ignore"] + ignore}
+    strict = marker.kwargs.get("strict")
+    return {
+        **settings,
+        "strict": settings["strict"] if strict is None else strict,
+        "ignore": settings["ignore"] + ignore,
+    }
 
 
 def _host(config: pytest.Config) -> str:
@@ -179,40 +186,48 @@ def _faults_of_run(node: pytest.Item, marker: pytest.Mark) -> Any:  # as sweep g
 # Fixtures
 
 
-@pytest.fixture(scope="session")
-def _httpserve_loop() -> Generator[Loop]:
-    """What the servers of all tests are served by: to start a thread for every test would cost more than the test."""
-    from pytest_httpserve.server.loop import Loop
-    from pytest_httpserve.server.workers import Workers
+def _loop(config: pytest.Config) -> Loop:
+    """What the servers of all tests are served by: to start a thread for every test would cost more than the test.
 
-    loop = Loop(Workers("httpserve", daemon=True, idle=1.0), stays=True)
-    yield loop
-    loop.close()
-    loop.workers.close(timeout=1.0)
+    No fixture: one more of them costs a test as much as its server does.
+    """
+    if _LOOP not in config.stash:
+        from pytest_httpserve.server.loop import Loop
+        from pytest_httpserve.server.workers import Workers
+
+        loop = config.stash[_LOOP] = Loop(Workers("httpserve", daemon=True, idle=1.0), stays=True)
+
+        def close() -> None:
+            loop.close()
+            loop.workers.close(timeout=1.0)
+
+        config.add_cleanup(close)
+    return config.stash[_LOOP]
 
 
 @pytest.fixture
-def httpserve(request: pytest.FixtureRequest, _httpserve_loop: Loop) -> Generator[HTTPServe]:
+def httpserve(request: pytest.FixtureRequest) -> Generator[HTTPServe]:
     """A fresh HTTP server for this test: httpserve.on("GET", "/a").respond(text="hi"), then httpserve.url_for("/a").
 
     The marker serve_dir("site") has it serve a directory, serve_cgi("scripts") run one's CGI scripts; serve_tls makes
     it an HTTPS server. A request that nothing answers fails the test.
     """
-    marker = request.node.get_closest_marker("serve_tls")
-    server = _obey(marker, _make, request, _httpserve_loop, marker=marker)
-    for mounting in _mounting_markers(request.node):
+    node = request.node
+    marker = node.get_closest_marker("serve_tls")
+    server = _obey(marker, _make, request, marker=marker)
+    for mounting in _mounting_markers(node):
         _obey(mounting, getattr(server, mounting.name), *mounting.args, **mounting.kwargs)
-    if (sweep := request.node.get_closest_marker("serve_faults")) is not None:
-        server.fault(_faults_of_run(request.node, sweep), expected=True)
-    _obey(marker, _start, server, request.node)
+    if (sweep := node.get_closest_marker("serve_faults")) is not None:
+        server.fault(_faults_of_run(node, sweep), expected=True)
+    _obey(marker, _start, server, node)
     try:
         yield server
     finally:
-        _end(request.node, [server])
+        _end(node, [server])
 
 
 @pytest.fixture
-def httpserve_factory(request: pytest.FixtureRequest, _httpserve_loop: Loop) -> Generator[Callable[..., HTTPServe]]:
+def httpserve_factory(request: pytest.FixtureRequest) -> Generator[Callable[..., HTTPServe]]:
     """Makes further servers, started: other = httpserve_factory(); each is stopped and checked with the test.
 
     ``httpserve_factory(host="::1", port=8080, strict=True, ignore=["unanswered"])`` says where to listen and what is no
@@ -221,7 +236,7 @@ def httpserve_factory(request: pytest.FixtureRequest, _httpserve_loop: Loop) -> 
     made: list[HTTPServe] = []
 
     def make(**settings: Any) -> HTTPServe:
-        server = _start(_make(request, _httpserve_loop, **settings), request.node)
+        server = _start(_make(request, **settings), request.node)
         made.append(server)
         return server
 
@@ -232,17 +247,16 @@ def httpserve_factory(request: pytest.FixtureRequest, _httpserve_loop: Loop) -> 
 
 
 @pytest.fixture(scope="session")
-def httpserve_session(request: pytest.FixtureRequest, _httpserve_loop: Loop) -> Generator[HTTPServe]:
+def httpserve_session(request: pytest.FixtureRequest) -> Generator[HTTPServe]:
     """One HTTP server for the whole session, started; what goes wrong on it fails the test that runs meanwhile."""
     from pytest_httpserve.scripting.httpserve import HTTPServe
 
     config = request.config
     server = HTTPServe(
-        host=_host(config),
+        **_settings(config),
         roots=[config.rootpath],
-        loop=_httpserve_loop,
+        loop=_loop(config),
         ca=lambda: request.getfixturevalue("httpserve_ca"),
-        **_session_checks(config),
     ).start()
     try:
         yield server
@@ -283,26 +297,30 @@ def httpserve_client(httpserve: HTTPServe) -> Generator[Client]:
         yield client
 
 
-def _make(
-    request: pytest.FixtureRequest, loop: Loop, *, marker: pytest.Mark | None = None, **settings: Any
-) -> HTTPServe:
+def _make(request: pytest.FixtureRequest, *, marker: pytest.Mark | None = None, **settings: Any) -> HTTPServe:
     """A server with these settings; ``marker`` is one that asks for TLS."""
     from pytest_httpserve.scripting.httpserve import HTTPServe
 
     node = request.node
-    roots = dict.fromkeys([node.path.parent, node.config.rootpath])
     given = {
-        "host": _host(node.config) if settings.get("unix", False) is False else DEFAULT_HOST,
         "ca": lambda: request.getfixturevalue("httpserve_ca"),
         "setenv": lambda name, value: request.getfixturevalue("monkeypatch").setenv(name, value),
         **_checks(node),
         **settings,
     }
+    if settings.get("unix", False) is not False and "host" not in settings:
+        del given["host"]
     if marker is not None:
         from pytest_httpserve.tls import TLS
 
         given["tls"] = TLS(*marker.args, **marker.kwargs)
-    return HTTPServe(roots=list(roots), loop=loop, **given)
+    return HTTPServe(roots=_roots(node.path, node.config.rootpath), loop=_loop(node.config), **given)
+
+
+@cache
+def _roots(file: Path, rootpath: Path) -> tuple[Path, ...]:
+    """Where the directories that a test names are looked for: beside its file, then in the rootdir."""
+    return tuple(dict.fromkeys([file.parent, rootpath]))
 
 
 def _start(server: HTTPServe, node: pytest.Item) -> HTTPServe:
@@ -402,8 +420,8 @@ def pytest_configure_node(node: Any) -> None:  # a WorkerController of pytest-xd
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     item.stash[_BEGAN] = time.monotonic()
-    # A test that is run again does not show what its earlier runs did.
-    item._report_sections[:] = [section for section in item._report_sections if section[1] != "httpserve"]
+    if item._report_sections:  # a test that is run again does not show what its earlier runs did
+        item._report_sections[:] = [section for section in item._report_sections if section[1] != "httpserve"]
     try:
         result = yield
         _check_markers(item)
@@ -429,7 +447,7 @@ def _check_markers(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    item.stash[_RUNNING] = weakref.WeakSet(_running())
+    item.stash[_RUNNING] = _running()
     try:
         result = yield
     except BaseException as error:
@@ -468,22 +486,23 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
     return result
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_fixture_setup() -> Generator[None, object, object]:
-    """A server that a fixture starts is the fixture's to stop, whenever the test asks for it."""
-    before = _running()
-    try:
-        return (yield)
-    finally:
-        for server in _running() - before:
-            _OF_FIXTURES.add(server)
+def _is_of_a_fixture(server: HTTPServe) -> bool:
+    """Whether a fixture has started the server: then it is the fixture's to stop, whenever the test asked for it."""
+    from _pytest import fixtures
+
+    setup = fixtures.call_fixture_func.__code__
+    return not server.started_by or setup in server.started_by
 
 
 def _end_forgotten(item: pytest.Item) -> None:
     """A server that the test itself has started must not outlive it."""
     if _RUNNING not in item.stash:  # it has never begun
         return
-    for server in _running() - {*item.stash[_RUNNING], *_OF_FIXTURES}:
+    before = item.stash[_RUNNING]
+    del item.stash[_RUNNING]
+    for server in _running() - before:
+        if _is_of_a_fixture(server):
+            continue
         server.record_forgotten()
         item.stash.setdefault(_SERVERS, []).append(server)  # its failures are the test's
         server.stop()
@@ -537,8 +556,9 @@ def _explain(item: pytest.Item, error: BaseException, when: str) -> None:
 def _servers(item: pytest.Item) -> list[HTTPServe]:
     """The servers of this test, and those that run for longer: of a module, a session, or without a fixture."""
     httpserve = sys.modules.get("pytest_httpserve.scripting.httpserve")
-    running = sorted(httpserve.RUNNING, key=lambda server: server.port) if httpserve is not None else ()
-    return list(dict.fromkeys([*item.stash.get(_SERVERS, ()), *running]))
+    own = item.stash.get(_SERVERS, [])
+    others = httpserve.RUNNING.difference(own) if httpserve is not None else ()
+    return [*own, *sorted(others, key=lambda server: server.port)]
 
 
 def _take_failures(item: pytest.Item) -> list[str]:

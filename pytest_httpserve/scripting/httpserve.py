@@ -10,7 +10,7 @@ import time
 import urllib.parse
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
+from types import CodeType, TracebackType
 from typing import TYPE_CHECKING, Any, Unpack
 
 from pytest_httpserve.errors import HTTPServeError, ServerFailure, UsageError
@@ -98,6 +98,8 @@ class HTTPServe:
             raise UsageError(f"unix= takes the place of host= and port=, which are {host!r} and {port!r}")
         self._presence: Presence | None = None
         self._place = ""  # where it was started
+        # The functions that ran when it was; none if it shares a loop, whose owner looks after it.
+        self.started_by: tuple[CodeType, ...] = ()
         self._roots = tuple(roots) if roots is not None else None
         self._script = Script(journal=Journal(check_count("max_journal_bytes", max_journal_bytes)))
         self._script.journal.ignored = check_kinds(ignore)
@@ -123,7 +125,8 @@ class HTTPServe:
         self._bound_port = self._server.server_port
         self._loop = self._shared_loop or Loop(Workers("httpserve", daemon=True))
         self._presence = Presence(self._server, self._loop)
-        self._place = _place_outside()
+        if self._shared_loop is None:
+            self._place, self.started_by = _place_outside(), _callers()
         RUNNING.add(self)
         return self
 
@@ -685,6 +688,15 @@ def _place_outside() -> str:
     while (frame := sys._getframe(depth)).f_code.co_filename == __file__ and frame.f_back is not None:
         depth += 1
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def _callers() -> tuple[CodeType, ...]:
+    frame = sys._getframe(1)
+    codes = [frame.f_code]
+    while (outer := frame.f_back) is not None:
+        frame = outer
+        codes.append(frame.f_code)
+    return tuple(codes)
 
 
 def _what(method: str | Matcher, path: str | re.Pattern[str]) -> str:

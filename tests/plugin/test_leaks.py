@@ -178,7 +178,7 @@ EVERYTHING = """
         return sorted(os.readlink(name) for name in names if os.path.lexists(name))
 
     @pytest.fixture(autouse=True)
-    def nothing_is_left(_httpserve_loop, tmp_path_factory, monkeypatch):
+    def nothing_is_left(tmp_path_factory, monkeypatch):
         monkeypatch.setenv("TMPDIR", str(tmp_path_factory.getbasetemp()))
         before = files()
         yield
