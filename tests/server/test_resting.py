@@ -176,7 +176,7 @@ def test_a_server_with_a_process_request_thread_of_its_own_has_one_for_each(serv
 
 def test_an_idle_connection_ends_at_its_timeout_and_not_before(place: Place) -> None:
     class Brief(Hello):
-        timeout: ClassVar[float | None] = 0.2
+        timeout: ClassVar[float | None] = 1.0
 
     server = place.serve(Brief)
     clients = [place.connect(server) for _ in range(5)]
@@ -185,7 +185,7 @@ def test_an_idle_connection_ends_at_its_timeout_and_not_before(place: Place) -> 
     begun = time.monotonic()
     assert clients[-1].get("/last").body == b"/last"
     assert clients[-1].rest() == b""
-    assert time.monotonic() - begun >= 0.19
+    assert time.monotonic() - begun >= 0.95
     assert [client.rest() for client in clients] == [b""] * 5
 
 
@@ -200,16 +200,6 @@ def test_a_timeout_that_only_the_handler_object_has_counts(serve: Serve, connect
     client = connect(serve(Own))
     client.get()
     assert client.rest() == b"", "it rests for ever"
-
-
-def test_one_that_is_asked_again_and_again_does_not_expire(serve: Serve, connect: Connect) -> None:
-    class Brief(Hello):
-        timeout: ClassVar[float | None] = 0.3
-
-    client = connect(serve(Brief))
-    until = time.monotonic() + 0.7
-    while time.monotonic() < until:
-        assert client.get("/more").body == b"/more"
 
 
 # What comes
@@ -379,7 +369,8 @@ def test_a_handler_may_close_its_connection(place: Place) -> None:
 def test_a_handler_that_wants_to_end_all_ends_its_connection(
     place: Place, error: type[BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(threading, "excepthook", lambda arguments: None)
+    said: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+    monkeypatch.setattr(threading, "excepthook", lambda arguments: said.put(arguments.exc_value))
 
     class Ending(Hello):
         def do_POST(self) -> None:
@@ -393,6 +384,9 @@ def test_a_handler_that_wants_to_end_all_ends_its_connection(
         client.send(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n")
         assert client.rest() == b""
         assert other.get("/on").body == b"/on"
+        if error is not SystemExit:  # which ends a thread without a word
+            assert isinstance(said.get(timeout=PATIENCE), error)
+    assert said.empty()
 
 
 # Accepting
