@@ -376,13 +376,20 @@ def test_a_line_that_raises_when_it_expires_holds_up_no_other(
 
 
 def test_a_paused_line_is_not_served_until_its_pause_is_over(bench: Bench) -> None:
-    line = bench.added()
+    paused: list[float] = []
+
+    def pause(line: Line) -> None:
+        if not paused:
+            bench.loop.pause(line, 0.05)
+            paused.append(time.monotonic())
+
+    line = bench.added(pause)
     line.expire = lambda: bench.loop.resume(line)  # type: ignore[method-assign]  # as a listener does
-    bench.loop.pause(line, 0.05)
-    paused = time.monotonic()
+    line.poke()
+    line.take()
     line.poke()
     assert line.take() == b"x"
-    assert time.monotonic() >= paused + 0.04
+    assert time.monotonic() >= paused[0] + 0.04
     assert line.expiry is None
 
 
