@@ -34,6 +34,9 @@ _KINDS = ("unanswered", "errors", "expectations")
 _SERVERS = pytest.StashKey["list[HTTPServe]"]()
 _BEGAN = pytest.StashKey[float]()
 _RUNNING = pytest.StashKey["set[HTTPServe]"]()  # the servers that ran when the test began
+# The test that runs, behind those within which its session runs. A fixture that asked for ``request`` instead would
+# cost a test a third of what its server does: pytest looks at signatures for it each time.
+_ITEMS: list[pytest.Item] = []
 _LOOP = pytest.StashKey["Loop"]()
 _SETTINGS = pytest.StashKey[dict[str, Any]]()
 _FOLDER = pytest.StashKey["Path"]()
@@ -206,15 +209,15 @@ def _loop(config: pytest.Config) -> Loop:
 
 
 @pytest.fixture
-def httpserve(request: pytest.FixtureRequest) -> Generator[HTTPServe]:
+def httpserve() -> Generator[HTTPServe]:
     """A fresh HTTP server for this test: httpserve.on("GET", "/a").respond(text="hi"), then httpserve.url_for("/a").
 
     The marker serve_dir("site") has it serve a directory, serve_cgi("scripts") run one's CGI scripts; serve_tls makes
     it an HTTPS server. A request that nothing answers fails the test.
     """
-    node = request.node
+    node = _ITEMS[-1]
     marker = node.get_closest_marker("serve_tls")
-    server = _obey(marker, _make, request, marker=marker)
+    server = _obey(marker, _make, node, marker=marker)
     for mounting in _mounting_markers(node):
         _obey(mounting, getattr(server, mounting.name), *mounting.args, **mounting.kwargs)
     if (sweep := node.get_closest_marker("serve_faults")) is not None:
@@ -227,23 +230,24 @@ def httpserve(request: pytest.FixtureRequest) -> Generator[HTTPServe]:
 
 
 @pytest.fixture
-def httpserve_factory(request: pytest.FixtureRequest) -> Generator[Callable[..., HTTPServe]]:
+def httpserve_factory() -> Generator[Callable[..., HTTPServe]]:
     """Makes further servers, started: other = httpserve_factory(); each is stopped and checked with the test.
 
     ``httpserve_factory(host="::1", port=8080, strict=True, ignore=["unanswered"])`` says where to listen and what is no
     failure, ``tls=True``, ``tls="expired"`` or ``tls=TLS(...)`` asks for HTTPS; all may be left out.
     """
+    node = _ITEMS[-1]
     made: list[HTTPServe] = []
 
     def make(**settings: Any) -> HTTPServe:
-        server = _start(_make(request, **settings), request.node)
+        server = _start(_make(node, **settings), node)
         made.append(server)
         return server
 
     try:
         yield make
     finally:
-        _end(request.node, made)
+        _end(node, made)
 
 
 @pytest.fixture(scope="session")
@@ -297,14 +301,13 @@ def httpserve_client(httpserve: HTTPServe) -> Generator[Client]:
         yield client
 
 
-def _make(request: pytest.FixtureRequest, *, marker: pytest.Mark | None = None, **settings: Any) -> HTTPServe:
+def _make(node: pytest.Item, *, marker: pytest.Mark | None = None, **settings: Any) -> HTTPServe:
     """A server with these settings; ``marker`` is one that asks for TLS."""
     from pytest_httpserve.scripting.httpserve import HTTPServe
 
-    node = request.node
     given = {
-        "ca": lambda: request.getfixturevalue("httpserve_ca"),
-        "setenv": lambda name, value: request.getfixturevalue("monkeypatch").setenv(name, value),
+        "ca": lambda: _fixture(node, "httpserve_ca"),
+        "setenv": lambda name, value: _fixture(node, "monkeypatch").setenv(name, value),
         **_checks(node),
         **settings,
     }
@@ -315,6 +318,11 @@ def _make(request: pytest.FixtureRequest, *, marker: pytest.Mark | None = None, 
 
         given["tls"] = TLS(*marker.args, **marker.kwargs)
     return HTTPServe(roots=_roots(node.path, node.config.rootpath), loop=_loop(node.config), **given)
+
+
+def _fixture(node: pytest.Item, name: str) -> Any:  # whatever the fixture gives
+    request: pytest.FixtureRequest = node._request  # type: ignore[attr-defined]  # of each item that has fixtures
+    return request.getfixturevalue(name)
 
 
 @cache
@@ -419,6 +427,7 @@ def pytest_configure_node(node: Any) -> None:  # a WorkerController of pytest-xd
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    _ITEMS.append(item)
     item.stash[_BEGAN] = time.monotonic()
     if item._report_sections:  # a test that is run again does not show what its earlier runs did
         item._report_sections[:] = [section for section in item._report_sections if section[1] != "httpserve"]
@@ -478,6 +487,9 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
         __tracebackhide__ = True  # of that error, not of our own
         _explain(item, error, "teardown")
         raise
+    finally:
+        while _ITEMS and _ITEMS.pop() is not item:
+            pass  # of a session within this one that broke off
     _end_forgotten(item)
     failures = _take_failures(item)
     if failures:
