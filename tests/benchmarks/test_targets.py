@@ -47,6 +47,12 @@ def test_where_less_is_better_more_is_a_defeat() -> None:
     assert any(verdict.beaten for verdict in found)
 
 
+def test_a_peer_that_was_never_beaten_is_shown_and_fails_nothing() -> None:
+    found = verdicts("suite", {FIXTURE: [3.0, 3.0], "waitress": [2.0, 2.0], "stdlib": [2.0, 2.0]}, better="lower")
+    assert word(found, "waitress", 1.0) == "not met"
+    assert word(found, "stdlib", 1.0) == "beaten"
+
+
 @pytest.mark.parametrize("reference", [LIMIT, UVICORN])
 def test_behind_a_reference_nobody_is_beaten(reference: str) -> None:
     found = verdicts("load.8", {FIXTURE: [10.0], reference: [90.0]})
