@@ -13,8 +13,8 @@ from pytest_httpserve.server.writer import Writer
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.faults import Fault
     from pytest_httpserve.scripting.faulty_wire import FaultyWire
-    from pytest_httpserve.scripting.handler import ScriptedServer
     from pytest_httpserve.scripting.request import Request
+    from pytest_httpserve.scripting.scripted_server import ScriptedServer
     from pytest_httpserve.server.connection import Connection
 
 

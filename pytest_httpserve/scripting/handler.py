@@ -1,172 +1,46 @@
-"""The server and the handler class behind every HTTPServe: who answers a request, and what the journal learns of it."""
+"""The handler class behind every HTTPServe: who answers a request, and what the journal learns of it."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
-import socket
-import socketserver
-import threading
 import traceback
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from pytest_httpserve.errors import RequestError, ScriptError, Struck, UsageError
+from pytest_httpserve.errors import RequestError, ScriptError, Struck
 from pytest_httpserve.scripting import report
 from pytest_httpserve.scripting.cgi_mount import CGIMount
 from pytest_httpserve.scripting.connections import ConnectionRecord
-from pytest_httpserve.scripting.fault_rules import FaultRules
-from pytest_httpserve.scripting.faulty_handler import FaultyHandler
-from pytest_httpserve.scripting.gates import Gate
-from pytest_httpserve.scripting.journal import Answer, Exchange, Journal, Strike, Transcript
+from pytest_httpserve.scripting.journal import Exchange, Transcript
 from pytest_httpserve.scripting.limits import Guards
-from pytest_httpserve.scripting.mounts import Mounts, below
-from pytest_httpserve.scripting.presence import MOST_PUT_BACK, is_fresh
+from pytest_httpserve.scripting.mounts import below
 from pytest_httpserve.scripting.request import NO_BODY, Body, Request, path_of, route_path
-from pytest_httpserve.scripting.responses import Response, make_response, phrase
-from pytest_httpserve.scripting.routes import Route, Routes, StateChanged
+from pytest_httpserve.scripting.responses import Response, make_response
+from pytest_httpserve.scripting.routes import Route, StateChanged
+from pytest_httpserve.scripting.sending import SendingHandler
 from pytest_httpserve.scripting.waiting import Interrupted
 from pytest_httpserve.server.cgi_paths import is_beneath
 from pytest_httpserve.server.cgi_script import CGIScript
-from pytest_httpserve.server.listening import describe_hanging
-from pytest_httpserve.server.servers import HTTPServer, ThreadingHTTPServer
-from pytest_httpserve.wire.framing import CHUNKED, encode_chunk, encode_last_chunk
-from pytest_httpserve.wire.head import response_head
+from pytest_httpserve.wire.framing import CHUNKED
 from pytest_httpserve.wire.headers import Headers
 
 if TYPE_CHECKING:
-    from pytest_httpserve.scripting.faults import Fault
-    from pytest_httpserve.server.connection import Connection
+    from pytest_httpserve.scripting.scripted_server import Script, ScriptedServer
     from pytest_httpserve.server.reader import Reader
-    from pytest_httpserve.server.writer import Writer
 
 Result = TypeVar("Result")
 
 logger = logging.getLogger("pytest_httpserve.scripting")
 
-# A body that is much longer leaves in several writes.
-_PIECE_BYTES = 65_536
-
 _PACKAGE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
-    """What a server has been told, and what it has seen."""
-
-    routes: Routes = field(default_factory=Routes)
-    mounts: Mounts = field(default_factory=Mounts)
-    journal: Journal = field(default_factory=Journal)
-    queue: deque[Response] = field(default_factory=deque)  # for requests that nothing else answers
-    fault_rules: FaultRules = field(default_factory=FaultRules)
-    guards: Guards = field(default_factory=Guards)
-
-
-class ScriptedServer(ThreadingHTTPServer):
-    """A ThreadingHTTPServer that answers by a script, and tells the journal of every failure."""
-
-    def __init__(self, host: str, port: int, script: Script) -> None:
-        self.script = script
-        self.records: dict[Connection, ConnectionRecord] = {}  # of the connections that are there now
-        self.faults: dict[Connection, tuple[Fault, ...]] = {}  # of those that have just come
-        # An instance attribute: socketserver reads it when it makes the socket.
-        if host.startswith("/"):
-            self.address_family = socket.AF_UNIX
-        else:
-            self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        # By name: beneath a server over TLS stands one whose own would make a context from files.
-        HTTPServer.__init__(self, (host, port), ScriptedHandler)
-
-    def server_bind(self) -> None:
-        """Take the address: a path, or a port that no other server of this process has just left."""
-        address = wanted = self.server_address
-        if self.address_family == getattr(socket, "AF_UNIX", None):
-            self.server_address = str(address[0])  # type: ignore[assignment]  # typeshed has no Unix sockets here
-            socketserver.TCPServer.server_bind(self)
-            self.server_name, self.server_port = str(address[0]), 0
-            return
-        with contextlib.ExitStack() as put_back:
-            for _ in range(MOST_PUT_BACK):
-                if self.address_family == socket.AF_INET6:  # all addresses are those of IPv4, too
-                    self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, address[0] != "::")
-                super().server_bind()
-                if wanted[1] or is_fresh(self.server_port):
-                    break
-                put_back.callback(self.socket.close)
-                self.socket = socket.socket(self.address_family, self.socket_type)
-                self.server_address = wanted
-
-    def get_request(self) -> tuple[socket.socket, object]:
-        request, client_address = super().get_request()
-        return request, client_address or ("", 0)  # of a Unix socket, it is empty
-
-    # typeshed's type of a request also covers datagrams.
-    def process_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]
-        rules = self.script.fault_rules
-        faults = rules.next() if rules else ()
-        if not faults or self._loop is None:
-            super().process_request(request, client_address)
-            return
-        # It never rests: a fault may have its place before the first byte.
-        self._loop.workers.run(partial(self._serve_faulty, self.track(request, client_address), faults))
-
-    def _serve_faulty(self, connection: Connection, faults: tuple[Fault, ...]) -> None:
-        """Serve a connection with these faults; those of its beginning come before anything is read, or a handshake."""
-        from pytest_httpserve.scripting.faulty_wire import FaultyWire
-
-        def note(fault: Fault, where: str) -> None:
-            self.script.journal.strikes.append(Strike(fault, where, connection.index))
-
-        connection.thread = threading.current_thread()
-        wire = FaultyWire(connection, note)
-        wire.begin(faults, 0)
-        try:
-            wire.reach("accept")
-        except Struck as struck:
-            connection.reset() if struck.resets else connection.linger()
-        except Exception:  # of a function that draws the seconds of a delay
-            self.handle_error(connection.socket, connection.peer)
-        else:
-            if lasting := tuple(fault for fault in faults if fault.place != "accept"):
-                self.faults[connection] = lasting
-            self.process_request_thread(connection.socket, connection.peer)
-            return
-        self.shutdown_request(connection.socket)
-
-    def connection_opened(self, connection: Connection) -> None:
-        """The journal knows of each connection, from its beginning to its end."""
-        self.records[connection] = record = self.make_record(connection)
-        connection.on_end = partial(self.script.journal.end_connection, record)
-        self.script.journal.record_connection(record)
-
-    def make_record(self, connection: Connection) -> ConnectionRecord:
-        """What the journal knows of a connection."""
-        return ConnectionRecord(connection.index, connection.peer)
-
-    def connection_closed(self, connection: Connection) -> None:
-        self.records.pop(connection, None)
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """An exception left a handler: it fails the test."""
-        self.script.journal.record_failure(f"a handler raised:\n{traceback.format_exc()}")
-
-    def report_hanging(self, connections: list[Connection]) -> None:
-        """A handler that will not end fails the test."""
-        for connection in connections:
-            text = describe_hanging(connection)
-            record = self.records.get(connection)
-            if record is not None and record.exchanges and (route := record.exchanges[-1].route) is not None:
-                text += f"this was to be the answer of {route}\n"
-            self.script.journal.record_failure(text)
-
-
-class ScriptedHandler(FaultyHandler):
+class ScriptedHandler(SendingHandler):
     """Answers a request by a route, else by a mounted directory, else by a 404 that fails the test."""
 
     protocol_version = "HTTP/1.1"
@@ -176,13 +50,10 @@ class ScriptedHandler(FaultyHandler):
 
     server: ScriptedServer
     rfile: Reader
-    wfile: Writer
     _client: tuple[str, int]
     _request: Request | None = None
     _transcript: Transcript | None = None
     _record: ConnectionRecord | None = None
-    _gates: tuple[Gate, ...] = ()  # of the route that answers
-    _added: tuple[tuple[str, str], ...] = ()  # headers for whatever answers
     _below = "/"
     _options: Mapping[str, Any] = MappingProxyType({})
 
@@ -447,125 +318,6 @@ class ScriptedHandler(FaultyHandler):
         self.server.script.journal.record(exchange)
         return exchange
 
-    # Routes
-
-    def _wait_at(self, phase: str) -> None:
-        """Where the answers of routes wait, if they are to: here, and nowhere else."""
-        for gate in self._gates:
-            if gate.phase == phase and self._exchange is not None and self._connection is not None:
-                faults = gate.hold(self._exchange, self._connection)
-                self.suffer(*faults)
-                if faults and self._wire is not None:
-                    self._wire.catch_up()
-
-    def _send(self, response: Response, exchange: Exchange) -> None:
-        if self._gates:
-            self.suffer()  # what is decided at a gate may be a fault of the response
-            self._wait_at("response_head")
-        if response.informational and self._version >= (1, 1):
-            for status, fields in response.informational:
-                self.wfile.write_head(response_head(status, phrase(status), fields), more=False)
-        if response.file is not None:
-            self._send_whole_file(response, response.file)
-            return
-        if response.closes:
-            self.close_connection = True
-        if not response.is_whole or response.trailers or self._gates:
-            self._send_stream(response, exchange)
-            return
-        head = self._head(response)
-        self._status = response.status
-        exchange.answer(Answer(response.status, head))
-        body = b"" if self.command == "HEAD" else response.body
-        if len(body) <= 2 * _PIECE_BYTES:
-            self.wfile.write_whole(head, body)
-            return
-        # The last piece leaves when the others have left: until then the exchange goes on.
-        rest = memoryview(body)[_PIECE_BYTES:]
-        self.wfile.write_whole(head, body[:_PIECE_BYTES])
-        self.wfile.write(rest[:-_PIECE_BYTES])
-        self.wfile.write(rest[-_PIECE_BYTES:])
-
-    def _head(self, response: Response, *, chunked: bool = False) -> bytes:
-        head = response.head(close=self.close_connection, version=self._version, chunked=chunked)
-        if not self._added:
-            return head
-        return b"%b%b\r\n" % (head[:-2], "".join(f"{name}: {value}\r\n" for name, value in self._added).encode())
-
-    def end_headers(self) -> None:
-        if self._added and self._status is not None:  # else it is no final response
-            for name, value in self._added:
-                self.send_header(name, value)
-        super().end_headers()
-
-    def _send_stream(self, response: Response, exchange: Exchange) -> None:
-        """Send the pieces of a body as they come: in chunks, or to a client of HTTP/1.0 until the end."""
-        if self._connection is not None:
-            self._connection.leave_loop()
-        announced = "content-length" in response.headers or (response.is_whole and not response.trailers)
-        chunked = self._version >= (1, 1) and not announced
-        if not chunked and not announced:
-            self.close_connection = True
-        head = self._head(response, chunked=chunked)
-        self._status = response.status
-        self._note_answer(exchange, head)
-        self.wfile.write_head(head, more=False)
-        if self.command == "HEAD":
-            return
-        before = self.wfile.written
-        for piece in self._pieces(response):
-            if not isinstance(piece, str | bytes | bytearray | memoryview):
-                raise UsageError(f"a stream yields bytes or str, not {piece!r}")
-            data = piece.encode() if isinstance(piece, str) else bytes(piece)
-            if data:
-                self.wfile.write(encode_chunk(data) if chunked else data)
-        if chunked:
-            self.wfile.write(encode_last_chunk(response.trailers))
-        elif str(self.wfile.written - before) != response.headers.get("content-length", str(len(response.body))):
-            self.close_connection = True  # nothing behind it could be told from the body
-
-    def _pieces(self, response: Response) -> Iterator[object]:
-        """What a body consists of, with the waits between."""
-        self._wait_at("response_body")
-        if response.stream is not None:
-            yield from response.stream()
-            self._wait_at("response_end")
-        else:
-            end = len(response.body) if response.trailers else -1  # an end of their own
-            yield response.body[:end]
-            self._wait_at("response_end")
-            yield response.body[end:]
-
-    def _send_whole_file(self, response: Response, path: os.PathLike[str]) -> None:
-        with open(path, "rb") as file:
-            self._hold()
-            self.send_response_only(response.status, response.reason)
-            added = {
-                "Content-Type": self.guess_type(path),
-                "Content-Length": str(os.fstat(file.fileno()).st_size),
-                "Server": self.version_string(),
-                "Date": self.date_time_string(),
-            }
-            for name, value in response.fields:
-                self.send_header(name, value)
-            for name, value in added.items():
-                if name not in response.headers:
-                    self.send_header(name, value)
-            self.end_headers()
-            if self.command != "HEAD":
-                self._wait_at("response_body")
-                self._copy(file)
-
-    def _copy(self, file: IO[bytes]) -> None:
-        if not self._gates:
-            self.copyfile(file, self.wfile)
-            return
-        size = os.fstat(file.fileno()).st_size
-        most = max(size - 1, 0)
-        self.wfile.send_file(file, 0, most)
-        self._wait_at("response_end")
-        self.wfile.send_file(file, most, size - most)
-
     # Mounts
 
     def enter_directory(self, directory: str, below: str, options: Mapping[str, Any]) -> None:
@@ -630,9 +382,6 @@ class ScriptedHandler(FaultyHandler):
         if self._exchange is not None and self._status is not None:
             self._note_answer(self._exchange, b"".join(self._headers_buffer))
         super().flush_headers()
-
-    def _note_answer(self, exchange: Exchange, head: bytes) -> None:
-        exchange.answer(Answer(self._status or 0, head))
 
     def log_message(self, format: str, *args: Any) -> None:  # whatever % takes
         if logger.isEnabledFor(logging.DEBUG):

@@ -21,7 +21,6 @@ from pytest_httpserve.scripting.concurrency import most_at_once
 from pytest_httpserve.scripting.connections import ConnectionRecord
 from pytest_httpserve.scripting.fault_rules import FaultRule
 from pytest_httpserve.scripting.gates import check_seconds
-from pytest_httpserve.scripting.handler import Script, ScriptedServer
 from pytest_httpserve.scripting.journal import KINDS, Exchange, Journal, Strike
 from pytest_httpserve.scripting.limits import Flapping, Limit, SlowStart
 from pytest_httpserve.scripting.matchers import Criteria, Matcher, as_matcher
@@ -37,6 +36,7 @@ from pytest_httpserve.scripting.responses import (
 )
 from pytest_httpserve.scripting.routes import Expectation, Route, calling_place, check_count
 from pytest_httpserve.scripting.scenarios import Scenario
+from pytest_httpserve.scripting.scripted_server import Script, ScriptedServer
 from pytest_httpserve.scripting.security import Security
 from pytest_httpserve.scripting.unix_socket import UnixSocket
 from pytest_httpserve.server.cgi import CGI_TIMEOUT

@@ -10,10 +10,10 @@ from pytest_httpserve.scripting.matchers import Check, Matcher
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.connections import ConnectionRecord
-    from pytest_httpserve.scripting.handler import Script
     from pytest_httpserve.scripting.journal import Exchange, Strike
     from pytest_httpserve.scripting.request import Request
     from pytest_httpserve.scripting.routes import Route
+    from pytest_httpserve.scripting.scripted_server import Script
 
 NEAREST = 3
 

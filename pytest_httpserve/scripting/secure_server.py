@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from pytest_httpserve.scripting.connections import ConnectionRecord
-from pytest_httpserve.scripting.handler import Script, ScriptedServer
 from pytest_httpserve.scripting.handshakes import Handshake, TLSError, error_of, session_of
 from pytest_httpserve.scripting.request import Request
 from pytest_httpserve.scripting.responses import Response
+from pytest_httpserve.scripting.scripted_server import Script, ScriptedServer
 from pytest_httpserve.server.https import shake_hands, take_leave
 from pytest_httpserve.server.servers import HTTPServer, HTTPSServer
 from pytest_httpserve.tls.contexts import Names, Ready, issue, make_ready, with_certificate

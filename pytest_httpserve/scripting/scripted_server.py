@@ -1,0 +1,140 @@
+"""The server behind every HTTPServe, and the script that it answers by."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import socketserver
+import threading
+import traceback
+from collections import deque
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+from pytest_httpserve.errors import Struck
+from pytest_httpserve.scripting.connections import ConnectionRecord
+from pytest_httpserve.scripting.fault_rules import FaultRules
+from pytest_httpserve.scripting.handler import ScriptedHandler
+from pytest_httpserve.scripting.journal import Journal, Strike
+from pytest_httpserve.scripting.limits import Guards
+from pytest_httpserve.scripting.mounts import Mounts
+from pytest_httpserve.scripting.presence import MOST_PUT_BACK, is_fresh
+from pytest_httpserve.scripting.responses import Response
+from pytest_httpserve.scripting.routes import Routes
+from pytest_httpserve.server.listening import describe_hanging
+from pytest_httpserve.server.servers import HTTPServer, ThreadingHTTPServer
+
+if TYPE_CHECKING:
+    from pytest_httpserve.scripting.faults import Fault
+    from pytest_httpserve.server.connection import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What a server has been told, and what it has seen."""
+
+    routes: Routes = field(default_factory=Routes)
+    mounts: Mounts = field(default_factory=Mounts)
+    journal: Journal = field(default_factory=Journal)
+    queue: deque[Response] = field(default_factory=deque)  # for requests that nothing else answers
+    fault_rules: FaultRules = field(default_factory=FaultRules)
+    guards: Guards = field(default_factory=Guards)
+
+
+class ScriptedServer(ThreadingHTTPServer):
+    """A ThreadingHTTPServer that answers by a script, and tells the journal of every failure."""
+
+    def __init__(self, host: str, port: int, script: Script) -> None:
+        self.script = script
+        self.records: dict[Connection, ConnectionRecord] = {}  # of the connections that are there now
+        self.faults: dict[Connection, tuple[Fault, ...]] = {}  # of those that have just come
+        # An instance attribute: socketserver reads it when it makes the socket.
+        if host.startswith("/"):
+            self.address_family = socket.AF_UNIX
+        else:
+            self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        # By name: beneath a server over TLS stands one whose own would make a context from files.
+        HTTPServer.__init__(self, (host, port), ScriptedHandler)
+
+    def server_bind(self) -> None:
+        """Take the address: a path, or a port that no other server of this process has just left."""
+        address = wanted = self.server_address
+        if self.address_family == getattr(socket, "AF_UNIX", None):
+            self.server_address = str(address[0])  # type: ignore[assignment]  # typeshed has no Unix sockets here
+            socketserver.TCPServer.server_bind(self)
+            self.server_name, self.server_port = str(address[0]), 0
+            return
+        with contextlib.ExitStack() as put_back:
+            for _ in range(MOST_PUT_BACK):
+                if self.address_family == socket.AF_INET6:  # all addresses are those of IPv4, too
+                    self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, address[0] != "::")
+                super().server_bind()
+                if wanted[1] or is_fresh(self.server_port):
+                    break
+                put_back.callback(self.socket.close)
+                self.socket = socket.socket(self.address_family, self.socket_type)
+                self.server_address = wanted
+
+    def get_request(self) -> tuple[socket.socket, object]:
+        request, client_address = super().get_request()
+        return request, client_address or ("", 0)  # of a Unix socket, it is empty
+
+    # typeshed's type of a request also covers datagrams.
+    def process_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]
+        rules = self.script.fault_rules
+        faults = rules.next() if rules else ()
+        if not faults or self._loop is None:
+            super().process_request(request, client_address)
+            return
+        # It never rests: a fault may have its place before the first byte.
+        self._loop.workers.run(partial(self._serve_faulty, self.track(request, client_address), faults))
+
+    def _serve_faulty(self, connection: Connection, faults: tuple[Fault, ...]) -> None:
+        """Serve a connection with these faults; those of its beginning come before anything is read, or a handshake."""
+        from pytest_httpserve.scripting.faulty_wire import FaultyWire
+
+        def note(fault: Fault, where: str) -> None:
+            self.script.journal.strikes.append(Strike(fault, where, connection.index))
+
+        connection.thread = threading.current_thread()
+        wire = FaultyWire(connection, note)
+        wire.begin(faults, 0)
+        try:
+            wire.reach("accept")
+        except Struck as struck:
+            connection.reset() if struck.resets else connection.linger()
+        except Exception:  # of a function that draws the seconds of a delay
+            self.handle_error(connection.socket, connection.peer)
+        else:
+            if lasting := tuple(fault for fault in faults if fault.place != "accept"):
+                self.faults[connection] = lasting
+            self.process_request_thread(connection.socket, connection.peer)
+            return
+        self.shutdown_request(connection.socket)
+
+    def connection_opened(self, connection: Connection) -> None:
+        """The journal knows of each connection, from its beginning to its end."""
+        self.records[connection] = record = self.make_record(connection)
+        connection.on_end = partial(self.script.journal.end_connection, record)
+        self.script.journal.record_connection(record)
+
+    def make_record(self, connection: Connection) -> ConnectionRecord:
+        """What the journal knows of a connection."""
+        return ConnectionRecord(connection.index, connection.peer)
+
+    def connection_closed(self, connection: Connection) -> None:
+        self.records.pop(connection, None)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """An exception left a handler: it fails the test."""
+        self.script.journal.record_failure(f"a handler raised:\n{traceback.format_exc()}")
+
+    def report_hanging(self, connections: list[Connection]) -> None:
+        """A handler that will not end fails the test."""
+        for connection in connections:
+            text = describe_hanging(connection)
+            record = self.records.get(connection)
+            if record is not None and record.exchanges and (route := record.exchanges[-1].route) is not None:
+                text += f"this was to be the answer of {route}\n"
+            self.script.journal.record_failure(text)
