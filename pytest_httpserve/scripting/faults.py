@@ -17,12 +17,17 @@ from pytest_httpserve.errors import UsageError
 if TYPE_CHECKING:
     from random import Random
 
-Phase = Literal["accept", "request_head", "request_body", "response_head", "response_body", "response_end"]
+Phase = Literal[
+    "accept", "tls_handshake", "request_head", "request_body", "response_head", "response_body", "response_end",
+]  # fmt: skip
 
 PHASES: tuple[Phase, ...] = (
-    "accept", "request_head", "request_body", "response_head", "response_body", "response_end",
+    "accept", "tls_handshake", "request_head", "request_body", "response_head", "response_body", "response_end",
 )  # fmt: skip
-_REQUEST_PHASES = PHASES[:3]
+# Those of a connection: there is no exchange yet.
+CONNECTION_PHASES = PHASES[:2]
+_REQUEST_PHASES = PHASES[:4]
+_MOVING_PHASES = PHASES[2:6]
 # Without a number of their own, waits end after so many seconds.
 STALL_SECONDS = 60.0
 _PIECES_A_SECOND = 20
@@ -75,7 +80,7 @@ class Act(Fault):
         check_count("after", self.after, type(self))
         if self.phase is not None and self.phase not in PHASES:
             raise UsageError(f"a phase is one of {', '.join(PHASES)}, not {self.phase!r}")
-        if self.after and self.phase in ("accept", "response_end"):
+        if self.after and self.phase in (*CONNECTION_PHASES, "response_end"):
             raise UsageError(f"the phase {self.phase} has no bytes, so after={self.after} is wrong")
 
     @property
@@ -178,8 +183,8 @@ class Slow(Fault):
             raise UsageError(f"rate= is a number of bytes a second above 0, not {self.rate!r}")
         if self.chunk is not None:
             check_count("chunk", self.chunk, type(self), least=1)
-        if self.phase not in PHASES[1:5]:
-            raise UsageError(f"bytes move in the phases {', '.join(PHASES[1:5])}, not in {self.phase!r}")
+        if self.phase not in _MOVING_PHASES:
+            raise UsageError(f"bytes move in the phases {', '.join(_MOVING_PHASES)}, not in {self.phase!r}")
 
     @property
     def place(self) -> Phase:

@@ -21,7 +21,18 @@ from pytest_httpserve.scripting.edits import (
     Truncate,
     WrongChunkSize,
 )
-from pytest_httpserve.scripting.faults import PHASES, Act, Close, Delay, Fault, Phase, Reset, Slow, Stall
+from pytest_httpserve.scripting.faults import (
+    CONNECTION_PHASES,
+    PHASES,
+    Act,
+    Close,
+    Delay,
+    Fault,
+    Phase,
+    Reset,
+    Slow,
+    Stall,
+)
 from pytest_httpserve.scripting.waiting import GLANCE_SECONDS, pause
 from pytest_httpserve.wire.framing import (
     UNTIL_CLOSE,
@@ -162,7 +173,7 @@ class FaultyWire:
 
     def _where(self, act: Act) -> str:
         seconds = f", for {self._seconds(act):.3g} s" if isinstance(act, Delay) else ""
-        if act.place in ("accept", "response_end"):
+        if act.place in (*CONNECTION_PHASES, "response_end"):
             return act.place + seconds
         in_time = self._phase == act.place and act.after <= self._moved + len(self._kept_back)
         return f"{act.place}, after {act.after} bytes{seconds}" if in_time else f"{act.place}, at its end{seconds}"
@@ -211,7 +222,7 @@ class FaultyWire:
         return self._received(lambda size: self._connection.receive_within(size, seconds), size)
 
     def _received(self, receive: Callable[[int], bytes], size: int) -> bytes:
-        if self._phase != "accept" and (self._phase != "request_head" or self._moved == _ALL):
+        if self._phase not in CONNECTION_PHASES and (self._phase != "request_head" or self._moved == _ALL):
             return receive(size)  # a body, which read_body counts
         self._pay()
         data = receive(min(size, self._room("request_head")))

@@ -255,7 +255,10 @@ class HTTPServe:
         """
         from pytest_httpserve.scripting.faults import as_faults
 
-        self._script.fault_rules.add(FaultRule(as_faults(fault), times, every, skip, probability, seed, expected))
+        faults = as_faults(fault)
+        if self._security.tls is None and (shaking := [one for one in faults if one.place == "tls_handshake"]):
+            raise UsageError(f"{shaking[0]!r} is for a server over TLS, and this one has no handshake")
+        self._script.fault_rules.add(FaultRule(faults, times, every, skip, probability, seed, expected))
 
     def scenario(self, name: str) -> Scenario:
         """Routes that answer by a state, and change it. The same name gives the same scenario."""

@@ -94,11 +94,11 @@ class Response:
     ) -> None:
         self.faults: tuple[Fault, ...] = ()
         if fault is not None or delay is not None or throttle is not None:
-            from pytest_httpserve.scripting.faults import as_faults
+            from pytest_httpserve.scripting.faults import CONNECTION_PHASES, as_faults
 
             self.faults = as_faults(fault, delay, throttle)
             for one in self.faults:
-                if one.place in ("accept", "request_head"):
+                if one.place in (*CONNECTION_PHASES, "request_head"):
                     what = f"{one!r} comes before it is known what is answered"
                     raise UsageError(f"{what}: give it to a connection, with httpserve.fault(...)")
         self.status = _check_status(status)

@@ -92,6 +92,7 @@ class ScriptedServer(ThreadingHTTPServer):
 
     def _serve_faulty(self, connection: Connection, faults: tuple[Fault, ...]) -> None:
         """Serve a connection with these faults; those of its beginning come before anything is read, or a handshake."""
+        from pytest_httpserve.scripting.faults import CONNECTION_PHASES
         from pytest_httpserve.scripting.faulty_wire import FaultyWire
 
         def note(fault: Fault, where: str) -> None:
@@ -102,16 +103,22 @@ class ScriptedServer(ThreadingHTTPServer):
         wire.begin(faults, 0)
         try:
             wire.reach("accept")
+            if self.await_handshake(connection):
+                wire.leave("tls_handshake")
         except Struck as struck:
             connection.reset() if struck.resets else connection.linger()
         except Exception:  # of a function that draws the seconds of a delay
             self.handle_error(connection.socket, connection.peer)
         else:
-            if lasting := tuple(fault for fault in faults if fault.place != "accept"):
+            if lasting := tuple(fault for fault in faults if fault.place not in CONNECTION_PHASES):
                 self.faults[connection] = lasting
             self.process_request_thread(connection.socket, connection.peer)
             return
         self.shutdown_request(connection.socket)
+
+    def await_handshake(self, connection: Connection) -> bool:
+        """Wait for the client's first message of a handshake; False where there is none."""
+        return False
 
     def connection_opened(self, connection: Connection) -> None:
         """The journal knows of each connection, from its beginning to its end."""

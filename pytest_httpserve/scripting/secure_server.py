@@ -14,6 +14,7 @@ from pytest_httpserve.scripting.request import Request
 from pytest_httpserve.scripting.responses import Response
 from pytest_httpserve.scripting.scripted_server import Script, ScriptedServer
 from pytest_httpserve.server.https import shake_hands, take_leave
+from pytest_httpserve.server.listening import readiness
 from pytest_httpserve.server.servers import HTTPServer, HTTPSServer
 from pytest_httpserve.tls.contexts import Names, Ready, issue, make_ready, with_certificate
 
@@ -55,6 +56,11 @@ class SecureServer(HandshakingServer, HTTPSServer):
         self.certificate, self.context = ready
         self.handshake_timeout = handshake_timeout
         super().__init__(host, port, script)
+
+    def await_handshake(self, connection: Connection) -> bool:
+        """A stop ends the wait, too."""
+        readiness(connection.fileno())(self.handshake_timeout)
+        return True
 
     def finish_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]  # typeshed's type also covers datagrams
         connection = self.track(request, client_address)

@@ -17,7 +17,8 @@ _STEPS = 8
 def sweep(*what: Any, **options: Any) -> Sweep:  # what is wrong is refused below
     """The runs that ``serve_faults`` asks for, each with its faults. Raises UsageError for a wrong argument.
 
-    ``("every_phase", effects=(Reset, Close))``: each effect in each phase. ``("cut", every=512, upto=4096,
+    ``("every_phase", effects=(Reset, Close))``: each effect in each phase but the TLS handshake, which not every server
+    has. ``("cut", every=512, upto=4096,
     effect=Close)``: the response's body cut off behind so many bytes, and so many more. Otherwise faults, or a list of
     faults; a list within it is a run with several.
     """
@@ -44,6 +45,7 @@ def _every_phase(effects: Sequence[type[Act]] = (Reset, Close)) -> Sweep:
     return [
         (_check_effect(effect)(after=1 if phase == "response_body" else 0, phase=phase),)
         for phase in PHASES
+        if phase != "tls_handshake"
         for effect in effects
     ]
 

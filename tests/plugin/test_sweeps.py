@@ -6,13 +6,15 @@ from typing import Any
 import pytest
 
 from pytest_httpserve import Close, Delay, Duplicate, Fault, Reset, Stall, Truncate, UsageError
-from pytest_httpserve.scripting.faults import PHASES, Act
+from pytest_httpserve.scripting.faults import PHASES as ALL_PHASES
+from pytest_httpserve.scripting.faults import Act
 from pytest_httpserve.scripting.sweeps import run_name, sweep
 
 RETRYING = '''
 import socket
 import pytest
 from pytest_httpserve import *
+
 
 BODY = b"0123456789" * 300
 
@@ -204,6 +206,8 @@ class TestCase(unittest.TestCase):
     )
 
 
+# Of a server without TLS.
+PHASES = [phase for phase in ALL_PHASES if phase != "tls_handshake"]
 STALLS = [Stall(after=int(phase == "response_body"), phase=phase) for phase in PHASES]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+import requests
 
 from pytest_httpserve import (
     BrokenKeepAlive,
@@ -30,10 +31,15 @@ from pytest_httpserve import (
     WrongChunkSize,
     WrongLength,
 )
+from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting import faulty_wire
-from pytest_httpserve.scripting.faults import PHASES, Phase
+from pytest_httpserve.scripting.faults import PHASES as ALL_PHASES
+from pytest_httpserve.scripting.faults import Phase
 from pytest_httpserve.scripting.httpserve import RUNNING
 from pytest_httpserve.server.connection import Connection
+
+# Of a server without TLS.
+PHASES = tuple(phase for phase in ALL_PHASES if phase != "tls_handshake")
 
 PATIENCE = 10.0  # seconds
 BODY = b"hello world"
@@ -644,7 +650,18 @@ def test_a_function_of_a_delay_that_fails_is_told_of(fresh: HTTPServe) -> None:
 # Over TLS
 
 
-@pytest.mark.parametrize("fault", [Reset(phase="accept"), Close(phase="accept"), Reset(after=4), Truncate(3)], ids=repr)
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Reset(phase="accept"),
+        Close(phase="accept"),
+        Reset(phase="tls_handshake"),
+        Close(phase="tls_handshake"),
+        Reset(after=4),
+        Truncate(3),
+    ],
+    ids=repr,
+)
 def test_faults_over_tls(fault: Fault) -> None:
     import ssl
 
@@ -658,7 +675,7 @@ def test_faults_over_tls(fault: Fault) -> None:
                 socket.create_connection((server.host, server.port), timeout=PATIENCE) as client,
                 context.wrap_socket(client) as secure,
             ):
-                assert fault.place != "accept", "the handshake went well"
+                assert fault.place not in ("accept", "tls_handshake"), "the handshake went well"
                 secure.sendall(GET)
                 while piece := secure.recv(65536):
                     seen += piece
@@ -669,6 +686,52 @@ def test_faults_over_tls(fault: Fault) -> None:
         assert server.connections[0].closed_how == ("RST" if isinstance(fault, Reset) else "FIN")
     expected = {Reset(after=4): HEAD_BYTES + 4, Truncate(3): len(WHOLE) - 3}
     assert len(seen) == expected.get(fault, 0)
+
+
+@pytest.fixture
+def secure() -> Iterator[HTTPServe]:
+    with HTTPServe(tls=True) as server:
+        server.on("GET", "/a").respond(text="well")
+        yield server
+
+
+def test_a_handshake_waits_for_its_delay(secure: HTTPServe) -> None:
+    secure.fault(Delay(0.01, phase="tls_handshake"), expected=True)
+    assert requests.get(secure.url_for("/a"), timeout=10, verify=str(secure.ca.pem_path)).text == "well"
+    assert [(strike.fault.place, strike.where) for strike in secure.strikes] == [
+        ("tls_handshake", "tls_handshake, for 0.01 s")
+    ]
+
+
+def test_a_stop_ends_a_handshake_that_stalls(secure: HTTPServe) -> None:
+    stalls = threading.Event()
+
+    class Until(threading.Event):
+        def is_set(self) -> bool:
+            stalls.set()
+            return super().is_set()
+
+    secure.fault(Stall(phase="tls_handshake", until=Until()))
+    with socket.create_connection((secure.host, secure.port), timeout=PATIENCE) as client:
+        client.sendall(b"\x16\x03\x01\x00\x05hello")
+        assert stalls.wait(PATIENCE)
+        secure.stop()
+        assert client.recv(100) == b""
+
+
+def test_the_next_handshake_goes_well(secure: HTTPServe) -> None:
+    secure.fault(Reset(phase="tls_handshake"))
+    with pytest.raises(requests.ConnectionError):
+        requests.get(secure.url_for("/a"), timeout=10, verify=str(secure.ca.pem_path))
+    assert requests.get(secure.url_for("/a"), timeout=10, verify=str(secure.ca.pem_path)).text == "well"
+    first, second = secure.connections
+    assert (first.closed_by, first.closed_how, first.exchanges) == ("server", "RST", [])
+    assert len(second.exchanges) == 1
+
+
+def test_without_tls_there_is_no_handshake_to_fail(fresh: HTTPServe) -> None:
+    with pytest.raises(UsageError, match="is for a server over TLS, and this one has no handshake"):
+        fresh.fault(Reset(phase="tls_handshake"))
 
 
 # The request

@@ -56,6 +56,8 @@ hs: Any = pytest_httpserve  # what is given is wrong for its types, too
         (lambda: hs.Response(fault=[hs.Reset]), r"not <class .*; Reset\(\) is one"),
         (lambda: hs.Response(fault=[3]), "fault= takes a fault, .* not 3"),
         (lambda: hs.Response(fault=hs.Fault()), r"not Fault\(\)"),
+        (lambda: hs.Reset(3, phase="tls_handshake"), "the phase tls_handshake has no bytes, so after=3 is wrong"),
+        (lambda: hs.Response(fault=hs.Reset(phase="tls_handshake")), "comes before it is known what is answered"),
         (lambda: hs.Response(fault=hs.Reset(phase="accept")), r"give it to a connection, with httpserve.fault\(...\)"),
         (lambda: hs.Response(fault=hs.Slow(1, phase="request_head")), "comes before it is known what is answered"),
         (lambda: hs.Response(delay="1"), "Delay takes a number of seconds"),
