@@ -69,6 +69,11 @@ class Line:
         """What it was sent; fails if it is not served."""
         return self.served.get(timeout=PATIENCE)
 
+    def settle(self) -> None:
+        """Wait until nobody serves it: what has left the loop comes back to it after its answer."""
+        if self._claimed.acquire(timeout=PATIENCE):
+            self._claimed.release()
+
     def close(self) -> None:
         self.mine.close()
         self._other.close()
@@ -104,6 +109,7 @@ class Bench:
     def close(self) -> None:
         self.let_go.set()
         for line in self.lines:
+            line.settle()
             self.loop.remove(line)
         self.loop.close()
         self.workers.close(PATIENCE)
