@@ -35,7 +35,7 @@ _SERVERS = pytest.StashKey["list[HTTPServe]"]()
 _BEGAN = pytest.StashKey[float]()
 _RUNNING = pytest.StashKey["set[HTTPServe]"]()  # the servers that ran when the test began
 # The test that runs, behind those within which its session runs. A fixture that asked for ``request`` instead would
-# cost a test a third of what its server does: pytest looks at signatures for it each time.
+# take two fifths more instructions: pytest looks at signatures for it each time.
 _ITEMS: list[pytest.Item] = []
 _LOOP = pytest.StashKey["Loop"]()
 _SETTINGS = pytest.StashKey[dict[str, Any]]()
@@ -192,7 +192,7 @@ def _faults_of_run(node: pytest.Item, marker: pytest.Mark) -> Any:  # as sweep g
 def _loop(config: pytest.Config) -> Loop:
     """What the servers of all tests are served by: to start a thread for every test would cost more than the test.
 
-    No fixture: one more of them costs a test as much as its server does.
+    No fixture: each that a fixture asks for has its price in every test.
     """
     if _LOOP not in config.stash:
         from pytest_httpserve.server.loop import Loop
