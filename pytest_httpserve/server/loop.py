@@ -1,8 +1,8 @@
 """The loop: one thread waits for all that a server waits for, and serves whatever can be served without waiting.
 
 Threads that serve at the same time contend for the interpreter, and lose more by it than they win: eight connections
-are served more than twice as fast by one thread as by eight. So the thread that waits for the sockets also serves them, one
-after the other, until what it serves has to wait: then it *leaves the loop*, which another thread leads from there on.
+are served more than twice as fast by one thread as by eight. So the thread that waits for the sockets also serves them,
+one after the other, until what it serves has to wait: then it *leaves the loop*, which another thread leads from there.
 Code that is not ours does not say so before it waits; the watch notices, and has the loop led by another thread.
 """
 
