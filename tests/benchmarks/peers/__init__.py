@@ -20,6 +20,7 @@ MODULES = (
     "subprocess",
     "stdlib",
     "stdlib_1ms",
+    "stdlib_as_is",
     "httpserver",
     "httpserver_fresh",
     "localserver",
@@ -37,7 +38,8 @@ NGINX, SUBPROCESS, UVICORN = "nginx", "subprocess", "uvicorn"
 REFERENCES = (LIMIT, NGINX, UVICORN, SUBPROCESS)
 """Who shows what is possible, and is no peer: behind them nobody is beaten."""
 
-STDLIB, HTTPSERVER, LOCALSERVER, HTTPBIN = "stdlib", "pytest-httpserver", "pytest-localserver", "pytest-httpbin"
+STDLIB, STDLIB_AS_IS = "stdlib", "stdlib-as-is"
+HTTPSERVER, LOCALSERVER, HTTPBIN = "pytest-httpserver", "pytest-localserver", "pytest-httpbin"
 CHEROOT, WAITRESS = "cheroot", "waitress"
 THREADED = (STDLIB, HTTPSERVER, LOCALSERVER, HTTPBIN, CHEROOT, WAITRESS)
 """The peers, all of which answer in threads."""
