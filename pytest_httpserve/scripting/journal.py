@@ -264,7 +264,7 @@ class Journal:
         self.strikes: list[Strike] = []  # faults that have happened, in their order
         self._seen = 0  # failures that take_failures has given
         self._read = 0  # exchanges that take has given
-        self._kept: deque[tuple[Transcript, int]] = deque()  # the raw bytes of exchanges that are over, and their size
+        self._kept: deque[Transcript] = deque()  # the raw bytes of exchanges that are over
         self._kept_bytes = 0
 
     @property
@@ -284,9 +284,9 @@ class Journal:
 
     def record(self, exchange: Exchange) -> None:
         """Add an exchange; its response may follow."""
-        with self._lock:  # itself: by way of the condition it takes three times as long
-            self._exchanges.append(exchange)
-            if self._waiting:
+        self._exchanges.append(exchange)
+        if self._waiting:  # else whoever begins to wait now looks first, and finds it
+            with self._lock:
                 self._changed.notify_all()
 
     def record_connection(self, record: ConnectionRecord) -> None:
@@ -303,14 +303,13 @@ class Journal:
     def finish(self, exchange: Exchange) -> None:
         """The exchange is over: count its raw bytes, and drop the oldest where they are too many."""
         raw = exchange.raw
-        size = raw.size
-        with self._lock:
-            self._kept.append((raw, size))
-            self._kept_bytes += size
+        with self._lock:  # itself: by way of the condition it takes three times as long
+            self._kept.append(raw)
+            self._kept_bytes += raw.size
             while self._kept_bytes > self.max_bytes:
-                oldest, size = self._kept.popleft()
+                oldest = self._kept.popleft()
+                self._kept_bytes -= oldest.size
                 oldest.forget()
-                self._kept_bytes -= size
 
     def wait(self, condition: Callable[[], bool], timeout: float) -> bool:
         """Wait until ``condition`` holds; False after ``timeout`` seconds.

@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from types import MappingProxyType
 from typing import IO, Any, TypeVar
 
 from pytest_httpserve.wire.headers import Headers
@@ -100,6 +101,7 @@ NO_BODY = Body()
 
 
 _NO_FIELDS = Headers()
+_NO_PARAMETERS: Mapping[str, Any] = MappingProxyType({})
 
 ValueT = TypeVar("ValueT")
 
@@ -151,7 +153,7 @@ class Request:
     trailers: Headers = _NO_FIELDS
     connection_index: int = 0
     exchange_index: int = 0
-    path_params: Mapping[str, Any] = field(default_factory=dict)
+    path_params: Mapping[str, Any] = _NO_PARAMETERS
 
     @property
     def path(self) -> str:

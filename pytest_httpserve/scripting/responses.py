@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from pytest_httpserve.errors import UsageError
+from pytest_httpserve.scripting.journal import Answer
 from pytest_httpserve.server.dates import date_line
 from pytest_httpserve.wire import grammar
 from pytest_httpserve.wire.head import check_field, response_head
@@ -48,6 +49,9 @@ _WITHOUT_BODY = (204, 205, 304)
 _PHRASES = {int(status): status.phrase for status in HTTPStatus}
 _NO_HEADERS = Headers()
 SERVER = "pytest-httpserve/0.1.0"
+# A body that is longer leaves in several writes.
+MOST_AT_ONCE = 131_072
+_KEPT_BYTES = 16_384
 
 
 class Response:
@@ -68,8 +72,8 @@ class Response:
     """
 
     __slots__ = (
-        "_connection", "_dated", "_head", "body", "closes", "faults", "fields", "file", "informational", "reason",
-        "status", "stream", "trailers",
+        "_connection", "_dated", "_head", "_kept", "body", "closes", "faults", "fields", "file", "informational",
+        "reason", "status", "stream", "trailers",
     )  # fmt: skip
 
     def __init__(
@@ -130,6 +134,7 @@ class Response:
         self.closes = length not in (None, str(len(self.body))) or self._connection == "close"
         self._dated = "date" in given
         self._head = self._encode_head(content_type, given)
+        self._kept: tuple[bytes, tuple[Answer, bytes]] | None = None  # what whole gave last, and for which date
 
     @classmethod
     def redirect(cls, location: str, status: int = 302) -> Response:
@@ -170,6 +175,24 @@ class Response:
     def headers(self) -> Headers:
         """The headers given with the response. Those that the server adds (Date, Content-Length) are not among them."""
         return Headers(self.fields)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it can leave at once, in one write, with nothing before it or behind it."""
+        special = self.trailers or self.informational or self.faults or self.closes
+        return self.is_whole and not special and len(self.body) <= MOST_AT_ONCE
+
+    def whole(self, *, close: bool, version: tuple[int, int]) -> tuple[Answer, bytes]:
+        """The response as it leaves for a client that speaks ``version``, and its bytes: head and body."""
+        date = b"" if self._dated else date_line()
+        usual = not close and version >= (1, 1)
+        if usual and (kept := self._kept) is not None and kept[0] is date:
+            return kept[1]
+        head = self.head(close=close, version=version)
+        whole = Answer(self.status, head), head + self.body
+        if usual and len(self.body) <= _KEPT_BYTES:
+            self._kept = date, whole
+        return whole
 
     def head(self, *, close: bool, version: tuple[int, int], chunked: bool = False) -> bytes:
         """The head to send to a client that speaks ``version``, on a connection that is to ``close`` or to last."""

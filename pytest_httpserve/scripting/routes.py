@@ -79,6 +79,7 @@ class Route:
         self.expectation: Expectation | None = None
         self.is_optional = False
         self.strikes_early = False  # whether a response of it has faults that come before it
+        self._is_plain = False  # whether all its answers are responses that can leave at once
         if isinstance(priority, bool) or not isinstance(priority, int | float):
             raise UsageError(f"priority= is a number, not {priority!r}")
         self.rank = (priority, next(_sequence))
@@ -136,6 +137,8 @@ class Route:
         if isinstance(answer, Response) and answer.faults:
             self.strikes_early |= any(fault.is_early for fault in answer.faults)
         with self._lock:
+            is_first = self._last is None and not self._steps
+            self._is_plain = (is_first or self._is_plain) and isinstance(answer, Response) and answer.is_plain
             self._steps.append(_Step(answer, check_count("times", times, least=1)))
         return self
 
@@ -270,15 +273,27 @@ class Route:
                     scenario.state = step.then
         return None if step is None else step.answer
 
+    def take_at_once(self, exchange: Exchange) -> Response | None:
+        """The answer to this exchange, which now counts as a call, if it can leave at once; else nothing is taken."""
+        if self._scenario is not None or self.gates:
+            return None
+        with self._lock:
+            step = self._next(exchange) if self._is_plain else None
+        # For the type checker: it is plain.
+        return step.answer if step is not None and isinstance(step.answer, Response) else None
+
     def _step(self, exchange: Exchange) -> _Step | None:
         with self._lock:
-            self.calls.append(exchange)
-            if self._steps:
-                self._last = self._steps[0]
-                self._last.left -= 1
-                if not self._last.left:
-                    self._steps.popleft()
-            return self._last
+            return self._next(exchange)
+
+    def _next(self, exchange: Exchange) -> _Step | None:
+        self.calls.append(exchange)
+        if self._steps:
+            self._last = self._steps[0]
+            self._last.left -= 1
+            if not self._last.left:
+                self._steps.popleft()
+        return self._last
 
     def join(self, routes: Routes, scenario: Scenario | None = None) -> Route:
         """Become one of ``routes`` and, maybe, of a scenario."""

@@ -10,12 +10,11 @@ from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.faulty_handler import FaultyHandler
 from pytest_httpserve.scripting.gates import Gate
 from pytest_httpserve.scripting.journal import Answer, Exchange
-from pytest_httpserve.scripting.responses import Response, phrase
+from pytest_httpserve.scripting.responses import MOST_AT_ONCE, Response, phrase
 from pytest_httpserve.server.writer import Writer
 from pytest_httpserve.wire.framing import encode_chunk, encode_last_chunk
 from pytest_httpserve.wire.head import response_head
 
-# A body that is much longer leaves in several writes.
 _PIECE_BYTES = 65_536
 
 
@@ -57,7 +56,7 @@ class SendingHandler(FaultyHandler):
         self._status = response.status
         exchange.answer(Answer(response.status, head))
         body = b"" if self.command == "HEAD" else response.body
-        if len(body) <= 2 * _PIECE_BYTES:
+        if len(body) <= MOST_AT_ONCE:
             self.wfile.write_whole(head, body)
             return
         # The last piece leaves when the others have left: until then the exchange goes on.

@@ -22,7 +22,7 @@ from pytest_httpserve.wire.framing import NO_BODY, Framing
 from pytest_httpserve.wire.grammar import DEFAULT_LIMITS, Limits
 from pytest_httpserve.wire.head import Version
 from pytest_httpserve.wire.headers import Headers
-from pytest_httpserve.wire.message import Fields, Line, parse_header_block, parse_line
+from pytest_httpserve.wire.message import Fields, Line, RequestHead, parse_header_block, parse_line
 
 if TYPE_CHECKING:
     from email.message import Message
@@ -187,19 +187,14 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
 
     def handle_one_request(self) -> None:
         """Take one request and answer it, or end the connection."""
-        reader = self._reader()
+        reader, connection = self._reader(), self._connection
         self.command, self.requestline = None, ""
         self._forget_answer()
         try:
-            if not self._rest() or not reader.wait():
+            if not (connection is None or connection.stays()) or not reader.wait():
                 self.close_connection = True
                 return
-            if self._take_head(reader):
-                self.answer_request()
-                self.wfile.flush()
-                self._end_request(reader)
-            else:
-                self._end_unanswered()
+            self._serve_request(reader, None if self._parses else reader.take_head(self.limits, self.strict))
         except RequestError as error:  # in the body, while a handler read it
             self.refuse_request(error)
         except OSError as error:
@@ -211,13 +206,21 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
             self._fail()
             raise
 
-    def _take_head(self, reader: Reader) -> bool:
+    def _serve_request(self, reader: Reader, head: RequestHead | None) -> None:
+        """Take the request that has begun to come in, with this head (None: it is still to be read), and answer it."""
+        if self._take_head(reader, head):
+            self.answer_request()
+            self.wfile.flush()
+            self._end_request(reader)
+        else:
+            self._end_unanswered()
+
+    def _take_head(self, reader: Reader, head: RequestHead | None) -> bool:
         """Take the head of a request; False if there is none that can be answered.
 
         One that is here as a whole is parsed as a whole, which takes half as long as line by line (and once known, a
         fifth).
         """
-        head = None if self._parses else reader.take_head(self.limits, self.strict)
         if head is None:
             self.raw_requestline = self._take_request_line(reader)
             return bool(self.raw_requestline) and self.parse_request()
@@ -310,9 +313,6 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
             self.rfile = Reader(FileSource(self.rfile), limits=self.limits)
         return self.rfile
 
-    def _rest(self) -> bool:
-        return self._connection is None or self._connection.stays()
-
     def _forget_answer(self) -> None:
         self._status = self._declared = None
         self._delimited = self._connection_said = False
@@ -344,7 +344,7 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
         """Whether another can follow; does what an override of ``handle_one_request`` knows nothing of."""
         self._forget_answer()
         try:
-            return self._rest() and reader.end_body()
+            return (self._connection is None or self._connection.stays()) and reader.end_body()
         except (OSError, RequestError):
             return False
 

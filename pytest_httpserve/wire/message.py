@@ -41,11 +41,15 @@ class Fields(NamedTuple):
 
 
 class RequestHead(NamedTuple):
-    """A whole head, parsed: the request line as bytes with its end and as it was taken, and the fields."""
+    """A whole head, parsed: the request line as bytes with its end and as it was taken, and the fields.
+
+    ``is_plain`` is whether it announces no body, and its answer has one as any other.
+    """
 
     raw_line: bytes
     line: Line
     fields: Fields
+    is_plain: bool
 
 
 def parse_line(line: bytes, *, limits: Limits = DEFAULT_LIMITS, strict: bool = True) -> Line:
@@ -82,7 +86,9 @@ def _head(head: bytes, limits: Limits, strict: bool) -> RequestHead:
     line = _line(head[:end], limits, strict)
     if not line.protocol:
         raise RequestError(400, "HTTP/0.9 has no head")
-    return RequestHead(head[:end], line, _fields(head[end:-2], line.version, limits, strict))
+    fields = _fields(head[end:-2], line.version, limits, strict)
+    is_plain = fields.framing is NO_BODY and not fields.expects_continue and line.method not in ("HEAD", "CONNECT")
+    return RequestHead(head[:end], line, fields, is_plain)
 
 
 def _line(line: bytes, limits: Limits, strict: bool) -> Line:

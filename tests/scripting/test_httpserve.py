@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from pytest_httpserve import HTTPServe, Route, ServerFailure
+from pytest_httpserve import HTTPServe, Request, ServerFailure
 from pytest_httpserve.errors import HTTPServeError, UsageError
 
 
@@ -144,17 +144,14 @@ def test_a_stop_ends_a_client_that_does_not_read(server: HTTPServe, tmp_path: Pa
     assert server.failures == (), "a client that does not read is no failure of the server"
 
 
-def test_a_handler_that_does_not_end_is_named_with_its_stack(
-    server: HTTPServe, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_handler_that_does_not_end_is_named_with_its_stack(server: HTTPServe) -> None:
     arrived, leave = threading.Event(), threading.Event()
 
-    def hang_around(self: Route, exchange: object) -> None:
+    @server.on("GET", "/a")
+    def hang_around(request: Request) -> None:
         arrived.set()
         leave.wait(30)
 
-    monkeypatch.setattr(Route, "take", hang_around)
-    server.on("GET", "/a").respond()
     with socket.create_connection((server.host, server.port), timeout=10) as client:
         client.sendall(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
         assert arrived.wait(10)

@@ -1,0 +1,143 @@
+"""What is answered at once, and what is not: a test sees no difference."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+
+from pytest_httpserve import HTTPServe, Response, Route
+
+REQUEST = b"%b HTTP/1.%d\r\nHost: x\r\n%b\r\n"
+
+
+def exchanged(server: HTTPServe, sent: bytes, answers: int = 1) -> bytes:
+    """What comes back for ``sent``, up to the end of the connection or of so many answers with a body that ends in !"""
+    with socket.create_connection((server.host, server.port), timeout=10) as client:
+        client.sendall(sent)
+        data = b""
+        while data.count(b"!") < answers and (piece := client.recv(65_536)):
+            data += piece
+    return data
+
+
+def without_date(data: bytes) -> list[bytes]:
+    return [line for line in data.split(b"\r\n") if not line.startswith(b"Date: ")]
+
+
+@pytest.mark.parametrize(
+    ("line", "minor", "fields"),
+    [
+        (b"GET /a", 1, b""),
+        (b"GET /a?b=c", 1, b"Cookie: d=e\r\n"),
+        (b"GET /a", 1, b"Connection: close\r\n"),
+        (b"GET /a", 0, b""),
+        (b"GET /a", 0, b"Connection: keep-alive\r\n"),
+        (b"POST /a", 1, b""),
+        (b"OPTIONS /a", 1, b""),
+    ],
+)
+def test_an_answer_at_once_is_the_same_as_any_other(line: bytes, minor: int, fields: bytes) -> None:
+    sent = REQUEST % (line, minor, fields)
+    seen = []
+    for where in (None, lambda request: True):  # where code of the test is run, nothing is answered at once
+        with HTTPServe() as server:
+            route = server.on("*", "/{name}", where=where).respond(201, text="well!", headers={"X-Y": "z"})
+            data = exchanged(server, sent)
+        (exchange,) = server.exchanges
+        (call,) = route.calls
+        assert call is exchange
+        assert exchange.route is route
+        assert exchange.raw.request == sent
+        assert exchange.raw.response == data
+        assert exchange.times.duration is not None
+        assert exchange.connection is not None
+        assert exchange.connection.exchanges == [exchange]
+        request = exchange.request
+        assert exchange.response is not None
+        head = [(name, value) for name, value in exchange.response.headers.fields if name != "Date"]
+        seen.append((
+            without_date(data), exchange.status, head, exchange.error, str(request), request.version,
+            dict(request.path_params), request.headers.fields, request.body, request.exchange_index,
+        ))  # fmt: skip
+
+    assert seen[0] == seen[1]
+    assert b"well!" in seen[0][0]
+
+
+def test_head_gets_no_body(server: HTTPServe) -> None:
+    server.on("GET", "/a").respond(text="well!")
+
+    data = exchanged(server, REQUEST % (b"HEAD /a", 1, b"Connection: close\r\n"))
+
+    assert data.endswith(b"\r\n\r\n")
+    assert b"Content-Length: 5\r\n" in data
+
+
+def test_each_request_of_a_row_has_its_own_bytes(server: HTTPServe) -> None:
+    server.on("GET", "/{name}").respond(text="well!")
+    sent = [REQUEST % (b"GET /" + name, 1, b"") for name in (b"a", b"bb", b"ccc")]
+
+    data = exchanged(server, b"".join(sent), answers=3)
+
+    assert [exchange.raw.request for exchange in server.exchanges] == sent
+    assert [exchange.request.exchange_index for exchange in server.exchanges] == [0, 1, 2]
+    assert b"".join(exchange.raw.response for exchange in server.exchanges) == data
+
+
+def later_streams(route: Route) -> None:
+    route.respond(text="one!", times=2).respond(stream=["two!"])
+
+
+def streams_first(route: Route) -> None:
+    route.respond(stream=["one!"], times=2).respond(text="two!")
+
+
+def handles_later(route: Route) -> None:
+    route.respond(text="one!", times=2).handle(lambda request: Response(text="two!"))
+
+
+@pytest.mark.parametrize("script", [later_streams, streams_first, handles_later])
+def test_answers_of_both_kinds_keep_their_order(server: HTTPServe, script: Callable[[Route], None]) -> None:
+    route = server.on("GET", "/a")
+    script(route)
+
+    data = exchanged(server, 4 * (REQUEST % (b"GET /a", 1, b"")), answers=4)
+
+    assert data.count(b"one!") == 2
+    assert data.count(b"two!") == 2
+    assert data.index(b"two!") > data.rindex(b"one!")
+    assert len(route.calls) == 4
+
+
+def test_an_answer_that_cannot_leave_at_once_is_added_between_two_requests(server: HTTPServe) -> None:
+    route = server.on("GET", "/a").respond(text="one!")
+    before = exchanged(server, REQUEST % (b"GET /a", 1, b""))
+    route.respond(stream=["two!"])
+
+    assert b"one!" in before
+    assert b"two!" in exchanged(server, REQUEST % (b"GET /a", 1, b""))
+    assert len(route.calls) == 2
+
+
+def test_a_route_without_an_answer_is_called_once_and_fails_the_test(server: HTTPServe) -> None:
+    route = server.on("GET", "/a")
+
+    data = exchanged(server, REQUEST % (b"GET /a", 1, b"Connection: close\r\n"))
+
+    assert data.startswith(b"HTTP/1.1 404 ")
+    assert len(route.calls) == 1
+    assert len(server.failures) == 1
+
+
+def test_the_date_goes_on(server: HTTPServe, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.on("GET", "/a").respond(text="well!")
+    dates = []
+    for now in (784_111_777.0, 784_111_777.9, 784_111_778.0):
+        monkeypatch.setattr("pytest_httpserve.server.dates.time.time", partial(float, now))
+        data = exchanged(server, REQUEST % (b"GET /a", 1, b""))
+        dates.append(next(line[6:] for line in data.split(b"\r\n") if line.startswith(b"Date: ")))
+
+    assert dates == [b"Sun, 06 Nov 1994 08:49:37 GMT"] * 2 + [b"Sun, 06 Nov 1994 08:49:38 GMT"]
