@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pytest_httpserve.errors import RequestError
 from pytest_httpserve.server.connection import Connection
-from pytest_httpserve.server.dates import http_date
+from pytest_httpserve.server.dates import date_line, http_date
 from pytest_httpserve.server.escaping import escape
 from pytest_httpserve.server.reader import FileSource, Reader
 from pytest_httpserve.server.writer import Writer
 from pytest_httpserve.wire.framing import NO_BODY, Framing
 from pytest_httpserve.wire.grammar import DEFAULT_LIMITS, Limits
 from pytest_httpserve.wire.head import Version
-from pytest_httpserve.wire.headers import Headers
+from pytest_httpserve.wire.headers import Field, Headers
 from pytest_httpserve.wire.message import Fields, Line, RequestHead, parse_header_block, parse_line
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ ERROR_PAGE = """\
 _MOST_EMPTY_LINES = 8
 # What is wrong with a request may quote it; so much of that is sent back.
 _MOST_TEXT = 300
+# What send_response calls.
+_ADDING_HEADERS = ("send_response", "send_response_only", "send_header", "version_string", "date_time_string")
 _MONTHS = (None, "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -110,6 +112,8 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
     _rests: ClassVar[bool] = True
     # Whether a subclass parses requests in a way of its own.
     _parses: ClassVar[bool] = False
+    # Whether a subclass wants to see each header of a response.
+    _adds_headers: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:  # whatever a subclass takes
         super().__init_subclass__(**kwargs)
@@ -118,6 +122,7 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
         base = BaseHTTPRequestHandler
         cls._rests = vars(cls).get("_rests", own == (base.setup, base.handle, base.handle_one_request))
         cls._parses = cls.parse_request is not base.parse_request
+        cls._adds_headers = any(getattr(cls, name) is not getattr(base, name) for name in _ADDING_HEADERS)
 
     # Not in setup: subclasses exist that call neither ours nor __init__.
     def __new__(cls, *args: object, **kwargs: object) -> Self:
@@ -422,6 +427,21 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
         self.send_header("Server", self.version_string())
         self.send_header("Date", self.date_time_string())
 
+    def _begin_response(self, code: int, fields: tuple[Field, ...]) -> None:
+        """``send_response``, and ``send_header`` for each of these: their lines are made once for all responses that
+        have the same."""
+        if self._adds_headers or self.request_version == "HTTP/0.9":
+            self.send_response(code)
+            for name, value in fields:
+                self.send_header(name, value)
+            return
+        self.log_request(code)
+        self.send_response_only(code)
+        lines, framing = _encode_fields(fields)
+        self._headers_buffer += (_encode_line(f"Server: {self.version_string()}"), date_line(), *lines)
+        for name, value in framing:
+            self._note(name, value)
+
     def send_response_only(self, code: int, message: str | None = None) -> None:
         """Begin a response with its status line alone. Raises ValueError for a message of more than one line."""
         if code >= 200 or code == HTTPStatus.SWITCHING_PROTOCOLS:
@@ -546,6 +566,13 @@ def _encode_line(line: str) -> bytes:
     if "\n" in line or "\r" in line or "\0" in line:
         raise ValueError(f"CR, LF or NUL in a line of the response's head: {line!r}")
     return line.encode("latin-1") + b"\r\n"
+
+
+@lru_cache(256)
+def _encode_fields(fields: tuple[Field, ...]) -> tuple[tuple[bytes, ...], tuple[Field, ...]]:
+    """Field lines as bytes, and those that say something of the message's framing."""
+    encoded = [(*_encode_field(name, value), value) for name, value in fields]
+    return tuple(line for line, _, _ in encoded), tuple((name, value) for _, name, value in encoded if name)
 
 
 @lru_cache(256)

@@ -24,7 +24,8 @@ from pytest_httpserve.server.cgi_script import (
     native,
     parse_output_head,
 )
-from pytest_httpserve.server.static import SimpleHTTPRequestHandler, _path_of
+from pytest_httpserve.server.file_paths import OpenFile, path_of
+from pytest_httpserve.server.static import SimpleHTTPRequestHandler
 from pytest_httpserve.wire import grammar
 from pytest_httpserve.wire.framing import encode_chunk, encode_last_chunk
 
@@ -82,7 +83,7 @@ class CGIHTTPRequestHandler(SimpleHTTPRequestHandler):
         If so, ``cgi_info`` is set to that directory and to what follows its slash, both percent-encoded, with the
         query. Nested directories, the script and what comes behind it are told apart by ``run_cgi``.
         """
-        path = collapsed(_path_of(self.path))
+        path = collapsed(path_of(self.path))
         slash = path.find("/", 1)
         while slash > 0:
             if path[:slash] in self.cgi_directories:
@@ -135,7 +136,7 @@ class CGIHTTPRequestHandler(SimpleHTTPRequestHandler):
     def _needs_python(self, script: CGIScript) -> bool:
         return not self.have_fork and self.is_python(script.file)
 
-    def _open(self, path: str) -> IO[bytes] | None:
+    def _open(self, path: str) -> OpenFile | None:
         # A second look, at the file itself: a link or a file system that ignores case gives it other names.
         return None if self._is_script(path) else super()._open(path)
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import mimetypes
 import os
 import posixpath
 import secrets
 import shutil
-import stat
 import sys
-import urllib.parse
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import IO, Any, ClassVar
@@ -22,21 +18,30 @@ from pytest_httpserve.server.base import BaseHTTPRequestHandler
 from pytest_httpserve.server.conditions import (
     CODINGS,
     RequestHeaders,
-    Validators,
     accepted_codings,
     evaluate,
     matching_headers,
     wanted_ranges,
 )
 from pytest_httpserve.server.directory_page import directory_page, listed
+from pytest_httpserve.server.file_paths import (
+    OpenFile,
+    file_beneath,
+    leads_out,
+    names_below,
+    open_file,
+    open_without_links,
+    path_of,
+    place_in,
+    read_at,
+)
 from pytest_httpserve.server.ranges import FileParts, content_range, multipart, single_part
+from pytest_httpserve.server.representation import Representation, representation
 from pytest_httpserve.server.writer import Writer
-from pytest_httpserve.wire import grammar
+from pytest_httpserve.wire.headers import Field
 
 # A file up to this size leaves in one write with its head; a larger one goes out by sendfile.
 SMALL_FILE_BYTES = 65_536
-# A FIFO would keep a blocking open waiting for its writer.
-_READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 _guess_mime_type = getattr(mimetypes, "guess_file_type", mimetypes.guess_type)  # the former from Python 3.13 on
 
@@ -153,13 +158,13 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
         Returns what the body is to be read from, which the caller closes; None if the answer has been given whole.
         """
         path = self.translate_path(self.path)
-        if self._is_shown(path) and self._leads_out(path):
+        # A file is asked for more often than a directory, and without a link on the way to it.
+        file = self._open(path)
+        if file is None and self._is_shown(path) and self._leads_out(path):
             self.send_error(HTTPStatus.FORBIDDEN, explain="A symbolic link here leads out of the served directory.")
             return None
-        # A file is asked for more often than a directory.
-        file = self._open(path)
         if file is None and os.path.isdir(path) and self._is_shown(path):
-            if not _path_of(self.path).endswith("/"):
+            if not path_of(self.path).endswith("/"):
                 self._redirect_to_slash()
                 return None
             index = self._index_page(path)
@@ -169,7 +174,7 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
             file = self._open(path)
         if file is None and self.fallback is not None and "." not in posixpath.basename(path.rstrip("/")):
             path = os.path.join(self.directory, self.fallback)
-            file = self._open(path) if not self._leads_out(path) else None
+            file = self._open(path)
         if file is None:
             self.send_error(HTTPStatus.NOT_FOUND, "File not found")
             return None
@@ -177,27 +182,14 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
 
     def translate_path(self, path: str) -> str:
         """The file that a URL's path stands for: decoded, normalised, and always beneath ``directory``."""
-        return _file_beneath(self.directory, path)
-
-    def _names_below(self, path: str) -> list[str]:
-        """The names from ``directory`` on to ``path``; none if a subclass's translate_path leads elsewhere."""
-        below = path[len(self.directory) :] if path.startswith(self.directory) else ""
-        return [name for name in below.split("/") if name]
+        return file_beneath(self.directory, path)
 
     def _leads_out(self, path: str) -> bool:
         """Whether a symbolic link on the way to ``path`` leaves the directory."""
-        if self.follow_outside:
-            return False
-        step = self.directory
-        for name in self._names_below(path):
-            step = os.path.join(step, name)
-            if os.path.islink(step):
-                root = os.path.realpath(self.directory)
-                return not os.path.join(os.path.realpath(path), "").startswith(os.path.join(root, ""))
-        return False
+        return not self.follow_outside and leads_out(self.directory, path)
 
     def _is_shown(self, path: str) -> bool:
-        return self.hidden or not any(name.startswith(".") for name in self._names_below(path))
+        return self.hidden or not any(name.startswith(".") for name in names_below(self.directory, path))
 
     def _index_page(self, directory: str) -> str | None:
         for name in self.index_pages:
@@ -206,19 +198,14 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
                 return page
         return None
 
-    def _open(self, path: str) -> IO[bytes] | None:
+    def _open(self, path: str) -> OpenFile | None:
         """The regular file at ``path``; None if there is none that may be shown and read."""
         # Some systems open "file/" as the file; as a URL it is another one.
         if path.endswith("/") or not self._is_shown(path):
             return None
-        try:
-            descriptor = os.open(path, _READING)
-        except (OSError, ValueError):
-            return None
-        if stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return io.FileIO(descriptor)
-        os.close(descriptor)
-        return None
+        if not self.follow_outside and (file := open_without_links(self.directory, path)) is not None:
+            return file
+        return None if self._leads_out(path) else open_file(path)
 
     def guess_type(self, path: str | os.PathLike[str]) -> str:
         """The media type of a file, by its name."""
@@ -232,27 +219,27 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
 
     # Answers
 
-    def _send_file_head(self, file: IO[bytes], path: str) -> IO[bytes] | FileParts | None:
+    def _send_file_head(self, file: OpenFile, path: str) -> OpenFile | FileParts | None:
         """Choose the representation, evaluate the conditions, then the range (RFC 9110 section 13.2.2)."""
         own = self._own_fields(path)
-        about = {"Content-Type": own["content-type"][1] if "content-type" in own else self.guess_type(path)}
-        body: IO[bytes] | FileParts | None = None
+        media_type = own["content-type"][1] if "content-type" in own else self.guess_type(path)
+        coding = None
+        body: OpenFile | FileParts | None = None
         try:
             if self.precompressed:
                 file, coding = self._encoded(file, path)
-                about |= {"Content-Encoding": coding} if coding else {}
-                about["Vary"] = "Accept-Encoding"
-            body = self._send_representation(file, about, path)
+            modified = self.date_time_string(file.status.st_mtime)
+            body = self._send_representation(file, representation(file.status, modified, media_type, coding), own)
         finally:
             if body is None:
                 file.close()
         return body
 
-    def _encoded(self, file: IO[bytes], path: str) -> tuple[IO[bytes], str]:
+    def _encoded(self, file: OpenFile, path: str) -> tuple[OpenFile, str]:
         """The neighbour of the file that the client likes best, and its coding; else the file itself."""
         for coding in accepted_codings(self._request_headers()):
             neighbour = path + CODINGS[coding]
-            if not self._leads_out(neighbour) and (encoded := self._open(neighbour)):
+            if encoded := self._open(neighbour):
                 file.close()
                 return encoded, coding
         return file, ""
@@ -262,67 +249,62 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
         own: RequestHeaders = vars(self).get("headers", self._fields)
         return own
 
-    def _send_representation(self, file: IO[bytes], about: dict[str, str], path: str) -> IO[bytes] | FileParts | None:
-        status = os.fstat(file.fileno())
-        size = status.st_size
-        # Neighbours made together can have the same time and size.
-        coding = f"-{about['Content-Encoding']}" if "Content-Encoding" in about else ""
-        validators = Validators(f'"{status.st_mtime_ns:x}-{size:x}{coding}"', int(status.st_mtime))
-        about |= {"Last-Modified": self.date_time_string(status.st_mtime), "ETag": validators.etag}
+    def _send_representation(
+        self, file: OpenFile, chosen: Representation, own: dict[str, Field]
+    ) -> OpenFile | FileParts | None:
         asked = self._request_headers()
-        verdict = evaluate(asked, validators, any_matches=self.strict)
+        verdict = evaluate(asked, chosen.validators, any_matches=self.strict)
         if verdict == HTTPStatus.PRECONDITION_FAILED:
             self.send_error(verdict)
             return None
         if verdict == HTTPStatus.NOT_MODIFIED:
-            # RFC 9110 section 15.4.5: what a cache needs, not what it has.
-            kept = {name: value for name, value in about.items() if not name.startswith("Content-")}
-            self._send_fields(verdict, kept, path)
+            self._send_fields(verdict, chosen.kept, own)
             return None
-        pieces = wanted_ranges(asked, validators, size) if self.command == "GET" else None
+        pieces = wanted_ranges(asked, chosen.validators, chosen.size) if self.command == "GET" else None
         if pieces is None:
-            about |= {"Content-Length": str(size), "Accept-Ranges": "bytes"}
-            self._send_fields(HTTPStatus.OK, about, path)
+            self._send_fields(HTTPStatus.OK, chosen.whole, own)
             return file
-        return self._send_ranges(file, pieces, size, about, path)
+        return self._send_ranges(file, pieces, chosen, own)
 
     def _send_ranges(
-        self, file: IO[bytes], pieces: list[range], size: int, about: dict[str, str], path: str
+        self, file: OpenFile, pieces: list[range], chosen: Representation, own: dict[str, Field]
     ) -> FileParts | None:
         if not pieces:
-            refusal = {"Content-Range": f"bytes */{size}", "Content-Length": "0"}
-            self._send_fields(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, refusal, path)
+            refusal = (("Content-Range", f"bytes */{chosen.size}"), ("Content-Length", "0"))
+            self._send_fields(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, refusal, own)
             return None
+        about = dict(chosen.about)
         if len(pieces) == 1:
             body = single_part(file, pieces[0])
-            about["Content-Range"] = content_range(pieces[0], size)
+            about["Content-Range"] = content_range(pieces[0], chosen.size)
         else:
             boundary = secrets.token_hex(16)
-            body = multipart(file, pieces, size, about["Content-Type"], boundary)
+            body = multipart(file, pieces, chosen.size, about["Content-Type"], boundary)
             about["Content-Type"] = f"multipart/byteranges; boundary={boundary}"
-        self._send_fields(HTTPStatus.PARTIAL_CONTENT, {**about, "Content-Length": str(len(body))}, path)
+        about["Content-Length"] = str(len(body))
+        # A type of the options has gone into the fields, or into each of the parts.
+        own = {name: field for name, field in own.items() if name != "content-type"}
+        self._send_fields(HTTPStatus.PARTIAL_CONTENT, tuple(about.items()), own)
         return body
 
-    def _send_fields(self, status: HTTPStatus, fields: Mapping[str, str], path: str = "") -> None:
-        """Send a whole head: these fields, and those that the options of the class add or replace."""
-        own = self._own_fields(path)
-        if status == HTTPStatus.PARTIAL_CONTENT:
-            own.pop("content-type", None)  # it has gone into the fields, or into each of the parts
-        sent = {name.lower(): (name, value) for name, value in fields.items()} | own
-        self.send_response(status)
-        for name, value in sent.values():
-            self.send_header(name, value)
-        if status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
-            for name, value in self.extra_response_headers:
-                if name.lower() not in ("server", "date", *sent):
-                    self.send_header(name, value)
+    def _send_fields(self, status: HTTPStatus, fields: tuple[Field, ...], own: dict[str, Field] | None = None) -> None:
+        """Send a whole head: these fields, and those that the options of the class add or replace (``own``)."""
+        own = self._own_fields() if own is None else own
+        extra = self.extra_response_headers if status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT) else ()
+        if own or extra:
+            sent = {name.lower(): (name, value) for name, value in fields} | own
+            added = [(name, value) for name, value in extra if name.lower() not in ("server", "date", *sent)]
+            fields = tuple((name, str(value)) for name, value in (*sent.values(), *added))
+        self._begin_response(status, fields)
         self.end_headers()
 
-    def _own_fields(self, path: str) -> dict[str, tuple[str, str]]:
+    def _own_fields(self, path: str = "") -> dict[str, Field]:
         """The fields that the options of the class give what is at ``path``, by their names in small letters."""
-        own = {name.lower(): (name, value) for name, value in self.response_headers.items()}
+        own: dict[str, Field] = {}
+        if self.response_headers:
+            own = {name.lower(): (name, value) for name, value in self.response_headers.items()}
         if self.headers_for and path:
-            own |= matching_headers(self.headers_for, "/".join(self._names_below(path)))
+            own |= matching_headers(self.headers_for, "/".join(names_below(self.directory, path)))
         return own
 
     def _redirect_to_slash(self) -> None:
@@ -330,7 +312,8 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
         # is a slash.
         path, mark, query = self.path.partition("?")
         path = path.replace("\\", "%5C")
-        self._send_fields(HTTPStatus.MOVED_PERMANENTLY, {"Location": f"{path}/{mark}{query}", "Content-Length": "0"})
+        location = ("Location", f"{path}/{mark}{query}")
+        self._send_fields(HTTPStatus.MOVED_PERMANENTLY, (location, ("Content-Length", "0")))
 
     def _send_listing(self, path: str) -> io.BytesIO | None:
         if self.listing:
@@ -347,8 +330,8 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
             return None
         encoding = sys.getfilesystemencoding()
         body = directory_page(self.path, entries, encoding)
-        about = {"Content-Type": f"text/html; charset={encoding}", "Content-Length": str(len(body))}
-        self._send_fields(HTTPStatus.OK, about)
+        media_type = ("Content-Type", f"text/html; charset={encoding}")
+        self._send_fields(HTTPStatus.OK, (media_type, ("Content-Length", str(len(body)))))
         return io.BytesIO(body)
 
     def copyfile(self, source: Any, outputfile: Any) -> None:  # whatever send_head gave, and wfile
@@ -361,7 +344,7 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
                     _send_part(source.file, part, outputfile)
                 else:
                     outputfile.write(part)
-        elif self._declared is not None and (start := _place_in_file(source)) is not None:
+        elif self._declared is not None and (start := place_in(source)) is not None:
             _send_part(source, range(start, start + self._declared), outputfile)
         else:
             shutil.copyfileobj(source, outputfile)
@@ -371,46 +354,8 @@ def _allows_an_origin(line: bytes) -> bool:
     return line.lower().startswith(b"access-control-allow-origin:")
 
 
-def _place_in_file(source: Any) -> int | None:  # whatever send_head gave
-    """Where it stands, if it reads a file as it is: None for a pipe, or a member of an archive."""
-    if isinstance(getattr(source, "raw", source), io.FileIO):
-        with contextlib.suppress(OSError):
-            return int(source.tell())
-    return None
-
-
 def _send_part(file: IO[bytes], part: range, outputfile: Writer) -> None:
     if len(part) > SMALL_FILE_BYTES:
         outputfile.send_file(file, part.start, len(part))
         return
-    outputfile.write(_read_at(file, part.start, len(part)))
-
-
-def _read_at(file: IO[bytes], start: int, size: int) -> bytes:
-    if hasattr(os, "pread"):
-        return os.pread(file.fileno(), size, start)
-    file.seek(start)
-    return file.read(size)
-
-
-@lru_cache(256)
-def _file_beneath(directory: str, target: str) -> str:
-    path = _path_of(target)
-    slash = path.rstrip().endswith("/")
-    try:
-        path = urllib.parse.unquote(path, errors="surrogatepass")
-    except UnicodeDecodeError:
-        path = urllib.parse.unquote(path, errors="surrogateescape")  # a name that is no text, by its bytes
-    words = posixpath.normpath(path).split("/")
-    # A word that the system would read as more than one name, a drive among them, stands for nothing here.
-    names = [word for word in words if word not in ("", os.curdir, os.pardir) and not os.path.dirname(word)]
-    file = os.path.join(directory, *names)
-    return file + "/" if slash else file
-
-
-def _path_of(target: str) -> str:
-    """The path in a target of any form, still encoded."""
-    path = target.partition("?")[0].partition("#")[0]
-    if absolute := grammar.ABSOLUTE_FORM.fullmatch(path):
-        return absolute[3] or "/"
-    return path
+    outputfile.write(read_at(file, part.start, len(part)))

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_httpserve.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer, static
+from pytest_httpserve.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer, file_paths
 
 from .weaknesses import SECRET, Files, Strict, ask, fill, get, weak
 
@@ -53,7 +53,7 @@ class KeepsSlashes(Files):
 
 class KeepsBackslashes(Files):
     def _redirect_to_slash(self) -> None:
-        self._send_fields(HTTPStatus.MOVED_PERMANENTLY, {"Location": f"{self.path}/", "Content-Length": "0"})
+        self._send_fields(HTTPStatus.MOVED_PERMANENTLY, (("Location", f"{self.path}/"), ("Content-Length", "0")))
 
 
 @pytest.mark.parametrize("handler", [Files, Strict, *weak(KeepsSlashes, KeepsBackslashes)])
@@ -219,7 +219,7 @@ class ListsAnything(Files):
     def list_directory(self, path: str | os.PathLike[str]) -> io.BytesIO:
         rows = "".join(f'<a href="{name}">{name}</a>' for name in os.listdir(path))
         page = f"<title>{urllib.parse.unquote(self.path)}</title>{rows}".encode()
-        self._send_fields(HTTPStatus.OK, {"Content-Type": "text/html; charset=utf-8"})
+        self._send_fields(HTTPStatus.OK, (("Content-Type", "text/html; charset=utf-8"),))
         return io.BytesIO(page)
 
 
@@ -298,7 +298,7 @@ class JoinsAnything(Files):
 def test_no_target_leads_out_of_the_directory_on_windows(monkeypatch: pytest.MonkeyPatch, handler: type[Files]) -> None:
     """Path traversal by what Windows reads in a name: backslashes, drives, and shares."""
     windows = types.SimpleNamespace(path=ntpath, curdir=".", pardir="..", fspath=os.fspath)
-    monkeypatch.setattr(static, "os", windows)
+    monkeypatch.setattr(file_paths, "os", windows)
     files = handler.__new__(handler)
     files.directory = root = r"C:\site\root"
     for target in (

@@ -590,6 +590,19 @@ def test_a_directory_reached_by_a_link_that_leads_out_is_refused(site: Site, roo
     assert SECRET not in answer.body
 
 
+def test_what_becomes_a_link_after_it_was_sent_is_looked_at_again(site: Site, root: Path) -> None:
+    (root / "sub" / "secret").write_bytes(b"sent before")
+    client = site()
+    assert client.get("/sub/secret").body == b"sent before"
+    (root / "sub" / "secret").unlink()
+    (root / "sub" / "secret").symlink_to("../../secret")
+    assert client.get("/sub/secret").status == 403
+    (root / "sub" / "secret").unlink()
+    (root / "sub").rename(root / "old")
+    (root / "sub").symlink_to("../root-secret")
+    assert site().get("/sub/secret").status == 403
+
+
 def test_a_neighbour_with_the_same_beginning_is_outside(site: Site, root: Path) -> None:
     (root / "link").symlink_to(root.parent / "root-secret")
     assert site().get("/link/secret").status == 403
@@ -808,3 +821,59 @@ def test_response_headers_are_sent_with_what_is_found(site: Site) -> None:
         assert (answer.status, answer.headers["Cache-Control"]) == (status, "no-store")
         assert answer.headers.get_all("Content-Type") == ["text/x-own"]
     assert "Cache-Control" not in client.get("/missing").headers
+
+
+class Named(Static):
+    def version_string(self) -> str:
+        return "ours/1"
+
+
+class Dated(Static):
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return f"at {timestamp}"
+
+
+class Signed(Static):
+    def send_header(self, keyword: str, value: object) -> None:
+        super().send_header(keyword, f"{value}; seen" if keyword == "Content-Type" else value)
+
+
+class Begun(Static):
+    def send_response(self, code: int, message: str | None = None) -> None:
+        super().send_response(code, message)
+        self.send_header("X-Begun", "1")
+
+
+class Ended(Static):
+    def end_headers(self) -> None:
+        self.send_header("X-Ended", str(len(self._headers_buffer)))
+        super().end_headers()
+
+
+@pytest.mark.parametrize(
+    ("handler", "expected"),
+    [
+        (Named, {"Server": "ours/1"}),
+        (Dated, {"Date": "at None", "Last-Modified": f"at {MODIFIED:.1f}"}),
+        (Signed, {"Content-Type": "text/plain; seen"}),
+        (Begun, {"X-Begun": "1", "Content-Length": "10"}),
+        (Ended, {"X-Ended": "8"}),  # a line each
+    ],
+)
+def test_what_makes_a_head_can_be_overridden(
+    serve: Serve, connect: Connect, root: Path, handler: type[Static], expected: dict[str, str]
+) -> None:
+    def make(*args: Any) -> Static:
+        return handler(*args, directory=root)
+
+    client = connect(serve(make))
+    for _ in range(2):
+        answer = client.get("/a.txt")
+        assert (answer.status, answer.body) == (200, b"0123456789")
+        assert {name: answer.headers[name] for name in expected} == expected
+
+
+def test_a_header_that_is_an_object_is_sent_as_text(site: Site) -> None:
+    client = site(response_headers={"X-Count": 1}, extra_response_headers=[("X-More", True)])
+    answer = client.get("/a.txt")
+    assert (answer.headers["X-Count"], answer.headers["X-More"]) == ("1", "True")

@@ -1,0 +1,111 @@
+"""From a target to a file: which one it names, what lies on the way to it, and how it is opened."""
+
+from __future__ import annotations
+
+import io
+import os
+import posixpath
+import stat
+import urllib.parse
+from functools import lru_cache
+from typing import IO, Any
+
+from pytest_httpserve.wire import grammar
+
+# A FIFO would keep a blocking open waiting for its writer.
+_READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_NOT_A_LINK = getattr(os, "O_NOFOLLOW", 0)
+
+
+def path_of(target: str) -> str:
+    """The path in a target of any form, still encoded."""
+    path = target.partition("?")[0].partition("#")[0]
+    if absolute := grammar.ABSOLUTE_FORM.fullmatch(path):
+        return absolute[3] or "/"
+    return path
+
+
+@lru_cache(256)
+def file_beneath(directory: str, target: str) -> str:
+    """The file that a target stands for: decoded, normalised, and always beneath ``directory``."""
+    path = path_of(target)
+    slash = path.rstrip().endswith("/")
+    try:
+        path = urllib.parse.unquote(path, errors="surrogatepass")
+    except UnicodeDecodeError:
+        path = urllib.parse.unquote(path, errors="surrogateescape")  # a name that is no text, by its bytes
+    words = posixpath.normpath(path).split("/")
+    # A word that the system would read as more than one name, a drive among them, stands for nothing here.
+    names = [word for word in words if word not in ("", os.curdir, os.pardir) and not os.path.dirname(word)]
+    file = os.path.join(directory, *names)
+    return file + "/" if slash else file
+
+
+@lru_cache(256)
+def names_below(directory: str, path: str) -> tuple[str, ...]:
+    """The names from ``directory`` on to ``path``; none if that lies elsewhere."""
+    below = path[len(directory) :] if path.startswith(directory) else ""
+    return tuple(name for name in below.split("/") if name)
+
+
+@lru_cache(256)
+def _steps(directory: str, path: str) -> tuple[str, ...]:
+    """Every directory that is entered on the way from ``directory`` to ``path``, and then ``path``."""
+    names = names_below(directory, path)
+    return tuple(os.path.join(directory, *names[: count + 1]) for count in range(len(names)))
+
+
+def leads_out(directory: str, path: str) -> bool:
+    """Whether a symbolic link on the way to ``path`` leaves ``directory``."""
+    if not any(map(os.path.islink, _steps(directory, path))):
+        return False
+    root = os.path.realpath(directory)
+    return not os.path.join(os.path.realpath(path), "").startswith(os.path.join(root, ""))
+
+
+class OpenFile(io.FileIO):
+    """A regular file, open to be read, and its ``status`` when it was opened."""
+
+    status: os.stat_result
+
+
+def open_file(path: str, flags: int = 0) -> OpenFile | None:
+    """The regular file at ``path``; None if there is none that can be read."""
+    try:
+        descriptor = os.open(path, _READING | flags)
+    except (OSError, ValueError):
+        return None
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        return None
+    file = OpenFile(descriptor)
+    file.status = status
+    return file
+
+
+def open_without_links(directory: str, path: str) -> OpenFile | None:
+    """The same, if moreover no symbolic link is on the way to it from ``directory``."""
+    steps = _steps(directory, path)
+    # The last step is the system's: what it opens is what was looked at.
+    if any(map(os.path.islink, steps[:-1] if _NOT_A_LINK else steps)):
+        return None
+    return open_file(path, _NOT_A_LINK)
+
+
+def place_in(file: Any) -> int | None:  # whatever send_head gave
+    """Where it stands, if it reads a regular file as it is: None for a pipe, or a member of an archive."""
+    if not isinstance(getattr(file, "raw", file), io.FileIO):
+        return None
+    try:
+        return int(file.tell())
+    except OSError:
+        return None
+
+
+def read_at(file: IO[bytes], start: int, size: int) -> bytes:
+    """Up to ``size`` bytes from ``start`` on."""
+    if hasattr(os, "pread"):
+        return os.pread(file.fileno(), size, start)
+    file.seek(start)
+    return file.read(size)

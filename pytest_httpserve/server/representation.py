@@ -1,0 +1,45 @@
+"""What is said of a file that is sent: one state of it, in one coding."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from typing import NamedTuple
+
+from pytest_httpserve.server.conditions import Validators
+from pytest_httpserve.wire.headers import Field
+
+
+class Representation(NamedTuple):
+    """``about`` has the fields that every answer with it, or with a part of it, has; ``kept`` those of them that a
+    cache needs for what it has (RFC 9110 section 15.4.5); ``whole`` those of an answer with all of it."""
+
+    size: int
+    validators: Validators
+    about: tuple[Field, ...]
+    kept: tuple[Field, ...]
+    whole: tuple[Field, ...]
+
+
+def representation(status: os.stat_result, modified: str, media_type: str, coding: str | None) -> Representation:
+    """That of a file with this status; ``modified`` is the date of its last change as text.
+
+    ``coding`` is its content coding, empty if it has none, and None if there is no choice of codings.
+    """
+    return _representation(status.st_size, status.st_mtime_ns, status.st_mtime, modified, media_type, coding)
+
+
+@lru_cache(256)
+def _representation(
+    size: int, changed: int, seconds: float, modified: str, media_type: str, coding: str | None
+) -> Representation:
+    # Neighbours made together can have the same time and size.
+    etag = f'"{changed:x}-{size:x}-{coding}"' if coding else f'"{changed:x}-{size:x}"'
+    content: list[Field] = [("Content-Type", media_type)]
+    if coding:
+        content.append(("Content-Encoding", coding))
+    vary: list[Field] = [("Vary", "Accept-Encoding")] if coding is not None else []
+    kept = (*vary, ("Last-Modified", modified), ("ETag", etag))
+    about = (*content, *kept)
+    whole = (*about, ("Content-Length", str(size)), ("Accept-Ranges", "bytes"))
+    return Representation(size, Validators(etag, int(seconds)), about, kept, whole)
