@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import urllib.parse
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_httpserve.errors import UsageError
+from pytest_httpserve.scripting.gates import check_timeout
 from pytest_httpserve.scripting.mounts import DirectoryMount, check_prefix, find_directory
 from pytest_httpserve.server.cgi import CGI_TIMEOUT
 from pytest_httpserve.server.cgi_paths import collapsed
@@ -62,7 +62,7 @@ def cgi_mount(
         "cgi_env": _check_env(env),
         "cgi_in_place": True,
         "cgi_prefix": prefix,
-        "cgi_timeout": _check_timeout(timeout),
+        "cgi_timeout": check_timeout(timeout, "serve_cgi(timeout=)"),
     }
     return CGIMount(prefix, str(directory), options)
 
@@ -78,9 +78,3 @@ def _check_env(env: Mapping[str, str] | None) -> Mapping[str, str]:
         if not isinstance(value, str) or "\0" in value:
             raise UsageError(f"serve_cgi(env=) gives {name} a str, not {value!r}")
     return dict(env)
-
-
-def _check_timeout(timeout: float) -> float:
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout < math.inf:
-        raise UsageError(f"serve_cgi(timeout=) is a number of seconds above 0, not {timeout!r}")
-    return float(timeout)

@@ -20,7 +20,7 @@ from pytest_httpserve.scripting.cgi_mount import cgi_mount
 from pytest_httpserve.scripting.concurrency import most_at_once
 from pytest_httpserve.scripting.connections import ConnectionRecord
 from pytest_httpserve.scripting.fault_rules import FaultRule
-from pytest_httpserve.scripting.gates import check_seconds
+from pytest_httpserve.scripting.gates import check_seconds, check_timeout
 from pytest_httpserve.scripting.journal import KINDS, Exchange, Journal, Strike
 from pytest_httpserve.scripting.limits import Flapping, Limit, SlowStart
 from pytest_httpserve.scripting.matchers import Criteria, Matcher, as_matcher
@@ -67,8 +67,9 @@ class HTTPServe:
     ``host`` is an IP address, ``port`` a number or 0 for any that is free. Relative directories are looked for in each
     of ``roots`` (default: the current directory). ``loop`` is one to share with other servers; without it the server
     has its own, whose threads end with it. With ``strict``, a route that nobody calls is a failure; ``ignore`` are
-    kinds of failures that are none: ``unanswered``, ``errors``, ``expectations``. Of the bytes on the wire,
-    ``max_journal_bytes`` are kept.
+    kinds of failures that are none: ``unanswered``, ``errors``, ``expectations``. A client may keep it waiting for
+    ``timeout`` seconds: for its next request, for a whole head, for each 64 KiB of a body, for taking what is sent. Of
+    the bytes on the wire, ``max_journal_bytes`` are kept.
 
     ``unix`` has it listen on a Unix socket, at the path that is given or, with True, in a directory of its own.
     ``tls`` makes it an HTTPS server: True, a TLS, or the name of what is to be wrong with it (one of TLS_GALLERY).
@@ -85,6 +86,7 @@ class HTTPServe:
         loop: Loop | None = None,
         strict: bool = False,
         ignore: Iterable[str] = (),
+        timeout: float = 60.0,
         max_journal_bytes: int = 32 << 20,
         tls: TLS | bool | str | None = None,
         ca: CertificateAuthority | Callable[[], CertificateAuthority] | None = None,
@@ -105,6 +107,7 @@ class HTTPServe:
         self._script.journal.ignored = check_kinds(ignore)
         self._scenarios: dict[str, Scenario] = {}
         self._strict = strict
+        self._timeout = check_timeout(timeout)
         self._server: ScriptedServer | None = None
         self._bound_port: int | None = None
         self._shared_loop = loop
@@ -123,6 +126,7 @@ class HTTPServe:
             where = self.socket_path or f"{self._host} port {self._port}"
             raise HTTPServeError(f"cannot listen on {where}: {error.strerror}") from None
         self._bound_port = self._server.server_port
+        self._server.set_timeout(self._timeout)
         self._loop = self._shared_loop or Loop(Workers("httpserve", daemon=True))
         self._presence = Presence(self._server, self._loop)
         if self._shared_loop is None:

@@ -57,6 +57,12 @@ class ScriptedServer(ThreadingHTTPServer):
         # By name: beneath a server over TLS stands one whose own would make a context from files.
         HTTPServer.__init__(self, (host, port), ScriptedHandler)
 
+    def set_timeout(self, seconds: float) -> None:
+        """Wait for a client so long, as ``timeout`` of the handler has it."""
+        if seconds != ScriptedHandler.timeout:
+            # Of the class: the loop looks there before there is a handler.
+            self.RequestHandlerClass = type("ScriptedHandler", (ScriptedHandler,), {"timeout": seconds, "_rests": True})
+
     def server_bind(self) -> None:
         """Take the address: a path, or a port that no other server of this process has just left."""
         address = wanted = self.server_address

@@ -4,6 +4,7 @@ import errno
 import gc
 import http.client
 import os
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -31,6 +32,30 @@ def is_refused(port: int, host: str = "127.0.0.1") -> bool:
 
 
 # Start and stop
+
+
+@pytest.mark.parametrize("tls", [None, True])
+def test_a_client_that_says_nothing_more_is_given_up(tls: bool | None) -> None:
+    with HTTPServe(timeout=0.05, tls=tls) as server, requests.Session() as client:
+        server.on("GET", "/a").respond(text="well")
+        client.trust_env = False
+        client.get(server.url_for("/a"), timeout=10, verify=tls is None or str(server.ca.pem_path))
+        server.assert_all_closed(by="server", timeout=10)
+
+        assert [record.closed_how for record in server.connections] == ["timeout"]
+
+
+def test_a_head_that_does_not_end_is_given_up_in_time() -> None:
+    with HTTPServe(timeout=0.05) as server, socket.create_connection((server.host, server.port), timeout=10) as client:
+        client.sendall(b"GET /a HTTP/1.1\r\nHost:")
+
+        assert client.recv(65536).startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.parametrize("timeout", [0, -1.0, float("inf"), True, None, "5"])
+def test_a_timeout_is_a_number_of_seconds(timeout: object) -> None:
+    with pytest.raises(UsageError, match=re.escape(f"timeout= is a number of seconds above 0, not {timeout!r}")):
+        HTTPServe(timeout=timeout)  # type: ignore[arg-type]  # which is the test
 
 
 def test_a_server_is_started_and_stopped(server: HTTPServe) -> None:
