@@ -5,11 +5,13 @@ Nothing but pytest is imported until a test asks for a server.
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
@@ -40,6 +42,7 @@ _ITEMS: list[pytest.Item] = []
 _LOOP = pytest.StashKey["Loop"]()
 _SETTINGS = pytest.StashKey[dict[str, Any]]()
 _FOLDER = pytest.StashKey["Path"]()
+_OVERRIDE = pytest.StashKey["pytest.FixtureDef[Any] | None"]()
 
 # Markers that mount something on the httpserve fixture, with the prefix where they do so if they do not say.
 _MOUNTING = {"serve_dir": "/", "serve_cgi": "/cgi-bin"}
@@ -114,8 +117,8 @@ def _settings(config: pytest.Config) -> dict[str, Any]:
 
 
 def _checks(node: pytest.Item) -> dict[str, Any]:
-    """``host``, ``strict`` and ``ignore`` for the servers of a test: those of the session, but for its marker."""
-    settings = _settings(node.config)
+    """What the servers of a test are made with: its configuration, and what its marker says of ``strict`` and more."""
+    settings = _configuration(node)
     marker = node.get_closest_marker("serve_checks")
     if marker is None:
         return settings
@@ -158,7 +161,8 @@ def _host(config: pytest.Config) -> str:
 
 @pytest.hookimpl(trylast=True)  # the fault stands last in the id of a test
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test with the marker serve_faults once for each of its faults."""
+    """Run a test once for each parameter of its httpserve_config, and for each fault of its marker serve_faults."""
+    _vary_configuration(metafunc)
     marker = metafunc.definition.get_closest_marker("serve_faults")
     if marker is None or "httpserve" not in metafunc.fixturenames:
         return
@@ -167,6 +171,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     runs = _obey(marker, sweep, *marker.args, **marker.kwargs)
     metafunc.fixturenames.append("_httpserve_faults")
     metafunc.parametrize("_httpserve_faults", runs, ids=[run_name(run) for run in runs], indirect=True)
+
+
+def _vary_configuration(metafunc: pytest.Metafunc) -> None:
+    """Parameters of an override are the test's own, though nothing in its signature leads to them."""
+    names = metafunc.fixturenames
+    if "httpserve_config" in names or not ("httpserve" in names or "httpserve_factory" in names):
+        return
+    override = _override(metafunc.definition)
+    if override is not None and override.params is not None:
+        names.append("httpserve_config")
+        metafunc.parametrize("httpserve_config", override.params, ids=override.ids, scope=override.scope, indirect=True)
 
 
 @pytest.fixture
@@ -187,6 +202,55 @@ def _faults_of_run(node: pytest.Item, marker: pytest.Mark) -> Any:  # as sweep g
 
 
 # Fixtures
+
+
+@pytest.fixture(scope="session")
+def httpserve_config(pytestconfig: pytest.Config) -> Mapping[str, Any]:
+    """What servers are made with, to be overridden: def httpserve_config(): return {"host": "::1", "strict": True}.
+
+    What an override leaves out is as command line and configuration file say. It knows host, port (of httpserve alone),
+    strict, ignore, tls, timeout, max_journal_bytes, and client_timeout (of httpserve_client). A marker, and an argument
+    of httpserve_factory, count for more. For httpserve_session it is to be session-scoped.
+    """
+    return MappingProxyType(_settings(pytestconfig))
+
+
+def _configuration(node: pytest.Item) -> dict[str, Any]:
+    """The settings of a test: those of the session, unless httpserve_config is overridden, or is a parameter.
+
+    It is asked for only then: each fixture that a fixture asks for has its price in every test.
+    """
+    if _override(node) or "httpserve_config" in getattr(node, "fixturenames", ()):
+        return _configured(node._request)  # type: ignore[attr-defined]  # of each item that has fixtures
+    return _settings(node.config)
+
+
+def _override(node: pytest.Item) -> pytest.FixtureDef[Any] | None:
+    """The httpserve_config that a test sees, if that is not ours: looked up once for all tests that stand together."""
+    together = node.parent or node
+    if _OVERRIDE not in together.stash:
+        where: Any = together if pytest.version_tuple >= (8, 1) else together.nodeid  # as pytest 8.0 has it
+        found = node.session._fixturemanager.getfixturedefs("httpserve_config", where) or ()
+        together.stash[_OVERRIDE] = found[-1] if len(found) > 1 else None
+    return together.stash[_OVERRIDE]
+
+
+def _configured(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """The settings as httpserve_config has them. A wrong one is one sentence, with the place of the override."""
+    from pytest_httpserve.errors import UsageError
+    from pytest_httpserve.scripting.settings import check_settings
+
+    given = request.getfixturevalue("httpserve_config")
+    try:
+        return {**_settings(request.config), **check_settings(given)}
+    except UsageError as error:
+        function = inspect.unwrap(request._get_active_fixturedef("httpserve_config").func)
+        place = f"{inspect.getsourcefile(function)}:{function.__code__.co_firstlineno}"
+        wrong = f"httpserve_config ({place}): {error}"
+    pytest.fail(wrong, pytrace=False)
+
+
+# Servers
 
 
 def _loop(config: pytest.Config) -> Loop:
@@ -240,7 +304,7 @@ def httpserve_factory() -> Generator[Callable[..., HTTPServe]]:
     made: list[HTTPServe] = []
 
     def make(**settings: Any) -> HTTPServe:
-        server = _start(_make(node, **settings), node)
+        server = _start(_make(node, **{"port": 0, **settings}), node)  # the one that is configured is httpserve's
         made.append(server)
         return server
 
@@ -251,13 +315,15 @@ def httpserve_factory() -> Generator[Callable[..., HTTPServe]]:
 
 
 @pytest.fixture(scope="session")
-def httpserve_session(request: pytest.FixtureRequest) -> Generator[HTTPServe]:
+def httpserve_session(request: pytest.FixtureRequest, httpserve_config: object) -> Generator[HTTPServe]:
     """One HTTP server for the whole session, started; what goes wrong on it fails the test that runs meanwhile."""
     from pytest_httpserve.scripting.httpserve import HTTPServe
 
     config = request.config
+    settings = {**_configured(request), "port": 0}
+    settings.pop("client_timeout", None)
     server = HTTPServe(
-        **_settings(config),
+        **settings,
         roots=[config.rootpath],
         loop=_loop(config),
         ca=lambda: request.getfixturevalue("httpserve_ca"),
@@ -295,9 +361,9 @@ def httpserve_env(httpserve_ca: CertificateAuthority) -> dict[str, str]:
 @pytest.fixture
 def httpserve_client(httpserve: HTTPServe) -> Generator[Client]:
     """A requests.Session that knows the URL of httpserve and trusts its CA: httpserve_client.get("/users/7")."""
-    from pytest_httpserve.scripting.client import Client
+    from pytest_httpserve.scripting.client import TIMEOUT, Client
 
-    with Client(httpserve) as client:
+    with Client(httpserve, _configuration(_ITEMS[-1]).get("client_timeout", TIMEOUT)) as client:
         yield client
 
 
@@ -311,6 +377,7 @@ def _make(node: pytest.Item, *, marker: pytest.Mark | None = None, **settings: A
         **_checks(node),
         **settings,
     }
+    given.pop("client_timeout", None)
     if settings.get("unix", False) is not False and "host" not in settings:
         del given["host"]
     if marker is not None:

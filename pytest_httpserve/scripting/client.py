@@ -14,15 +14,16 @@ TIMEOUT = 10.0
 
 
 class Client(requests.Session):
-    """A session that takes paths for URLs of ``server``, trusts the server's CA, and waits ``TIMEOUT`` seconds at most.
+    """A session that takes paths for URLs of ``server``, trusts the server's CA, and waits ``timeout`` seconds at most.
 
     Settings of the environment, such as proxies, do not reach it. What requests knows can be set on it as ever:
     ``client.cert``, ``client.headers``, ``client.verify``.
     """
 
-    def __init__(self, server: HTTPServe) -> None:
+    def __init__(self, server: HTTPServe, timeout: float = TIMEOUT) -> None:
         super().__init__()
         self._server = server
+        self._timeout = timeout
         self.trust_env = False
         self.mount("https://", _TrustingAdapter(server))
 
@@ -31,7 +32,7 @@ class Client(requests.Session):
         if isinstance(url, str) and url.startswith("/"):
             url = self._server.url_for(url)
         if len(args) < 7:  # the timeout is not among them
-            kwargs.setdefault("timeout", TIMEOUT)
+            kwargs.setdefault("timeout", self._timeout)
         return super().request(method, url, *args, **kwargs)
 
 

@@ -154,7 +154,7 @@ def check_seconds(name: str, seconds: float) -> float:
 
 
 def check_timeout(seconds: float, given: str = "timeout=") -> float:
-    """How long something may take, in seconds. Raises UsageError for what is none; ``given`` says where it came from."""
+    """How long something may take, in seconds. Raises UsageError for what is none; ``given`` names it."""
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < math.inf:
         raise UsageError(f"{given} is a number of seconds above 0, not {seconds!r}")
     return float(seconds)

@@ -714,7 +714,7 @@ def _what(method: str | Matcher, path: str | re.Pattern[str]) -> str:
 
 def check_kinds(kinds: Iterable[str]) -> frozenset[str]:
     """Kinds of failures. Raises UsageError for one that does not exist."""
-    kinds = (kinds,) if isinstance(kinds, str) else tuple(kinds)
+    kinds = (kinds,) if isinstance(kinds, str) or not isinstance(kinds, Iterable) else tuple(kinds)
     for kind in kinds:
         if kind not in KINDS:
             raise UsageError(f"a kind of failure is one of {', '.join(KINDS)}, not {kind!r}")

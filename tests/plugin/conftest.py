@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 
 import pytest
+import requests  # noqa: F401  for the same reason as the next
 import trustme  # noqa: F401  a session within forgets what it imported, and cryptography cannot be imported twice
 
 CLIENT = '''

@@ -1,0 +1,50 @@
+"""What the fixture httpserve_config says of servers, checked where it is said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pytest_httpserve.errors import UsageError
+from pytest_httpserve.scripting.addresses import check_host, check_port
+from pytest_httpserve.scripting.gates import check_timeout
+from pytest_httpserve.scripting.httpserve import check_kinds
+from pytest_httpserve.scripting.routes import check_count
+
+
+def check_settings(given: object) -> dict[str, Any]:
+    """The settings, with ``ignore`` as a tuple. Raises UsageError for a name that is none and for a wrong value."""
+    if not isinstance(given, Mapping):
+        raise UsageError(f"it returns a mapping such as {{'strict': True}}, not {given!r}")
+    for name in given:
+        if name not in _CHECKS:
+            raise UsageError(f"{name!r} is none of {', '.join(_CHECKS)}")
+    return {name: _CHECKS[name](value) for name, value in given.items()}
+
+
+def _strict(value: Any) -> bool:  # whatever was given, as in all of them
+    if not isinstance(value, bool):
+        raise UsageError(f"strict= is True or False, not {value!r}")
+    return value
+
+
+def _ignore(value: Any) -> tuple[str, ...]:
+    return tuple(sorted(check_kinds(value)))
+
+
+def _tls(value: Any) -> object:
+    from pytest_httpserve.tls.settings import as_tls
+
+    return as_tls(value)
+
+
+_CHECKS: dict[str, Callable[[Any], object]] = {
+    "host": lambda value: check_host(value),
+    "port": check_port,
+    "strict": _strict,
+    "ignore": _ignore,
+    "tls": _tls,
+    "timeout": lambda value: check_timeout(value),
+    "client_timeout": lambda value: check_timeout(value, "client_timeout="),
+    "max_journal_bytes": lambda value: check_count("max_journal_bytes", value),
+}
