@@ -1,0 +1,122 @@
+"""docs/reference.md names what there is, each thing once: its entries are held against the code.
+
+An entry is a name in the first column of a table, or at the head of a definition.
+"""
+
+import ast
+import inspect
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import pytest_httpserve
+from pytest_httpserve import Exchange, HTTPServe, Request, Route, plugin
+
+PAGE = Path(__file__).parents[1] / "docs" / "reference.md"
+
+# Public in the code for other rooms of it, not for tests.
+INTERNAL = {
+    HTTPServe: {"record_forgotten", "started_by"},
+    Route: {
+        *("checks", "describe_calls", "expectation", "gates", "has_further_paths", "is_optional", "join"),
+        *("matcher", "method", "pattern", "place", "rank", "strikes_early", "take", "take_at_once", "takes"),
+    },
+    Exchange: {"answer"},
+    Request: {"content"},
+}
+
+
+def sections() -> dict[str, str]:
+    """The page by its headings, without its blocks of code."""
+    source = re.sub(r"^```.*?^```$", "", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    parts = re.split(r"^#+ (.+)$", source, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def entries(*headings: str, column: int = 1) -> Counter[str]:
+    """The names that have entries in these sections, and how many."""
+    found: Counter[str] = Counter()
+    for heading in headings:
+        text = sections()[heading]
+        cells = [row.split(" | ")[column - 1] for row in re.findall(r"^\| (`.+) \|$", text, re.MULTILINE)]
+        heads = re.findall(r"^(`.+`)\n: ", text, re.MULTILINE)
+        for code in re.findall(r"`([^`]+)`", " ".join([*cells, *heads])):
+            name = re.match(r"(?:@pytest\.mark\.)?([\w-]+)", code)
+            assert name is not None, f"{code!r} begins with no name"
+            found[name[1]] += 1
+    return found
+
+
+def once(names: set[str]) -> Counter[str]:
+    return Counter(dict.fromkeys(names, 1))
+
+
+def public(of: type) -> set[str]:
+    """The attributes of a class, those that it gets when it is made included."""
+    made = {
+        node.attr
+        for node in ast.walk(ast.parse(inspect.getsource(of)))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.ctx, ast.Store)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "self"
+    }
+    return {name for name in made | set(dir(of)) if not name.startswith("_")} - INTERNAL[of]
+
+
+def calls(name: str) -> set[str]:
+    """The first arguments of all calls of this method in the plugin."""
+    tree = ast.parse(Path(plugin.__file__).read_text(encoding="utf-8"))
+    return {
+        ast.literal_eval(node.args[0])
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == name
+    }
+
+
+def fixtures() -> set[str]:
+    tree = ast.parse(Path(plugin.__file__).read_text(encoding="utf-8"))
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    made = {one.name for one in functions if any("pytest.fixture" in ast.unparse(by) for by in one.decorator_list)}
+    return {name for name in made if not name.startswith("_")}
+
+
+def test_fixtures() -> None:
+    assert entries("Fixtures") == once(fixtures())
+
+
+def test_markers() -> None:
+    assert entries("Markers") == once({line.partition("(")[0] for line in plugin._MARKERS})
+
+
+def test_options_and_their_twins() -> None:
+    options, settings = calls("addoption"), calls("addini")
+
+    assert {option.removeprefix("--").replace("-", "_") for option in options} == settings
+    assert entries("Options") == once(options)
+    assert entries("Options", column=2) == once(settings)
+
+
+def test_settings_of_the_fixture() -> None:
+    from pytest_httpserve.scripting.settings import _CHECKS
+
+    assert entries("Configuration") == once(set(_CHECKS))
+
+
+def test_public_names() -> None:
+    assert entries("Names", "HTTPServe") == once(set(pytest_httpserve.__all__))
+
+
+@pytest.mark.parametrize(
+    ("classes", "headings"),
+    [
+        ([HTTPServe], ["To say what is served", "To ask", "To assert", "To live", "Failures"]),
+        ([Route], ["A route"]),
+        ([Exchange, Request], ["Exchanges and requests"]),
+    ],
+    ids=["HTTPServe", "Route", "Exchange and Request"],
+)
+def test_attributes(classes: list[type], headings: list[str]) -> None:
+    assert entries(*headings) == once(set().union(*map(public, classes)))
