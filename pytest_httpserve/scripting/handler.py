@@ -165,7 +165,7 @@ class ScriptedHandler(SendingHandler):
         Most exchanges of most tests are such, and need little of what there is for the others: half the time.
         """
         script, connection, transcript, record = self.server.script, self._connection, self._transcript, self._record
-        if self._wire is not None or script.guards.active or script.routes.runs_code:
+        if self._wire is not None or script.guards.active or script.routes.runs_code or not script.routes:
             return False
         if connection is None or transcript is None or record is None:  # it serves no socket
             return False
@@ -372,8 +372,10 @@ class ScriptedHandler(SendingHandler):
         return False
 
     def _is_script(self, path: str) -> bool:
-        mounts = self.server.script.mounts
-        return any(is_beneath(path, mount.directory) for mount in mounts if isinstance(mount, CGIMount))
+        for mount in self.server.script.mounts:
+            if isinstance(mount, CGIMount) and is_beneath(path, mount.directory):
+                return True
+        return False
 
     def _translate(self, path: str) -> str:
         return super().translate_path(path)
@@ -418,7 +420,9 @@ class ScriptedHandler(SendingHandler):
 
     def flush_headers(self) -> None:
         if self._exchange is not None and self._status is not None:
-            self._note_answer(self._exchange, b"".join(self._headers_buffer))
+            head = b"".join(self._headers_buffer)
+            self._note_answer(self._exchange, head)
+            self._headers_buffer = [head]
         super().flush_headers()
 
     def log_message(self, format: str, *args: Any) -> None:  # whatever % takes

@@ -6,12 +6,14 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.request import canonical_path
 from pytest_httpserve.scripting.responses import HeadersArgument, check_headers
+from pytest_httpserve.server.static import SimpleHTTPRequestHandler
 from pytest_httpserve.wire.headers import Headers
 
 if TYPE_CHECKING:
@@ -103,6 +105,7 @@ class Mounts:
         self._mounts = ()
 
 
+@lru_cache(256)
 def below(prefix: str, path: str) -> str:
     """``path`` (encoded) as seen from beneath ``prefix``."""
     return "/" + "/".join(path.split("/")[prefix.count("/") + 1 :])
@@ -140,6 +143,8 @@ def static_mount(
         options["headers_for"] = _check_patterns(headers_for)
     if fallback is not None:
         options["fallback"] = _check_fallback(fallback, directory)
+    # What is as the class has it need not be set for each request, and unset after it.
+    options = {name: value for name, value in options.items() if value != getattr(SimpleHTTPRequestHandler, name)}
     return StaticMount(check_prefix(at, "serve_dir(at=)"), str(directory), options)
 
 

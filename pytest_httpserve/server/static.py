@@ -344,6 +344,8 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
                     _send_part(source.file, part, outputfile)
                 else:
                     outputfile.write(part)
+        elif isinstance(source, io.FileIO) and self._declared is not None and self._declared <= SMALL_FILE_BYTES:
+            outputfile.write(source.read(self._declared))
         elif self._declared is not None and (start := place_in(source)) is not None:
             _send_part(source, range(start, start + self._declared), outputfile)
         else:
