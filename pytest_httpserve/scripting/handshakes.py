@@ -61,7 +61,8 @@ class Handshake:
     __slots__ = ("_over", "begun", "error", "session")
 
     def __init__(self) -> None:
-        self._over = threading.Event()
+        self._over = threading.Lock()  # held until it is; an event takes ten times as long to make
+        self._over.acquire()
         self.begun = False  # the client has said something
         self.session: TLSSession | None = None
         self.error: TLSError | None = None
@@ -69,17 +70,18 @@ class Handshake:
     def succeed(self, session: TLSSession) -> None:
         """It is over, and went well."""
         self.session = session
-        self._over.set()
+        self._over.release()
 
     def fail(self, error: TLSError) -> None:
         """It is over, and came to nothing; if it is over already, it stays as it was."""
-        if not self._over.is_set():
+        if self.session is None and self.error is None:
             self.error = error
-            self._over.set()
+            self._over.release()
 
     def wait(self, seconds: float) -> Handshake:
         """Itself, when it is over, or after so many seconds."""
-        self._over.wait(seconds)
+        if self._over.acquire(timeout=seconds):
+            self._over.release()
         return self
 
 
@@ -96,10 +98,10 @@ def session_of(sock: ssl.SSLSocket) -> TLSSession:
 
 
 def _peer_certificate(sock: ssl.SSLSocket) -> PeerCertificate | None:
+    if not (found := sock.getpeercert()):
+        return None
     import ssl
 
-    if sock.context.verify_mode == ssl.CERT_NONE or not (found := sock.getpeercert()):
-        return None
     der = sock.getpeercert(binary_form=True)
     assert der is not None
     names = found.get("subjectAltName", ())

@@ -13,9 +13,8 @@ from pytest_httpserve.scripting.handshakes import Handshake, TLSError, error_of,
 from pytest_httpserve.scripting.request import Request
 from pytest_httpserve.scripting.responses import Response
 from pytest_httpserve.scripting.scripted_server import Script, ScriptedServer
-from pytest_httpserve.server.https import shake_hands, take_leave
 from pytest_httpserve.server.listening import readiness
-from pytest_httpserve.server.servers import HTTPServer, HTTPSServer
+from pytest_httpserve.server.servers import HTTPSServer
 from pytest_httpserve.tls.contexts import Names, Ready, issue, make_ready, with_certificate
 
 if TYPE_CHECKING:
@@ -33,10 +32,9 @@ class HandshakingServer(ScriptedServer):
         return ConnectionRecord(connection.index, connection.peer, Handshake())
 
     def handshake(self, connection: Connection) -> Handshake:
-        """That of a connection, which begins now."""
+        """That of a connection."""
         handshake = self.records[connection].handshake
         assert handshake is not None
-        handshake.begun = True
         return handshake
 
     def connection_closed(self, connection: Connection) -> None:
@@ -63,18 +61,20 @@ class SecureServer(HandshakingServer, HTTPSServer):
         return True
 
     def finish_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]  # typeshed's type also covers datagrams
-        connection = self.track(request, client_address)
+        self.handshake(self.track(request, client_address)).begun = True
+        super().finish_request(request, client_address)
+
+    def handshake_ended(self, connection: Connection, shaken: bool) -> None:
+        """The journal knows how, before the client can."""
         handshake = self.handshake(connection)
-        if shake_hands(connection, self.handshake_timeout):
-            handshake.succeed(session_of(cast(ssl.SSLSocket, request)))
-            HTTPServer.finish_request(self, request, client_address)
-        else:
-            # A stop looks to this side as if the client had left.
-            error = error_of(None if connection.closing else connection.failure, self.handshake_timeout)
-            handshake.fail(error)
-            if error.alert is not None or isinstance(connection.failure, ssl.SSLEOFError):
-                connection.end("client", "FIN")
-            take_leave(connection)
+        if shaken:
+            handshake.succeed(session_of(cast(ssl.SSLSocket, connection.socket)))
+            return
+        # A stop looks to this side as if the client had left.
+        error = error_of(None if connection.closing else connection.failure, self.handshake_timeout)
+        handshake.fail(error)
+        if error.alert is not None or isinstance(connection.failure, ssl.SSLEOFError):
+            connection.end("client", "FIN")
 
 
 class UnshakenServer(HandshakingServer):
@@ -89,7 +89,9 @@ class UnshakenServer(HandshakingServer):
     def finish_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]  # as above
         connection = self.track(request, client_address)
         acts = "resets the connection" if self.resets else "says nothing"
-        self.handshake(connection).fail(TLSError(None, f"the server {acts}, as it was asked to"))
+        handshake = self.handshake(connection)
+        handshake.begun = True
+        handshake.fail(TLSError(None, f"the server {acts}, as it was asked to"))
         connection.leave_loop()
         connection.begin(None, nodelay=True)
         try:

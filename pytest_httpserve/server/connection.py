@@ -91,7 +91,7 @@ class Connection:
         """Made ready by the thread that serves it."""
         self.begun = True
         self.thread = threading.current_thread()
-        if self.socket.gettimeout() is not None:
+        if (self.plain or not self.led) and self.socket.gettimeout() is not None:
             self.socket.settimeout(None)  # socket.setdefaulttimeout's; ours takes its place
         if nodelay and self.socket.family != getattr(socket, "AF_UNIX", None):
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -120,6 +120,17 @@ class Connection:
         """Whether the TLS layer holds no bytes of which the system knows nothing."""
         return not cast("ssl.SSLSocket", self.socket).pending()
 
+    def await_client(self, serve: Callable[[], object], timeout: float | None) -> None:
+        """Have the loop, and not this thread, wait so many seconds for the client, and then call ``serve``."""
+        self.serve = serve
+        self.set_timeout(timeout)
+        self.resting = True
+
+    @property
+    def left(self) -> float | None:
+        """How many seconds are left until it expires; None for ever."""
+        return max(self.expiry - time.monotonic(), 0.0) if self.expiry is not None else None
+
     def rest(self) -> None:
         """Have the loop wait for the client; from here on, it belongs to no thread.
 
@@ -129,7 +140,7 @@ class Connection:
         assert loop is not None
         led, self.led = self.led, False
         self.busy = self.resting = False
-        if not self.plain:
+        if not (led or self.plain):
             self.socket.settimeout(0)
         now = loop.now if led else time.monotonic()
         self.expiry = now + self.timeout if self.timeout is not None else None
@@ -189,8 +200,11 @@ class Connection:
     def set_timeout(self, seconds: float | None) -> None:
         """From now on, no read or write waits longer than this; None waits for ever."""
         self.timeout = seconds
-        if self.led and self.loop is not None and seconds is not None:
-            self.loop.expect(time.monotonic() + seconds)
+        if self.led and self.loop is not None:
+            if seconds is not None:
+                self.loop.expect(time.monotonic() + seconds)
+            if not self.plain:
+                return  # it waits for nothing here, and will keep this time when it leaves the loop
         if not (self.plain and _HAS_KERNEL_TIMEOUTS):
             self.socket.settimeout(seconds)
             return

@@ -1,4 +1,4 @@
-"""What HTTPS adds to a connection: the context, made once, and a handshake in the connection's own thread."""
+"""What HTTPS adds to a connection: the context, made once, and a handshake under a deadline."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Callable, Sequence
 
 from pytest_httpserve.server.connection import Connection
+from pytest_httpserve.server.loop import MOST_AWAY
 
 _PLAIN_TEXT = b"This port speaks HTTPS, and the request came in as plain HTTP.\n"
 _PLAIN_ANSWER = (
@@ -67,14 +68,28 @@ def _what_is_wrong(
     return f"no certificate with its key in {files}: {error}"
 
 
-def shake_hands(connection: Connection, timeout: float) -> bool:
-    """Do the handshake within ``timeout`` seconds; False if it failed: ``take_leave`` is all that is left to do."""
+def shake_hands(connection: Connection, timeout: float | None) -> bool | None:
+    """Go on with the handshake. True when it is done; False if it failed: ``take_leave`` is all that is left to do.
+
+    In a thread of its own it waits for the client, ``timeout`` seconds at most. In the loop it waits for nobody: None
+    says that it goes on when the client does, if that is before the connection expires.
+    """
     sock = connection.socket
     assert isinstance(sock, ssl.SSLSocket)
     if connection.closing:
         return False
-    connection.leave_loop()
+    loop = connection.loop
     try:
+        if connection.led and loop is not None and len(loop.away) < MOST_AWAY:
+            try:
+                # Watched: a key may be large, and a callback of the context is not ours.
+                loop.run(connection, sock.do_handshake)
+                return True
+            except ssl.SSLWantReadError:
+                return None
+            except ssl.SSLWantWriteError:
+                pass  # the loop does not wait until there is room for what the server has to say
+        connection.leave_loop()
         connection.set_timeout(timeout)
         sock.do_handshake()
     except OSError as error:

@@ -186,6 +186,8 @@ class ListeningServer(socketserver.TCPServer):
 
     def track(self, request: socket.socket, client_address: object) -> Connection:
         """The record of this connection, made when first asked for."""
+        if (known := self.connections.get(request)) is not None:
+            return known
         with self._changed:
             connection = self.connections.get(request)
             if connection is None:

@@ -38,6 +38,11 @@ class HTTPServer(ListeningServer):
         host, self.server_port = self.server_address[:2]
         self.server_name = host if isinstance(host, str) else bytes(host).decode("ascii")
 
+    @property
+    def handler_class(self) -> Any:  # it may be anything that can be called
+        """The handler class, also if the server was given a functools.partial of it."""
+        return getattr(self.RequestHandlerClass, "func", self.RequestHandlerClass)
+
 
 class ThreadingHTTPServer(socketserver.ThreadingMixIn, HTTPServer):
     """An HTTP server that serves its connections at the same time, in threads that are used again.
@@ -92,7 +97,7 @@ class ThreadingHTTPServer(socketserver.ThreadingMixIn, HTTPServer):
         connection = self.track(request, client_address)
         connection.loop = loop = self._loop
         connection.proceed = partial(self._attend, connection)
-        handler_class: Any = getattr(self.RequestHandlerClass, "func", self.RequestHandlerClass)  # of a partial
+        handler_class = self.handler_class
         around = type(self).process_request_thread is not ThreadingHTTPServer.process_request_thread
         if loop is not None and not around and getattr(handler_class, "_rests", False):
             connection.serve = partial(self.finish_request, request, client_address)
@@ -211,8 +216,7 @@ class HTTPSServer(HTTPServer):
     ``password`` opens an encrypted key, ``alpn_protocols`` are offered to clients (default: ``http/1.1``). All are read
     once, when the server is made: OSError tells of a file that cannot be read, ssl.SSLError of one that is wrong.
 
-    A handshake may take ``handshake_timeout`` seconds, in the connection's own thread. A client that speaks plain HTTP
-    is answered with 400.
+    A handshake may take ``handshake_timeout`` seconds. A client that speaks plain HTTP is answered with 400.
     """
 
     handshake_timeout: float = 10.0
@@ -237,7 +241,7 @@ class HTTPSServer(HTTPServer):
         super().__init__(server_address, RequestHandlerClass, bind_and_activate)
 
     def get_request(self) -> tuple[socket.socket, object]:
-        """Accept a connection; its handshake comes later, in its own thread."""
+        """Accept a connection; its handshake comes later, when the client has begun it."""
         request, client_address = super().get_request()
         try:
             request.getpeername()  # of a client that has gone, the ssl module would leave its socket open
@@ -248,13 +252,29 @@ class HTTPSServer(HTTPServer):
 
     # typeshed's type of a request also covers datagrams, in this and the next.
     def finish_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]
+        """Shake hands, and serve what is asked for behind that."""
+        self._shake_hands(self.track(request, client_address))
+
+    def _shake_hands(self, connection: Connection) -> None:
         from pytest_httpserve.server.https import shake_hands, take_leave
 
-        connection = self.track(request, client_address)
-        if shake_hands(connection, self.handshake_timeout):
-            super().finish_request(request, client_address)
-        else:
+        rests = connection.led
+        shaken = shake_hands(connection, self.handshake_timeout)
+        if shaken is None:
+            connection.await_client(partial(self._shake_hands, connection), connection.left)
+            return
+        self.handshake_ended(connection, shaken)
+        if not shaken:
             take_leave(connection)
+            return
+        serve = partial(super().finish_request, connection.socket, connection.peer)
+        if rests:  # the first request may be long in coming
+            connection.await_client(serve, self.handler_class.timeout)
+        else:
+            serve()
+
+    def handshake_ended(self, connection: Connection, shaken: bool) -> None:
+        """Called when a handshake is done, or has failed; does nothing."""
 
     def shutdown_request(self, request: ssl.SSLSocket) -> None:  # type: ignore[override]
         if (connection := self.connections.get(request)) is not None:

@@ -362,6 +362,127 @@ def test_a_handshake_that_stands_still_disturbs_no_other_client(
     assert connect_tls(server).get("/here").body == b"GET /here"
 
 
+def held_after(server: HTTPServer, client: Client) -> int:
+    """How many connections but the client's a thread holds, when whoever has work has had the time to do it."""
+    for _ in range(200):
+        held = sum(connection._owned.locked() for connection in list(server.connections.values()))
+        if held <= 1:  # the client's own may be on its way to rest
+            return 0
+        client.get("/")
+    return held
+
+
+@STAGES
+def test_handshakes_that_stand_still_hold_no_thread(
+    serve_tls: ServeTLS, connect: Connect, connect_tls: Connect, pem: Files, stage: str
+) -> None:
+    server = serve_tls()
+    for _ in range(50):
+        open_handshake(connect(server), pem, stage)
+
+    assert held_after(server, connect_tls(server)) == 0
+
+
+def test_who_says_nothing_behind_the_handshake_holds_no_thread(serve_tls: ServeTLS, connect_tls: Connect) -> None:
+    server = serve_tls()
+    silent = [connect_tls(server) for _ in range(50)]
+
+    assert held_after(server, connect_tls(server)) == 0
+    assert {client.get("/late").body for client in silent} == {b"GET /late"}
+
+
+@pytest.mark.parametrize("maximum", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_who_says_nothing_behind_the_handshake_is_left_at_the_handlers_timeout(
+    serve_tls: ServeTLS, connect_tls: Connect, pem: Files, maximum: ssl.TLSVersion
+) -> None:
+    class Impatient(Handler):
+        timeout: ClassVar[float | None] = 0.05
+
+    context = pem.trusting()
+    context.maximum_version = maximum
+
+    assert connect_tls(serve_tls(Impatient, handshake_timeout=3600), context).rest() == b""
+
+
+def test_a_finish_request_around_the_handshake_is_called_once(serve_tls: ServeTLS, connect_tls: Connect) -> None:
+    called: list[object] = []
+
+    class Around(ThreadingHTTPSServer):
+        def finish_request(self, request: Any, client_address: Any) -> None:
+            called.append(client_address)
+            super().finish_request(request, client_address)
+
+    client = connect_tls(serve_tls(server_class=Around))
+
+    assert [client.get(f"/{number}").status for number in range(3)] == [200] * 3
+    assert called == [client.socket.getsockname()]
+
+
+def test_a_finish_request_that_makes_the_handler_itself_is_held_up_by_nobody(
+    serve_tls: ServeTLS, connect: Connect, connect_tls: Connect, pem: Files
+) -> None:
+    """As http.server's own command line does it: the handshake comes with the first read."""
+
+    class Making(ThreadingHTTPSServer):
+        def finish_request(self, request: Any, client_address: Any) -> None:
+            make: Any = self.RequestHandlerClass
+            make(request, client_address, self)
+
+    server = serve_tls(server_class=Making)
+    for _ in range(10):
+        open_handshake(connect(server), pem, "half a hello")
+
+    assert connect_tls(server).get("/here").body == b"GET /here"
+
+
+def test_a_callback_of_the_context_that_takes_its_time_holds_nobody_up(
+    serve_tls: ServeTLS, connect: Connect, connect_tls: Connect, pem: Files, gate: threading.Event
+) -> None:
+    server = serve_tls()
+    waiting = [connect(server) for _ in range(10)]
+    ports = {client.socket.getsockname()[1] for client in waiting}
+
+    def look_up(layer: ssl.SSLObject | ssl.SSLSocket, name: str | None, context: ssl.SSLContext) -> None:
+        if isinstance(layer, ssl.SSLSocket) and layer.getpeername()[1] in ports:
+            gate.wait(PATIENCE)
+
+    server.context.sni_callback = look_up
+    for client in waiting:
+        client.send(client_hello(pem))
+
+    assert connect_tls(server).get("/here").body == b"GET /here"
+    gate.set()
+    for client in waiting:
+        client.until(b"\x16\x03\x03")
+
+
+def test_a_client_that_does_not_take_the_servers_hello_holds_nobody_up(serve: Serve, pem: Files) -> None:
+    """The chain of certificates is longer than what the system keeps of it while nobody reads."""
+
+    class Narrow(ThreadingHTTPSServer):
+        def server_bind(self) -> None:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+            super().server_bind()
+
+    chain = pem.directory / "long.pem"
+    chain.write_bytes(pem.both.read_bytes() + pem.ca.read_bytes() * 40)
+    server = serve(Handler, partial(Narrow, certfile=chain))  # type: ignore[arg-type]  # it is called, no more
+
+    def narrow() -> socket.socket:
+        client = ends.enter_context(socket.socket())
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        client.settimeout(PATIENCE)
+        client.connect(server.server_address)
+        return client
+
+    with contextlib.ExitStack() as ends:
+        for _ in range(3):
+            narrow().sendall(client_hello(pem))
+        client = ends.enter_context(pem.trusting().wrap_socket(narrow(), server_hostname="127.0.0.1"))
+        client.sendall(b"GET /here HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+        assert client.recv(65_536).startswith(b"HTTP/1.1 200 ")
+
+
 @BOTH
 @STAGES
 def test_a_handshake_is_given_up_after_its_timeout(
