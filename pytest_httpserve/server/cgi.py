@@ -256,7 +256,7 @@ class CGIHTTPRequestHandler(SimpleHTTPRequestHandler):
         """The host that the request is directed to (section 4.1.14), or else the address that the server has."""
         absolute = grammar.ABSOLUTE_FORM.fullmatch(self.path)
         host = absolute[2] if absolute else self._fields.get("host", "")
-        if host and grammar.HOST.fullmatch(host):
+        if host and grammar.is_host(host):
             return _PORT.sub("", host)
         name = str(getattr(self.server, "server_name", ""))
         return f"[{name}]" if ":" in name else name

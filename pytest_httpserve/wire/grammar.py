@@ -5,6 +5,7 @@ Every octet of a head is one character of the text (ISO-8859-1), so that nothing
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 
@@ -35,7 +36,9 @@ ABSOLUTE_FORM = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*+)://([^/?#]*+)([^?#]*+)(?
 # RFC 3986 section 2.1: a percent sign without two hexadecimal digits belongs to no URL
 BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
-# RFC 3986 section 3.2.2: eight groups of an IPv6 address, the last two perhaps as IPv4, "::" for one or more of them
+# RFC 3986 section 3.2.2, 3.2.3: host [ ":" port ], no user information (RFC 9110 section 4.2.4)
+_NAMED_HOST = re.compile(r"(?:[A-Za-z0-9\-._~!$&'()*+,;=]++|%[0-9A-Fa-f]{2})*(?::[0-9]*)?")
+# Eight groups of an IPv6 address, the last two perhaps as IPv4, "::" for one or more of them
 _H16 = r"[0-9A-Fa-f]{1,4}"
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _LS32 = rf"(?:{_H16}:{_H16}|(?:{_OCTET}\.){{3}}{_OCTET})"
@@ -46,10 +49,20 @@ _IPV6 = "|".join(
 )
 _IPVFUTURE = r"[Vv][0-9A-Fa-f]+\.[A-Za-z0-9\-._~!$&'()*+,;=:]+"
 
-# RFC 3986 section 3.2.2, 3.2.3: host [ ":" port ], no user information (RFC 9110 section 4.2.4)
-_HOST = rf"(?:\[(?:{_IPV6}|{_IPVFUTURE})\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]++|%[0-9A-Fa-f]{{2}})*)"
-HOST = re.compile(rf"{_HOST}(?::[0-9]*)?")
-# RFC 9112 section 3.2.3: what matches HOST, too, and has both host and port
+
+@functools.cache
+def _bracketed_host() -> re.Pattern[str]:
+    # Compiled when it is needed: that takes 5 ms, a seventh of all that a first server imports.
+    return re.compile(rf"\[(?:{_IPV6}|{_IPVFUTURE})\](?::[0-9]*)?")
+
+
+def is_host(text: str) -> bool:
+    """Whether this is a host, perhaps with a port."""
+    pattern = _bracketed_host() if text.startswith("[") else _NAMED_HOST
+    return pattern.fullmatch(text) is not None
+
+
+# RFC 9112 section 3.2.3: what is a host, too, and has both host and port
 AUTHORITY_FORM = re.compile(r"[^:].*:0*([0-9]{1,5})")
 
 # RFC 9110 section 8.6: Content-Length = 1*DIGIT

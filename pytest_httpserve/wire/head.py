@@ -85,7 +85,7 @@ def parse_target(target: str, method: str) -> Target:
     if method == "CONNECT":
         match = grammar.AUTHORITY_FORM.fullmatch(target)
         # RFC 9110 section 9.3.6: an invalid port must be refused
-        if match is None or not grammar.HOST.fullmatch(target) or int(match[1]) > 65_535:
+        if match is None or not grammar.is_host(target) or int(match[1]) > 65_535:
             raise RequestError(400, f"CONNECT takes host:port as its target, not {target!r}")
         return Target("authority", "", authority=target)
     if target.startswith("/"):
@@ -101,7 +101,7 @@ def parse_target(target: str, method: str) -> Target:
         raise RequestError(400, f"the target is neither a path that begins with / nor a whole URL: {target!r}")
     scheme, authority, path, absolute_query = match.groups()
     # RFC 9110 section 4.2.1: a URL without a host is invalid
-    if authority[:1] in ("", ":") or not grammar.HOST.fullmatch(authority):
+    if authority[:1] in ("", ":") or not grammar.is_host(authority):
         raise RequestError(400, f"the target's authority is no host[:port]: {target!r}")
     _check_path(path)
     return Target("absolute", path or "/", absolute_query, authority, scheme.lower())
@@ -166,7 +166,7 @@ def check_host(headers: Headers, version: Version) -> None:
     if host is None:
         if version >= (1, 1):
             raise RequestError(400, "HTTP/1.1 asks for a Host header, and there is none")
-    elif not grammar.HOST.fullmatch(host):
+    elif not grammar.is_host(host):
         # Several lines come here, too: ", " joins them, and no host has a blank.
         hosts = headers.get_all("host")
         if len(hosts) > 1:
