@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, Unpack
 
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.concurrency import most_at_once
@@ -41,8 +41,7 @@ class _Step:
     then: str | None = None  # the scenario's next state
 
 
-@dataclass(frozen=True, slots=True)
-class Expectation:
+class Expectation(NamedTuple):
     """How often a route is to be called."""
 
     min: int

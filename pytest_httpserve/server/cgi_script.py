@@ -9,8 +9,8 @@ import os
 import re
 import urllib.parse
 from collections.abc import Iterable
-from dataclasses import dataclass
 from http import HTTPStatus
+from typing import NamedTuple
 
 from pytest_httpserve.errors import RequestError, ScriptError
 from pytest_httpserve.wire import grammar
@@ -18,8 +18,7 @@ from pytest_httpserve.wire.head import parse_fields
 from pytest_httpserve.wire.headers import Field
 
 
-@dataclass(frozen=True, slots=True)
-class CGIScript:
+class CGIScript(NamedTuple):
     """A script as a URL names it: its ``file``, the decoded path ``name`` that stands for it, and what follows that.
 
     ``path_info`` is percent-encoded, ``query`` is as the client sent it.
@@ -109,8 +108,7 @@ _MOST_DIGITS = 18
 _LOCAL_PATH = re.compile(r"/(?!/)[\x21\x22\x24-\x7e]*")
 
 
-@dataclass(frozen=True, slots=True)
-class OutputHead:
+class OutputHead(NamedTuple):
     """What the head of a script's output says of the response: its status line, the fields to send, the length of the
     body if it is announced, and, if it has nothing but a local Location, that."""
 
