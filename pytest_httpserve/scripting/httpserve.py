@@ -128,7 +128,11 @@ class HTTPServe:
         self._bound_port = self._server.server_port
         self._server.set_timeout(self._timeout)
         self._loop = self._shared_loop or Loop(Workers("httpserve", daemon=True))
-        self._presence = Presence(self._server, self._loop)
+        try:
+            self._presence = Presence(self._server, self._loop)
+        except BaseException:  # such as that of a process which may start no further thread
+            self.stop()
+            raise
         if self._shared_loop is None:
             self._place, self.started_by = _place_outside(), _callers()
         RUNNING.add(self)

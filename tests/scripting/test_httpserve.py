@@ -17,6 +17,8 @@ import requests
 
 from pytest_httpserve import HTTPServe, Request, ServerFailure
 from pytest_httpserve.errors import HTTPServeError, UsageError
+from pytest_httpserve.scripting.httpserve import RUNNING
+from pytest_httpserve.server.loop import Entry, Loop
 
 
 def get(server: HTTPServe, path: str = "/a") -> str:
@@ -64,6 +66,28 @@ def test_a_server_is_started_and_stopped(server: HTTPServe) -> None:
     server.stop()
 
     assert is_refused(server.port)
+
+
+@pytest.mark.parametrize("tls", [None, "revoked"])
+def test_a_start_that_failed_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch, tls: str | None) -> None:
+    server = HTTPServe(tls=tls)
+    running = set(RUNNING)
+    add = Loop.add
+
+    def refuse(loop: Loop, entry: Entry) -> None:
+        if server._server is not None:  # it is not its helper that starts
+            raise RuntimeError("can't start new thread")
+        add(loop, entry)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Loop, "add", refuse)
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            server.start()
+    assert is_refused(server.port)
+    assert running == RUNNING
+
+    with server:
+        assert not is_refused(server.port)
 
 
 def test_start_returns_the_server() -> None:
