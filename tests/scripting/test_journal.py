@@ -230,6 +230,20 @@ def test_a_client_that_leaves_in_the_middle_of_a_stream_is_recorded(server: HTTP
     assert server.failures == (), "a client that leaves is no failure of the server"
 
 
+def test_an_answer_whose_client_has_gone_is_recorded_with_that(server: HTTPServe) -> None:
+    gate = server.on("GET", "/a").respond(text="well").hold()
+    client = socket.create_connection((server.host, server.port), timeout=10)
+    client.sendall(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
+    gate.arrived(10)
+    reset(client)
+    gate.release()
+
+    exchange = wait_until_over(server)
+    assert exchange.status == 200, "what it was given"
+    assert exchange.error is not None, "and why that has not arrived"
+    assert exchange.error.startswith("the client has gone: ")
+
+
 def test_an_idle_connection_that_ends_is_no_exchange(server: HTTPServe) -> None:
     server.on("GET", "/a").respond()
     client = socket.create_connection((server.host, server.port), timeout=10)
