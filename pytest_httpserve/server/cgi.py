@@ -170,9 +170,10 @@ class CGIHTTPRequestHandler(SimpleHTTPRequestHandler):
                 body.close()
 
     def _run(self, script: CGIScript, body: IO[bytes] | None) -> str | None:
-        """Run it and send its answer; the path of a local redirect, if that is its answer."""
-        if self._connection is not None:
-            self._connection.leave_loop()
+        """Run it and send its answer; the path of a local redirect, if that is its answer.
+
+        The script is started before another thread leads the loop: it begins earlier, and the two do not contend.
+        """
         file = os.path.abspath(script.file)
         command = [sys.executable, "-u", file] if self._needs_python(script) else [file]
         try:
@@ -223,7 +224,8 @@ class CGIHTTPRequestHandler(SimpleHTTPRequestHandler):
         return file
 
     def _environment(self, script: CGIScript, body: IO[bytes] | None) -> dict[str, str]:
-        variables = inherited_variables() | {
+        variables = inherited_variables()
+        variables |= {
             "GATEWAY_INTERFACE": "CGI/1.1",
             "PATH_INFO": decoded(script.path_info),
             "QUERY_STRING": native(script.query),
@@ -250,7 +252,8 @@ class CGIHTTPRequestHandler(SimpleHTTPRequestHandler):
             variables["CONTENT_TYPE"] = native(content_type)
         variables |= authorization_variables(self._fields.get("authorization", ""))
         variables |= header_variables(self._fields.fields)
-        return variables | dict(self.cgi_env)
+        variables |= self.cgi_env
+        return variables
 
     def _server_name(self) -> str:
         """The host that the request is directed to (section 4.1.14), or else the address that the server has."""
@@ -305,13 +308,17 @@ class CGIHTTPRequestHandler(SimpleHTTPRequestHandler):
         """Send the body, which begins with ``piece``; what is not to be sent is read all the same."""
         sent = surplus = 0
         sends = self._status_has_body()
+        last = b""  # leaves with the end, which is here already
         piece = piece or child.read()
         while piece:
             if length is not None and sent + len(piece) > length:
                 surplus += sent + len(piece) - length
                 piece = piece[: length - sent]
             if sends and piece:
-                self.wfile.write(encode_chunk(piece) if self._chunked else piece)
+                last = encode_chunk(piece) if self._chunked else piece
+                if not child.is_over():
+                    self.wfile.write(last)
+                    last = b""
             sent += len(piece)
             piece = child.read()
         if surplus:
@@ -319,7 +326,9 @@ class CGIHTTPRequestHandler(SimpleHTTPRequestHandler):
         # The client learns of the end when everything is known of it, and in the log.
         self._log_end(script, child.wait())
         if self._chunked:
-            self.wfile.write(encode_last_chunk())
+            last += encode_last_chunk()
+        if last:
+            self.wfile.write(last)
 
     def _redirect(self, location: str) -> None:
         """Answer as a GET of ``location`` would be (section 6.2.2)."""

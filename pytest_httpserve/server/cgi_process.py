@@ -103,8 +103,9 @@ class Child:
     ) -> None:
         if self._waiting is not None:
             self._waiting.__exit__(None, None, None)
-        self._kill()
-        self._reap()
+        if self._process.returncode is None:
+            self._kill()
+            self._reap()
         self._stdout.close()
         self._stderr.close()
 
@@ -153,11 +154,26 @@ class Child:
 
     # Its end
 
+    def is_over(self) -> bool:
+        """Whether there is no more output, and it has ended, at this moment."""
+        return (self._stdout.fileno(), select.POLLHUP) in self._poll.poll(0) and self._has_ended()
+
+    def _has_ended(self) -> bool:
+        """Whether it has; where the system can tell that, it is still to be waited for then."""
+        if not hasattr(os, "waitid"):
+            return self._process.poll() is not None
+        try:
+            return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        except ChildProcessError:  # this process has the system wait for its children
+            return True
+
     def wait(self) -> int:
         """Read no more of its output, and wait for its end, whatever the client does.
 
         Its exit status, or the number of a signal below zero. Raises ScriptError (504) if it takes too long.
         """
+        if self._has_ended():
+            return self._reap()
         expiry = self._expiry()
         self._poll.unregister(self._stdout)
         self._stdout.close()
@@ -166,7 +182,7 @@ class Child:
         try:
             end = os.pidfd_open(self._process.pid)
         except (AttributeError, OSError):  # no Linux, or an old one
-            while self._process.poll() is None:
+            while not self._has_ended():
                 self._wait(expiry, _TURN)
             return self._reap()
         try:

@@ -9,6 +9,7 @@ import os
 import re
 import urllib.parse
 from collections.abc import Iterable
+from functools import lru_cache
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -64,8 +65,14 @@ _UNAMBIGUOUS_NAME = re.compile(r"[A-Za-z0-9-]+")
 
 def inherited_variables() -> dict[str, str]:
     """The server's own environment, without what could be taken for a part of a request."""
-    own = {name: value for name, value in os.environ.items() if not _META_VARIABLE.fullmatch(name)}
-    return own | dict.fromkeys(_ALWAYS_SET, "")
+    own = {name: value for name, value in os.environ.items() if not _is_meta_variable(name)}
+    own |= dict.fromkeys(_ALWAYS_SET, "")
+    return own
+
+
+@lru_cache(1024)
+def _is_meta_variable(name: str) -> bool:
+    return _META_VARIABLE.fullmatch(name) is not None
 
 
 def header_variables(fields: Iterable[Field]) -> dict[str, str]:
@@ -119,6 +126,7 @@ class OutputHead(NamedTuple):
     local: str | None = None
 
 
+@lru_cache(64)
 def parse_output_head(block: bytes, *, strict: bool = False) -> OutputHead:
     """Parse what stands before the blank line (RFC 3875 section 6.3). Without ``strict``, it may be nothing at all.
 

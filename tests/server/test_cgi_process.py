@@ -1,0 +1,76 @@
+"""The process of a CGI script: what is known of its end, and when."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from pytest_httpserve.server.cgi_process import Child
+
+PATIENCE = 5.0  # seconds
+
+
+@contextlib.contextmanager
+def running(commands: str) -> Iterator[tuple[Child, int]]:
+    """A shell with these commands, and a descriptor to write its input to."""
+    read, write = os.pipe()
+    with os.fdopen(read, "rb") as stdin:
+        child = Child(
+            ["/bin/sh", "-c", commands],
+            env={"PATH": os.defpath},
+            stdin=stdin,
+            cwd=None,
+            user=None,
+            timeout=PATIENCE,
+            connection=None,
+            log=[].append,
+        )
+    with child:
+        try:
+            yield child, write
+        finally:
+            os.close(write)
+
+
+def end(child: Child, write: int) -> None:
+    """Let it end, and wait until it has."""
+    os.write(write, b"\n")
+    os.waitid(os.P_PID, child._process.pid, os.WEXITED | os.WNOWAIT)
+
+
+def test_it_is_over_when_it_has_ended_and_all_is_read() -> None:
+    with running("printf 1; read line; printf 2; exit 3") as (child, write):
+        assert child.read() == b"1"
+        assert not child.is_over()
+        end(child, write)
+        assert not child.is_over()
+        assert child.read() == b"2"
+        assert child.is_over()
+        assert child.read() == b""
+        assert child.wait() == 3
+
+
+def test_it_is_not_over_when_it_has_closed_its_output() -> None:
+    with running("printf 1; exec >&-; read line") as (child, write):
+        assert child.read() == b"1"
+        assert child.read() == b""
+        assert not child.is_over()
+        end(child, write)
+        assert child.is_over()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGCHLD"), reason="needs signals of children")
+def test_children_may_be_nobodys_concern() -> None:
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        with running("printf 1; read line") as (child, write):
+            assert child.read() == b"1"
+            os.write(write, b"\n")
+            assert child.read() == b""
+            assert child.wait() == 0
+    finally:
+        signal.signal(signal.SIGCHLD, before)
