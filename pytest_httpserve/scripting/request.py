@@ -10,7 +10,6 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from types import MappingProxyType
 from typing import IO, Any, TypeVar
 
 from pytest_httpserve.wire.headers import Headers
@@ -101,7 +100,6 @@ NO_BODY = Body()
 
 
 _NO_FIELDS = Headers()
-_NO_PARAMETERS: Mapping[str, Any] = MappingProxyType({})
 
 ValueT = TypeVar("ValueT")
 
@@ -153,7 +151,7 @@ class Request:
     trailers: Headers = _NO_FIELDS
     connection_index: int = 0
     exchange_index: int = 0
-    path_params: Mapping[str, Any] = _NO_PARAMETERS
+    path_params: Mapping[str, Any] = field(default_factory=dict)  # Python 3.11 takes no mappingproxy as a default
 
     @property
     def path(self) -> str:
