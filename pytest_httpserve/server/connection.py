@@ -263,10 +263,10 @@ class Connection:
 
     def send_file(self, file: IO[bytes], offset: int, count: int) -> int:
         """Send ``count`` bytes of a regular file from ``offset`` on, without a copy; how many were there to send."""
-        self.leave_loop()
         sent = 0
         try:
             if not self.plain:  # a TLS layer has to see the bytes; the ssl module's sendfile gives it 8 KiB at a time
+                self.leave_loop()
                 file.seek(offset)
                 while sent < count and (piece := file.read(min(count - sent, 2 * RECEIVE_BYTES))):
                     self._send_unseen(len(piece))
@@ -274,19 +274,37 @@ class Connection:
                     sent += len(piece)
                 return sent
             if self.socket.gettimeout() is not None:  # set by a handler: os.sendfile would know nothing of it
+                self.leave_loop()
                 self._send_unseen(count)
                 return self.socket.sendfile(file, offset, count)
-            while sent < count:
-                size = min(count - sent, SENDFILE_BYTES)
-                self._send_unseen(size)
-                part = os.sendfile(self.socket.fileno(), file.fileno(), offset + sent, size)
-                if part < size:
-                    self._send_unseen(part - size)
-                if not part:
-                    break
+            if self.led:
+                sent = self._send_part_at_once(file, offset, min(count, SENDFILE_BYTES))
+                if sent < count:
+                    self.leave_loop()
+            while sent < count and (part := self._send_part(file, offset + sent, min(count - sent, SENDFILE_BYTES))):
                 sent += part
         except OSError as error:
             raise self.failed(error) from None
+        return sent
+
+    def _send_part_at_once(self, file: IO[bytes], offset: int, size: int) -> int:
+        """As much of a part as goes without waiting: over loopback, a MiB and more."""
+        os.set_blocking(self.socket.fileno(), False)
+        try:
+            return self._send_part(file, offset, size)
+        except BlockingIOError:
+            return 0
+        finally:
+            os.set_blocking(self.socket.fileno(), True)
+
+    def _send_part(self, file: IO[bytes], offset: int, size: int) -> int:
+        self._send_unseen(size)
+        sent = 0
+        try:
+            sent = os.sendfile(self.socket.fileno(), file.fileno(), offset, size)
+        finally:
+            if sent < size:
+                self._send_unseen(sent - size)
         return sent
 
     def _send_unseen(self, count: int) -> None:
