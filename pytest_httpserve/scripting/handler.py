@@ -24,6 +24,7 @@ from pytest_httpserve.scripting.responses import Response, make_response
 from pytest_httpserve.scripting.routes import Route, StateChanged
 from pytest_httpserve.scripting.sending import SendingHandler
 from pytest_httpserve.scripting.waiting import Interrupted
+from pytest_httpserve.server.base import BaseHTTPRequestHandler
 from pytest_httpserve.server.cgi_paths import is_beneath
 from pytest_httpserve.server.cgi_script import CGIScript
 from pytest_httpserve.wire.framing import CHUNKED
@@ -57,6 +58,10 @@ class ScriptedHandler(SendingHandler):
     _record: ConnectionRecord | None = None
     _below = "/"
     _options: Mapping[str, Any] = MappingProxyType({})
+
+    def __init__(self, request: Any, client_address: Any, server: ScriptedServer) -> None:  # as socketserver has them
+        # Past those of directories: a mount brings its own.
+        BaseHTTPRequestHandler.__init__(self, request, client_address, server)
 
     @property
     def headers(self) -> Headers:

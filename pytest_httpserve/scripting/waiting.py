@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import select
-import socket
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -34,19 +33,9 @@ def wait(connection: Connection, go: threading.Event, seconds: float) -> bool:
     with connection.waiting(stop):  # which has left the loop
         in_time = go.wait(seconds)
     if stopped:
-        _note_who_ended(connection)
+        connection.end(*connection.whose_end())
         raise connection.failed(Interrupted("the server stopped while the request waited"))
     return in_time
-
-
-def _note_who_ended(connection: Connection) -> None:
-    """A client that left before the stop has ended the connection itself."""
-    try:
-        if not socket.socket.recv(connection.socket, 1, socket.MSG_PEEK | getattr(socket, "MSG_DONTWAIT", 0)):
-            connection.end("client", "FIN")
-    except OSError:
-        pass  # nothing has come from the client
-    connection.end("server", "stop")
 
 
 def pause(

@@ -74,6 +74,7 @@ class Connection:
         self._owned = threading.Lock()  # held by the thread that has claimed it
         self._owned.acquire()
         self.timeout: float | None = None
+        self._kept: float | None = None  # the timeout that the system knows of
         self.busy = False
         self.closing = False
         self.doing = ""
@@ -90,11 +91,13 @@ class Connection:
     def begin(self, timeout: float | None, *, nodelay: bool) -> None:
         """Made ready by the thread that serves it."""
         self.begun = True
-        self.thread = threading.current_thread()
+        if not self.led:  # else the loop has noted it
+            self.thread = threading.current_thread()
         if (self.plain or not self.led) and self.socket.gettimeout() is not None:
             self.socket.settimeout(None)  # socket.setdefaulttimeout's; ours takes its place
-        if nodelay and self.socket.family != getattr(socket, "AF_UNIX", None):
-            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._kept = None
+        if nodelay:
+            self.push()
         self.set_timeout(timeout)
 
     def buffered_writer(self, size: int) -> io.BufferedWriter:
@@ -141,7 +144,7 @@ class Connection:
         led, self.led = self.led, False
         self.busy = self.resting = False
         if not (led or self.plain):
-            self.socket.settimeout(0)
+            self._wait_for_nothing()
         now = loop.now if led else time.monotonic()
         self.expiry = now + self.timeout if self.timeout is not None else None
         if not led:
@@ -159,7 +162,7 @@ class Connection:
         """Before anything that may wait: from here on, this thread serves the connection alone."""
         if self.led and self.loop is not None:
             self.loop.leave(self)
-            self._keep_time()
+        self._keep_time()
 
     @contextlib.contextmanager
     def waiting(self, interrupt: Callable[[], object]) -> Iterator[None]:
@@ -180,31 +183,33 @@ class Connection:
         if len(self.loop.away) >= MOST_AWAY:
             self.leave_loop()
             return code(*arguments)
+        self._keep_time()
         if self.plain:
             return self.loop.run(self, code, *arguments)
-        self._keep_time()
         try:
             return self.loop.run(self, code, *arguments)
         finally:
             if self.led:
                 with contextlib.suppress(OSError):  # closed by that code
-                    self.socket.settimeout(0)
-
-    def _keep_time(self) -> None:
-        if not self.plain:
-            self.socket.settimeout(self.timeout)  # it was to wait for nothing
+                    self._wait_for_nothing()
 
     # Waiting: with SO_RCVTIMEO the kernel keeps the time, and a read is one system call. A timeout of Python's own
     # (settimeout) costs a poll() before each: 23,000 against 49,000 answers a second over 64 connections.
 
     def set_timeout(self, seconds: float | None) -> None:
         """From now on, no read or write waits longer than this; None waits for ever."""
-        self.timeout = seconds
-        if self.led and self.loop is not None:
-            if seconds is not None:
-                self.loop.expect(time.monotonic() + seconds)
-            if not self.plain:
-                return  # it waits for nothing here, and will keep this time when it leaves the loop
+        before, self.timeout = self.timeout, seconds
+        if not self.led or self.loop is None:
+            self._keep_time()
+        elif seconds is not None and (before is None or seconds < before):
+            self.loop.expect(time.monotonic() + seconds)
+
+    def _keep_time(self) -> None:
+        """Before a read or a write that may wait: have the system know the timeout, unless it does."""
+        seconds = self.timeout
+        if seconds == self._kept:
+            return
+        self._kept = seconds
         if not (self.plain and _HAS_KERNEL_TIMEOUTS):
             self.socket.settimeout(seconds)
             return
@@ -213,10 +218,17 @@ class Connection:
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, interval)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, interval)
 
+    def _wait_for_nothing(self) -> None:
+        """While the loop serves it: over TLS, that is said to the socket, not with each read and write."""
+        self._kept = 0.0
+        self.socket.settimeout(0)
+
     def fileno(self) -> int:
         return self.socket.fileno()
 
     def receive(self, size: int) -> bytes:
+        if not self.led:
+            self._keep_time()
         try:
             data = self.socket.recv(size, self._at_once if self.led else 0)
         except OSError as error:
@@ -313,8 +325,10 @@ class Connection:
 
     def push(self) -> None:
         """Let go what the kernel keeps back."""
-        with contextlib.suppress(OSError):  # a Unix socket has kept nothing back
+        try:  # noqa: SIM105  for each connection: suppress takes longer than the call
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError:
+            pass  # a Unix socket keeps nothing back
 
     def failed(self, error: OSError) -> OSError:
         """Note that the client's side ended in this error."""
@@ -338,6 +352,17 @@ class Connection:
             self.ending = (by, how)
             if self.on_end is not None:
                 self.on_end(by, how)
+
+    def whose_end(self) -> tuple[str, str]:
+        """By whom it is ended, and how, if nobody has ended it before."""
+        if not self.closing:
+            return "server", "FIN"
+        try:  # the client may have been faster than the stop
+            if not socket.socket.recv(self.socket, 1, socket.MSG_PEEK | _MSG_DONTWAIT):
+                return "client", "FIN"
+        except OSError:
+            pass
+        return "server", "stop"
 
     def stays(self) -> bool:
         """Between two requests: False if the connection is to end here."""

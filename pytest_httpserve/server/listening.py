@@ -101,7 +101,8 @@ class ListeningServer(socketserver.TCPServer):
         with self._changed:
             self._wake, self._serving = wake, threading.current_thread()
         try:
-            yield wake
+            with wake.on_signals():
+                yield wake
         finally:
             with self._changed:
                 self._stop_asked, self._wake, self._serving = False, None, None
@@ -120,6 +121,8 @@ class ListeningServer(socketserver.TCPServer):
                 ready = wait(interval)
                 if self._stop_asked:
                     break
+                if wake.fileno() in ready:  # by a signal
+                    wake.clear()
                 if listener in ready and not self.accept_one():
                     wait_for_room(EXHAUSTED_SECONDS)
                 self.service_actions()
@@ -214,7 +217,7 @@ class ListeningServer(socketserver.TCPServer):
 
     def shutdown_request(self, request: socket.socket) -> None:  # type: ignore[override]
         if (connection := self.connections.get(request)) is not None:
-            connection.end("server", "stop" if connection.closing else "FIN")
+            connection.end(*connection.whose_end())
         super().shutdown_request(request)
 
     def close_request(self, request: socket.socket) -> None:  # type: ignore[override]
@@ -243,15 +246,21 @@ class ListeningServer(socketserver.TCPServer):
             return
         me = threading.current_thread()
         with self._changed:
-            self._closing = True
             self._ask_to_stop()
-        for connection in list(self.connections.values()):
-            connection.close_when_idle()
+        if not self._closing:
+            self._dismiss()
         started = time.monotonic()
         # The loop must not be left with a closed listener.
         self._wait(lambda: self._serving in (None, me), self.grace)
         super().server_close()
         self.end_connections(None if self.grace is None else self.grace - (time.monotonic() - started))
+
+    def _dismiss(self) -> None:
+        """Tell all connections to end, and those that are still to come."""
+        with self._changed:
+            self._closing = True
+        for connection in list(self.connections.values()):
+            connection.close_when_idle()
 
     def end_connections(self, seconds: float | None) -> None:
         """Wait until the connections, which were told to, have ended; after ``seconds``, cut those that are left."""

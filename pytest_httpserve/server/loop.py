@@ -132,8 +132,10 @@ class Loop:
         if self.has(entry):
             del self._entries[entry.file]
             if self._poller is not None:
-                with contextlib.suppress(OSError):  # it is closed, or paused
+                try:  # noqa: SIM105  for each connection: suppress takes longer than the call
                     self._poller.unregister(entry.file)
+                except OSError:
+                    pass  # it is closed, or paused
 
     def close(self) -> None:
         """End the loop as soon as it has no entries."""

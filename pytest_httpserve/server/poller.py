@@ -7,6 +7,8 @@ import os
 import select
 import socket
 import sys
+import threading
+from collections.abc import Iterator
 from typing import Protocol
 
 READABLE = 1  # of epoll
@@ -106,12 +108,16 @@ class Wake:
     def fileno(self) -> int:
         return self._files[0]
 
+    @property
+    def _writing(self) -> int:
+        return self._files[1]
+
     def set(self) -> None:
         with contextlib.suppress(BlockingIOError):
             if self._sockets:
                 self._sockets[1].send(b"\0")
             else:
-                os.write(self._files[1], b"\0")
+                os.write(self._writing, b"\0")
 
     def clear(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -119,6 +125,24 @@ class Wake:
                 self._sockets[0].recv(65_536)
             else:
                 os.read(self._files[0], 65_536)
+
+    @contextlib.contextmanager
+    def on_signals(self) -> Iterator[None]:
+        """Meanwhile, a signal sets it, too: one that comes in the moment before a wait, or in another thread, would
+        else be seen when the wait is over (PEP 475). Only the main thread is told of signals, and one file in it."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        import signal
+
+        before = signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
+        if before >= 0:  # an event loop's, say: it sees to it
+            signal.set_wakeup_fd(before)
+        try:
+            yield
+        finally:
+            if before < 0:
+                signal.set_wakeup_fd(-1)
 
     def close(self) -> None:
         for end in self._sockets:

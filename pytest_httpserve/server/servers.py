@@ -80,7 +80,8 @@ class ThreadingHTTPServer(socketserver.ThreadingMixIn, HTTPServer):
         wait = readiness(wake.fileno())
         try:
             while not self._stop_asked:
-                wait(interval)
+                if wait(interval) and not self._stop_asked:  # by a signal
+                    wake.clear()
                 self.service_actions()
         finally:
             self.detach()
@@ -141,6 +142,8 @@ class ThreadingHTTPServer(socketserver.ThreadingMixIn, HTTPServer):
             return
         if not self.daemon_threads and self.block_on_close:
             self.grace = None
+        # Before the loop's thread wakes for clients that have just left, and has this one wait for the interpreter.
+        self._dismiss()
         self.detach()
         super().server_close()
         if self._workers is not None:
@@ -204,7 +207,8 @@ class Listening:
         if self._accepting != threading.get_ident():
             if self._claimed.acquire(timeout=-1 if seconds is None else seconds):
                 self._claimed.release()
-            self._loop.remove(self)  # which may have been put back meanwhile
+            if self._loop.has(self):  # it has been put back meanwhile
+                self._loop.remove(self)
         with contextlib.suppress(OSError):  # it is closed
             self._server.socket.settimeout(self._timeout)
 

@@ -485,6 +485,54 @@ def test_a_forking_mixin_over_the_serial_server() -> None:
     assert b"%d" % process.pid not in pids
 
 
+UNSEEN = """
+import signal, sys, threading, urllib.request
+from pytest_httpserve.server import HTTPServer, SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+class Handler(SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+seen = []
+signal.signal(signal.SIGUSR1, lambda *args: seen.append("USR1"))
+
+def ask_and_signal():
+    url = "http://127.0.0.1:%d/" % server.server_port
+    for number in (signal.SIGUSR1, signal.SIGINT):
+        urllib.request.urlopen(url, timeout=10).read()
+        # To this thread: the wait of the main thread goes on.
+        signal.pthread_kill(threading.get_ident(), number)
+
+with {server}(("127.0.0.1", 0), Handler) as server:
+    threading.Thread(target=ask_and_signal).start()
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        seen.append("INT")
+print(*seen, signal.set_wakeup_fd(-1))
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="this system signals no threads")
+@pytest.mark.parametrize("server", ["HTTPServer", "ThreadingHTTPServer"])
+def test_a_signal_that_interrupts_no_wait_is_seen_at_once(server: str, tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", UNSEEN.replace("{server}", server)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+    ) as process:
+        try:
+            out, err = process.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+    assert out == "USR1 INT -1\n", err
+    assert process.returncode == 0
+
+
 def test_connections_handed_to_a_pool_of_threads(serve: Serve, connect: Connect) -> None:
     class Pooled(socketserver.ThreadingMixIn, HTTPServer):
         pool = ThreadPoolExecutor(2)
