@@ -287,4 +287,4 @@ class HTTPSServer(HTTPServer):
 
 
 class ThreadingHTTPSServer(ThreadingHTTPServer, HTTPSServer):
-    """An HTTP server over TLS that serves each connection in a thread."""
+    """An HTTP server over TLS that serves its connections at the same time; no thread waits for a handshake."""
