@@ -116,10 +116,10 @@ def _settings(config: pytest.Config) -> dict[str, Any]:
     return config.stash[_SETTINGS]
 
 
-def _checks(node: pytest.Item) -> dict[str, Any]:
+def _checks(node: pytest.Item, markers: Mapping[str, pytest.Mark]) -> dict[str, Any]:
     """What the servers of a test are made with: its configuration, and what its marker says of ``strict`` and more."""
     settings = _configuration(node)
-    marker = node.get_closest_marker("serve_checks")
+    marker = markers.get("serve_checks")
     if marker is None:
         return settings
     unknown = marker.kwargs.keys() - {"strict", "ignore"}
@@ -280,11 +280,12 @@ def httpserve() -> Generator[HTTPServe]:
     it an HTTPS server. A request that nothing answers fails the test.
     """
     node = _ITEMS[-1]
-    marker = node.get_closest_marker("serve_tls")
-    server = _obey(marker, _make, node, marker=marker)
-    for mounting in _mounting_markers(node):
+    markers = _closest_markers(node)
+    marker = markers.get("serve_tls")
+    server = _obey(marker, _make, node, markers, marker=marker)
+    for mounting in () if markers.keys().isdisjoint(_MOUNTING) else _mounting_markers(node):
         _obey(mounting, getattr(server, mounting.name), *mounting.args, **mounting.kwargs)
-    if (sweep := node.get_closest_marker("serve_faults")) is not None:
+    if (sweep := markers.get("serve_faults")) is not None:
         server.fault(_faults_of_run(node, sweep), expected=True)
     _obey(marker, _start, server, node)
     try:
@@ -304,7 +305,8 @@ def httpserve_factory() -> Generator[Callable[..., HTTPServe]]:
     made: list[HTTPServe] = []
 
     def make(**settings: Any) -> HTTPServe:
-        server = _start(_make(node, **{"port": 0, **settings}), node)  # the one that is configured is httpserve's
+        # The port that is configured is httpserve's.
+        server = _start(_make(node, _closest_markers(node), **{"port": 0, **settings}), node)
         made.append(server)
         return server
 
@@ -367,14 +369,24 @@ def httpserve_client(httpserve: HTTPServe) -> Generator[Client]:
         yield client
 
 
-def _make(node: pytest.Item, *, marker: pytest.Mark | None = None, **settings: Any) -> HTTPServe:
+def _closest_markers(node: pytest.Item) -> dict[str, pytest.Mark]:
+    """The closest marker of each name: looked for together, since pytest goes through them all for each."""
+    markers: dict[str, pytest.Mark] = {}
+    for marker in node.iter_markers():
+        markers.setdefault(marker.name, marker)
+    return markers
+
+
+def _make(
+    node: pytest.Item, markers: Mapping[str, pytest.Mark], *, marker: pytest.Mark | None = None, **settings: Any
+) -> HTTPServe:
     """A server with these settings; ``marker`` is one that asks for TLS."""
     from pytest_httpserve.scripting.httpserve import HTTPServe
 
     given = {
         "ca": lambda: _fixture(node, "httpserve_ca"),
         "setenv": lambda name, value: _fixture(node, "monkeypatch").setenv(name, value),
-        **_checks(node),
+        **_checks(node, markers),
         **settings,
     }
     given.pop("client_timeout", None)
