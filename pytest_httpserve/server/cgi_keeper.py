@@ -1,7 +1,7 @@
 """What kills the scripts of a process that was killed itself, and could not: SIGKILL leaves nobody a last word.
 
-One small shell beside this process is told of every script that begins and ends. Its input ends with this process,
-however that does; then it kills what is left.
+One small shell beside this process can read in a file, whenever it must, which scripts run: it need not wake for each.
+Its input ends with this process, however that does; then it kills what is left.
 """
 
 from __future__ import annotations
@@ -15,66 +15,87 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import subprocess
 
-# Lines of "+ pid" and "- pid". A script leads a session of its own: all of that is killed.
+# Its output is the file, which it reads: a line for each script, or an empty one. A script leads a session of its own:
+# all of that is killed.
 _PROGRAM = """\
-left=
-while read -r what pid; do
-  case $what in
-    +) left="$left $pid" ;;
-    -) others=; for one in $left; do [ "$one" = "$pid" ] || others="$others $one"; done; left=$others ;;
-  esac
-done
-for one in $left; do kill -s KILL -- "-$one"; done
+read -r nothing
+while read -r one; do
+  [ -z "$one" ] || kill -s KILL -- "-$one"
+done <&1
 """
+_DIGITS = 19
+
+
+class Keeper:
+    """The shell, and the file that it shares with this process. Raises OSError if there cannot be one."""
+
+    def __init__(self) -> None:
+        import subprocess
+        import tempfile
+
+        self.owner = os.getpid()  # which may be forked
+        self._lines: dict[int, int] = {}  # of which process, which one
+        self._empty: list[int] = []
+        with tempfile.TemporaryFile() as file:
+            self._shell: subprocess.Popen[bytes] = subprocess.Popen(
+                ["/bin/sh", "-c", _PROGRAM],
+                bufsize=0,
+                stdin=subprocess.PIPE,
+                stdout=file,
+                stderr=subprocess.DEVNULL,
+                cwd="/",  # no directory is kept from being removed
+                start_new_session=True,  # Ctrl-C is not for it
+            )
+            self._file = os.dup(file.fileno())  # open as long as this process lives
+        atexit.register(self.end)
+
+    def keep(self, pid: int) -> None:
+        """Note a script."""
+        line = self._lines[pid] = self._empty.pop() if self._empty else len(self._lines)
+        self._write(line, str(pid))
+
+    def let_go(self, pid: int) -> None:
+        """It need not be killed any more."""
+        if (line := self._lines.pop(pid, None)) is not None:
+            self._write(line, "")
+            self._empty.append(line)
+
+    def _write(self, line: int, text: str) -> None:
+        os.pwrite(self._file, f"{text:{_DIGITS}}\n".encode("ascii"), line * (_DIGITS + 1))
+
+    def end(self) -> None:
+        """Have it kill what is left now."""
+        if self.owner == os.getpid() and self._shell.stdin is not None:
+            self._shell.stdin.close()
+            self._shell.wait()
+
 
 _lock = threading.Lock()
-_keeper: tuple[int, subprocess.Popen[bytes]] | None = None  # with the process that has it, which may have been forked
+_keeper: Keeper | None = None
 
 
 def begin() -> None:
     """Be ready, before the first script begins."""
+    global _keeper
     with _lock, contextlib.suppress(OSError):
-        _shell()
+        if _own() is None:
+            _keeper = Keeper()
 
 
 def keep(pid: int) -> None:
     """From here on, kill the session of this process when our own ends."""
-    _tell(f"+ {pid}\n")
+    with _lock, contextlib.suppress(OSError):
+        if (keeper := _own()) is not None:
+            keeper.keep(pid)
 
 
 def let_go(pid: int) -> None:
     """The process has ended."""
-    _tell(f"- {pid}\n")
+    with _lock, contextlib.suppress(OSError):
+        if (keeper := _own()) is not None:
+            keeper.let_go(pid)
 
 
-def _tell(line: str) -> None:
-    with _lock, contextlib.suppress(OSError):  # without a shell, or with one that was killed, nothing is kept
-        stdin = _shell().stdin
-        if stdin is not None:
-            os.write(stdin.fileno(), line.encode("ascii"))
-
-
-def _shell() -> subprocess.Popen[bytes]:
-    global _keeper
-    me = os.getpid()
-    if _keeper is None or _keeper[0] != me:
-        import subprocess
-
-        shell = subprocess.Popen(
-            ["/bin/sh", "-c", _PROGRAM],
-            bufsize=0,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd="/",  # no directory is kept from being removed
-            start_new_session=True,  # Ctrl-C is not for it
-        )
-        _keeper = me, shell
-        atexit.register(_end, shell)
-    return _keeper[1]
-
-
-def _end(shell: subprocess.Popen[bytes]) -> None:
-    if _keeper is not None and _keeper[0] == os.getpid() and shell.stdin is not None:
-        shell.stdin.close()
-        shell.wait()
+def _own() -> Keeper | None:
+    """That of this process: another one's, of which this is a fork, is not ours to tell."""
+    return _keeper if _keeper is not None and _keeper.owner == os.getpid() else None

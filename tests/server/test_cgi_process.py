@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 
 import pytest
 
+from pytest_httpserve.server.cgi_keeper import Keeper
 from pytest_httpserve.server.cgi_process import Child
 
 PATIENCE = 5.0  # seconds
@@ -74,3 +76,22 @@ def test_children_may_be_nobodys_concern() -> None:
             assert child.wait() == 0
     finally:
         signal.signal(signal.SIGCHLD, before)
+
+
+def test_what_runs_when_the_keeper_ends_is_killed_and_nothing_else() -> None:
+    keeper = Keeper()
+    names = ["gone", "left", "in the place of the first"]
+    processes = {name: subprocess.Popen(["sleep", "600"], start_new_session=True) for name in names}
+    try:
+        keeper.keep(processes["gone"].pid)
+        keeper.keep(processes["left"].pid)
+        keeper.let_go(processes["gone"].pid)
+        keeper.keep(processes["in the place of the first"].pid)
+        keeper.end()
+        for name in names[1:]:
+            assert processes[name].wait(PATIENCE) == -signal.SIGKILL
+        assert processes["gone"].poll() is None
+    finally:
+        for process in processes.values():
+            process.kill()
+            process.wait(PATIENCE)
