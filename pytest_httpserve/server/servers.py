@@ -39,7 +39,7 @@ class HTTPServer(ListeningServer):
         self.server_name = host if isinstance(host, str) else bytes(host).decode("ascii")
 
     @property
-    def handler_class(self) -> Any:  # it may be anything that can be called
+    def _handler_class(self) -> Any:  # it may be anything that can be called
         """The handler class, also if the server was given a functools.partial of it."""
         return getattr(self.RequestHandlerClass, "func", self.RequestHandlerClass)
 
@@ -98,7 +98,7 @@ class ThreadingHTTPServer(socketserver.ThreadingMixIn, HTTPServer):
         connection = self.track(request, client_address)
         connection.loop = loop = self._loop
         connection.proceed = partial(self._attend, connection)
-        handler_class = self.handler_class
+        handler_class = self._handler_class
         around = type(self).process_request_thread is not ThreadingHTTPServer.process_request_thread
         if loop is not None and not around and getattr(handler_class, "_rests", False):
             connection.serve = partial(self.finish_request, request, client_address)
@@ -273,7 +273,7 @@ class HTTPSServer(HTTPServer):
             return
         serve = partial(super().finish_request, connection.socket, connection.peer)
         if rests:  # the first request may be long in coming
-            connection.await_client(serve, self.handler_class.timeout)
+            connection.await_client(serve, self._handler_class.timeout)
         else:
             serve()
 
