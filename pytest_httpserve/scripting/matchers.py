@@ -10,7 +10,7 @@ import re
 from abc import ABC, abstractmethod
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple, TypedDict, Unpack
 
 from pytest_httpserve.errors import UsageError
@@ -60,12 +60,40 @@ class Matcher(ABC):
         return Not(self)
 
 
+class Lookup(NamedTuple):
+    """What a route is looked up by: its method, the pattern of its path, and the matchers that are left then.
+
+    ``has_further_paths`` is whether there are parameters among these that the path alone does not tell.
+    """
+
+    method: str
+    pattern: PathPattern | None
+    further: tuple[Matcher, ...]
+    has_further_paths: bool
+
+
 class AllOf(Matcher):
     """Meets every one of its parts."""
 
     def __init__(self, parts: Iterable[Matcher]) -> None:
         self.parts: tuple[Matcher, ...] = sum((criteria(part) for part in parts), ())
         self.runs_code = any(part.runs_code for part in self.parts)
+
+    @cached_property
+    def lookup(self) -> Lookup:
+        """What a route with this matcher is looked up by."""
+        method = "*"
+        pattern: PathPattern | None = None
+        further = []
+        for part in self.parts:
+            if isinstance(part, MethodIs) and method == "*":
+                method = part.method
+            # Of several paths, that which says most: ``match(...) & match(headers=...)`` has one for any path, too.
+            elif isinstance(part, PathIs) and (pattern is None or pattern.text == "*"):
+                pattern = part.pattern
+            elif not (isinstance(part, PathIs) and part.pattern.text == "*"):
+                further.append(part)
+        return Lookup(method, pattern, tuple(further), any(isinstance(part, PathIs | AnyOf) for part in further))
 
     def checks(self, request: Request) -> list[Check]:
         return [check for part in self.parts for check in part.checks(request)]
@@ -410,18 +438,18 @@ def match(method: str = "*", path: str | re.Pattern[str] = "*", **criteria: Unpa
     contain. ``body`` is bytes, text or a pattern; ``files`` the contents of uploads by field. ``where`` is a predicate
     of your own or another matcher. Raises UsageError for a wrong value.
     """
-    target = _target if isinstance(method, str) and isinstance(path, str) else _target.__wrapped__
-    parts: list[Matcher] = [*target(method, path)]
-    if criteria:
-        if "json" in criteria and "json_contains" in criteria:
-            raise UsageError("json= is the whole body, json_contains= a part of it: give one of them")
-        parts += (_CRITERIA[name](value) for name, value in _given(criteria).items())
-    return AllOf(parts)
+    make = _target if isinstance(method, str) and isinstance(path, str) else _target.__wrapped__
+    target = make(method, path)
+    if not criteria:
+        return target
+    if "json" in criteria and "json_contains" in criteria:
+        raise UsageError("json= is the whole body, json_contains= a part of it: give one of them")
+    return AllOf([target, *(_CRITERIA[name](value) for name, value in _given(criteria).items())])
 
 
 @lru_cache(1024)
-def _target(method: str, path: str | re.Pattern[str]) -> tuple[MethodIs, PathIs]:
-    return MethodIs(method), PathIs(path)
+def _target(method: str, path: str | re.Pattern[str]) -> AllOf:
+    return AllOf((MethodIs(method), PathIs(path)))
 
 
 def _given(criteria: Criteria) -> dict[str, object]:
@@ -434,7 +462,7 @@ def _given(criteria: Criteria) -> dict[str, object]:
 
 def as_matcher(method: str | Matcher, path: str | re.Pattern[str], criteria: Criteria) -> Matcher:
     """A matcher of what was given: itself, or all else. Raises UsageError for a matcher and more beside it."""
-    if not isinstance(method, Matcher):
+    if isinstance(method, str) or not isinstance(method, Matcher):
         return match(method, path, **criteria)
     beside = ["a path"] if path != "*" else [f"{name}=" for name in _given(criteria)]
     if beside:

@@ -47,7 +47,6 @@ class ResponseArguments(TypedDict, total=False):
 _ARGUMENTS = ResponseArguments.__annotations__
 _WITHOUT_BODY = (204, 205, 304)
 _PHRASES = {int(status): status.phrase for status in HTTPStatus}
-_NO_HEADERS = Headers()
 SERVER = "pytest-httpserve/0.1.0"
 # A body that is longer leaves in several writes.
 MOST_AT_ONCE = 131_072
@@ -116,18 +115,15 @@ class Response:
         if self.trailers and (self.file is not None or self.status in _WITHOUT_BODY):
             what = "file=" if self.file is not None else f"status {self.status}"
             raise UsageError(f"trailers= follow a body in chunks (RFC 9112 section 7.1.2), which {what} has not")
-        if isinstance(informational, str | bytes) or not isinstance(informational, Iterable):
-            what = "statuses, or pairs of a status and headers"
-            raise UsageError(f"informational= takes {what}, not {informational!r}")
-        self.informational = tuple(map(_check_informational, informational))
-        if cookies is not None and not isinstance(cookies, Mapping):
-            raise UsageError(f"cookies= takes a mapping of names to values, not {cookies!r}")
-        self.fields = check_headers(headers) + tuple(set_cookie(*pair) for pair in (cookies or {}).items())
+        self.informational = _check_all_informational(informational) if informational != () else ()
+        self.fields = check_headers(headers)
+        if cookies is not None:
+            self.fields += _set_cookies(cookies)
         if gzip:
             self._compress(kind)
         if self.trailers:
             self.fields += (("Trailer", ", ".join(name for name, _ in self.trailers)),)
-        given = Headers(self.fields) if self.fields else _NO_HEADERS
+        given = Headers(self.fields) if self.fields else {}
         self._connection = given.get("connection", "").lower() or None
         # A length that is not the body's: nothing behind this response could be told from its body.
         length = given.get("content-length") if self.is_whole else None
@@ -205,7 +201,7 @@ class Response:
         date = b"" if self._dated else date_line()
         return b"%b%b%b\r\n" % (self._head, date, connection)
 
-    def _encode_head(self, content_type: str | None, given: Headers) -> bytes:
+    def _encode_head(self, content_type: str | None, given: Mapping[str, str]) -> bytes:
         """Status line and the fields that are always the same."""
         added = []
         if content_type is not None:
@@ -271,11 +267,26 @@ def _check_stream(stream: StreamArgument) -> Callable[[], Iterable[bytes | str]]
     return once
 
 
+def _check_all_informational(
+    informational: Iterable[InformationalArgument],
+) -> tuple[tuple[int, tuple[Field, ...]], ...]:
+    if isinstance(informational, str | bytes) or not isinstance(informational, Iterable):
+        what = "statuses, or pairs of a status and headers"
+        raise UsageError(f"informational= takes {what}, not {informational!r}")
+    return tuple(map(_check_informational, informational))
+
+
 def _check_informational(given: InformationalArgument) -> tuple[int, tuple[Field, ...]]:
     status, headers = given if isinstance(given, tuple) else (given, None)
     if isinstance(status, bool) or not isinstance(status, int) or not 100 <= status <= 199 or status == 101:
         raise UsageError(f"an informational response has a status from 100 to 199, and not 101: {status!r}")
     return status, check_headers(headers)
+
+
+def _set_cookies(cookies: Mapping[str, str]) -> tuple[Field, ...]:
+    if not isinstance(cookies, Mapping):
+        raise UsageError(f"cookies= takes a mapping of names to values, not {cookies!r}")
+    return tuple(set_cookie(*pair) for pair in cookies.items())
 
 
 def set_cookie(

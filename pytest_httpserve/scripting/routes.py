@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, Unpack
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.concurrency import most_at_once
 from pytest_httpserve.scripting.gates import HOLD_SECONDS, Gate, check_seconds
-from pytest_httpserve.scripting.matchers import AnyOf, Check, Matcher, MethodIs, PathIs, Shown, criteria
-from pytest_httpserve.scripting.paths import PathPattern
+from pytest_httpserve.scripting.matchers import AllOf, Check, Matcher, Shown
 from pytest_httpserve.scripting.report import exchange_line, times
 from pytest_httpserve.scripting.request import Request, route_path
 from pytest_httpserve.scripting.responses import Response, ResponseArguments, as_response
@@ -82,20 +81,8 @@ class Route:
         if isinstance(priority, bool) or not isinstance(priority, int | float):
             raise UsageError(f"priority= is a number, not {priority!r}")
         self.rank = (priority, next(_sequence))
-        self.method = "*"
-        self.pattern: PathPattern | None = None
-        further = []
-        for part in criteria(matcher):
-            if isinstance(part, MethodIs) and self.method == "*":
-                self.method = part.method
-            # Of several paths, that which says most: ``match(...) & match(headers=...)`` has one for any path, too.
-            elif isinstance(part, PathIs) and (self.pattern is None or self.pattern.text == "*"):
-                self.pattern = part.pattern
-            elif not (isinstance(part, PathIs) and part.pattern.text == "*"):
-                further.append(part)
-        self._further = tuple(further)
-        # Parameters that its path alone, which the tree finds it by, does not tell.
-        self.has_further_paths = any(isinstance(part, PathIs | AnyOf) for part in further)
+        whole = matcher if isinstance(matcher, AllOf) else AllOf((matcher,))
+        self.method, self.pattern, self._further, self.has_further_paths = whole.lookup
         self._scenario: Scenario | None = None
         self._when: str | None = None
         self._steps: deque[_Step] = deque()
