@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import html.parser
+import mimetypes
 import os
 import re
 import socket
@@ -187,6 +188,8 @@ def test_a_path_that_cannot_be_a_name_is_not_found(site: Site, path: str) -> Non
         ("a.json", "application/json"),
         ("a.png", "image/png"),
         ("a.tar.gz", "application/gzip"),
+        ("a.svgz", "image/svg+xml"),
+        ("a.html.br", "text/html"),
         ("a.xz", "application/x-xz"),
         ("a.unknown-to-all", "application/octet-stream"),
         ("none", "application/octet-stream"),
@@ -197,6 +200,15 @@ def test_a_path_that_cannot_be_a_name_is_not_found(site: Site, path: str) -> Non
 def test_the_type_goes_by_the_name(site: Site, root: Path, name: str, content_type: str) -> None:
     (root / name).touch()
     assert site().get(f"/{name}").headers["Content-Type"] == content_type
+
+
+def test_types_can_be_registered_at_any_time(site: Site, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root / "a.own").touch()
+    client = site()
+    assert client.get("/a.own").headers["Content-Type"] == "application/octet-stream"
+    for media_type in ("text/x-own", "text/x-other"):
+        monkeypatch.setitem(mimetypes.types_map, ".own", media_type)
+        assert client.get("/a.own").headers["Content-Type"] == media_type
 
 
 def test_types_can_be_given(site: Site, root: Path) -> None:
