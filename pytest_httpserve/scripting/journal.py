@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -154,8 +153,7 @@ class Transcript:
         return len(self._received) + len(self._sent)
 
 
-@dataclass(frozen=True, slots=True)
-class Times:
+class Times(NamedTuple):
     """When an exchange reached each of its phases, in seconds of ``time.monotonic()``.
 
     ``request_begun`` is when its first bytes came, ``head_received`` and ``body_received`` when the last of head and

@@ -8,7 +8,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, Unpack
 
@@ -31,13 +31,15 @@ _sequence = itertools.count()
 _MOST_PATHS = 1024
 
 
-@dataclass(slots=True)
 class _Step:
     """One answer in the sequence of a route."""
 
-    answer: Response | Handler
-    left: int
-    then: str | None = None  # the scenario's next state
+    __slots__ = ("answer", "left", "then")
+
+    def __init__(self, answer: Response | Handler, left: int) -> None:
+        self.answer = answer
+        self.left = left
+        self.then: str | None = None  # the scenario's next state
 
 
 class Expectation(NamedTuple):

@@ -8,7 +8,6 @@ import socketserver
 import threading
 import traceback
 from collections import deque
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -30,16 +29,18 @@ if TYPE_CHECKING:
     from pytest_httpserve.server.connection import Connection
 
 
-@dataclass(frozen=True, slots=True)
 class Script:
     """What a server has been told, and what it has seen."""
 
-    routes: Routes = field(default_factory=Routes)
-    mounts: Mounts = field(default_factory=Mounts)
-    journal: Journal = field(default_factory=Journal)
-    queue: deque[Response] = field(default_factory=deque)  # for requests that nothing else answers
-    fault_rules: FaultRules = field(default_factory=FaultRules)
-    guards: Guards = field(default_factory=Guards)
+    __slots__ = ("fault_rules", "guards", "journal", "mounts", "queue", "routes")
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        self.routes = Routes()
+        self.mounts = Mounts()
+        self.queue: deque[Response] = deque()  # for requests that nothing else answers
+        self.fault_rules = FaultRules()
+        self.guards = Guards()
 
 
 class ScriptedServer(ThreadingHTTPServer):
