@@ -27,12 +27,14 @@ from pytest_httpserve.scripting.waiting import Interrupted
 from pytest_httpserve.server.base import BaseHTTPRequestHandler
 from pytest_httpserve.server.cgi_paths import is_beneath
 from pytest_httpserve.server.cgi_script import CGIScript
+from pytest_httpserve.server.reader import RECEIVE_BYTES
 from pytest_httpserve.wire.framing import CHUNKED
 from pytest_httpserve.wire.headers import Headers
-from pytest_httpserve.wire.message import RequestHead
+from pytest_httpserve.wire.message import parse_whole_head
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.scripted_server import Script, ScriptedServer
+    from pytest_httpserve.server.connection import Connection
     from pytest_httpserve.server.reader import Reader
 
 Result = TypeVar("Result")
@@ -86,6 +88,74 @@ class ScriptedHandler(SendingHandler):
             if self.server.faults and (faults := self.server.faults.pop(self._connection, ())):
                 self.take_faults(faults)
 
+    def _serve(self) -> None:
+        if not self._serve_at_once():
+            super()._serve()
+
+    def _serve_at_once(self) -> bool:
+        """Serve a request without a body by a response that is here as a whole, as most are.
+
+        Past all that others need, it takes half the time. False if the long way is to go on, with what it is to serve.
+        """
+        connection, script = self._connection, self.server.script
+        if connection is None or connection.loop is None or connection.closing or self._wire is not None:
+            return False
+        if self._options or script.guards.active or script.routes.runs_code or not script.routes:
+            return False
+        connection.tap = None
+        try:
+            data = connection.receive(RECEIVE_BYTES)
+            if not self._answer_at_once(data, connection, script):
+                self.reader.give_back(data)
+                return False
+        except OSError as error:
+            if error is not connection.failure:
+                raise
+            self._client_failed(error)
+        if self._exchange is not None:
+            script.journal.finish(self._exchange)
+            self._exchange = None
+        if self.close_connection:
+            self.finish()
+            return True
+        connection.serve = self._serve
+        return connection.may_rest()
+
+    def _answer_at_once(self, data: bytes, connection: Connection, script: Script) -> bool:
+        """Answer the request that these bytes are; False, and nothing done, if that takes more."""
+        record = self._record
+        end = data.find(b"\r\n\r\n")
+        if record is None or end < 0 or end + 4 != len(data):
+            return False
+        try:
+            _, line, (headers, _, keeps_alive, _), is_plain = parse_whole_head(data, self.limits, self.strict)
+        except RequestError:
+            return False
+        if not is_plain:
+            return False
+        self.requestline, method, target, version, _ = line
+        index, count = connection.index, self._count
+        request = Request(method, target, headers, version, self._client, connection_index=index, exchange_index=count)
+        found = script.routes.find(request)
+        if found is None:
+            return False
+        route, request.path_params = found
+        connection.tap = transcript = Transcript(data)
+        exchange = Exchange(request, transcript, record)
+        response = route.take_at_once(exchange)
+        if response is None:
+            return False
+        connection.busy, connection.doing = True, self.requestline
+        self._exchange, self._count = exchange, count + 1
+        exchange.route = route
+        record.exchanges.append(exchange)
+        script.journal.record(exchange)
+        self.close_connection = not keeps_alive
+        exchange.response, whole = response.whole(close=self.close_connection, version=version)
+        self._status = response.status
+        connection.send(whole)
+        return True
+
     def handle_one_request(self) -> None:
         if (connection := self._connection) is not None:
             connection.tap = self._transcript = Transcript(self.rfile.unread)
@@ -134,7 +204,7 @@ class ScriptedHandler(SendingHandler):
                 self._broken_exchange()
             self.end_struck(error)
             return
-        if not self.reader.at_rest:
+        if self._exchange is not None or not self.reader.at_rest:
             said = str(error) if isinstance(error, Interrupted) else f"the client has gone: {error}"
             self._broken_exchange().error = said
         super()._client_failed(error)
@@ -159,44 +229,6 @@ class ScriptedHandler(SendingHandler):
                 exchange_index=self._count,
             )
         return self._begin_exchange(request)
-
-    def _serve_request(self, reader: Reader, head: RequestHead | None) -> None:
-        if head is None or not head.is_plain or not self._serve_at_once(head):
-            super()._serve_request(reader, head)
-
-    def _serve_at_once(self, head: RequestHead) -> bool:
-        """Serve a request without a body by a response that is here as a whole; False, and nothing done, for another.
-
-        Most exchanges of most tests are such, and need little of what there is for the others: half the time.
-        """
-        script, connection, transcript, record = self.server.script, self._connection, self._transcript, self._record
-        if self._wire is not None or script.guards.active or script.routes.runs_code or not script.routes:
-            return False
-        if connection is None or transcript is None or record is None:  # it serves no socket
-            return False
-        (self.requestline, method, target, version, _), (headers, _, keeps_alive, _) = head.line, head.fields
-        count = self._count
-        request = Request(
-            method, target, headers, version, self._client, connection_index=connection.index, exchange_index=count
-        )
-        found = script.routes.find(request)
-        if found is None:
-            return False
-        route, request.path_params = found
-        exchange = Exchange(request, transcript, record)
-        response = route.take_at_once(exchange)
-        if response is None:
-            return False
-        connection.busy, connection.doing = True, self.requestline
-        self._exchange, self._count = exchange, count + 1
-        exchange.route = route
-        record.exchanges.append(exchange)
-        script.journal.record(exchange)
-        self.close_connection = not keeps_alive
-        answer, data = response.whole(close=self.close_connection, version=version)
-        exchange.response, self._status = answer, response.status
-        connection.send(data)
-        return True
 
     def answer_request(self) -> None:
         try:

@@ -22,7 +22,7 @@ from pytest_httpserve.wire.framing import NO_BODY, Framing
 from pytest_httpserve.wire.grammar import DEFAULT_LIMITS, Limits
 from pytest_httpserve.wire.head import Version
 from pytest_httpserve.wire.headers import Field, Headers
-from pytest_httpserve.wire.message import Fields, Line, RequestHead, parse_header_block, parse_line
+from pytest_httpserve.wire.message import Fields, Line, parse_header_block, parse_line
 
 if TYPE_CHECKING:
     from email.message import Message
@@ -199,7 +199,12 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
             if not (connection is None or connection.stays()) or not reader.wait():
                 self.close_connection = True
                 return
-            self._serve_request(reader, None if self._parses else reader.take_head(self.limits, self.strict))
+            if self._take_head(reader):
+                self.answer_request()
+                self.wfile.flush()
+                self._end_request(reader)
+            else:
+                self._end_unanswered()
         except RequestError as error:  # in the body, while a handler read it
             self.refuse_request(error)
         except OSError as error:
@@ -211,21 +216,13 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
             self._fail()
             raise
 
-    def _serve_request(self, reader: Reader, head: RequestHead | None) -> None:
-        """Take the request that has begun to come in, with this head (None: it is still to be read), and answer it."""
-        if self._take_head(reader, head):
-            self.answer_request()
-            self.wfile.flush()
-            self._end_request(reader)
-        else:
-            self._end_unanswered()
-
-    def _take_head(self, reader: Reader, head: RequestHead | None) -> bool:
+    def _take_head(self, reader: Reader) -> bool:
         """Take the head of a request; False if there is none that can be answered.
 
         One that is here as a whole is parsed as a whole, which takes half as long as line by line (and once known, a
         fifth).
         """
+        head = None if self._parses else reader.take_head(self.limits, self.strict)
         if head is None:
             self.raw_requestline = self._take_request_line(reader)
             return bool(self.raw_requestline) and self.parse_request()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 from collections.abc import Callable
 from functools import partial
 
@@ -141,3 +142,26 @@ def test_the_date_goes_on(server: HTTPServe, monkeypatch: pytest.MonkeyPatch) ->
         dates.append(next(line[6:] for line in data.split(b"\r\n") if line.startswith(b"Date: ")))
 
     assert dates == [b"Sun, 06 Nov 1994 08:49:37 GMT"] * 2 + [b"Sun, 06 Nov 1994 08:49:38 GMT"]
+
+
+def test_a_client_that_resets_within_the_answer_is_recorded(server: HTTPServe) -> None:
+    server.on("GET", "/a").respond(body=131_072 * b"!")
+    assert server._server is not None
+    # What the system keeps for a client that does not read is less than the answer.
+    server._server.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        client.settimeout(10)
+        client.connect((server.host, server.port))
+        client.sendall(REQUEST % (b"GET /a", 1, b""))
+        client.recv(1)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    server.stop()
+
+    (connection,) = server.connections
+    assert (connection.closed_by, connection.closed_how) == ("client", "RST")
+    (exchange,) = server.exchanges
+    assert exchange.status == 200
+    assert exchange.error is not None
+    assert exchange.error.startswith("the client has gone: ")
+    assert server.failures == ()
