@@ -29,7 +29,7 @@ def running(commands: str) -> Iterator[tuple[Child, int]]:
             user=None,
             timeout=PATIENCE,
             connection=None,
-            log=[].append,
+            log=print,
         )
     with child:
         try:
