@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 # A port that a server has left is not taken again for so long, in seconds: a client may still have it in its pool.
 RECYCLE_SECONDS = 10.0
+# Nor while so many others have not been left since: were more of them taken out, those that are free would be hard to
+# find, for the system gives one out of some 14,000 to 28,000.
+MOST_LEFT = 4096
 # So many ports are put back before one is taken as it is.
 MOST_PUT_BACK = 64
 # The listener that went may not have gone altogether: so many attempts to take its port, so many seconds apart.
@@ -129,11 +132,11 @@ def left(port: int) -> None:
     with _lock:
         _left.pop(port, None)  # what is put in last stands last
         _left[port] = now
-        while (oldest := next(iter(_left))) != port and _left[oldest] < now - RECYCLE_SECONDS:
-            del _left[oldest]
+        while len(_left) > MOST_LEFT or _left[next(iter(_left))] < now - RECYCLE_SECONDS:
+            del _left[next(iter(_left))]
 
 
 def is_fresh(port: int) -> bool:
-    """Whether no server of this process has left it within RECYCLE_SECONDS."""
+    """Whether it is none of those that servers of this process have just left."""
     when = _left.get(port)
     return when is None or time.monotonic() - when >= RECYCLE_SECONDS

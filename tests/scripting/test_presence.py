@@ -382,3 +382,14 @@ def test_a_server_of_ipv6_refuses_and_restarts() -> None:
 def test_a_wrong_value_is_refused(wrong: Callable[[], object]) -> None:
     with pytest.raises(UsageError):
         wrong()
+
+
+def test_of_the_ports_that_were_left_the_latest_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presence, "_left", {})
+    for port in (*range(presence.MOST_LEFT), 0):
+        presence.left(port)
+    assert not any(presence.is_fresh(port) for port in range(presence.MOST_LEFT))
+
+    presence.left(presence.MOST_LEFT)
+    assert presence.is_fresh(1), "it is kept for longer than others can do without it"
+    assert not presence.is_fresh(0), "the one that was left again before the last"
