@@ -51,8 +51,6 @@ NOT_YET = frozenset(
     {
         ("suite", WAITRESS),
         ("suite.xdist", WAITRESS),
-        ("suite.xdist", CHEROOT),
-        ("suite.median", HTTPSERVER),
     }
 )
 """Figures, and peers that ours have never been ahead of in them: behind these ours stay without being beaten anew.
