@@ -38,13 +38,25 @@ needs_ipv6 = pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this ma
 ENDINGS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda one: one.name)
 
 
+def hear_signals() -> None:
+    """A process that was started by one that ignores a signal, as nohup has it, would ignore it, too."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Running:
     """A started command: its first line is read, its streams are open."""
 
     def __init__(self, command: list[str], directory: Path, stderr: int, environment: dict[str, str]) -> None:
         # Without a buffer of Python's own, what one reader leaves is there for the next.
         self.process = subprocess.Popen(
-            command, bufsize=0, cwd=directory, stdout=subprocess.PIPE, stderr=stderr, env=environment
+            command,
+            bufsize=0,
+            cwd=directory,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env=environment,
+            preexec_fn=hear_signals,
         )
         self._watchdog = threading.Timer(PATIENCE, self.process.kill)
         self._watchdog.daemon = True
