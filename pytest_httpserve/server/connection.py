@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import select
 import socket
 import struct
 import sys
@@ -153,10 +154,23 @@ class Connection:
         if self.closing and self.claim():  # the server has begun to close meanwhile, and found it owned
             self.proceed()
 
-    def expire(self) -> None:
-        """The client has been silent for too long."""
+    def expire(self) -> bool:
+        """The client has been silent for too long, unless it is the loop that has not come to what it sent."""
+        if self._peek() is not None:
+            return False
         self.end("server", "timeout")
         self.close_when_idle()
+        return True
+
+    def _peek(self) -> bytes | None:
+        """What the client has sent and nobody has read, a byte of it; none if it has ended; None if nothing came."""
+        try:
+            if not _MSG_DONTWAIT and not select.select([self.socket], (), (), 0)[0]:  # on Windows
+                return None
+            # The system's, not the TLS layer's.
+            return socket.socket.recv(self.socket, 1, socket.MSG_PEEK | _MSG_DONTWAIT)
+        except OSError:
+            return None
 
     def leave_loop(self) -> None:
         """Before anything that may wait: from here on, this thread serves the connection alone."""
@@ -357,12 +371,8 @@ class Connection:
         """By whom it is ended, and how, if nobody has ended it before."""
         if not self.closing:
             return "server", "FIN"
-        try:  # the client may have been faster than the stop
-            if not socket.socket.recv(self.socket, 1, socket.MSG_PEEK | _MSG_DONTWAIT):
-                return "client", "FIN"
-        except OSError:
-            pass
-        return "server", "stop"
+        # The client may have been faster than the stop.
+        return ("client", "FIN") if self._peek() == b"" else ("server", "stop")
 
     def stays(self) -> bool:
         """Between two requests: False if the connection is to end here."""

@@ -49,8 +49,8 @@ class Entry(Protocol):
     def proceed(self) -> Callable[[], object]:
         """What serves it, and releases it."""
 
-    def expire(self) -> None:
-        """Give it up."""
+    def expire(self) -> bool:
+        """Give it up; False if it is about to be served, and to be asked again."""
 
 
 class Loop:
@@ -219,7 +219,8 @@ class Loop:
                 continue
             if expiry <= now:
                 try:
-                    entry.expire()
+                    if not entry.expire():
+                        earliest = now
                 except BaseException as error:
                     _report(error)
             elif earliest is None or expiry < earliest:

@@ -190,8 +190,9 @@ class Listening:
         if not room:
             self._loop.pause(self, EXHAUSTED_SECONDS)
 
-    def expire(self) -> None:
+    def expire(self) -> bool:
         self.resume()
+        return True
 
     def resume(self) -> None:
         """Go on after a pause: there may be room again."""

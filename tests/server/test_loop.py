@@ -36,6 +36,7 @@ class Line:
         self.thread: threading.Thread | None = None
         self.served: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self.expired = threading.Event()
+        self.busy = False  # it says so when it is to expire
         self.on_expiry: Callable[[], object] = self.expired.set
         self._loop = loop
         self._work = work
@@ -58,9 +59,12 @@ class Line:
                 self._loop.add(self)  # it had left
             self._claimed.release()
 
-    def expire(self) -> None:
+    def expire(self) -> bool:
+        if self.busy:
+            return False
         self._loop.remove(self)
         self.on_expiry()
+        return True
 
     def poke(self, data: bytes = b"x") -> None:
         self._other.send(data)
@@ -366,6 +370,18 @@ def test_a_line_whose_expiry_was_put_off_does_not_expire(bench: Bench) -> None:
     assert not line.expired.is_set()
 
 
+def test_a_line_that_is_not_to_expire_yet_is_asked_again(bench: Bench) -> None:
+    line = bench.line(lambda line: setattr(line, "busy", False), expiry=time.monotonic())
+    line.busy = True
+    bench.loop.add(line)
+    later = bench.added(expiry=time.monotonic() + 0.02)
+    assert later.expired.wait(PATIENCE)
+    assert not line.expired.is_set()
+    line.poke()
+    assert line.take() == b"x"
+    assert line.expired.wait(PATIENCE)
+
+
 def test_a_line_that_raises_when_it_expires_holds_up_no_other(
     bench: Bench, errors: queue.SimpleQueue[BaseException | None]
 ) -> None:
@@ -390,7 +406,7 @@ def test_a_paused_line_is_not_served_until_its_pause_is_over(bench: Bench) -> No
             paused.append(time.monotonic())
 
     line = bench.added(pause)
-    line.expire = lambda: bench.loop.resume(line)  # type: ignore[method-assign]  # as a listener does
+    line.expire = lambda: bool(bench.loop.resume(line))  # type: ignore[method-assign, func-returns-value]  # as a listener
     line.poke()
     line.take()
     line.poke()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import queue
+import select
 import signal
 import socket
 import ssl
@@ -22,6 +23,7 @@ import trustme
 
 from pytest_httpserve import HTTPServe
 from pytest_httpserve.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer, ThreadingHTTPSServer
+from pytest_httpserve.server.connection import Connection
 
 if TYPE_CHECKING:
     from tests.server.conftest import Client, Serve
@@ -387,6 +389,20 @@ def test_a_handler_that_wants_to_end_all_ends_its_connection(
         if error is not SystemExit:  # which ends a thread without a word
             assert isinstance(said.get(timeout=PATIENCE), error)
     assert said.empty()
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_a_client_whose_bytes_were_not_looked_at_yet_is_not_silent(heard: bool) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.create_connection(listener.getsockname())
+        mine, peer = listener.accept()
+    with client, mine:
+        if heard:
+            client.sendall(b"GET")
+            assert select.select([mine], (), (), PATIENCE)[0]
+        connection = Connection(mine, peer)
+        assert connection.expire() is not heard
+        assert connection.ending == (None if heard else ("server", "timeout"))
 
 
 # Accepting
