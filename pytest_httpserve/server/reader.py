@@ -15,6 +15,7 @@ from pytest_httpserve.wire.headers import Headers
 from pytest_httpserve.wire.message import RequestHead, parse_whole_head
 
 RECEIVE_BYTES = 65_536
+MOST_BYTES = 262_144  # received at once, however much is wanted: each may be there twice or three times for a moment
 # A body that trickles in is given up when it keeps its reader waiting for a whole timeout per so many bytes.
 PROGRESS_BYTES = 65_536
 # What a handler left of a body is read and dropped up to here; past it, closing the connection is cheaper.
@@ -245,9 +246,9 @@ class Reader(io.BufferedIOBase):
         if not self._read_ahead and isinstance(body, FixedDecoder):
             size = min(size, body.left)
         if source.timeout is None:
-            return source.receive(min(size, 1 << 20))
+            return source.receive(min(size, MOST_BYTES))
         started = time.monotonic()
-        data = source.receive(min(size, 1 << 20))
+        data = source.receive(min(size, MOST_BYTES))
         self._waited += time.monotonic() - started
         self._progress += len(data)
         if self._progress >= PROGRESS_BYTES:
