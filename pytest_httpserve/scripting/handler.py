@@ -21,7 +21,7 @@ from pytest_httpserve.scripting.limits import Guards
 from pytest_httpserve.scripting.mounts import below
 from pytest_httpserve.scripting.request import NO_BODY, Body, Request, path_of, route_path
 from pytest_httpserve.scripting.responses import Response, make_response
-from pytest_httpserve.scripting.routes import Route, StateChanged
+from pytest_httpserve.scripting.routes import Route, Routes, StateChanged
 from pytest_httpserve.scripting.sending import SendingHandler
 from pytest_httpserve.scripting.waiting import Interrupted
 from pytest_httpserve.server.base import BaseHTTPRequestHandler
@@ -33,6 +33,7 @@ from pytest_httpserve.wire.headers import Headers
 from pytest_httpserve.wire.message import parse_whole_head
 
 if TYPE_CHECKING:
+    from pytest_httpserve.scripting.known import KnownRequest
     from pytest_httpserve.scripting.scripted_server import Script, ScriptedServer
     from pytest_httpserve.server.connection import Connection
     from pytest_httpserve.server.reader import Reader
@@ -100,7 +101,7 @@ class ScriptedHandler(SendingHandler):
         connection, script = self._connection, self.server.script
         if connection is None or connection.loop is None or connection.closing or self._wire is not None:
             return False
-        if self._options or script.guards.active or script.routes.runs_code or not script.routes:
+        if self._options or script.guards.active or script.routes.runs_code:
             return False
         connection.tap = None
         try:
@@ -124,37 +125,38 @@ class ScriptedHandler(SendingHandler):
     def _answer_at_once(self, data: bytes, connection: Connection, script: Script) -> bool:
         """Answer the request that these bytes are; False, and nothing done, if that takes more."""
         record = self._record
-        end = data.find(b"\r\n\r\n")
-        if record is None or end < 0 or end + 4 != len(data):
+        known = script.routes.known.get(data) or self._learn(data, script.routes)
+        if record is None or known is None:
             return False
-        try:
-            _, line, (headers, _, keeps_alive, _), is_plain = parse_whole_head(data, self.limits, self.strict)
-        except RequestError:
-            return False
-        if not is_plain:
-            return False
-        self.requestline, method, target, version, _ = line
-        index, count = connection.index, self._count
-        request = Request(method, target, headers, version, self._client, connection_index=index, exchange_index=count)
-        found = script.routes.find(request)
-        if found is None:
-            return False
-        route, request.path_params = found
-        connection.tap = transcript = Transcript(data)
-        exchange = Exchange(request, transcript, record)
+        route, count = known.route, self._count
+        transcript = Transcript(data)
+        exchange = Exchange(partial(known.request, self._client, connection.index, count), transcript, record)
         response = route.take_at_once(exchange)
         if response is None:
             return False
-        connection.busy, connection.doing = True, self.requestline
+        self.requestline = known.line
+        connection.busy, connection.doing = True, known.line
         self._exchange, self._count = exchange, count + 1
         exchange.route = route
         record.exchanges.append(exchange)
         script.journal.record(exchange)
-        self.close_connection = not keeps_alive
-        exchange.response, whole = response.whole(close=self.close_connection, version=version)
+        self.close_connection = close = not known.keeps_alive
+        exchange.response, whole = response.whole(close=close, version=known.version)
         self._status = response.status
+        transcript.sent(whole)
         connection.send(whole)
         return True
+
+    def _learn(self, data: bytes, routes: Routes) -> KnownRequest | None:
+        """The request that these bytes are, if it is one that may be answered at once, and a route takes it."""
+        end = data.find(b"\r\n\r\n")
+        if end < 0 or end + 4 != len(data) or not routes:
+            return None
+        try:
+            head = parse_whole_head(data, self.limits, self.strict)
+        except RequestError:
+            return None
+        return routes.learn(data, head) if head.is_plain else None
 
     def handle_one_request(self) -> None:
         if (connection := self._connection) is not None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_httpserve.scripting.request import Request
 from pytest_httpserve.wire.headers import Headers
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     from pytest_httpserve.scripting.connections import ConnectionRecord
     from pytest_httpserve.scripting.faults import Fault
-    from pytest_httpserve.scripting.request import Request
     from pytest_httpserve.scripting.routes import Route
 
 # Of each direction of an exchange, so many raw bytes are kept.
@@ -61,15 +61,14 @@ class Transcript:
     )
 
     def __init__(self, received: bytes = b"") -> None:
-        self._received = self._sent = b""
-        self.dropped_received = self.dropped_sent = 0
-        self.first_received: float | None = None
-        self.last_received: float | None = None
+        self._received, self._sent = received[:KEPT_BYTES], b""
+        self.dropped_received = len(received) - len(self._received)
+        self.dropped_sent = 0
+        self.first_received: float | None = monotonic() if received else None
+        self.last_received = self.first_received
         self.head_received: float | None = None
         self.first_sent: float | None = None
         self.last_sent: float | None = None
-        if received:
-            self.received(received)
 
     # Called by the connection's own thread alone.
 
@@ -181,10 +180,12 @@ class Exchange:
     what went on beside it: where a fault happened, what a CGI script wrote to its stderr, how it ended.
     """
 
-    __slots__ = ("_recorded", "connection", "error", "faults", "notes", "raw", "request", "response", "route")
+    __slots__ = ("_recorded", "_request", "connection", "error", "faults", "notes", "raw", "response", "route")
 
-    def __init__(self, request: Request, raw: Transcript, connection: ConnectionRecord | None = None) -> None:
-        self.request = request
+    def __init__(
+        self, request: Request | Callable[[], Request], raw: Transcript, connection: ConnectionRecord | None = None
+    ) -> None:
+        self._request = request  # or what makes it, when somebody asks for it
         self.raw = raw
         self.connection = connection
         self.response: Answer | None = None
@@ -194,6 +195,17 @@ class Exchange:
         self.faults: tuple[Fault, ...] = ()
         # What came over no socket has no times of its own.
         self._recorded = monotonic() if raw.first_received is None else raw.first_received
+
+    @property
+    def request(self) -> Request:
+        """What was asked for."""
+        if not isinstance(self._request, Request):
+            self._request = self._request()
+        return self._request
+
+    @request.setter
+    def request(self, request: Request) -> None:
+        self._request = request
 
     @property
     def times(self) -> Times:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, Unpack
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.concurrency import most_at_once
 from pytest_httpserve.scripting.gates import HOLD_SECONDS, Gate, check_seconds
+from pytest_httpserve.scripting.known import KnownRequest
 from pytest_httpserve.scripting.matchers import AllOf, Check, Matcher, Shown
 from pytest_httpserve.scripting.report import exchange_line, times
 from pytest_httpserve.scripting.request import Request, route_path
@@ -23,12 +24,15 @@ from pytest_httpserve.scripting.responses import Response, ResponseArguments, as
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.journal import Exchange
     from pytest_httpserve.scripting.scenarios import Scenario
+    from pytest_httpserve.wire.message import RequestHead
 
 Handler = Callable[[Request], Any]  # what it may return, make_response says
 HandlerT = TypeVar("HandlerT", bound=Handler)
 
 _sequence = itertools.count()
 _MOST_PATHS = 1024
+_MOST_KNOWN = 256
+_KNOWN_BYTES = 4_096
 
 
 class _Step:
@@ -228,6 +232,12 @@ class Route:
 
     # Choose
 
+    @property
+    def is_lasting(self) -> bool:
+        """Whether it takes a request again that it took before: only method and path have a part in it, no state of a
+        scenario, and no value of the test's, which may be equal to something else by then."""
+        return self._scenario is None and not self._further
+
     def takes(self, request: Request) -> bool:
         """Whether the route answers this request, the path of which has been found to match."""
         return (
@@ -263,10 +273,14 @@ class Route:
 
     def take_at_once(self, exchange: Exchange) -> Response | None:
         """The answer to this exchange, which now counts as a call, if it can leave at once; else nothing is taken."""
-        if self._scenario is not None or self.gates:
+        if not self._is_plain or self._scenario is not None or self.gates:
             return None
-        with self._lock:
-            step = self._next(exchange) if self._is_plain else None
+        if self._steps:
+            with self._lock:
+                step = self._next(exchange) if self._is_plain else None
+        else:  # the last answers for ever: nobody else can take it away
+            step = self._last
+            self.calls.append(exchange)
         # For the type checker: it is plain.
         return step.answer if step is not None and isinstance(step.answer, Response) else None
 
@@ -326,6 +340,7 @@ class Routes:
         self._tree = _Node()
         self._others: tuple[Route, ...] = ()  # those whose path is no row of segments
         self._found: dict[str, Candidates] = {}  # what was found for a path before
+        self.known: dict[bytes, KnownRequest] = {}  # requests whose bytes tell which route takes them
 
     def add(self, route: Route) -> None:
         """Add a route."""
@@ -340,13 +355,13 @@ class Routes:
         for other in self:
             rest.add(other)
         # Requests go on meanwhile: there is no moment in which they find less.
-        self._tree, self._others, self._found = rest._tree, rest._others, {}
+        self._tree, self._others, self._found, self.known = rest._tree, rest._others, {}, {}
 
     def _place(self, route: Route) -> None:
         segments = route.pattern.segments if route.pattern is not None else None
         if segments is None:
             self._others += (route,)
-            self._found = {}
+            self._found, self.known = {}, {}
             return
         node = self._tree
         for segment in segments:
@@ -356,7 +371,7 @@ class Routes:
             else:
                 node = node.named.setdefault(segment, _Node())
         node.routes += (route,)
-        self._found = {}
+        self._found, self.known = {}, {}
 
     def find(self, request: Request) -> tuple[Route, Mapping[str, Any]] | None:
         """The route that answers this request, and the parameters in its path.
@@ -376,6 +391,27 @@ class Routes:
         if request.method == "HEAD":
             return self.find(replace(request, method="GET"))
         return None
+
+    def learn(self, data: bytes, head: RequestHead) -> KnownRequest | None:
+        """The request without a body that ``data`` is, and the route for it; None if there is none.
+
+        It is kept for when it comes again, if the choice will be the same then.
+        """
+        kept = self.known  # if a route is added meanwhile, there is a new one
+        line, fields = head.line, head.fields
+        request = Request(line.method, line.target, fields.headers, line.version, ("", 0))
+        found = self.find(request)
+        if found is None:
+            return None
+        known = KnownRequest(
+            line.text, line.method, line.target, fields.headers, line.version, fields.keeps_alive, *found
+        )
+        candidates = self._candidates(route_path(line.target))
+        if len(data) <= _KNOWN_BYTES and all(route.is_lasting for route, _ in candidates):
+            if len(kept) >= _MOST_KNOWN:
+                kept.clear()
+            kept[data] = known
+        return known
 
     def _candidates(self, path: str) -> Candidates:
         """The routes whose path matches, the one to be asked first in front, with the parameters in the path."""
@@ -400,7 +436,7 @@ class Routes:
     def clear(self) -> None:
         """Forget all of them."""
         self._all.clear()
-        self._tree, self._others, self._found = _Node(), (), {}
+        self._tree, self._others, self._found, self.known = _Node(), (), {}, {}
 
 
 def calling_place(depth: int) -> str:

@@ -165,3 +165,58 @@ def test_a_client_that_resets_within_the_answer_is_recorded(server: HTTPServe) -
     assert exchange.error is not None
     assert exchange.error.startswith("the client has gone: ")
     assert server.failures == ()
+
+
+def test_the_same_bytes_are_answered_by_what_is_there_now(server: HTTPServe) -> None:
+    sent = REQUEST % (b"GET /a", 1, b"")
+    first = server.on("GET", "/a").respond(text="first!")
+    answers = [exchanged(server, sent)]
+    later = server.on("GET", "/{name}").respond(text="later!")
+    answers.append(exchanged(server, sent))
+    later.remove()
+    answers.append(exchanged(server, sent))
+    server.reset()
+    server.on("GET", "/a").respond(text="anew!")
+    answers.append(exchanged(server, sent))
+
+    assert [answer.rpartition(b"\r\n")[2] for answer in answers] == [b"first!", b"later!", b"first!", b"anew!"]
+    assert len(first.calls) == 2
+
+
+class Opinion:
+    """Equal to everything, as long as it thinks so."""
+
+    agrees = True
+
+    def __eq__(self, other: object) -> bool:
+        return self.agrees
+
+    __hash__ = None  # type: ignore[assignment]  # as every class that may change its mind
+
+
+def test_a_value_that_is_equal_to_something_else_later_is_asked_each_time(server: HTTPServe) -> None:
+    sent = REQUEST % (b"GET /a", 1, b"X-Y: z\r\n")
+    opinion = Opinion()
+    server.on("GET", "/a").respond(text="else!")
+    server.on("GET", "/a", headers={"X-Y": opinion}).respond(text="equal!")
+    answers = [exchanged(server, sent)]
+    opinion.agrees = False
+    answers.append(exchanged(server, sent))
+
+    assert [answer.rpartition(b"\r\n")[2] for answer in answers] == [b"equal!", b"else!"]
+
+
+def test_requests_that_never_come_again_are_not_kept_for_ever(server: HTTPServe) -> None:
+    route = server.on("GET", "/{name}").respond(text="well!")
+    sent = b"".join(REQUEST % (b"GET /%d" % number, 1, b"") for number in range(600))
+    for at in range(3):  # one by one, over one connection
+        with socket.create_connection((server.host, server.port), timeout=10) as client:
+            for number in range(at * 200, at * 200 + 200):
+                client.sendall(REQUEST % (b"GET /%d" % number, 1, b""))
+                data = b""
+                while not data.endswith(b"!"):
+                    data += client.recv(65_536)
+
+    assert [call.request.path_params["name"] for call in route.calls] == [str(number) for number in range(600)]
+    assert b"".join(exchange.raw.request for exchange in server.exchanges) == sent
+    assert [exchange.request.exchange_index for exchange in server.exchanges] == 3 * list(range(200))
