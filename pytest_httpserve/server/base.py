@@ -369,6 +369,8 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
     def _client_failed(self, error: OSError) -> None:
         """The client has gone, or kept us waiting for too long."""
         self.close_connection = True
+        if self._connection is not None:
+            self._connection.end(*self._connection.whose_end())
         if not isinstance(error, TimeoutError):
             return
         reader = self._reader()

@@ -345,14 +345,10 @@ class Connection:
             pass  # a Unix socket keeps nothing back
 
     def failed(self, error: OSError) -> OSError:
-        """Note that the client's side ended in this error."""
+        """Note that the client's side ended in this error; whoever takes it says what else it ended, then ``end``."""
         if isinstance(error, BlockingIOError):
             error = TimeoutError(f"the client kept the connection waiting for {self.timeout} s")
         self.failure = error
-        if isinstance(error, TimeoutError):
-            self.end("server", "timeout")
-        elif isinstance(error, ConnectionError):
-            self.end("client", "RST")
         return error
 
     # Ending
@@ -369,6 +365,10 @@ class Connection:
 
     def whose_end(self) -> tuple[str, str]:
         """By whom it is ended, and how, if nobody has ended it before."""
+        if isinstance(self.failure, TimeoutError):
+            return "server", "timeout"
+        if isinstance(self.failure, ConnectionError):
+            return "client", "RST"
         if not self.closing:
             return "server", "FIN"
         # The client may have been faster than the stop.

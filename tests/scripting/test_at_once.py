@@ -10,6 +10,8 @@ from functools import partial
 import pytest
 
 from pytest_httpserve import HTTPServe, Response, Route
+from pytest_httpserve.scripting.connections import ConnectionRecord
+from pytest_httpserve.scripting.journal import Journal
 
 REQUEST = b"%b HTTP/1.%d\r\nHost: x\r\n%b\r\n"
 
@@ -144,7 +146,15 @@ def test_the_date_goes_on(server: HTTPServe, monkeypatch: pytest.MonkeyPatch) ->
     assert dates == [b"Sun, 06 Nov 1994 08:49:37 GMT"] * 2 + [b"Sun, 06 Nov 1994 08:49:38 GMT"]
 
 
-def test_a_client_that_resets_within_the_answer_is_recorded(server: HTTPServe) -> None:
+def test_a_client_that_resets_within_the_answer_is_recorded(server: HTTPServe, monkeypatch: pytest.MonkeyPatch) -> None:
+    end_connection = Journal.end_connection
+    known_at_the_end: list[str | None] = []
+
+    def note(journal: Journal, record: ConnectionRecord, by: str, how: str) -> None:
+        known_at_the_end.extend(exchange.error for exchange in record.exchanges)
+        end_connection(journal, record, by, how)
+
+    monkeypatch.setattr(Journal, "end_connection", note)
     server.on("GET", "/a").respond(body=131_072 * b"!")
     assert server._server is not None
     # What the system keeps for a client that does not read is less than the answer.
@@ -164,6 +174,7 @@ def test_a_client_that_resets_within_the_answer_is_recorded(server: HTTPServe) -
     assert exchange.status == 200
     assert exchange.error is not None
     assert exchange.error.startswith("the client has gone: ")
+    assert known_at_the_end == [exchange.error], "whoever waits for the end finds what it has broken off"
     assert server.failures == ()
 
 
