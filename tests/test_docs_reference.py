@@ -20,8 +20,8 @@ PAGE = Path(__file__).parents[1] / "docs" / "reference.md"
 INTERNAL = {
     HTTPServe: {"record_forgotten", "started_by"},
     Route: {
-        *("checks", "describe_calls", "expectation", "gates", "has_further_paths", "is_optional", "join"),
-        *("matcher", "method", "pattern", "place", "rank", "strikes_early", "take", "take_at_once", "takes"),
+        *("checks", "describe_calls", "expectation", "gates", "has_further_paths", "is_lasting", "is_optional"),
+        *("join", "matcher", "method", "pattern", "place", "rank", "strikes_early", "take", "take_at_once", "takes"),
     },
     Exchange: {"answer"},
     Request: {"content"},
