@@ -2,14 +2,17 @@
 
 It keeps connections alive, closes on ``Connection: close``, and when it stops it ends and joins every thread it made,
 because a server that leaves threads behind has not stopped. Over TLS, the handshake is the connection's own thread's.
+For files and scripts, the least that a server of Python does: ``sendfile``, and ``subprocess.run``.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 import ssl
+import subprocess
 import threading
 
 from . import BODY, LIMIT, USER, Peer, suite_of
@@ -18,6 +21,7 @@ _HEAD = (
     "HTTP/1.1 200 OK\r\nServer: raw/1.0 Python/3\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n"
     "Content-Type: {}\r\nContent-Length: {}\r\n"
 )
+_CONNECTION = {False: "keep-alive", True: "close"}
 
 
 class RawServer:
@@ -49,12 +53,15 @@ class RawServer:
                 head += received
                 if not head.endswith(b"\r\n\r\n"):
                     continue
-                if b"connection: close" in head.lower():
-                    connection.sendall(self._close)
+                closes = b"connection: close" in head.lower()
+                self._respond(connection, head, closes)
+                if closes:
                     break
-                connection.sendall(self._keep)
                 head = b""
         self._open.pop(connection, None)
+
+    def _respond(self, connection: socket.socket, head: bytes, closes: bool) -> None:
+        connection.sendall(self._close if closes else self._keep)
 
     def stop(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
@@ -82,6 +89,36 @@ class RawTLSServer(RawServer):
         self._open.pop(connection, None)
 
 
+class RawFiles(RawServer):
+    """The files of a directory, as they are: of no type and no date."""
+
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+        super().__init__()
+
+    def _respond(self, connection: socket.socket, head: bytes, closes: bool) -> None:
+        with open(self._directory + _target(head), "rb") as file:
+            fields = f"Content-Length: {os.fstat(file.fileno()).st_size}\r\nConnection: {_CONNECTION[closes]}"
+            # Held back until the file follows, as ours do.
+            connection.sendall(f"HTTP/1.1 200 OK\r\n{fields}\r\n\r\n".encode(), getattr(socket, "MSG_MORE", 0))
+            connection.sendfile(file)
+
+
+class RawScripts(RawFiles):
+    """The scripts of a directory; what they say is taken for a head and a body."""
+
+    def _respond(self, connection: socket.socket, head: bytes, closes: bool) -> None:
+        command = [self._directory + _target(head)]
+        said = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True).stdout
+        fields, _, body = said.partition(b"\n\n")
+        end = f"Content-Length: {len(body)}\r\nConnection: {_CONNECTION[closes]}\r\n\r\n".encode()
+        connection.sendall(b"HTTP/1.1 200 OK\r\n" + fields.replace(b"\n", b"\r\n") + b"\r\n" + end + body)
+
+
+def _target(head: bytes) -> str:
+    return head.split(b" ", 2)[1].decode()
+
+
 def routes(count: str) -> RawServer:
     """The same JSON to whatever is asked for."""
     return RawServer(json.dumps(USER).encode(), "application/json")
@@ -89,7 +126,7 @@ def routes(count: str) -> RawServer:
 
 PEER = Peer(
     LIMIT,
-    {"plain": RawServer, "secure": RawTLSServer, "routes": routes},
+    {"plain": RawServer, "secure": RawTLSServer, "routes": routes, "files": RawFiles, "cgi": RawScripts},
     suite=suite_of(__name__, "function"),
     secure_suite=suite_of(__name__, "function", "secure"),
 )
