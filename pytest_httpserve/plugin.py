@@ -395,7 +395,7 @@ def _make(
     if marker is not None:
         from pytest_httpserve.tls import TLS
 
-        given["tls"] = TLS(*marker.args, **marker.kwargs)
+        given["tls"] = _obey(marker, TLS, *marker.args, **marker.kwargs)
     return HTTPServe(roots=_roots(node.path, node.config.rootpath), loop=_loop(node.config), **given)
 
 
@@ -440,10 +440,19 @@ def _obey(marker: pytest.Mark | None, act: Callable[..., T], /, *args: Any, **kw
     try:
         return act(*args, **kwargs)
     except (UsageError, TypeError) as error:
-        if marker is None:
+        if marker is None or (isinstance(error, TypeError) and _takes(act, *args, **kwargs)):
             raise
         wrong = f"@pytest.mark.{marker.name}: {error}"
     pytest.fail(wrong, pytrace=False)  # not in the except, whose error would be shown as well
+
+
+def _takes(act: Callable[..., object], /, *args: object, **kwargs: object) -> bool:
+    """Whether these are arguments for it, so that a TypeError comes from within."""
+    try:
+        inspect.signature(act).bind(*args, **kwargs)
+    except TypeError:
+        return False
+    return True
 
 
 def _end(node: pytest.Item, servers: list[HTTPServe]) -> None:

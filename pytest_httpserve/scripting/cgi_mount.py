@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_httpserve.errors import UsageError
-from pytest_httpserve.scripting.gates import check_timeout
+from pytest_httpserve.scripting.checks import check_timeout
 from pytest_httpserve.scripting.mounts import DirectoryMount, check_prefix, find_directory
 from pytest_httpserve.server.cgi import CGI_TIMEOUT
 from pytest_httpserve.server.cgi_paths import collapsed

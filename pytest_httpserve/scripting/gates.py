@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from pytest_httpserve.errors import HTTPServeError, UsageError
+from pytest_httpserve.scripting.checks import check_seconds
 from pytest_httpserve.scripting.waiting import wait
 
 if TYPE_CHECKING:
@@ -144,20 +144,6 @@ class Gate:
 
     def __str__(self) -> str:
         return f"the gate ({self.phase}) of {self._route}"
-
-
-def check_seconds(name: str, seconds: float) -> float:
-    """A number of seconds. Raises UsageError for what is none."""
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
-        raise UsageError(f"{name}= is a number of seconds, not {seconds!r}")
-    return seconds
-
-
-def check_timeout(seconds: float, given: str = "timeout=") -> float:
-    """How long something may take, in seconds. Raises UsageError for what is none; ``given`` names it."""
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < math.inf:
-        raise UsageError(f"{given} is a number of seconds above 0, not {seconds!r}")
-    return float(seconds)
 
 
 def _faults_of(fault: FaultArgument | None) -> tuple[Fault, ...]:

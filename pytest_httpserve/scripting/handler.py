@@ -19,7 +19,7 @@ from pytest_httpserve.scripting.connections import ConnectionRecord
 from pytest_httpserve.scripting.journal import Exchange, Transcript
 from pytest_httpserve.scripting.limits import Guards
 from pytest_httpserve.scripting.mounts import below
-from pytest_httpserve.scripting.request import NO_BODY, Body, Request, path_of, route_path
+from pytest_httpserve.scripting.request import NO_BODY, Body, Request, route_path
 from pytest_httpserve.scripting.responses import Response, make_response
 from pytest_httpserve.scripting.routes import Route, Routes, StateChanged
 from pytest_httpserve.scripting.sending import SendingHandler
@@ -27,6 +27,7 @@ from pytest_httpserve.scripting.waiting import Interrupted
 from pytest_httpserve.server.base import BaseHTTPRequestHandler
 from pytest_httpserve.server.cgi_paths import is_beneath
 from pytest_httpserve.server.cgi_script import CGIScript
+from pytest_httpserve.server.file_paths import path_of
 from pytest_httpserve.server.reader import RECEIVE_BYTES
 from pytest_httpserve.wire.framing import CHUNKED
 from pytest_httpserve.wire.headers import Headers
@@ -46,10 +47,12 @@ _PACKAGE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 
 
 class ScriptedHandler(SendingHandler):
-    """Answers a request by a route, else by a mounted directory, else by a 404 that fails the test."""
+    """Answers a request by a route, else by what is mounted there, else by what was enqueued, else by a 404 that fails
+    the test. A guard may refuse it before."""
 
     protocol_version = "HTTP/1.1"
     default_request_version = "HTTP/1.1"
+    sys_version = ""
     strict = True
     _rests = True
 
@@ -128,18 +131,16 @@ class ScriptedHandler(SendingHandler):
         known = script.routes.known.get(data) or self._learn(data, script.routes)
         if record is None or known is None:
             return False
-        route, count = known.route, self._count
-        transcript = Transcript(data)
-        exchange = Exchange(partial(known.request, self._client, connection.index, count), transcript, record)
+        route, transcript = known.route, Transcript(data)
+        request = partial(known.request, self._client, connection.index, self._count)
+        exchange = Exchange(request, transcript, record)
         response = route.take_at_once(exchange)
         if response is None:
             return False
         self.requestline = known.line
         connection.busy, connection.doing = True, known.line
-        self._exchange, self._count = exchange, count + 1
         exchange.route = route
-        record.exchanges.append(exchange)
-        script.journal.record(exchange)
+        self._enter(exchange)
         self.close_connection = close = not known.keeps_alive
         exchange.response, whole = response.whole(close=close, version=known.version)
         self._status = response.status
@@ -274,15 +275,7 @@ class ScriptedHandler(SendingHandler):
         if found is not None and found[0].strikes_early and self._exchange is None:
             self._answer_early(*found, request)
             return
-        if self._wire is not None:
-            self.take_faulty_body(self._wire, request, streamed=mount is not None)
-        elif mount is None and request.content is not NO_BODY:
-            # What is sent to a route is part of what the test looks at; an application takes its body itself.
-            request.content.load()
-        if mount is not None and request.content.is_loaded:
-            self.reader.give_back(request.content.read())
-        elif mount is not None:
-            request.content.leave()
+        self._take_body(request, streamed=mount is not None)
         route, parameters = found or (None, None)
         if parameters:
             request = replace(request, path_params=parameters)
@@ -297,6 +290,21 @@ class ScriptedHandler(SendingHandler):
             self._run_code(serve) if mount.runs_code else serve()
             return
         self._give(self._choose(script, route, exchange, request), exchange)
+
+    def _take_body(self, request: Request, *, streamed: bool) -> None:
+        """Take the body of a request to a route, for it is part of what the test looks at; it is ``streamed`` to an
+        application, which takes it itself: again, if the routes have looked at it."""
+        content = request.content
+        if self._wire is not None:
+            self.take_faulty_body(self._wire, request, streamed=streamed)
+        elif not streamed and content is not NO_BODY:
+            content.load()
+        if not streamed or content is NO_BODY:
+            return
+        if content.is_loaded:
+            self.reader.replay(content.reader())
+        else:
+            content.leave()
 
     def _give(self, response: Response, exchange: Exchange) -> None:
         if response.faults:
@@ -386,14 +394,19 @@ class ScriptedHandler(SendingHandler):
     def _begin_exchange(self, request: Request) -> Exchange:
         if self._framing is CHUNKED and self.reader.trailers:
             request = replace(request, trailers=self.reader.trailers)
-        self._exchange = exchange = Exchange(request, self._transcript or Transcript(), self._record)
+        exchange = Exchange(request, self._transcript or Transcript(), self._record)
+        self._enter(exchange)
+        return exchange
+
+    def _enter(self, exchange: Exchange) -> None:
+        """From here on, everybody knows of it."""
+        self._exchange = exchange
+        self._count += 1
         if self._record is not None:
             self._record.exchanges.append(exchange)
-        self._count += 1
         if self._strikes:
             self.attach_strikes(exchange)
         self.server.script.journal.record(exchange)
-        return exchange
 
     # Mounts
 
@@ -453,7 +466,8 @@ class ScriptedHandler(SendingHandler):
     def finish(self) -> None:
         if self._resets and self._connection is not None:
             self._connection.reset()
-        super().finish()
+        else:
+            super().finish()
 
     # Journal: it has an answer before the client has it, so that a test can look at once.
 

@@ -17,16 +17,16 @@ from pytest_httpserve.errors import HTTPServeError, ServerFailure, UsageError
 from pytest_httpserve.scripting import report, unix_socket
 from pytest_httpserve.scripting.addresses import base_url, check_host, check_port
 from pytest_httpserve.scripting.cgi_mount import cgi_mount
+from pytest_httpserve.scripting.checks import check_count, check_kinds, check_seconds, check_switch, check_timeout
 from pytest_httpserve.scripting.concurrency import most_at_once
 from pytest_httpserve.scripting.connections import ConnectionRecord
 from pytest_httpserve.scripting.fault_rules import FaultRule
-from pytest_httpserve.scripting.gates import check_seconds, check_timeout
-from pytest_httpserve.scripting.journal import KINDS, Exchange, Journal, Strike
+from pytest_httpserve.scripting.journal import Exchange, Journal, Strike
 from pytest_httpserve.scripting.limits import Flapping, Limit, SlowStart
 from pytest_httpserve.scripting.matchers import Criteria, Matcher, as_matcher
 from pytest_httpserve.scripting.mounts import check_prefix, static_mount
 from pytest_httpserve.scripting.presence import Presence, left
-from pytest_httpserve.scripting.request import Body, Request, route_path
+from pytest_httpserve.scripting.request import Body, Request
 from pytest_httpserve.scripting.responses import (
     HeadersArgument,
     Response,
@@ -34,7 +34,7 @@ from pytest_httpserve.scripting.responses import (
     as_response,
     check_headers,
 )
-from pytest_httpserve.scripting.routes import Expectation, Route, calling_place, check_count
+from pytest_httpserve.scripting.routes import Expectation, Route, calling_place
 from pytest_httpserve.scripting.scenarios import Scenario
 from pytest_httpserve.scripting.scripted_server import Script, ScriptedServer
 from pytest_httpserve.scripting.security import Security
@@ -62,7 +62,7 @@ class HTTPServe:
         with HTTPServe() as server:
             server.on("GET", "/users/7").respond(json={"id": 7})
 
-    which raises ServerFailure at its end if a request found no answer or a handler failed.
+    which raises ServerFailure at its end if a request found no answer, a handler failed, or an expectation was not met.
 
     ``host`` is an IP address, ``port`` a number or 0 for any that is free. Relative directories are looked for in each
     of ``roots`` (default: the current directory). ``loop`` is one to share with other servers; without it the server
@@ -106,7 +106,7 @@ class HTTPServe:
         self._script = Script(journal=Journal(check_count("max_journal_bytes", max_journal_bytes)))
         self._script.journal.ignored = check_kinds(ignore)
         self._scenarios: dict[str, Scenario] = {}
-        self._strict = strict
+        self._strict = check_switch("strict", strict)
         self._timeout = check_timeout(timeout)
         self._server: ScriptedServer | None = None
         self._bound_port: int | None = None
@@ -123,6 +123,8 @@ class HTTPServe:
             host = self._unix.make() if self._unix is not None else self._host
             self._server = self._security.listen(host, self._port, self._script, self._helper)
         except OSError as error:
+            if self._unix is not None:
+                self._unix.give_up()
             where = self.socket_path or f"{self._host} port {self._port}"
             raise HTTPServeError(f"cannot listen on {where}: {error.strerror}") from None
         self._bound_port = self._server.server_port
@@ -193,7 +195,8 @@ class HTTPServe:
         return self._presence
 
     def reset(self) -> None:
-        """Forget all routes, directories, exchanges and failures; the server runs on."""
+        """Forget what it was told (routes, mounts, scenarios, faults, limits, the queue), and what it has seen
+        (exchanges, failures); the server runs on."""
         self._script.routes.clear()
         self._scenarios.clear()
         self._script.queue.clear()
@@ -550,15 +553,7 @@ class HTTPServe:
             fields.setdefault("Content-Type", "application/json")
         content = Body(io.BytesIO(body.encode() if isinstance(body, str) else body).read)
         request = Request(method, path, Headers(fields), (1, 1), (self._host, 0), content)
-        found = self._script.routes.find(request)
-        if found is not None:
-            return f"{found[0]} answers {request}"
-        mount = self._script.mounts.find(route_path(path))
-        if mount is not None:
-            return f"{mount.describe()} beneath {mount.prefix or '/'}, and answers {request}"
-        if self._script.queue:
-            return f"{self._script.queue[0]!r} answers {request}, as the next in the queue"
-        return report.unanswered(self._script, request)
+        return report.explained(self._script, request)
 
     def har(self) -> dict[str, Any]:
         """All exchanges so far as a HAR 1.2 document, for ``json.dumps``: browsers show it as a waterfall."""
@@ -658,7 +653,8 @@ class HTTPServe:
 
     @property
     def failures(self) -> tuple[str, ...]:
-        """What went wrong so far and fails the test: unanswered requests, errors in handlers, handlers that hang."""
+        """What went wrong so far and fails the test: unanswered requests, errors in handlers, handlers that hang, and
+        expectations that were not met when they were checked."""
         return self._script.journal.failures
 
     def take_failures(self) -> tuple[str, ...]:
@@ -714,12 +710,3 @@ def _what(method: str | Matcher, path: str | re.Pattern[str]) -> str:
     if isinstance(method, Matcher):
         return repr(method)
     return f"{method} {path if isinstance(path, str) else path.pattern}"
-
-
-def check_kinds(kinds: Iterable[str]) -> frozenset[str]:
-    """Kinds of failures. Raises UsageError for one that does not exist."""
-    kinds = (kinds,) if isinstance(kinds, str) or not isinstance(kinds, Iterable) else tuple(kinds)
-    for kind in kinds:
-        if kind not in KINDS:
-            raise UsageError(f"a kind of failure is one of {', '.join(KINDS)}, not {kind!r}")
-    return frozenset(kinds)

@@ -353,10 +353,11 @@ class Journal:
 
     def clear(self) -> None:
         """Forget everything, but for the connections that are open."""
-        self._exchanges, self.strikes = [], []
-        self._connections = [record for record in self._connections if record.is_open]
-        for record in self._connections:
-            record.exchanges.clear()
-        self._failures, self._seen, self._read = [], 0, 0
-        self._kept.clear()
-        self._kept_bytes = 0
+        with self._lock:
+            self._exchanges, self.strikes = [], []
+            self._connections = [record for record in self._connections if record.is_open]
+            for record in self._connections:
+                record.exchanges.clear()
+            self._failures, self._seen, self._read = [], 0, 0
+            self._kept.clear()
+            self._kept_bytes = 0

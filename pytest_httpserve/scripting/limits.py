@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pytest_httpserve.scripting.gates import check_seconds
+from pytest_httpserve.scripting.checks import check_seconds
 from pytest_httpserve.scripting.report import count
 from pytest_httpserve.scripting.responses import Response
 from pytest_httpserve.scripting.waiting import wait
@@ -154,12 +154,14 @@ class Guards:
         """Forget all of them."""
         self.active = ()
 
+    def before(self, path: str) -> tuple[Guard, ...]:
+        """Those that requests for this path meet."""
+        return tuple(guard for guard in self.active if path == guard.prefix or path.startswith(guard.prefix + "/"))
+
     def meet(self, path: str, exchange: Exchange, connection: Connection | None) -> tuple[Response | None, Fields]:
         """What the first guard that refuses the request answers; headers for what it gets else."""
         fields: Fields = ()
-        for guard in self.active:
-            if path != guard.prefix and not path.startswith(guard.prefix + "/"):
-                continue
+        for guard in self.before(path):
             refusal, more = guard.meet(connection)
             fields += more
             if refusal is not None:

@@ -46,13 +46,20 @@ class Presence:
     def accept(self) -> None:
         """Listen, on the same address."""
         if not self._there:
-            self._clear()
-            self._server.socket = _again(lambda: self._bind(self._server.request_queue_size))
+            backlog = self._server.request_queue_size
+            if self._refuses:
+                self._server.socket = self._stand_ins.pop()
+                self._server.socket.listen(backlog)
+            else:
+                self._clear()
+                self._server.socket = _again(lambda: self._bind(backlog))
             self._server.attach(self._loop)
             self._there = True
 
     def refuse(self) -> None:
         """Listen no more. The port stays taken, so that nobody else answers."""
+        if self._refuses:
+            return
         self._leave()
         if not self._is_unix:  # where the file stays, and nobody listens
             self._stand_ins.append(_again(lambda: self._bind(None)))
@@ -70,6 +77,11 @@ class Presence:
     def end(self) -> None:
         """The server has stopped."""
         self._clear()
+
+    @property
+    def _refuses(self) -> bool:
+        """Whether a socket stands in that has the port, and does not listen."""
+        return len(self._stand_ins) == 1
 
     @property
     def _is_unix(self) -> bool:

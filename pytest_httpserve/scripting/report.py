@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_httpserve.scripting.matchers import Check, Matcher
+from pytest_httpserve.scripting.request import route_path
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.connections import ConnectionRecord
@@ -16,6 +17,19 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.scripted_server import Script
 
 NEAREST = 3
+
+
+def explained(script: Script, request: Request) -> str:
+    """What would answer ``request``; what it would meet before, such as a limit; why nothing would."""
+    path = route_path(request.target)
+    met = "".join(f"; first it meets {guard}" for guard in script.guards.before(path))
+    if (found := script.routes.find(request)) is not None:
+        return f"{found[0]} answers {request}{met}"
+    if (mount := script.mounts.find(path)) is not None:
+        return f"{mount.describe()} beneath {mount.prefix or '/'}, and answers {request}{met}"
+    if script.queue:
+        return f"{script.queue[0]!r} answers {request}, as the next in the queue{met}"
+    return unanswered(script, request)
 
 
 def unanswered(script: Script, request: Request) -> str:

@@ -10,8 +10,10 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from io import BytesIO
 from typing import IO, Any, TypeVar
 
+from pytest_httpserve.server.file_paths import path_of, read_at
 from pytest_httpserve.wire.headers import Headers
 
 # A body up to here stays in memory; what is beyond goes to an unnamed temporary file.
@@ -89,6 +91,21 @@ class Body:
             return self._memory
         self._file.seek(0)
         return self._file.read()
+
+    def reader(self) -> Callable[[int], bytes]:
+        """What reads it from its beginning, as ``read`` of a file does; others may read it meanwhile."""
+        self.load()
+        if self._file is None:
+            return BytesIO(self._memory).read
+        file, at = self._file, 0
+
+        def read(size: int) -> bytes:
+            nonlocal at
+            piece = read_at(file, at, size)
+            at += len(piece)
+            return piece
+
+        return read
 
     def close(self) -> None:
         """Let go of the temporary file, if there is one: the body cannot be read any more."""
@@ -230,15 +247,6 @@ class UploadedFile:
 
 def _parse_pairs(text: str) -> list[tuple[str, str]]:
     return urllib.parse.parse_qsl(text, keep_blank_values=True, encoding="utf-8", errors="replace")
-
-
-def path_of(target: str) -> str:
-    """The path in a target of any form, still encoded."""
-    path = target.partition("?")[0]
-    if path.startswith("/"):
-        return path
-    _, scheme_end, rest = path.partition("://")
-    return "/" + rest.partition("/")[2] if scheme_end else path
 
 
 @lru_cache(1024)

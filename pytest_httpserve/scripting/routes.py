@@ -13,8 +13,9 @@ from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, Unpack
 
 from pytest_httpserve.errors import UsageError
+from pytest_httpserve.scripting.checks import check_count, check_seconds
 from pytest_httpserve.scripting.concurrency import most_at_once
-from pytest_httpserve.scripting.gates import HOLD_SECONDS, Gate, check_seconds
+from pytest_httpserve.scripting.gates import HOLD_SECONDS, Gate
 from pytest_httpserve.scripting.known import KnownRequest
 from pytest_httpserve.scripting.matchers import AllOf, Check, Matcher, Shown
 from pytest_httpserve.scripting.report import exchange_line, times
@@ -126,12 +127,13 @@ class Route:
         return function
 
     def _add(self, answer: Response | Handler, times: int) -> Route:
+        step = _Step(answer, check_count("times", times, least=1))
         if isinstance(answer, Response) and answer.faults:
             self.strikes_early |= any(fault.is_early for fault in answer.faults)
         with self._lock:
             is_first = self._last is None and not self._steps
+            self._steps.append(step)
             self._is_plain = (is_first or self._is_plain) and isinstance(answer, Response) and answer.is_plain
-            self._steps.append(_Step(answer, check_count("times", times, least=1)))
         return self
 
     def hold(self, phase: str = "response_head", *, timeout: float = HOLD_SECONDS) -> Gate:
@@ -356,6 +358,7 @@ class Routes:
             rest.add(other)
         # Requests go on meanwhile: there is no moment in which they find less.
         self._tree, self._others, self._found, self.known = rest._tree, rest._others, {}, {}
+        self.runs_code = rest.runs_code
 
     def _place(self, route: Route) -> None:
         segments = route.pattern.segments if route.pattern is not None else None
@@ -378,11 +381,7 @@ class Routes:
 
         HEAD is answered by a route for GET where there is none of its own.
         """
-        path = route_path(request.target)
-        candidates = self._found.get(path)
-        if candidates is None:
-            candidates = self._candidates(path)
-        for found in candidates:
+        for found in self._candidates(route_path(request.target)):
             route = found[0]
             if route.takes(request):
                 if route.has_further_paths:
@@ -416,6 +415,8 @@ class Routes:
     def _candidates(self, path: str) -> Candidates:
         """The routes whose path matches, the one to be asked first in front, with the parameters in the path."""
         known = self._found  # if a route is added meanwhile, there is a new one
+        if (candidates := known.get(path)) is not None:
+            return candidates
         found = []
         for route in self._others + self._tree.find(path.split("/"), 0):
             parameters = route.pattern.match(path) if route.pattern is not None else {}
@@ -437,16 +438,10 @@ class Routes:
         """Forget all of them."""
         self._all.clear()
         self._tree, self._others, self._found, self.known = _Node(), (), {}, {}
+        self.runs_code = False
 
 
 def calling_place(depth: int) -> str:
     """``file:line`` of the code that called, ``depth`` frames above the caller of this function."""
     frame = sys._getframe(depth + 1)
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
-
-
-def check_count(name: str, value: Any, *, least: int = 0) -> int:
-    """A number of times or bytes. Raises UsageError for what is none."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise UsageError(f"{name}= is a whole number from {least} on, not {value!r}")
-    return value

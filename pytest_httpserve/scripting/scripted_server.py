@@ -62,7 +62,7 @@ class ScriptedServer(ThreadingHTTPServer):
         """Wait for a client so long, as ``timeout`` of the handler has it."""
         if seconds != ScriptedHandler.timeout:
             # Of the class: the loop looks there before there is a handler.
-            self.RequestHandlerClass = type("ScriptedHandler", (ScriptedHandler,), {"timeout": seconds, "_rests": True})
+            self.RequestHandlerClass = type("ScriptedHandler", (ScriptedHandler,), {"timeout": seconds})
 
     def server_bind(self) -> None:
         """Take the address: a path, or a port that no other server of this process has just left."""
@@ -139,6 +139,7 @@ class ScriptedServer(ThreadingHTTPServer):
 
     def connection_closed(self, connection: Connection) -> None:
         self.records.pop(connection, None)
+        self.faults.pop(connection, None)  # of one that no handler has had
 
     def handle_error(self, request: object, client_address: object) -> None:
         """An exception left a handler: it fails the test."""

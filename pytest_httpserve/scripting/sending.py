@@ -117,7 +117,8 @@ class SendingHandler(FaultyHandler):
 
     def _send_whole_file(self, response: Response, path: os.PathLike[str]) -> None:
         with open(path, "rb") as file:
-            self._hold()
+            if not self._gates:  # at which the head is not to wait for the body
+                self._hold()
             self.send_response_only(response.status, response.reason)
             added = {
                 "Content-Type": self.guess_type(path),

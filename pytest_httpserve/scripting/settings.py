@@ -7,9 +7,7 @@ from typing import Any
 
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.addresses import check_host, check_port
-from pytest_httpserve.scripting.gates import check_timeout
-from pytest_httpserve.scripting.httpserve import check_kinds
-from pytest_httpserve.scripting.routes import check_count
+from pytest_httpserve.scripting.checks import check_count, check_kinds, check_switch, check_timeout
 
 
 def check_settings(given: object) -> dict[str, Any]:
@@ -22,13 +20,7 @@ def check_settings(given: object) -> dict[str, Any]:
     return {name: _CHECKS[name](value) for name, value in given.items()}
 
 
-def _strict(value: Any) -> bool:  # whatever was given, as in all of them
-    if not isinstance(value, bool):
-        raise UsageError(f"strict= is True or False, not {value!r}")
-    return value
-
-
-def _ignore(value: Any) -> tuple[str, ...]:
+def _ignore(value: Any) -> tuple[str, ...]:  # whatever was given, as in all of them
     return tuple(sorted(check_kinds(value)))
 
 
@@ -41,7 +33,7 @@ def _tls(value: Any) -> object:
 _CHECKS: dict[str, Callable[[Any], object]] = {
     "host": lambda value: check_host(value),
     "port": check_port,
-    "strict": _strict,
+    "strict": lambda value: check_switch("strict", value),
     "ignore": _ignore,
     "tls": _tls,
     "timeout": lambda value: check_timeout(value),

@@ -7,7 +7,7 @@ import os
 import socket
 import urllib.parse
 
-from pytest_httpserve.errors import UnsupportedError
+from pytest_httpserve.errors import UnsupportedError, UsageError
 from pytest_httpserve.scripting.addresses import check_socket_path
 
 # What stands in a URL for the host: clients are told of the socket in their own ways.
@@ -29,8 +29,19 @@ class UnixSocket:
             from tempfile import mkdtemp
 
             self._directory = mkdtemp(prefix="httpserve-")
-            self.path = check_socket_path(os.path.join(self._directory, "socket"))
+            try:
+                self.path = check_socket_path(os.path.join(self._directory, "socket"))
+            except UsageError:
+                self.give_up()
+                raise
         return self.path
+
+    def give_up(self) -> None:
+        """Nobody has listened: a file that is there is another's."""
+        if self._directory is not None:
+            with contextlib.suppress(OSError):  # somebody has put something into it
+                os.rmdir(self._directory)
+            self.path = self._directory = None
 
     def remove(self) -> None:
         """Nobody listens any more."""
@@ -38,10 +49,7 @@ class UnixSocket:
             return
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.path)
-        if self._directory is not None:
-            with contextlib.suppress(OSError):  # somebody has put something into it
-                os.rmdir(self._directory)
-            self.path = self._directory = None
+        self.give_up()
 
     def base_url(self, scheme: str) -> str:
         """As requests-unixsocket has it: ``http+unix://%2Ftmp%2Fsocket``."""

@@ -27,7 +27,7 @@ def wait(connection: Connection, go: threading.Event, seconds: float) -> bool:
 
     def stop() -> None:
         nonlocal stopped
-        stopped = not go.is_set()
+        stopped = stopped or not go.is_set()
         go.set()
 
     with connection.waiting(stop):  # which has left the loop

@@ -42,6 +42,7 @@ _MOST_EMPTY_LINES = 8
 # What is wrong with a request may quote it; so much of that is sent back.
 _MOST_TEXT = 300
 # What send_response calls.
+_LIVING = ("setup", "handle", "handle_one_request")
 _ADDING_HEADERS = ("send_response", "send_response_only", "send_header", "version_string", "date_time_string")
 _MONTHS = (None, "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -117,10 +118,11 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:  # whatever a subclass takes
         super().__init_subclass__(**kwargs)
-        # Who takes a connection's life into their own hands keeps the thread.
-        own = (cls.setup, cls.handle, cls.handle_one_request)
+        # Who takes a connection's life into their own hands keeps the thread, unless they say that they need not.
+        said = next(one for one in cls.__mro__ if "_rests" in vars(one))
+        if said is not cls and any(getattr(cls, name) is not getattr(said, name) for name in _LIVING):
+            cls._rests = False
         base = BaseHTTPRequestHandler
-        cls._rests = vars(cls).get("_rests", own == (base.setup, base.handle, base.handle_one_request))
         cls._parses = cls.parse_request is not base.parse_request
         cls._adds_headers = any(getattr(cls, name) is not getattr(base, name) for name in _ADDING_HEADERS)
 
@@ -525,7 +527,7 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
 
     def version_string(self) -> str:
         """The value of ``Server``: ``server_version`` and ``sys_version``."""
-        return f"{self.server_version} {self.sys_version}"
+        return f"{self.server_version} {self.sys_version}".rstrip()
 
     def date_time_string(self, timestamp: float | None = None) -> str:
         """``timestamp`` (seconds since the epoch; now if None) as an HTTP date (RFC 9110 section 5.6.7)."""

@@ -94,8 +94,13 @@ class Child:
         if connection is not None:
             # Not for input: a client may send its next request before it has this answer.
             self._poll.register(connection.socket, getattr(select, "POLLRDHUP", 0))
-            self._waiting = connection.waiting(self._stop)
-            self._waiting.__enter__()
+            waiting = connection.waiting(self._stop)
+            try:
+                waiting.__enter__()
+            except BaseException as error:  # the system has no more threads
+                self.__exit__(type(error), error, error.__traceback__)
+                raise
+            self._waiting = waiting
         return self
 
     def __exit__(

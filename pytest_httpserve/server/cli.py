@@ -169,17 +169,19 @@ def _serve(options: Options, certify: Certify, stack: contextlib.ExitStack) -> N
     stack.enter_context(_at_the_end(signal.default_int_handler))  # which also lets the certificates be removed
     tally = Tally()
     addresses = _addresses(options.bind, options.port)
+    authority, certificate = "", options.tls_cert
     if options.tls:
-        folder = stack.enter_context(_certificates(options, certify))
-        authority = os.path.join(folder, "ca.pem")
-    server = _listen(addresses, options, partial(_handler_class(options, tally), directory=options.directory))
+        authority, certificate = stack.enter_context(_certificates(options, certify))
+    server = _listen(
+        addresses, options, certificate, partial(_handler_class(options, tally), directory=options.directory)
+    )
     # In the thread that serves, shutdown only asks, so that a second signal changes nothing.
     stack.enter_context(_at_the_end(lambda *_: server.shutdown()))
     with server:
-        url = _url(server.socket, "https" if options.tls_cert else "http")
+        url = _url(server.socket, "https" if certificate else "http")
         print(_announcement(options, url), flush=True)
-        if options.tls:
-            os.unlink(options.tls_cert or "")  # loaded; nobody else is to have its key
+        if authority and certificate:
+            os.unlink(certificate)  # loaded; nobody else is to have its key
             print(f"Its certificate is signed by the CA in {authority}", flush=True)
         if options.open:
             threading.Thread(target=_open_browser, args=(url,), daemon=True).start()
@@ -256,11 +258,15 @@ def _addresses(bind: str | None, port: int) -> list[Address]:
     return [(info[0], info[4]) for info in found]
 
 
-def _listen(addresses: list[Address], options: Options, handler: Callable[..., Any]) -> HTTPServer:
+def _listen(
+    addresses: list[Address], options: Options, certificate: str | None, handler: Callable[..., Any]
+) -> HTTPServer:
     """A server at the first of the addresses that this machine has."""
     for last, (family, address) in enumerate(addresses, 1 - len(addresses)):
         try:
-            return _make_server(family, address, options, handler)
+            server_class, tls = _for_tls(ThreadingHTTPServer, certificate, options.tls_key, _password(options))
+            server: HTTPServer = _variant(server_class, EndsAtOnce, address_family=family)(address, handler, **tls)
+            return server
         except OSError as error:
             if error.filename is not None:
                 raise UsageError(f"{error.filename!r} cannot be read: {error.strerror}") from None
@@ -271,14 +277,6 @@ def _listen(addresses: list[Address], options: Options, handler: Callable[..., A
                 hint = "; port 0 takes a free one" if error.errno == errno.EADDRINUSE else ""
                 raise UsageError(f"cannot listen on {where}: {error.strerror}{hint}") from None
     raise UsageError(f"there is no address to listen on for {options.bind!r}")
-
-
-def _make_server(
-    family: socket.AddressFamily, address: Any, options: Options, handler: Callable[..., Any]
-) -> HTTPServer:
-    server_class, tls = _for_tls(ThreadingHTTPServer, options.tls_cert, options.tls_key, _password(options))
-    server: HTTPServer = _variant(server_class, EndsAtOnce, address_family=family)(address, handler, **tls)
-    return server
 
 
 def _variant(made_of: AnyClass, *mixins: type, **attributes: object) -> AnyClass:
@@ -318,17 +316,17 @@ def _at_the_end(act: Callable[[int, FrameType | None], object]) -> Iterator[None
 
 
 @contextlib.contextmanager
-def _certificates(options: Options, certify: Certify) -> Iterator[str]:
-    """A folder with a new CA's certificate, and a server's, which the options are given."""
+def _certificates(options: Options, certify: Certify) -> Iterator[tuple[str, str]]:
+    """The files of a new CA's certificate, and of a server's with its key."""
     import tempfile
 
     names = dict.fromkeys(["localhost", "127.0.0.1", "::1", *([options.bind] if options.bind else [])])
     authority, certificate = certify(list(names))
     with tempfile.TemporaryDirectory(prefix="pytest-httpserve-") as folder:
-        _write_private(os.path.join(folder, "ca.pem"), authority)
-        options.tls_cert = os.path.join(folder, "server.pem")
-        _write_private(options.tls_cert, certificate)
-        yield folder
+        paths = os.path.join(folder, "ca.pem"), os.path.join(folder, "server.pem")
+        for path, content in zip(paths, (authority, certificate), strict=True):
+            _write_private(path, content)
+        yield paths
 
 
 def _write_private(path: str, content: bytes) -> None:

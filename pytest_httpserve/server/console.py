@@ -54,6 +54,7 @@ class LoggedRequests(BaseHTTPRequestHandler):
     tally: ClassVar[Tally]
     coloured: ClassVar[bool] = False
 
+    _rests = True
     _started = 0.0
     _remark: str | None = None  # what the answer says of itself, if it is an error
 
@@ -65,10 +66,6 @@ class LoggedRequests(BaseHTTPRequestHandler):
         finally:
             if self._status is not None:
                 self._log_exchange(self._status, self._written() or 0)
-
-    def parse_request(self) -> bool:
-        self._started = time.perf_counter()  # without the time in which nothing came
-        return super().parse_request()
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         self._remark = explain or message or ""

@@ -77,6 +77,7 @@ class Reader(io.BufferedIOBase):
         self._buffer = b""  # what can be read now
         self._behind = b""  # what lies behind the end of the body
         self._body: BodyDecoder | None = None
+        self._replayed: Callable[[int], bytes] | None = None
         self._begun = False  # a request
         self._head_expiry: float | None = None
         self._waited = 0.0  # seconds, since _progress was last set to zero
@@ -151,6 +152,10 @@ class Reader(io.BufferedIOBase):
         """Put body bytes back in front of what is still to be read."""
         self._buffer = data + self._buffer
 
+    def replay(self, read: Callable[[int], bytes]) -> None:
+        """Give the whole body again, which ``read`` has, piece by piece: so many bytes at most, none at the end."""
+        self._replayed = read
+
     def begin_body(self, framing: Framing) -> None:
         """From here on, this is the request's body."""
         self.truncated = False
@@ -169,6 +174,7 @@ class Reader(io.BufferedIOBase):
         """Drop what is left of the body; False if that is too much, or not to be had: then the connection must end."""
         if self._body is None:
             return True
+        self._replayed = None
         dropped = len(self._buffer)
         while not self._body.complete:
             self._buffer = b""
@@ -215,6 +221,10 @@ class Reader(io.BufferedIOBase):
         """Wait for more to read; False at the end of the body or of the input."""
         if self._body is None:
             data = self._receive_head(wanted)
+            self._buffer += data
+            return bool(data)
+        if self._replayed is not None:
+            data = self._replayed(RECEIVE_BYTES)
             self._buffer += data
             return bool(data)
         while not self._body.complete:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import http.client
 import http.server
 import io
@@ -12,6 +13,7 @@ import socket
 import socketserver
 import sys
 import threading
+import tracemalloc
 import wsgiref.simple_server
 import wsgiref.validate
 from collections.abc import Callable, Iterator
@@ -23,7 +25,7 @@ import pytest
 import requests
 
 import pytest_httpserve.server
-from pytest_httpserve import HTTPServe
+from pytest_httpserve import HTTPServe, Request, ServerFailure
 from pytest_httpserve.errors import UsageError
 
 Say = Callable[[HTTPServe, str | bytes], bytes]
@@ -1425,3 +1427,71 @@ def test_a_prefix_is_taken_once(site: Path) -> None:
         server.mount("/app/", handler(OURS))
     with pytest.raises(UsageError, match="'/app' is taken: echo is mounted there"):
         server.serve_dir(site, at="/app")
+
+
+def test_a_body_that_the_routes_have_looked_at_is_streamed_to_an_application(server: HTTPServe) -> None:
+    pieces: list[bytes] = []
+    looked: list[int] = []
+
+    def take(environ: Environ, start_response: StartResponse) -> list[bytes]:
+        while piece := environ["wsgi.input"].read(100_000):
+            pieces.append(hashlib.sha256(piece).digest())
+        start_response("200 OK", [])
+        return [b"well"]
+
+    def look(request: Request) -> bool:
+        looked.append(request.content.size)
+        return False
+
+    server.on("POST", "/a", where=look).respond(text="route")
+    server.mount("/", take)
+    for body in (b"", BIG[:100], 16 * BIG):
+        pieces.clear()
+        looked.clear()
+        tracemalloc.start()
+        answer = requests.post(server.url_for("/a"), data=io.BytesIO(body), timeout=PATIENCE)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+
+        assert answer.text == "well"
+        assert looked == [len(body)]
+        wanted = [hashlib.sha256(body[at : at + 100_000]).digest() for at in range(0, len(body), 100_000)]
+        assert pieces == wanted
+        assert server.exchanges[-1].request.body == body
+        assert peak < len(body) / 3 + (8 << 20)
+
+
+def test_what_a_route_has_looked_at_and_nobody_reads_is_not_the_next_request(server: HTTPServe, say: Say) -> None:
+    def leave(environ: Environ, start_response: StartResponse) -> list[bytes]:
+        start_response("200 OK", [])
+        return [environ["REQUEST_METHOD"].encode()]
+
+    server.on("POST", "/a", body=b"other").respond(text="route")
+    server.mount("/", leave)
+    smuggled = "GET /b HTTP/1.1\nHost: x\n\n"
+    answer = say(
+        server,
+        f"POST /a HTTP/1.1\nHost: x\nContent-Length: {len(smuggled) + smuggled.count(chr(10))}\n\n{smuggled}"
+        "GET /c HTTP/1.1\nHost: x\nConnection: close\n\n",
+    )
+
+    assert answer.count(b"HTTP/1.1 200 OK") == 2
+    assert [exchange.request.target for exchange in server.exchanges] == ["/a", "/c"]
+
+
+def test_a_handler_over_tls_that_raises_with_a_body_unread_fails_the_test_once() -> None:
+    class Raises(THEIRS):
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "10")
+            self.end_headers()
+            self.wfile.write(b"hello")
+            raise ZeroDivisionError
+
+    with pytest.raises(ServerFailure) as raised, HTTPServe(tls=True) as server:
+        server.mount("/", Raises)
+        with pytest.raises(requests.RequestException):
+            requests.post(server.url_for("/a"), data=100_000 * b"a", timeout=PATIENCE, verify=str(server.ca.pem_path))
+
+    assert "ZeroDivisionError" in str(raised.value)
+    assert str(raised.value).count("raised:") == 1

@@ -343,6 +343,18 @@ def test_explain_names_the_route_and_sends_nothing(server: HTTPServe) -> None:
     assert (server.exchanges, server.failures, route.calls) == ((), (), [])
 
 
+def test_explain_names_what_a_request_meets_first(server: HTTPServe) -> None:
+    server.on("GET", "/a/b").respond(text="well")
+    server.flap("/a", up=0, down=1)
+    server.flap("/c", up=0, down=1)
+
+    said = server.explain("GET", "/a/b")
+
+    assert said.startswith("the route GET /a/b (")
+    assert said.endswith(" answers GET /a/b; first it meets the flapping (up for 0, down for 1)")
+    assert server.exchanges == ()
+
+
 def test_explain_says_why_nothing_answers(server: HTTPServe) -> None:
     server.on("POST", "/a", body="text").respond()
     said = server.explain("POST", "/a", body="other")

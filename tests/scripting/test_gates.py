@@ -207,6 +207,26 @@ def test_the_last_byte_of_a_file_is_held(server: HTTPServe, tmp_path: Path, size
         assert (answer + client.makefile("rb").read()).partition(b"\r\n\r\n")[2] == content[:size]
 
 
+def test_the_head_of_a_file_is_sent_and_its_bytes_are_held(server: HTTPServe, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("well")
+    gate = server.on("GET", "/a").respond(file=tmp_path / "a.txt").hold("response_body")
+    before, after = sent_and_held(server, gate)
+    assert before.endswith(b"\r\n\r\n")
+    assert b"\r\nContent-Length: 4\r\n" in before
+    assert after == b"well"
+
+
+def test_a_gate_holds_however_often_its_connection_is_asked_to_end(server: HTTPServe) -> None:
+    gate = server.on("GET", "/a").respond(text="well").hold()
+    with ask(server) as client:
+        gate.arrived()
+        assert server._server is not None
+        for connection in list(server._server.connections.values()):
+            connection.close_when_idle()
+            connection.close_when_idle()
+        assert client.recv(1) == b"", "nobody has released it"
+
+
 def test_a_response_passes_several_gates(server: HTTPServe) -> None:
     route = server.on("GET", "/a").respond(text="well")
     gates = [route.hold(phase) for phase in ("response_head", "response_body", "response_end")]

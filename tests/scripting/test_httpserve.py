@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -489,3 +490,9 @@ def test_exchanges_can_be_read_after_the_block() -> None:
 
     (exchange,) = server.exchanges
     assert len(exchange.request.body) == 2_000_000
+
+
+@pytest.mark.parametrize("wrong", ["no", 1, None])
+def test_strict_is_true_or_false(wrong: Any) -> None:
+    with pytest.raises(UsageError, match=f"strict= is True or False, not {wrong!r}"):
+        HTTPServe(strict=wrong)

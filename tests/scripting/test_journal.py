@@ -515,3 +515,31 @@ def test_ten_thousand_exchanges_stay_under_fifty_mebibytes() -> None:
     grown, count = map(int, done.stdout.split())
     assert count == 10_100
     assert grown < 50 << 20, f"10,000 exchanges take {grown / (1 << 20):.1f} MiB"
+
+
+def test_the_journal_is_cleared_while_exchanges_end() -> None:
+    journal = Journal(max_bytes=1_000)
+    raised: list[BaseException] = []
+    over = threading.Event()
+
+    def finish() -> None:
+        try:
+            while not over.is_set():
+                journal.finish(Exchange(exchange().request, Transcript(100 * b"a")))
+        except BaseException as error:
+            raised.append(error)
+
+    threads = [threading.Thread(target=finish) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for _ in range(3_000):
+        journal.clear()
+    over.set()
+    for thread in threads:
+        thread.join()
+
+    assert raised == []
+    journal.clear()
+    last = Exchange(exchange().request, Transcript(1_000 * b"a"))
+    journal.finish(last)
+    assert last.raw.request, "nothing is left of what was counted before"

@@ -18,6 +18,7 @@ import urllib3
 from pytest_httpserve import HTTPServe, HTTPServeError, UsageError
 from pytest_httpserve.scripting import presence
 from pytest_httpserve.scripting.httpserve import RUNNING
+from pytest_httpserve.scripting.presence import Presence
 
 
 def connect(server: HTTPServe, timeout: float = 10) -> socket.socket:
@@ -393,3 +394,40 @@ def test_of_the_ports_that_were_left_the_latest_are_known(monkeypatch: pytest.Mo
     presence.left(presence.MOST_LEFT)
     assert presence.is_fresh(1), "it is kept for longer than others can do without it"
     assert not presence.is_fresh(0), "the one that was left again before the last"
+
+
+def test_the_port_is_kept_and_not_taken_again(server: HTTPServe, monkeypatch: pytest.MonkeyPatch) -> None:
+    bound: list[int | None] = []
+    bind = Presence._bind
+
+    def note(presence: Presence, backlog: int | None) -> socket.socket:
+        bound.append(backlog)
+        return bind(presence, backlog)
+
+    monkeypatch.setattr(Presence, "_bind", note)
+    server.on("GET", "/a").respond(text="well")
+    server.refuse()
+    server.refuse()
+    server.accept()
+
+    assert bound == [None], "between two sockets, another process could take it"
+    assert requests.get(server.url_for("/a"), timeout=10).text == "well"
+
+
+def test_a_unix_socket_that_cannot_be_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = tmp_path / (100 * "a")
+    deep.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(deep))
+    with pytest.raises(UsageError, match="bytes"):
+        HTTPServe(unix=True).start()
+    assert list(deep.iterdir()) == []
+
+
+def test_a_unix_socket_of_another_server_stays(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    with HTTPServe(unix=path) as first:
+        first.on("GET", "/a").respond(text="well")
+        with pytest.raises(HTTPServeError, match="cannot listen on"):
+            HTTPServe(unix=path).start()
+        assert path.exists()
+        first.reset()

@@ -19,6 +19,7 @@ from pytest_httpserve import Exchange, HTTPServe, Request, Response, Route, matc
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.journal import Transcript
 from pytest_httpserve.scripting.paths import PathPattern
+from pytest_httpserve.scripting.routes import Routes
 from pytest_httpserve.wire.headers import Headers
 
 Say = Callable[[HTTPServe, str | bytes], bytes]
@@ -558,3 +559,25 @@ def test_a_local_redirect_of_a_cgi_script_gives_the_handler_the_request_it_asked
 
     assert answer == "GET /users/7?a=b 7"
     assert [str(one.request) for one in server.exchanges] == ["POST /cgi-bin/x"]
+
+
+def test_a_wrong_number_of_times_changes_nothing(server: HTTPServe) -> None:
+    route = server.on("GET", "/a")
+    with pytest.raises(UsageError, match="times= is a whole number from 1 on, not 0"):
+        route.respond(text="well", times=0)
+
+    assert requests.get(server.url_for("/a"), timeout=10).status_code == 404
+    assert len(route.calls) == 1
+
+
+def test_code_of_the_test_is_run_as_long_as_there_is_some() -> None:
+    routes = Routes()
+    matcher = match("GET", "/a", where=lambda request: True)
+    first, second = (Route(matcher, "here").join(routes) for _ in range(2))
+    first.remove()
+    assert routes.runs_code
+    second.remove()
+    assert not routes.runs_code
+    Route(matcher, "here").join(routes)
+    routes.clear()
+    assert not routes.runs_code

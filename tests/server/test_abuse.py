@@ -111,7 +111,8 @@ def test_noise_ends_its_connection_and_nothing_else(serve: Serve, connect: Conne
         if source.random() < 0.5:
             client.end_sending()
     for client in clients:
-        assert rest_of(client).startswith((b"HTTP/1.1 ", b""))
+        answer = rest_of(client)
+        assert not answer or answer.startswith(b"HTTP/1.1 ")
     assert connect(server).get().body == b"hello"
 
 

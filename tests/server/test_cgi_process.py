@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import cast
 
 import pytest
 
 from pytest_httpserve.server.cgi_keeper import Keeper
 from pytest_httpserve.server.cgi_process import Child
+from pytest_httpserve.server.connection import Connection
 
 PATIENCE = 5.0  # seconds
 
@@ -95,3 +98,34 @@ def test_what_runs_when_the_keeper_ends_is_killed_and_nothing_else() -> None:
         for process in processes.values():
             process.kill()
             process.wait(PATIENCE)
+
+
+class Crowded:
+    """A connection of a process that may start no further thread."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.socket = sock
+
+    @contextlib.contextmanager
+    def waiting(self, interrupt: Callable[[], object]) -> Iterator[None]:
+        raise RuntimeError("can't start new thread")
+        yield
+
+
+def test_a_script_does_not_outlive_the_failure_to_wait_for_it() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        child = Child(
+            ["/bin/sh", "-c", "exec sleep 60"],
+            env={"PATH": os.defpath},
+            stdin=None,
+            cwd=None,
+            user=None,
+            timeout=PATIENCE,
+            connection=cast(Connection, Crowded(ours)),
+            log=print,
+        )
+        with pytest.raises(RuntimeError, match="can't start new thread"), child:
+            pytest.fail("it is waited for")
+    assert child._process.returncode == -signal.SIGKILL
+    assert child._stdout.closed

@@ -622,3 +622,30 @@ def test_a_fork_of_the_process_does_not_disturb_it(how: str) -> None:
         os.killpg(done.pid, signal.SIGKILL)
         raise
     assert (done.returncode, out.splitlines()[-1:]) == (0, ["well"]), err
+
+
+def test_a_class_that_takes_nothing_into_its_own_hands_rests_as_the_class_above_it() -> None:
+    class Own(BaseHTTPRequestHandler):
+        def handle(self) -> None:
+            super().handle()
+
+    class Further(Own):
+        timeout = 5
+
+    class Says(BaseHTTPRequestHandler):
+        _rests = True
+
+        def handle_one_request(self) -> None:
+            super().handle_one_request()
+
+    class Below(Says):
+        timeout = 5
+
+    class Again(Below):
+        def setup(self) -> None:
+            super().setup()
+
+    rests = {one.__name__: one._rests for one in (BaseHTTPRequestHandler, Own, Further, Says, Below, Again)}
+    assert rests == {
+        "BaseHTTPRequestHandler": True, "Own": False, "Further": False, "Says": True, "Below": True, "Again": False,
+    }  # fmt: skip
