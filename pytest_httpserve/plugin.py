@@ -139,12 +139,16 @@ def _checks(node: pytest.Item, markers: Mapping[str, pytest.Mark]) -> dict[str, 
     }
 
 
-def _host(config: pytest.Config) -> str:
-    """The address to listen on: the option, else its ini twin, else the default."""
-    for given, value in (
+def _given_hosts(config: pytest.Config) -> tuple[tuple[str, str | None], ...]:
+    return (
         ("--httpserve-host=", config.getoption("--httpserve-host")),
         ("httpserve_host = ", config.getini("httpserve_host")),
-    ):
+    )
+
+
+def _host(config: pytest.Config) -> str:
+    """The address to listen on: the option, else its ini twin, else the default."""
+    for given, value in _given_hosts(config):
         if value:
             from pytest_httpserve.errors import UsageError
             from pytest_httpserve.scripting.addresses import check_host
@@ -411,12 +415,21 @@ def _roots(file: Path, rootpath: Path) -> tuple[Path, ...]:
 
 
 def _start(server: HTTPServe, node: pytest.Item) -> HTTPServe:
-    from pytest_httpserve.errors import UnsupportedError
+    from pytest_httpserve.errors import HTTPServeError, UnsupportedError, UsageError
 
+    wrong = ""
     try:
         server.start()
     except UnsupportedError as error:
         pytest.skip(str(error))
+    except UsageError:
+        raise
+    except HTTPServeError as error:
+        given = [f"{given}{value}" for given, value in _given_hosts(node.config) if value]
+        origin = "httpserve_config" if _override(node) else given[0] if given else ""
+        wrong = f"{error}{f' ({origin})' if origin else ''}"
+    if wrong:
+        pytest.fail(wrong, pytrace=False)  # not in the except, whose error would be shown as well
     node.stash.setdefault(_SERVERS, []).append(server)
     return server
 

@@ -221,16 +221,23 @@ class Outgoing:
             data = encode_chunk(data)
         elif self._sound:
             try:
-                self._sound = not self._body.decode(data)[1]
+                _, surplus = self._body.decode(data)
+                self._sound = not surplus
             except RequestError:
                 self._sound = False
+            else:
+                data = data[: len(data) - len(surplus)]
+        elif self._body.complete:
+            return  # all that was announced is out
         self._handler.wfile.write(data)
 
     def break_off(self) -> None:
         """The application has failed: what went out so far must not pass for a whole response."""
+        if self._framing is None:
+            return  # nothing has: the answer that says so is a whole one
         if self._framing == UNTIL_CLOSE and not self._chunking:
             self._handler.reset_connection()
-        self._handler.close_connection |= self._framing is not None
+        self._handler.close_connection = True
         self._sound = False
 
     def _finish(self) -> None:
@@ -241,6 +248,8 @@ class Outgoing:
             self._handler.wfile.write(encode_last_chunk())
         elif not self._sound or not self._body.complete:
             self._handler.close_connection = True
+            what = "more" if self._body.complete else "less"
+            self._handler.note(f"the application wrote {what} than the body that its head announces")
 
 
 class _OneRequest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Iterable
 
 from pytest_httpserve.errors import UsageError
@@ -27,6 +28,8 @@ def check_timeout(seconds: object, given: str = "timeout=") -> float:
     """How long something may take, in seconds. Raises UsageError for what is none; ``given`` names it."""
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < math.inf:
         raise UsageError(f"{given} is a number of seconds above 0, not {seconds!r}")
+    if seconds > threading.TIMEOUT_MAX:
+        raise UsageError(f"{given} is at most {threading.TIMEOUT_MAX:.0f} seconds, not {seconds!r}")
     return float(seconds)
 
 

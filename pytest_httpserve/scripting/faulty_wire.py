@@ -260,13 +260,12 @@ class FaultyWire:
         if data:
             self._send_body(data)
 
-    def send_file(self, file: IO[bytes], offset: int, count: int) -> int:
+    def send_file(self, file: IO[bytes], offset: int, count: int, note: Callable[[int], object]) -> None:
         file.seek(offset)
-        sent = 0
-        while sent < count and (piece := file.read(min(count - sent, _PIECE_BYTES))):
+        while piece := file.read(min(count, _PIECE_BYTES)):
             self.send(piece)
-            sent += len(piece)
-        return sent
+            note(len(piece))
+            count -= len(piece)
 
     def _take_head(self, data: bytes) -> bytes:
         """Send the head, and those of informational responses before it; what lies behind it."""

@@ -434,8 +434,12 @@ class ScriptedHandler(SendingHandler):
 
     def log_script(self, script: CGIScript, text: str) -> None:
         super().log_script(script, text)
+        self.note(f"{script.name}: {text}")
+
+    def note(self, text: str) -> None:
+        """Note of the exchange what went on beside it."""
         if self._exchange is not None:
-            self._exchange.notes += (_printable(f"{script.name}: {text}"),)
+            self._exchange.notes += (_printable(text),)
 
     def script_failed(self, script: CGIScript, error: ScriptError) -> None:
         # Told before the client hears of it. A server that stops asks for no answer.

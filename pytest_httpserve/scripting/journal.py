@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # Of each direction of an exchange, so many raw bytes are kept.
 KEPT_BYTES = 65_536
 
+_making = threading.Lock()
+
 
 class Answer:
     """The response of an exchange as it went out; ``head`` are its bytes up to the body."""
@@ -199,9 +201,12 @@ class Exchange:
     @property
     def request(self) -> Request:
         """What was asked for."""
-        if not isinstance(self._request, Request):
-            self._request = self._request()
-        return self._request
+        request = self._request
+        if not isinstance(request, Request):
+            with _making:  # it is the same to everybody
+                request = self._request if isinstance(self._request, Request) else request()
+                self._request = request
+        return request
 
     @request.setter
     def request(self, request: Request) -> None:

@@ -14,6 +14,7 @@ from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.journal import Answer
 from pytest_httpserve.server.dates import date_line
 from pytest_httpserve.wire import grammar
+from pytest_httpserve.wire.framing import connection_options
 from pytest_httpserve.wire.head import check_field, response_head
 from pytest_httpserve.wire.headers import Field, Headers
 
@@ -126,10 +127,11 @@ class Response:
         if self.trailers:
             self.fields += (("Trailer", ", ".join(name for name, _ in self.trailers)),)
         given = Headers(self.fields) if self.fields else {}
-        self._connection = given.get("connection", "").lower() or None
+        options = given.get("connection", "").lower()
+        self._connection = options or None
         # A length that is not the body's: nothing behind this response could be told from its body.
         length = given.get("content-length") if self.is_whole else None
-        self.closes = length not in (None, str(len(self.body))) or self._connection == "close"
+        self.closes = length not in (None, str(len(self.body))) or "close" in connection_options(options)
         self._dated = "date" in given
         self._head = self._encode_head(content_type, given)
         self._kept: tuple[bytes, tuple[Answer, bytes]] | None = None  # what whole gave last, and for which date
@@ -410,7 +412,7 @@ def _encode(kind: str, bodies: Mapping[str, object]) -> tuple[bytes, str | None]
             raise UsageError(f"{kind}= takes a str, not {type(value).__name__}")
         case "json", _:
             try:
-                return json_module.dumps(value).encode(), "application/json"
+                return json_module.dumps(value, allow_nan=False).encode(), "application/json"
             except (TypeError, ValueError) as error:
                 raise UsageError(f"json={value!r} is not JSON: {error}") from None
         case "body", bytes() | bytearray() | memoryview():

@@ -337,6 +337,7 @@ class Routes:
     """
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()  # held by who changes them; whoever looks for one takes what is there
         self.runs_code = False  # whether a choice may call code of the test
         self._all: dict[Route, None] = {}
         self._tree = _Node()
@@ -346,19 +347,21 @@ class Routes:
 
     def add(self, route: Route) -> None:
         """Add a route."""
-        self._all[route] = None
-        self.runs_code |= route.matcher.runs_code
-        self._place(route)
+        with self._lock:
+            self._all[route] = None
+            self.runs_code |= route.matcher.runs_code
+            self._place(route)
 
     def discard(self, route: Route) -> None:
         """Take a route away."""
-        self._all.pop(route, None)
-        rest = Routes()
-        for other in self:
-            rest.add(other)
-        # Requests go on meanwhile: there is no moment in which they find less.
-        self._tree, self._others, self._found, self.known = rest._tree, rest._others, {}, {}
-        self.runs_code = rest.runs_code
+        with self._lock:
+            self._all.pop(route, None)
+            rest = Routes()
+            for other in self._all:
+                rest.add(other)
+            # Requests go on meanwhile: there is no moment in which they find less.
+            self._tree, self._others, self._found, self.known = rest._tree, rest._others, {}, {}
+            self.runs_code = rest.runs_code
 
     def _place(self, route: Route) -> None:
         segments = route.pattern.segments if route.pattern is not None else None
@@ -436,9 +439,10 @@ class Routes:
 
     def clear(self) -> None:
         """Forget all of them."""
-        self._all.clear()
-        self._tree, self._others, self._found, self.known = _Node(), (), {}, {}
-        self.runs_code = False
+        with self._lock:
+            self._all.clear()
+            self._tree, self._others, self._found, self.known = _Node(), (), {}, {}
+            self.runs_code = False
 
 
 def calling_place(depth: int) -> str:

@@ -48,6 +48,7 @@ class HandshakingServer(ScriptedServer):
 class SecureServer(HandshakingServer, HTTPSServer):
     """A ScriptedServer over TLS."""
 
+    _rests = True
     handshake_timeout: float
 
     def __init__(self, host: str, port: int, script: Script, ready: Ready, handshake_timeout: float) -> None:
@@ -80,6 +81,7 @@ class SecureServer(HandshakingServer, HTTPSServer):
 class UnshakenServer(HandshakingServer):
     """A server whose handshakes never end: it resets the connection in their midst, or says nothing more."""
 
+    _rests = True
     handshake_timeout = None
 
     def __init__(self, host: str, port: int, script: Script, *, resets: bool) -> None:

@@ -117,8 +117,7 @@ class SendingHandler(FaultyHandler):
 
     def _send_whole_file(self, response: Response, path: os.PathLike[str]) -> None:
         with open(path, "rb") as file:
-            if not self._gates:  # at which the head is not to wait for the body
-                self._hold()
+            self._hold()
             self.send_response_only(response.status, response.reason)
             added = {
                 "Content-Type": self.guess_type(path),
@@ -133,6 +132,8 @@ class SendingHandler(FaultyHandler):
                     self.send_header(name, value)
             self.end_headers()
             if self.command != "HEAD":
+                if self._gates:
+                    self.wfile.flush()  # the head does not wait with the body
                 self._wait_at("response_body")
                 self._copy(file)
 

@@ -18,7 +18,7 @@ from pytest_httpserve.server.dates import date_line, http_date
 from pytest_httpserve.server.escaping import escape
 from pytest_httpserve.server.reader import FileSource, Reader
 from pytest_httpserve.server.writer import Writer
-from pytest_httpserve.wire.framing import NO_BODY, Framing
+from pytest_httpserve.wire.framing import NO_BODY, Framing, connection_options
 from pytest_httpserve.wire.grammar import DEFAULT_LIMITS, Limits
 from pytest_httpserve.wire.head import Version
 from pytest_httpserve.wire.headers import Field, Headers
@@ -301,6 +301,8 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
         add = getattr(message, "set_raw", message.__setitem__)
         for name, value in self._fields.fields:
             add(name, value)
+        if hasattr(message, "set_payload"):  # without one, it would be shown as a multipart message of no parts
+            message.set_payload("")
         return message
 
     def handle_expect_100(self) -> bool:
@@ -431,6 +433,7 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
     def _begin_response(self, code: int, fields: tuple[Field, ...]) -> None:
         """``send_response``, and ``send_header`` for each of these: their lines are made once for all responses that
         have the same."""
+        lines, framing, given = _encode_fields(fields)
         if self._adds_headers or self.request_version == "HTTP/0.9":
             self.send_response(code)
             for name, value in fields:
@@ -438,8 +441,11 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
             return
         self.log_request(code)
         self.send_response_only(code)
-        lines, framing = _encode_fields(fields)
-        self._headers_buffer += (_encode_line(f"Server: {self.version_string()}"), date_line(), *lines)
+        if "server" not in given:
+            self._headers_buffer.append(_encode_line(f"Server: {self.version_string()}"))
+        if "date" not in given:
+            self._headers_buffer.append(date_line())
+        self._headers_buffer += lines
         for name, value in framing:
             self._note(name, value)
 
@@ -471,9 +477,9 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
         """What a header of the response says of its body and its connection."""
         if name == "connection":
             self._connection_said = True
-            option = value.lower()
-            if option in ("close", "keep-alive"):
-                self.close_connection = option == "close"
+            options = connection_options(value)
+            if "close" in options or "keep-alive" in options:
+                self.close_connection = "close" in options
             return
         self._delimited = True
         if name == "content-length":
@@ -571,10 +577,13 @@ def _encode_line(line: str) -> bytes:
 
 
 @lru_cache(256)
-def _encode_fields(fields: tuple[Field, ...]) -> tuple[tuple[bytes, ...], tuple[Field, ...]]:
-    """Field lines as bytes, and those that say something of the message's framing."""
+def _encode_fields(fields: tuple[Field, ...]) -> tuple[tuple[bytes, ...], tuple[Field, ...], frozenset[str]]:
+    """Field lines as bytes, those that say something of the message's framing, and which of the server's own they are
+    in place of: ``server``, ``date``."""
     encoded = [(*_encode_field(name, value), value) for name, value in fields]
-    return tuple(line for line, _, _ in encoded), tuple((name, value) for _, name, value in encoded if name)
+    framing = tuple((name, value) for _, name, value in encoded if name)
+    given = frozenset(name.lower() for name, _ in fields) & {"server", "date"}
+    return tuple(line for line, _, _ in encoded), framing, given
 
 
 @lru_cache(256)

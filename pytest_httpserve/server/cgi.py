@@ -26,6 +26,7 @@ from pytest_httpserve.server.cgi_script import (
 )
 from pytest_httpserve.server.file_paths import OpenFile, path_of
 from pytest_httpserve.server.static import SimpleHTTPRequestHandler
+from pytest_httpserve.server.writer import Writer
 from pytest_httpserve.wire import grammar
 from pytest_httpserve.wire.framing import encode_chunk, encode_last_chunk
 
@@ -315,20 +316,27 @@ class CGIHTTPRequestHandler(SimpleHTTPRequestHandler):
                 surplus += sent + len(piece) - length
                 piece = piece[: length - sent]
             if sends and piece:
-                last = encode_chunk(piece) if self._chunked else piece
+                last = piece
                 if not child.is_over():
-                    self.wfile.write(last)
+                    self._write_output(last)
                     last = b""
             sent += len(piece)
             piece = child.read()
         if surplus:
             self.log_script(script, f"wrote {surplus} bytes more than its Content-Length, which are not sent")
         # The client learns of the end when everything is known of it, and in the log.
-        self._log_end(script, child.wait())
-        if self._chunked:
-            last += encode_last_chunk()
-        if last:
-            self.wfile.write(last)
+        status = child.wait()
+        if status < 0:  # what it has said so far must not pass for all it had to say
+            raise ScriptError(HTTPStatus.BAD_GATEWAY, f"it {describe_end(status)}")
+        self._log_end(script, status)
+        self._write_output(last, end=encode_last_chunk() if self._chunked else b"")
+
+    def _write_output(self, piece: bytes, end: bytes = b"") -> None:
+        framed = (encode_chunk(piece) if self._chunked and piece else piece) + end
+        if framed:
+            self.wfile.write(framed)
+            if isinstance(self.wfile, Writer):
+                self.wfile.written -= len(framed) - len(piece)
 
     def _redirect(self, location: str) -> None:
         """Answer as a GET of ``location`` would be (section 6.2.2)."""

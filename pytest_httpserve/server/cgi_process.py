@@ -88,6 +88,9 @@ class Child:
         self._poll = select.poll()
         self._poll.register(self._stdout, select.POLLIN)
         self._poll.register(self._stderr, select.POLLIN)
+        self._end = _end_of(self._process.pid)
+        if self._end is not None:
+            self._poll.register(self._end, select.POLLIN)
 
     def __enter__(self) -> Child:
         connection = self._connection
@@ -113,6 +116,8 @@ class Child:
             self._reap()
         self._stdout.close()
         self._stderr.close()
+        if self._end is not None:
+            os.close(self._end)
 
     @property
     def stderr(self) -> str:
@@ -122,14 +127,15 @@ class Child:
     # Reading
 
     def read(self) -> bytes:
-        """The next piece of its output, empty at its end.
+        """The next piece of its output, empty at its end: whoever it has left behind may have more to say, and is not
+        heard.
 
         Raises ScriptError: 504 if it takes too long, 503 if the server stops; and ConnectionAbortedError if the client
         leaves.
         """
         expiry = self._expiry()
         while True:
-            ready = self._wait(expiry)
+            ready = self._wait(expiry, _LONGEST_POLL if self._end is not None else _TURN)
             if self._stopped:  # whatever else happened then, happened for this reason
                 raise ScriptError(HTTPStatus.SERVICE_UNAVAILABLE, "it was killed, since the server stops")
             if self._connection is not None and self._connection.socket.fileno() in ready:
@@ -139,6 +145,8 @@ class Child:
                 raise self._connection.failed(ConnectionAbortedError("the client left while a script ran"))
             if self._stdout.fileno() in ready:
                 return os.read(self._stdout.fileno(), PIECE_BYTES)
+            if self._end in ready if self._end is not None else not ready and self._has_ended():
+                return b""
 
     def read_head(self) -> tuple[bytes, bytes]:
         """The lines of its output before the first blank one, and what has come behind that.
@@ -184,18 +192,8 @@ class Child:
         self._stdout.close()
         if self._connection is not None:
             self._poll.unregister(self._connection.socket)
-        try:
-            end = os.pidfd_open(self._process.pid)
-        except (AttributeError, OSError):  # no Linux, or an old one
-            while not self._has_ended():
-                self._wait(expiry, _TURN)
-            return self._reap()
-        try:
-            self._poll.register(end, select.POLLIN)
-            while end not in self._wait(expiry):
-                pass
-        finally:
-            os.close(end)
+        while not self._has_ended():
+            self._wait(expiry, _LONGEST_POLL if self._end is not None else _TURN)
         return self._reap()
 
     def _stop(self) -> None:
@@ -275,6 +273,14 @@ class _Complaints:
             self._left -= len(line) + 1
             if self._left <= 0:
                 self._log("(says more on stderr than is shown)")
+
+
+def _end_of(pid: int) -> int | None:
+    """A descriptor that is readable when the process has ended; None where there is no such thing."""
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):  # no Linux, or an old one
+        return None
 
 
 def describe_end(status: int) -> str:

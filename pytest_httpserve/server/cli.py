@@ -38,6 +38,7 @@ Address = tuple[socket.AddressFamily, Any]  # the latter as the family has it
 
 _FRAMING = ("content-length", "transfer-encoding")
 # That this machine lacks the family, or the address: then another that the name stands for may do.
+_SPA_PAGE = "index.html"
 _NOT_HERE = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
 AnyClass = TypeVar("AnyClass", bound=type)
@@ -97,7 +98,9 @@ def _parse(arguments: Sequence[str] | None) -> Options:
             raise UsageError(f"{option} needs --tls-cert, the certificate that it belongs to")
     for name, value in options.headers:
         _check_header(name, value)
-    if options.content_type is not None and not _is_field_value(options.content_type):
+    if options.spa and not os.path.isfile(os.path.join(options.directory, _SPA_PAGE)):
+        raise UsageError(f"--spa answers with {_SPA_PAGE}, and there is none in {options.directory!r}")
+    if options.content_type is not None and not (options.content_type and _is_field_value(options.content_type)):
         raise UsageError(f"--content-type {options.content_type!r} cannot be the value of a header")
     return options
 
@@ -179,15 +182,23 @@ def _serve(options: Options, certify: Certify, stack: contextlib.ExitStack) -> N
     stack.enter_context(_at_the_end(lambda *_: server.shutdown()))
     with server:
         url = _url(server.socket, "https" if certificate else "http")
-        print(_announcement(options, url), flush=True)
+        _say(_announcement(options, url))
         if authority and certificate:
             os.unlink(certificate)  # loaded; nobody else is to have its key
-            print(f"Its certificate is signed by the CA in {authority}", flush=True)
+            _say(f"Its certificate is signed by the CA in {authority}")
         if options.open:
             threading.Thread(target=_open_browser, args=(url,), daemon=True).start()
         server.serve_forever()
     # Behind the ^C that the terminal shows.
-    print(("\n" if sys.stdout.isatty() else "") + tally.summary(), flush=True)
+    _say(("\n" if sys.stdout is not None and sys.stdout.isatty() else "") + tally.summary())
+
+
+def _say(text: str) -> None:
+    """Print a line. A server goes on if nobody can read what it says, and says no more."""
+    try:
+        print(text, flush=True)
+    except OSError:
+        sys.stdout = None  # as Python has it where there is none
 
 
 def _announcement(options: Options, url: str) -> str:
@@ -213,7 +224,7 @@ def _handler_class(options: Options, tally: Tally) -> type[SimpleHTTPRequestHand
         "strict": True,
         "protocol_version": options.protocol,
         "listing": options.listing,
-        "fallback": "index.html" if options.spa else None,
+        "fallback": _SPA_PAGE if options.spa else None,
         "cors": options.cors,
         "extra_response_headers": tuple((name, value) for name, value in options.headers),
         "default_content_type": options.content_type or base.default_content_type,
@@ -270,8 +281,8 @@ def _listen(
         except OSError as error:
             if error.filename is not None:
                 raise UsageError(f"{error.filename!r} cannot be read: {error.strerror}") from None
-            if error.errno is None:  # the certificate and its key are not what they should be
-                raise UsageError(str(error)) from None
+            if type(error).__name__ == "SSLError":  # the certificate and its key are not what they should be
+                raise UsageError(str(error.strerror)) from None
             if not last or error.errno not in _NOT_HERE:
                 where = f"{address[0]} port {address[1]}"
                 hint = "; port 0 takes a free one" if error.errno == errno.EADDRINUSE else ""

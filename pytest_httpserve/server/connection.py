@@ -62,7 +62,7 @@ class Connection:
     """
 
     def __init__(self, sock: socket.socket, peer: object) -> None:
-        self.socket = sock
+        self.accepted = sock  # what the server knows it by
         self.file = sock.fileno()  # also when the socket is closed, by whomever
         self.peer = peer
         self.loop: Loop | None = None
@@ -86,6 +86,11 @@ class Connection:
         self.ending: tuple[str, str] | None = None  # by whom the connection was ended, and how
         self.on_end: Callable[[str, str], object] | None = None  # is told of the ending
         self.tap: Tap | None = None
+        self.wrap(sock)
+
+    def wrap(self, sock: socket.socket) -> None:
+        """From here on, what passes goes through this one: the socket, or one that somebody has made of it."""
+        self.socket = sock
         self.plain = type(sock) is socket.socket
         self._at_once = _MSG_DONTWAIT if self.plain else 0
 
@@ -146,8 +151,7 @@ class Connection:
         self.busy = self.resting = False
         if not (led or self.plain):
             self._wait_for_nothing()
-        now = loop.now if led else time.monotonic()
-        self.expiry = now + self.timeout if self.timeout is not None else None
+        self.expiry = time.monotonic() + self.timeout if self.timeout is not None else None
         if not led:
             loop.add(self)
         self._owned.release()
@@ -287,31 +291,41 @@ class Connection:
         except OSError as error:
             raise self.failed(error) from None
 
-    def send_file(self, file: IO[bytes], offset: int, count: int) -> int:
-        """Send ``count`` bytes of a regular file from ``offset`` on, without a copy; how many were there to send."""
-        sent = 0
+    def send_file(self, file: IO[bytes], offset: int, count: int, note: Callable[[int], object]) -> None:
+        """Send ``count`` bytes of a regular file from ``offset`` on, without a copy, or as many as it has.
+
+        ``note`` is called with the number of bytes of each part that has left.
+        """
         try:
-            if not self.plain:  # a TLS layer has to see the bytes; the ssl module's sendfile gives it 8 KiB at a time
-                self.leave_loop()
-                file.seek(offset)
-                while sent < count and (piece := file.read(min(count - sent, 2 * RECEIVE_BYTES))):
-                    self._send_unseen(len(piece))
-                    self.socket.sendall(piece)
-                    sent += len(piece)
-                return sent
-            if self.socket.gettimeout() is not None:  # set by a handler: os.sendfile would know nothing of it
-                self.leave_loop()
-                self._send_unseen(count)
-                return self.socket.sendfile(file, offset, count)
-            if self.led:
-                sent = self._send_part_at_once(file, offset, min(count, SENDFILE_BYTES))
-                if sent < count:
-                    self.leave_loop()
-            while sent < count and (part := self._send_part(file, offset + sent, min(count - sent, SENDFILE_BYTES))):
-                sent += part
+            if self.plain and hasattr(os, "sendfile"):
+                self._sendfile(file, offset, count, note)
+                return
+            # A TLS layer has to see the bytes; the ssl module's sendfile gives it 8 KiB at a time.
+            self.leave_loop()
+            file.seek(offset)
+            while piece := file.read(min(count, 2 * RECEIVE_BYTES)):
+                self._send_unseen(len(piece))
+                self.socket.sendall(piece)
+                note(len(piece))
+                count -= len(piece)
         except OSError as error:
             raise self.failed(error) from None
-        return sent
+
+    def _sendfile(self, file: IO[bytes], offset: int, count: int, note: Callable[[int], object]) -> None:
+        if self.socket.gettimeout() is not None:  # set by a handler: os.sendfile would know nothing of it
+            self.leave_loop()
+            self._send_unseen(count)
+            note(self.socket.sendfile(file, offset, count))
+            return
+        if self.led:
+            part = self._send_part_at_once(file, offset, min(count, SENDFILE_BYTES))
+            note(part)
+            offset, count = offset + part, count - part
+            if count:
+                self.leave_loop()
+        while count and (part := self._send_part(file, offset, min(count, SENDFILE_BYTES))):
+            note(part)
+            offset, count = offset + part, count - part
 
     def _send_part_at_once(self, file: IO[bytes], offset: int, size: int) -> int:
         """As much of a part as goes without waiting: over loopback, a MiB and more."""

@@ -19,6 +19,8 @@ _COLOURS = {2: 32, 3: 36, 4: 33, 5: 31}  # by status class: green, cyan, yellow,
 
 def takes_colours() -> bool:
     """Whether stderr is a terminal, and nobody objects (https://no-color.org)."""
+    if sys.stderr is None:  # closed by whoever started us
+        return False
     return sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
@@ -93,7 +95,8 @@ class LoggedRequests(BaseHTTPRequestHandler):
     def _log(self, text: str) -> None:
         client = self.address_string().removeprefix("::ffff:")  # IPv4 on a socket of both
         place = self._paint(f"{time.strftime('%H:%M:%S')} {client}", _DIM)
-        with contextlib.suppress(OSError):  # nobody reads the log any more, but the server has other readers
+        # Nobody reads the log, perhaps, but the server has other readers.
+        with contextlib.suppress(OSError, AttributeError):
             sys.stderr.write(f"{place} {text}\n")
 
     def _paint(self, text: str, colour: int | None) -> str:

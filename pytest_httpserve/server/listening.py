@@ -147,6 +147,8 @@ class ListeningServer(socketserver.TCPServer):
             return False
         try:
             if self.verify_request(request, client_address):
+                with self._changed:
+                    self._begin_tracking(request, client_address)
                 self.process_request(request, client_address)
             else:
                 self.shutdown_request(request)
@@ -188,17 +190,34 @@ class ListeningServer(socketserver.TCPServer):
     # Connections
 
     def track(self, request: socket.socket, client_address: object) -> Connection:
-        """The record of this connection, made when first asked for."""
+        """The record of this connection, made when first asked for.
+
+        ``request`` may also be what a subclass, or a handler class, has made of the socket that was accepted.
+        """
         if (known := self.connections.get(request)) is not None:
             return known
         with self._changed:
-            connection = self.connections.get(request)
-            if connection is None:
-                connection = self.connections[request] = Connection(request, client_address)
-                connection.closing = self._closing
-                connection.index, self._tracked = self._tracked, self._tracked + 1
-                self.connection_opened(connection)
-            return connection
+            return (
+                self.connections.get(request)
+                or self._wrapped_by(request)
+                or self._begin_tracking(request, client_address)
+            )
+
+    def _wrapped_by(self, request: socket.socket) -> Connection | None:
+        file = request.fileno()
+        # The latest: others that had its number are about to be forgotten.
+        for connection in reversed(self.connections.values()):
+            if connection.file == file and (connection.socket is request or connection.socket.fileno() < 0):
+                connection.wrap(request)
+                return connection
+        return None
+
+    def _begin_tracking(self, request: socket.socket, client_address: object) -> Connection:
+        connection = self.connections[request] = Connection(request, client_address)
+        connection.closing = self._closing
+        connection.index, self._tracked = self._tracked, self._tracked + 1
+        self.connection_opened(connection)
+        return connection
 
     def connection_opened(self, connection: Connection) -> None:
         """Called with each new connection, before anything is read from it; does nothing."""
@@ -226,6 +245,8 @@ class ListeningServer(socketserver.TCPServer):
             connection = self.connections.pop(request, None)
             self._changed.notify_all()
         if connection is not None:
+            if connection.socket is not request:  # somebody has made it of the one that was accepted
+                connection.socket.close()
             self.connection_closed(connection)
             connection.forget()
 

@@ -27,6 +27,8 @@ MOST_AWAY = 2
 # The watch ends when there was nothing to watch for so many times its patience.
 _UNUSED_TURNS = 50
 _MOST_EVENTS = 64
+# Systems take no more than some 24 days, in seconds.
+_LONGEST_WAIT = 86_400.0
 
 
 class Entry(Protocol):
@@ -61,7 +63,6 @@ class Loop:
 
     def __init__(self, workers: Workers, *, stays: bool = False) -> None:
         self.workers = workers
-        self.now = 0.0  # when the last wait ended
         self.away: set[Entry] = set()  # watched in vain: their code goes on without the loop
         self._stays = stays
         self._lock = threading.Lock()
@@ -173,13 +174,13 @@ class Loop:
         assert poller is not None
         wait = poller.poll
         while True:
-            self.now = now = time.monotonic()
+            now = time.monotonic()
             if self._expiry is not None and self._expiry <= now:
                 self._give_up_expired(now)
             if not entries and self._ends():
                 return
             expiry = self._expiry
-            ready = wait(None if expiry is None else max(expiry - now, 0.0), _MOST_EVENTS)
+            ready = wait(None if expiry is None else min(max(expiry - now, 0.0), _LONGEST_WAIT), _MOST_EVENTS)
             for file, _ in ready:
                 entry = entries.get(file)
                 if entry is None:

@@ -114,12 +114,12 @@ class Reader(io.BufferedIOBase):
         An end of input ends them as well if ``lenient``. Raises RequestError: 400 for such an end otherwise, 431 when
         they outgrow the limit.
         """
-        if self._buffer.startswith(b"\r\n"):
-            self._buffer = self._buffer[2:]
-            return b""
         start = 0
         while True:
             buffer = self._buffer
+            if buffer.startswith(b"\r\n"):  # there are none
+                self._buffer = buffer[2:]
+                return b""
             end = buffer.find(b"\n\r\n", start)
             size = 3
             if (bare := buffer.find(b"\n\n", start, end if end >= 0 else len(buffer))) >= 0:
@@ -139,7 +139,7 @@ class Reader(io.BufferedIOBase):
                 if not lenient:
                     # RFC 9112 section 8: what was cut off may have been the header that counts
                     raise RequestError(400, "the head ended before its blank line")
-                return buffer and buffer + b"\r\n"
+                return buffer if buffer.endswith(b"\n") else buffer and buffer + b"\r\n"
 
     # Bodies
 
@@ -183,6 +183,7 @@ class Reader(io.BufferedIOBase):
                 return False
             dropped += len(self._buffer)
         self._body, self._buffer, self._behind = None, self._behind, b""
+        self._begun = False
         return True
 
     @property

@@ -8,7 +8,7 @@ import socketserver
 import threading
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_httpserve.server.listening import AFTERMATH, EXHAUSTED_SECONDS, ListeningServer, readiness
 from pytest_httpserve.server.loop import Loop
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from pytest_httpserve.server.connection import Connection
     from pytest_httpserve.server.https import PasswordArgument, PathArgument
+
+
+_BEGINNING = ("process_request_thread", "finish_request")
 
 
 class HTTPServer(ListeningServer):
@@ -56,9 +59,18 @@ class ThreadingHTTPServer(socketserver.ThreadingMixIn, HTTPServer):
     """
 
     daemon_threads = True
+    # Whether a connection rests in the loop before its first request, too: not if a subclass has a part in that.
+    _rests: ClassVar[bool] = True
+    _acts = False  # whether service_actions is to be called after each connection
     _workers: Workers | None = None  # threads of its own
     _loop: Loop | None = None
     _listening: Listening | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:  # whatever a subclass takes
+        super().__init_subclass__(**kwargs)
+        said = next(one for one in cls.__mro__ if "_rests" in vars(one))
+        if said is not cls and any(getattr(cls, name) is not getattr(said, name) for name in _BEGINNING):
+            cls._rests = False
 
     def attach(self, loop: Loop) -> None:
         """Have ``loop`` accept and serve, without ``serve_forever``, until ``server_close``."""
@@ -77,10 +89,11 @@ class ThreadingHTTPServer(socketserver.ThreadingMixIn, HTTPServer):
             self._loop = Loop(self._own_workers())
         self.attach(self._loop)
         interval = self._actions_interval(poll_interval)
+        self._acts = interval is not None
         wait = readiness(wake.fileno())
         try:
             while not self._stop_asked:
-                if wait(interval) and not self._stop_asked:  # by a signal
+                if wait(interval) and not self._stop_asked:  # by a signal, or a connection
                     wake.clear()
                 self.service_actions()
         finally:
@@ -99,8 +112,9 @@ class ThreadingHTTPServer(socketserver.ThreadingMixIn, HTTPServer):
         connection.loop = loop = self._loop
         connection.proceed = partial(self._attend, connection)
         handler_class = self._handler_class
-        around = type(self).process_request_thread is not ThreadingHTTPServer.process_request_thread
-        if loop is not None and not around and getattr(handler_class, "_rests", False):
+        if self._acts and (wake := self._wake) is not None:
+            wake.set()
+        if loop is not None and self._rests and getattr(handler_class, "_rests", False):
             connection.serve = partial(self.finish_request, request, client_address)
             connection.timeout = getattr(self, "handshake_timeout", handler_class.timeout)
             connection.rest()
@@ -123,10 +137,10 @@ class ThreadingHTTPServer(socketserver.ThreadingMixIn, HTTPServer):
                 connection.rest()
                 ends = False
         except Exception:
-            self.handle_error(connection.socket, connection.peer)
+            self.handle_error(connection.accepted, connection.peer)
         finally:
             if ends:
-                self.shutdown_request(connection.socket)
+                self.shutdown_request(connection.accepted)
 
     # typeshed's type of a request also covers datagrams.
     def close_request(self, request: socket.socket) -> None:  # type: ignore[override]
@@ -289,3 +303,5 @@ class HTTPSServer(HTTPServer):
 
 class ThreadingHTTPSServer(ThreadingHTTPServer, HTTPSServer):
     """An HTTP server over TLS that serves its connections at the same time; no thread waits for a handshake."""
+
+    _rests = True

@@ -157,7 +157,7 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
 
         Returns what the body is to be read from, which the caller closes; None if the answer has been given whole.
         """
-        path = self.translate_path(self.path)
+        path = os.fspath(self.translate_path(self.path))  # an override may return a Path
         # A file is asked for more often than a directory, and without a link on the way to it.
         file = self._open(path)
         if file is None and self._is_shown(path) and self._leads_out(path):

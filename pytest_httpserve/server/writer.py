@@ -73,10 +73,13 @@ class Writer(io.BufferedIOBase):
         if self._held:
             self._connection.send(self._release(), more=True)
         self._corked = self._holding = False
-        sent = self._connection.send_file(file, offset, count)
+        end = self.written + count
+        self._connection.send_file(file, offset, count, self._count)
+        if missing := end - self.written:
+            raise OSError(f"the file ended {missing} bytes before its size: it changed while it was sent")
+
+    def _count(self, sent: int) -> None:
         self.written += sent
-        if sent < count:
-            raise OSError(f"the file ended {count - sent} bytes before its size: it changed while it was sent")
 
     def flush(self) -> None:
         if self._held:

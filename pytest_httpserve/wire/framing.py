@@ -85,12 +85,17 @@ def _content_length(value: str, most: int) -> int:
     return int(digits)
 
 
+def connection_options(value: str) -> tuple[str, ...]:
+    """The options of a Connection field, in small letters (RFC 9110 section 7.6.1)."""
+    return tuple(option.strip(" \t") for option in value.lower().split(","))
+
+
 def keeps_alive(headers: Headers, version: Version) -> bool:
     """Whether the sender wants the connection to last beyond this message (RFC 9112 section 9.3)."""
     connection = headers.get("connection")
     if connection is None:
         return version >= (1, 1)
-    options = [option.strip(" \t") for option in connection.lower().split(",")]
+    options = connection_options(connection)
     if "close" in options:
         return False
     return version >= (1, 1) or "keep-alive" in options

@@ -380,8 +380,14 @@ def test_a_body_that_is_not_what_it_says_ends_the_connection(
     with connection.sock.makefile("rb") as file:
         answer = file.read()
 
-    assert answer.partition(b"\r\n\r\n")[2].startswith(body)
+    # What is too much is not sent (PEP 3333).
+    announced = {b"abcd": b"abc", b"0\r\n\r\nmore": b"0\r\n\r\n"}.get(body, body)
+    assert answer.partition(b"\r\n\r\n")[2].startswith(announced)
+    assert b"abcd" not in answer
+    assert b"more" not in answer
     assert answer.endswith(b"the next") is lasts
+    said = " ".join(server.exchanges[0].notes)
+    assert ("than the body that its head announces" in said) is not lasts
 
 
 @BASES
@@ -1495,3 +1501,32 @@ def test_a_handler_over_tls_that_raises_with_a_body_unread_fails_the_test_once()
 
     assert "ZeroDivisionError" in str(raised.value)
     assert str(raised.value).count("raised:") == 1
+
+
+def test_an_application_that_fails_before_its_head_leaves_the_connection(server: HTTPServe, connect: Connect) -> None:
+    def fail(environ: Environ, start_response: StartResponse) -> list[bytes]:
+        raise ZeroDivisionError
+
+    server.mount("/app", fail)
+    connection = connect()
+    for _ in range(2):
+        connection.request("GET", "/app")
+        answer = connection.getresponse()
+        answer.read()
+        assert (answer.status, answer.will_close) == (500, False)
+    assert len(server.failures) == 2
+
+
+@pytest.mark.parametrize(("announced", "said"), [(1, "more"), (5, "less")])
+def test_an_application_that_announces_another_length_is_noted(
+    server: HTTPServe, say: Say, announced: int, said: str
+) -> None:
+    def lie(environ: Environ, start_response: StartResponse) -> list[bytes]:
+        start_response("200 OK", [("Content-Length", str(announced))])
+        return [b"xyz"]
+
+    server.mount("/app", lie)
+    body = say(server, "GET /app HTTP/1.1\nHost: x\n\n").partition(b"\r\n\r\n")[2]
+
+    assert body == b"xyz"[:announced]
+    assert server.exchanges[0].notes == (f"the application wrote {said} than the body that its head announces",)

@@ -496,3 +496,12 @@ def test_exchanges_can_be_read_after_the_block() -> None:
 def test_strict_is_true_or_false(wrong: Any) -> None:
     with pytest.raises(UsageError, match=f"strict= is True or False, not {wrong!r}"):
         HTTPServe(strict=wrong)
+
+
+def test_a_timeout_may_be_months_but_not_eternity() -> None:
+    with HTTPServe(timeout=100 * 86_400.0) as server:
+        server.on("*", "/a").respond(text="well")
+        for method in ("GET", "POST"):
+            assert requests.request(method, server.url_for("/a"), data=b"hi", timeout=10).text == "well"
+    with pytest.raises(UsageError, match=r"timeout= is at most \d+ seconds, not 1e\+300"):
+        HTTPServe(timeout=1e300)

@@ -543,3 +543,39 @@ def test_the_journal_is_cleared_while_exchanges_end() -> None:
     last = Exchange(exchange().request, Transcript(1_000 * b"a"))
     journal.finish(last)
     assert last.raw.request, "nothing is left of what was counted before"
+
+
+def test_a_client_that_resets_an_idle_connection_has_asked_for_nothing_more(server: HTTPServe) -> None:
+    server.on("POST", "/a").respond(text="well")
+    with socket.create_connection((server.host, server.port), timeout=10) as client:
+        client.sendall(b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi")
+        while not client.recv(65_536).endswith(b"well"):
+            pass
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    server.assert_all_closed(by="client")
+
+    (exchange,) = server.exchanges
+    assert exchange.error is None
+    assert not server.connections[0].reused
+
+
+def test_a_request_that_is_made_when_somebody_looks_is_one_for_all() -> None:
+    made = Barrier()
+    one = Exchange(made.make, Transcript())
+    with ThreadPoolExecutor(8) as pool:
+        seen = [looked.result() for looked in [pool.submit(lambda: one.request) for _ in range(8)]]
+
+    assert len(set(map(id, seen))) == 1
+    assert made.count == 1
+
+
+class Barrier:
+    """Makes a request, slowly enough for others to come."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def make(self) -> Request:
+        self.count += 1
+        threading.Event().wait(0.01)
+        return exchange().request

@@ -521,3 +521,14 @@ REFUSED_TOO: list[tuple[dict[str, Any], str]] = [
 def test_a_wrong_combination_is_refused_where_it_is_written(given: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=re.escape(message)):
         Response(**given)
+
+
+@pytest.mark.parametrize("value", [float("nan"), {"a": [float("inf")]}])
+def test_what_json_has_no_number_for_is_refused(value: Any) -> None:
+    with pytest.raises(UsageError, match="is not JSON: Out of range float values"):
+        Response(json=value)
+
+
+def test_close_may_stand_among_other_options_of_a_connection() -> None:
+    assert Response(headers={"Connection": "X-Foo, Close"}).closes
+    assert not Response(headers={"Connection": "X-Close"}).closes

@@ -581,3 +581,22 @@ def test_code_of_the_test_is_run_as_long_as_there_is_some() -> None:
     Route(matcher, "here").join(routes)
     routes.clear()
     assert not routes.runs_code
+
+
+def test_routes_are_added_in_one_thread_and_removed_in_another() -> None:
+    routes = Routes()
+    over = threading.Event()
+
+    def remove() -> None:
+        while not over.is_set():
+            Route(match("GET", "/removed"), "here").join(routes).remove()
+
+    thread = threading.Thread(target=remove)
+    thread.start()
+    added = [Route(match("GET", f"/{number}"), "here").join(routes) for number in range(1_000)]
+    over.set()
+    thread.join()
+
+    for number, route in enumerate(added):
+        request = Request("GET", f"/{number}", Headers(), (1, 1), ("127.0.0.1", 50000))
+        assert routes.find(request) == (route, {})

@@ -347,3 +347,16 @@ def test_a_directory_that_was_refused_serves_nothing(server: HTTPServe, site: Pa
     server.serve_dir(site)
 
     assert fetch("/app.js").text == "plain"
+
+
+def test_server_and_date_may_be_given(server: HTTPServe, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("well")
+    given = {"server": "mine", "Date": "Thu, 01 Jan 1970 00:00:00 GMT"}
+    server.serve_dir(tmp_path, headers=given)
+    with socket.create_connection((server.host, server.port), timeout=10) as client:
+        client.sendall(b"GET /a.txt HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        head = client.makefile("rb").read().decode()
+    assert [line for line in head.split("\r\n") if line.lower().startswith(("server:", "date:"))] == [
+        "server: mine",
+        "Date: Thu, 01 Jan 1970 00:00:00 GMT",
+    ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import email
+import queue
 import re
 import threading
 from collections.abc import Callable
@@ -854,3 +856,71 @@ def test_a_handler_can_be_used_by_many_threads_at_once(serve: Serve, connect: Co
     for thread in threads:
         thread.join(PATIENCE)
     assert not failures
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (b"GET /a HTTP/1.0\r\n", b"\r\n"),
+        (b"GET /a HTTP/1.0\r\n\r", b"\n"),
+        (b"GET /a HTTP/1.0\r\nX: y\r\n", b""),
+        (b"GET /a HTTP/1.0\r\nX: y", b""),
+        (b"GET /a HTTP/1.0\n", b""),
+    ],
+    ids=repr,
+)
+def test_a_head_that_ends_later_or_with_the_input_is_answered(
+    serve: Serve, connect: Connect, pieces: tuple[bytes, bytes]
+) -> None:
+    class Hello(BaseHTTPRequestHandler):
+        rbufsize = 0  # so that each piece is looked at by itself
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "5")
+            self.end_headers()
+            self.wfile.write(b"hello")
+
+    client = connect(serve(Hello))
+    client.send(pieces[0])
+    if pieces[1]:
+        client.send(pieces[1])
+    else:
+        client.end_sending()
+    assert client.answer().body == b"hello"
+
+
+def test_the_headers_of_a_multipart_request_are_a_message_without_a_body(serve: Serve, connect: Connect) -> None:
+    seen: queue.Queue[tuple[object, list[object]]] = queue.Queue()
+
+    class Upload(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            message = email.message_from_bytes(self.headers.as_bytes() + body)
+            seen.put((self.headers.get_payload(), [part.get_payload() for part in message.walk()][1:]))
+            self.send_response(204)
+            self.end_headers()
+
+    body = b"--b\r\nX: y\r\n\r\none\r\n--b\r\n\r\ntwo\r\n--b--\r\n"
+    client = connect(serve(Upload))
+    client.send(
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+        b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+    )
+    assert client.answer("POST").status == 204
+    assert seen.get(timeout=PATIENCE) == ("", ["one", "two"])
+
+
+def test_close_may_stand_among_other_options(serve: Serve, connect: Connect) -> None:
+    class Closes(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.send_header("Connection", "X-Foo, Close")
+            self.end_headers()
+
+    client = connect(serve(Closes))
+    assert client.get("/a").status == 200
+    assert client.socket.recv(1) == b""

@@ -638,11 +638,12 @@ def test_a_script_that_dies_before_its_head_is_502_and_its_stderr_is_logged(site
     assert "ended with exit status 3" in site.log[2]
 
 
-def test_how_a_script_ends_is_logged(site: Site) -> None:
+def test_what_a_script_that_was_killed_has_said_does_not_pass_for_all(site: Site) -> None:
     site.script(f"{HELLO}; kill -9 $$")
 
-    assert site.get().body == b"hello\n"
-    assert "/cgi-bin/x.sh: was ended by SIGKILL" in site.log
+    with pytest.raises(EOFError):
+        site.get()
+    assert "/cgi-bin/x.sh: it was ended by SIGKILL" in site.log
 
 
 def test_stderr_cannot_write_lines_of_the_log(site: Site) -> None:
@@ -1073,3 +1074,22 @@ def test_importing_the_module_brings_no_heavy_one() -> None:
     )
 
     assert printed == "set()\n"
+
+
+@pytest.mark.parametrize("pidfd", [True, False])
+@pytest.mark.parametrize(
+    "commands",
+    [
+        "printf 'Content-Type: text/plain\\n\\ndone'; sleep 60 &",
+        "(exec sleep 60 </dev/null 2>/dev/null) & printf 'Content-Type: text/plain\\nContent-Length: 4\\n\\ndone'",
+    ],
+)
+def test_what_a_script_leaves_behind_with_its_output_keeps_nobody_waiting(
+    site: Site, commands: str, pidfd: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not pidfd:  # as where a system has none
+        monkeypatch.delattr(os, "pidfd_open", raising=False)
+    site.script(commands)
+
+    assert site.get().body == b"done"
+    assert site.log[-1].startswith('"GET /cgi-bin/x.sh'), "and nothing went wrong"

@@ -475,6 +475,8 @@ def test_cgi_scripts_are_run(start: Start) -> None:
         assert f"{folder} and the CGI scripts in it" in running.first_line
         assert (answer.status, answer.body) == (200, b"from a script\n")
         assert request(start("--directory", folder), "/cgi-bin/hello").body.startswith(b"#!")
+        # What is sent in chunks is counted without them.
+        assert " 14 bytes " in running.logged()
 
 
 @needs_curl
@@ -811,3 +813,52 @@ def test_nothing_else_of_the_package_is_made_up() -> None:
 
     with pytest.raises(AttributeError, match="no attribute 'tset'"):
         getattr(pytest_httpserve.server, "tset")  # noqa: B009  a name that mypy would refuse
+
+
+def test_what_is_wrong_with_a_certificate_is_said_of_it(site: Path, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    for name in ("one", "other"):
+        authority.issue_cert("127.0.0.1").private_key_pem.write_to_path(str(tmp_path / f"{name}.key"))
+    certificate = authority.issue_cert("127.0.0.1")
+    certificate.cert_chain_pems[0].write_to_path(str(tmp_path / "certificate"))
+    command = [*MODULE, "0", "--tls-cert", str(tmp_path / "certificate"), "--tls-key", str(tmp_path / "one.key")]
+    done = subprocess.run(command, cwd=site, capture_output=True, text=True, timeout=PATIENCE, check=False)
+
+    assert done.returncode == 2
+    assert "the key in " in done.stderr
+    assert "cannot listen" not in done.stderr
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+@pytest.mark.parametrize("state", ["closed", "full"])
+def test_a_server_that_nobody_can_read_serves_all_the_same(site: Path, stream: str, state: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    number = {"stdout": 1, "stderr": 2}[stream]
+    where = f"{number}>&-" if state == "closed" else f"{number}>/dev/full"
+    process = subprocess.Popen(["/bin/sh", "-c", f'exec "$@" {where}', "sh", *MODULE, str(port)], cwd=site)
+    try:
+        for _ in range(1_000):
+            try:
+                with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as client:
+                    client.sendall(b"GET /page.txt HTTP/1.0\r\n\r\n")
+                    assert client.makefile("rb").read().endswith(b"hello\n")
+                break
+            except ConnectionRefusedError:
+                with pytest.raises(subprocess.TimeoutExpired):
+                    process.wait(0.02)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_page_for_all_paths_must_be_there(site: Path) -> None:
+    done = subprocess.run(
+        [*MODULE, "0", "--spa"], cwd=site, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "--spa answers with index.html, and there is none in " in done.stderr

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import queue
 import select
 import signal
 import socket
+import socketserver
 import ssl
 import subprocess
 import sys
@@ -649,3 +651,112 @@ def test_a_class_that_takes_nothing_into_its_own_hands_rests_as_the_class_above_
     assert rests == {
         "BaseHTTPRequestHandler": True, "Own": False, "Further": False, "Says": True, "Below": True, "Again": False,
     }  # fmt: skip
+
+
+def test_how_long_a_client_was_silent_before_does_not_count(
+    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(Hello)
+    client = connect(server)
+    assert client.get("/a").body == b"/a"
+    now = time.monotonic
+    passed = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now() + passed)
+    for _ in range(3):
+        passed += (Hello.timeout or 0) - 1  # while the loop waits
+        assert client.get("/again").body == b"/again"
+
+
+def test_a_timeout_may_be_longer_than_the_system_can_wait(serve: Serve, connect: Connect) -> None:
+    class Patient(Hello):
+        timeout: ClassVar[float | None] = 100 * 86_400.0
+
+    client = connect(serve(Patient))
+    for _ in range(2):
+        assert client.get("/a").body == b"/a"
+
+
+class WrapsInSetup(BaseHTTPRequestHandler):
+    """Speaks HTTP/1.0 over TLS; its body ends with the connection."""
+
+    context: ClassVar[ssl.SSLContext]
+
+    def setup(self) -> None:
+        self.request = self.context.wrap_socket(self.request, server_side=True)
+        super().setup()
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"hi")
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+class Plainly(WrapsInSetup):
+    def setup(self) -> None:
+        BaseHTTPRequestHandler.setup(self)
+
+
+def wraps_in_finish_request(base: type[HTTPServer]) -> type[HTTPServer]:
+    def finish_request(self: Any, request: socket.socket, client_address: object) -> None:
+        wrapped = WrapsInSetup.context.wrap_socket(request, server_side=True)
+        base.finish_request(self, wrapped, client_address)
+
+    return type("Server", (base,), {"finish_request": finish_request})
+
+
+class WrapsInThread(ThreadingHTTPServer):
+    def process_request_thread(self, request: Any, client_address: object) -> None:
+        wrapped = WrapsInSetup.context.wrap_socket(request, server_side=True)
+        super().process_request_thread(wrapped, client_address)
+
+
+@pytest.mark.parametrize(
+    ("handler", "server_class"),
+    [
+        (WrapsInSetup, ThreadingHTTPServer),
+        (WrapsInSetup, HTTPServer),
+        (Plainly, wraps_in_finish_request(ThreadingHTTPServer)),
+        (Plainly, wraps_in_finish_request(HTTPServer)),
+        (Plainly, wraps_in_finish_request(type("Mixed", (socketserver.ThreadingMixIn, HTTPServer), {}))),
+        (Plainly, WrapsInThread),
+    ],
+    ids=["setup", "setup, one", "finish_request", "finish_request, one", "finish_request, mixed", "thread"],
+)
+def test_a_socket_that_a_subclass_has_wrapped_is_closed_with_its_connection(
+    serve: Serve, connect: Connect, secure: Secure, handler: Any, server_class: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(secure.certificate)
+    monkeypatch.setattr(WrapsInSetup, "context", context, raising=False)
+    server = serve(handler, server_class)
+    for _ in range(3):
+        client = connect(server)
+        with secure.trusting.wrap_socket(client.socket, server_hostname="127.0.0.1") as wrapped:
+            wrapped.settimeout(PATIENCE)
+            wrapped.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            data = b""
+            with contextlib.suppress(ssl.SSLEOFError):  # nobody has sent close_notify
+                while piece := wrapped.recv(65_536):
+                    data += piece
+        assert data.endswith(b"\r\n\r\nhi")
+    server.wait_for_connections(PATIENCE)
+    assert not server.connections
+
+
+def test_service_actions_follow_a_connection(serve: Serve, connect: Connect) -> None:
+    called = threading.Semaphore(0)
+
+    class Acts(ThreadingHTTPServer):
+        def service_actions(self) -> None:
+            called.release()
+
+        def serve_forever(self, poll_interval: float = 0.5) -> None:
+            super().serve_forever(3_600)
+
+    server = serve(Hello, Acts)
+    for _ in range(3):
+        assert connect(server).get("/a").status == 200
+        assert called.acquire(timeout=PATIENCE)

@@ -673,3 +673,14 @@ def test_without_listings_index_pages_and_files_are_there(site: Site, root: Path
     assert client.get("/").body == b"the index"
     assert client.get("/sub/b.txt").body == b"b"
     assert client.get("/sub").status == 301
+
+
+def test_a_path_may_be_translated_into_a_path_object(serve: Serve, connect: Connect, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("well")
+
+    class Translates(SimpleHTTPRequestHandler):
+        def translate_path(self, path: str) -> Any:
+            return tmp_path / path.strip("/")
+
+    client = connect(serve(Translates))
+    assert client.get("/a.txt").body == b"well"
