@@ -291,7 +291,7 @@ def httpserve() -> Generator[HTTPServe]:
         _obey(mounting, getattr(server, mounting.name), *mounting.args, **mounting.kwargs)
     if (sweep := markers.get("serve_faults")) is not None:
         server.fault(_faults_of_run(node, sweep), expected=True)
-    _obey(marker, _start, server, node)
+    _obey(marker, _start_as_configured, server, node)
     try:
         yield server
     finally:
@@ -415,23 +415,28 @@ def _roots(file: Path, rootpath: Path) -> tuple[Path, ...]:
 
 
 def _start(server: HTTPServe, node: pytest.Item) -> HTTPServe:
-    from pytest_httpserve.errors import HTTPServeError, UnsupportedError, UsageError
+    from pytest_httpserve.errors import UnsupportedError
 
-    wrong = ""
     try:
         server.start()
     except UnsupportedError as error:
         pytest.skip(str(error))
+    node.stash.setdefault(_SERVERS, []).append(server)
+    return server
+
+
+def _start_as_configured(server: HTTPServe, node: pytest.Item) -> HTTPServe:
+    """Start the server of the fixture. An address that it cannot listen on is one sentence, with where it was given."""
+    from pytest_httpserve.errors import HTTPServeError, UsageError
+
+    try:
+        return _start(server, node)
     except UsageError:
         raise
     except HTTPServeError as error:
-        given = [f"{given}{value}" for given, value in _given_hosts(node.config) if value]
-        origin = "httpserve_config" if _override(node) else given[0] if given else ""
-        wrong = f"{error}{f' ({origin})' if origin else ''}"
-    if wrong:
-        pytest.fail(wrong, pytrace=False)  # not in the except, whose error would be shown as well
-    node.stash.setdefault(_SERVERS, []).append(server)
-    return server
+        given = [f" ({given}{value})" for given, value in _given_hosts(node.config) if value]
+        wrong = f"{error}{' (httpserve_config)' if _override(node) else ''.join(given[:1])}"
+    pytest.fail(wrong, pytrace=False)
 
 
 def _mounting_markers(node: pytest.Item) -> list[pytest.Mark]:

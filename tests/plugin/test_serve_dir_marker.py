@@ -305,3 +305,23 @@ def test_a_marker_on_a_class_or_module_is_for_those_of_its_tests_that_have_a_ser
     """)
 
     result.assert_outcomes(passed=2)
+
+
+def test_an_error_within_is_not_taken_for_one_of_the_marker(suite: Suite, pytester: pytest.Pytester) -> None:
+    pytester.mkdir("site")
+    result = suite("""
+        import pytest
+        from pytest_httpserve import HTTPServe
+
+        @pytest.fixture(autouse=True)
+        def broken(monkeypatch):
+            monkeypatch.setattr("pytest_httpserve.scripting.mounts.check_prefix", lambda *given: None + 1)
+
+        @pytest.mark.serve_dir("site")
+        def test_it(httpserve):
+            pass
+    """)
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["E *TypeError: unsupported operand type*"])
+    result.stdout.no_fnmatch_line("*@pytest.mark.serve_dir: unsupported*")
