@@ -41,8 +41,9 @@ ERROR_PAGE = """\
 _MOST_EMPTY_LINES = 8
 # What is wrong with a request may quote it; so much of that is sent back.
 _MOST_TEXT = 300
-# What send_response calls.
+# What a connection's life consists of.
 _LIVING = ("setup", "handle", "handle_one_request")
+# What send_response calls.
 _ADDING_HEADERS = ("send_response", "send_response_only", "send_header", "version_string", "date_time_string")
 _MONTHS = (None, "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -433,7 +434,6 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
     def _begin_response(self, code: int, fields: tuple[Field, ...]) -> None:
         """``send_response``, and ``send_header`` for each of these: their lines are made once for all responses that
         have the same."""
-        lines, framing, given = _encode_fields(fields)
         if self._adds_headers or self.request_version == "HTTP/0.9":
             self.send_response(code)
             for name, value in fields:
@@ -441,6 +441,7 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
             return
         self.log_request(code)
         self.send_response_only(code)
+        lines, framing, given = _encode_fields(fields)
         if "server" not in given:
             self._headers_buffer.append(_encode_line(f"Server: {self.version_string()}"))
         if "date" not in given:

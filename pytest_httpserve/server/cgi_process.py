@@ -145,7 +145,8 @@ class Child:
                 raise self._connection.failed(ConnectionAbortedError("the client left while a script ran"))
             if self._stdout.fileno() in ready:
                 return os.read(self._stdout.fileno(), PIECE_BYTES)
-            if self._end in ready if self._end is not None else not ready and self._has_ended():
+            over = self._end in ready if self._end is not None else not ready and self._has_ended()
+            if over:
                 return b""
 
     def read_head(self) -> tuple[bytes, bytes]:

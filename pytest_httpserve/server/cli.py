@@ -37,8 +37,8 @@ Certify = Callable[[Sequence[str]], tuple[bytes, bytes]]
 Address = tuple[socket.AddressFamily, Any]  # the latter as the family has it
 
 _FRAMING = ("content-length", "transfer-encoding")
-# That this machine lacks the family, or the address: then another that the name stands for may do.
 _SPA_PAGE = "index.html"
+# That this machine lacks the family, or the address: then another that the name stands for may do.
 _NOT_HERE = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
 AnyClass = TypeVar("AnyClass", bound=type)

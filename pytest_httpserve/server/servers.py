@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pytest_httpserve.server.https import PasswordArgument, PathArgument
 
 
+# What begins a connection.
 _BEGINNING = ("process_request_thread", "finish_request")
 
 
