@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.journal import Answer
+from pytest_httpserve.server.base import BaseHTTPRequestHandler
 from pytest_httpserve.server.dates import date_line
 from pytest_httpserve.wire import grammar
 from pytest_httpserve.wire.framing import connection_options
@@ -49,7 +50,7 @@ class ResponseArguments(TypedDict, total=False):
 _ARGUMENTS = ResponseArguments.__annotations__
 _WITHOUT_BODY = (204, 205, 304)
 _PHRASES = {int(status): status.phrase for status in HTTPStatus}
-SERVER = "pytest-httpserve/0.1.0"
+SERVER = BaseHTTPRequestHandler.server_version
 # A body that is longer leaves in several writes.
 MOST_AT_ONCE = 131_072
 _KEPT_BYTES = 16_384

@@ -70,7 +70,6 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
     - ``cors``: True for any origin, or one origin; preflight requests are answered, too.
     """
 
-    server_version = "pytest-httpserve/0.1.0"
     index_pages: tuple[str, ...] | list[str] = ("index.html", "index.htm")
     default_content_type = "application/octet-stream"
     extensions_map: ClassVar[dict[str, str]] = {
