@@ -83,6 +83,8 @@ class Body:
                     self._file.write(piece)
         finally:  # what came of a body that broke off can be looked at, too
             self._memory = b"".join(pieces)
+            if self._file is not None:
+                self._file.flush()  # for those who read it by its descriptor
 
     def read(self) -> bytes:
         """All of it."""

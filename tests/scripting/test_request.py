@@ -259,3 +259,19 @@ def test_an_empty_body_is_empty(server: HTTPServe, say: Say, framing: str) -> No
     (exchange,) = server.exchanges
     assert exchange.request.body == b""
     assert ("X-Sum" in exchange.request.trailers) == ("X-Sum" in framing)
+
+
+@pytest.mark.parametrize("size", [0, 10, BODY_IN_MEMORY_BYTES, BODY_IN_MEMORY_BYTES + 10])
+def test_several_may_read_a_body_at_the_same_time(size: int) -> None:
+    content = bytes(range(256)) * (size // 256) + bytes(size % 256)
+    body = Body(io.BytesIO(content).read)
+    first, second = body.reader(), body.reader()
+    pieces: list[list[bytes]] = [[], []]
+    while piece := first(50_000):
+        pieces[0].append(piece)
+        pieces[1].append(second(30_000))
+    while piece := second(30_000):
+        pieces[1].append(piece)
+
+    assert [b"".join(one) for one in pieces] == [content, content]
+    assert body.read() == content
