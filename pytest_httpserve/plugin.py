@@ -483,7 +483,7 @@ def _end(node: pytest.Item, servers: list[HTTPServe]) -> None:
     for server in servers:
         node.stash[_SERVERS].remove(server)  # the node lives as long as the session, the server need not
         for exchange in server.exchanges:
-            exchange.request.content.close()
+            exchange.close()
     if late:
         pytest.fail(_LATE + "\n".join(late), pytrace=False)
 

@@ -23,7 +23,7 @@ INTERNAL = {
         *("checks", "describe_calls", "expectation", "gates", "has_further_paths", "is_lasting", "is_optional"),
         *("join", "matcher", "method", "pattern", "place", "rank", "strikes_early", "take", "take_at_once", "takes"),
     },
-    Exchange: {"answer"},
+    Exchange: {"answer", "close"},
     Request: {"content"},
 }
 

@@ -212,6 +212,11 @@ class Exchange:
     def request(self, request: Request) -> None:
         self._request = request
 
+    def close(self) -> None:
+        """Let go of the request's body, if that is in a file: it cannot be read any more."""
+        if isinstance(self._request, Request):  # what is yet to be made has none
+            self._request.content.close()
+
     @property
     def times(self) -> Times:
         """When it reached each of its phases, as far as it has."""
