@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
+from ..ports import unused_port
+
 Suite = Callable[..., pytest.RunResult]
 Shown = Callable[[pytest.RunResult, str], str]
 
@@ -206,19 +208,16 @@ def test_markers_win_over_it(suite: Suite) -> None:
 
 
 def test_the_port_is_that_of_httpserve(suite: Suite, pytester: pytest.Pytester) -> None:
-    pytester.makeconftest("""
-        import socket
-
+    pytester.makeconftest(f"""
         import pytest
 
         @pytest.fixture(scope="session")
         def free_port():
-            with socket.create_server(("127.0.0.1", 0)) as listener:
-                return listener.getsockname()[1]
+            return {unused_port()}
 
         @pytest.fixture(scope="session")
         def httpserve_config(free_port):
-            return {"port": free_port}
+            return {{"port": free_port}}
     """)
     result = suite("""
         def test_it(httpserve, httpserve_factory, httpserve_session, free_port):

@@ -27,6 +27,8 @@ from pytest_httpserve.__main__ import certify
 from pytest_httpserve.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer, test
 from pytest_httpserve.server.cli import main
 
+from ..ports import unused_port
+
 PATIENCE = 30.0  # seconds after which a process is killed, so that nothing waits for it any longer
 ESCAPE = "\x1b"
 MODULE = [sys.executable, "-m", "pytest_httpserve"]
@@ -185,18 +187,12 @@ def test_the_directory_can_be_chosen(start: Start, tmp_path: Path) -> None:
     assert request(running, "/here.txt").body == b"the other one"
 
 
-def test_a_port_can_be_chosen(start: Start, free_port: int) -> None:
+def test_a_port_can_be_chosen(start: Start) -> None:
+    free_port = unused_port()
     running = start(command=[*MODULE, str(free_port), "-b", "127.0.0.1"])
 
     assert running.port == free_port
     assert request(running, "/page.txt").status == 200
-
-
-@pytest.fixture
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
@@ -832,8 +828,7 @@ def test_what_is_wrong_with_a_certificate_is_said_of_it(site: Path, tmp_path: Pa
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
 @pytest.mark.parametrize("state", ["closed", "full"])
 def test_a_server_that_nobody_can_read_serves_all_the_same(site: Path, stream: str, state: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = unused_port()
     number = {"stdout": 1, "stderr": 2}[stream]
     where = f"{number}>&-" if state == "closed" else f"{number}>/dev/full"
     process = subprocess.Popen(["/bin/sh", "-c", f'exec "$@" {where}', "sh", *MODULE, str(port)], cwd=site)
