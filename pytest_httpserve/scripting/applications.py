@@ -248,8 +248,9 @@ class Outgoing:
             self._handler.wfile.write(encode_last_chunk())
         elif not self._sound or not self._body.complete:
             self._handler.close_connection = True
-            what = "more" if self._body.complete else "less"
-            self._handler.note(f"the application wrote {what} than the body that its head announces")
+            if self._framing != UNTIL_CLOSE:  # which announces nothing
+                what = "more" if self._body.complete else "less"
+                self._handler.note(f"the application wrote {what} than the body that its head announces")
 
 
 class _OneRequest:

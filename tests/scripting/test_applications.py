@@ -1530,3 +1530,15 @@ def test_an_application_that_announces_another_length_is_noted(
 
     assert body == b"xyz"[:announced]
     assert server.exchanges[0].notes == (f"the application wrote {said} than the body that its head announces",)
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_an_application_that_announces_no_length_has_none_to_miss(server: HTTPServe, say: Say, version: str) -> None:
+    def stream(environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
+        start_response("200 OK", [])
+        yield b"one"
+        yield b"two"
+
+    server.mount("/app", stream)
+    assert b"two" in say(server, f"GET /app HTTP/{version}\nHost: x\nConnection: close\n\n")
+    assert server.exchanges[0].notes == ()
