@@ -66,22 +66,26 @@ class ScriptedServer(ThreadingHTTPServer):
 
     def server_bind(self) -> None:
         """Take the address: a path, or a port that no other server of this process has just left."""
-        address = wanted = self.server_address
+        wanted = self.server_address
         if self.address_family == getattr(socket, "AF_UNIX", None):
-            self.server_address = str(address[0])  # type: ignore[assignment]  # typeshed has no Unix sockets here
+            self.server_address = str(wanted[0])  # type: ignore[assignment]  # typeshed has no Unix sockets here
             socketserver.TCPServer.server_bind(self)
-            self.server_name, self.server_port = str(address[0]), 0
+            self.server_name, self.server_port = str(wanted[0]), 0
             return
         with contextlib.ExitStack() as put_back:
+            self._bind()
             for _ in range(MOST_PUT_BACK):
-                if self.address_family == socket.AF_INET6:  # all addresses are those of IPv4, too
-                    self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, address[0] != "::")
-                super().server_bind()
                 if wanted[1] or is_fresh(self.server_port):
                     break
                 put_back.callback(self.socket.close)
                 self.socket = socket.socket(self.address_family, self.socket_type)
                 self.server_address = wanted
+                self._bind()
+
+    def _bind(self) -> None:
+        if self.address_family == socket.AF_INET6:  # all addresses are those of IPv4, too
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, self.server_address[0] != "::")
+        super().server_bind()
 
     def get_request(self) -> tuple[socket.socket, object]:
         request, client_address = super().get_request()

@@ -84,6 +84,7 @@ class Connection:
         self.interrupt: Callable[[], object] | None = None
         self.index = 0  # counts the server's connections
         self.ending: tuple[str, str] | None = None  # by whom the connection was ended, and how
+        self._ending = threading.Lock()
         self.on_end: Callable[[str, str], object] | None = None  # is told of the ending
         self.tap: Tap | None = None
         self.wrap(sock)
@@ -245,12 +246,13 @@ class Connection:
         return self.socket.fileno()
 
     def receive(self, size: int) -> bytes:
-        if not self.led:
+        led = self.led  # once: the watch may clear it at any moment
+        if not led:
             self._keep_time()
         try:
-            data = self.socket.recv(size, self._at_once if self.led else 0)
+            data = self.socket.recv(size, self._at_once if led else 0)
         except OSError as error:
-            if not (self.led and _would_wait(error)):
+            if not (led and _would_wait(error)):
                 raise self.failed(error) from None
             self.leave_loop()
             return self.receive(size)
@@ -321,8 +323,8 @@ class Connection:
             part = self._send_part_at_once(file, offset, min(count, SENDFILE_BYTES))
             note(part)
             offset, count = offset + part, count - part
-            if count:
-                self.leave_loop()
+        if count:
+            self.leave_loop()
         while count and (part := self._send_part(file, offset, min(count, SENDFILE_BYTES))):
             note(part)
             offset, count = offset + part, count - part
@@ -370,12 +372,13 @@ class Connection:
     def end(self, by: str, how: str) -> None:
         """Note who ends the connection, ``client`` or ``server``, and how: ``FIN``, ``RST``, ``timeout`` or ``stop``.
 
-        It is the first who ends it. Noted before the client can know.
+        It is the first who ends it. Noted before the client can know: a second one returns when that is done.
         """
-        if self.ending is None:
-            self.ending = (by, how)
-            if self.on_end is not None:
-                self.on_end(by, how)
+        with self._ending:
+            if self.ending is None:
+                self.ending = (by, how)
+                if self.on_end is not None:
+                    self.on_end(by, how)
 
     def whose_end(self) -> tuple[str, str]:
         """By whom it is ended, and how, if nobody has ended it before."""

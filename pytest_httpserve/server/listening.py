@@ -187,6 +187,12 @@ class ListeningServer(socketserver.TCPServer):
         if self._wake is not None:
             self._wake.set()
 
+    def _wake_up(self) -> None:
+        """Have the thread that serves look at what has changed."""
+        with self._changed:  # or the wake-up could be closed in between, and its number be another file's
+            if self._wake is not None:
+                self._wake.set()
+
     # Connections
 
     def track(self, request: socket.socket, client_address: object) -> Connection:

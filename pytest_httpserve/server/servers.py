@@ -113,8 +113,8 @@ class ThreadingHTTPServer(socketserver.ThreadingMixIn, HTTPServer):
         connection.loop = loop = self._loop
         connection.proceed = partial(self._attend, connection)
         handler_class = self._handler_class
-        if self._acts and (wake := self._wake) is not None:
-            wake.set()
+        if self._acts:
+            self._wake_up()
         if loop is not None and self._rests and getattr(handler_class, "_rests", False):
             connection.serve = partial(self.finish_request, request, client_address)
             connection.timeout = getattr(self, "handshake_timeout", handler_class.timeout)
@@ -148,8 +148,9 @@ class ThreadingHTTPServer(socketserver.ThreadingMixIn, HTTPServer):
         if self._loop is not None and (connection := self.connections.get(request)) is not None:
             self._loop.remove(connection)
         super().close_request(request)
-        if self._listening is not None and self._listening.expiry is not None:
-            self._listening.resume()
+        listening = self._listening  # once: another thread may detach it
+        if listening is not None and listening.expiry is not None:
+            listening.resume()
 
     def server_close(self) -> None:
         if self.inherited:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 import subprocess
+import time
 import urllib.parse
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -189,6 +190,18 @@ def test_a_port_that_was_left_is_not_taken_again(monkeypatch: pytest.MonkeyPatch
     with HTTPServe() as second:
         assert offered == [port]
         assert second.port != port
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_server_for_which_every_port_was_just_left_listens_on_one_of_them(
+    monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    monkeypatch.setattr(presence, "_left", dict.fromkeys(range(65_536), time.monotonic()))
+    with HTTPServe(host=host) as crowded:
+        crowded.on("GET", "/a").respond(text="well")
+        assert crowded._server is not None
+        assert crowded._server.socket.getsockname()[:2] == (host, crowded.port)
+        assert get(crowded) == "well"
 
 
 def test_a_port_may_be_taken_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:

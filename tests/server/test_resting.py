@@ -407,6 +407,57 @@ def test_a_client_whose_bytes_were_not_looked_at_yet_is_not_silent(heard: bool) 
         assert connection.ending == (None if heard else ("server", "timeout"))
 
 
+def test_a_body_is_waited_for_by_a_handler_from_which_the_loop_is_taken_meanwhile(
+    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop is given to another thread in the very moment in which the handler learns that nothing has come yet."""
+    server = serve(Hello)
+    client, other = connect(server), connect(server)
+    assert client.get("/a").body == b"/a"
+    receive = socket.socket.recv
+    nothing_there = threading.Event()
+    asked: list[bytes] = []
+
+    def receive_late(sock: socket.socket, size: int, flags: int = 0) -> bytes:
+        try:
+            return receive(sock, size, flags)
+        except BlockingIOError:
+            if not asked:
+                asked.append(b"")
+                asked[0] = other.get("/other").body  # which another thread answers, for this one is here
+                nothing_there.set()
+            raise
+
+    monkeypatch.setattr(socket.socket, "recv", receive_late)
+    client.send(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 4\r\n\r\n")
+    assert nothing_there.wait(PATIENCE)
+    client.send(b"late")
+    assert client.answer("POST").body == b"late"
+    assert asked == [b"/other"]
+
+
+def test_a_connection_that_two_threads_end_is_noted_once_before_either_goes_on() -> None:
+    ours, theirs = socket.socketpair()
+    noted: list[str] = []
+
+    def note(by: str, how: str) -> None:
+        second.start()
+        second.join(0.05)  # it would go on by now, if it did not wait
+        noted.append(f"{by} {how}")
+
+    def end_again() -> None:
+        connection.end("server", "stop")
+        noted.append("the second goes on")
+
+    with ours, theirs:
+        connection = Connection(ours, None)
+        connection.on_end = note
+        second = threading.Thread(target=end_again)
+        connection.end("client", "FIN")
+        second.join(PATIENCE)
+    assert noted == ["client FIN", "the second goes on"]
+
+
 # Accepting
 
 
