@@ -19,9 +19,9 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_httpserve.net.loop import Loop
     from pytest_httpserve.scripting.client import Client
     from pytest_httpserve.scripting.httpserve import HTTPServe
-    from pytest_httpserve.server.loop import Loop
     from pytest_httpserve.tls import CertificateAuthority
 
 T = TypeVar("T")
@@ -263,8 +263,8 @@ def _loop(config: pytest.Config) -> Loop:
     No fixture: each that a fixture asks for has its price in every test.
     """
     if _LOOP not in config.stash:
-        from pytest_httpserve.server.loop import Loop
-        from pytest_httpserve.server.workers import Workers
+        from pytest_httpserve.net.loop import Loop
+        from pytest_httpserve.net.workers import Workers
 
         loop = config.stash[_LOOP] = Loop(Workers("httpserve", daemon=True, idle=1.0), stays=True)
 

@@ -1,4 +1,5 @@
-"""Imports point strictly downward: errors <- wire <- server <- scripting <- plugin; tls knows only errors.
+"""Imports point strictly downward: errors <- wire <- net <- protocol <- server <- scripting <- plugin; tls knows only
+errors.
 
 And they are lazy: the plugin is imported by every pytest run of a project, so it brings nothing heavy with it.
 """
@@ -15,9 +16,10 @@ import pytest
 import pytest_httpserve
 
 PACKAGE = Path(pytest_httpserve.__file__).parent
-ORDER = ["errors", "wire", "server", "scripting", "plugin"]
+ORDER = ["errors", "wire", "net", "protocol", "server", "scripting", "plugin"]
 
 MAY_IMPORT = {layer: set(ORDER[: place + 1]) for place, layer in enumerate(ORDER)}
+MAY_IMPORT["net"] = {"errors", "net"}  # it knows no HTTP
 MAY_IMPORT["tls"] = {"errors", "tls"}
 MAY_IMPORT["scripting"].add("tls")
 MAY_IMPORT["plugin"].add("tls")

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from pytest_httpserve.errors import Struck
+from pytest_httpserve.protocol.reader import Reader
+from pytest_httpserve.protocol.writer import Writer
 from pytest_httpserve.scripting.journal import Exchange, Strike
 from pytest_httpserve.server.cgi import CGIHTTPRequestHandler
-from pytest_httpserve.server.reader import Reader
-from pytest_httpserve.server.writer import Writer
 
 if TYPE_CHECKING:
+    from pytest_httpserve.net.connection import Connection
     from pytest_httpserve.scripting.faults import Fault
     from pytest_httpserve.scripting.faulty_wire import FaultyWire
     from pytest_httpserve.scripting.request import Request
     from pytest_httpserve.scripting.scripted_server import ScriptedServer
-    from pytest_httpserve.server.connection import Connection
 
 
 class FaultyHandler(CGIHTTPRequestHandler):

@@ -48,7 +48,7 @@ from pytest_httpserve.wire.headers import Headers
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
 
-    from pytest_httpserve.server.connection import Connection
+    from pytest_httpserve.net.connection import Connection
 
 _PIECE_BYTES = 65_536
 _ALL = sys.maxsize

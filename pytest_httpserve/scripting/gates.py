@@ -12,10 +12,10 @@ from pytest_httpserve.scripting.checks import check_seconds
 from pytest_httpserve.scripting.waiting import wait
 
 if TYPE_CHECKING:
+    from pytest_httpserve.net.connection import Connection
     from pytest_httpserve.scripting.faults import Fault, FaultArgument
     from pytest_httpserve.scripting.journal import Exchange
     from pytest_httpserve.scripting.request import Request
-    from pytest_httpserve.server.connection import Connection
 
 # Where a gate can stand: before the response's head, behind it, and before the last byte or chunk of the body.
 PHASES = ("response_head", "response_body", "response_end")

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_httpserve.errors import RequestError, ScriptError, Struck
+from pytest_httpserve.net.connection import RECEIVE_BYTES
 from pytest_httpserve.scripting import report
 from pytest_httpserve.scripting.cgi_mount import CGIMount
 from pytest_httpserve.scripting.connections import ConnectionRecord
@@ -28,16 +29,15 @@ from pytest_httpserve.server.base import BaseHTTPRequestHandler
 from pytest_httpserve.server.cgi_paths import is_beneath
 from pytest_httpserve.server.cgi_script import CGIScript
 from pytest_httpserve.server.file_paths import path_of
-from pytest_httpserve.server.reader import RECEIVE_BYTES
 from pytest_httpserve.wire.framing import CHUNKED
 from pytest_httpserve.wire.headers import Headers
 from pytest_httpserve.wire.message import parse_whole_head
 
 if TYPE_CHECKING:
+    from pytest_httpserve.net.connection import Connection
+    from pytest_httpserve.protocol.reader import Reader
     from pytest_httpserve.scripting.known import KnownRequest
     from pytest_httpserve.scripting.scripted_server import Script, ScriptedServer
-    from pytest_httpserve.server.connection import Connection
-    from pytest_httpserve.server.reader import Reader
 
 Result = TypeVar("Result")
 

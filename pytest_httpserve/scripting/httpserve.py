@@ -14,6 +14,9 @@ from types import CodeType, TracebackType
 from typing import TYPE_CHECKING, Any, Unpack
 
 from pytest_httpserve.errors import HTTPServeError, ServerFailure, UsageError
+from pytest_httpserve.net.listening import AFTERMATH
+from pytest_httpserve.net.loop import Loop
+from pytest_httpserve.net.workers import Workers
 from pytest_httpserve.scripting import report, unix_socket
 from pytest_httpserve.scripting.addresses import base_url, check_host, check_port
 from pytest_httpserve.scripting.cgi_mount import cgi_mount
@@ -40,9 +43,6 @@ from pytest_httpserve.scripting.scripted_server import Script, ScriptedServer
 from pytest_httpserve.scripting.security import Security
 from pytest_httpserve.scripting.unix_socket import UnixSocket
 from pytest_httpserve.server.cgi import CGI_TIMEOUT
-from pytest_httpserve.server.listening import AFTERMATH
-from pytest_httpserve.server.loop import Loop
-from pytest_httpserve.server.workers import Workers
 from pytest_httpserve.wire import grammar
 from pytest_httpserve.wire.headers import Headers
 

@@ -13,8 +13,8 @@ from pytest_httpserve.scripting.responses import Response
 from pytest_httpserve.scripting.waiting import wait
 
 if TYPE_CHECKING:
+    from pytest_httpserve.net.connection import Connection
     from pytest_httpserve.scripting.journal import Exchange
-    from pytest_httpserve.server.connection import Connection
 
 Fields = tuple[tuple[str, str], ...]
 

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pytest_httpserve.errors import HTTPServeError, UnsupportedError
-from pytest_httpserve.server.listening import AFTERMATH
+from pytest_httpserve.net.listening import AFTERMATH
 
 if TYPE_CHECKING:
-    from pytest_httpserve.server.loop import Loop
+    from pytest_httpserve.net.loop import Loop
     from pytest_httpserve.server.servers import ThreadingHTTPServer
 
 # A port that a server has left is not taken again for so long, in seconds: a client may still have it in its pool.

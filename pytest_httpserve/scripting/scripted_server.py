@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_httpserve.errors import Struck
+from pytest_httpserve.net.listening import describe_hanging
 from pytest_httpserve.scripting.connections import ConnectionRecord
 from pytest_httpserve.scripting.fault_rules import FaultRules
 from pytest_httpserve.scripting.handler import ScriptedHandler
@@ -21,12 +22,11 @@ from pytest_httpserve.scripting.mounts import Mounts
 from pytest_httpserve.scripting.presence import MOST_PUT_BACK, is_fresh
 from pytest_httpserve.scripting.responses import Response
 from pytest_httpserve.scripting.routes import Routes
-from pytest_httpserve.server.listening import describe_hanging
 from pytest_httpserve.server.servers import HTTPServer, ThreadingHTTPServer
 
 if TYPE_CHECKING:
+    from pytest_httpserve.net.connection import Connection
     from pytest_httpserve.scripting.faults import Fault
-    from pytest_httpserve.server.connection import Connection
 
 
 class Script:

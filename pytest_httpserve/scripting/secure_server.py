@@ -8,18 +8,18 @@ import ssl
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
+from pytest_httpserve.net.listening import readiness
 from pytest_httpserve.scripting.connections import ConnectionRecord
 from pytest_httpserve.scripting.handshakes import Handshake, TLSError, error_of, session_of
 from pytest_httpserve.scripting.request import Request
 from pytest_httpserve.scripting.responses import Response
 from pytest_httpserve.scripting.scripted_server import Script, ScriptedServer
-from pytest_httpserve.server.listening import readiness
 from pytest_httpserve.server.servers import HTTPSServer
 from pytest_httpserve.tls.contexts import Names, Ready, issue, make_ready, with_certificate
 
 if TYPE_CHECKING:
+    from pytest_httpserve.net.connection import Connection
     from pytest_httpserve.scripting.httpserve import HTTPServe
-    from pytest_httpserve.server.connection import Connection
     from pytest_httpserve.tls import TLS, Certificate, CertificateAuthority
 
 

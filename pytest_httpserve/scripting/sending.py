@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from typing import IO
 
 from pytest_httpserve.errors import UsageError
+from pytest_httpserve.protocol.writer import Writer
 from pytest_httpserve.scripting.faulty_handler import FaultyHandler
 from pytest_httpserve.scripting.gates import Gate
 from pytest_httpserve.scripting.journal import Answer, Exchange
 from pytest_httpserve.scripting.responses import MOST_AT_ONCE, Response, phrase
-from pytest_httpserve.server.writer import Writer
 from pytest_httpserve.wire.framing import encode_chunk, encode_last_chunk
 from pytest_httpserve.wire.head import response_head
 

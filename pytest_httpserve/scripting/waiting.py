@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pytest_httpserve.server.connection import Connection
+    from pytest_httpserve.net.connection import Connection
 
 # How often an event is looked at by who waits for something else, too, in seconds.
 GLANCE_SECONDS = 0.01

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import html
+import io
 import socket
 import socketserver
 import sys
@@ -13,11 +14,11 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pytest_httpserve.errors import RequestError
-from pytest_httpserve.server.connection import Connection
+from pytest_httpserve.net.connection import Connection
+from pytest_httpserve.protocol.reader import FileSource, Reader
+from pytest_httpserve.protocol.writer import Writer
 from pytest_httpserve.server.dates import date_line, http_date
 from pytest_httpserve.server.escaping import escape
-from pytest_httpserve.server.reader import FileSource, Reader
-from pytest_httpserve.server.writer import Writer
 from pytest_httpserve.wire.framing import NO_BODY, Framing, connection_options
 from pytest_httpserve.wire.grammar import DEFAULT_LIMITS, Limits
 from pytest_httpserve.wire.head import Version
@@ -162,7 +163,10 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
         self._connection = connection = made
         connection.begin(self.timeout, nodelay=self.disable_nagle_algorithm)
         self.rfile = Reader(connection, limits=self.limits, read_ahead=self.rbufsize != 0)
-        self.wfile = Writer(connection) if self.wbufsize == 0 else connection.buffered_writer(self.wbufsize)
+        self.wfile = Writer(connection)
+        if self.wbufsize != 0:
+            size = self.wbufsize if self.wbufsize > 0 else io.DEFAULT_BUFFER_SIZE
+            self.wfile = io.BufferedWriter(self.wfile, size)
 
     def handle(self) -> None:
         """Serve requests until the connection is to end."""

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import IO, Any, ClassVar
 
 from pytest_httpserve.errors import RequestError, ScriptError
+from pytest_httpserve.protocol.writer import Writer
 from pytest_httpserve.server.cgi_paths import collapsed, decoded, encoded, executable, is_beneath
 from pytest_httpserve.server.cgi_process import Child, describe_end, is_root, nobody
 from pytest_httpserve.server.cgi_script import (
@@ -26,7 +27,6 @@ from pytest_httpserve.server.cgi_script import (
 )
 from pytest_httpserve.server.file_paths import OpenFile, path_of
 from pytest_httpserve.server.static import SimpleHTTPRequestHandler
-from pytest_httpserve.server.writer import Writer
 from pytest_httpserve.wire import grammar
 from pytest_httpserve.wire.framing import encode_chunk, encode_last_chunk
 

@@ -22,7 +22,7 @@ from pytest_httpserve.errors import ScriptError
 from pytest_httpserve.server import cgi_keeper
 
 if TYPE_CHECKING:
-    from pytest_httpserve.server.connection import Connection
+    from pytest_httpserve.net.connection import Connection
 
 PIECE_BYTES = 65_536
 # What a script may write before the blank line that ends its head, and how much of its stderr is kept.

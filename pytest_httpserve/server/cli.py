@@ -20,11 +20,11 @@ from types import FrameType, new_class
 from typing import Any, NoReturn, TypeVar
 
 from pytest_httpserve.errors import UsageError
+from pytest_httpserve.net.connection import Connection
+from pytest_httpserve.net.listening import ListeningServer
 from pytest_httpserve.server.base import BaseHTTPRequestHandler
-from pytest_httpserve.server.connection import Connection
 from pytest_httpserve.server.console import LoggedRequests, Tally, takes_colours
 from pytest_httpserve.server.escaping import escape
-from pytest_httpserve.server.listening import ListeningServer
 from pytest_httpserve.server.servers import HTTPServer, ThreadingHTTPServer
 from pytest_httpserve.server.static import SimpleHTTPRequestHandler
 from pytest_httpserve.wire import grammar

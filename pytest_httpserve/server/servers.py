@@ -10,15 +10,15 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pytest_httpserve.server.listening import AFTERMATH, EXHAUSTED_SECONDS, ListeningServer, readiness
-from pytest_httpserve.server.loop import Loop
-from pytest_httpserve.server.poller import Wake
-from pytest_httpserve.server.workers import Workers
+from pytest_httpserve.net.listening import AFTERMATH, EXHAUSTED_SECONDS, ListeningServer, readiness
+from pytest_httpserve.net.loop import Loop
+from pytest_httpserve.net.poller import Wake
+from pytest_httpserve.net.workers import Workers
 
 if TYPE_CHECKING:
     import ssl
 
-    from pytest_httpserve.server.connection import Connection
+    from pytest_httpserve.net.connection import Connection
     from pytest_httpserve.server.https import PasswordArgument, PathArgument
 
 
@@ -52,7 +52,7 @@ class ThreadingHTTPServer(socketserver.ThreadingMixIn, HTTPServer):
     """An HTTP server that serves its connections at the same time, in threads that are used again.
 
     A connection has no thread while nothing comes from its client; between its requests it rests in a loop (see
-    ``pytest_httpserve.server.loop``). A handler class with a ``setup``, ``handle`` or ``handle_one_request`` of its own
+    ``pytest_httpserve.net.loop``). A handler class with a ``setup``, ``handle`` or ``handle_one_request`` of its own
     has a thread for each connection from its beginning to its end.
 
     With ``daemon_threads = False`` and ``block_on_close = True``, ``server_close`` waits until every handler has ended,
@@ -277,7 +277,8 @@ class HTTPSServer(HTTPServer):
         self._shake_hands(self.track(request, client_address))
 
     def _shake_hands(self, connection: Connection) -> None:
-        from pytest_httpserve.server.https import shake_hands, take_leave
+        from pytest_httpserve.net.tls_handshake import shake_hands, take_leave
+        from pytest_httpserve.server.https import PLAIN_ANSWER
 
         rests = connection.led
         shaken = shake_hands(connection, self.handshake_timeout)
@@ -286,7 +287,7 @@ class HTTPSServer(HTTPServer):
             return
         self.handshake_ended(connection, shaken)
         if not shaken:
-            take_leave(connection)
+            take_leave(connection, PLAIN_ANSWER)
             return
         serve = partial(super().finish_request, connection.socket, connection.peer)
         if rests:  # the first request may be long in coming

@@ -14,6 +14,7 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import IO, Any, ClassVar
 
+from pytest_httpserve.protocol.writer import Writer
 from pytest_httpserve.server.base import BaseHTTPRequestHandler
 from pytest_httpserve.server.conditions import (
     CODINGS,
@@ -37,7 +38,6 @@ from pytest_httpserve.server.file_paths import (
 )
 from pytest_httpserve.server.ranges import FileParts, content_range, multipart, single_part
 from pytest_httpserve.server.representation import Representation, representation
-from pytest_httpserve.server.writer import Writer
 from pytest_httpserve.wire.headers import Field
 
 # A file up to this size leaves in one write with its head; a larger one goes out by sendfile.

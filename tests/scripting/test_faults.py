@@ -32,11 +32,11 @@ from pytest_httpserve import (
     WrongLength,
 )
 from pytest_httpserve.errors import UsageError
+from pytest_httpserve.net.connection import Connection
 from pytest_httpserve.scripting import faulty_wire
 from pytest_httpserve.scripting.faults import PHASES as ALL_PHASES
 from pytest_httpserve.scripting.faults import Phase
 from pytest_httpserve.scripting.httpserve import RUNNING
-from pytest_httpserve.server.connection import Connection
 
 # Of a server without TLS.
 PHASES = tuple(phase for phase in ALL_PHASES if phase != "tls_handshake")

@@ -13,8 +13,8 @@ from typing import Any, cast
 
 import pytest
 
+from pytest_httpserve.net.connection import Connection
 from pytest_httpserve.server import HTTPServer, ThreadingHTTPServer
-from pytest_httpserve.server.connection import Connection
 from pytest_httpserve.wire import Headers, body_decoder, parse_fields, response_framing
 
 PATIENCE = 5.0  # seconds after which what a test waits for is not going to come

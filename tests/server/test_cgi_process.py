@@ -12,9 +12,9 @@ from typing import cast
 
 import pytest
 
+from pytest_httpserve.net.connection import Connection
 from pytest_httpserve.server.cgi_keeper import Keeper
 from pytest_httpserve.server.cgi_process import Child
-from pytest_httpserve.server.connection import Connection
 
 PATIENCE = 5.0  # seconds
 

@@ -24,8 +24,8 @@ import pytest
 import trustme
 
 from pytest_httpserve import HTTPServe
+from pytest_httpserve.net.connection import Connection
 from pytest_httpserve.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer, ThreadingHTTPSServer
-from pytest_httpserve.server.connection import Connection
 
 if TYPE_CHECKING:
     from tests.server.conftest import Client, Serve
@@ -495,8 +495,8 @@ def test_accepting_rests_while_the_system_has_no_room(
 def test_accepting_without_room_is_no_busy_waiting(
     serve: Serve, connect: Connect, server_class: type[HTTPServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("listening", "servers"):
-        monkeypatch.setattr(f"pytest_httpserve.server.{module}.EXHAUSTED_SECONDS", 3600)
+    for module in ("net.listening", "server.servers"):
+        monkeypatch.setattr(f"pytest_httpserve.{module}.EXHAUSTED_SECONDS", 3600)
     refusals: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     class Full(server_class):  # type: ignore[misc, valid-type]  # one class for each parameter

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
+from pytest_httpserve.protocol.reader import Reader
 from pytest_httpserve.server import HTTPServer
-from pytest_httpserve.server.reader import Reader
 from pytest_httpserve.wire import Limits
 
 from .weaknesses import SECRET, Files, Strict, ask, fill, weak

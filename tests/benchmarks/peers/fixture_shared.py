@@ -6,8 +6,8 @@ import functools
 import time
 
 from pytest_httpserve import HTTPServe, Request
-from pytest_httpserve.server.loop import Loop
-from pytest_httpserve.server.workers import Workers
+from pytest_httpserve.net.loop import Loop
+from pytest_httpserve.net.workers import Workers
 
 from . import BODY, FIXTURE_SHARED, Peer
 

@@ -20,8 +20,8 @@ import traceback
 from collections.abc import Callable, Iterator
 from typing import Self
 
-from pytest_httpserve.server.connection import Connection
-from pytest_httpserve.server.poller import Wake
+from pytest_httpserve.net.connection import Connection
+from pytest_httpserve.net.poller import Wake
 
 logger = logging.getLogger("pytest_httpserve.server")
 

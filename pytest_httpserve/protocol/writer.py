@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
 
-    from pytest_httpserve.server.connection import Connection
+    from pytest_httpserve.net.connection import Connection
 
 
 class Writer(io.BufferedIOBase):

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from pytest_httpserve.server.poller import READABLE, Poller, Wake, make_poller
-from pytest_httpserve.server.workers import Workers
+from pytest_httpserve.net.poller import READABLE, Poller, Wake, make_poller
+from pytest_httpserve.net.workers import Workers
 
 Result = TypeVar("Result")
 

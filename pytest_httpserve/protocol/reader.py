@@ -9,12 +9,12 @@ from collections.abc import Callable
 from typing import Protocol
 
 from pytest_httpserve.errors import RequestError
+from pytest_httpserve.net.connection import RECEIVE_BYTES
 from pytest_httpserve.wire.framing import NO_BODY, BodyDecoder, FixedDecoder, Framing, UntilCloseDecoder, body_decoder
 from pytest_httpserve.wire.grammar import DEFAULT_LIMITS, Limits
 from pytest_httpserve.wire.headers import Headers
 from pytest_httpserve.wire.message import RequestHead, parse_whole_head
 
-RECEIVE_BYTES = 65_536
 MOST_BYTES = 262_144  # received at once, however much is wanted: each may be there twice or three times for a moment
 # A body that trickles in is given up when it keeps its reader waiting for a whole timeout per so many bytes.
 PROGRESS_BYTES = 65_536

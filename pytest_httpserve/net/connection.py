@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import select
 import socket
@@ -14,18 +13,17 @@ import time
 from collections.abc import Callable, Iterator
 from typing import IO, TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
-from pytest_httpserve.server.loop import MOST_AWAY
-from pytest_httpserve.server.reader import RECEIVE_BYTES
-from pytest_httpserve.server.writer import Writer
+from pytest_httpserve.net.loop import MOST_AWAY
 
 if TYPE_CHECKING:
     import ssl
 
     from _typeshed import ReadableBuffer as Buffer
 
-    from pytest_httpserve.server.loop import Loop
+    from pytest_httpserve.net.loop import Loop
 
 LINGER_SECONDS = 1.0
+RECEIVE_BYTES = 65_536
 SENDFILE_BYTES = 1 << 20  # at once: whoever looks on sees a file leave piece by piece
 
 Result = TypeVar("Result")
@@ -106,10 +104,6 @@ class Connection:
         if nodelay:
             self.push()
         self.set_timeout(timeout)
-
-    def buffered_writer(self, size: int) -> io.BufferedWriter:
-        """A ``wfile`` that gathers ``size`` bytes (the default size if negative) before it writes."""
-        return io.BufferedWriter(Writer(self), size if size > 0 else io.DEFAULT_BUFFER_SIZE)
 
     # Resting
 

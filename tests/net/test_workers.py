@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pytest_httpserve.server.workers import Workers
+from pytest_httpserve.net.workers import Workers
 
 PATIENCE = 5.0
 

@@ -14,10 +14,10 @@ from functools import partial
 
 import pytest
 
-from pytest_httpserve.server import loop as loop_module
-from pytest_httpserve.server.loop import MOST_AWAY, Loop
-from pytest_httpserve.server.poller import READABLE, Poller, Selection, Wake, make_poller
-from pytest_httpserve.server.workers import Workers
+from pytest_httpserve.net import loop as loop_module
+from pytest_httpserve.net.loop import MOST_AWAY, Loop
+from pytest_httpserve.net.poller import READABLE, Poller, Selection, Wake, make_poller
+from pytest_httpserve.net.workers import Workers
 
 PATIENCE = 5.0
 

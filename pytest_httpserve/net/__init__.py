@@ -1,0 +1,1 @@
+"""Sockets and threads: accepting, waiting, moving bytes under deadlines, ending. Nothing in here knows HTTP."""

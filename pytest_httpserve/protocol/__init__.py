@@ -1,0 +1,1 @@
+"""Between a connection's bytes and the requests and responses that they are."""
