@@ -1,7 +1,8 @@
 """What the documentation shows is true: every Python block in README.md and docs/*.md is run.
 
 A block that holds tests is run by pytest, any other as a script, with warnings as errors, in a directory with copies of
-the folders that docs/examples serves. A block below the comment ``<!-- this test fails -->`` must fail.
+the folders that docs/examples serves. A block below the comment ``<!-- this test fails -->`` must fail, and one below
+``<!-- needs: curl -->`` runs where curl is.
 """
 
 import re
@@ -21,6 +22,7 @@ PLUGINS = {
     "# pytest-localserver": "pytest_localserver.plugin",
 }
 
+_NEEDS = re.compile(r"<!-- needs: (.+) -->\s*\Z")
 _FENCE = re.compile(r"^(?P<fence>`{3,}|:{3,})(?P<language>.*)\n(?P<text>(?s:.*?))^(?P=fence)$", re.MULTILINE)
 
 
@@ -31,6 +33,7 @@ class Block:
     language: str
     text: str
     fails: bool
+    needs: tuple[str, ...] = ()
 
     @property
     def plugin(self) -> str:
@@ -56,6 +59,7 @@ def blocks_of(page: Path) -> list[Block]:
             language=match["language"].strip(),
             text=match["text"],
             fails=source[: match.start()].rstrip().endswith(FAILS),
+            needs=tuple(above[1].split()) if (above := _NEEDS.search(source, 0, match.start())) else (),
         )
         for match in _FENCE.finditer(source)
     ]
@@ -65,7 +69,12 @@ BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 
 
 @pytest.mark.parametrize(
-    "block", [pytest.param(block, id=block.where) for block in BLOCKS if block.language == "python"]
+    "block",
+    [
+        pytest.param(block, id=block.where, marks=pytest.mark.needs(*block.needs))
+        for block in BLOCKS
+        if block.language == "python"
+    ],
 )
 def test_block_runs(block: Block, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     for folder in ("site", "downloads", "scripts"):

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import shutil
 import socket
 from collections.abc import Iterator
 from http.client import HTTPConnection
@@ -12,16 +11,18 @@ import pytest
 import trustme
 
 from tests.benchmarks.client import connect, fetch
-from tests.benchmarks.peers import MODULES, OURS, PIECE, USER, Kind, Peer, Running, available, chosen, offering
+from tests.benchmarks.peers import MODULES, NGINX, OURS, PIECE, USER, Kind, Peer, Running, available, chosen, offering
 
 NOTES: list[str] = []
 PEERS = available(NOTES)
-NGINX_IS_HERE = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin") is not None
 
 
 def offers(kind: Kind) -> pytest.MarkDecorator:
-    peers = [peer for peer in offering(PEERS, kind) if peer.name != "nginx" or NGINX_IS_HERE]
-    return pytest.mark.parametrize("peer", peers, ids=lambda peer: peer.name)
+    peers = [
+        pytest.param(peer, id=peer.name, marks=[pytest.mark.needs("nginx")] if peer.name == NGINX else [])
+        for peer in offering(PEERS, kind)
+    ]
+    return pytest.mark.parametrize("peer", peers)
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
 from pathlib import Path
+
+from tests.needs import there
 
 PATIENCE = 10.0  # seconds in which nginx ends when it is told to
 
@@ -40,24 +41,11 @@ http {
 """
 
 
-class MissingError(Exception):
-    """There is no nginx on this machine."""
-
-
-def program() -> str:
-    """Where nginx is. Raises MissingError, which says how to get it."""
-    # Debian has it where only root's PATH leads.
-    found = shutil.which("nginx", path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"]))
-    if found is None:
-        raise MissingError("nginx is not installed, and this is about it: apt-get install nginx-light")
-    return found
-
-
 class Nginx:
     """Serves ``directory`` until ``stop``; everything it writes is beneath ``prefix``, which must exist."""
 
     def __init__(self, directory: str | os.PathLike[str], prefix: str | os.PathLike[str]) -> None:
-        nginx, self._prefix = program(), Path(prefix)
+        nginx, self._prefix = there("nginx"), Path(prefix)
         # nginx inherits the listening socket, as it does when one nginx replaces another: no port is guessed, and
         # clients can connect at once.
         with socket.create_server(("127.0.0.1", 0), backlog=512) as listener:

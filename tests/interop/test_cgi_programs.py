@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,15 +11,9 @@ import pytest
 import requests
 
 from pytest_httpserve import HTTPServe
+from tests.needs import there
 
 Run = Callable[..., str]
-
-
-def needed(program: str, package: str) -> str:
-    """Where the program is. A test without it proves nothing, so that it must not pass, nor be passed over."""
-    path = shutil.which(program, path=f"{os.environ['PATH']}:/usr/lib/git-core:/usr/libexec/git-core")
-    assert path is not None, f"{program} is not installed, and this test is about it: apt-get install {package}"
-    return path
 
 
 @pytest.fixture(autouse=True)
@@ -50,12 +43,13 @@ def remote(tmp_path: Path, git: Run, httpserve: HTTPServe) -> str:
     repositories.mkdir()
     git(repositories, "init", "--quiet", "--bare", "tales.git")
     scripts.mkdir()
-    script(scripts, "git", f"#!/bin/sh\nexec {needed('git-http-backend', 'git')}\n")
+    script(scripts, "git", f"#!/bin/sh\nexec {there('git-http-backend')}\n")
     env = {"GIT_PROJECT_ROOT": str(repositories), "GIT_HTTP_EXPORT_ALL": "1", "REMOTE_USER": "ada"}
     httpserve.serve_cgi(scripts, env=env)
     return httpserve.url_for("/cgi-bin/git/tales.git")
 
 
+@pytest.mark.needs("git", "git-http-backend")
 def test_git_clones_and_pushes(git: Run, remote: str, tmp_path: Path, httpserve: HTTPServe) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     git(tmp_path, "clone", "--quiet", remote, first)
@@ -75,6 +69,7 @@ def test_git_clones_and_pushes(git: Run, remote: str, tmp_path: Path, httpserve:
     assert {one.response.status for one in httpserve.exchanges if one.response} == {200}
 
 
+@pytest.mark.needs("git", "git-http-backend")
 def test_git_pushes_and_clones_more_than_all_pipes_hold(
     git: Run, remote: str, tmp_path: Path, httpserve: HTTPServe
 ) -> None:
@@ -91,6 +86,7 @@ def test_git_pushes_and_clones_more_than_all_pipes_hold(
     assert "chunked" in [one.request.headers.get("Transfer-Encoding") for one in httpserve.exchanges]
 
 
+@pytest.mark.needs("git", "git-http-backend")
 def test_git_is_told_that_there_is_no_such_repository(
     git: Run, remote: str, tmp_path: Path, httpserve: HTTPServe
 ) -> None:
@@ -107,11 +103,12 @@ def script(directory: Path, name: str, text: str) -> None:
     (directory / name).chmod(0o755)
 
 
+@pytest.mark.needs("perl")
 def test_a_perl_script(httpserve: HTTPServe, tmp_path: Path) -> None:
     script(
         tmp_path,
         "form.pl",
-        f"#!{needed('perl', 'perl')}\n"
+        f"#!{there('perl')}\n"
         + r"""
 use strict;
 use warnings;

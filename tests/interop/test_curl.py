@@ -8,6 +8,8 @@ import pytest
 
 from pytest_httpserve import HTTPServe
 
+pytestmark = pytest.mark.needs("curl")
+
 Run = Callable[..., str]
 
 DATA = os.urandom(300_000)

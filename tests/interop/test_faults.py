@@ -125,6 +125,7 @@ CLIENTS: dict[str, Callable[[str, float], bytes]] = {
     "aiohttp": with_aiohttp,
     "curl": with_curl,
 }
+IN_PYTHON = [client for client in CLIENTS if client != "curl"]
 
 
 def made_of(server: HTTPServe, fault: Fault, client: str) -> str:
@@ -152,7 +153,7 @@ def said_of(client: str, fault: Fault) -> str:
     return row[columns.index(client)]
 
 
-@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("client", [*IN_PYTHON, pytest.param("curl", marks=pytest.mark.needs("curl"))])
 @pytest.mark.parametrize("fault", FAULTS, ids=[fault.name for fault in FAULTS])
 def test_the_table_says_what_a_client_makes_of_a_fault(httpserve: HTTPServe, fault: Fault, client: str) -> None:
     made = made_of(httpserve, fault, client)

@@ -7,6 +7,8 @@ import pytest
 
 from pytest_httpserve import HTTPServe
 
+pytestmark = pytest.mark.needs("git")
+
 Run = Callable[..., str]
 Git = Callable[..., str]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/clear_refs"), reason="reads memory figures from /proc")
+pytestmark = pytest.mark.needs("/proc/self/clear_refs")  # memory figures are read there
 
 MEBIBYTE = 1 << 20
 GIBIBYTE = 1 << 30

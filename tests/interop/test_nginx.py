@@ -16,7 +16,7 @@ import pytest
 from pytest_httpserve.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 from .conversation import PROBE_BODY, compare, converse
-from .nginx_server import MissingError, Nginx
+from .nginx_server import Nginx
 from .requests_sent import GROUPS, MODIFIED, Case
 
 PAGE = Path(__file__).parents[2] / "docs" / "nginx.md"
@@ -126,15 +126,12 @@ def serve(site: Path) -> Iterator[Callable[[type[Strict]], Address]]:
 
 @pytest.fixture(scope="module")
 def nginx(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Address]]:
-    """Serves the site with nginx. That it is missing fails the test that calls this."""
+    """Serves the site with nginx."""
     with ExitStack() as stack:
 
         @functools.cache
         def serve() -> Address:
-            try:
-                server = Nginx(site, tmp_path_factory.mktemp("nginx"))
-            except MissingError as error:
-                pytest.fail(str(error))
+            server = Nginx(site, tmp_path_factory.mktemp("nginx"))
             stack.callback(server.stop)
             return server.host, server.port
 
@@ -172,6 +169,7 @@ def surprises(texts: dict[str, Texts]) -> list[str]:
     return found
 
 
+@pytest.mark.needs("nginx")
 @pytest.mark.parametrize("group", GROUPS)
 def test_every_difference_from_nginx_is_explained(
     nginx: Callable[[], Address], serve: Callable[[type[Strict]], Address], group: str
@@ -180,6 +178,7 @@ def test_every_difference_from_nginx_is_explained(
     assert not found, f"{PAGE.name} is not what is:\n" + "\n".join(found)
 
 
+@pytest.mark.needs("nginx")
 def test_an_error_of_ours_ends_its_connection_and_one_of_nginx_does_not(
     nginx: Callable[[], Address], serve: Callable[[type[Strict]], Address]
 ) -> None:
@@ -189,6 +188,7 @@ def test_an_error_of_ours_ends_its_connection_and_one_of_nginx_does_not(
     assert ask_both([lost], nginx(), serve(Strict)) == {"lost": ("404, open", "404, closed")}
 
 
+@pytest.mark.needs("nginx")
 def test_a_lenient_handler_would_surprise(
     nginx: Callable[[], Address], serve: Callable[[type[Strict]], Address]
 ) -> None:

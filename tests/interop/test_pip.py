@@ -1,6 +1,5 @@
 """pip, from an index that is a served directory."""
 
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +8,8 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import pytest
 
 from pytest_httpserve import HTTPServe
+
+pytestmark = pytest.mark.needs("pip")
 
 Run = Callable[..., str]
 
@@ -44,9 +45,6 @@ def index(tmp_path: Path) -> Path:
 @pytest.fixture
 def pip(run: Run) -> Run:
     """``pip(command, *arguments)`` runs the pip of this interpreter, with no settings but those of its arguments."""
-    missing = subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True, timeout=60, check=False)
-    if missing.returncode != 0:
-        pytest.fail(f"{sys.executable} has no pip, and this test is about it: run {sys.executable} -m ensurepip")
 
     def pip(command: str, *arguments: str | Path) -> str:
         options = ["--isolated", "--no-input", "--disable-pip-version-check", "--no-cache-dir", "--retries=0"]

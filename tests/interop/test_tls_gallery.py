@@ -66,7 +66,7 @@ def with_curl(url: str, ca: CertificateAuthority, seconds: float) -> str:
     return done.stdout
 
 
-CLIENTS: list[Fetch] = [with_requests, with_httpx, with_aiohttp, with_curl]
+CLIENTS = [with_requests, with_httpx, with_aiohttp, pytest.param(with_curl, marks=pytest.mark.needs("curl"))]
 
 # The reason in the words of Python's clients, and in those of curl, behind its exit status.
 REASONS = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import subprocess
 import sys
 import urllib.error
@@ -19,6 +18,7 @@ import requests
 import urllib3
 
 from pytest_httpserve import TLS, CertificateAuthority, HTTPServe
+from tests.needs import there
 
 Run = Callable[..., str]
 
@@ -113,7 +113,7 @@ def python(client: str) -> list[str]:
 
 
 NODE = "fetch(process.argv[1]).then(r => r.text()).then(t => process.stdout.write(t)).catch(e => { throw e.cause })"
-CLIENTS = {
+PROGRAMS = {
     "requests": python("import sys, requests; print(requests.get(sys.argv[1], timeout=10).text, end='')"),
     "httpx": python("import sys, httpx; print(httpx.get(sys.argv[1]).text, end='')"),
     "urllib": python(
@@ -129,13 +129,17 @@ CLIENTS = {
     "curl": ["curl", "--disable", "--silent", "--show-error", "--max-time", "60"],
     "node": ["node", "--eval", NODE],
 }
+CLIENTS = [
+    pytest.param(client, marks=pytest.mark.needs(client)) if client in ("curl", "node") else client
+    for client in PROGRAMS
+]
 
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_a_program_trusts_by_its_environment(
     url: str, run: Run, environment: dict[str, str], httpserve_env: dict[str, str], client: str
 ) -> None:
-    program = [*CLIENTS[client], url]
+    program = [*PROGRAMS[client], url]
     untrusting = subprocess.run(program, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert untrusting.returncode != 0
     assert "certificate" in untrusting.stderr
@@ -144,6 +148,7 @@ def test_a_program_trusts_by_its_environment(
     assert run(*program) == "well"
 
 
+@pytest.mark.needs("git")
 def test_git_clones_by_its_environment(
     httpserve: HTTPServe, run: Run, environment: dict[str, str], httpserve_env: dict[str, str], tmp_path: Path
 ) -> None:
@@ -159,6 +164,7 @@ def test_git_clones_by_its_environment(
     assert (tmp_path / "copy" / ".git").is_dir()
 
 
+@pytest.mark.needs("pip")
 def test_pip_downloads_by_its_environment(
     httpserve: HTTPServe, run: Run, environment: dict[str, str], httpserve_env: dict[str, str], tmp_path: Path
 ) -> None:
@@ -183,12 +189,7 @@ def test_pip_downloads_by_its_environment(
 
 @pytest.fixture
 def browser() -> str:
-    """Chromium, by the name that it has here."""
-    names = ["chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"]
-    found = [path for name in names if (path := shutil.which(name))]
-    if not found:
-        pytest.fail("no Chromium is installed, and this test is about it: apt-get install chromium-headless-shell")
-    return found[0]
+    return there("chromium")
 
 
 def dom(environment: dict[str, str], browser: str, url: str, folder: Path, *options: str) -> str:
@@ -199,6 +200,7 @@ def dom(environment: dict[str, str], browser: str, url: str, folder: Path, *opti
     return done.stdout
 
 
+@pytest.mark.needs("chromium")
 def test_chromium_trusts_a_key_by_its_hash(
     httpserve: HTTPServe, environment: dict[str, str], browser: str, tmp_path: Path
 ) -> None:
@@ -210,6 +212,7 @@ def test_chromium_trusts_a_key_by_its_hash(
     assert "it is true" in dom(environment, browser, httpserve.url_for("/page"), tmp_path, trusting)
 
 
+@pytest.mark.needs("chromium")
 def test_chromium_trusts_no_other_key(
     httpserve: HTTPServe,
     httpserve_ca: CertificateAuthority,
@@ -229,6 +232,7 @@ def test_chromium_trusts_no_other_key(
     assert httpserve.connections[0].tls_error is not None
 
 
+@pytest.mark.needs("chromium")
 def test_chromium_finds_a_name_that_is_nowhere(
     httpserve_factory: Callable[..., HTTPServe], environment: dict[str, str], browser: str, tmp_path: Path
 ) -> None:

@@ -6,7 +6,6 @@ import contextlib
 import os
 import queue
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -252,7 +251,7 @@ def test_what_was_closed_before_it_is_removed_leaves_nothing_behind(bench: Bench
     assert not bench.loop._entries
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="select knows only when it waits")
+@pytest.mark.needs("POSIX")  # elsewhere, select knows only when it waits
 def test_a_line_that_cannot_be_waited_for_is_refused() -> None:
     bench = Bench()
     line = bench.line()
@@ -303,7 +302,7 @@ def test_a_loop_that_is_closed_early_ends_with_its_last_line() -> None:
     bench.close()
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="no /proc/self/fd to count descriptors in")
+@pytest.mark.needs("/proc/self/fd")
 def test_a_loop_leaves_no_descriptor_behind() -> None:
     before = sorted(os.listdir("/proc/self/fd"))
     for _ in range(5):

@@ -1,6 +1,5 @@
 """The fixtures: a server for a test, and gone with it."""
 
-import os
 import re
 from collections.abc import Callable
 
@@ -65,7 +64,7 @@ def test_threads_do_not_grow_with_the_number_of_tests(suite: Suite) -> None:
     result.assert_outcomes(passed=20)
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts descriptors in /proc")
+@pytest.mark.needs("/proc/self/fd")
 def test_neither_server_nor_bodies_are_kept_until_the_session_ends(suite: Suite) -> None:
     """The items of a session live as long as it does."""
     result = suite("""
@@ -117,6 +116,7 @@ def test_a_large_body_leaves_no_warning_behind(suite: Suite) -> None:
     result.assert_outcomes(passed=1)
 
 
+@pytest.mark.needs("IPv6")
 def test_a_unix_socket_needs_no_host(suite: Suite) -> None:
     result = suite(
         """

@@ -56,6 +56,7 @@ def test_the_factory_makes_plain_servers_unless_asked(httpserve: HTTPServe, http
     assert httpserve_factory().base_url.startswith("http://")
 
 
+@pytest.mark.needs("IPv6")
 def test_ipv6_has_its_name_in_the_certificate(httpserve_factory: Factory) -> None:
     server = httpserve_factory(tls=True, host="::1")
     server.on("GET", "/a").respond(text="six")

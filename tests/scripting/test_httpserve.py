@@ -216,15 +216,13 @@ def test_a_handler_that_does_not_end_is_named_with_its_stack(server: HTTPServe) 
 
 # Nothing is left
 
-counts_descriptors = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts descriptors in /proc")
-
 
 def threads_and_descriptors() -> tuple[set[threading.Thread], int]:
     gc.collect()  # what earlier tests have left goes now, not while this one counts
     return set(threading.enumerate()), len(os.listdir("/proc/self/fd"))
 
 
-@counts_descriptors
+@pytest.mark.needs("/proc/self/fd")
 def test_three_hundred_servers_leave_neither_thread_nor_descriptor() -> None:
     def cycle() -> None:
         with HTTPServe() as server:
@@ -255,7 +253,7 @@ def test_a_server_that_is_stopped_at_once_stops_quietly(monkeypatch: pytest.Monk
     assert set(threading.enumerate()) - threads == set()
 
 
-@counts_descriptors
+@pytest.mark.needs("/proc/self/fd")
 def test_a_start_that_fails_leaves_nothing(server: HTTPServe) -> None:
     threads, descriptors = threads_and_descriptors()
     for _ in range(20):
@@ -313,16 +311,7 @@ def test_no_name_is_looked_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 # Where it listens
 
 
-def has_ipv6() -> bool:
-    try:
-        with socket.socket(socket.AF_INET6) as probe:
-            probe.bind(("::1", 0))
-    except OSError:
-        return False
-    return True
-
-
-@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6 loopback address")
+@pytest.mark.needs("IPv6")
 def test_a_server_listens_on_ipv6() -> None:
     with HTTPServe(host="::1") as server:
         server.on("GET", "/a").respond(text="well")

@@ -1,7 +1,6 @@
 """The journal: exchanges and failures."""
 
 import http.client
-import os
 import socket
 import struct
 import subprocess
@@ -507,7 +506,7 @@ with HTTPServe() as server:
 """
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="reads the memory of a process in /proc")
+@pytest.mark.needs("/proc/self")  # has the memory of a process
 def test_ten_thousand_exchanges_stay_under_fifty_mebibytes() -> None:
     done = subprocess.run([sys.executable, "-c", MEASURE], capture_output=True, text=True, timeout=120, check=False)
 

@@ -362,6 +362,7 @@ def test_tls_over_a_unix_socket() -> None:
 # IPv6
 
 
+@pytest.mark.needs("IPv6")
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_a_server_on_all_addresses_is_reached_by_both(host: str) -> None:
     with HTTPServe(host="::") as server:
@@ -372,6 +373,7 @@ def test_a_server_on_all_addresses_is_reached_by_both(host: str) -> None:
             assert client.makefile("rb").read().endswith(b"well")
 
 
+@pytest.mark.needs("IPv6")
 def test_a_server_of_ipv6_refuses_and_restarts() -> None:
     with HTTPServe(host="::1") as server:
         server.on("GET", "/a").respond(text="well")

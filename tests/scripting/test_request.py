@@ -101,7 +101,7 @@ def test_a_body_of_any_size_is_read_whole_and_again(size: int) -> None:
     assert body.read() == data, "the second read differs from the first"
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts descriptors in /proc")
+@pytest.mark.needs("/proc/self/fd")
 def test_only_a_large_body_takes_a_file() -> None:
     before = open_descriptors()
 

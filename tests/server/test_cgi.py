@@ -224,7 +224,7 @@ def test_python_runs_scripts_where_files_are_not_marked_executable(site: Site) -
     assert (answer.status, answer.body) == (200, b"['word']\n")
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become nobody")
+@pytest.mark.needs("root")
 def test_root_runs_scripts_as_nobody(serve: Serve, connect: Callable[[HTTPServer], Client]) -> None:
     with contextlib.ExitStack() as stack:
         root = tempfile.mkdtemp()
@@ -240,7 +240,7 @@ def test_root_runs_scripts_as_nobody(serve: Serve, connect: Callable[[HTTPServer
     assert group == groups != "0"
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become nobody")
+@pytest.mark.needs("root")
 def test_a_script_that_nobody_cannot_reach_is_403(site: Site) -> None:
     site.script(HELLO)
     site.root.parent.chmod(0o700)

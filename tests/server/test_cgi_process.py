@@ -68,7 +68,7 @@ def test_it_is_not_over_when_it_has_closed_its_output() -> None:
         assert child.is_over()
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGCHLD"), reason="needs signals of children")
+@pytest.mark.needs("signal.SIGCHLD")
 def test_children_may_be_nobodys_concern() -> None:
     before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import os
 import re
-import shutil
 import signal
 import socket
 import ssl
@@ -27,16 +26,13 @@ from pytest_httpserve.__main__ import certify
 from pytest_httpserve.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer, test
 from pytest_httpserve.server.cli import main
 
+from ..needs import there
 from ..ports import unused_port
 
 PATIENCE = 30.0  # seconds after which a process is killed, so that nothing waits for it any longer
 ESCAPE = "\x1b"
 MODULE = [sys.executable, "-m", "pytest_httpserve"]
 
-CURL = shutil.which("curl")
-needs_curl = pytest.mark.skipif(CURL is None, reason="curl is not installed")
-needs_shell = pytest.mark.skipif(shutil.which("sh") is None, reason="there is no shell")
-needs_ipv6 = pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
 ENDINGS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda one: one.name)
 
 
@@ -195,7 +191,7 @@ def test_a_port_can_be_chosen(start: Start) -> None:
     assert request(running, "/page.txt").status == 200
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+@pytest.mark.needs("any file name")
 def test_the_name_of_a_directory_cannot_write_to_the_terminal(start: Start, tmp_path: Path) -> None:
     strange = tmp_path / os.fsdecode(b"two\nlines\x1b[31m\xff")
     strange.mkdir()
@@ -209,7 +205,7 @@ def test_the_name_of_a_directory_cannot_write_to_the_terminal(start: Start, tmp_
 # Addresses
 
 
-@needs_ipv6
+@pytest.mark.needs("IPv6")
 def test_without_an_address_both_families_are_served(start: Start) -> None:
     running = start(bind=None)
 
@@ -221,7 +217,7 @@ def test_without_an_address_both_families_are_served(start: Start) -> None:
         assert f" {host} GET /page.txt 200 " in running.logged()
 
 
-@needs_ipv6
+@pytest.mark.needs("IPv6")
 def test_an_ipv6_address_stands_in_brackets(start: Start) -> None:
     running = start(bind="::1")
 
@@ -282,7 +278,7 @@ def test_the_summary_of_nothing(start: Start) -> None:
     assert start().end()[1].startswith("Served 0 requests, 0 bytes, in ")
 
 
-@needs_shell
+@pytest.mark.needs("sh")
 def test_a_signal_that_is_ignored_by_whoever_started_it_stays_ignored(start: Start) -> None:
     script = 'trap "" INT; exec "$@"'
     running = start(command=["sh", "-c", script, "sh", *MODULE, "0", "--bind", "127.0.0.1"])
@@ -353,8 +349,6 @@ def test_the_log_may_lose_its_reader(start: Start) -> None:
 @pytest.fixture
 def terminal() -> Iterator[tuple[int, Callable[[], str]]]:
     """The end of a pseudo-terminal that a process writes to, and a function that reads a line at the other end."""
-    if not hasattr(os, "openpty"):
-        pytest.skip("this system has no pseudo-terminals")
     ours, theirs = os.openpty()
 
     def line() -> str:
@@ -371,6 +365,7 @@ def terminal() -> Iterator[tuple[int, Callable[[], str]]]:
 Terminal = tuple[int, Callable[[], str]]
 
 
+@pytest.mark.needs("os.openpty")
 @pytest.mark.parametrize(
     ("path", "status", "colour"), [("/page.txt", 200, 32), ("/folder", 301, 36), ("/none", 404, 33)]
 )
@@ -383,6 +378,7 @@ def test_a_terminal_gets_the_status_in_colour(
     assert f"GET {path} {ESCAPE}[{colour}m{status}{ESCAPE}[0m " in line()
 
 
+@pytest.mark.needs("os.openpty")
 @pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=str)
 def test_a_terminal_gets_no_colours_where_they_are_not_wanted(
     start: Start, terminal: Terminal, environment: dict[str, str]
@@ -393,6 +389,7 @@ def test_a_terminal_gets_no_colours_where_they_are_not_wanted(
     assert ESCAPE not in line()
 
 
+@pytest.mark.needs("os.openpty")
 def test_a_client_cannot_colour_a_terminal(start: Start, terminal: Terminal) -> None:
     theirs, line = terminal
     send_raw(start(stderr=theirs), b"GET /\x1b[41m HTTP/1.1\r\nHost: test\r\n\r\n")
@@ -455,7 +452,7 @@ def test_other_origins_are_let_in_on_demand(start: Start) -> None:
     assert request(start("--cors"), "/page.txt", Origin=origin).headers["Access-Control-Allow-Origin"] in ("*", origin)
 
 
-@needs_shell
+@pytest.mark.needs("sh")
 def test_cgi_scripts_are_run(start: Start) -> None:
     # Not below tmp_path, which only its owner can read: for root, scripts run as nobody.
     with tempfile.TemporaryDirectory() as folder:
@@ -475,14 +472,14 @@ def test_cgi_scripts_are_run(start: Start) -> None:
         assert " 14 bytes " in running.logged()
 
 
-@needs_curl
+@pytest.mark.needs("curl")
 def test_a_browser_is_opened_on_demand(start: Start) -> None:
-    running = start("--open", BROWSER=f"{CURL} -s -o {os.devnull} %s")
+    running = start("--open", BROWSER=f"{there('curl')} -s -o {os.devnull} %s")
 
     assert " GET / 200 " in running.logged()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems bring a browser along")
+@pytest.mark.needs("Linux")  # others bring a browser along
 def test_it_says_when_there_is_no_browser(start: Start, tmp_path: Path) -> None:
     running = start("--open", PATH=str(tmp_path))
 
@@ -514,14 +511,14 @@ def test_a_certificate_made_on_the_spot_is_good_for_this_machine(start: Start, h
     assert secure_request(running, str(authority_of(running)), "/page.txt", host).body == b"hello\n"
 
 
-@needs_ipv6
+@pytest.mark.needs("IPv6")
 def test_a_certificate_made_on_the_spot_is_good_for_ipv6(start: Start) -> None:
     running = start("--tls", bind="::1")
 
     assert secure_request(running, str(authority_of(running)), "/page.txt").status == 200
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="all of 127/8 is here only on Linux")
+@pytest.mark.needs("Linux")  # all of 127/8 is here only there
 def test_a_certificate_made_on_the_spot_is_good_for_the_address_bound(start: Start) -> None:
     running = start("--tls", bind="127.0.0.53")
 
@@ -540,11 +537,11 @@ def test_the_test_ca_is_its_owners_and_gone_at_the_end(start: Start, number: sig
     assert not authority.parent.exists()
 
 
-@needs_curl
+@pytest.mark.needs("curl")
 def test_curl_trusts_the_test_ca_and_nothing_less(start: Start) -> None:
     running = start("--tls")
     authority = authority_of(running)
-    command = [CURL or "", "--silent", "--noproxy", "*", f"https://127.0.0.1:{running.port}/page.txt"]
+    command = [there("curl"), "--silent", "--noproxy", "*", f"https://127.0.0.1:{running.port}/page.txt"]
 
     trusting = subprocess.run([*command, "--cacert", str(authority)], capture_output=True, timeout=PATIENCE)
     strange = subprocess.run(command, capture_output=True, timeout=PATIENCE)
@@ -684,7 +681,7 @@ def test_a_refusal_leaves_no_certificates_behind(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems keep a directory that is in use")
+@pytest.mark.needs("Linux")  # others keep a directory that is in use
 def test_a_current_directory_that_is_gone_is_refused(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -742,7 +739,7 @@ def server_class() -> type[EndsByItself]:
     return Remembering
 
 
-@needs_ipv6
+@pytest.mark.needs("IPv6")
 def test_trying_a_handler_out_leaves_its_class_and_the_servers_as_they_were(
     server_class: type[EndsByItself], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -21,9 +21,9 @@ import pytest
 import pytest_httpserve
 
 USER = "nobody"
-NO_TESTS = "This Python came without its own tests"
+pytestmark = pytest.mark.needs("CPython's tests")
 
-RUNNER = f"""
+RUNNER = """
 import http, http.server, os, sys, unittest, warnings
 import pytest_httpserve.server as ours
 
@@ -38,10 +38,7 @@ if sys.version_info >= (3, 13):
 
     ours.CGIHTTPRequestHandler = Deprecated
 sys.modules["http.server"] = http.server = ours
-try:
-    import test.test_httpservers as module
-except ModuleNotFoundError as error:
-    sys.exit(f"{NO_TESTS}: {{error}}")
+import test.test_httpservers as module
 
 
 def leaves(suite):
@@ -83,8 +80,6 @@ class Interpreter:
 def check(interpreter: Interpreter, cwd: Path) -> str:
     """Run the suite; what it printed."""
     done = interpreter.run(RUNNER, cwd)
-    if done.stderr.startswith(NO_TESTS):
-        pytest.skip(done.stderr.strip())
     assert done.returncode == 0, done.stderr
     return done.stderr
 
@@ -93,7 +88,7 @@ def test_for_whoever_runs_the_tests(tmp_path: Path) -> None:
     check(Interpreter(sys.executable), tmp_path)
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="not root: the test above ran as a user")
+@pytest.mark.needs("root")  # who is not ran the test above as a user
 def test_for_an_ordinary_user() -> None:
     with readable_copy() as (interpreter, home):
         said = check(interpreter, home)

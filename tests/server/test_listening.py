@@ -350,13 +350,12 @@ def test_a_handler_may_close_its_server(serve: Serve, connect: Connect) -> None:
     assert ends(thread)
 
 
+@pytest.mark.needs("/proc/self/fd")
 @BOTH
 def test_nothing_is_left_after_a_server_has_served_and_closed(connect: Connect, server_class: type[HTTPServer]) -> None:
     def descriptors() -> list[str]:
         return sorted(os.listdir("/proc/self/fd"), key=int)
 
-    if not os.path.isdir("/proc/self/fd"):
-        pytest.skip("this system has no /proc/self/fd to count descriptors in")
     threads_before, descriptors_before = set(threading.enumerate()), descriptors()
     server = server_class(("127.0.0.1", 0), Hello)
     loop = in_thread(server.serve_forever)

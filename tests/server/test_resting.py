@@ -621,7 +621,7 @@ def test_a_shutdown_and_a_close_at_the_same_time_end(serve: Serve) -> None:
             assert not end.is_alive()
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="no /proc/self/fd to count descriptors in")
+@pytest.mark.needs("/proc/self/fd")
 def test_a_fixtures_server_alone_leaves_nothing_behind() -> None:
     descriptors, threads = sorted(os.listdir("/proc/self/fd")), set(threading.enumerate())
     for _ in range(3):
@@ -664,7 +664,7 @@ print("well")
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.needs("os.fork")
 @pytest.mark.parametrize("how", ["leaves", "stops", "ends"])
 def test_a_fork_of_the_process_does_not_disturb_it(how: str) -> None:
     command = [sys.executable, "-W", "ignore", "-c", FORKING, how]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -47,7 +46,7 @@ print(mine.parent)
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
+@pytest.mark.needs("os.fork")
 def test_the_folder_of_a_process_goes_with_it_and_not_with_its_fork() -> None:
     output = subprocess.check_output([sys.executable, "-c", FORK], text=True, timeout=60)
 

@@ -55,7 +55,8 @@ def test_a_context_that_checks_refuses_it_and_no_other(httpserve_factory: Factor
         connect(revoked, revoked.ca.client_ssl_context(check_revocation=True))
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+@pytest.mark.needs("openssl")
+@pytest.mark.parametrize("host", ["127.0.0.1", pytest.param("::1", marks=pytest.mark.needs("IPv6"))])
 def test_a_client_can_fetch_the_list(httpserve_factory: Factory, host: str) -> None:
     server = httpserve_factory(tls="revoked", host=host)
     address = f"[{host}]:{server.port}" if ":" in host else f"{host}:{server.port}"
@@ -68,6 +69,7 @@ def test_a_client_can_fetch_the_list(httpserve_factory: Factory, host: str) -> N
     server.revocation.assert_requested("GET", "/ca.crl", times=1)
 
 
+@pytest.mark.needs("openssl")
 @pytest.mark.parametrize("intermediate", [False, True])
 def test_a_client_can_ask_by_ocsp(httpserve_factory: Factory, tmp_path: Path, intermediate: bool) -> None:
     server = httpserve_factory(tls=TLS("revoked", intermediate=intermediate))
@@ -97,6 +99,7 @@ def test_a_client_can_ask_by_ocsp(httpserve_factory: Factory, tmp_path: Path, in
     assert ": revoked" in openssl(*asking, "-no_nonce", "-respin", tmp_path / "answer.der")
 
 
+@pytest.mark.needs("openssl")
 def test_ocsp_says_nothing_of_others(httpserve_factory: Factory) -> None:
     server = httpserve_factory(tls="revoked")
     assert server.revocation is not None
