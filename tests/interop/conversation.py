@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from pytest_httpserve.wire import Headers, body_decoder, parse_fields, response_framing
@@ -18,16 +18,25 @@ MOST_SHOWN = 40
 
 @dataclass(frozen=True)
 class Answer:
-    """One response."""
+    """One response: its status, what its body is and what its headers say of it. An error's body is its own affair."""
+
+    status: int
+    facts: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Response:
+    """One response, as it came."""
 
     status: int
     headers: Headers
     body: bytes
 
-    def facts(self) -> dict[str, str]:
-        """What the body is and what the headers say of it. Only answers that are no errors have facts."""
-        if not 200 <= self.status < 400:
-            return {}
+    @property
+    def answer(self) -> Answer:
+        return Answer(self.status, self._facts() if 200 <= self.status < 400 else {})
+
+    def _facts(self) -> dict[str, str]:
         body, kind = self.body, self.headers.get("content-type", "")
         length: str | None = self.headers.get("content-length")
         if boundary := re.fullmatch(r"multipart/byteranges; *boundary=(\S+)", kind):
@@ -81,7 +90,7 @@ def compare(first: Outcome, second: Outcome) -> tuple[str, str]:
 
 def _differing(first: Answer, second: Answer) -> tuple[str, str]:
     """Two answers with the same status, with the facts in which they differ."""
-    here, there = first.facts(), second.facts()
+    here, there = first.facts, second.facts
     texts = [str(first.status), str(second.status)]
     for name in sorted(here.keys() | there.keys()):
         if name not in here or name not in there:
@@ -103,15 +112,19 @@ def converse(address: tuple[str, int], data: bytes, methods: tuple[str, ...], *,
         stream.send(data)
         if ends:
             stream.end()
-            return Outcome(tuple(stream.answers(methods)), False)
+            return _outcome(stream.responses(methods), False)
         # Only behind the first answer: sent to a server that has given up, it would cause a reset.
-        first = stream.answer(methods[0])
+        first = stream.response(methods[0])
         if first is None:
-            return Outcome((), False)
+            return _outcome([], False)
         stream.send(PROBE)
-        answers = [first, *stream.answers(methods[1:])]
-    alive = answers[-1].status == 200 and answers[-1].body == PROBE_BODY
-    return Outcome(tuple(answers[:-1] if alive else answers), alive)
+        responses = [first, *stream.responses(methods[1:])]
+    alive = responses[-1].status == 200 and responses[-1].body == PROBE_BODY
+    return _outcome(responses[:-1] if alive else responses, alive)
+
+
+def _outcome(responses: list[_Response], is_open: bool) -> Outcome:
+    return Outcome(tuple(response.answer for response in responses), is_open)
 
 
 class _Stream:
@@ -127,20 +140,20 @@ class _Stream:
         with contextlib.suppress(OSError):
             self._client.shutdown(socket.SHUT_WR)
 
-    def answers(self, methods: tuple[str, ...]) -> list[Answer]:
+    def responses(self, methods: tuple[str, ...]) -> list[_Response]:
         """All that still come; those behind the known methods answer a GET."""
-        found: list[Answer] = []
-        while answer := self.answer(methods[len(found)] if len(found) < len(methods) else "GET"):
-            found.append(answer)
+        found: list[_Response] = []
+        while response := self.response(methods[len(found)] if len(found) < len(methods) else "GET"):
+            found.append(response)
         return found
 
-    def answer(self, method: str) -> Answer | None:
+    def response(self, method: str) -> _Response | None:
         """The next one; None at the end of the connection."""
         while b"\r\n\r\n" not in self._received:
             if not self._more():
                 # HTTP/0.9 answers are a body and nothing else.
                 body, self._received = self._received, b""
-                return Answer(0, Headers(), body) if body else None
+                return _Response(0, Headers(), body) if body else None
         head, _, self._received = self._received.partition(b"\r\n\r\n")
         line, _, block = (head + b"\r\n").partition(b"\r\n")
         status = int(line.split()[1])
@@ -150,7 +163,7 @@ class _Stream:
         while framing.kind != "none" and not decoder.complete and (self._received or self._more()):
             part, self._received = decoder.decode(self._received)
             body += part
-        return Answer(status, headers, body)
+        return _Response(status, headers, body)
 
     def _more(self) -> bool:
         try:

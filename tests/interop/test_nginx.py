@@ -1,13 +1,15 @@
-"""The same requests to nginx and to us: docs/nginx.md explains every difference, and no other is there."""
+"""The same requests to nginx and to us: docs/nginx.md explains every difference, and no other is there.
+
+Ours is compared with what nginx answered once, by version; and the nginx that is here, with what it answered then.
+"""
 
 from __future__ import annotations
 
 import functools
-import os
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -15,44 +17,17 @@ import pytest
 
 from pytest_httpserve.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
-from .conversation import PROBE_BODY, compare, converse
+from .beside_nginx import Address, Outcomes, ask, build_site, kept, kept_versions
+from .conversation import compare
 from .nginx_server import Nginx
-from .requests_sent import GROUPS, MODIFIED, Case
+from .nginx_server import version as nginx_version
+from .requests_sent import GROUPS
+from .versions import compare_with_known, reports_versions
 
 PAGE = Path(__file__).parents[2] / "docs" / "nginx.md"
+PAGE_VERSION, LATER_VERSION = "1.22", "1.30"
 ANY_ERROR = "any that both answer with the same error"
 
-FILES = {
-    "index.html": "<p>the root",
-    "letters.txt": "abcdefghijklmnopqrstuvwxyz",
-    "empty.txt": "",
-    "page.html": "<p>page",
-    "probe.txt": PROBE_BODY.decode(),
-    "hidden.txt": "the hidden request was served",
-    ".hidden": "dot",
-    "a+b.txt": "plus",
-    "a%b.txt": "percent",
-    "with space.txt": "space",
-    "with dir/one.txt": "one",
-    "ü.txt": "umlaut",
-    "semi;colon.txt": "semicolon",
-    "colon:x.txt": "colon",
-    "back\\slash.txt": "backslash",
-    "dir/index.html": "<p>an index page",
-    "dir?/one.txt": "one",
-    "list/one.txt": "one",
-    "list/two & <b>.txt": "two",
-    "deep/er/file.txt": "deep",
-}
-LINKS = {
-    "link.txt": "letters.txt",
-    "link-dir": "list",
-    "link-out.txt": "../secret.txt",
-    "link-out": "..",
-    "link-loop": "link-loop",
-}
-
-Address = tuple[str, int]
 Texts = tuple[str, str]
 
 
@@ -78,32 +53,29 @@ class Server(ThreadingHTTPServer):
         super().handle_error(request, client_address)  # type: ignore[arg-type]  # as it came
 
 
-def explanations() -> dict[str, Texts]:
-    """Every request that the page explains, and what nginx and we make of it."""
+@functools.cache
+def rows(cells: int) -> dict[str, Texts]:
+    """The requests in the page's tables with so many cells in a row, and the two texts beside each of them."""
     found: dict[str, Texts] = {}
     for line in PAGE.read_text(encoding="utf-8").splitlines():
-        if line.startswith("| `"):
-            requests, nginx, ours, why = line.strip("|").split(" | ")
-            assert re.search(r"RFC \d+ section|As above", why), f"no section of an RFC gives the reason in {line}"
-            found |= dict.fromkeys(re.findall("`([^`]+)`", requests), (nginx.strip(), ours.strip()))
+        row = [cell.strip() for cell in line.strip("|").split(" | ")]
+        if line.startswith("| `") and len(row) == cells:
+            found |= dict.fromkeys(re.findall("`([^`]+)`", row[0]), (row[1], row[2]))
+            why = row[3] if cells == 4 else None
+            assert why is None or re.search(r"RFC \d+ section|As above", why), f"no section of an RFC is in {line}"
     return found
+
+
+def explanations() -> dict[str, Texts]:
+    """Every request that the page explains, and what nginx and we make of it."""
+    return rows(4)
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What both serve."""
     root = tmp_path_factory.mktemp("site") / "root"
-    for name, text in FILES.items():
-        file = root / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
-    (root / "bytes").write_bytes(bytes(range(256)) * 1000)
-    (root.parent / "secret.txt").write_text("secret")
-    os.mkfifo(root / "pipe")
-    for path in root.rglob("*"):
-        os.utime(path, (MODIFIED, MODIFIED))
-    for name, where in LINKS.items():
-        (root / name).symlink_to(where)
+    build_site(root)
     return root
 
 
@@ -138,61 +110,56 @@ def nginx(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Call
         yield serve
 
 
-def etag_of(address: Address) -> bytes:
-    outcome = converse(address, b"GET /letters.txt HTTP/1.1\r\nHost: test\r\n\r\n", ("GET",), ends=False)
-    return outcome.answers[0].headers["ETag"].encode()
-
-
-def ask_both(cases: list[Case], nginx: Address, ours: Address) -> dict[str, Texts]:
-    """What each makes of every request."""
-    texts = {}
-    tags = {address: etag_of(address) for address in (nginx, ours)}
-    for case in cases:
-        outcomes = [
-            converse(address, case.data_for(tags[address]), case.methods, ends=case.ends) for address in (nginx, ours)
-        ]
-        texts[case.name] = compare(*outcomes)
-    return texts
-
-
-def surprises(texts: dict[str, Texts]) -> list[str]:
+def surprises(names: Iterable[str], ours: Outcomes) -> list[str]:
     """The requests of which the page says something else than what is, or nothing where there is a difference."""
-    explained = explanations()
-    found = []
-    for name, (nginx, ours) in texts.items():
-        is_general = re.fullmatch(r"4\d\d, open", nginx) and ours == nginx.replace("open", "closed")
-        here = f"nginx: {nginx}; ours: {ours}"
-        if name in explained and explained[name] != (nginx, ours):
-            found.append(f"`{name}`: {here}; explained is nginx: {explained[name][0]}; ours: {explained[name][1]}")
-        elif name not in explained and nginx != ours and not is_general:
-            found.append(f"`{name}`: {here}; not explained")
-    return found
+    nginx = kept(PAGE_VERSION)
+    return list(filter(None, (surprise(name, *compare(nginx[name], ours[name])) for name in names)))
 
 
-@pytest.mark.needs("nginx")
+def surprise(name: str, nginx: str, ours: str) -> str | None:
+    explained = explanations().get(name)
+    here = f"nginx: {nginx}; ours: {ours}"
+    if explained is not None:
+        told = f"nginx: {explained[0]}; ours: {explained[1]}"
+        return None if told == here else f"`{name}`: {here}; explained is {told}"
+    is_general = re.fullmatch(r"4\d\d, open", nginx) and ours == nginx.replace("open", "closed")
+    return None if nginx == ours or is_general else f"`{name}`: {here}; not explained"
+
+
 @pytest.mark.parametrize("group", GROUPS)
-def test_every_difference_from_nginx_is_explained(
-    nginx: Callable[[], Address], serve: Callable[[type[Strict]], Address], group: str
-) -> None:
-    found = surprises(ask_both(GROUPS[group], nginx(), serve(Strict)))
+def test_every_difference_from_nginx_is_explained(serve: Callable[[type[Strict]], Address], group: str) -> None:
+    ours = ask(serve(Strict), GROUPS[group])
+    found = surprises(ours, ours)
     assert not found, f"{PAGE.name} is not what is:\n" + "\n".join(found)
 
 
 @pytest.mark.needs("nginx")
+@reports_versions
+@pytest.mark.parametrize("group", GROUPS)
+def test_nginx_answers_as_it_did(nginx: Callable[[], Address], group: str) -> None:
+    version = nginx_version()
+    versions = kept_versions()
+    before = kept(version if version in versions else versions[-1])
+    now = ask(nginx(), GROUPS[group])
+    texts = {name: compare(before[name], outcome) for name, outcome in now.items() if before[name] != outcome}
+    differences = [f"`{name}`: before: {was}; now: {is_now}" for name, (was, is_now) in texts.items()]
+    compare_with_known("nginx", version, versions, differences)
+
+
 def test_an_error_of_ours_ends_its_connection_and_one_of_nginx_does_not(
-    nginx: Callable[[], Address], serve: Callable[[type[Strict]], Address]
+    serve: Callable[[type[Strict]], Address],
 ) -> None:
     """The page's first row, which is the only one that stands for more than the requests it names."""
-    lost = Case("lost", b"GET /nothing HTTP/1.1\r\nHost: test\r\n\r\n")
+    lost = "target: /nothing"
     assert explanations()[ANY_ERROR] == ("the error, open", "the error, closed")
-    assert ask_both([lost], nginx(), serve(Strict)) == {"lost": ("404, open", "404, closed")}
+    (case,) = (case for case in GROUPS["targets"] if case.name == lost)
+    ours = ask(serve(Strict), [case])
+    assert compare(kept(PAGE_VERSION)[lost], ours[lost]) == ("404, open", "404, closed")
 
 
-@pytest.mark.needs("nginx")
-def test_a_lenient_handler_would_surprise(
-    nginx: Callable[[], Address], serve: Callable[[type[Strict]], Address]
-) -> None:
-    found = surprises(ask_both(GROUPS["request lines"], nginx(), serve(Lenient)))
+def test_a_lenient_handler_would_surprise(serve: Callable[[type[Strict]], Address]) -> None:
+    ours = ask(serve(Lenient), GROUPS["request lines"])
+    found = surprises(ours, ours)
     assert any("line end: LF everywhere" in line for line in found), found
 
 
@@ -200,3 +167,13 @@ def test_the_page_names_requests_that_are_sent() -> None:
     names = Counter(case.name for cases in GROUPS.values() for case in cases)
     assert [name for name, count in names.items() if count > 1] == []
     assert explanations().keys() - names.keys() == {ANY_ERROR}
+
+
+@pytest.mark.parametrize("version", kept_versions())
+def test_answers_are_kept_for_every_request(version: str) -> None:
+    assert kept(version).keys() == {case.name for cases in GROUPS.values() for case in cases}
+
+
+def test_the_page_says_what_a_later_nginx_does_otherwise() -> None:
+    before, later = kept(PAGE_VERSION), kept(LATER_VERSION)
+    assert rows(3) == {name: compare(before[name], later[name]) for name in before if before[name] != later[name]}
