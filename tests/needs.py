@@ -17,11 +17,12 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-# Debian has some programs where only root's PATH leads, or only git's own.
-_ALSO = ("/usr/sbin", "/usr/lib/git-core", "/usr/libexec/git-core")
+_OTHER_NAMES = {"chromium": ["chromium-headless-shell", "chromium-browser", "google-chrome"]}
 
-_OTHER_NAMES = {
-    "chromium": ("chromium-headless-shell", "chromium-browser", "google-chrome"),
+# Where the PATH of a user need not lead.
+_OTHER_FOLDERS = {
+    "git-http-backend": ["/usr/lib/git-core", "/usr/libexec/git-core"],
+    "nginx": ["/usr/sbin", "/usr/local/sbin"],
 }
 
 _PACKAGES = {
@@ -34,8 +35,8 @@ _PACKAGES = {
 
 def program(name: str) -> str | None:
     """Where the program is."""
-    path = os.pathsep.join([os.environ.get("PATH", os.defpath), *_ALSO])
-    found = (shutil.which(one, path=path) for one in (name, *_OTHER_NAMES.get(name, ())))
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), *_OTHER_FOLDERS.get(name, [])])
+    found = (shutil.which(one, path=path) for one in [name, *_OTHER_NAMES.get(name, [])])
     return next(filter(None, found), None)
 
 

@@ -191,6 +191,7 @@ def _serve(options: Options, certify: Certify, stack: contextlib.ExitStack) -> N
         server.serve_forever()
     # Behind the ^C that the terminal shows.
     _say(("\n" if sys.stdout is not None and sys.stdout.isatty() else "") + tally.summary())
+    _end_log()
 
 
 def _say(text: str) -> None:
@@ -199,6 +200,15 @@ def _say(text: str) -> None:
         print(text, flush=True)
     except OSError:
         sys.stdout = None  # as Python has it where there is none
+
+
+def _end_log() -> None:
+    """Let go of a log that cannot be written: Python would try it once more, and make the exit code 120."""
+    try:
+        if sys.stderr is not None:
+            sys.stderr.flush()
+    except OSError:
+        sys.stderr = None
 
 
 def _announcement(options: Options, url: str) -> str:

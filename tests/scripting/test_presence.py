@@ -275,6 +275,7 @@ def test_aiohttp_over_a_unix_socket(unix: HTTPServe) -> None:
     unix.stop()
 
 
+@pytest.mark.needs("curl")
 def test_curl_over_a_unix_socket(unix: HTTPServe) -> None:
     command = ["curl", "-s", "--unix-socket", str(unix.socket_path), unix.url_for("/a")]
     assert subprocess.check_output(command, timeout=20) == b"well"

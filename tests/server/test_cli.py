@@ -105,8 +105,8 @@ def site(tmp_path: Path) -> Path:
 
 
 def plain_environment(**changes: str) -> dict[str, str]:
-    """The environment, without what decides on colours and browsers."""
-    unwanted = {"NO_COLOR", "BROWSER", "DISPLAY", "WAYLAND_DISPLAY"}
+    """The environment, without what decides on colours, browsers and buffers."""
+    unwanted = {"NO_COLOR", "BROWSER", "DISPLAY", "WAYLAND_DISPLAY", "PYTHONUNBUFFERED"}
     kept = {name: value for name, value in os.environ.items() if name not in unwanted}
     return {**kept, "TERM": "xterm", **changes}
 
@@ -828,7 +828,8 @@ def test_a_server_that_nobody_can_read_serves_all_the_same(site: Path, stream: s
     port = unused_port()
     number = {"stdout": 1, "stderr": 2}[stream]
     where = f"{number}>&-" if state == "closed" else f"{number}>/dev/full"
-    process = subprocess.Popen(["/bin/sh", "-c", f'exec "$@" {where}', "sh", *MODULE, str(port)], cwd=site)
+    command = ["/bin/sh", "-c", f'exec "$@" {where}', "sh", *MODULE, str(port)]
+    process = subprocess.Popen(command, cwd=site, env=plain_environment())
     try:
         for _ in range(1_000):
             try:
