@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import socket
 import struct
 import sys
@@ -14,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import IO, TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from pytest_httpserve.net.loop import MOST_AWAY
+from pytest_httpserve.net.poller import readiness
 
 if TYPE_CHECKING:
     import ssl
@@ -28,10 +28,14 @@ SENDFILE_BYTES = 1 << 20  # at once: whoever looks on sees a file leave piece by
 
 Result = TypeVar("Result")
 
-_HAS_KERNEL_TIMEOUTS = sys.platform == "linux"
 # As plain numbers: an enumeration's | takes longer than the rest of a send.
 _MSG_MORE = int(getattr(socket, "MSG_MORE", 0))
-_MSG_DONTWAIT = int(getattr(socket, "MSG_DONTWAIT", 0))
+# Where the kernel keeps the time of a socket, each read and write may say for itself that it does not wait. Elsewhere
+# Python keeps it, and waits before each of them, whatever that one says: there, the socket is told.
+_KERNEL_KEEPS_TIME = sys.platform == "linux" and hasattr(socket, "SO_RCVTIMEO") and hasattr(socket, "MSG_DONTWAIT")
+_MSG_DONTWAIT = int(getattr(socket, "MSG_DONTWAIT", 0)) if _KERNEL_KEEPS_TIME else 0
+_LINGER_FOR_NOTHING = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+_sendfile: Callable[[int, int, int, int], int] | None = getattr(os, "sendfile", None)
 
 
 class Tap(Protocol):
@@ -91,15 +95,16 @@ class Connection:
         """From here on, what passes goes through this one: the socket, or one that somebody has made of it."""
         self.socket = sock
         self.plain = type(sock) is socket.socket
-        self._at_once = _MSG_DONTWAIT if self.plain else 0
+        self._at_once = _MSG_DONTWAIT if self.plain else 0  # 0 where not waiting is a matter of the socket
 
     def begin(self, timeout: float | None, *, nodelay: bool) -> None:
         """Made ready by the thread that serves it."""
         self.begun = True
         if not self.led:  # else the loop has noted it
             self.thread = threading.current_thread()
-        if (self.plain or not self.led) and self.socket.gettimeout() is not None:
-            self.socket.settimeout(None)  # socket.setdefaulttimeout's; ours takes its place
+        if self._at_once or not self.led:
+            # In place of socket.setdefaulttimeout's, and of what macOS has an accepted socket inherit.
+            self.socket.settimeout(None)
             self._kept = None
         if nodelay:
             self.push()
@@ -144,7 +149,7 @@ class Connection:
         assert loop is not None
         led, self.led = self.led, False
         self.busy = self.resting = False
-        if not (led or self.plain):
+        if not (led or self._at_once):
             self._wait_for_nothing()
         self.expiry = time.monotonic() + self.timeout if self.timeout is not None else None
         if not led:
@@ -164,12 +169,24 @@ class Connection:
     def _peek(self) -> bytes | None:
         """What the client has sent and nobody has read, a byte of it; none if it has ended; None if nothing came."""
         try:
-            if not _MSG_DONTWAIT and not select.select([self.socket], (), (), 0)[0]:  # on Windows
-                return None
-            # The system's, not the TLS layer's.
-            return socket.socket.recv(self.socket, 1, socket.MSG_PEEK | _MSG_DONTWAIT)
+            return self._peeked()
         except OSError:
             return None
+
+    def has_left(self, *, by_fin: bool) -> bool:
+        """Whether the client has reset the connection or, if ``by_fin``, sends no more."""
+        try:
+            return self._peeked() == b"" and by_fin
+        except OSError:
+            return True
+
+    def _peeked(self) -> bytes | None:
+        file = self.socket.fileno()
+        # Asked first: where Python keeps the time, a read waits, whatever its flags.
+        if file < 0 or not readiness(file)(0):
+            return None
+        # The system's, not the TLS layer's.
+        return socket.socket.recv(self.socket, 1, socket.MSG_PEEK)
 
     def leave_loop(self) -> None:
         """Before anything that may wait: from here on, this thread serves the connection alone."""
@@ -197,7 +214,7 @@ class Connection:
             self.leave_loop()
             return code(*arguments)
         self._keep_time()
-        if self.plain:
+        if self._at_once:
             return self.loop.run(self, code, *arguments)
         try:
             return self.loop.run(self, code, *arguments)
@@ -223,7 +240,7 @@ class Connection:
         if seconds == self._kept:
             return
         self._kept = seconds
-        if not (self.plain and _HAS_KERNEL_TIMEOUTS):
+        if not self._at_once:
             self.socket.settimeout(seconds)
             return
         whole = int(seconds or 0)
@@ -232,7 +249,7 @@ class Connection:
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, interval)
 
     def _wait_for_nothing(self) -> None:
-        """While the loop serves it: over TLS, that is said to the socket, not with each read and write."""
+        """While the loop serves it, where that is said to the socket, not with each read and write: over TLS, say."""
         self._kept = 0.0
         self.socket.settimeout(0)
 
@@ -293,8 +310,8 @@ class Connection:
         ``note`` is called with the number of bytes of each part that has left.
         """
         try:
-            if self.plain and hasattr(os, "sendfile"):
-                self._sendfile(file, offset, count, note)
+            if self.plain and _sendfile is not None:
+                self._send_uncopied(file, offset, count, note)
                 return
             # A TLS layer has to see the bytes; the ssl module's sendfile gives it 8 KiB at a time.
             self.leave_loop()
@@ -307,12 +324,7 @@ class Connection:
         except OSError as error:
             raise self.failed(error) from None
 
-    def _sendfile(self, file: IO[bytes], offset: int, count: int, note: Callable[[int], object]) -> None:
-        if self.socket.gettimeout() is not None:  # set by a handler: os.sendfile would know nothing of it
-            self.leave_loop()
-            self._send_unseen(count)
-            note(self.socket.sendfile(file, offset, count))
-            return
+    def _send_uncopied(self, file: IO[bytes], offset: int, count: int, note: Callable[[int], object]) -> None:
         if self.led:
             part = self._send_part_at_once(file, offset, min(count, SENDFILE_BYTES))
             note(part)
@@ -325,19 +337,23 @@ class Connection:
 
     def _send_part_at_once(self, file: IO[bytes], offset: int, size: int) -> int:
         """As much of a part as goes without waiting: over loopback, a MiB and more."""
-        os.set_blocking(self.socket.fileno(), False)
+        timeout = self.socket.gettimeout()
+        self.socket.settimeout(0)
         try:
             return self._send_part(file, offset, size)
         except BlockingIOError:
             return 0
         finally:
-            os.set_blocking(self.socket.fileno(), True)
+            self.socket.settimeout(timeout)
 
     def _send_part(self, file: IO[bytes], offset: int, size: int) -> int:
         self._send_unseen(size)
         sent = 0
         try:
-            sent = os.sendfile(self.socket.fileno(), file.fileno(), offset, size)
+            if self.socket.gettimeout():  # which Python keeps, and the system's call knows nothing of
+                sent = self.socket.sendfile(file, offset, size)
+            elif _sendfile is not None:
+                sent = _sendfile(self.socket.fileno(), file.fileno(), offset, size)
         finally:
             if sent < size:
                 self._send_unseen(sent - size)
@@ -404,11 +420,14 @@ class Connection:
             interrupt()
 
     def abort(self) -> None:
-        """End both directions now: whoever waits on the connection wakes."""
+        """End both directions now: whoever waits on the connection, or for something else, wakes."""
         self.end("server", "stop")
         with contextlib.suppress(OSError):  # the client was faster
             # socket.socket's own: that of an SSLSocket takes the TLS layer away from under its reader.
             socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
+        interrupt, self.interrupt = self.interrupt, None  # which may be this very method
+        if interrupt is not None:
+            interrupt()
 
     def forget(self) -> None:
         """It is over: drop what it was served by, so that nothing is left for the garbage collector."""
@@ -419,7 +438,7 @@ class Connection:
         self.end("server", "RST")
         with contextlib.suppress(OSError):  # the client was faster
             # Without the FIN that shutdown would send, and with an RST in its place.
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_FOR_NOTHING)
         self.socket.close()
 
     def say_goodbye(self) -> None:

@@ -10,7 +10,6 @@ import contextlib
 import errno
 import logging
 import os
-import select
 import socket
 import socketserver
 import sys
@@ -21,7 +20,7 @@ from collections.abc import Callable, Iterator
 from typing import Self
 
 from pytest_httpserve.net.connection import Connection
-from pytest_httpserve.net.poller import Wake
+from pytest_httpserve.net.poller import Wake, readiness
 
 logger = logging.getLogger("pytest_httpserve.server")
 
@@ -64,6 +63,12 @@ class ListeningServer(socketserver.TCPServer):
     def inherited(self) -> bool:
         """Whether this process is a fork of the one that serves: it has copies of all sockets, and no thread."""
         return os.getpid() != self._process
+
+    def server_bind(self) -> None:
+        if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):
+            self.allow_reuse_address = False  # by which socketserver would do what is not wanted there
+            keep_port(self.socket)
+        super().server_bind()
 
     # The loop
 
@@ -326,11 +331,10 @@ def describe_hanging(connection: Connection) -> str:
     return f"the handler of {connection.doing or connection.peer!r} did not end ({name}); it stands here:\n{stack}"
 
 
-def readiness(*files: int) -> Callable[[float | None], list[int]]:
-    """A function that waits until one of ``files`` can be read, or for so many seconds, and returns those that can."""
-    if not hasattr(select, "poll"):
-        return lambda seconds: select.select(files, (), (), seconds)[0]
-    poll = select.poll()
-    for file in files:
-        poll.register(file, select.POLLIN)
-    return lambda seconds: [file for file, _ in poll.poll(None if seconds is None else seconds * 1000)]
+def keep_port(sock: socket.socket) -> None:
+    """Before it is bound: its port may be one that was just left, and is nobody else's as long as it has it.
+
+    That is what SO_REUSEADDR says, but for Windows, where it lets two servers have one port.
+    """
+    option = getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSEADDR)
+    sock.setsockopt(socket.SOL_SOCKET, option, 1)

@@ -8,10 +8,16 @@ import select
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from pytest_httpserve.errors import UnsupportedError
+
 READABLE = 1  # of epoll
+# What select takes at once on Windows, and how often larger numbers are looked at, in seconds.
+_MOST_SELECTED = 512
+_TURN = 0.005
 
 
 class Poller(Protocol):
@@ -52,13 +58,21 @@ if sys.platform != "linux" and sys.platform != "win32":
 
 
 class Selection:
-    """A Poller over select, for a system that has nothing else."""
+    """A Poller over select, for a system that has nothing else.
+
+    It takes any number of descriptors, but where they are more than the system's ``select`` does, they are looked at in
+    parts and in turns.
+    """
 
     def __init__(self) -> None:
         self._wake = Wake()
         self._files = {self._wake.fileno()}
 
     def register(self, file: int, events: int, /) -> None:
+        try:
+            select.select([file], (), (), 0)
+        except ValueError:
+            raise UnsupportedError(f"select() takes no descriptor {file}, and this Python has no poll()") from None
         self._files.add(file)
         self._wake.set()
 
@@ -68,13 +82,25 @@ class Selection:
 
     def poll(self, timeout: float | None, most: int, /) -> list[tuple[int, int]]:
         try:
-            ready, _, _ = select.select(list(self._files), (), (), timeout)
+            ready = self._select(list(self._files), timeout)
         except (OSError, ValueError):  # one was closed before it was taken out
             return []
         if self._wake.fileno() in ready:
             self._wake.clear()
         # All of them, however many: those that come last in the set would be left out again and again.
         return [(file, READABLE) for file in ready if file != self._wake.fileno()]
+
+    def _select(self, files: list[int], timeout: float | None) -> list[int]:
+        if len(files) <= _MOST_SELECTED:
+            return select.select(files, (), (), timeout)[0]
+        parts = [files[start : start + _MOST_SELECTED] for start in range(0, len(files), _MOST_SELECTED)]
+        expiry = None if timeout is None else time.monotonic() + timeout
+        while True:
+            ready = [file for part in parts for file in select.select(part, (), (), 0)[0]]
+            left = _TURN if expiry is None else min(expiry - time.monotonic(), _TURN)
+            if ready or left <= 0:
+                return ready
+            select.select([self._wake.fileno()], (), (), left)
 
     def close(self) -> None:
         self._wake.close()
@@ -83,11 +109,21 @@ class Selection:
 def make_poller() -> Poller:
     """The best that the system has."""
     if sys.platform == "linux":
-        return select.epoll()
+        return select.epoll() if hasattr(select, "epoll") else Selection()
     elif sys.platform == "win32":
         return Selection()
     else:
-        return KernelQueue()
+        return KernelQueue() if hasattr(select, "kqueue") else Selection()
+
+
+def readiness(*files: int) -> Callable[[float | None], list[int]]:
+    """A function that waits until one of ``files`` can be read, or for so many seconds, and returns those that can."""
+    if sys.platform == "win32" or not hasattr(select, "poll"):
+        return lambda seconds: select.select(files, (), (), seconds)[0]
+    poll = select.poll()
+    for file in files:
+        poll.register(file, select.POLLIN)
+    return lambda seconds: [file for file, _ in poll.poll(None if seconds is None else seconds * 1000)]
 
 
 class Wake:
@@ -101,7 +137,7 @@ class Wake:
         if self._sockets:
             for end in self._sockets:
                 end.setblocking(False)
-        else:
+        elif sys.platform != "win32":  # which has no poll
             for file in self._files:
                 os.set_blocking(file, False)
 

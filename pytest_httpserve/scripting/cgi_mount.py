@@ -14,6 +14,7 @@ from pytest_httpserve.scripting.checks import check_timeout
 from pytest_httpserve.scripting.mounts import DirectoryMount, check_prefix, find_directory
 from pytest_httpserve.server.cgi import CGI_TIMEOUT
 from pytest_httpserve.server.cgi_paths import collapsed
+from pytest_httpserve.server.cgi_process import make_poll
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.handler import ScriptedHandler
@@ -51,8 +52,10 @@ def cgi_mount(
 ) -> CGIMount:
     """Check what ``serve_cgi`` was given, and make a mount of it.
 
-    ``path`` is looked for in each of ``roots``. Raises UsageError, with the value and what was tried.
+    ``path`` is looked for in each of ``roots``. Raises UsageError, with the value and what was tried, and
+    UnsupportedError where no script can be run.
     """
+    make_poll()
     if not isinstance(path, str | os.PathLike):
         raise UsageError(f"serve_cgi takes the path of a directory first, not {path!r}")
     directory = find_directory(Path(path), roots, "serve_cgi")

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pytest_httpserve.errors import HTTPServeError, UnsupportedError
-from pytest_httpserve.net.listening import AFTERMATH
+from pytest_httpserve.net.listening import AFTERMATH, keep_port
 
 if TYPE_CHECKING:
     from pytest_httpserve.net.loop import Loop
@@ -112,7 +112,7 @@ class Presence:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(server.server_address)  # type: ignore[arg-type]  # of a Unix socket, it is a path
             else:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                keep_port(sock)
                 if server.address_family == socket.AF_INET6:
                     sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, server.server_address[0] != "::")
             sock.bind(server.server_address)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import socketserver
+import sys
 import threading
 import traceback
 from collections import deque
@@ -51,7 +52,7 @@ class ScriptedServer(ThreadingHTTPServer):
         self.records: dict[Connection, ConnectionRecord] = {}  # of the connections that are there now
         self.faults: dict[Connection, tuple[Fault, ...]] = {}  # of those that have just come
         # An instance attribute: socketserver reads it when it makes the socket.
-        if host.startswith("/"):
+        if sys.platform != "win32" and host.startswith("/"):
             self.address_family = socket.AF_UNIX
         else:
             self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET

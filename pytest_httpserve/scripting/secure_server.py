@@ -8,7 +8,7 @@ import ssl
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from pytest_httpserve.net.listening import readiness
+from pytest_httpserve.net.poller import readiness
 from pytest_httpserve.scripting.connections import ConnectionRecord
 from pytest_httpserve.scripting.handshakes import Handshake, TLSError, error_of, session_of
 from pytest_httpserve.scripting.request import Request

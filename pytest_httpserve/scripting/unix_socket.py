@@ -19,7 +19,7 @@ class UnixSocket:
 
     def __init__(self, path: bool | str | os.PathLike[str]) -> None:
         if not hasattr(socket, "AF_UNIX"):
-            raise UnsupportedError("this Python has no Unix sockets")
+            raise UnsupportedError("unix= needs AF_UNIX, which this Python does not have")
         self.path = None if path is True else check_socket_path(path)  # type: ignore[arg-type]  # refused there
         self._directory: str | None = None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -61,7 +62,8 @@ class Keeper:
             self._empty.append(line)
 
     def _write(self, line: int, text: str) -> None:
-        os.pwrite(self._file, f"{text:{_DIGITS}}\n".encode("ascii"), line * (_DIGITS + 1))
+        if sys.platform != "win32":  # where no script runs
+            os.pwrite(self._file, f"{text:{_DIGITS}}\n".encode("ascii"), line * (_DIGITS + 1))
 
     def end(self) -> None:
         """Have it kill what is left now."""

@@ -9,6 +9,7 @@ import re
 import select
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +19,7 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any
 
-from pytest_httpserve.errors import ScriptError
+from pytest_httpserve.errors import ScriptError, UnsupportedError
 from pytest_httpserve.server import cgi_keeper
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ _HEAD_END = re.compile(rb"(?P<line>\A|\n)\r?\n")
 _LONGEST_POLL = 3600.0
 # How often a process is asked whether it has ended, where the system cannot tell of itself.
 _TURN = 0.005
+_POLLIN = int(getattr(select, "POLLIN", 0))
+_POLLHUP = int(getattr(select, "POLLHUP", 0))
+_POLLRDHUP = int(getattr(select, "POLLRDHUP", 0))  # of Linux
 # No pipe holds more (Linux: 1 MiB at most, unless root wills it).
 _PIPE_PIECES = 16
 
@@ -45,7 +49,7 @@ class Child:
     for no limit) is how long it may keep its reader waiting. It is a context manager, and killed, with all processes of
     its session, when the block ends before it does, when the client leaves, and when the server stops.
 
-    Raises OSError if the command cannot be run.
+    Raises OSError if the command cannot be run, and UnsupportedError where none can be.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class Child:
     ) -> None:
         import subprocess
 
+        self._poll = make_poll()
         identity: dict[str, Any] = {"user": user[0], "group": user[1], "extra_groups": []} if user is not None else {}
         cgi_keeper.begin()
         self._process = subprocess.Popen(
@@ -85,18 +90,17 @@ class Child:
         self._lock = threading.Lock()  # once waited for, a process must not be killed: its id may be another's
         self._stopped = False
         self._waiting: AbstractContextManager[None] | None = None
-        self._poll = select.poll()
-        self._poll.register(self._stdout, select.POLLIN)
-        self._poll.register(self._stderr, select.POLLIN)
+        self._poll.register(self._stdout, _POLLIN)
+        self._poll.register(self._stderr, _POLLIN)
         self._end = _end_of(self._process.pid)
         if self._end is not None:
-            self._poll.register(self._end, select.POLLIN)
+            self._poll.register(self._end, _POLLIN)
 
     def __enter__(self) -> Child:
         connection = self._connection
         if connection is not None:
             # Not for input: a client may send its next request before it has this answer.
-            self._poll.register(connection.socket, getattr(select, "POLLRDHUP", 0))
+            self._poll.register(connection.socket, _POLLRDHUP)
             waiting = connection.waiting(self._stop)
             try:
                 waiting.__enter__()
@@ -170,11 +174,11 @@ class Child:
 
     def is_over(self) -> bool:
         """Whether there is no more output, and it has ended, at this moment."""
-        return (self._stdout.fileno(), select.POLLHUP) in self._poll.poll(0) and self._has_ended()
+        return (self._stdout.fileno(), _POLLHUP) in self._poll.poll(0) and self._has_ended()
 
     def _has_ended(self) -> bool:
         """Whether it has; where the system can tell that, it is still to be waited for then."""
-        if not hasattr(os, "waitid"):
+        if sys.platform == "win32" or not hasattr(os, "waitid"):
             return self._process.poll() is not None
         try:
             return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
@@ -204,7 +208,7 @@ class Child:
 
     def _kill(self) -> None:
         with self._lock:
-            if self._process.returncode is None:
+            if sys.platform != "win32" and self._process.returncode is None:
                 with contextlib.suppress(ProcessLookupError, PermissionError):  # gone; or, on macOS, about to be
                     os.killpg(self._process.pid, signal.SIGKILL)
 
@@ -214,7 +218,8 @@ class Child:
             cgi_keeper.let_go(self._process.pid)
             status = self._process.wait()
         # What the pipe still holds; its end may never come, if a process was left behind that has it, too.
-        os.set_blocking(self._stderr.fileno(), False)
+        if sys.platform != "win32":  # where no script runs
+            os.set_blocking(self._stderr.fileno(), False)
         with contextlib.suppress(BlockingIOError):
             for _ in range(_PIPE_PIECES):
                 if not self._complaints.add(os.read(self._stderr.fileno(), PIECE_BYTES)):
@@ -278,10 +283,19 @@ class _Complaints:
 
 def _end_of(pid: int) -> int | None:
     """A descriptor that is readable when the process has ended; None where there is no such thing."""
+    if sys.platform != "linux" or not hasattr(os, "pidfd_open"):
+        return None
     try:
         return os.pidfd_open(pid)
-    except (AttributeError, OSError):  # no Linux, or an old one
+    except OSError:  # an old Linux
         return None
+
+
+def make_poll() -> Any:  # select.poll, which is no type on Windows
+    """What watches the pipes of a script. Raises UnsupportedError where there is no such thing."""
+    if sys.platform == "win32" or not hasattr(select, "poll"):
+        raise UnsupportedError("CGI needs poll(), which this Python does not have")
+    return select.poll()
 
 
 def describe_end(status: int) -> str:
@@ -299,10 +313,10 @@ def describe_end(status: int) -> str:
 @cache
 def nobody() -> tuple[int, int]:
     """User and group of nobody; -1 for both where users have no ids."""
-    try:
-        import pwd
-    except ImportError:
+    if sys.platform == "win32":
         return -1, -1
+    import pwd
+
     try:
         entry = pwd.getpwnam("nobody")
     except KeyError:

@@ -6,6 +6,7 @@ import io
 import os
 import posixpath
 import stat
+import sys
 import urllib.parse
 from functools import lru_cache
 from typing import IO, Any
@@ -45,7 +46,7 @@ def file_beneath(directory: str, target: str) -> str:
 def names_below(directory: str, path: str) -> tuple[str, ...]:
     """The names from ``directory`` on to ``path``; none if that lies elsewhere."""
     below = path[len(directory) :] if path.startswith(directory) else ""
-    return tuple(name for name in below.split("/") if name)
+    return tuple(name for name in below.replace(os.sep, "/").split("/") if name)
 
 
 @lru_cache(256)
@@ -105,7 +106,7 @@ def place_in(file: Any) -> int | None:  # whatever send_head gave
 
 def read_at(file: IO[bytes], start: int, size: int) -> bytes:
     """Up to ``size`` bytes from ``start`` on."""
-    if hasattr(os, "pread"):
+    if sys.platform != "win32":
         return os.pread(file.fileno(), size, start)
     file.seek(start)
     return file.read(size)

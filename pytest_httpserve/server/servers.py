@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pytest_httpserve.net.listening import AFTERMATH, EXHAUSTED_SECONDS, ListeningServer, readiness
+from pytest_httpserve.net.listening import AFTERMATH, EXHAUSTED_SECONDS, ListeningServer
 from pytest_httpserve.net.loop import Loop
-from pytest_httpserve.net.poller import Wake
+from pytest_httpserve.net.poller import Wake, readiness
 from pytest_httpserve.net.workers import Workers
 
 if TYPE_CHECKING:

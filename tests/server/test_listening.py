@@ -543,10 +543,10 @@ def test_service_actions_given_to_one_server_are_called_at_every_poll_interval(
 def test_a_server_without_service_actions_sleeps_until_someone_comes(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pytest_httpserve.net import listening
+    from pytest_httpserve.net import listening, poller
 
     intervals: list[float | None] = []
-    readiness = listening.readiness
+    readiness = poller.readiness
 
     def noting(*files: int) -> Callable[[float | None], list[int]]:
         wait = readiness(*files)
