@@ -133,9 +133,8 @@ def bench(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
     bench.close()
 
 
-@pytest.fixture
-def errors(monkeypatch: pytest.MonkeyPatch) -> queue.SimpleQueue[BaseException | None]:
-    """What leaves threads."""
+def errors_of_threads(monkeypatch: pytest.MonkeyPatch) -> queue.SimpleQueue[BaseException | None]:
+    """What leaves threads from now on. No fixture: pytest 8.0 has a hook of its own for each phase of a test."""
     errors: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
     monkeypatch.setattr(threading, "excepthook", lambda arguments: errors.put(arguments.exc_value))
     return errors
@@ -381,9 +380,8 @@ def test_a_line_that_is_not_to_expire_yet_is_asked_again(bench: Bench) -> None:
     assert line.expired.wait(PATIENCE)
 
 
-def test_a_line_that_raises_when_it_expires_holds_up_no_other(
-    bench: Bench, errors: queue.SimpleQueue[BaseException | None]
-) -> None:
+def test_a_line_that_raises_when_it_expires_holds_up_no_other(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    errors = errors_of_threads(monkeypatch)
     bad, good = bench.line(expiry=time.monotonic()), bench.line(expiry=time.monotonic())
 
     def fail() -> None:
@@ -542,8 +540,9 @@ def test_the_watch_ends_when_there_is_nothing_to_watch(bench: Bench, monkeypatch
 @pytest.mark.parametrize("error", [ValueError, SystemExit, KeyboardInterrupt, GeneratorExit])
 @pytest.mark.parametrize("waits", [False, True], ids=["at once", "after a wait"])
 def test_code_that_raises_costs_nobody_else_anything(
-    bench: Bench, errors: queue.SimpleQueue[BaseException | None], error: type[BaseException], waits: bool
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, error: type[BaseException], waits: bool
 ) -> None:
+    errors = errors_of_threads(monkeypatch)
     begun = threading.Event()
 
     def fail(line: Line) -> None:

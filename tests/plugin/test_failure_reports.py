@@ -52,7 +52,6 @@ def test_an_unanswered_request_is_held_against_each_criterion_of_the_nearest_rou
             ✗ path
                 expected: /teams
                 got:      /users/7
-
         --------------------------- Captured httpserve call ----------------------------
         http://127.0.0.1:PORT
           POST /users/7?dry=1 -> 404 text/plain; charset=utf-8 99 bytes 0.1 ms
@@ -88,7 +87,6 @@ def test_of_many_routes_the_nearest_are_shown(suite: Suite, shown: Shown) -> Non
                 expected: /events
                 got:      /users/ada
           and 2 more routes, less near
-
         --------------------------- Captured httpserve call ----------------------------
         http://127.0.0.1:PORT
           GET /users/ada -> 404 text/plain; charset=utf-8 99 bytes 0.1 ms
@@ -107,7 +105,6 @@ def test_a_request_to_a_server_without_routes_says_so(suite: Suite, shown: Shown
     assert shown(result, "test_it") == dedent("""\
         nothing answers GET /
           the server has no route, and serves no directory
-
         --------------------------- Captured httpserve call ----------------------------
         http://127.0.0.1:PORT
           GET / -> 404 text/plain; charset=utf-8 99 bytes 0.1 ms
@@ -128,7 +125,6 @@ def test_a_request_beside_a_directory_names_the_directory(suite: Suite, shown: S
     assert shown(result, "test_it") == dedent("""\
         nothing answers GET /file/page.txt
           /project is served beneath /files
-
         --------------------------- Captured httpserve call ----------------------------
         http://127.0.0.1:PORT
           GET /file/page.txt -> 404 text/plain; charset=utf-8 99 bytes 0.1 ms
@@ -147,7 +143,6 @@ def test_a_route_that_was_given_no_response_is_named_with_its_place(suite: Suite
     result.assert_outcomes(failed=1)
     assert shown(result, "test_it") == dedent("""\
         the route GET /a (/project/test_it.py:4) takes GET /a, but was given no response: add .respond(...) to it
-
         --------------------------- Captured httpserve call ----------------------------
         http://127.0.0.1:PORT
           GET /a -> 404 text/plain; charset=utf-8 99 bytes 0.1 ms by /project/test_it.py:4
@@ -177,7 +172,6 @@ def test_an_exception_in_a_scripted_handler_is_shown_from_the_handler_on(suite: 
             raise RuntimeError("out of order")
         RuntimeError: out of order
         this was to be the answer of the route GET /a (/project/test_it.py:4)
-
         --------------------------- Captured httpserve call ----------------------------
         http://127.0.0.1:PORT
           GET /a -> 500 text/html;charset=utf-8 99 bytes 0.1 ms by /project/test_it.py:4
@@ -208,7 +202,6 @@ def test_a_failed_assert_in_a_scripted_handler_is_shown_with_its_values(suite: S
           - 1
           + 2
         this was to be the answer of the route GET /a (/project/test_it.py:4)
-
         --------------------------- Captured httpserve call ----------------------------
         http://127.0.0.1:PORT
           GET /a?page=2 -> 500 text/html;charset=utf-8 99 bytes 0.1 ms by /project/test_it.py:4
@@ -230,7 +223,6 @@ def test_an_answer_of_a_wrong_type_names_the_route(suite: Suite, shown: Shown) -
         Traceback (most recent call last):
         pytest_httpserve.errors.UsageError: a handler returns a Response, str, bytes, dict, list, (status, body), None or an iterator, not 5
         this was to be the answer of the route GET /a (/project/test_it.py:4)
-
         --------------------------- Captured httpserve call ----------------------------
         http://127.0.0.1:PORT
           GET /a -> 500 text/html;charset=utf-8 99 bytes 0.1 ms by /project/test_it.py:4
@@ -262,7 +254,6 @@ def test_a_failed_assert_in_a_mounted_handler_class_is_shown_with_its_values(sui
 
           - /a
           + /b
-
         --------------------------- Captured httpserve call ----------------------------
         http://127.0.0.1:PORT
           GET /app/b -> 500 text/html;charset=utf-8 99 bytes 0.1 ms
@@ -291,7 +282,6 @@ def test_an_exception_in_a_wsgi_application_is_shown(suite: Suite, shown: Shown)
 
           - /a
           + /b
-
         --------------------------- Captured httpserve call ----------------------------
         http://127.0.0.1:PORT
           GET /app/b -> 500 text/plain 99 bytes 0.1 ms
@@ -316,7 +306,6 @@ def test_a_cgi_script_that_fails_is_shown_with_what_it_wrote_to_stderr(
     assert shown(result, "test_it") == dedent("""\
         the CGI script /project/scripts/fails failed: it ended with exit status 3, and wrote nothing; it wrote to stderr:
         no such user
-
         --------------------------- Captured httpserve call ----------------------------
         http://127.0.0.1:PORT
           GET /cgi-bin/fails -> 502 text/html;charset=utf-8 99 bytes 0.1 ms
@@ -360,7 +349,6 @@ def test_unmet_expectations_say_what_was_expected_and_list_the_calls(suite: Suit
 
         the route GET /never (/project/test_it.py:9) was called once, expected not at all
           GET /never -> 200 0 bytes 0.1 ms by /project/test_it.py:9
-
         --------------------------- Captured httpserve call ----------------------------
         http://127.0.0.1:PORT
           GET /twice -> 200 0 bytes 0.1 ms by /project/test_it.py:5
@@ -415,7 +403,6 @@ def test_several_failures_are_one_report_server_by_server(suite: Suite, shown: S
 
         nothing answers GET /other
           the server has no route, and serves no directory
-
         --------------------------- Captured httpserve call ----------------------------
         http://127.0.0.1:PORT
           GET /b -> 500 text/html;charset=utf-8 99 bytes 0.1 ms by /project/test_it.py:6

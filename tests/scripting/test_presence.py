@@ -301,6 +301,10 @@ class UnixAdapter(requests.adapters.HTTPAdapter):
         path = urllib.parse.unquote(urllib.parse.urlsplit(str(request.url)).netloc)
         return UnixPool(path)
 
+    def get_connection(self, url: object, proxies: object = None) -> UnixPool:
+        """The same, as it was called before requests 2.32."""
+        return UnixPool(urllib.parse.unquote(urllib.parse.urlsplit(str(url)).netloc))
+
     def request_url(self, request: requests.PreparedRequest, proxies: object) -> str:
         return str(request.path_url)
 
