@@ -13,8 +13,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from .conversation import PROBE_BODY, Answer, Outcome, converse
-from .nginx_server import Nginx, version
+from .nginx_server import Nginx
 from .requests_sent import GROUPS, MODIFIED, Case
+from .versions import nginx
 
 FILES = {
     "index.html": "<p>the root",
@@ -110,6 +111,6 @@ if __name__ == "__main__":
         build_site(root)
         server = Nginx(root, prefix)
         try:
-            keep(version(), ask((server.host, server.port), [case for cases in GROUPS.values() for case in cases]))
+            keep(nginx(), ask((server.host, server.port), [case for cases in GROUPS.values() for case in cases]))
         finally:
             server.stop()

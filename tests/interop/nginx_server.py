@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -40,14 +39,6 @@ http {
     }
 }
 """
-
-
-def version() -> str:
-    """The release series of the nginx that is here; within one, nginx mends faults only."""
-    said = subprocess.run([there("nginx"), "-v"], capture_output=True, text=True, timeout=PATIENCE, check=True).stderr
-    found = re.search(r"nginx/(\d+\.\d+)", said)
-    assert found is not None, said
-    return found[1]
 
 
 class Nginx:

@@ -20,9 +20,9 @@ from pytest_httpserve.server import SimpleHTTPRequestHandler, ThreadingHTTPServe
 from .beside_nginx import Address, Outcomes, ask, build_site, kept, kept_versions
 from .conversation import compare
 from .nginx_server import Nginx
-from .nginx_server import version as nginx_version
 from .requests_sent import GROUPS
 from .versions import compare_with_known, reports_versions
+from .versions import nginx as nginx_version
 
 PAGE = Path(__file__).parents[2] / "docs" / "nginx.md"
 PAGE_VERSION, LATER_VERSION = "1.22", "1.30"
@@ -143,7 +143,7 @@ def test_nginx_answers_as_it_did(nginx: Callable[[], Address], group: str) -> No
     now = ask(nginx(), GROUPS[group])
     texts = {name: compare(before[name], outcome) for name, outcome in now.items() if before[name] != outcome}
     differences = [f"`{name}`: before: {was}; now: {is_now}" for name, (was, is_now) in texts.items()]
-    compare_with_known("nginx", version, versions, differences)
+    compare_with_known(f"nginx {version}", version in versions, differences)
 
 
 def test_an_error_of_ours_ends_its_connection_and_one_of_nginx_does_not(

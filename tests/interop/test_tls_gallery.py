@@ -15,6 +15,8 @@ from requests.adapters import HTTPAdapter
 
 from pytest_httpserve import TLS, TLS_GALLERY, CertificateAuthority, HTTPServe
 
+from .versions import compare_with_known, curl, distribution, openssl, reports_versions
+
 Factory = Callable[..., HTTPServe]
 Fetch = Callable[[str, CertificateAuthority, float], str]
 
@@ -68,6 +70,11 @@ def with_curl(url: str, ca: CertificateAuthority, seconds: float) -> str:
 
 CLIENTS = [with_requests, with_httpx, with_aiohttp, pytest.param(with_curl, marks=pytest.mark.needs("curl"))]
 
+# Whose words are known: those of clients, and those of OpenSSL in them.
+KNOWN = {"requests": ["2.34"], "httpx": ["0.28"], "aiohttp": ["3.14"]}
+KNOWN_CURLS = [("7.88", "OpenSSL 3.0"), ("8.23", "OpenSSL 3.6")]
+KNOWN_OPENSSLS = ["OpenSSL 3.0", "OpenSSL 3.6"]
+
 # The reason in the words of Python's clients, and in those of curl, behind its exit status.
 REASONS = {
     "expired": (r"certificate has expired", r"^60: .*certificate has expired"),
@@ -76,7 +83,7 @@ REASONS = {
         r"certificate is not valid for '127\.0\.0\.1'",
         r"^60: .*no alternative certificate subject name matches target",
     ),
-    "self_signed": (r"self-signed certificate \(", r"^60: .*self-signed certificate$"),
+    "self_signed": (r"self-signed certificate \(", r"^60: .*self-signed certificate(?: \(18\))?$"),
     "untrusted": (r"unable to get local issuer certificate", r"^60: .*unable to get local issuer certificate"),
     "missing_chain": (r"unable to get local issuer certificate", r"^60: .*unable to get local issuer certificate"),
     "revoked": (r"certificate revoked", r"^60: .*certificate revoked"),
@@ -86,6 +93,15 @@ REASONS = {
     "handshake_stall": (r"(?i)time[d]?.?out|^$", r"^28: "),
     "plain_http": (r"(?i)wrong version number|record layer failure", r"^35: .*wrong version number"),
 }
+
+
+def known(fetch: Fetch) -> tuple[str, bool]:
+    """The client in its version, and whether its words are known."""
+    if fetch is with_curl:
+        return " with ".join(["curl", *curl()]), curl() in KNOWN_CURLS
+    name = fetch.__name__.removeprefix("with_")
+    is_known = distribution(name) in KNOWN[name] and openssl() in KNOWN_OPENSSLS
+    return f"{name} {distribution(name)} with {openssl()}", is_known
 
 
 def refusal(fetch: Fetch, server: HTTPServe, seconds: float) -> str:
@@ -100,6 +116,7 @@ def refusal(fetch: Fetch, server: HTTPServe, seconds: float) -> str:
     return "\n".join(reasons)
 
 
+@reports_versions
 @pytest.mark.parametrize("fetch", CLIENTS)
 @pytest.mark.parametrize("fault", TLS_GALLERY)
 def test_a_client_gives_the_reason(httpserve_factory: Factory, fault: str, fetch: Fetch) -> None:
@@ -108,9 +125,10 @@ def test_a_client_gives_the_reason(httpserve_factory: Factory, fault: str, fetch
 
     said = refusal(fetch, server, 0.2 if fault == "handshake_stall" else SECONDS)
 
-    python, curl = REASONS[fault]
+    of_python, of_curl = REASONS[fault]
     assert server.requested("GET", "/a") == []
-    assert re.search(curl if fetch is with_curl else python, said, re.M), said
+    is_said = re.search(of_curl if fetch is with_curl else of_python, said, re.M)
+    compare_with_known(*known(fetch), [] if is_said else [f"{fault}: {said}"])
 
 
 @pytest.mark.parametrize("fetch", CLIENTS)
