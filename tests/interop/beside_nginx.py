@@ -12,10 +12,11 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
+from tests.versions import nginx
+
 from .conversation import PROBE_BODY, Answer, Outcome, converse
 from .nginx_server import Nginx
 from .requests_sent import GROUPS, MODIFIED, Case
-from .versions import nginx
 
 FILES = {
     "index.html": "<p>the root",

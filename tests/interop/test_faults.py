@@ -36,8 +36,7 @@ from pytest_httpserve import (
     WrongChunkSize,
     WrongLength,
 )
-
-from .versions import compare_with_known, curl, distribution, reports_versions
+from tests.versions import compare_with_known, curl, distribution, reports_versions
 
 _TABLE = re.compile(r"^\| fault \| requests .*(?:\n\|.*)*", re.MULTILINE)
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"

@@ -16,13 +16,13 @@ from pathlib import Path
 import pytest
 
 from pytest_httpserve.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from tests.versions import compare_with_known, reports_versions
+from tests.versions import nginx as nginx_version
 
 from .beside_nginx import Address, Outcomes, ask, build_site, kept, kept_versions
 from .conversation import compare
 from .nginx_server import Nginx
 from .requests_sent import GROUPS
-from .versions import compare_with_known, reports_versions
-from .versions import nginx as nginx_version
 
 PAGE = Path(__file__).parents[2] / "docs" / "nginx.md"
 PAGE_VERSION, LATER_VERSION = "1.22", "1.30"

@@ -14,8 +14,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from pytest_httpserve import TLS, TLS_GALLERY, CertificateAuthority, HTTPServe
-
-from .versions import compare_with_known, curl, distribution, openssl, reports_versions
+from tests.versions import compare_with_known, curl, distribution, openssl, reports_versions
 
 Factory = Callable[..., HTTPServe]
 Fetch = Callable[[str, CertificateAuthority, float], str]

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from .versions import OtherVersionWarning, compare_with_known, curl, distribution, nginx, openssl
+from tests.versions import OtherVersionWarning, compare_with_known, curl, distribution, nginx, openssl
 
 
 @pytest.mark.parametrize("is_known", [True, False])

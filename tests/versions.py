@@ -18,7 +18,7 @@ import pytest
 from tests.needs import there
 
 # For the tests that compare: the suite takes every other warning for an error.
-reports_versions = pytest.mark.filterwarnings("always::tests.interop.versions.OtherVersionWarning")
+reports_versions = pytest.mark.filterwarnings("always::tests.versions.OtherVersionWarning")
 
 
 class OtherVersionWarning(UserWarning):
