@@ -8,6 +8,8 @@ import stat
 import time
 import urllib.parse
 
+from pytest_httpserve.server.file_paths import decoded_path, path_of
+
 
 def listed(directory: str | os.PathLike[str], *, hidden: bool) -> list[os.DirEntry[str]]:
     """The entries of a directory in the order they are shown. Raises OSError."""
@@ -19,25 +21,39 @@ def listed(directory: str | os.PathLike[str], *, hidden: bool) -> list[os.DirEnt
 def directory_page(target: str, entries: list[os.DirEntry[str]], encoding: str) -> bytes:
     """An HTML page with the name, size and date of each entry, for the directory at ``target``.
 
-    Names that are no text in ``encoding`` keep their bytes.
+    Names that are no text in ``encoding`` keep their bytes. Programs that change the listings of ``http.server`` find
+    the tags that they look for, each on a line of its own.
     """
+    shown = decoded_path(target)
     try:
-        shown = urllib.parse.unquote(target, errors="surrogatepass")
         shown.encode(encoding, "surrogateescape")
     except UnicodeError:
-        shown = urllib.parse.unquote(target)
-    title = f"File listing for {html.escape(shown, quote=False)}"
-    rows = "".join(map(_row, entries))
-    page = (
-        f'<!doctype html>\n<html lang="en">\n<meta charset="{encoding}">\n<title>{title}</title>\n'
-        f"<h1>{title}</h1>\n<table>\n<tr><th>Name<th>Bytes<th>Modified (UTC)\n{rows}</table>\n</html>\n"
-    )
+        shown = urllib.parse.unquote(path_of(target))
+    title = f"Directory listing for {html.escape(shown, quote=False)}"
+    items = "".join(map(_item, entries))
+    page = f"""\
+<!DOCTYPE HTML>
+<html lang="en">
+<head>
+<meta charset="{encoding}">
+<style>:root {{ color-scheme: light dark }} small {{ opacity: 0.6 }}</style>
+<title>{title}</title>
+</head>
+<body>
+<h1>{title}</h1>
+<hr>
+<ul>
+{items}</ul>
+<hr>
+</body>
+</html>
+"""
     return page.encode(encoding, "surrogateescape")
 
 
-def _row(entry: os.DirEntry[str]) -> str:
+def _item(entry: os.DirEntry[str]) -> str:
     name = link = entry.name
-    size = modified = ""
+    about = ""
     try:
         status = entry.stat()
     except OSError:
@@ -46,11 +62,12 @@ def _row(entry: os.DirEntry[str]) -> str:
         modified = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(status.st_mtime))
         if stat.S_ISDIR(status.st_mode):
             name = link = name + "/"
+            about = f" <small>{modified} UTC</small>"
         else:
-            size = str(status.st_size)
+            about = f" <small>{status.st_size} bytes, {modified} UTC</small>"
     if entry.is_symlink():
         name = entry.name + "@"
     address = urllib.parse.quote(link, errors="surrogatepass")
     if ":" in address.partition("/")[0]:
         address = "./" + address  # else "a:b" would be a URL with the scheme a (RFC 3986 section 4.2)
-    return f'<tr><td><a href="{address}">{html.escape(name, quote=False)}</a><td>{size}<td>{modified}\n'
+    return f'<li><a href="{address}">{html.escape(name, quote=False)}</a>{about}</li>\n'

@@ -26,20 +26,38 @@ def path_of(target: str) -> str:
     return path
 
 
-@lru_cache(256)
-def file_beneath(directory: str, target: str) -> str:
-    """The file that a target stands for: decoded, normalised, and always beneath ``directory``."""
+def decoded_path(target: str) -> str:
+    """The path in a target, decoded. Octets that are no text become U+FFFD."""
     path = path_of(target)
-    slash = path.rstrip().endswith("/")
     try:
-        path = urllib.parse.unquote(path, errors="surrogatepass")
+        return urllib.parse.unquote(path, errors="surrogatepass")
     except UnicodeDecodeError:
-        path = urllib.parse.unquote(path, errors="surrogateescape")  # a name that is no text, by its bytes
+        return urllib.parse.unquote(path)
+
+
+def file_beneath(directory: str, target: str) -> str:
+    """The file that a target names: decoded, normalised, and always beneath ``directory``."""
+    files = _files_beneath(directory, target)
+    return files[0] if len(files) == 1 else next(filter(os.path.lexists, files), files[0])
+
+
+@lru_cache(256)
+def _files_beneath(directory: str, target: str) -> tuple[str, ...]:
+    """The file that a target names. Octets that are no text name one by its bytes, or else one with U+FFFD for them."""
+    path = path_of(target)
+    try:
+        return (_beneath(directory, urllib.parse.unquote(path, errors="surrogatepass")),)
+    except UnicodeDecodeError:
+        spellings = (urllib.parse.unquote(path, errors=errors) for errors in ("surrogateescape", "replace"))
+        return tuple(_beneath(directory, spelling) for spelling in spellings)
+
+
+def _beneath(directory: str, path: str) -> str:
     words = posixpath.normpath(path).split("/")
     # A word that the system would read as more than one name, a drive among them, stands for nothing here.
     names = [word for word in words if word not in ("", os.curdir, os.pardir) and not os.path.dirname(word)]
     file = os.path.join(directory, *names)
-    return file + "/" if slash else file
+    return file + "/" if path.endswith("/") else file
 
 
 @lru_cache(256)

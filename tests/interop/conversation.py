@@ -55,7 +55,7 @@ class _Response:
 
 def _listed(page: bytes) -> bytes:
     """The names in a directory listing, in any server's markup; nothing for what is none."""
-    if not re.search(rb"<title>(Index of|File listing for) ", page):
+    if not re.search(rb"<title>(Index of|Directory listing for) ", page):
         return b""
     names = {unquote(name) for name in re.findall(r'href="([^"?]*)"', page.decode("utf-8", "surrogateescape"))}
     names = {name.removeprefix("./") for name in names} - {"../", ""}

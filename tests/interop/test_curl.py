@@ -112,7 +112,7 @@ def test_curl_follows_a_directory_to_its_slash(httpserve: HTTPServe, curl: Run, 
     httpserve.serve_dir(tmp_path / "served", at="/files")
     page = curl("--location", httpserve.url_for("/files/sub"))
 
-    assert "File listing for /files/sub/" in page
+    assert "Directory listing for /files/sub/" in page
     assert statuses(httpserve) == [301, 200]
 
 

@@ -169,6 +169,26 @@ def test_a_file_whose_name_is_no_text(site: Site, root: Path, quoted: str) -> No
     assert site().get("/" + quoted).body == b"found"
 
 
+@pytest.mark.needs("any file name")
+def test_octets_that_are_no_text_name_a_file_by_its_bytes_or_else_by_the_replacement_character(
+    site: Site, root: Path
+) -> None:
+    (root / "\ufffd").write_bytes(b"replaced")
+    client = site()
+    assert client.get("/%ff").body == b"replaced"
+
+    Path(os.fsdecode(os.fsencode(root) + b"/\xff")).write_bytes(b"by its bytes")
+    assert client.get("/%ff").body == b"by its bytes"
+    assert client.get("/%EF%BF%BD").body == b"replaced"
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/sub%2f", 200), ("/sub%2F", 200), ("/a.txt%2f", 404), ("/a.txt%2F", 404)]
+)
+def test_an_encoded_slash_at_the_end_is_one(site: Site, path: str, status: int) -> None:
+    assert site().get(path).status == status
+
+
 @pytest.mark.parametrize("path", ["/%00", "/a.txt%00", "/%ED%A0%80", "/%ff", "/%", "/%zz", "/" + "a" * 5000])
 def test_a_path_that_cannot_be_a_name_is_not_found(site: Site, path: str) -> None:
     assert site().get(path).status == 404
@@ -244,6 +264,8 @@ def test_the_first_index_page_there_is_is_taken(site: Site, root: Path) -> None:
         ("/sub?", "/sub/?"),
         ("/./sub/../sub", "/./sub/../sub/"),
         ("/s%75b", "/s%75b/"),
+        ("/sub#a", "/sub/"),
+        ("/sub?a=b#c", "/sub/?a=b"),
     ],
 )
 def test_a_directory_without_its_slash_is_redirected(site: Site, path: str, location: str) -> None:
@@ -324,7 +346,29 @@ def test_a_listing_is_sorted_without_regard_to_case(site: Site, root: Path) -> N
 def test_a_listing_has_sizes_and_dates(site: Site) -> None:
     page = site().get("/").body.decode()
     row = next(row for row in page.splitlines() if "a.txt" in row)
-    assert "<td>10<td>1994-11-06 08:49:37" in row
+    assert "10 bytes, 1994-11-06 08:49:37 UTC" in row
+
+
+def test_a_listing_has_the_tags_that_programs_look_for(site: Site) -> None:
+    """Those of ``http.server``, each once and on a line of its own, for programs that insert something there."""
+    page = site().get("/sub/").body.decode()
+    for line in (
+        "<head>",
+        "<title>Directory listing for /sub/</title>",
+        "</head>",
+        "<body>",
+        "<h1>Directory listing for /sub/</h1>",
+        "<ul>",
+        "</ul>",
+        "</body>",
+    ):
+        assert page.splitlines().count(line) == 1, line
+    assert re.findall(r'^<li><a href="(.*?)">(.*?)</a>', page, re.MULTILINE) == [("b.txt", "b.txt")]
+
+
+@pytest.mark.parametrize("target", ["/sub/?query", "/sub/#fragment", "/sub/?query#fragment", "/s%75b/"])
+def test_a_listing_is_titled_by_its_path_alone(site: Site, target: str) -> None:
+    assert b"<title>Directory listing for /sub/</title>" in site().get(target).body
 
 
 def test_a_listing_marks_directories_and_links(site: Site, root: Path) -> None:
