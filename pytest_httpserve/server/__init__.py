@@ -1,5 +1,6 @@
 """A drop-in for ``http.server``: ``from pytest_httpserve.server import ThreadingHTTPServer``."""
 
+from http import HTTPStatus as HTTPStatus
 from typing import TYPE_CHECKING
 
 from pytest_httpserve.server.base import BaseHTTPRequestHandler
@@ -9,6 +10,8 @@ from pytest_httpserve.server.cgi import CGIHTTPRequestHandler
 from pytest_httpserve.server.cgi_paths import _url_collapse_path as _url_collapse_path
 from pytest_httpserve.server.cgi_paths import executable as executable
 from pytest_httpserve.server.cgi_process import nobody_uid as nobody_uid
+from pytest_httpserve.server.error_page import DEFAULT_ERROR_CONTENT_TYPE as DEFAULT_ERROR_CONTENT_TYPE
+from pytest_httpserve.server.error_page import DEFAULT_ERROR_MESSAGE as DEFAULT_ERROR_MESSAGE
 from pytest_httpserve.server.servers import HTTPServer, HTTPSServer, ThreadingHTTPServer, ThreadingHTTPSServer
 from pytest_httpserve.server.static import SimpleHTTPRequestHandler
 
@@ -23,14 +26,56 @@ __all__ = [
     "test",
 ]
 
+nobody: int | None = None  # where http.server keeps what nobody_uid has found
+
 if TYPE_CHECKING:
-    from pytest_httpserve.server.cli import test as test
+    from pytest_httpserve.server.trial import _get_best_family as _get_best_family
+    from pytest_httpserve.server.trial import _main as _main
+    from pytest_httpserve.server.trial import _make_server as _make_server
+    from pytest_httpserve.server.trial import test as test
+
+# What is loaded when it is first asked for: most users of this package have no use for the command line and its
+# argparse, nor for the modules that http.server happens to import, and others take from it.
+_OF_TRIAL = ("_get_best_family", "_main", "_make_server", "test")
+_MODULES = {
+    "copy": "copy",
+    "datetime": "datetime",
+    "email": "email.utils",
+    "html": "html",
+    "http": "http.client",
+    "io": "io",
+    "itertools": "itertools",
+    "mimetypes": "mimetypes",
+    "os": "os",
+    "posixpath": "posixpath",
+    "select": "select",
+    "shutil": "shutil",
+    "socket": "socket",
+    "socketserver": "socketserver",
+    "sys": "sys",
+    "time": "time",
+    "urllib": "urllib.parse",
+}
 
 
 def __getattr__(name: str) -> object:
-    # The command line's module brings argparse along, and most users of this package have no use for either.
-    if name != "test":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from pytest_httpserve.server.cli import test
+    if name in _OF_TRIAL:
+        from pytest_httpserve.server import trial
 
-    return test
+        return getattr(trial, name)
+    if name in _MODULES:
+        return __import__(_MODULES[name])
+    if name == "__version__":
+        return _version()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _version() -> str:
+    """The version of ``http.server``, which has been the same for decades, and is about to go there."""
+    import sys
+    import warnings
+
+    if sys.version_info >= (3, 15):
+        said = "'__version__' is deprecated and slated for removal in Python 3.20"
+        warnings.warn(said, DeprecationWarning, stacklevel=3)
+    return "0.6"

@@ -17,8 +17,10 @@ from pytest_httpserve.errors import RequestError
 from pytest_httpserve.net.connection import Connection
 from pytest_httpserve.protocol.reader import FileSource, Reader
 from pytest_httpserve.protocol.writer import Writer
+from pytest_httpserve.server.colours import GREY, REQUEST, ErrorFormat, paint, painted, takes_colours
 from pytest_httpserve.server.dates import date_line, http_date
-from pytest_httpserve.server.escaping import escape
+from pytest_httpserve.server.error_page import DEFAULT_ERROR_CONTENT_TYPE, DEFAULT_ERROR_MESSAGE
+from pytest_httpserve.server.escaping import CONTROL_CHARACTERS
 from pytest_httpserve.wire.framing import NO_BODY, Framing, connection_options
 from pytest_httpserve.wire.grammar import DEFAULT_LIMITS, Limits
 from pytest_httpserve.wire.head import Version
@@ -27,16 +29,6 @@ from pytest_httpserve.wire.message import Fields, Line, parse_header_block, pars
 
 if TYPE_CHECKING:
     from email.message import Message
-
-ERROR_PAGE = """\
-<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<title>%(code)d %(message)s</title>
-<h1>%(code)d %(message)s</h1>
-<p>%(explain)s</p>
-</html>
-"""
 
 # RFC 9112 section 2.2: a server should ignore at least one empty line before the request line.
 _MOST_EMPTY_LINES = 8
@@ -75,8 +67,8 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
 
     server_version = "pytest-httpserve/0.1.0"
     sys_version = "Python/" + sys.version.split(maxsplit=1)[0]
-    error_message_format = ERROR_PAGE
-    error_content_type = "text/html;charset=utf-8"
+    error_message_format = DEFAULT_ERROR_MESSAGE
+    error_content_type = DEFAULT_ERROR_CONTENT_TYPE
     protocol_version = "HTTP/1.0"
     default_request_version = "HTTP/0.9"
     MessageClass: ClassVar[Any] = _MessageClass()  # any class like email.message.Message
@@ -294,7 +286,9 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
     def _enter_fields(self, fields: Fields, reader: Reader) -> bool:
         """True if the client waits for 100."""
         self._fields, self._framing, keeps_alive, expects_continue = fields
-        reader.begin_body(self._framing)
+        # Over a file that is no socket, what follows a head without a length is there to be read, as the head was.
+        if self._connection is not None or self._framing is not NO_BODY:
+            reader.begin_body(self._framing)
         speaks_1_1 = self.protocol_version >= "HTTP/1.1"
         self.close_connection = not (keeps_alive and speaks_1_1)
         return expects_continue and speaks_1_1
@@ -469,14 +463,22 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
                 message = self.responses.get(code, ("",))[0]
             self._headers_buffer.append(_encode_line(f"{self.protocol_version} {code} {message}"))
 
-    def send_header(self, keyword: str, value: object) -> None:
-        """Add a header to the response. Raises ValueError for a value of more than one line."""
-        text = str(value)
-        line, name = _encode_field(keyword, text)
-        if self.request_version != "HTTP/0.9":
-            self._headers_buffer.append(line)
-        if name:
-            self._note(name, text)
+    if TYPE_CHECKING:
+
+        def send_header(self, keyword: str, value: object) -> None:  # as it is documented, and as overrides have it
+            """Add a header to the response. Raises ValueError for a value of more than one line."""
+
+    else:
+
+        def send_header(self, keyword: str, value: object, *, _is_extra: bool = False) -> None:
+            """Add a header to the response. Raises ValueError for a value of more than one line."""
+            # _is_extra is what code written for Python 3.15 may pass. It changes nothing here.
+            text = str(value)
+            line, name = _encode_field(keyword, text)
+            if self.request_version != "HTTP/0.9":
+                self._headers_buffer.append(line)
+            if name:
+                self._note(name, text)
 
     def _note(self, name: str, value: str) -> None:
         """What a header of the response says of its body and its connection."""
@@ -549,19 +551,25 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Log a request and the code of its answer; called by ``send_response``."""
         code = int(code) if isinstance(code, HTTPStatus) else code
-        self.log_message('"%s" %s %s', self.requestline, str(code), str(size))
+        self.log_message(REQUEST, self.requestline, str(code), str(size))
 
     def log_error(self, format: str, *args: Any) -> None:  # whatever % takes
         """Log what went wrong; here, as any other message."""
-        self.log_message(format, *args)
+        self.log_message(ErrorFormat(format), *args)
+
+    _control_char_table = CONTROL_CHARACTERS
 
     def log_message(self, format: str, *args: Any) -> None:  # whatever % takes
         """Write ``format % args`` to stderr as one line, with the client's address and the time.
 
-        Control characters are escaped: a request cannot write lines or colours of its own into a log.
+        Control characters are escaped: a request cannot write lines or colours of its own into a log. On a terminal,
+        the line has colours.
         """
-        message = escape(format % args)
-        sys.stderr.write(f"{self.address_string()} - - [{self.log_date_time_string()}] {message}\n")
+        message = (format % args).translate(self._control_char_table)
+        origin = f"{self.address_string()} - - [{self.log_date_time_string()}]"
+        if takes_colours(sys.stderr):
+            origin, message = paint(origin, GREY), painted(message, format)
+        sys.stderr.write(f"{origin} {message}\n")
 
     def log_date_time_string(self) -> str:
         """The local time as it stands in a log line."""

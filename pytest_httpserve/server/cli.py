@@ -1,4 +1,4 @@
-"""The command line: a directory served from a terminal. And ``test()``, which tries out a handler class.
+"""The command line: a directory served from a terminal.
 
 What a user gave wrong becomes a UsageError, and ``main`` makes of it one sentence on stderr and exit code 2.
 """
@@ -11,22 +11,29 @@ import errno
 import io
 import os
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from types import FrameType, new_class
-from typing import Any, NoReturn, TypeVar
+from types import FrameType
+from typing import Any, NoReturn
 
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.net.connection import Connection
-from pytest_httpserve.net.listening import ListeningServer
-from pytest_httpserve.server.base import BaseHTTPRequestHandler
-from pytest_httpserve.server.console import LoggedRequests, Tally, takes_colours
+from pytest_httpserve.server.colours import takes_colours
+from pytest_httpserve.server.console import LoggedRequests, Tally
 from pytest_httpserve.server.escaping import escape
 from pytest_httpserve.server.servers import HTTPServer, ThreadingHTTPServer
 from pytest_httpserve.server.static import SimpleHTTPRequestHandler
+from pytest_httpserve.server.trial import (
+    Address,
+    BothFamilies,
+    addresses_of,
+    for_tls,
+    opening_line,
+    url_of,
+    variant,
+)
 from pytest_httpserve.wire import grammar
 
 PROGRAM = "python -m pytest_httpserve"
@@ -34,14 +41,11 @@ PROGRAM = "python -m pytest_httpserve"
 # Makes, for these host names and addresses, a CA's certificate and a server's with its key, both PEM. It is handed in
 # from above: the certificates are made by a module that stands beside this package, not beneath it.
 Certify = Callable[[Sequence[str]], tuple[bytes, bytes]]
-Address = tuple[socket.AddressFamily, Any]  # the latter as the family has it
 
 _FRAMING = ("content-length", "transfer-encoding")
 _SPA_PAGE = "index.html"
 # That this machine lacks the family, or the address: then another that the name stands for may do.
 _NOT_HERE = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
-
-AnyClass = TypeVar("AnyClass", bound=type)
 
 
 def main(arguments: Sequence[str] | None = None, *, certify: Certify) -> int:
@@ -171,7 +175,7 @@ def _serve(options: Options, certify: Certify, stack: contextlib.ExitStack) -> N
     """Serve until a signal comes, and say what was done."""
     stack.enter_context(_at_the_end(signal.default_int_handler))  # which also lets the certificates be removed
     tally = Tally()
-    addresses = _addresses(options.bind, options.port)
+    addresses = addresses_of(options.bind, options.port)
     authority, certificate = "", options.tls_cert
     if options.tls:
         authority, certificate = stack.enter_context(_certificates(options, certify))
@@ -181,12 +185,13 @@ def _serve(options: Options, certify: Certify, stack: contextlib.ExitStack) -> N
     # In the thread that serves, shutdown only asks, so that a second signal changes nothing.
     stack.enter_context(_at_the_end(lambda *_: server.shutdown()))
     with server:
-        url = _url(server.socket, "https" if certificate else "http")
-        _say(_announcement(options, url))
+        _say(opening_line(server.socket, tls=bool(certificate)))
+        _say(_announcement(options))
         if authority and certificate:
             os.unlink(certificate)  # loaded; nobody else is to have its key
             _say(f"Its certificate is signed by the CA in {authority}")
         if options.open:
+            url = url_of(server.socket, "https" if certificate else "http")
             threading.Thread(target=_open_browser, args=(url,), daemon=True).start()
         server.serve_forever()
     # Behind the ^C that the terminal shows.
@@ -211,10 +216,10 @@ def _end_log() -> None:
         sys.stderr = None
 
 
-def _announcement(options: Options, url: str) -> str:
-    what = f"{options.directory} and the CGI scripts in it" if options.cgi else options.directory
-    where = "" if options.bind else " and at every other address of this machine"
-    return escape(f"Serving {what} at {url}{where}; Ctrl-C ends it")
+def _announcement(options: Options) -> str:
+    what = "Files and CGI scripts" if options.cgi else "Files"
+    where = "" if options.bind else ", at every address of this machine"
+    return escape(f"{what} from {options.directory}{where}; Ctrl-C ends it")
 
 
 def _open_browser(url: str) -> None:
@@ -239,7 +244,7 @@ def _handler_class(options: Options, tally: Tally) -> type[SimpleHTTPRequestHand
         "extra_response_headers": tuple((name, value) for name, value in options.headers),
         "default_content_type": options.content_type or base.default_content_type,
         "tally": tally,
-        "coloured": takes_colours(),
+        "coloured": takes_colours(sys.stderr),
     }
     return type("CommandLineHandler", (LoggedRequests, base), attributes)
 
@@ -247,16 +252,10 @@ def _handler_class(options: Options, tally: Tally) -> type[SimpleHTTPRequestHand
 # Where it is served
 
 
-class EndsAtOnce(ListeningServer):
-    """A server for a terminal: its end waits for no transfer, and IPv6 brings IPv4 with it."""
+class EndsAtOnce(BothFamilies):
+    """A server for a terminal: its end waits for no transfer."""
 
     grace = 0.0
-
-    def server_bind(self) -> None:
-        if self.address_family == socket.AF_INET6:
-            with contextlib.suppress(OSError):  # a system without mapped addresses
-                self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        super().server_bind()
 
     def report_hanging(self, connections: list[Connection]) -> None:
         """Say nothing: the process is about to end, and they with it."""
@@ -267,26 +266,14 @@ class EndsAtOnce(ListeningServer):
             """Called twice a second: a signal does not wake ``select`` there."""
 
 
-def _addresses(bind: str | None, port: int) -> list[Address]:
-    """Where to listen, the best first; for no address at all IPv6 first, which takes in IPv4."""
-    try:
-        found = socket.getaddrinfo(bind or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UsageError(f"cannot listen on {bind!r}: {reason}") from None
-    if not bind:
-        found.sort(key=lambda info: info[0] != socket.AF_INET6)
-    return [(info[0], info[4]) for info in found]
-
-
 def _listen(
     addresses: list[Address], options: Options, certificate: str | None, handler: Callable[..., Any]
 ) -> HTTPServer:
     """A server at the first of the addresses that this machine has."""
     for last, (family, address) in enumerate(addresses, 1 - len(addresses)):
         try:
-            server_class, tls = _for_tls(ThreadingHTTPServer, certificate, options.tls_key, _password(options))
-            server: HTTPServer = _variant(server_class, EndsAtOnce, address_family=family)(address, handler, **tls)
+            server_class, tls = for_tls(ThreadingHTTPServer, certificate, options.tls_key, _password(options))
+            server: HTTPServer = variant(server_class, EndsAtOnce, address_family=family)(address, handler, **tls)
             return server
         except OSError as error:
             if error.filename is not None:
@@ -298,25 +285,6 @@ def _listen(
                 hint = "; port 0 takes a free one" if error.errno == errno.EADDRINUSE else ""
                 raise UsageError(f"cannot listen on {where}: {error.strerror}{hint}") from None
     raise UsageError(f"there is no address to listen on for {options.bind!r}")
-
-
-def _variant(made_of: AnyClass, *mixins: type, **attributes: object) -> AnyClass:
-    """A subclass with other attributes: the class itself belongs to the rest of the process, too."""
-
-    def fill(namespace: dict[str, object]) -> None:
-        namespace.update(attributes, __module__=made_of.__module__, __qualname__=made_of.__qualname__)
-
-    return new_class(made_of.__name__, (*mixins, made_of), exec_body=fill)  # type: ignore[return-value]
-
-
-def _url(listener: socket.socket, scheme: str) -> str:
-    """An address at which a client on this machine finds the server."""
-    host, port = listener.getsockname()[:2]
-    if host == "::" and listener.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY):
-        host = "::1"
-    elif host in ("::", "0.0.0.0"):
-        host = "127.0.0.1"
-    return f"{scheme}://[{host}]:{port}/" if ":" in host else f"{scheme}://{host}:{port}/"
 
 
 @contextlib.contextmanager
@@ -365,55 +333,3 @@ def _password(options: Options) -> str | None:
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"--tls-password-file {path!r} cannot be read: {reason}") from None
-
-
-# For those who write a handler
-
-
-def test(
-    HandlerClass: type[BaseHTTPRequestHandler] = BaseHTTPRequestHandler,
-    ServerClass: type[HTTPServer] = ThreadingHTTPServer,
-    protocol: str = "HTTP/1.0",
-    port: int = 8000,
-    bind: str | None = None,
-    tls_cert: str | os.PathLike[str] | None = None,
-    tls_key: str | os.PathLike[str] | None = None,
-    tls_password: str | bytes | None = None,
-) -> None:
-    """Try out a handler class: serve with it until Ctrl-C, which ends the process.
-
-    ``bind`` is an address (default: all), ``tls_cert`` and ``tls_key`` are paths of PEM files. With a certificate,
-    ``ServerClass`` must be one for HTTPS; the default is then ThreadingHTTPSServer.
-    """
-    family, address = _addresses(bind, port)[0]
-    server_class, tls = _for_tls(ServerClass, tls_cert, tls_key, tls_password)
-    server_class = _with(server_class, address_family=family)
-    with server_class(address, _with(HandlerClass, protocol_version=protocol), **tls) as server:
-        try:
-            print(f"Listening at {_url(server.socket, 'https' if tls else 'http')} until Ctrl-C", flush=True)
-            server.serve_forever()
-        except KeyboardInterrupt:
-            print("\nEnded by Ctrl-C")
-            sys.exit(0)
-
-
-test.__test__ = False  # type: ignore[attr-defined]  # pytest would take it for one where it is imported
-
-
-def _for_tls(server_class: Any, certfile: Any, keyfile: Any, password: Any) -> tuple[Any, dict[str, Any]]:
-    if certfile is None:
-        return server_class, {}
-    if server_class is ThreadingHTTPServer:
-        from pytest_httpserve.server.servers import ThreadingHTTPSServer
-
-        server_class = ThreadingHTTPSServer
-    return server_class, {"certfile": certfile, "keyfile": keyfile, "password": password}
-
-
-def _with(factory: Any, **attributes: object) -> Any:
-    """A class with other attributes; whatever else can be called in place of one has them set on itself."""
-    if isinstance(factory, type):
-        return _variant(factory, **attributes)
-    for name, value in attributes.items():
-        setattr(factory, name, value)
-    return factory

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 import threading
 import time
@@ -11,17 +10,10 @@ from collections import Counter
 from typing import Any, ClassVar
 
 from pytest_httpserve.server.base import BaseHTTPRequestHandler
+from pytest_httpserve.server.colours import BY_STATUS_CLASS, paint
 from pytest_httpserve.server.escaping import escape
 
 _DIM = 2
-_COLOURS = {2: 32, 3: 36, 4: 33, 5: 31}  # by status class: green, cyan, yellow, red
-
-
-def takes_colours() -> bool:
-    """Whether stderr is a terminal, and nobody objects (https://no-color.org)."""
-    if sys.stderr is None:  # closed by whoever started us
-        return False
-    return sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 class Tally:
@@ -90,7 +82,9 @@ class LoggedRequests(BaseHTTPRequestHandler):
         asked = escape(self.requestline.rpartition(" HTTP/")[0] or self.requestline or "-")
         about = f"{size} bytes {milliseconds:.1f} ms" if whole else f"cut off {milliseconds:.1f} ms"
         remark = f" {escape(self._remark)}" if self._remark else ""
-        self._log(f"{asked} {self._paint(str(status), _COLOURS.get(status // 100))} {self._paint(about, _DIM)}{remark}")
+        self._log(
+            f"{asked} {self._paint(str(status), BY_STATUS_CLASS.get(status // 100))} {self._paint(about, _DIM)}{remark}"
+        )
 
     def _log(self, text: str) -> None:
         client = self.address_string().removeprefix("::ffff:")  # IPv4 on a socket of both
@@ -100,4 +94,4 @@ class LoggedRequests(BaseHTTPRequestHandler):
             sys.stderr.write(f"{place} {text}\n")
 
     def _paint(self, text: str, colour: int | None) -> str:
-        return f"\x1b[{colour}m{text}\x1b[0m" if self.coloured and colour is not None else text
+        return paint(text, colour) if self.coloured else text

@@ -254,12 +254,22 @@ class HTTPSServer(HTTPServer):
         password: PasswordArgument = None,
         alpn_protocols: Sequence[str] | None = None,
     ) -> None:
-        from pytest_httpserve.server.https import server_context
+        try:
+            import ssl
+        except ImportError:
+            raise RuntimeError("this Python was built without the ssl module, which HTTPS needs") from None
 
+        self.ssl = ssl
         self.certfile, self.keyfile, self.password = certfile, keyfile, password
         self.alpn_protocols = ["http/1.1"] if alpn_protocols is None else list(alpn_protocols)
-        self.context: ssl.SSLContext = server_context(certfile, keyfile, password, self.alpn_protocols)
+        self.context = self._create_context()
         super().__init__(server_address, RequestHandlerClass, bind_and_activate)
+
+    def _create_context(self) -> ssl.SSLContext:
+        """The context of all connections, made when the server is; by this name, ``http.server`` lets one change it."""
+        from pytest_httpserve.server.https import server_context
+
+        return server_context(self.certfile, self.keyfile, self.password, self.alpn_protocols)
 
     def get_request(self) -> tuple[socket.socket, object]:
         """Accept a connection; its handshake comes later, when the client has begun it."""

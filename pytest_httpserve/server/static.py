@@ -27,12 +27,12 @@ from pytest_httpserve.server.conditions import (
 from pytest_httpserve.server.directory_page import directory_page, listed
 from pytest_httpserve.server.file_paths import (
     OpenFile,
+    decoded_path,
     file_beneath,
     leads_out,
     names_below,
     open_file,
     open_without_links,
-    path_of,
     place_in,
     read_at,
 )
@@ -78,6 +78,7 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
         ".bz2": "application/x-bzip2",
         ".xz": "application/x-xz",
     }
+    _encodings_map_default: ClassVar[dict[str, str]] = extensions_map
     extra_response_headers: Iterable[tuple[str, str]] = ()
 
     listing: bool = True
@@ -163,7 +164,7 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
             self.send_error(HTTPStatus.FORBIDDEN, explain="A symbolic link here leads out of the served directory.")
             return None
         if file is None and os.path.isdir(path) and self._is_shown(path):
-            if not path_of(self.path).endswith("/"):
+            if not decoded_path(self.path).endswith("/"):
                 self._redirect_to_slash()
                 return None
             index = self._index_page(path)
@@ -296,6 +297,14 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
         self._begin_response(status, fields)
         self.end_headers()
 
+    def _send_extra_response_headers(self) -> None:
+        """Send the extra headers but for those that have been sent: by this name, for ``send_head`` methods made after
+        that of Python 3.15."""
+        sent = {line.partition(b":")[0].lower() for line in self._headers_buffer}
+        for name, value in self.extra_response_headers or ():  # None in code made for http.server
+            if name.lower().encode("latin-1") not in sent:
+                self.send_header(name, value)
+
     def _own_fields(self, path: str = "") -> dict[str, Field]:
         """The fields that the options of the class give what is at ``path``, by their names in small letters."""
         own: dict[str, Field] = {}
@@ -308,7 +317,8 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
     def _redirect_to_slash(self) -> None:
         # base has made one slash of several at the beginning: the answer stays on this host. To browsers, a backslash
         # is a slash.
-        path, mark, query = self.path.partition("?")
+        # A client keeps its own fragment.
+        path, mark, query = self.path.partition("#")[0].partition("?")
         path = path.replace("\\", "%5C")
         location = ("Location", f"{path}/{mark}{query}")
         self._send_fields(HTTPStatus.MOVED_PERMANENTLY, (location, ("Content-Length", "0")))

@@ -210,6 +210,8 @@ def parse_lenient_request_line(line: bytes, *, limits: Limits = DEFAULT_LIMITS) 
     words = line.decode("latin-1").strip(" \t\r\n").split()
     if len(words) == 2 and words[0] == "GET":
         return RequestLine("GET", words[1], (0, 9))
+    if len(words) == 2 and grammar.TOKEN.fullmatch(words[0]):
+        raise RequestError(400, f"Bad HTTP/0.9 request type ({words[0]!r})")
     if len(words) != 3 or not grammar.TOKEN.fullmatch(words[0]):
         return parse_request_line(" ".join(words).encode("latin-1") + b"\r\n", limits=limits)
     method, target, version = words

@@ -20,6 +20,13 @@ from pytest_httpserve.wire import Headers, body_decoder, parse_fields, response_
 PATIENCE = 5.0  # seconds after which what a test waits for is not going to come
 
 
+@pytest.fixture(autouse=True)
+def nobody_asks_for_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Logs are as they are without a terminal, whatever the environment of the tests says."""
+    for name in ("FORCE_COLOR", "NO_COLOR", "PYTHON_COLORS"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @dataclass(frozen=True)
 class Answer:
     """One response, as it came over the wire."""

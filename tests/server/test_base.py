@@ -312,7 +312,7 @@ def test_an_error_in_http_0_9_has_no_head(serve: Serve, connect: Connect) -> Non
 
     client = connect(serve(Refusing))
     client.send(b"GET /old\r\n")
-    assert client.rest().startswith(b"<!doctype html>")
+    assert client.rest().startswith(b"<!DOCTYPE HTML>")
 
 
 @pytest.mark.parametrize(
@@ -713,7 +713,7 @@ def test_an_error_page_is_escaped(serve: Serve, connect: Connect) -> None:
 
     answer = connect(serve(Refusing)).get("/<x>")
     assert answer.reason == "<b>&"
-    assert b"404 &lt;b&gt;&amp;" in answer.body
+    assert b"<p>Error code: 404</p>\n<p>Message: &lt;b&gt;&amp;.</p>\n" in answer.body
     assert b"&lt;script&gt;/&lt;x&gt;&lt;/script&gt;" in answer.body
     assert b"<script" not in answer.body
 

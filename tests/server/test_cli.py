@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives import serialization
 from pytest_httpserve.__main__ import certify
 from pytest_httpserve.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer, test
 from pytest_httpserve.server.cli import main
+from pytest_httpserve.server.trial import _main, _make_server
 
 from ..needs import there
 from ..ports import unused_port
@@ -43,7 +44,7 @@ def hear_signals() -> None:
 
 
 class Running:
-    """A started command: its first line is read, its streams are open."""
+    """A started command: its first lines are read, its streams are open."""
 
     def __init__(self, command: list[str], directory: Path, stderr: int, environment: dict[str, str]) -> None:
         # Without a buffer of Python's own, what one reader leaves is there for the next.
@@ -60,11 +61,13 @@ class Running:
         self._watchdog.daemon = True
         self._watchdog.start()
         self.first_line = self.said()
-        found = re.search(r"at (https?)://(\S+):(\d+)/", self.first_line)
+        found = re.fullmatch(r"Serving HTTPS? on \S+ port \d+ \((https?)://(\S+):(\d+)/\) \.\.\.\n", self.first_line)
         if found is None:
             rest = self.process.communicate()[1]
             raise AssertionError(f"no URL in the first line {self.first_line!r}; stderr: {(rest or b'').decode()}")
         self.scheme, self.host, self.port = found[1], found[2].strip("[]"), int(found[3])
+        # Our own command says more.
+        self.second_line = self.said() if command[: len(MODULE)] == MODULE else ""
 
     def said(self) -> str:
         """The next line on stdout."""
@@ -106,7 +109,8 @@ def site(tmp_path: Path) -> Path:
 
 def plain_environment(**changes: str) -> dict[str, str]:
     """The environment, without what decides on colours, browsers and buffers."""
-    unwanted = {"NO_COLOR", "BROWSER", "DISPLAY", "WAYLAND_DISPLAY", "PYTHONUNBUFFERED"}
+    colours = {"NO_COLOR", "FORCE_COLOR", "PYTHON_COLORS"}
+    unwanted = {*colours, "BROWSER", "DISPLAY", "WAYLAND_DISPLAY", "PYTHONUNBUFFERED"}
     kept = {name: value for name, value in os.environ.items() if name not in unwanted}
     return {**kept, "TERM": "xterm", **changes}
 
@@ -164,10 +168,12 @@ def send_raw(running: Running, data: bytes) -> bytes:
 # The first line
 
 
-def test_the_first_line_says_what_is_served_and_where(start: Start, site: Path) -> None:
+def test_the_first_lines_say_where_and_what_is_served(start: Start, site: Path) -> None:
     running = start()
 
-    assert running.first_line == f"Serving {site} at http://127.0.0.1:{running.port}/; Ctrl-C ends it\n"
+    where = f"Serving HTTP on 127.0.0.1 port {running.port} (http://127.0.0.1:{running.port}/) ...\n"
+    assert running.first_line == where  # as http.server has it, for programs that read it
+    assert running.second_line == f"Files from {site}; Ctrl-C ends it\n"
     assert running.port != 0
     assert request(running, "/page.txt").body == b"hello\n"
 
@@ -179,7 +185,7 @@ def test_the_directory_can_be_chosen(start: Start, tmp_path: Path) -> None:
 
     running = start("--directory", str(other))
 
-    assert f"Serving {other} at" in running.first_line
+    assert running.second_line == f"Files from {other}; Ctrl-C ends it\n"
     assert request(running, "/here.txt").body == b"the other one"
 
 
@@ -198,7 +204,7 @@ def test_the_name_of_a_directory_cannot_write_to_the_terminal(start: Start, tmp_
 
     running = start("--directory", str(strange))
 
-    assert r"two\x0alines\x1b[31m" in running.first_line
+    assert r"two\x0alines\x1b[31m" in running.second_line
     assert request(running, "/").status == 200
 
 
@@ -210,7 +216,7 @@ def test_without_an_address_both_families_are_served(start: Start) -> None:
     running = start(bind=None)
 
     assert "http://127.0.0.1:" in running.first_line
-    assert "every other address" in running.first_line
+    assert "at every address of this machine" in running.second_line
     for host in ("127.0.0.1", "::1"):
         running.host = host
         assert request(running, "/page.txt").body == b"hello\n"
@@ -367,7 +373,7 @@ Terminal = tuple[int, Callable[[], str]]
 
 @pytest.mark.needs("os.openpty")
 @pytest.mark.parametrize(
-    ("path", "status", "colour"), [("/page.txt", 200, 32), ("/folder", 301, 36), ("/none", 404, 33)]
+    ("path", "status", "colour"), [("/page.txt", 200, 32), ("/folder", 301, 96), ("/none", 404, 33)]
 )
 def test_a_terminal_gets_the_status_in_colour(
     start: Start, terminal: Terminal, path: str, status: int, colour: int
@@ -465,7 +471,7 @@ def test_cgi_scripts_are_run(start: Start) -> None:
 
         answer = request(running, "/cgi-bin/hello")
 
-        assert f"{folder} and the CGI scripts in it" in running.first_line
+        assert f"Files and CGI scripts from {folder}" in running.second_line
         assert (answer.status, answer.body) == (200, b"from a script\n")
         assert request(start("--directory", folder), "/cgi-bin/hello").body.startswith(b"#!")
         # What is sent in chunks is counted without them.
@@ -752,7 +758,8 @@ def test_trying_a_handler_out_leaves_its_class_and_the_servers_as_they_were(
     assert handler.protocol_version == "HTTP/1.1"
     assert server_class.address_family == socket.AF_INET
     assert Named.protocol_version == "HTTP/1.0"
-    assert capsys.readouterr().out == f"Listening at http://[::1]:{server.server_port}/ until Ctrl-C\n"
+    where = f"::1 port {server.server_port} (http://[::1]:{server.server_port}/)"
+    assert capsys.readouterr().out == f"Serving HTTP on {where} ...\n"
 
 
 def test_a_partial_of_a_handler_class_can_be_tried_out(server_class: type[EndsByItself], tmp_path: Path) -> None:
@@ -790,6 +797,80 @@ def test_a_handler_is_tried_out_over_https(start: Start, certificates: Path) -> 
 
     assert running.scheme == "https"
     assert secure_request(running, str(certificates / "ca.pem"), "/page.txt").body == b"hello\n"
+
+
+def test_a_handler_that_is_tried_out_has_the_type_asked_for(server_class: type[EndsByItself]) -> None:
+    test(SimpleHTTPRequestHandler, server_class, "HTTP/1.0", 0, "127.0.0.1", "text/x-special")
+
+    handler: Any = server_class.made[0].RequestHandlerClass
+    assert handler.default_content_type == "text/x-special"
+    assert SimpleHTTPRequestHandler.default_content_type == "application/octet-stream"
+
+
+def test_a_server_is_made_of_the_classes_given(server_class: type[EndsByItself]) -> None:
+    with _make_server(Named, server_class, protocol="HTTP/1.1", port=0, bind="127.0.0.1") as server:
+        handler: Any = server.RequestHandlerClass
+
+        assert isinstance(server, server_class)
+        assert issubclass(handler, Named)
+        assert handler.protocol_version == "HTTP/1.1"
+
+
+# The command line of http.server
+
+
+DROP_IN = [sys.executable, "-m", "pytest_httpserve.server"]
+
+
+def test_the_command_of_http_server(start: Start, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "here").write_text("the other one")
+    options = ["-d", str(other), "--content-type", "text/x-special", "-H", "X-A", "1", "-H", "X-A", "2"]
+
+    running = start(command=[*DROP_IN, "0", "-b", "127.0.0.1", *options])
+
+    answer = request(running, "/here")
+    assert (answer.status, answer.version, answer.body) == (200, 10, b"the other one")
+    assert answer.headers["Content-Type"] == "text/x-special"
+    assert answer.headers.get_all("X-A") == ["1", "2"]
+    assert re.fullmatch(r'127\.0\.0\.1 - - \[.+\] "GET /here HTTP/1\.1" 200 -\n', running.logged())
+    code, out, _ = running.end()
+    assert (code, out) == (0, "\nKeyboard interrupt received, exiting.\n")
+
+
+def test_the_command_of_http_server_over_https(start: Start, certificates: Path, tmp_path: Path) -> None:
+    password = tmp_path / "password"
+    password.write_text("open sesame\n")
+    files = [str(certificates / name) for name in ("cert.pem", "encrypted.pem")]
+    options = ["--tls-cert", files[0], "--tls-key", files[1], "--tls-password-file", str(password)]
+
+    running = start(command=[*DROP_IN, "0", "-b", "127.0.0.1", *options])
+
+    assert running.first_line.startswith("Serving HTTPS on 127.0.0.1 port ")
+    assert secure_request(running, str(certificates / "ca.pem"), "/page.txt").body == b"hello\n"
+    # Handshakes are ours here, too: who speaks plain HTTP is told so.
+    assert send_raw(running, b"GET / HTTP/1.1\r\nHost: test\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--tls-key", "key.pem"], "--tls-key requires --tls-cert"),
+        (["--tls-password-file", "word"], "--tls-password-file requires --tls-cert"),
+        (["--tls-cert", "cert.pem", "--tls-password-file", "none"], "--tls-password-file cannot be read"),
+        (["--unknown"], "--unknown"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_the_command_of_http_server_refuses(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        _main(arguments)
+
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
 
 
 def test_importing_the_package_does_not_import_the_command_line() -> None:

@@ -287,6 +287,18 @@ def test_a_request_object_that_is_no_socket(server: Any) -> None:
     assert request.sent.endswith(b"\r\n\r\nhello")
 
 
+def test_without_a_socket_what_follows_a_head_without_a_length_can_be_read() -> None:
+    """As the tests of wsgiref do it: there is nobody on the other side who would wait."""
+
+    class Reading(Hello):
+        def do_GET(self) -> None:
+            self.answer(b"".join(self.rfile))
+
+    request: Any = Offline(b"GET / HTTP/1.0\r\n\r\nline 1\nline 2\n")
+    Reading(request, ("192.0.2.1", 1), None)
+    assert request.sent.endswith(b"\r\n\r\nline 1\nline 2\n")
+
+
 class Parsed(BaseHTTPRequestHandler):
     """The well-known recipe to parse a request that is held in memory."""
 
@@ -788,38 +800,3 @@ def test_xmlrpc_server_answers_calls() -> None:
         finally:
             server.shutdown()
             thread.join(PATIENCE)
-
-
-# The standard library's tests
-
-STANDARD_TESTS = """
-import http, http.server, os, sys, unittest
-import pytest_httpserve.server as ours
-
-standard = http.server
-for name in standard.__all__:  # the test module imports all of them
-    if not hasattr(ours, name):
-        setattr(ours, name, getattr(standard, name))
-ours.os = os  # the tests patch it there
-sys.modules["http.server"] = http.server = ours
-import test.test_httpservers as tests
-unittest.main(tests, argv=["", *sys.argv[1:]])
-"""
-
-
-@pytest.mark.needs("CPython's tests")
-@pytest.mark.parametrize(
-    "case",
-    [
-        "BaseHTTPServerTestCase",
-        "RequestHandlerLoggingTestCase",
-        "SimpleHTTPServerTestCase",
-        "BaseHTTPRequestHandlerTestCase",
-        "SimpleHTTPRequestHandlerTestCase",
-    ],
-)
-def test_the_tests_of_http_server_pass(case: str, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", STANDARD_TESTS, case], capture_output=True, text=True, cwd=tmp_path, timeout=60
-    )
-    assert done.returncode == 0, done.stderr

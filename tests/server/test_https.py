@@ -176,6 +176,23 @@ def test_a_server_without_a_certificate_is_refused(server_class: type[HTTPSServe
         make(server_class)
 
 
+def test_without_the_ssl_module_it_says_so(pem: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ssl", None)
+    with pytest.raises(RuntimeError, match="without the ssl module"):
+        make(certfile=pem.both)
+
+
+def test_a_subclass_may_make_the_context(pem: Files) -> None:
+    class Own(HTTPSServer):
+        def _create_context(self) -> ssl.SSLContext:
+            context = super()._create_context()
+            context.minimum_version = self.ssl.TLSVersion.TLSv1_3
+            return context
+
+    with make(Own, certfile=pem.both) as server:
+        assert server.context.minimum_version == ssl.TLSVersion.TLSv1_3
+
+
 @BOTH
 def test_certificate_and_key_may_be_in_one_file(server_class: type[HTTPSServer], pem: Files) -> None:
     check(make(server_class, certfile=pem.both))

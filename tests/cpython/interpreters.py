@@ -1,7 +1,4 @@
-"""CPython's own tests of ``http.server`` pass with our module in its place, for root and for an ordinary user.
-
-Its tests of CGI skip themselves for root, so that root runs the whole of them a second time as nobody.
-"""
+"""Interpreters that run CPython's own tests: the one that runs ours, as its user or as one without any rights."""
 
 from __future__ import annotations
 
@@ -16,56 +13,22 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
-
 import pytest_httpserve
 
 USER = "nobody"
-pytestmark = pytest.mark.needs("CPython's tests")
-
-RUNNER = """
-import http, http.server, os, sys, unittest, warnings
-import pytest_httpserve.server as ours
-
-standard = http.server
-ours.os = os  # the tests patch it there
-if sys.version_info >= (3, 13):
-    # From here on, http.server's own class says that it will go. Ours stays; the tests want to hear it all the same.
-    class Deprecated(ours.CGIHTTPRequestHandler):
-        def __init__(self, *args, **kwargs):
-            warnings.warn("http.server.CGIHTTPRequestHandler", DeprecationWarning)
-            super().__init__(*args, **kwargs)
-
-    ours.CGIHTTPRequestHandler = Deprecated
-sys.modules["http.server"] = http.server = ours
-import test.test_httpservers as module
-
-
-def leaves(suite):
-    for part in suite:
-        if isinstance(part, unittest.TestSuite):
-            yield from leaves(part)
-        elif not part.id().endswith("MiscTestCase.test_all"):  # it lists all names of http.server's module, as they are
-            yield part
-
-
-tests = unittest.defaultTestLoader.loadTestsFromModule(module)
-result = unittest.TextTestRunner(verbosity=2).run(unittest.TestSuite(leaves(tests)))
-sys.exit(not result.wasSuccessful())
-"""
 
 
 @dataclass(frozen=True)
 class Interpreter:
-    """A Python that may run the package, and what it needs for that."""
+    """A Python that can run the package, and what it needs for that."""
 
     executable: str
     env: dict[str, str] = field(default_factory=lambda: dict(os.environ))
     user: str | None = None
 
-    def run(self, program: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [self.executable, "-c", program],
+            [self.executable, *arguments],
             cwd=cwd,
             env=self.env,
             capture_output=True,
@@ -77,30 +40,18 @@ class Interpreter:
         )
 
 
-def check(interpreter: Interpreter, cwd: Path) -> str:
-    """Run the suite; what it printed."""
-    done = interpreter.run(RUNNER, cwd)
-    assert done.returncode == 0, done.stderr
-    return done.stderr
+@dataclass(frozen=True)
+class Readable:
+    """An interpreter, a directory that its user may write to, and where it finds each of the files asked for."""
 
-
-def test_for_whoever_runs_the_tests(tmp_path: Path) -> None:
-    check(Interpreter(sys.executable), tmp_path)
-
-
-@pytest.mark.needs("root")  # who is not ran the test above as a user
-def test_for_an_ordinary_user() -> None:
-    with readable_copy() as (interpreter, home):
-        said = check(interpreter, home)
-
-    # On a Python whose http.server has CGI no more, there are no tests of it either.
-    if sys.version_info < (3, 15):
-        assert "CGIHTTPServerTestCase.test_post) ... ok" in said
+    interpreter: Interpreter
+    home: Path
+    files: dict[Path, Path]
 
 
 @contextmanager
-def readable_copy() -> Iterator[tuple[Interpreter, Path]]:
-    """This interpreter and the package as they can be read by nobody, in a directory of nobody's."""
+def ordinary_user(*files: Path) -> Iterator[Readable]:
+    """This interpreter, the package and these files as a user without rights can read them."""
     root = Path(tempfile.mkdtemp(prefix="pytest-httpserve-"))
     try:
         root.chmod(0o755)
@@ -116,7 +67,10 @@ def readable_copy() -> Iterator[tuple[Interpreter, Path]]:
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONPATH": str(root / "package"),
         }
-        yield in_place(env, home) or copied(root / "python", env), home
+        for file in files:
+            shutil.copy(file, root / file.name)
+        interpreter = in_place(env, home) or copied(root / "python", env)
+        yield Readable(interpreter, home, {file: root / file.name for file in files})
     finally:
         shutil.rmtree(root)
 
@@ -125,7 +79,7 @@ def in_place(env: dict[str, str], home: Path) -> Interpreter | None:
     """The interpreter where it is, if it can be used there: that of a distribution, say."""
     interpreter = Interpreter(base_executable(), env, USER)
     with suppress(OSError):
-        if interpreter.run("import pytest_httpserve, unittest", home).returncode == 0:
+        if interpreter.run("-c", "import pytest_httpserve, unittest", cwd=home).returncode == 0:
             return interpreter
     return None
 
