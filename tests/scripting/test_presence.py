@@ -192,7 +192,7 @@ def test_a_port_that_was_left_is_not_taken_again(monkeypatch: pytest.MonkeyPatch
         assert second.port != port
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+@pytest.mark.parametrize("host", ["127.0.0.1", pytest.param("::1", marks=pytest.mark.needs("IPv6"))])
 def test_a_server_for_which_every_port_was_just_left_listens_on_one_of_them(
     monkeypatch: pytest.MonkeyPatch, host: str
 ) -> None:
