@@ -310,7 +310,7 @@ def httpserve_factory() -> Generator[Callable[..., HTTPServe]]:
 
     def make(**settings: Any) -> HTTPServe:
         # The port that is configured is httpserve's.
-        server = _start(_make(node, _closest_markers(node), **{"port": 0, **settings}), node)
+        server = _start(_obey(None, _make, node, _closest_markers(node), **{"port": 0, **settings}), node)
         made.append(server)
         return server
 
@@ -415,12 +415,7 @@ def _roots(file: Path, rootpath: Path) -> tuple[Path, ...]:
 
 
 def _start(server: HTTPServe, node: pytest.Item) -> HTTPServe:
-    from pytest_httpserve.errors import UnsupportedError
-
-    try:
-        server.start()
-    except UnsupportedError as error:
-        pytest.skip(str(error))
+    _obey(None, server.start)
     node.stash.setdefault(_SERVERS, []).append(server)
     return server
 
@@ -452,16 +447,22 @@ def _mounting_markers(node: pytest.Item) -> list[pytest.Mark]:
 
 
 def _obey(marker: pytest.Mark | None, act: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
-    """Do what a marker says. A wrong one is one sentence, not a traceback through the plugin."""
-    from pytest_httpserve.errors import UsageError
+    """Do what a marker says. A wrong one is one sentence, not a traceback through the plugin; what this machine cannot
+    do is a skip."""
+    from pytest_httpserve.errors import UnsupportedError, UsageError
 
     try:
         return act(*args, **kwargs)
+    except UnsupportedError as error:
+        missing, wrong = str(error), ""
     except (UsageError, TypeError) as error:
         if marker is None or (isinstance(error, TypeError) and _takes(act, *args, **kwargs)):
             raise
-        wrong = f"@pytest.mark.{marker.name}: {error}"
-    pytest.fail(wrong, pytrace=False)  # not in the except, whose error would be shown as well
+        missing, wrong = "", f"@pytest.mark.{marker.name}: {error}"
+    # Not in the except, whose error would be shown as well.
+    if missing:
+        pytest.skip(missing)
+    pytest.fail(wrong, pytrace=False)
 
 
 def _takes(act: Callable[..., object], /, *args: object, **kwargs: object) -> bool:

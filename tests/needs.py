@@ -10,6 +10,7 @@ import functools
 import importlib.util
 import os
 import pkgutil
+import select
 import shutil
 import socket
 import sys
@@ -102,10 +103,18 @@ _CONDITIONS: dict[str, tuple[Callable[[], bool], str]] = {
     ),
     "IPv6": (_has_ipv6, "this machine has no IPv6"),
     "Linux": (lambda: sys.platform == "linux", "other systems than Linux do otherwise"),
+    "more than select": (
+        lambda: hasattr(select, "epoll") or hasattr(select, "kqueue"),
+        "select takes no descriptor above 1,023, and this Python has nothing better",
+    ),
     "pip": (
         lambda: _can_be_imported("pip"),
         "this Python has no pip (python -m ensurepip)",
     ),
     "POSIX": (lambda: os.name == "posix", "other systems than POSIX ones do otherwise"),
+    "the kernel's timeouts": (
+        lambda: sys.platform == "linux" and hasattr(socket, "SO_RCVTIMEO") and hasattr(socket, "MSG_DONTWAIT"),
+        "Python keeps the time of sockets here, and waits before it reads",
+    ),
     "root": (lambda: hasattr(os, "geteuid") and os.geteuid() == 0, "only root can do this"),
 }

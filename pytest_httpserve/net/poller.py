@@ -67,6 +67,9 @@ class Selection:
     def __init__(self) -> None:
         self._wake = Wake()
         self._files = {self._wake.fileno()}
+        self._changed = threading.Condition()
+        self._waiting = False
+        self._turn = 0  # counts the waits
 
     def register(self, file: int, events: int, /) -> None:
         try:
@@ -78,13 +81,24 @@ class Selection:
 
     def unregister(self, file: int, /) -> None:
         self._files.discard(file)
-        self._wake.set()
+        with self._changed:
+            turn = self._turn
+            self._wake.set()
+            # While somebody waits for it, the system keeps what its owner is about to close, a listener listening.
+            self._changed.wait_for(lambda: not self._waiting or self._turn != turn)
 
     def poll(self, timeout: float | None, most: int, /) -> list[tuple[int, int]]:
+        with self._changed:
+            self._waiting = True
         try:
             ready = self._select(list(self._files), timeout)
         except (OSError, ValueError):  # one was closed before it was taken out
             return []
+        finally:
+            with self._changed:
+                self._waiting = False
+                self._turn += 1
+                self._changed.notify_all()
         if self._wake.fileno() in ready:
             self._wake.clear()
         # All of them, however many: those that come last in the set would be left out again and again.

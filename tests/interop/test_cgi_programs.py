@@ -13,6 +13,8 @@ import requests
 from pytest_httpserve import HTTPServe
 from tests.needs import there
 
+pytestmark = pytest.mark.needs("select.poll")
+
 Run = Callable[..., str]
 
 

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+pytestmark = pytest.mark.needs("select.poll")
+
 Suite = Callable[..., pytest.RunResult]
 
 

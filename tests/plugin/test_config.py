@@ -1,6 +1,8 @@
 """The fixture httpserve_config: what a module or a project says of its servers."""
 
 import re
+import select
+import socket
 from collections.abc import Callable
 
 import pytest
@@ -180,6 +182,24 @@ def test_the_arguments_of_the_factory_win_over_it(suite: Suite) -> None:
     )
 
     result.assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("named", "test"),
+    [
+        ("AF_UNIX", "def test_it(httpserve_factory): httpserve_factory(unix=True)"),
+        ("poll()", "import pytest\n@pytest.mark.serve_cgi('.')\ndef test_it(httpserve): pass"),
+    ],
+    ids=["factory", "marker"],
+)
+def test_what_this_python_does_not_have_is_a_skip_that_names_it(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch, named: str, test: str
+) -> None:
+    monkeypatch.delattr(socket, "AF_UNIX", raising=False)
+    monkeypatch.delattr(select, "poll", raising=False)
+    result = suite(test, "-rs")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines([f"SKIPPED*needs {named}, which this Python does not have"])
 
 
 def test_markers_win_over_it(suite: Suite) -> None:

@@ -19,6 +19,8 @@ from pytest_httpserve.scripting.cgi_mount import cgi_mount
 
 from ..lifeline import Lifeline
 
+pytestmark = pytest.mark.needs("select.poll")
+
 Say = Callable[[HTTPServe, str | bytes], bytes]
 
 HELLO = "printf 'Content-Type: text/plain\\n\\nhello'"

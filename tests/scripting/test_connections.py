@@ -217,6 +217,7 @@ def test_what_a_client_ended_before_the_stop_was_ended_by_it(server: HTTPServe) 
     assert endings(server) == [("client", "FIN")]
 
 
+@pytest.mark.needs("select.poll")
 def test_a_client_that_leaves_a_script_ends_the_connection(server: HTTPServe, tmp_path: Path) -> None:
     script = tmp_path / "slow"
     script.write_text("#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nfirst\\n'\nexec sleep 60\n")

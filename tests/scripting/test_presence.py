@@ -238,6 +238,7 @@ def unix() -> HTTPServe:
     return server
 
 
+@pytest.mark.needs("socket.AF_UNIX")
 def test_a_unix_socket_is_gone_when_the_server_stops(unix: HTTPServe) -> None:
     path = unix.socket_path
     assert path is not None
@@ -247,6 +248,7 @@ def test_a_unix_socket_is_gone_when_the_server_stops(unix: HTTPServe) -> None:
     unix.stop()
 
 
+@pytest.mark.needs("socket.AF_UNIX")
 def test_httpx_over_a_unix_socket(unix: HTTPServe) -> None:
     with httpx.Client(transport=httpx.HTTPTransport(uds=unix.socket_path)) as client:
         assert [client.get(unix.url_for("/a")).text for _ in range(3)] == ["well"] * 3
@@ -262,6 +264,7 @@ def _lines(server: HTTPServe) -> list[str]:
     return [line for record in server.connections for line in connection_lines(record)]
 
 
+@pytest.mark.needs("socket.AF_UNIX")
 def test_aiohttp_over_a_unix_socket(unix: HTTPServe) -> None:
     async def ask() -> str:
         assert unix.socket_path is not None
@@ -275,6 +278,7 @@ def test_aiohttp_over_a_unix_socket(unix: HTTPServe) -> None:
     unix.stop()
 
 
+@pytest.mark.needs("socket.AF_UNIX")
 @pytest.mark.needs("curl")
 def test_curl_over_a_unix_socket(unix: HTTPServe) -> None:
     command = ["curl", "-s", "--unix-socket", str(unix.socket_path), unix.url_for("/a")]
@@ -309,6 +313,7 @@ class UnixAdapter(requests.adapters.HTTPAdapter):
         return str(request.path_url)
 
 
+@pytest.mark.needs("socket.AF_UNIX")
 def test_requests_over_a_unix_socket(unix: HTTPServe) -> None:
     with requests.Session() as session:
         session.mount("http+unix://", UnixAdapter())
@@ -318,6 +323,7 @@ def test_requests_over_a_unix_socket(unix: HTTPServe) -> None:
     unix.stop()
 
 
+@pytest.mark.needs("socket.AF_UNIX")
 def test_the_url_of_a_unix_socket_has_its_path_where_that_is_wanted(unix: HTTPServe) -> None:
     assert unix.url_for("/a b?c") == "http://localhost/a%20b?c"
     assert unix.socket_path is not None
@@ -327,6 +333,7 @@ def test_the_url_of_a_unix_socket_has_its_path_where_that_is_wanted(unix: HTTPSe
     unix.stop()
 
 
+@pytest.mark.needs("socket.AF_UNIX")
 def test_a_unix_socket_at_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with HTTPServe(unix="here") as server:
@@ -340,6 +347,7 @@ def test_a_unix_socket_at_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.needs("socket.AF_UNIX")
 def test_a_unix_socket_refuses_and_restarts(unix: HTTPServe) -> None:
     with httpx.Client(transport=httpx.HTTPTransport(uds=unix.socket_path)) as client:
         assert client.get(unix.url_for("/a")).text == "well"
@@ -356,6 +364,7 @@ def test_a_unix_socket_refuses_and_restarts(unix: HTTPServe) -> None:
     unix.stop()
 
 
+@pytest.mark.needs("socket.AF_UNIX")
 def test_tls_over_a_unix_socket() -> None:
     with HTTPServe(unix=True, tls=True) as server:
         server.on("GET", "/a").respond(text="well")
@@ -434,6 +443,7 @@ def test_the_port_is_kept_and_not_taken_again(server: HTTPServe, monkeypatch: py
     assert requests.get(server.url_for("/a"), timeout=10).text == "well"
 
 
+@pytest.mark.needs("socket.AF_UNIX")
 def test_a_unix_socket_that_cannot_be_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     deep = tmp_path / (100 * "a")
     deep.mkdir()
@@ -443,6 +453,7 @@ def test_a_unix_socket_that_cannot_be_leaves_nothing(tmp_path: Path, monkeypatch
     assert list(deep.iterdir()) == []
 
 
+@pytest.mark.needs("socket.AF_UNIX")
 def test_a_unix_socket_of_another_server_stays(tmp_path: Path) -> None:
     path = tmp_path / "socket"
     with HTTPServe(unix=path) as first:

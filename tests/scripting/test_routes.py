@@ -503,7 +503,7 @@ def test_two_hundred_clients_find_their_routes(server: HTTPServe) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 5, 100_000, 3_000_000])
-@pytest.mark.parametrize("kind", ["wsgi", "handler", "cgi"])
+@pytest.mark.parametrize("kind", ["wsgi", "handler", pytest.param("cgi", marks=pytest.mark.needs("select.poll"))])
 def test_a_body_that_a_matcher_has_read_is_there_for_the_application(
     server: HTTPServe, tmp_path: Path, say: Say, size: int, kind: str
 ) -> None:
@@ -547,6 +547,7 @@ class SumHandler(http.server.BaseHTTPRequestHandler):
         pass
 
 
+@pytest.mark.needs("select.poll")
 def test_a_local_redirect_of_a_cgi_script_gives_the_handler_the_request_it_asked_for(
     server: HTTPServe, tmp_path: Path
 ) -> None:

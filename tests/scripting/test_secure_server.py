@@ -42,6 +42,7 @@ def test_a_wsgi_application_is_told_of_plain_http(httpserve_factory: Callable[..
     assert requests.get(server.url_for("/app/"), timeout=10, proxies={"http": ""}).text == "http None"
 
 
+@pytest.mark.needs("select.poll")
 def test_a_cgi_script_is_told(httpserve: HTTPServe, httpserve_client: requests.Session, tmp_path: Path) -> None:
     script = tmp_path / "tell"
     script.write_text('#!/bin/sh\nprintf \'Content-Type: text/plain\\n\\n%s %s\' "$HTTPS" "$SERVER_PORT"\n')

@@ -30,6 +30,8 @@ from ..lifeline import Cue, Lifeline
 if TYPE_CHECKING:
     from tests.server.conftest import Answer, Client, Serve
 
+pytestmark = pytest.mark.needs("select.poll")
+
 PATIENCE = 5.0  # seconds
 
 HELLO = "echo 'Content-Type: text/plain'; echo; echo hello"

@@ -16,6 +16,8 @@ from pytest_httpserve.net.connection import Connection
 from pytest_httpserve.server.cgi_keeper import Keeper
 from pytest_httpserve.server.cgi_process import Child
 
+pytestmark = pytest.mark.needs("select.poll")
+
 PATIENCE = 5.0  # seconds
 
 

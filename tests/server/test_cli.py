@@ -458,6 +458,7 @@ def test_other_origins_are_let_in_on_demand(start: Start) -> None:
     assert request(start("--cors"), "/page.txt", Origin=origin).headers["Access-Control-Allow-Origin"] in ("*", origin)
 
 
+@pytest.mark.needs("select.poll")
 @pytest.mark.needs("sh")
 def test_cgi_scripts_are_run(start: Start) -> None:
     # Not below tmp_path, which only its owner can read: for root, scripts run as nobody.

@@ -419,6 +419,7 @@ def test_connections_are_served_at_the_same_time(serve: Serve, connect: Connect)
     assert [client.answer().body for client in clients] == [b"hello"] * 20
 
 
+@pytest.mark.needs("the kernel's timeouts")
 def test_a_thread_that_cannot_be_made_costs_one_connection_and_not_the_server(
     serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:

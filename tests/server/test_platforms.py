@@ -187,6 +187,32 @@ def test_what_select_does_not_take_is_refused_by_its_number(monkeypatch: pytest.
         selection.close()
 
 
+def test_what_is_no_longer_waited_for_can_be_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a thread is in ``select``, the system keeps what it waits for, closed or not."""
+    selection = Selection()
+    over = threading.Event()
+
+    def wait() -> None:
+        while not over.is_set():
+            selection.poll(None, 64)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    try:
+        for _ in range(100):
+            with socket.create_server(("127.0.0.1", 0)) as listener:
+                address = listener.getsockname()
+                selection.register(listener.fileno(), READABLE)
+                selection.unregister(listener.fileno())
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(address, PATIENCE)
+    finally:
+        over.set()
+        selection.unregister(-1)  # which wakes it
+        thread.join(PATIENCE)
+        selection.close()
+
+
 # Windows
 
 

@@ -107,6 +107,7 @@ def threads_of(server: HTTPServer) -> list[threading.Thread]:
 # Who holds a thread
 
 
+@pytest.mark.needs("more than select")
 def test_a_thousand_idle_connections_hold_no_thread(serve: Serve, connect: Connect) -> None:
     server = serve(Hello)
     clients = [connect(server) for _ in range(1000)]
@@ -407,6 +408,7 @@ def test_a_client_whose_bytes_were_not_looked_at_yet_is_not_silent(heard: bool) 
         assert connection.ending == (None if heard else ("server", "timeout"))
 
 
+@pytest.mark.needs("the kernel's timeouts")
 def test_a_body_is_waited_for_by_a_handler_from_which_the_loop_is_taken_meanwhile(
     serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -735,6 +735,7 @@ def test_a_fifo_is_not_found_and_nobody_waits_for_it(site: Site, root: Path) -> 
     assert site().get("/fifo").status == 404
 
 
+@pytest.mark.needs("socket.AF_UNIX")
 def test_a_socket_is_not_found(site: Site, root: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         before = os.open(".", os.O_RDONLY)
