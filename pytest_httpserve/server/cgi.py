@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import re
 import select
@@ -13,6 +14,7 @@ from types import MappingProxyType
 from typing import IO, Any, ClassVar
 
 from pytest_httpserve.errors import RequestError, ScriptError
+from pytest_httpserve.protocol.reader import Reader
 from pytest_httpserve.protocol.writer import Writer
 from pytest_httpserve.server.cgi_paths import collapsed, decoded, encoded, executable, is_beneath
 from pytest_httpserve.server.cgi_process import Child, describe_end, is_root, nobody
@@ -25,10 +27,12 @@ from pytest_httpserve.server.cgi_script import (
     native,
     parse_output_head,
 )
+from pytest_httpserve.server.cgi_upload import Upload
 from pytest_httpserve.server.file_paths import OpenFile, path_of
 from pytest_httpserve.server.static import SimpleHTTPRequestHandler
 from pytest_httpserve.wire import grammar
 from pytest_httpserve.wire.framing import encode_chunk, encode_last_chunk
+from pytest_httpserve.wire.grammar import DEFAULT_LIMITS
 
 CGI_TIMEOUT = 30.0  # seconds
 MOST_LOCAL_REDIRECTS = 10
@@ -56,6 +60,8 @@ class CGIHTTPRequestHandler(SimpleHTTPRequestHandler):
     cgi_as_nobody: bool = True
     cgi_in_place: bool = False
     cgi_prefix: str = ""
+    # A body is kept as a whole nowhere but on disk, and there as far as it comes: scripts may be told of any length.
+    limits = dataclasses.replace(DEFAULT_LIMITS, body=10**20 - 1)
     # Without fork, says http.server, files cannot be marked as executable, and Python runs those that are Python's.
     have_fork: bool = hasattr(os, "fork")
 
@@ -159,18 +165,19 @@ class CGIHTTPRequestHandler(SimpleHTTPRequestHandler):
         script = self._find_script()
         if script is None:
             return
-        body = self._spool_body()
+        body = self._body()
         try:
             location = self._run(script, body)
             if location is not None:
                 self._redirect(location)
+            self._leave_body()
         except ScriptError as error:
             self.script_failed(script, error)
         finally:
             if body is not None:
                 body.close()
 
-    def _run(self, script: CGIScript, body: IO[bytes] | None) -> str | None:
+    def _run(self, script: CGIScript, body: IO[bytes] | Upload | None) -> str | None:
         """Run it and send its answer; the path of a local redirect, if that is its answer.
 
         The script is started before another thread leads the loop: it begins earlier, and the two do not contend.
@@ -201,19 +208,25 @@ class CGIHTTPRequestHandler(SimpleHTTPRequestHandler):
                 error.stderr = child.stderr
                 raise
 
-    def _spool_body(self) -> IO[bytes] | None:
-        """The request's body in a temporary file; None if there is none.
+    def _body(self) -> IO[bytes] | Upload | None:
+        """What the script reads; None if the request has no body.
 
-        As a whole, before the script runs: a client that only reads once it has sent everything, and a script that
-        answers while it reads, would wait for each other. It also gives a chunked body the length that CGI asks for.
+        A body of which more is to come is given to the script as it comes. One without a length is received as a whole
+        before the script runs, since CGI asks for the length.
         """
         if self._local_redirects or not ("content-length" in self._fields or "transfer-encoding" in self._fields):
             return None
+        reader, connection = self._reader(), self._connection
+        if connection is not None and self._framing.kind == "length" and not reader.complete:
+            return Upload(reader, connection, self._framing.length)
+        return self._spool(reader)
+
+    def _spool(self, reader: Reader) -> IO[bytes]:
+        """The whole body, in a temporary file."""
         import tempfile
 
         file = tempfile.TemporaryFile()  # noqa: SIM115  closed by run_cgi
         try:
-            reader = self._reader()
             while piece := reader.read1(_SPOOL_BYTES):
                 file.write(piece)
             if reader.truncated:
@@ -224,7 +237,15 @@ class CGIHTTPRequestHandler(SimpleHTTPRequestHandler):
             raise
         return file
 
-    def _environment(self, script: CGIScript, body: IO[bytes] | None) -> dict[str, str]:
+    def _leave_body(self) -> None:
+        """Take what the script has left of the body, however much, if the connection is to go on behind it."""
+        reader = self._reader()
+        if not self.close_connection and not reader.complete:
+            self.wfile.flush()
+            while reader.read1(_SPOOL_BYTES):
+                pass
+
+    def _environment(self, script: CGIScript, body: IO[bytes] | Upload | None) -> dict[str, str]:
         variables = inherited_variables()
         variables |= {
             "GATEWAY_INTERFACE": "CGI/1.1",
@@ -246,7 +267,9 @@ class CGIHTTPRequestHandler(SimpleHTTPRequestHandler):
             variables["PATH_TRANSLATED"] = self._translate(script.path_info)
         if self._connection is not None and not self._connection.plain:
             variables["HTTPS"] = "on"
-        if body is not None:
+        if isinstance(body, Upload):
+            variables["CONTENT_LENGTH"] = str(body.length)
+        elif body is not None:
             variables["CONTENT_LENGTH"] = str(body.tell())
             body.seek(0)
         if not self._local_redirects and (content_type := self._fields.get("content-type")):

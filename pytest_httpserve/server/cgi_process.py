@@ -19,8 +19,9 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any
 
-from pytest_httpserve.errors import ScriptError, UnsupportedError
+from pytest_httpserve.errors import RequestError, ScriptError, UnsupportedError
 from pytest_httpserve.server import cgi_keeper
+from pytest_httpserve.server.cgi_upload import Upload
 
 if TYPE_CHECKING:
     from pytest_httpserve.net.connection import Connection
@@ -38,6 +39,8 @@ _TURN = 0.005
 _POLLIN = int(getattr(select, "POLLIN", 0))
 _POLLHUP = int(getattr(select, "POLLHUP", 0))
 _POLLRDHUP = int(getattr(select, "POLLRDHUP", 0))  # of Linux
+# So much of its output goes to a client that still sends: the buffers on the way hold it, if the client does not read.
+EARLY_BYTES = 65_536
 # No pipe holds more (Linux: 1 MiB at most, unless root wills it).
 _PIPE_PIECES = 16
 
@@ -57,7 +60,7 @@ class Child:
         command: Sequence[str],
         *,
         env: Mapping[str, str],
-        stdin: IO[bytes] | None,
+        stdin: IO[bytes] | Upload | None,
         cwd: str | None,
         user: tuple[int, int] | None,
         timeout: float | None,
@@ -68,11 +71,15 @@ class Child:
 
         self._poll = make_poll()
         identity: dict[str, Any] = {"user": user[0], "group": user[1], "extra_groups": []} if user is not None else {}
+        self._upload = stdin if isinstance(stdin, Upload) else None
+        self._early = 0  # what it has written while its input still came in
+        self._held = False  # its output is not read
+        self._done = False  # there is no more output
         cgi_keeper.begin()
         self._process = subprocess.Popen(
             command,
             bufsize=0,
-            stdin=stdin if stdin is not None else subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE if isinstance(stdin, Upload) else stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=cwd,
@@ -97,18 +104,23 @@ class Child:
             self._poll.register(self._end, _POLLIN)
 
     def __enter__(self) -> Child:
-        connection = self._connection
-        if connection is not None:
-            # Not for input: a client may send its next request before it has this answer.
-            self._poll.register(connection.socket, _POLLRDHUP)
-            waiting = connection.waiting(self._stop)
-            try:
-                waiting.__enter__()
-            except BaseException as error:  # the system has no more threads
-                self.__exit__(type(error), error, error.__traceback__)
-                raise
-            self._waiting = waiting
+        try:
+            self._begin()
+        except BaseException as error:  # the system has no more threads
+            self.__exit__(type(error), error, error.__traceback__)
+            raise
         return self
+
+    def _begin(self) -> None:
+        if self._connection is not None:
+            self._watch_client()
+            waiting = self._connection.waiting(self._stop)
+            waiting.__enter__()
+            self._waiting = waiting
+        if self._upload is not None:
+            assert self._process.stdin is not None
+            self._upload.begin(self._process.stdin, self._poll)
+            self._watch_client()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -118,6 +130,8 @@ class Child:
         if self._process.returncode is None:
             self._kill()
             self._reap()
+        if self._upload is not None:
+            self._upload.close()
         self._stdout.close()
         self._stderr.close()
         if self._end is not None:
@@ -139,6 +153,9 @@ class Child:
         """
         expiry = self._expiry()
         while True:
+            self._hold()
+            if self._is_starved():
+                expiry = self._expiry()
             ready = self._wait(expiry, _LONGEST_POLL if self._end is not None else _TURN)
             if self._stopped:  # whatever else happened then, happened for this reason
                 raise ScriptError(HTTPStatus.SERVICE_UNAVAILABLE, "it was killed, since the server stops")
@@ -148,10 +165,26 @@ class Child:
                 self._connection.end("client", "RST" if reset else "FIN")
                 raise self._connection.failed(ConnectionAbortedError("the client left while a script ran"))
             if self._stdout.fileno() in ready:
-                return os.read(self._stdout.fileno(), PIECE_BYTES)
+                piece = os.read(self._stdout.fileno(), PIECE_BYTES)
+                self._early += len(piece)
+                return piece
             over = self._end in ready if self._end is not None else not ready and self._has_ended()
-            if over:
+            if over and not self._held:
                 return b""
+
+    def _hold(self) -> None:
+        """Leave its output in the pipe while a client might read none of it before it has sent its whole body."""
+        upload = self._upload
+        held = upload is not None and not upload.complete and self._early >= EARLY_BYTES and not self._has_ended()
+        if held and not self._held:
+            self._poll.unregister(self._stdout)
+        elif self._held and not held:
+            self._poll.register(self._stdout, _POLLIN)
+        self._held = held
+
+    def _is_starved(self) -> bool:
+        """Whether it waits for its client, as far as is known here."""
+        return self._upload is not None and self._upload.starved
 
     def read_head(self) -> tuple[bytes, bytes]:
         """The lines of its output before the first blank one, and what has come behind that.
@@ -195,9 +228,11 @@ class Child:
         expiry = self._expiry()
         self._poll.unregister(self._stdout)
         self._stdout.close()
-        if self._connection is not None:
-            self._poll.unregister(self._connection.socket)
+        self._done = True
+        self._watch_client()
         while not self._has_ended():
+            if self._is_starved():
+                expiry = self._expiry()
             self._wait(expiry, _LONGEST_POLL if self._end is not None else _TURN)
         return self._reap()
 
@@ -229,6 +264,17 @@ class Child:
 
     # Waiting
 
+    def _watch_client(self) -> None:
+        """Whether it leaves, and what it sends of its body: nothing behind that, for it may be the next request."""
+        if self._connection is None:
+            return
+        receives = self._upload is not None and not self._upload.complete
+        events = (_POLLIN if receives else 0) | (0 if self._done else _POLLRDHUP)
+        if receives or not self._done:
+            self._poll.register(self._connection.socket, events)
+        else:
+            self._poll.unregister(self._connection.socket)
+
     def _expiry(self) -> float:
         return math.inf if self._timeout is None else time.monotonic() + self._timeout
 
@@ -237,11 +283,29 @@ class Child:
         left = expiry - time.monotonic()
         if left <= 0:
             raise ScriptError(HTTPStatus.GATEWAY_TIMEOUT, f"it kept the server waiting for {self._timeout:g} s")
-        ready = [file for file, _ in self._poll.poll(math.ceil(min(left, longest) * 1000))]
+        upload = self._upload
+        if upload is not None and not upload.complete:
+            longest = min(longest, max(upload.expiry - time.monotonic(), 0.0))
+        events = dict(self._poll.poll(math.ceil(min(left, longest) * 1000)))
+        if upload is not None:
+            self._advance(upload, events)
+        ready = list(events)
         stderr = self._stderr.fileno()
         if stderr in ready and not self._complaints.add(os.read(stderr, PIECE_BYTES)):
             self._poll.unregister(stderr)
         return ready
+
+    def _advance(self, upload: Upload, events: dict[int, int]) -> None:
+        was_complete = upload.complete
+        try:
+            upload.advance(events)
+        except (OSError, RequestError):
+            if self._stopped:
+                return  # that is why
+            self._log("it is killed, since its input broke off")
+            raise
+        if upload.complete and not was_complete:
+            self._watch_client()
 
 
 class _Complaints:

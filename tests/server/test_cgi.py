@@ -442,14 +442,70 @@ def test_a_script_that_answers_while_it_reads_waits_for_no_one(site: Site) -> No
     assert post(site.client(), body).body == body
 
 
-def test_a_body_that_breaks_off_reaches_no_script(site: Site) -> None:
-    site.script(f"echo ran >>{site.root}/ran; {HELLO}")
+def announce(client: Client, length: int, beginning: bytes = b"") -> None:
+    """Send the head of a request with a body, and some of that."""
+    client.send(b"POST /cgi-bin/x.sh HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n%b" % (length, beginning))
+
+
+def test_a_script_begins_before_its_body_has_come(site: Site) -> None:
+    site.script('printf "Content-Type: text/plain\\n\\n$CONTENT_LENGTH"; head -c 3; printf /; exec cat')
     client = site.client()
-    client.send(b"POST /cgi-bin/x.sh HTTP/1.1\r\nHost: test\r\nContent-Length: 100\r\n\r\nabc")
+
+    announce(client, 6, b"abc")
+    client.until(b"1\r\n/\r\n")
+    client.send(b"def")
+
+    assert client.until(b"0\r\n\r\n") == b"3\r\ndef\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize("length", [2, 1 << 41, 1 << 64])
+def test_a_script_that_wants_no_body_answers_at_once(site: Site, length: int) -> None:
+    site.script(HELLO)
+    client = site.client(protocol_version="HTTP/1.0")
+
+    announce(client, length, b"x")
+
+    assert client.answer().body == b"hello\n"
+
+
+@pytest.mark.parametrize("beginning", [b"", bytes(10), bytes(200_000)], ids=len)
+def test_a_body_that_breaks_off_has_no_end_for_its_script(site: Site, beginning: bytes) -> None:
+    site.script(f"cat >/dev/null; echo ran >>{site.root}/ran; {HELLO}")
+    client = site.client()
+    announce(client, 1_000_000, beginning)
     client.end_sending()
 
     assert client.answer().status == 400
     assert not (site.root / "ran").exists()
+    assert "/cgi-bin/x.sh: it is killed, since its input broke off" in site.log
+
+
+def test_a_client_that_does_not_go_on_is_given_up_and_its_script_is_not_blamed(site: Site) -> None:
+    site.script(f"cat >/dev/null; echo ran >>{site.root}/ran; {HELLO}")
+    client = site.client(timeout=0.3, cgi_timeout=0.1)
+    announce(client, 100, b"abc")
+
+    assert client.answer().status == 408
+    assert not (site.root / "ran").exists()
+
+
+def test_a_script_that_hangs_with_its_whole_body_is_blamed(site: Site) -> None:
+    site.script("exec sleep 600")
+    client = site.client(cgi_timeout=0.1)
+    announce(client, 100)
+    client.send(bytes(100))
+
+    assert client.answer().status == 504
+
+
+def test_a_script_that_closes_its_output_may_read_on(site: Site) -> None:
+    site.script(f"{HELLO}; exec >&-; cat >{site.root}/got")
+    client = site.client()
+    announce(client, 500_000, b"abc")
+    client.send(bytes(499_997))
+
+    assert client.answer().body == b"hello\n"
+    assert (site.root / "got").stat().st_size == 500_000
 
 
 @pytest.mark.parametrize("target", ["/page.txt", "/", "/nothing", "/cgi-bin/../page.txt", "/cgi-binary/x"])

@@ -1,0 +1,130 @@
+"""A request's body on its way to a CGI script that has begun already: received as it comes, given as it is taken.
+
+What the script has not taken yet is kept in a file. So a client that sends everything before it reads anything is never
+waited for by a script that answers while it reads.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import select
+import time
+from http import HTTPStatus
+from typing import IO, TYPE_CHECKING, Any
+
+from pytest_httpserve.errors import RequestError
+from pytest_httpserve.protocol.reader import PROGRESS_BYTES, Reader
+
+if TYPE_CHECKING:
+    from pytest_httpserve.net.connection import Connection
+
+PIECE_BYTES = 65_536
+_POLLIN = int(getattr(select, "POLLIN", 0))
+_POLLOUT = int(getattr(select, "POLLOUT", 0))
+
+
+class Upload:
+    """A body of ``length`` bytes, most of which are still to come.
+
+    ``complete`` is whether all of it has come in, ``starved`` whether a script that reads has been given all that has.
+    A client has until ``expiry`` to send its next 64 KiB.
+    """
+
+    def __init__(self, reader: Reader, connection: Connection, length: int) -> None:
+        import tempfile
+
+        self.length = length
+        self._reader = reader
+        self._connection = connection
+        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  closed by close
+        self._pipe: IO[bytes] | None = None
+        self._poll: Any = None  # what make_poll returns
+        self._watched = False  # whether the pipe is
+        self._received = self._given = self._progress = 0
+        self.expiry = math.inf
+
+    @property
+    def complete(self) -> bool:
+        return self._reader.complete
+
+    @property
+    def starved(self) -> bool:
+        return self._pipe is not None and not self.complete and self._given == self._received
+
+    def begin(self, pipe: IO[bytes], poll: Any) -> None:
+        """From here on, ``pipe`` is the script's input, and ``poll`` is told what to watch."""
+        os.set_blocking(pipe.fileno(), False)
+        self._pipe, self._poll = pipe, poll
+        self._restart()
+        if self._reader.unread:  # came along with the head
+            self._receive()
+        self._give()
+
+    def advance(self, events: dict[int, int]) -> None:
+        """Do what can be done now, and take the events that asked for it.
+
+        Raises RequestError (400) if the client ends inside the body, and OSError if it has left or is too late.
+        """
+        if self._pipe is not None and events.pop(self._pipe.fileno(), 0):
+            self._give()
+        client = self._connection.socket.fileno()
+        if not self.complete and events.get(client, 0) & _POLLIN:
+            del events[client]
+            self._receive()
+            self._give()
+        if not self.complete and time.monotonic() >= self.expiry:
+            timeout = self._connection.timeout
+            raise self._connection.failed(TimeoutError(f"{self._progress} bytes of the body came in {timeout} s"))
+
+    def close(self) -> None:
+        self._end_input()
+        self._file.close()
+
+    def _restart(self) -> None:
+        timeout = self._connection.timeout
+        self._progress = 0
+        self.expiry = time.monotonic() + timeout if timeout is not None else math.inf
+
+    def _receive(self) -> None:
+        piece = self._reader.read1(PIECE_BYTES)
+        if not piece and self._reader.truncated:
+            raise RequestError(HTTPStatus.BAD_REQUEST, "the connection ended inside the body")
+        self._progress += len(piece)
+        if self._progress >= PROGRESS_BYTES:
+            self._restart()
+        if self._pipe is not None:  # else the script wants no more
+            self._file.write(piece)
+            self._received += len(piece)
+
+    def _give(self) -> None:
+        """Write to the script what it takes without waiting, and have the rest watched."""
+        if self._pipe is None:
+            return
+        try:
+            while piece := os.pread(self._file.fileno(), PIECE_BYTES, self._given):
+                self._given += os.write(self._pipe.fileno(), piece)
+        except BlockingIOError:
+            pass
+        except BrokenPipeError:  # it reads no more, or has ended
+            self._end_input()
+            return
+        if self.complete and self._given == self._received:
+            self._end_input()
+        else:
+            self._watch(self._given < self._received)
+
+    def _watch(self, watched: bool) -> None:
+        """Whether the pipe is: only while there is something to write, or else it would be ready all the time."""
+        if watched and not self._watched:
+            self._poll.register(self._pipe, _POLLOUT)
+        elif self._watched and not watched:
+            self._poll.unregister(self._pipe)
+        self._watched = watched
+
+    def _end_input(self) -> None:
+        if self._pipe is not None:
+            self._watch(False)
+            self._pipe.close()
+        self._pipe = None
+        self._given = self._received
