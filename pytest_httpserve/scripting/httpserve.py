@@ -95,9 +95,9 @@ class HTTPServe:
     ) -> None:
         self._host = check_host(host)
         self._port = check_port(port)
-        self._unix = UnixSocket(unix) if unix is not False else None
-        if self._unix is not None and (port or host != "127.0.0.1"):
+        if unix is not False and (port or host != "127.0.0.1"):
             raise UsageError(f"unix= takes the place of host= and port=, which are {host!r} and {port!r}")
+        self._unix = UnixSocket(unix) if unix is not False else None
         self._presence: Presence | None = None
         self._place = ""  # where it was started
         # The functions that ran when it was; none if it shares a loop, whose owner looks after it.

@@ -18,9 +18,9 @@ class UnixSocket:
     """Where the socket is: the path that was given, or one in a directory of its own, which is gone when it is."""
 
     def __init__(self, path: bool | str | os.PathLike[str]) -> None:
+        self.path = None if path is True else check_socket_path(path)  # type: ignore[arg-type]  # refused there
         if not hasattr(socket, "AF_UNIX"):
             raise UnsupportedError("unix= needs AF_UNIX, which this Python does not have")
-        self.path = None if path is True else check_socket_path(path)  # type: ignore[arg-type]  # refused there
         self._directory: str | None = None
 
     def make(self) -> str:

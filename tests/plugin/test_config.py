@@ -169,6 +169,7 @@ def test_what_the_options_say_cannot_be_changed_by_accident(suite: Suite) -> Non
     result.assert_outcomes(passed=1)
 
 
+@pytest.mark.needs("socket.AF_UNIX")
 def test_the_arguments_of_the_factory_win_over_it(suite: Suite) -> None:
     result = suite(
         override("{'host': '127.0.0.2', 'strict': True, 'tls': True}")

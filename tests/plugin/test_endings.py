@@ -17,6 +17,8 @@ from ..lifeline import Lifeline
 WITHIN = 60.0  # seconds, for what takes one
 
 # The test is in the middle of everything: a script runs, a request is held, another one is slow, a client waits.
+pytestmark = pytest.mark.needs("select.poll", "socket.AF_UNIX")
+
 BUSY = """
     import socket, threading
     import pytest

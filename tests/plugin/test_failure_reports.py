@@ -288,6 +288,7 @@ def test_an_exception_in_a_wsgi_application_is_shown(suite: Suite, shown: Shown)
     """)
 
 
+@pytest.mark.needs("select.poll")
 def test_a_cgi_script_that_fails_is_shown_with_what_it_wrote_to_stderr(
     suite: Suite, shown: Shown, pytester: pytest.Pytester
 ) -> None:

@@ -117,6 +117,7 @@ def test_a_large_body_leaves_no_warning_behind(suite: Suite) -> None:
 
 
 @pytest.mark.needs("IPv6")
+@pytest.mark.needs("socket.AF_UNIX")
 def test_a_unix_socket_needs_no_host(suite: Suite) -> None:
     result = suite(
         """

@@ -51,6 +51,7 @@ def test_a_server_that_a_test_forgets_fails_it(suite: Suite) -> None:
     ])  # fmt: skip
 
 
+@pytest.mark.needs("socket.AF_UNIX")
 def test_a_server_that_nobody_knows_any_more_fails_the_test(suite: Suite) -> None:
     result = suite("""
         from pytest_httpserve import HTTPServe
@@ -190,6 +191,7 @@ EVERYTHING = """
 """
 
 
+@pytest.mark.needs("socket.AF_UNIX")
 def test_after_every_test_nothing_is_left(suite: Suite) -> None:
     suite(EVERYTHING, "-p", "no:unraisableexception").assert_outcomes(passed=40)
 
@@ -205,6 +207,7 @@ FAILS = """
 
 
 @pytest.mark.parametrize("how", ["option", "ini"])
+@pytest.mark.needs("socket.AF_UNIX")
 def test_a_failing_test_waits_for_enter(pytester: pytest.Pytester, how: str) -> None:
     pytester.makepyfile(test_it=FAILS + "\n    def test_next():\n        pass\n")
     options = ["--httpserve-hold"] if how == "option" else []
@@ -232,6 +235,7 @@ def test_a_failing_test_waits_for_enter(pytester: pytest.Pytester, how: str) -> 
     assert "1 failed, 1 passed" in output
 
 
+@pytest.mark.needs("socket.AF_UNIX")
 def test_at_a_terminal_the_servers_are_held_too(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=FAILS)
     ours, its = pty.openpty()
@@ -268,6 +272,7 @@ def test_nobody_waits_for_a_test_that_has_nothing_to_show(pytester: pytest.Pytes
     assert "Press Enter" not in result.stdout.str()
 
 
+@pytest.mark.needs("socket.AF_UNIX")
 def test_workers_cannot_wait(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=FAILS)
     result = pytester.runpytest_subprocess("-p", "xdist", "-n", "2", "--httpserve-hold", timeout=60)

@@ -49,6 +49,7 @@ def end(child: Child, write: int) -> None:
     os.waitid(os.P_PID, child._process.pid, os.WEXITED | os.WNOWAIT)
 
 
+@pytest.mark.needs("os.waitid")
 def test_it_is_over_when_it_has_ended_and_all_is_read() -> None:
     with running("printf 1; read line; printf 2; exit 3") as (child, write):
         assert child.read() == b"1"
@@ -61,6 +62,7 @@ def test_it_is_over_when_it_has_ended_and_all_is_read() -> None:
         assert child.wait() == 3
 
 
+@pytest.mark.needs("os.waitid")
 def test_it_is_not_over_when_it_has_closed_its_output() -> None:
     with running("printf 1; exec >&-; read line") as (child, write):
         assert child.read() == b"1"

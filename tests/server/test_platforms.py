@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_httpserve import HTTPServe, UnsupportedError
+from pytest_httpserve import HTTPServe, UnsupportedError, UsageError
 from pytest_httpserve.net import poller
 from pytest_httpserve.net.connection import Connection
 from pytest_httpserve.net.poller import READABLE, Selection
@@ -135,6 +135,8 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(socket, "AF_UNIX", raising=False)
     with pytest.raises(UnsupportedError, match="AF_UNIX"):
         HTTPServe(unix=True)
+    with pytest.raises(UsageError):  # what is wrong everywhere is wrong here
+        HTTPServe(unix="")
 
 
 # Without anything but select
