@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 import os
 import select
+import sys
 import time
 from http import HTTPStatus
 from typing import IO, TYPE_CHECKING, Any
 
 from pytest_httpserve.errors import RequestError
 from pytest_httpserve.protocol.reader import PROGRESS_BYTES, Reader
+from pytest_httpserve.server.file_paths import read_at
 
 if TYPE_CHECKING:
     from pytest_httpserve.net.connection import Connection
@@ -54,7 +56,8 @@ class Upload:
 
     def begin(self, pipe: IO[bytes], poll: Any) -> None:
         """From here on, ``pipe`` is the script's input, and ``poll`` is told what to watch."""
-        os.set_blocking(pipe.fileno(), False)
+        if sys.platform != "win32":  # where no script runs
+            os.set_blocking(pipe.fileno(), False)
         self._pipe, self._poll = pipe, poll
         self._restart()
         if self._reader.unread:  # came along with the head
@@ -102,7 +105,7 @@ class Upload:
         if self._pipe is None:
             return
         try:
-            while piece := os.pread(self._file.fileno(), PIECE_BYTES, self._given):
+            while piece := read_at(self._file, self._given, PIECE_BYTES):
                 self._given += os.write(self._pipe.fileno(), piece)
         except BlockingIOError:
             pass
