@@ -271,6 +271,11 @@ class Reader(io.BufferedIOBase):
     def fileno(self) -> int:
         return self._source.fileno()
 
+    @property
+    def _sock(self) -> object:
+        """The socket, by the name that an unbuffered ``rfile`` of http.server has for it: copies of run_cgi use it."""
+        return self._source.socket  # type: ignore[attr-defined]  # a file has none, here as there
+
     def readable(self) -> bool:
         return True
 

@@ -28,6 +28,10 @@ def takes_colours(stream: TextIO | None) -> bool:
     PYTHON_COLORS says so for Python alone, NO_COLOR (https://no-color.org) and FORCE_COLOR for every program.
     """
     environment = os.environ
+    isatty = getattr(stream, "isatty", None)  # None where it was closed; what takes its place may only have write
+    terminal = isatty is not None and isatty()
+    if not (terminal or "FORCE_COLOR" in environment or "PYTHON_COLORS" in environment):
+        return False  # the rest takes as long as a line of the log
     said = None if sys.flags.ignore_environment else environment.get("PYTHON_COLORS")
     if said in ("0", "1"):
         return said == "1"
@@ -35,9 +39,7 @@ def takes_colours(stream: TextIO | None) -> bool:
         return False
     if environment.get("FORCE_COLOR"):
         return True
-    if stream is None or environment.get("TERM") == "dumb":  # None: closed by whoever started us
-        return False
-    return stream.isatty()
+    return terminal and environment.get("TERM") != "dumb"
 
 
 def paint(text: str, colour: int | None) -> str:

@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+import types
 from collections.abc import Callable
 
 import pytest
@@ -125,6 +126,14 @@ def test_who_wants_colours(
 
 def test_a_stream_that_was_closed_takes_none() -> None:
     assert not takes_colours(None)
+
+
+def test_a_log_needs_nothing_but_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+    monkeypatch.setattr(sys, "stderr", types.SimpleNamespace(write=written.append))
+    Logging().log_message("hello")
+
+    assert written == ["192.0.2.1 - - [now] hello\n"]
 
 
 def test_python_run_without_its_variables_leaves_out_its_own() -> None:

@@ -7,6 +7,7 @@ import http.client
 import importlib.util
 import io
 import os
+import select
 import signal
 import socket
 import socketserver
@@ -297,6 +298,26 @@ def test_without_a_socket_what_follows_a_head_without_a_length_can_be_read() -> 
     request: Any = Offline(b"GET / HTTP/1.0\r\n\r\nline 1\nline 2\n")
     Reading(request, ("192.0.2.1", 1), None)
     assert request.sent.endswith(b"\r\n\r\nline 1\nline 2\n")
+
+
+def test_an_unbuffered_rfile_shows_its_socket(serve: Serve, connect: Connect) -> None:
+    """Copies of ``run_cgi`` drop there what a client has sent behind its body."""
+
+    class Dropping(Hello):
+        rbufsize = 0
+        protocol_version = "HTTP/1.0"
+
+        def do_POST(self) -> None:
+            rfile: Any = self.rfile
+            body = rfile.read(int(self.headers["Content-Length"]))
+            while select.select([rfile._sock], [], [], 0)[0]:
+                if not rfile._sock.recv(1):
+                    break
+            self.answer(body)
+
+    client = connect(serve(Dropping))
+    client.send(b"POST / HTTP/1.0\r\nContent-Length: 4\r\n\r\nbody and more")
+    assert client.answer().body == b"body"
 
 
 class Parsed(BaseHTTPRequestHandler):
