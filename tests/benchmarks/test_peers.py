@@ -13,6 +13,8 @@ import trustme
 from tests.benchmarks.client import connect, fetch
 from tests.benchmarks.peers import MODULES, NGINX, OURS, PIECE, USER, Kind, Peer, Running, available, chosen, offering
 
+pytestmark = pytest.mark.same_everywhere
+
 NOTES: list[str] = []
 PEERS = available(NOTES)
 

@@ -14,6 +14,8 @@ from tests.benchmarks.peers import ENGINE, FIXTURE, LIMIT, Peer
 from tests.benchmarks.plan import Figure, Plan, UnavailableError, interleave, p99, repeat_for
 from tests.benchmarks.targets import judge
 
+pytestmark = pytest.mark.same_everywhere
+
 FIGURES = [
     Figure(
         "load.8", "8 keep-alive connections", "req/s", "higher", rounds={FIXTURE: [30_000, 32_000], LIMIT: [60_000]}

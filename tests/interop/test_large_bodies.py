@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.needs("/proc/self/clear_refs")  # memory figures are read there
+pytestmark = [
+    pytest.mark.needs("/proc/self/clear_refs"),  # memory figures are read there
+    pytest.mark.same_everywhere,
+]
 
 MEBIBYTE = 1 << 20
 GIBIBYTE = 1 << 30

@@ -201,6 +201,7 @@ def dom(environment: dict[str, str], browser: str, url: str, folder: Path, *opti
 
 
 @pytest.mark.needs("chromium")
+@pytest.mark.same_everywhere
 def test_chromium_trusts_a_key_by_its_hash(
     httpserve: HTTPServe, environment: dict[str, str], browser: str, tmp_path: Path
 ) -> None:
@@ -213,6 +214,7 @@ def test_chromium_trusts_a_key_by_its_hash(
 
 
 @pytest.mark.needs("chromium")
+@pytest.mark.same_everywhere
 def test_chromium_trusts_no_other_key(
     httpserve: HTTPServe,
     httpserve_ca: CertificateAuthority,
@@ -233,6 +235,7 @@ def test_chromium_trusts_no_other_key(
 
 
 @pytest.mark.needs("chromium")
+@pytest.mark.same_everywhere
 def test_chromium_finds_a_name_that_is_nowhere(
     httpserve_factory: Callable[..., HTTPServe], environment: dict[str, str], browser: str, tmp_path: Path
 ) -> None:

@@ -673,7 +673,8 @@ def test_less_output_than_announced_ends_the_connection(site: Site) -> None:
         ("Status: fine\n\n", "no final status code"),
         ("Status: 100 Continue\n\n", "no final status code"),
         ("Status: 2000\n\n", "no final status code"),
-        ("X: " + "x" * 200_000, "does not end within"),
+        # An id of its own: pytest 8.0 puts the whole of it into a variable, and no program can be started with that.
+        pytest.param("X: " + "x" * 200_000, "does not end within", id="no end"),
     ],
 )
 def test_output_that_is_no_response_is_502(site: Site, head: str, reason: str) -> None:
