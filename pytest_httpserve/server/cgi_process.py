@@ -156,6 +156,8 @@ class Child:
             self._hold()
             if self._is_starved():
                 expiry = self._expiry()
+            # Asked before the wait, or what it writes in between, as its last words, would be missed.
+            ended = self._end is None and self._has_ended()
             ready = self._wait(expiry, _LONGEST_POLL if self._end is not None else _TURN)
             if self._stopped:  # whatever else happened then, happened for this reason
                 raise ScriptError(HTTPStatus.SERVICE_UNAVAILABLE, "it was killed, since the server stops")
@@ -168,7 +170,7 @@ class Child:
                 piece = os.read(self._stdout.fileno(), PIECE_BYTES)
                 self._early += len(piece)
                 return piece
-            over = self._end in ready if self._end is not None else not ready and self._has_ended()
+            over = self._end in ready if self._end is not None else ended
             if over and not self._held:
                 return b""
 
