@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from operator import itemgetter
 from typing import Any, Protocol, TypeVar
 
 from pytest_httpserve.net.poller import READABLE, Poller, Wake, make_poller
@@ -36,16 +37,21 @@ class Entry(Protocol):
 
     ``file`` is its descriptor, which the loop waits for to become readable; it stays what it was when the descriptor
     is closed. ``expiry`` is when to give it up (of time.monotonic); None for never. ``led`` is whether the thread that
-    leads the loop serves it at this moment, ``thread`` which one served it last.
+    leads the loop serves it at this moment.
     """
 
     file: int
     expiry: float | None
     led: bool
-    thread: threading.Thread | None
 
     def claim(self) -> bool:
         """Take it, to serve it; False if another thread has it."""
+
+    def lead(self, thread: threading.Thread, /) -> None:
+        """It was claimed by the thread that leads the loop, this one."""
+
+    def go_alone(self) -> None:
+        """The thread that serves it leads no longer."""
 
     @property
     def proceed(self) -> Callable[[], object]:
@@ -176,7 +182,9 @@ class Loop:
         while True:
             now = time.monotonic()
             if self._expiry is not None and self._expiry <= now:
-                self._give_up_expired(now)
+                self._give_up_expired(now, turn)
+                if self._led != turn:
+                    return
             if not entries and self._ends():
                 return
             expiry = self._expiry
@@ -187,7 +195,7 @@ class Loop:
                     if (wake := self._wake) is not None and file == wake.fileno():
                         wake.clear()
                 elif entry.claim():
-                    entry.led, entry.thread = True, thread
+                    entry.lead(thread)
                     try:
                         entry.proceed()
                     except BaseException as error:
@@ -208,26 +216,22 @@ class Loop:
             self._quiet.set()
             return True
 
-    def _give_up_expired(self, now: float) -> None:
+    def _give_up_expired(self, now: float, turn: int) -> None:
+        """Give up all that has expired, or as much of it as this thread does before it leads no longer."""
         with self._lock:
+            expiries = [(entry.expiry, entry) for entry in self._entries.values() if entry.expiry is not None]
             # What is added from here on lowers it again.
-            self._expiry = None
-            entries = list(self._entries.values())
-        earliest: float | None = None
-        for entry in entries:
-            expiry = entry.expiry
-            if expiry is None:
-                continue
-            if expiry <= now:
-                try:
-                    if not entry.expire():
-                        earliest = now
-                except BaseException as error:
-                    _report(error)
-            elif earliest is None or expiry < earliest:
-                earliest = expiry
-        with self._lock:
-            self._expect(earliest)
+            self._expiry = min((expiry for expiry, _ in expiries if expiry > now), default=None)
+        expired = [(expiry, entry) for expiry, entry in expiries if expiry <= now]
+        for _, entry in sorted(expired, key=itemgetter(0)):
+            if self._led != turn:
+                self.expect(now)
+                return
+            try:
+                if not entry.expire():
+                    self.expect(now)
+            except BaseException as error:
+                _report(error)
 
     def leave(self, entry: Entry) -> None:
         """``entry`` is going to wait: what has led the loop is its own thread from here on, and another one leads.
@@ -243,7 +247,7 @@ class Loop:
         self.workers.run(partial(self._lead, self._led + 1))
         self._led += 1
         self._take_out(entry)
-        entry.led = False
+        entry.go_alone()
         if self._watched is entry:
             self._watched = None
 

@@ -19,26 +19,26 @@ def shake_hands(connection: Connection, timeout: float | None) -> bool | None:
     In a thread of its own it waits for the client, ``timeout`` seconds at most. In the loop it waits for nobody: None
     says that it goes on when the client does, if that is before the connection expires.
     """
-    sock = connection.socket
+    sock = connection.transport.socket
+    turn, loop = connection.turn, connection.turn.loop
     assert isinstance(sock, ssl.SSLSocket)
     if connection.closing:
         return False
-    loop = connection.loop
     try:
-        if connection.led and loop is not None and len(loop.away) < MOST_AWAY:
+        if turn.led and loop is not None and len(loop.away) < MOST_AWAY:
             try:
                 # Watched: a key may be large, and a callback of the context is not ours.
-                loop.run(connection, sock.do_handshake)
+                loop.run(turn, sock.do_handshake)
                 return True
             except ssl.SSLWantReadError:
                 return None
             except ssl.SSLWantWriteError:
                 pass  # the loop does not wait until there is room for what the server has to say
         connection.leave_loop()
-        connection.set_timeout(timeout)
+        turn.set_timeout(timeout)
         sock.do_handshake()
     except OSError as error:
-        connection.failed(error)
+        connection.transport.failed(error)
         return False
     return True
 
@@ -48,11 +48,11 @@ def take_leave(connection: Connection, plain_answer: bytes) -> None:
 
     One that did not speak TLS gets ``plain_answer``.
     """
-    error = connection.failure
+    error = connection.transport.failure
     if not isinstance(error, ssl.SSLError) or isinstance(error, ssl.SSLEOFError):
         return  # it has gone, or is not heard any more
     if error.reason in _NOT_TLS:
         # The failed handshake has sent nothing, so the connection can still carry an answer as it is.
         with contextlib.suppress(OSError):
-            socket.socket.sendall(connection.socket, plain_answer)
+            socket.socket.sendall(connection.transport.socket, plain_answer)
     connection.linger()

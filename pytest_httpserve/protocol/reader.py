@@ -1,7 +1,8 @@
-"""A handler's ``rfile``: request heads, and between them the body of the request in hand, under deadlines."""
+"""What requests are read from: heads, and between them the body of the request in hand, under deadlines."""
 
 from __future__ import annotations
 
+import enum
 import io
 import sys
 import time
@@ -9,7 +10,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from pytest_httpserve.errors import RequestError
-from pytest_httpserve.net.connection import RECEIVE_BYTES
+from pytest_httpserve.net.transport import RECEIVE_BYTES
 from pytest_httpserve.wire.framing import NO_BODY, BodyDecoder, FixedDecoder, Framing, UntilCloseDecoder, body_decoder
 from pytest_httpserve.wire.grammar import DEFAULT_LIMITS, Limits
 from pytest_httpserve.wire.headers import Headers
@@ -21,6 +22,8 @@ PROGRESS_BYTES = 65_536
 # What a handler left of a body is read and dropped up to here; past it, closing the connection is cheaper.
 DRAIN_BYTES = 262_144
 
+# RFC 9112 section 2.2: a server should ignore at least one empty line before the request line.
+_MOST_EMPTY_LINES = 8
 _EMPTY_BODY = FixedDecoder(0)
 
 
@@ -63,50 +66,91 @@ class FileSource:
         return error
 
 
+class State(enum.Enum):
+    """Where in the conversation a Reader is."""
+
+    BETWEEN = enum.auto()  # no request has begun
+    HEAD = enum.auto()  # the first bytes of one are here
+    BODY = enum.auto()
+    REPLAY = enum.auto()  # the body is here, and is read once more
+    TUNNEL = enum.auto()  # the connection has left HTTP
+
+
 class Reader(io.BufferedIOBase):
-    """What a handler reads from: request heads, and between them the one body of the request in hand.
+    """A file of what a client sends: request heads, and between them the one body of the request in hand.
 
     During a request it ends where the request's body ends. Before the first and between two requests there is no
-    body: then ``readline`` and ``read`` see the connection's bytes as they are.
+    body: then ``readline`` and ``read`` see the connection's bytes as they are. A body comes decoded, or ``raw``: in
+    the chunks that it was sent in, whose end is known all the same.
+
+    ``beyond`` is asked when somebody reads past the end of a body: BODY (nothing is there, and so it is without it),
+    TUNNEL, or BETWEEN: the next request.
     """
 
     def __init__(self, source: Source, *, limits: Limits = DEFAULT_LIMITS, read_ahead: bool = True) -> None:
-        self._source = source
+        self.source = source
+        self.state = State.BETWEEN
+        self.truncated = False  # the client ended inside the body
+        self.beyond: Callable[[], State] | None = None
         self._limits = limits
         self._read_ahead = read_ahead
         self._buffer = b""  # what can be read now
         self._behind = b""  # what lies behind the end of the body
-        self._body: BodyDecoder | None = None
-        self._replayed: Callable[[int], bytes] | None = None
-        self._begun = False  # a request
+        self._head = b""  # that of the request whose line was read last, if all of it was here
+        self._line = b""
+        self._body: BodyDecoder = _EMPTY_BODY
+        self._framing: Framing = NO_BODY
+        self._raw = False
+        self._replayed: Callable[[int], bytes] = _nothing
         self._head_expiry: float | None = None
         self._waited = 0.0  # seconds, since _progress was last set to zero
         self._progress = 0
-        self.truncated = False  # the client ended inside the body
 
     # Heads
 
     def wait(self) -> bool:
         """Wait for the first bytes of a request; False if the client ends instead."""
         self._head_expiry = None
-        self._begun = False
+        self.state = State.BETWEEN
         if not self._buffer:
-            self._buffer = self._source.receive(RECEIVE_BYTES if self._read_ahead else 1)
-        self._begun = bool(self._buffer)
-        return self._begun
+            self._buffer = self.source.receive(RECEIVE_BYTES if self._read_ahead else 1)
+        if not self._buffer:
+            return False
+        self.state = State.HEAD
+        return True
 
-    def take_head(self, limits: Limits, strict: bool) -> RequestHead | None:
-        """The next head, parsed, if all of it is here and nothing is wrong with it; else nothing is taken."""
+    def request_line(self) -> bytes:
+        """The next request line, with its end; empty at the end of the input. Empty lines before it are dropped."""
         buffer = self._buffer
         end = buffer.find(b"\r\n\r\n") + 4
-        if end < 4:
+        if end > 4:
+            at = buffer.index(b"\n") + 1
+            if at > 2:
+                self._head, self._line = buffer[:end], buffer[:at]
+                self._buffer = buffer[at:]
+                return self._line
+        self._head = b""
+        for _ in range(_MOST_EMPTY_LINES):
+            line = self.readline(self._limits.request_line + 3)
+            if line not in (b"\r\n", b"\n"):
+                break
+        return line
+
+    def take_head(self, line: bytes, limits: Limits, strict: bool) -> RequestHead | None:
+        """The head that begins with ``line``, parsed as a whole: half as long as line by line, and once known a fifth.
+
+        None, and nothing taken, if the line was not read by ``request_line`` just now, if not all of the head is here,
+        or if something is wrong with it.
+        """
+        head, self._head = self._head, b""
+        if not head or line is not self._line or not self._buffer.startswith(head[len(line) :]):
             return None
         try:
-            head = parse_whole_head(buffer[:end], limits, strict)
+            parsed = parse_whole_head(head, limits, strict)
         except RequestError:
             return None
-        self._buffer = buffer[end:]
-        return head
+        self._buffer = self._buffer[len(head) - len(line) :]
+        return parsed
 
     def read_fields(self, *, lenient: bool) -> bytes:
         """The field lines of a head, up to its blank line, which is taken, too.
@@ -148,33 +192,59 @@ class Reader(io.BufferedIOBase):
         """What has come in, and belongs to nobody yet."""
         return self._buffer + self._behind
 
+    def take_unread(self) -> bytes:
+        """Hand that over to whoever gathers the next request."""
+        unread, self._buffer, self._behind = self.unread, b"", b""
+        return unread
+
     def give_back(self, data: bytes) -> None:
-        """Put body bytes back in front of what is still to be read."""
+        """Put bytes back in front of what is still to be read."""
         self._buffer = data + self._buffer
+
+    def begin_body(self, framing: Framing, *, raw: bool = False) -> None:
+        """From here on, this is the request's body; ``raw``: in its chunks.
+
+        This, and reading, raise RequestError (400) where its framing is broken: raw, too, or nobody could say which
+        bytes are the next request.
+        """
+        self.truncated, self.state = False, State.BODY
+        self.beyond = None
+        if framing is NO_BODY:
+            self._body, self._framing = _EMPTY_BODY, framing
+            self._buffer, self._behind = b"", self._buffer
+            return
+        self._waited, self._progress = 0.0, 0
+        self._framing, self._raw = framing, raw
+        self._body = body_decoder(framing, limits=self._limits)
+        self._buffer, self._behind = self._decode(self._buffer)
+
+    def decode_body(self) -> None:
+        """Give the body of the request in hand decoded, though it was begun raw: nothing of it was read so far."""
+        if self._raw:
+            self._buffer, self._behind = self._buffer + self._behind, b""
+            self.begin_body(self._framing)
+        self.beyond = None
+
+    def _decode(self, data: bytes) -> tuple[bytes, bytes]:
+        """What of ``data`` is the body's, and what lies behind its end."""
+        body, behind = self._body.decode(data)
+        return (data[: len(data) - len(behind)] if self._raw else body), behind
 
     def replay(self, read: Callable[[int], bytes]) -> None:
         """Give the whole body again, which ``read`` has, piece by piece: so many bytes at most, none at the end."""
-        self._replayed = read
-
-    def begin_body(self, framing: Framing) -> None:
-        """From here on, this is the request's body."""
-        self.truncated = False
-        if framing is NO_BODY:
-            self._body, self._behind, self._buffer = _EMPTY_BODY, self._buffer, b""
-            return
-        self._waited, self._progress = 0.0, 0
-        self._body = body_decoder(framing, limits=self._limits)
-        self._buffer, self._behind = self._body.decode(self._buffer)
+        self._replayed, self.state = read, State.REPLAY
 
     def begin_tunnel(self) -> None:
         """From here on, all bytes belong to the handler: the connection has left HTTP (101, CONNECT)."""
+        self.state = State.TUNNEL
+        self._raw = False
         self._body, self._buffer, self._behind = UntilCloseDecoder(), self._buffer + self._behind, b""
 
     def end_body(self) -> bool:
         """Drop what is left of the body; False if that is too much, or not to be had: then the connection must end."""
-        if self._body is None:
+        if self.state in (State.BETWEEN, State.HEAD):
             return True
-        self._replayed = None
+        self.state, self.beyond = State.BODY, None
         dropped = len(self._buffer)
         while not self._body.complete:
             self._buffer = b""
@@ -182,29 +252,29 @@ class Reader(io.BufferedIOBase):
             if dropped > DRAIN_BYTES or not (self._fill(RECEIVE_BYTES) or self._body.complete):
                 return False
             dropped += len(self._buffer)
-        self._body, self._buffer, self._behind = None, self._behind, b""
-        self._begun = False
+        self._buffer, self._behind = self._behind, b""
+        self.state = State.BETWEEN
         return True
 
     @property
     def trailers(self) -> Headers:
         """The trailer fields of a chunked body that was read to its end; empty otherwise."""
-        return self._body.trailers if self._body is not None else Headers()
+        return self._body.trailers
 
     @property
     def in_head(self) -> bool:
         """Whether a request's head has begun to come in, and has not ended."""
-        return self._body is None and self._begun
+        return self.state is State.HEAD
 
     @property
     def at_rest(self) -> bool:
         """Whether no request has begun."""
-        return self._body is None and not self._begun
+        return self.state is State.BETWEEN
 
     @property
     def between_bodies(self) -> bool:
         """Whether the body of the last request has been left behind, and that of the next has not begun."""
-        return self._body is None
+        return self.state in (State.BETWEEN, State.HEAD)
 
     @property
     def empty(self) -> bool:
@@ -214,36 +284,23 @@ class Reader(io.BufferedIOBase):
     @property
     def complete(self) -> bool:
         """Whether the whole body of the request in hand has come in."""
-        return self._body is None or self._body.complete
+        return self.between_bodies or self._body.complete
 
     # Bytes
 
     def _fill(self, wanted: int) -> bool:
         """Wait for more to read; False at the end of the body or of the input."""
-        if self._body is None:
-            data = self._receive_head(wanted)
-            self._buffer += data
-            return bool(data)
-        if self._replayed is not None:
-            data = self._replayed(RECEIVE_BYTES)
-            self._buffer += data
-            return bool(data)
-        while not self._body.complete:
-            data = self._receive_body(wanted)
-            if not data:
-                # Only a body that nothing announces may end with the connection.
-                self.truncated = not isinstance(self._body, UntilCloseDecoder)
-                return False
-            body, self._behind = self._body.decode(data)
-            if body:
-                self._buffer = self._buffer + body if self._buffer else body
-                return True
-        return False
+        return _FILL[self.state](self, wanted)
 
-    def _receive_head(self, wanted: int) -> bytes:
+    def _fill_head(self, wanted: int) -> bool:
         size = RECEIVE_BYTES if self._read_ahead else wanted
-        source = self._source
-        if not self._begun or source.timeout is None:
+        data = self._receive_of_head(size)
+        self._buffer += data
+        return bool(data)
+
+    def _receive_of_head(self, size: int) -> bytes:
+        source = self.source
+        if self.state is State.BETWEEN or source.timeout is None:
             return source.receive(size)
         # A head in pieces: all of them must be here within one timeout, or a client could send a byte now and then.
         now = time.monotonic()
@@ -251,8 +308,40 @@ class Reader(io.BufferedIOBase):
             self._head_expiry = now + source.timeout
         return source.receive_within(size, self._head_expiry - now)
 
-    def _receive_body(self, wanted: int) -> bytes:
-        body, source = self._body, self._source
+    def _fill_body(self, wanted: int) -> bool:
+        while not self._body.complete:
+            data = self._receive_of_body(wanted)
+            if not data:
+                # Only a body that nothing announces may end with the connection.
+                self.truncated = not isinstance(self._body, UntilCloseDecoder)
+                return False
+            body, self._behind = self._decode(data)
+            if body:
+                self._buffer = self._buffer + body if self._buffer else body
+                return True
+        return self.beyond is not None and self._go_beyond(self.beyond(), wanted)
+
+    def _go_beyond(self, state: State, wanted: int) -> bool:
+        if state is State.TUNNEL:
+            self.begin_tunnel()
+        elif state is State.BETWEEN:
+            self.end_body()
+        else:
+            return False
+        try:
+            return bool(self._buffer) or self._fill(wanted)
+        except TimeoutError:
+            if self.state is State.BETWEEN:
+                return False  # the client has nothing more to ask for
+            raise
+
+    def _fill_again(self, wanted: int) -> bool:
+        data = self._replayed(RECEIVE_BYTES)
+        self._buffer += data
+        return bool(data)
+
+    def _receive_of_body(self, wanted: int) -> bytes:
+        body, source = self._body, self.source
         size = max(wanted, RECEIVE_BYTES) if self._read_ahead else wanted
         if not self._read_ahead and isinstance(body, FixedDecoder):
             size = min(size, body.left)
@@ -268,13 +357,15 @@ class Reader(io.BufferedIOBase):
             raise source.failed(TimeoutError(f"{self._progress} bytes of the body came in {self._waited:.1f} s"))
         return data
 
+    # As a file
+
     def fileno(self) -> int:
-        return self._source.fileno()
+        return self.source.fileno()
 
     @property
     def _sock(self) -> object:
         """The socket, by the name that an unbuffered ``rfile`` of http.server has for it: copies of run_cgi use it."""
-        return self._source.socket  # type: ignore[attr-defined]  # a file has none, here as there
+        return self.source.socket  # type: ignore[attr-defined]  # a file has none, here as there
 
     def readable(self) -> bool:
         return True
@@ -320,3 +411,16 @@ class Reader(io.BufferedIOBase):
             return buffer
         self._buffer = buffer[size:]
         return buffer[:size]
+
+
+_FILL: dict[State, Callable[[Reader, int], bool]] = {
+    State.BETWEEN: Reader._fill_head,
+    State.HEAD: Reader._fill_head,
+    State.BODY: Reader._fill_body,
+    State.REPLAY: Reader._fill_again,
+    State.TUNNEL: Reader._fill_body,
+}
+
+
+def _nothing(size: int) -> bytes:
+    return b""

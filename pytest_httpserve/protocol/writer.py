@@ -1,34 +1,50 @@
-"""A handler's ``wfile``: what is written is on its way, and a head travels with the first bytes of its body."""
+"""What responses are written to: what is written is on its way, and a head travels with the first bytes of its body."""
 
 from __future__ import annotations
 
 import io
-from typing import IO, TYPE_CHECKING
+from collections.abc import Callable
+from typing import IO, TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
 
-    from pytest_httpserve.net.connection import Connection
+
+class Sink(Protocol):
+    """Where a Writer's bytes go; see ``pytest_httpserve.net.transport``."""
+
+    def fileno(self) -> int:
+        """The descriptor, as of any file."""
+
+    def send(self, data: Buffer, /, *, more: bool = False) -> None:
+        """Send all of it; with ``more``, it may be kept back for what comes next."""
+
+    def send_file(self, file: IO[bytes], offset: int, count: int, note: Callable[[int], object], /) -> None:
+        """Send so many bytes of a file, or as many as it has."""
+
+    def push(self) -> None:
+        """Let go what is kept back."""
 
 
 class Writer(io.BufferedIOBase):
-    """What a handler writes to: each write is on its way when it returns.
+    """A file to write responses to: each write is on its way when it returns.
 
     A response's head leaves together with the first bytes of its body where that is possible without anyone waiting
     for it: after ``hold`` the head stays here until the next write or flush; otherwise the kernel joins the two.
     """
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, sink: Sink) -> None:
+        self.sink = sink
         self._holding = False
         self._held = b""
         self._corked = False
         self.written = 0  # bytes of the response in hand, without its heads
         self.anything = False  # whether anything was written since begin_response
+        self.exposed = False  # whether somebody was given its descriptor since then, and may have written to that
 
     def begin_response(self) -> None:
         self.written = 0
-        self.anything = False
+        self.anything = self.exposed = False
 
     def hold(self) -> None:
         """Keep the next head back: what belongs behind it is about to be written."""
@@ -40,18 +56,19 @@ class Writer(io.BufferedIOBase):
         if self._holding:
             self._held += head
             return
-        self._connection.send(head, more=more)
+        self.sink.send(head, more=more)
         self._corked = more
 
     def write_whole(self, head: bytes, body: bytes) -> None:
         """Write a response at once."""
         self.anything = True
         self.written += len(body)
-        self._connection.send(head + body)
+        self.sink.send(head + body)
 
     def fileno(self) -> int:
+        self.exposed = True
         self.flush()
-        return self._connection.fileno()
+        return self.sink.fileno()
 
     def writable(self) -> bool:
         return True
@@ -62,7 +79,7 @@ class Writer(io.BufferedIOBase):
         if self._held:
             data = self._release() + bytes(data)
         if size or self._holding:
-            self._connection.send(data)
+            self.sink.send(data)
         self._corked = self._holding = False
         self.written += size
         return size
@@ -71,10 +88,10 @@ class Writer(io.BufferedIOBase):
         """Write ``count`` bytes of a regular file, from ``offset`` on. Raises OSError if the file has fewer."""
         self.anything = True
         if self._held:
-            self._connection.send(self._release(), more=True)
+            self.sink.send(self._release(), more=True)
         self._corked = self._holding = False
         end = self.written + count
-        self._connection.send_file(file, offset, count, self._count)
+        self.sink.send_file(file, offset, count, self._count)
         if missing := end - self.written:
             raise OSError(f"the file ended {missing} bytes before its size: it changed while it was sent")
 
@@ -83,9 +100,9 @@ class Writer(io.BufferedIOBase):
 
     def flush(self) -> None:
         if self._held:
-            self._connection.send(self._release())
+            self.sink.send(self._release())
         elif self._corked:
-            self._connection.push()
+            self.sink.push()
         self._corked = self._holding = False
 
     def _release(self) -> bytes:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_httpserve.errors import RequestError, UsageError
-from pytest_httpserve.server.file_paths import path_of
+from pytest_httpserve.server.files.paths import path_of
 from pytest_httpserve.wire.framing import (
     NO_BODY,
     UNTIL_CLOSE,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import urllib.parse
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,17 +15,23 @@ from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.checks import check_timeout
 from pytest_httpserve.scripting.mounts import DirectoryMount, check_prefix, find_directory
 from pytest_httpserve.server.cgi import CGI_TIMEOUT
-from pytest_httpserve.server.cgi_paths import collapsed
-from pytest_httpserve.server.cgi_process import make_poll
+from pytest_httpserve.server.cgi.handler import info_of
+from pytest_httpserve.server.cgi.paths import collapsed
+from pytest_httpserve.server.cgi.process import make_poll
+from pytest_httpserve.server.cgi.run import Site
+from pytest_httpserve.server.files.paths import file_beneath
+from pytest_httpserve.server.files.roots import Root
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.handler import ScriptedHandler
 
 
+@dataclass(frozen=True, slots=True)
 class CGIMount(DirectoryMount):
-    """A directory of CGI scripts; the options are those of CGIHTTPRequestHandler."""
+    """A directory of CGI scripts; ``env`` are variables of their own, ``timeout`` is in seconds."""
 
-    __slots__ = ()
+    env: Mapping[str, str]
+    timeout: float
 
     def describe(self) -> str:
         """What stands there, for a message."""
@@ -32,14 +40,23 @@ class CGIMount(DirectoryMount):
     def serve(self, handler: ScriptedHandler, below: str) -> None:
         """Run the script that ``below`` names, whatever the method: that is the script's business."""
         handler.invite_body()
-        handler.enter_directory(self.directory, below, self.options)
         prefix = urllib.parse.unquote(self.prefix, errors="surrogateescape") + "/"
         path = collapsed(self.prefix + below)
         if not path.startswith(prefix):
-            handler.send_error(HTTPStatus.NOT_FOUND, explain="The path leads out of the CGI directory.")
+            handler.send_error(HTTPStatus.NOT_FOUND, explain="The path leads out of the CGI directory")
             return
-        handler.set_cgi_info("", path[len(prefix) :].lstrip("/"))
-        handler.run_cgi()
+        handler.cgi_info = info_of(handler.path, "", path[len(prefix) :].lstrip("/"))
+        handler.run_script(
+            Site(
+                Root(self.directory),
+                partial(file_beneath, self.directory),
+                self.prefix,
+                self.env,
+                self.timeout,
+                as_nobody=False,
+                in_place=True,
+            )
+        )
 
 
 def cgi_mount(
@@ -60,14 +77,8 @@ def cgi_mount(
         raise UsageError(f"serve_cgi takes the path of a directory first, not {path!r}")
     directory = find_directory(Path(path), roots, "serve_cgi")
     prefix = check_prefix(at, "serve_cgi(at=)")
-    options = {
-        "cgi_as_nobody": False,
-        "cgi_env": _check_env(env),
-        "cgi_in_place": True,
-        "cgi_prefix": prefix,
-        "cgi_timeout": check_timeout(timeout, "serve_cgi(timeout=)"),
-    }
-    return CGIMount(prefix, str(directory), options)
+    seconds = check_timeout(timeout, "serve_cgi(timeout=)")
+    return CGIMount(prefix, str(directory), _check_env(env), seconds)
 
 
 def _check_env(env: Mapping[str, str] | None) -> Mapping[str, str]:

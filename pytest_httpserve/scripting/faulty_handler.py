@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING, cast
 from pytest_httpserve.errors import Struck
 from pytest_httpserve.protocol.reader import Reader
 from pytest_httpserve.protocol.writer import Writer
+from pytest_httpserve.scripting.bridge import Bridged
 from pytest_httpserve.scripting.journal import Exchange, Strike
-from pytest_httpserve.server.cgi import CGIHTTPRequestHandler
 
 if TYPE_CHECKING:
-    from pytest_httpserve.net.connection import Connection
     from pytest_httpserve.scripting.faults import Fault
     from pytest_httpserve.scripting.faulty_wire import FaultyWire
     from pytest_httpserve.scripting.request import Request
     from pytest_httpserve.scripting.scripted_server import ScriptedServer
 
 
-class FaultyHandler(CGIHTTPRequestHandler):
+class FaultyHandler(Bridged):
     """What a handler must do for faults. Without any, ``_wire`` is None, and that is all that is asked."""
 
     server: ScriptedServer
@@ -35,7 +34,7 @@ class FaultyHandler(CGIHTTPRequestHandler):
         self.connection_faults = faults
         self.suffer(*faults)
         if self._wire is not None:
-            self.rfile = Reader(self._wire, limits=self.limits)
+            self.rfile = self.http1.reader = Reader(self._wire, limits=self.limits)
 
     def suffer(self, *faults: Fault) -> None:
         """From here on in this exchange, these faults: those whose place is past happen with the next bytes."""
@@ -50,8 +49,7 @@ class FaultyHandler(CGIHTTPRequestHandler):
             if self._exchange is not None:
                 self._wire.begin((), self._exchange.request.exchange_index)
                 self._wire.begin_response(self.command or "GET", self._version)
-            # It has all that a Writer asks of a connection.
-            self.wfile = Writer(cast("Connection", self._wire))
+            self.wfile = self.http1.writer = Writer(self._wire)
         self._wire.add(faults)
         self._withhold_continue(faults)
 
@@ -82,12 +80,13 @@ class FaultyHandler(CGIHTTPRequestHandler):
     def end_faulty_exchange(self, wire: FaultyWire) -> None:
         """The exchange is over."""
         try:
-            if self._connection is not None and self._connection.failure is None:
+            if self._connection is not None and self._connection.transport.failure is None:
                 self.end_faulty_response(wire)
         except Struck as struck:
             self.end_struck(struck)
         if not self.connection_faults and self._connection is not None:
-            self._wire, self.wfile = None, Writer(self._connection)
+            self._wire = None
+            self.wfile = self.http1.writer = Writer(self._connection.transport)
 
     def end_struck(self, struck: Struck) -> None:
         """A fault has ended the connection: see it off accordingly."""
@@ -95,7 +94,7 @@ class FaultyHandler(CGIHTTPRequestHandler):
         if struck.resets:
             self._resets = True
         else:
-            self._linger = True
+            self.http1.lingers = True
 
     def _withhold_continue(self, faults: tuple[Fault, ...]) -> None:
         for fault in faults:

@@ -183,16 +183,16 @@ class FaultyWire:
 
     def _broken_off(self, what: str) -> OSError:
         if self._connection.closing:
-            self._connection.end("server", "stop")
+            self._connection.ending.say("server", "stop")
             return self._end(f"{what}, until the server stopped")
-        if self._connection.failure is not None:
+        if self._connection.transport.failure is not None:
             return self._end(f"{what}, until the client left")
         return self._end(f"{what}, until its time was over")
 
     def _end(self, text: str, *, resets: bool = False) -> OSError:
         """The connection ends here; by whom is known before the client can tell."""
-        self._connection.end("server", "RST" if resets else "FIN")
-        return self._connection.failed(Struck(text, resets=resets))
+        self._connection.ending.say("server", "RST" if resets else "FIN")
+        return self._connection.transport.failed(Struck(text, resets=resets))
 
     def _let_out(self) -> None:
         """A reset drops what the kernel has not sent yet: wait until it has."""
@@ -202,7 +202,7 @@ class FaultyWire:
 
         expiry = time.monotonic() + _LET_OUT_SECONDS
         while time.monotonic() < expiry:
-            unsent = fcntl.ioctl(self._connection.fileno(), _SIOCOUTQNSD, b"\0" * 4)
+            unsent = fcntl.ioctl(self._connection.transport.fileno(), _SIOCOUTQNSD, b"\0" * 4)
             if not struct.unpack("i", unsent)[0] or not pause(self._connection, GLANCE_SECONDS):
                 return
 
@@ -210,16 +210,16 @@ class FaultyWire:
 
     @property
     def timeout(self) -> float | None:
-        return self._connection.timeout
+        return self._connection.transport.timeout
 
     def failed(self, error: OSError) -> OSError:
-        return self._connection.failed(error)
+        return self._connection.transport.failed(error)
 
     def receive(self, size: int) -> bytes:
-        return self._received(self._connection.receive, size)
+        return self._received(self._connection.transport.receive, size)
 
     def receive_within(self, size: int, seconds: float) -> bytes:
-        return self._received(lambda size: self._connection.receive_within(size, seconds), size)
+        return self._received(lambda size: self._connection.transport.receive_within(size, seconds), size)
 
     def _received(self, receive: Callable[[int], bytes], size: int) -> bytes:
         if self._phase not in CONNECTION_PHASES and (self._phase != "request_head" or self._moved == _ALL):
@@ -244,10 +244,10 @@ class FaultyWire:
     # The response: a Writer's connection
 
     def fileno(self) -> int:
-        return self._connection.fileno()
+        return self._connection.transport.fileno()
 
     def push(self) -> None:
-        self._connection.push()
+        self._connection.transport.push()
 
     def begin_response(self, method: str, version: tuple[int, int]) -> None:
         """What comes out from here on answers such a request."""
@@ -273,7 +273,7 @@ class FaultyWire:
             head, data = data[:end], data[end:]
             status = int(head[9:12])
             if 100 <= status < 200 and status != 101:
-                self._connection.send(head)
+                self._connection.transport.send(head)
                 continue
             self._head = None
             self.leave("request_body")
@@ -349,7 +349,7 @@ class FaultyWire:
         while rest:
             self._pay()
             size = min(len(rest), self._room(phase))
-            self._connection.send(rest[:size])
+            self._connection.transport.send(rest[:size])
             rest = rest[size:]
             self._passed(phase, size)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 import os
 import traceback
@@ -9,11 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_httpserve.errors import RequestError, ScriptError, Struck
-from pytest_httpserve.net.connection import RECEIVE_BYTES
+from pytest_httpserve.net.transport import RECEIVE_BYTES
 from pytest_httpserve.scripting import report
 from pytest_httpserve.scripting.cgi_mount import CGIMount
 from pytest_httpserve.scripting.connections import ConnectionRecord
@@ -25,10 +26,13 @@ from pytest_httpserve.scripting.responses import Response, make_response
 from pytest_httpserve.scripting.routes import Route, Routes, StateChanged
 from pytest_httpserve.scripting.sending import SendingHandler
 from pytest_httpserve.scripting.waiting import Interrupted
+from pytest_httpserve.server import running
 from pytest_httpserve.server.base import BaseHTTPRequestHandler
-from pytest_httpserve.server.cgi_paths import is_beneath
-from pytest_httpserve.server.cgi_script import CGIScript
-from pytest_httpserve.server.file_paths import path_of
+from pytest_httpserve.server.cgi.run import Run, Site, answer_failure
+from pytest_httpserve.server.cgi.script import CGIScript
+from pytest_httpserve.server.files import serving
+from pytest_httpserve.server.files.paths import file_beneath, path_of
+from pytest_httpserve.server.files.roots import FileOptions, Root
 from pytest_httpserve.wire.framing import CHUNKED
 from pytest_httpserve.wire.headers import Headers
 from pytest_httpserve.wire.message import parse_whole_head
@@ -50,11 +54,7 @@ class ScriptedHandler(SendingHandler):
     """Answers a request by a route, else by what is mounted there, else by what was enqueued, else by a 404 that fails
     the test. A guard may refuse it before."""
 
-    protocol_version = "HTTP/1.1"
-    default_request_version = "HTTP/1.1"
     sys_version = ""
-    strict = True
-    _rests = True
 
     server: ScriptedServer
     rfile: Reader
@@ -62,8 +62,8 @@ class ScriptedHandler(SendingHandler):
     _request: Request | None = None
     _transcript: Transcript | None = None
     _record: ConnectionRecord | None = None
-    _below = "/"
-    _options: Mapping[str, Any] = MappingProxyType({})
+    _root: Root | None = None  # that the request in hand is for
+    _local_redirects = 0  # of CGI scripts, that led to the path in hand
 
     def __init__(self, request: Any, client_address: Any, server: ScriptedServer) -> None:  # as socketserver has them
         # Past those of directories: a mount brings its own.
@@ -81,20 +81,21 @@ class ScriptedHandler(SendingHandler):
     @property
     def is_secure(self) -> bool:
         """Whether this connection is one of TLS."""
-        return self._connection is not None and not self._connection.plain
+        return self._connection is not None and not self._connection.transport.plain
 
     def setup(self) -> None:
         super().setup()
         host, port = self.client_address[:2]  # of an IPv6 address, flow and scope follow
         self._client = host, port
         if self._connection is not None:
-            self._record = self.server.records.get(self._connection)
-            if self.server.faults and (faults := self.server.faults.pop(self._connection, ())):
+            watching = self.server.watching
+            self._record = watching.records.get(self._connection)
+            if watching.faults and (faults := watching.faults.pop(self._connection, ())):
                 self.take_faults(faults)
 
-    def _serve(self) -> None:
+    def handle(self) -> None:
         if not self._serve_at_once():
-            super()._serve()
+            super().handle()
 
     def _serve_at_once(self) -> bool:
         """Serve a request without a body by a response that is here as a whole, as most are.
@@ -102,28 +103,25 @@ class ScriptedHandler(SendingHandler):
         Past all that others need, it takes half the time. False if the long way is to go on, with what it is to serve.
         """
         connection, script = self._connection, self.server.script
-        if connection is None or connection.loop is None or connection.closing or self._wire is not None:
+        if connection is None or connection.turn.loop is None or connection.closing or self._wire is not None:
             return False
-        if self._options or script.guards.active or script.routes.runs_code:
+        if script.guards.active or script.routes.runs_code:
             return False
-        connection.tap = None
+        connection.transport.tap = None
+        self.stream.forget_response()
         try:
-            data = connection.receive(RECEIVE_BYTES)
+            data = connection.transport.receive(RECEIVE_BYTES)
             if not self._answer_at_once(data, connection, script):
                 self.reader.give_back(data)
                 return False
         except OSError as error:
-            if error is not connection.failure:
+            if error is not connection.transport.failure:
                 raise
             self._client_failed(error)
         if self._exchange is not None:
             script.journal.finish(self._exchange)
             self._exchange = None
-        if self.close_connection:
-            self.finish()
-            return True
-        connection.serve = self._serve
-        return connection.may_rest()
+        return self.close_connection or not running.goes_on(self)
 
     def _answer_at_once(self, data: bytes, connection: Connection, script: Script) -> bool:
         """Answer the request that these bytes are; False, and nothing done, if that takes more."""
@@ -145,7 +143,7 @@ class ScriptedHandler(SendingHandler):
         exchange.response, whole = response.whole(close=close, version=known.version)
         self._status = response.status
         transcript.sent(whole)
-        connection.send(whole)
+        connection.transport.send(whole)
         return True
 
     def _learn(self, data: bytes, routes: Routes) -> KnownRequest | None:
@@ -161,15 +159,14 @@ class ScriptedHandler(SendingHandler):
 
     def handle_one_request(self) -> None:
         if (connection := self._connection) is not None:
-            connection.tap = self._transcript = Transcript(self.rfile.unread)
+            connection.transport.tap = self._transcript = Transcript(self.rfile.unread)
         self._exchange = None
         self._added = ()
         self.awaits_100 = False
-        if self._options:  # those of the directory that the last request was for
-            self._leave_directory()
+        self.cors = False
         if self._wire is not None:
             self._wire.begin(self.connection_faults, self._count)
-        super().handle_one_request()
+        self._take_and_answer()
         if self._wire is not None:
             self.end_faulty_exchange(self._wire)
         if (exchange := self._exchange) is not None:
@@ -179,26 +176,53 @@ class ScriptedHandler(SendingHandler):
             self.server.script.journal.finish(exchange)
         self._request = None
 
-    def _leave_directory(self) -> None:
-        for option in self._options:
-            vars(self).pop(option, None)
-        self._options = {}
+    def _take_and_answer(self) -> None:
+        self.command, self.requestline = None, ""
+        try:
+            self.raw_requestline = self.http1.next_line()
+            if not self.raw_requestline:
+                self.close_connection = True
+            elif self.parse_request():
+                self.answer_request()
+                self.wfile.flush()
+                running.end_request(self)
+        except RequestError as error:
+            self.refuse_request(error)
+        except OSError as error:
+            if not self.is_clients(error):
+                running.handler_failed(self)
+                raise
+            self._client_failed(error)
+        except Exception:
+            running.handler_failed(self)
+            raise
 
-    def handle_expect_100(self) -> bool:
-        """Whoever takes the body says 100 first: a handler class that is mounted may have another answer."""
-        self.awaits_100 = True
+    def parse_request(self) -> bool:
+        """Take the head. Raises RequestError if it is to be refused. Whoever takes the body says 100 first: a handler
+        class that is mounted may have another answer."""
+        self.command = None
+        try:
+            stream = self.http1.read_head(
+                self.raw_requestline, limits=self.limits, strict=self.strict, speaks_1_1=True, raw=False
+            )
+        except RequestError as error:
+            running.enter_refused(self, error)
+            raise
+        running.enter(self, stream)
+        self.close_connection = not stream.lasts
+        self.awaits_100 = stream.expects_continue
         return True
 
     def invite_body(self) -> None:
         """Say 100 to a client that waits for it before it sends its body."""
         if self.awaits_100:
             self.awaits_100 = False
-            super().handle_expect_100()
+            self.handle_expect_100()
 
     def refuse_request(self, error: RequestError) -> None:
         """A request that cannot be served stands in the journal, with what was wrong with it."""
         self._broken_exchange().error = str(error)
-        super().refuse_request(error)
+        running.refuse(self, error)
 
     def _client_failed(self, error: OSError) -> None:
         """A request whose client has gone stands in the journal, too: as much of it as came."""
@@ -210,7 +234,7 @@ class ScriptedHandler(SendingHandler):
         if self._exchange is not None or not self.reader.at_rest:
             said = str(error) if isinstance(error, Interrupted) else f"the client has gone: {error}"
             self._broken_exchange().error = said
-        super()._client_failed(error)
+        running.client_failed(self, error, lambda _, refusal: self.refuse_request(refusal))
 
     def _broken_exchange(self) -> Exchange:
         """The exchange in hand; if it broke off before there was one, of what came of the request."""
@@ -249,11 +273,11 @@ class ScriptedHandler(SendingHandler):
             self.record_exception(error)
             if self._wire is not None:
                 self._wire.abandon()
-            self._fail()
+            running.handler_failed(self)
 
     def is_clients(self, error: BaseException) -> bool:
         """Whether this is the error in which the client's side of the connection ended."""
-        return self._connection is not None and error is self._connection.failure
+        return running.is_clients(self, error)
 
     def record_exception(self, error: BaseException) -> None:
         """An exception in what answers the request fails the test."""
@@ -337,7 +361,8 @@ class ScriptedHandler(SendingHandler):
 
     def _run_code(self, code: Callable[..., Result], *arguments: Any) -> Result:  # whatever the code takes
         """Run code of the test, which may wait for whatever it likes."""
-        return self._connection.run(code, *arguments) if self._connection is not None else code(*arguments)
+        connection = self._connection
+        return connection.turn.run(code, *arguments) if connection is not None else code(*arguments)
 
     def _choose(self, script: Script, route: Route | None, exchange: Exchange, request: Request) -> Response:
         """The response to ``request``: that of the exchange, or another to which a CGI script has redirected it."""
@@ -410,48 +435,71 @@ class ScriptedHandler(SendingHandler):
 
     # Mounts
 
-    def enter_directory(self, directory: str, below: str, options: Mapping[str, Any]) -> None:
-        """For this request, be a handler of ``directory`` with these options; ``below`` is the path in it."""
-        self.directory, self._below, self._options = directory, below, options
-        vars(self).update(options)
+    def root(self, directory: str, options: FileOptions, index_pages: tuple[str, ...]) -> Root:
+        """A directory that is mounted: what one mount runs, no other one shows."""
+        scripts = tuple((mount.directory, True) for mount in self.server.script.mounts if isinstance(mount, CGIMount))
+        return Root(directory, options, index_pages, scripts)
 
-    def translate_path(self, path: str) -> str:
-        return super().translate_path(self._below)
+    def serve_files(self, root: Root, below: str) -> None:
+        """Answer with what is beneath a directory; ``below`` is the path in it."""
+        self.cors, self._root = root.options.cors, root
+        path = file_beneath(root.directory, below)
+        match self.command:
+            case "GET":
+                running.hold_head(self)
+                if (body := serving.send_head(self, root, path, ranges=True)) is not None:
+                    with contextlib.closing(body):
+                        serving.copy(self, body, self.wfile)
+            case "HEAD":
+                if (body := serving.send_head(self, root, path, ranges=True)) is not None:
+                    body.close()
+            case "OPTIONS":
+                serving.send_options(self, root)
+            case _:
+                self.refuse_method()
 
-    # CGI: a script is asked for by its mount alone, and what one mount runs, no other one shows.
+    def list_directory(self, path: str | os.PathLike[str]) -> io.BytesIO | None:
+        assert self._root is not None
+        return serving.send_listing(self, self._root, path)
 
-    def is_cgi(self) -> bool:
-        return False
+    def run_script(self, site: Site) -> None:
+        """Run the script that ``cgi_info`` names."""
+        self.cors = site.root.options.cors
+        Run(self, site, self, self._local_redirects).run()
 
-    def _is_script(self, path: str) -> bool:
-        for mount in self.server.script.mounts:
-            if isinstance(mount, CGIMount) and is_beneath(path, mount.directory):
-                return True
-        return False
-
-    def _translate(self, path: str) -> str:
-        return super().translate_path(path)
-
-    def log_script(self, script: CGIScript, text: str) -> None:
-        super().log_script(script, text)
+    def log(self, script: CGIScript, text: str) -> None:
+        """A line of a script's stderr, or one about the script."""
+        self.log_error("%s: %s", script.name, text)
         self.note(f"{script.name}: {text}")
+
+    def failed(self, script: CGIScript, error: ScriptError) -> None:
+        """A script has given no answer, or half of one.
+
+        Told before the client hears of it. A server that stops asks for no answer.
+        """
+        self.log(script, str(error))
+        if error.status != HTTPStatus.SERVICE_UNAVAILABLE:
+            said = f"; it wrote to stderr:\n{error.stderr.rstrip()}" if error.stderr else ""
+            text = f"the CGI script {script.file} failed: {error}{said}\n"
+            self.server.script.journal.record_failure(_printable(text))
+        answer_failure(self, error)
+
+    def redirected(self, count: int) -> None:
+        """A script has asked for the answer to another path."""
+        self._local_redirects = count
+        try:
+            self.answer_request()
+        finally:
+            self._local_redirects = count - 1
 
     def note(self, text: str) -> None:
         """Note of the exchange what went on beside it."""
         if self._exchange is not None:
             self._exchange.notes += (_printable(text),)
 
-    def script_failed(self, script: CGIScript, error: ScriptError) -> None:
-        # Told before the client hears of it. A server that stops asks for no answer.
-        if error.status != HTTPStatus.SERVICE_UNAVAILABLE:
-            said = f"; it wrote to stderr:\n{error.stderr.rstrip()}" if error.stderr else ""
-            text = f"the CGI script {script.file} failed: {error}{said}\n"
-            self.server.script.journal.record_failure(_printable(text))
-        super().script_failed(script, error)
-
     def refuse_method(self) -> None:
         """Answer a method that a directory does not have."""
-        self._hold()
+        running.hold_head(self)
         self.send_response(HTTPStatus.METHOD_NOT_ALLOWED)
         self.send_header("Allow", "GET, HEAD, OPTIONS")
         self.send_header("Content-Length", "0")
@@ -469,7 +517,7 @@ class ScriptedHandler(SendingHandler):
 
     def finish(self) -> None:
         if self._resets and self._connection is not None:
-            self._connection.reset()
+            self._connection.ending.reset()
         else:
             super().finish()
 

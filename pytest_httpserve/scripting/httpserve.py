@@ -14,8 +14,8 @@ from types import CodeType, TracebackType
 from typing import TYPE_CHECKING, Any, Unpack
 
 from pytest_httpserve.errors import HTTPServeError, ServerFailure, UsageError
-from pytest_httpserve.net.listening import AFTERMATH
 from pytest_httpserve.net.loop import Loop
+from pytest_httpserve.net.service import AFTERMATH
 from pytest_httpserve.net.workers import Workers
 from pytest_httpserve.scripting import report, unix_socket
 from pytest_httpserve.scripting.addresses import base_url, check_host, check_port
@@ -43,6 +43,7 @@ from pytest_httpserve.scripting.scripted_server import Script, ScriptedServer
 from pytest_httpserve.scripting.security import Security
 from pytest_httpserve.scripting.unix_socket import UnixSocket
 from pytest_httpserve.server.cgi import CGI_TIMEOUT
+from pytest_httpserve.server.servers import service_of
 from pytest_httpserve.wire import grammar
 from pytest_httpserve.wire.headers import Headers
 
@@ -152,7 +153,7 @@ class HTTPServe:
             return
         RUNNING.discard(self)
         server.server_close()
-        if server.inherited:
+        if service_of(server).inherited:
             return  # the rest is in use where the server runs
         if self._presence is not None:
             self._presence.end()
@@ -186,7 +187,7 @@ class HTTPServe:
         presence = self._there()
         presence.refuse()
         if self._server is not None:
-            self._server.end_connections(self._server.grace)
+            service_of(self._server).end_connections(self._server.grace)
         presence.accept()
 
     def _there(self) -> Presence:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.request import canonical_path
 from pytest_httpserve.scripting.responses import HeadersArgument, check_headers
-from pytest_httpserve.server.static import SimpleHTTPRequestHandler
+from pytest_httpserve.server.files.roots import DEFAULT_OPTIONS, INDEX_PAGES, FileOptions
 from pytest_httpserve.wire.headers import Headers
 
 if TYPE_CHECKING:
@@ -44,18 +44,19 @@ class Mount(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DirectoryMount:
-    """A directory beneath a prefix; ``options`` are attributes of the handler that serves what is in it."""
+    """A directory beneath a prefix."""
 
     runs_code: ClassVar[bool] = False
     prefix: str
     directory: str
-    options: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
 class StaticMount(DirectoryMount):
-    """A directory of files; the options are those of SimpleHTTPRequestHandler."""
+    """A directory of files."""
 
-    __slots__ = ()
+    options: FileOptions = DEFAULT_OPTIONS
+    index_pages: tuple[str, ...] = INDEX_PAGES
 
     def describe(self) -> str:
         """What stands there, for a message."""
@@ -64,16 +65,7 @@ class StaticMount(DirectoryMount):
     def serve(self, handler: ScriptedHandler, below: str) -> None:
         """Answer with what is beneath the directory."""
         handler.invite_body()
-        handler.enter_directory(self.directory, below, self.options)
-        match handler.command:
-            case "GET":
-                handler.do_GET()
-            case "HEAD":
-                handler.do_HEAD()
-            case "OPTIONS":
-                handler.send_options()
-            case _:
-                handler.refuse_method()
+        handler.serve_files(handler.root(self.directory, self.options, self.index_pages), below)
 
 
 class Mounts:
@@ -136,16 +128,15 @@ def static_mount(
     if not isinstance(cors, bool) and not (isinstance(cors, str) and _ORIGIN.fullmatch(cors)):
         raise UsageError(f"serve_dir(cors=) is True, False or an origin such as http://127.0.0.1:3000, not {cors!r}")
     directory = find_directory(Path(path), roots, "serve_dir")
-    options: dict[str, Any] = {**switches, "cors": cors, "response_headers": _check_unique_headers(headers)}
-    if index is not None:
-        options["index_pages"] = _check_index(index)
-    if headers_for is not None:
-        options["headers_for"] = _check_patterns(headers_for)
-    if fallback is not None:
-        options["fallback"] = _check_fallback(fallback, directory)
-    # What is as the class has it need not be set for each request, and unset after it.
-    options = {name: value for name, value in options.items() if value != getattr(SimpleHTTPRequestHandler, name)}
-    return StaticMount(check_prefix(at, "serve_dir(at=)"), str(directory), options)
+    options = FileOptions(
+        response_headers=_check_unique_headers(headers),
+        headers_for=_check_patterns(headers_for) if headers_for is not None else {},
+        fallback=_check_fallback(fallback, directory) if fallback is not None else None,
+        cors=cors,
+        **switches,
+    )
+    pages = _check_index(index) if index is not None else INDEX_PAGES
+    return StaticMount(check_prefix(at, "serve_dir(at=)"), str(directory), options, pages)
 
 
 def _check_patterns(headers_for: Mapping[str, HeadersArgument]) -> dict[str, Mapping[str, str]]:

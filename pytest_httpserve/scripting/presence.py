@@ -12,7 +12,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pytest_httpserve.errors import HTTPServeError, UnsupportedError
-from pytest_httpserve.net.listening import AFTERMATH, keep_port
+from pytest_httpserve.net.listening import keep_port
+from pytest_httpserve.net.service import AFTERMATH
+from pytest_httpserve.server.servers import service_of
 
 if TYPE_CHECKING:
     from pytest_httpserve.net.loop import Loop
@@ -40,7 +42,7 @@ class Presence:
         self._server = server
         self._loop = loop
         self._stand_ins: list[socket.socket] = []
-        server.attach(loop)
+        service_of(server).attach(server, loop)
         self._there = True
 
     def accept(self) -> None:
@@ -53,7 +55,7 @@ class Presence:
             else:
                 self._clear()
                 self._server.socket = _again(lambda: self._bind(backlog))
-            self._server.attach(self._loop)
+            service_of(self._server).attach(self._server, self._loop)
             self._there = True
 
     def refuse(self) -> None:
@@ -90,14 +92,14 @@ class Presence:
     def _leave(self) -> None:
         """No listener, and no connections: those that are busy end with the response in hand."""
         self._clear()
+        service = service_of(self._server)
         if self._there:
             self._there = False
-            self._server.detach()
+            service.detach(self._server.grace)
             self._server.socket.close()
-        for connection in list(self._server.connections.values()):
-            connection.close_when_idle()
+        service.dismiss()
         # A client that has its response must not find the connection still open: a moment may be missing.
-        self._server.wait_for_connections(AFTERMATH)
+        service.wait_for_connections(AFTERMATH)
 
     def _clear(self) -> None:
         while self._stand_ins:

@@ -13,7 +13,7 @@ from functools import lru_cache
 from io import BytesIO
 from typing import IO, Any, TypeVar
 
-from pytest_httpserve.server.file_paths import path_of, read_at
+from pytest_httpserve.server.files.paths import path_of, read_at
 from pytest_httpserve.wire.headers import Headers
 
 # A body up to here stays in memory; what is beyond goes to an unnamed temporary file.

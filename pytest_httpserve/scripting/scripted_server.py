@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_httpserve.errors import Struck
-from pytest_httpserve.net.listening import describe_hanging
+from pytest_httpserve.net.service import Watcher, describe_hanging
 from pytest_httpserve.scripting.connections import ConnectionRecord
 from pytest_httpserve.scripting.fault_rules import FaultRules
 from pytest_httpserve.scripting.handler import ScriptedHandler
@@ -23,7 +23,7 @@ from pytest_httpserve.scripting.mounts import Mounts
 from pytest_httpserve.scripting.presence import MOST_PUT_BACK, is_fresh
 from pytest_httpserve.scripting.responses import Response
 from pytest_httpserve.scripting.routes import Routes
-from pytest_httpserve.server.servers import HTTPServer, ThreadingHTTPServer
+from pytest_httpserve.server.servers import HTTPServer, ThreadingHTTPServer, service_of
 
 if TYPE_CHECKING:
     from pytest_httpserve.net.connection import Connection
@@ -44,13 +44,48 @@ class Script:
         self.guards = Guards()
 
 
+class Watching(Watcher):
+    """Has the journal know of each connection, from its beginning to its end.
+
+    ``records`` are those of the connections that are there now, ``faults`` those of the ones that have just come.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self.records: dict[Connection, ConnectionRecord] = {}
+        self.faults: dict[Connection, tuple[Fault, ...]] = {}
+        self._journal = journal
+
+    def opened(self, connection: Connection) -> None:
+        self.records[connection] = record = self.make_record(connection)
+        connection.ending.on_end = partial(self._journal.end_connection, record)
+        self._journal.record_connection(record)
+
+    def make_record(self, connection: Connection) -> ConnectionRecord:
+        """What the journal knows of a connection."""
+        return ConnectionRecord(connection.index, connection.peer)
+
+    def closed(self, connection: Connection) -> None:
+        self.records.pop(connection, None)
+        self.faults.pop(connection, None)  # of one that no handler has had
+
+    def hanging(self, connections: list[Connection]) -> None:
+        """A handler that will not end fails the test."""
+        for connection in connections:
+            text = describe_hanging(connection)
+            record = self.records.get(connection)
+            if record is not None and record.exchanges and (route := record.exchanges[-1].route) is not None:
+                text += f"this was to be the answer of {route}\n"
+            self._journal.record_failure(text)
+
+
 class ScriptedServer(ThreadingHTTPServer):
     """A ThreadingHTTPServer that answers by a script, and tells the journal of every failure."""
 
+    watching: Watching
+
     def __init__(self, host: str, port: int, script: Script) -> None:
         self.script = script
-        self.records: dict[Connection, ConnectionRecord] = {}  # of the connections that are there now
-        self.faults: dict[Connection, tuple[Fault, ...]] = {}  # of those that have just come
+        self.watching = service_of(self).watcher = self.watch(script.journal)
         # An instance attribute: socketserver reads it when it makes the socket.
         if sys.platform != "win32" and host.startswith("/"):
             self.address_family = socket.AF_UNIX
@@ -58,6 +93,10 @@ class ScriptedServer(ThreadingHTTPServer):
             self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         # By name: beneath a server over TLS stands one whose own would make a context from files.
         HTTPServer.__init__(self, (host, port), ScriptedHandler)
+
+    def watch(self, journal: Journal) -> Watching:
+        """Who is told of its connections."""
+        return Watching(journal)
 
     def set_timeout(self, seconds: float) -> None:
         """Wait for a client so long, as ``timeout`` of the handler has it."""
@@ -96,11 +135,12 @@ class ScriptedServer(ThreadingHTTPServer):
     def process_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]
         rules = self.script.fault_rules
         faults = rules.next() if rules else ()
-        if not faults or self._loop is None:
+        service = service_of(self)
+        if not faults or service.loop is None:
             super().process_request(request, client_address)
             return
         # It never rests: a fault may have its place before the first byte.
-        self._loop.workers.run(partial(self._serve_faulty, self.track(request, client_address), faults))
+        service.loop.workers.run(partial(self._serve_faulty, service.track(request, client_address), faults))
 
     def _serve_faulty(self, connection: Connection, faults: tuple[Fault, ...]) -> None:
         """Serve a connection with these faults; those of its beginning come before anything is read, or a handshake."""
@@ -110,7 +150,7 @@ class ScriptedServer(ThreadingHTTPServer):
         def note(fault: Fault, where: str) -> None:
             self.script.journal.strikes.append(Strike(fault, where, connection.index))
 
-        connection.thread = threading.current_thread()
+        connection.turn.thread = threading.current_thread()
         wire = FaultyWire(connection, note)
         wire.begin(faults, 0)
         try:
@@ -118,43 +158,20 @@ class ScriptedServer(ThreadingHTTPServer):
             if self.await_handshake(connection):
                 wire.leave("tls_handshake")
         except Struck as struck:
-            connection.reset() if struck.resets else connection.linger()
+            connection.ending.reset() if struck.resets else connection.linger()
         except Exception:  # of a function that draws the seconds of a delay
-            self.handle_error(connection.socket, connection.peer)
+            self.handle_error(connection.transport.socket, connection.peer)
         else:
             if lasting := tuple(fault for fault in faults if fault.place not in CONNECTION_PHASES):
-                self.faults[connection] = lasting
-            self.process_request_thread(connection.socket, connection.peer)
+                self.watching.faults[connection] = lasting
+            self.process_request_thread(connection.transport.socket, connection.peer)
             return
-        self.shutdown_request(connection.socket)
+        self.shutdown_request(connection.transport.socket)
 
     def await_handshake(self, connection: Connection) -> bool:
         """Wait for the client's first message of a handshake; False where there is none."""
         return False
 
-    def connection_opened(self, connection: Connection) -> None:
-        """The journal knows of each connection, from its beginning to its end."""
-        self.records[connection] = record = self.make_record(connection)
-        connection.on_end = partial(self.script.journal.end_connection, record)
-        self.script.journal.record_connection(record)
-
-    def make_record(self, connection: Connection) -> ConnectionRecord:
-        """What the journal knows of a connection."""
-        return ConnectionRecord(connection.index, connection.peer)
-
-    def connection_closed(self, connection: Connection) -> None:
-        self.records.pop(connection, None)
-        self.faults.pop(connection, None)  # of one that no handler has had
-
     def handle_error(self, request: object, client_address: object) -> None:
         """An exception left a handler: it fails the test."""
         self.script.journal.record_failure(f"a handler raised:\n{traceback.format_exc()}")
-
-    def report_hanging(self, connections: list[Connection]) -> None:
-        """A handler that will not end fails the test."""
-        for connection in connections:
-            text = describe_hanging(connection)
-            record = self.records.get(connection)
-            if record is not None and record.exchanges and (route := record.exchanges[-1].route) is not None:
-                text += f"this was to be the answer of {route}\n"
-            self.script.journal.record_failure(text)

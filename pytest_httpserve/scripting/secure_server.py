@@ -13,20 +13,26 @@ from pytest_httpserve.scripting.connections import ConnectionRecord
 from pytest_httpserve.scripting.handshakes import Handshake, TLSError, error_of, session_of
 from pytest_httpserve.scripting.request import Request
 from pytest_httpserve.scripting.responses import Response
-from pytest_httpserve.scripting.scripted_server import Script, ScriptedServer
-from pytest_httpserve.server.servers import HTTPSServer
+from pytest_httpserve.scripting.scripted_server import Script, ScriptedServer, Watching
+from pytest_httpserve.server.servers import HTTPSServer, service_of
 from pytest_httpserve.tls.contexts import Names, Ready, issue, make_ready, with_certificate
 
 if TYPE_CHECKING:
     from pytest_httpserve.net.connection import Connection
     from pytest_httpserve.scripting.httpserve import HTTPServe
+    from pytest_httpserve.scripting.journal import Journal
     from pytest_httpserve.tls import TLS, Certificate, CertificateAuthority
 
 
-class HandshakingServer(ScriptedServer):
-    """A ScriptedServer whose connections begin with a handshake. One that fails is noted, and fails no test."""
+class WatchingHandshakes(Watching):
+    """Has the journal know of handshakes, too. One that fails is noted, and fails no test.
 
-    handshake_timeout: float | None
+    ``seconds`` is how long one may take; None for ever.
+    """
+
+    def __init__(self, journal: Journal, seconds: float | None) -> None:
+        super().__init__(journal)
+        self._seconds = seconds
 
     def make_record(self, connection: Connection) -> ConnectionRecord:
         return ConnectionRecord(connection.index, connection.peer, Handshake())
@@ -37,18 +43,44 @@ class HandshakingServer(ScriptedServer):
         assert handshake is not None
         return handshake
 
-    def connection_closed(self, connection: Connection) -> None:
+    def shaken(self, connection: Connection, *, done: bool) -> None:
+        """The journal knows how, before the client can."""
+        handshake = self.handshake(connection)
+        failure = connection.transport.failure
+        if done:
+            handshake.succeed(session_of(cast(ssl.SSLSocket, connection.transport.socket)))
+            return
+        # A stop looks to this side as if the client had left.
+        error = error_of(None if connection.closing else failure, self._seconds)
+        handshake.fail(error)
+        if error.alert is not None or isinstance(failure, ssl.SSLEOFError):
+            connection.ending.say("client", "FIN")
+
+    def closed(self, connection: Connection) -> None:
         """Whatever has ended it: a handshake that is not over by now never will be."""
         if (record := self.records.get(connection)) is not None and record.handshake is not None:
-            silent = TimeoutError() if record.closed_how == "timeout" else connection.failure
-            record.handshake.fail(error_of(silent, self.handshake_timeout))
-        super().connection_closed(connection)
+            silent = TimeoutError() if record.closed_how == "timeout" else connection.transport.failure
+            record.handshake.fail(error_of(silent, self._seconds))
+        super().closed(connection)
+
+
+class HandshakingServer(ScriptedServer):
+    """A ScriptedServer whose connections begin with a handshake."""
+
+    watching: WatchingHandshakes
+    handshake_timeout: float | None
+
+    def watch(self, journal: Journal) -> Watching:
+        return WatchingHandshakes(journal, self.handshake_timeout)
+
+    def handshake(self, request: socket.socket, client_address: object) -> Handshake:
+        """That of a connection."""
+        return self.watching.handshake(service_of(self).track(request, client_address))
 
 
 class SecureServer(HandshakingServer, HTTPSServer):
     """A ScriptedServer over TLS."""
 
-    _rests = True
     handshake_timeout: float
 
     def __init__(self, host: str, port: int, script: Script, ready: Ready, handshake_timeout: float) -> None:
@@ -58,30 +90,17 @@ class SecureServer(HandshakingServer, HTTPSServer):
 
     def await_handshake(self, connection: Connection) -> bool:
         """A stop ends the wait, too."""
-        readiness(connection.fileno())(self.handshake_timeout)
+        readiness(connection.transport.fileno())(self.handshake_timeout)
         return True
 
     def finish_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]  # typeshed's type also covers datagrams
-        self.handshake(self.track(request, client_address)).begun = True
+        self.handshake(request, client_address).begun = True
         super().finish_request(request, client_address)
-
-    def handshake_ended(self, connection: Connection, shaken: bool) -> None:
-        """The journal knows how, before the client can."""
-        handshake = self.handshake(connection)
-        if shaken:
-            handshake.succeed(session_of(cast(ssl.SSLSocket, connection.socket)))
-            return
-        # A stop looks to this side as if the client had left.
-        error = error_of(None if connection.closing else connection.failure, self.handshake_timeout)
-        handshake.fail(error)
-        if error.alert is not None or isinstance(connection.failure, ssl.SSLEOFError):
-            connection.end("client", "FIN")
 
 
 class UnshakenServer(HandshakingServer):
     """A server whose handshakes never end: it resets the connection in their midst, or says nothing more."""
 
-    _rests = True
     handshake_timeout = None
 
     def __init__(self, host: str, port: int, script: Script, *, resets: bool) -> None:
@@ -89,21 +108,21 @@ class UnshakenServer(HandshakingServer):
         super().__init__(host, port, script)
 
     def finish_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]  # as above
-        connection = self.track(request, client_address)
+        connection = service_of(self).track(request, client_address)
         acts = "resets the connection" if self.resets else "says nothing"
-        handshake = self.handshake(connection)
+        handshake = self.handshake(request, client_address)
         handshake.begun = True
         handshake.fail(TLSError(None, f"the server {acts}, as it was asked to"))
         connection.leave_loop()
         connection.begin(None, nodelay=True)
         try:
             # The client's first message; with a stall, whatever it says until it leaves or the server stops.
-            while connection.receive(65536) and not self.resets:
+            while connection.transport.receive(65536) and not self.resets:
                 pass
         except OSError:
             return  # it has left, its own way
         if self.resets:
-            connection.reset()
+            connection.ending.reset()
 
 
 def make_server(

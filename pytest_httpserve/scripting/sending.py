@@ -12,6 +12,8 @@ from pytest_httpserve.scripting.faulty_handler import FaultyHandler
 from pytest_httpserve.scripting.gates import Gate
 from pytest_httpserve.scripting.journal import Answer, Exchange
 from pytest_httpserve.scripting.responses import MOST_AT_ONCE, Response, phrase
+from pytest_httpserve.server import running
+from pytest_httpserve.server.files import serving
 from pytest_httpserve.wire.framing import encode_chunk, encode_last_chunk
 from pytest_httpserve.wire.head import response_head
 
@@ -23,6 +25,7 @@ class SendingHandler(FaultyHandler):
 
     wfile: Writer
     _gates: tuple[Gate, ...] = ()  # of the route that answers
+    cors: bool | str = False  # of the directory that the request in hand is for
     _added: tuple[tuple[str, str], ...] = ()  # headers for whatever answers
 
     def _note_answer(self, exchange: Exchange, head: bytes) -> None:
@@ -72,6 +75,8 @@ class SendingHandler(FaultyHandler):
         return b"%b%b\r\n" % (head[:-2], "".join(f"{name}: {value}\r\n" for name, value in self._added).encode())
 
     def end_headers(self) -> None:
+        if self.cors:
+            serving.add_origin(self, self.cors)
         if self._added and self._status is not None:  # else it is no final response
             for name, value in self._added:
                 self.send_header(name, value)
@@ -117,7 +122,7 @@ class SendingHandler(FaultyHandler):
 
     def _send_whole_file(self, response: Response, path: os.PathLike[str]) -> None:
         with open(path, "rb") as file:
-            self._hold()
+            running.hold_head(self)
             self.send_response_only(response.status, response.reason)
             added = {
                 "Content-Type": self.guess_type(path),

@@ -34,8 +34,8 @@ def wait(connection: Connection, go: threading.Event, seconds: float) -> bool:
     with connection.waiting(stop):  # which has left the loop
         in_time = go.wait(seconds)
     if stopped:
-        connection.end(*connection.whose_end())
-        raise connection.failed(Interrupted("the server stopped while the request waited"))
+        connection.ending.say_whose()
+        raise connection.transport.failed(Interrupted("the server stopped while the request waited"))
     return in_time
 
 
@@ -54,8 +54,8 @@ def pause(
                 return True
             if _has_ended(connection, left if until is None else min(left, GLANCE_SECONDS), heeds_client):
                 if not connection.closing:
-                    connection.end("client", "FIN")
-                    connection.failed(ConnectionAbortedError("the client left"))
+                    connection.ending.say("client", "FIN")
+                    connection.transport.failed(ConnectionAbortedError("the client left"))
                 return False
         return not connection.closing
 
@@ -66,19 +66,19 @@ def _has_ended(connection: Connection, seconds: float, heeds_client: bool) -> bo
         return _is_seen_to_end(connection, seconds, heeds_client)
     poll = select.poll()
     # What the client sends does not matter, nor, while it is owed an answer, that it will send no more.
-    poll.register(connection.fileno(), getattr(select, "POLLRDHUP", 0) if heeds_client else 0)
+    poll.register(connection.transport.fileno(), getattr(select, "POLLRDHUP", 0) if heeds_client else 0)
     return bool(poll.poll(seconds * 1000))
 
 
 def _is_seen_to_end(connection: Connection, seconds: float, heeds_client: bool) -> bool:
     """The same without poll, by a look now and then: select does not tell a reset from what the client sends."""
     woken = threading.Event()
-    connection.interrupt = woken.set
+    connection.turn.interrupt = woken.set
     expiry = time.monotonic() + seconds
     while not connection.closing:
         left = expiry - time.monotonic()
         if left <= 0:
             return False
-        if woken.wait(min(left, GLANCE_SECONDS)) or connection.has_left(by_fin=heeds_client):
+        if woken.wait(min(left, GLANCE_SECONDS)) or connection.transport.has_left(by_fin=heeds_client):
             return True
     return True

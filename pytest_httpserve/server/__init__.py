@@ -7,17 +7,19 @@ from pytest_httpserve.server.base import BaseHTTPRequestHandler
 from pytest_httpserve.server.cgi import CGIHTTPRequestHandler
 
 # Names without documentation that the tests of http.server use, and others may.
-from pytest_httpserve.server.cgi_paths import _url_collapse_path as _url_collapse_path
-from pytest_httpserve.server.cgi_paths import executable as executable
-from pytest_httpserve.server.cgi_process import nobody_uid as nobody_uid
+from pytest_httpserve.server.cgi.paths import _url_collapse_path as _url_collapse_path
+from pytest_httpserve.server.cgi.paths import executable as executable
+from pytest_httpserve.server.cgi.process import nobody_uid as nobody_uid
 from pytest_httpserve.server.error_page import DEFAULT_ERROR_CONTENT_TYPE as DEFAULT_ERROR_CONTENT_TYPE
 from pytest_httpserve.server.error_page import DEFAULT_ERROR_MESSAGE as DEFAULT_ERROR_MESSAGE
+from pytest_httpserve.server.files.roots import FileOptions
 from pytest_httpserve.server.servers import HTTPServer, HTTPSServer, ThreadingHTTPServer, ThreadingHTTPSServer
 from pytest_httpserve.server.static import SimpleHTTPRequestHandler
 
 __all__ = [
     "BaseHTTPRequestHandler",
     "CGIHTTPRequestHandler",
+    "FileOptions",
     "HTTPSServer",
     "HTTPServer",
     "SimpleHTTPRequestHandler",

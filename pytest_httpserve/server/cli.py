@@ -20,10 +20,12 @@ from typing import Any, NoReturn
 
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.net.connection import Connection
+from pytest_httpserve.net.service import Watcher
 from pytest_httpserve.server.colours import takes_colours
 from pytest_httpserve.server.console import LoggedRequests, Tally
 from pytest_httpserve.server.escaping import escape
-from pytest_httpserve.server.servers import HTTPServer, ThreadingHTTPServer
+from pytest_httpserve.server.files.roots import FileOptions
+from pytest_httpserve.server.servers import HTTPServer, ThreadingHTTPServer, service_of
 from pytest_httpserve.server.static import SimpleHTTPRequestHandler
 from pytest_httpserve.server.trial import (
     Address,
@@ -238,9 +240,9 @@ def _handler_class(options: Options, tally: Tally) -> type[SimpleHTTPRequestHand
     attributes = {
         "strict": True,
         "protocol_version": options.protocol,
-        "listing": options.listing,
-        "fallback": _SPA_PAGE if options.spa else None,
-        "cors": options.cors,
+        "file_options": FileOptions(
+            listing=options.listing, fallback=_SPA_PAGE if options.spa else None, cors=options.cors
+        ),
         "extra_response_headers": tuple((name, value) for name, value in options.headers),
         "default_content_type": options.content_type or base.default_content_type,
         "tally": tally,
@@ -252,13 +254,19 @@ def _handler_class(options: Options, tally: Tally) -> type[SimpleHTTPRequestHand
 # Where it is served
 
 
+class _Silent(Watcher):
+    def hanging(self, connections: list[Connection]) -> None:
+        """Say nothing: the process is about to end, and they with it."""
+
+
 class EndsAtOnce(BothFamilies):
     """A server for a terminal: its end waits for no transfer."""
 
     grace = 0.0
 
-    def report_hanging(self, connections: list[Connection]) -> None:
-        """Say nothing: the process is about to end, and they with it."""
+    def server_activate(self) -> None:
+        service_of(self).watcher = _Silent()
+        super().server_activate()
 
     if sys.platform == "win32":
 

@@ -9,6 +9,8 @@ import time
 from collections import Counter
 from typing import Any, ClassVar
 
+from pytest_httpserve.protocol.stream import Stream
+from pytest_httpserve.server import running
 from pytest_httpserve.server.base import BaseHTTPRequestHandler
 from pytest_httpserve.server.colours import BY_STATUS_CLASS, paint
 from pytest_httpserve.server.escaping import escape
@@ -48,7 +50,7 @@ class LoggedRequests(BaseHTTPRequestHandler):
     tally: ClassVar[Tally]
     coloured: ClassVar[bool] = False
 
-    _rests = True
+    thread_per_connection = False
     _started = 0.0
     _remark: str | None = None  # what the answer says of itself, if it is an error
 
@@ -58,8 +60,9 @@ class LoggedRequests(BaseHTTPRequestHandler):
         try:
             super().handle_one_request()
         finally:
-            if self._status is not None:
-                self._log_exchange(self._status, self._written() or 0)
+            http1 = running.http1_of(self)
+            if http1.stream.status is not None:
+                self._log_exchange(http1.stream, http1.writer.written if http1.writer is not None else 0)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         self._remark = explain or message or ""
@@ -75,10 +78,11 @@ class LoggedRequests(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # whatever % takes
         self._log(escape(format % args))
 
-    def _log_exchange(self, status: int, size: int) -> None:
+    def _log_exchange(self, stream: Stream, size: int) -> None:
+        status = stream.status or 0
         self.tally.add(status, size)
         milliseconds = (time.perf_counter() - self._started) * 1000
-        whole = self._declared in (None, size) or not self._status_has_body()
+        whole = stream.length in (None, size) or not stream.has_body
         asked = escape(self.requestline.rpartition(" HTTP/")[0] or self.requestline or "-")
         about = f"{size} bytes {milliseconds:.1f} ms" if whole else f"cut off {milliseconds:.1f} ms"
         remark = f" {escape(self._remark)}" if self._remark else ""

@@ -13,7 +13,7 @@ DEFAULT_ERROR_MESSAGE = """\
 <h1>Error response</h1>
 <p>Error code: %(code)d</p>
 <p>Message: %(message)s.</p>
-<p>Error code explanation: %(code)s - %(explain)s</p>
+<p>Error code explanation: %(code)s - %(explain)s.</p>
 </body>
 </html>
 """

@@ -2,232 +2,159 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import socketserver
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, Self
 
-from pytest_httpserve.net.listening import AFTERMATH, EXHAUSTED_SECONDS, ListeningServer
-from pytest_httpserve.net.loop import Loop
-from pytest_httpserve.net.poller import Wake, readiness
-from pytest_httpserve.net.workers import Workers
+from pytest_httpserve.net.listening import keep_port
+from pytest_httpserve.net.service import DEFAULT_GRACE, Service, grace_of
+from pytest_httpserve.server.running import SERVICE_OF, may_rest, timeout_of, whole_head
 
 if TYPE_CHECKING:
     import ssl
 
     from pytest_httpserve.net.connection import Connection
+    from pytest_httpserve.net.workers import Workers
     from pytest_httpserve.server.https import PasswordArgument, PathArgument
 
+# The methods of a server that frame a connection: who overrides one has code that lasts as long as that.
+_FRAMING = ("finish_request", "process_request_thread")
+_OURS = ("pytest_httpserve.", "socketserver")
 
-# What begins a connection.
-_BEGINNING = ("process_request_thread", "finish_request")
+
+class _StopFlag:
+    """``socketserver``'s own flag, which programs set from a handler, or a signal's: it stops the server here, too."""
+
+    def __get__(self, server: HTTPServer | None, owner: type) -> Any:  # whether it is set
+        return self if server is None else service_of(server).stop_asked
+
+    def __set__(self, server: HTTPServer, value: bool) -> None:
+        service = service_of(server)
+        if value:
+            service.ask_to_stop()
+        else:
+            service.stop_asked = False
 
 
-class HTTPServer(ListeningServer):
+class HTTPServer(socketserver.TCPServer):
     """An HTTP server that serves one connection at a time.
 
     ``server_name`` and ``server_port`` are where it listens; the name is the address as bound, since nothing here
-    looks names up.
+    looks names up. Beyond ``http.server``, ``grace`` is how long ``server_close`` waits for running handlers before it
+    cuts their connections, in seconds; None waits until they end.
     """
 
     allow_reuse_address = True
+    request_queue_size = 1024
+    grace: float | None = DEFAULT_GRACE
+
     server_name: str
     server_port: int
 
+    _BaseServer__shutdown_request = _StopFlag()
+    __service: Service
+
+    # Not in __init__: subclasses that bring a socket of their own call no other than BaseServer's.
+    def __new__(cls, *args: object, **kwargs: object) -> Self:
+        self = super().__new__(cls)
+        self.__service = Service()
+        return self
+
     def server_bind(self) -> None:
+        if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):
+            self.allow_reuse_address = False  # by which socketserver would do what is not wanted there
+            keep_port(self.socket)
         super().server_bind()
         host, self.server_port = self.server_address[:2]
         self.server_name = host if isinstance(host, str) else bytes(host).decode("ascii")
 
-    @property
-    def _handler_class(self) -> Any:  # it may be anything that can be called
-        """The handler class, also if the server was given a functools.partial of it."""
-        return getattr(self.RequestHandlerClass, "func", self.RequestHandlerClass)
+    # The loop
+
+    def serve_forever(self, poll_interval: float = 0.5) -> None:
+        """Serve until ``shutdown``.
+
+        ``poll_interval`` (seconds) is how often ``service_actions`` is called, and matters only to a subclass that
+        defines it; a shutdown never waits for it.
+        """
+        _serve_forever(self, poll_interval)
+
+    def handle_request(self) -> None:
+        """Serve one connection, or call ``handle_timeout`` when none comes within ``timeout`` seconds.
+
+        ``shutdown`` and ``server_close`` end the wait.
+        """
+        self.__service.serve_one(self)
+
+    def shutdown(self) -> None:
+        """End ``serve_forever`` and return when it has ended, at once if it does not run.
+
+        Called before ``serve_forever`` starts in its thread, it ends it as soon as it does.
+        """
+        self.__service.stop()
+
+    # Connections. The types of typeshed allow the socket or, for datagrams, a pair; a TCP server only ever has the
+    # socket.
+
+    def process_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]
+        self.__service.enter(request, client_address)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: socket.socket) -> None:  # type: ignore[override]
+        if (connection := self.__service.connections.get(request)) is not None:
+            connection.ending.say_whose()
+        super().shutdown_request(request)
+
+    def close_request(self, request: socket.socket) -> None:  # type: ignore[override]
+        super().close_request(request)
+        self.__service.forget(request)
+
+    # The end
+
+    def server_close(self) -> None:
+        """Stop serving and listening, and end every connection.
+
+        Idle connections end at once, those of running handlers when the handler ends or ``grace`` is over. What does
+        not end even then is logged, with the stack of its handler.
+
+        In a fork of the process that serves, it closes the copies of the sockets, and the server goes on.
+        """
+        self.__service.close(super().server_close, grace_of(self))
 
 
 class ThreadingHTTPServer(socketserver.ThreadingMixIn, HTTPServer):
     """An HTTP server that serves its connections at the same time, in threads that are used again.
 
     A connection has no thread while nothing comes from its client; between its requests it rests in a loop (see
-    ``pytest_httpserve.net.loop``). A handler class with a ``setup``, ``handle`` or ``handle_one_request`` of its own
-    has a thread for each connection from its beginning to its end.
+    ``pytest_httpserve.net.loop``), unless its handler class keeps a thread for each connection.
 
     With ``daemon_threads = False`` and ``block_on_close = True``, ``server_close`` waits until every handler has ended,
     however long that takes, as ``socketserver`` documents it.
     """
 
     daemon_threads = True
-    # Whether a connection rests in the loop before its first request, too: not if a subclass has a part in that.
-    _rests: ClassVar[bool] = True
-    _acts = False  # whether service_actions is to be called after each connection
-    _workers: Workers | None = None  # threads of its own
-    _loop: Loop | None = None
-    _listening: Listening | None = None
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:  # whatever a subclass takes
-        super().__init_subclass__(**kwargs)
-        said = next(one for one in cls.__mro__ if "_rests" in vars(one))
-        if said is not cls and any(getattr(cls, name) is not getattr(said, name) for name in _BEGINNING):
-            cls._rests = False
-
-    def attach(self, loop: Loop) -> None:
-        """Have ``loop`` accept and serve, without ``serve_forever``, until ``server_close``."""
-        self._loop = loop
-        self._listening = Listening(self, loop)
-        loop.add(self._listening)
-
-    def detach(self) -> None:
-        """Accept no more; connections are served on."""
-        listening, self._listening = self._listening, None
-        if listening is not None:
-            listening.end(self.grace)
-
-    def _serve(self, wake: Wake, poll_interval: float) -> None:
-        if self._loop is None:
-            self._loop = Loop(self._own_workers())
-        self.attach(self._loop)
-        interval = self._actions_interval(poll_interval)
-        self._acts = interval is not None
-        wait = readiness(wake.fileno())
-        try:
-            while not self._stop_asked:
-                if wait(interval) and not self._stop_asked:  # by a signal, or a connection
-                    wake.clear()
-                self.service_actions()
-        finally:
-            self.detach()
-
-    def _own_workers(self) -> Workers:
-        if self._workers is None:
-            # A server on a Unix socket has no port.
-            name = f"httpserve-{getattr(self, 'server_port', self.server_address)}"
-            self._workers = Workers(name, daemon=self.daemon_threads, idle=1.0)
-        return self._workers
+    def serve_forever(self, poll_interval: float = 0.5) -> None:
+        """As ``HTTPServer.serve_forever``."""
+        _serve_forever(self, poll_interval, partial(_workers, self))
 
     # typeshed's type of a request also covers datagrams, in this and the next.
     def process_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]
-        connection = self.track(request, client_address)
-        connection.loop = loop = self._loop
-        connection.proceed = partial(self._attend, connection)
-        handler_class = self._handler_class
-        if self._acts:
-            self._wake_up()
-        if loop is not None and self._rests and getattr(handler_class, "_rests", False):
-            connection.serve = partial(self.finish_request, request, client_address)
-            connection.timeout = getattr(self, "handshake_timeout", handler_class.timeout)
-            connection.rest()
-        else:
-            workers = loop.workers if loop is not None else self._own_workers()
-            workers.run(partial(self.process_request_thread, request, client_address))
+        _begin(self, request, client_address)
 
     def process_request_thread(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]
         """Serve a connection in this thread, until it ends or rests."""
-        connection = self.track(request, client_address)
-        connection.serve = partial(self.finish_request, request, client_address)
-        self._attend(connection)
-
-    def _attend(self, connection: Connection) -> None:
-        ends = True
-        try:
-            if not connection.closing or connection.begun:
-                connection.serve()
-            if connection.resting:
-                connection.rest()
-                ends = False
-        except Exception:
-            self.handle_error(connection.accepted, connection.peer)
-        finally:
-            if ends:
-                self.shutdown_request(connection.accepted)
-
-    # typeshed's type of a request also covers datagrams.
-    def close_request(self, request: socket.socket) -> None:  # type: ignore[override]
-        if self._loop is not None and (connection := self.connections.get(request)) is not None:
-            self._loop.remove(connection)
-        super().close_request(request)
-        listening = self._listening  # once: another thread may detach it
-        if listening is not None and listening.expiry is not None:
-            listening.resume()
+        service = service_of(self)
+        connection = service.track(request, client_address)
+        connection.turn.serve = partial(self.finish_request, request, client_address)
+        service.attend(self, connection)
 
     def server_close(self) -> None:
-        if self.inherited:
-            super().server_close()
-            return
         if not self.daemon_threads and self.block_on_close:
             self.grace = None
-        # Before the loop's thread wakes for clients that have just left, and has this one wait for the interpreter.
-        self._dismiss()
-        self.detach()
-        super().server_close()
-        if self._workers is not None:
-            self._workers.close(AFTERMATH)
-
-
-class Listening:
-    """A server's listening socket, as an entry of a loop."""
-
-    expiry: float | None = None  # of a pause, since the system has no room for another connection
-    led = False
-    thread: threading.Thread | None = None
-
-    def __init__(self, server: ListeningServer, loop: Loop) -> None:
-        self.file = server.fileno()
-        self._server = server
-        self._loop = loop
-        self._claimed = threading.Lock()
-        self._accepting: int | None = None  # in which thread
-        self._ended = False
-        self._timeout = server.socket.gettimeout()
-        # A client that left between its announcement and the accept must not block the loop in accept.
-        server.socket.setblocking(False)
-
-    def claim(self) -> bool:
-        return self._claimed.acquire(False)
-
-    def proceed(self) -> None:
-        self._accepting = threading.get_ident()
-        room = True
-        try:
-            if not self._ended:
-                # Watched: the server class may shake hands while it accepts, or look who has come.
-                room = self._loop.run(self, self._server.accept_one)
-        finally:
-            self.led, self._accepting = False, None
-            if not self._ended:
-                self._go_on(room)
-            self._claimed.release()
-
-    def _go_on(self, room: bool) -> None:
-        if not self._loop.has(self):  # accepting took its time, and the loop has gone on without
-            self._loop.add(self)
-        if not room:
-            self._loop.pause(self, EXHAUSTED_SECONDS)
-
-    def expire(self) -> bool:
-        self.resume()
-        return True
-
-    def resume(self) -> None:
-        """Go on after a pause: there may be room again."""
-        self._loop.resume(self)
-
-    def end(self, seconds: float | None) -> None:
-        """Accept no more: when this returns, no connection comes any more.
-
-        One that is just being accepted is waited for, but no longer than this; None waits until it is.
-        """
-        self._ended = True
-        self._loop.remove(self)
-        if self._accepting != threading.get_ident():
-            if self._claimed.acquire(timeout=-1 if seconds is None else seconds):
-                self._claimed.release()
-            if self._loop.has(self):  # it has been put back meanwhile
-                self._loop.remove(self)
-        with contextlib.suppress(OSError):  # it is closed
-            self._server.socket.settimeout(self._timeout)
+        HTTPServer.server_close(self)
 
 
 class HTTPSServer(HTTPServer):
@@ -284,37 +211,95 @@ class HTTPSServer(HTTPServer):
     # typeshed's type of a request also covers datagrams, in this and the next.
     def finish_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]
         """Shake hands, and serve what is asked for behind that."""
-        self._shake_hands(self.track(request, client_address))
-
-    def _shake_hands(self, connection: Connection) -> None:
-        from pytest_httpserve.net.tls_handshake import shake_hands, take_leave
-        from pytest_httpserve.server.https import PLAIN_ANSWER
-
-        rests = connection.led
-        shaken = shake_hands(connection, self.handshake_timeout)
-        if shaken is None:
-            connection.await_client(partial(self._shake_hands, connection), connection.left)
-            return
-        self.handshake_ended(connection, shaken)
-        if not shaken:
-            take_leave(connection, PLAIN_ANSWER)
-            return
-        serve = partial(super().finish_request, connection.socket, connection.peer)
-        if rests:  # the first request may be long in coming
-            connection.await_client(serve, self._handler_class.timeout)
-        else:
-            serve()
-
-    def handshake_ended(self, connection: Connection, shaken: bool) -> None:
-        """Called when a handshake is done, or has failed; does nothing."""
+        connection = service_of(self).track(request, client_address)
+        _shake_hands(self, connection, partial(super().finish_request, request, client_address))
 
     def shutdown_request(self, request: ssl.SSLSocket) -> None:  # type: ignore[override]
-        if (connection := self.connections.get(request)) is not None:
-            connection.say_goodbye()
+        if (connection := service_of(self).connections.get(request)) is not None:
+            connection.transport.say_goodbye()
         super().shutdown_request(request)
 
 
 class ThreadingHTTPSServer(ThreadingHTTPServer, HTTPSServer):
     """An HTTP server over TLS that serves its connections at the same time; no thread waits for a handshake."""
 
-    _rests = True
+
+# What the classes do beyond socketserver's: in functions, so that a subclass can call its own methods what it likes
+
+
+def service_of(server: HTTPServer) -> Service:
+    """The service of a server."""
+    service: Service = vars(server)[SERVICE_OF]
+    return service
+
+
+def _serve_forever(server: HTTPServer, poll_interval: float, workers: Callable[[], Workers] | None = None) -> None:
+    # Programs wait for it, as socketserver's own shutdown does.
+    over: threading.Event | None = getattr(server, "_BaseServer__is_shut_down", None)
+    if over is not None:
+        over.clear()
+    try:
+        service_of(server).serve(server, poll_interval, workers)
+    finally:
+        if over is not None:
+            over.set()
+
+
+def _handler_class(server: HTTPServer) -> Any:  # it may be anything that can be called
+    """The handler class, also if the server was given a functools.partial of it."""
+    return getattr(server.RequestHandlerClass, "func", server.RequestHandlerClass)
+
+
+def connections_rest(server: HTTPServer) -> bool:
+    """Whether a connection rests in the loop before its first request, too: not if code of a subclass frames it."""
+    ours = all(getattr(server, name).__module__.startswith(_OURS) for name in _FRAMING)
+    return ours and may_rest(_handler_class(server))
+
+
+def _begin(server: ThreadingHTTPServer, request: socket.socket, client_address: object) -> None:
+    """Have a connection served: in a thread of its own, or when its client has sent something."""
+    service = service_of(server)
+    connection = service.enter(request, client_address)
+    connection.turn.proceed = partial(service.attend, server, connection)
+    if service.loop is None or not connections_rest(server):
+        workers = service.loop.workers if service.loop is not None else _workers(server)
+        workers.run(partial(server.process_request_thread, request, client_address))
+        return
+    connection.turn.loop = service.loop
+    serve = partial(server.finish_request, request, client_address)
+    if hasattr(server, "handshake_timeout"):
+        connection.turn.await_client(serve, server.handshake_timeout)
+    else:
+        _await_request(server, connection, serve)
+    connection.rest()
+
+
+def _await_request(server: HTTPServer, connection: Connection, serve: Callable[[], object]) -> None:
+    """Have the loop wait for the first request of a connection."""
+    handler_class = _handler_class(server)
+    connection.turn.await_client(serve, timeout_of(handler_class), whole_head(handler_class))
+
+
+def _workers(server: ThreadingHTTPServer) -> Workers:
+    # A server on a Unix socket has no port.
+    name = f"httpserve-{getattr(server, 'server_port', server.server_address)}"
+    return service_of(server).own_workers(name, daemon=server.daemon_threads)
+
+
+def _shake_hands(server: HTTPSServer, connection: Connection, serve: partial[None]) -> None:
+    from pytest_httpserve.net.tls_handshake import shake_hands, take_leave
+    from pytest_httpserve.server.https import PLAIN_ANSWER
+
+    turn = connection.turn
+    rests = turn.led
+    shaken = shake_hands(connection, server.handshake_timeout)
+    if shaken is None:
+        turn.await_client(partial(_shake_hands, server, connection, serve), turn.left)
+        return
+    service_of(server).watcher.shaken(connection, done=shaken)
+    if not shaken:
+        take_leave(connection, PLAIN_ANSWER)
+    elif rests:  # the first request may be long in coming
+        _await_request(server, connection, serve)
+    else:
+        serve()

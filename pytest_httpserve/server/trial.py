@@ -14,7 +14,6 @@ from types import new_class
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_httpserve.errors import UsageError
-from pytest_httpserve.net.listening import ListeningServer
 from pytest_httpserve.server.base import BaseHTTPRequestHandler
 from pytest_httpserve.server.colours import CYAN, GREEN, paint, takes_colours
 from pytest_httpserve.server.servers import HTTPServer, ThreadingHTTPServer, ThreadingHTTPSServer
@@ -118,7 +117,7 @@ def url_of(listener: socket.socket, scheme: str) -> str:
 # Classes, for what was asked for
 
 
-class BothFamilies(ListeningServer):
+class BothFamilies(HTTPServer):
     """At an IPv6 address that stands for all of them, it serves IPv4 as well."""
 
     def server_bind(self) -> None:

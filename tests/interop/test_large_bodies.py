@@ -41,6 +41,7 @@ sizes = []
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    decodes_body = True
 
     def do_POST(self):
         size = 0

@@ -32,7 +32,6 @@ class Line:
         self.file = self.mine.fileno()
         self.expiry = expiry
         self.led = False
-        self.thread: threading.Thread | None = None
         self.served: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self.expired = threading.Event()
         self.busy = False  # it says so when it is to expire
@@ -43,6 +42,12 @@ class Line:
 
     def claim(self) -> bool:
         return self._claimed.acquire(False)
+
+    def lead(self, thread: threading.Thread) -> None:
+        self.led = True
+
+    def go_alone(self) -> None:
+        self.led = False
 
     def proceed(self) -> None:
         try:
@@ -329,6 +334,28 @@ def test_a_wake_is_seen_once_and_never_waits() -> None:
 
 
 # Expiry
+
+
+def test_what_expires_while_the_loop_does_something_else_expires_in_its_order(bench: Bench) -> None:
+    order: queue.SimpleQueue[int] = queue.SimpleQueue()
+    begun, now = threading.Event(), time.monotonic()
+
+    def hold_up() -> None:
+        begun.set()
+        assert bench.let_go.wait(PATIENCE)
+
+    first = bench.line(expiry=now)
+    first.on_expiry = hold_up
+    bench.loop.add(first)
+    assert begun.wait(PATIENCE)
+    for number in (2, 0, 1):
+        line = bench.line(expiry=now + number / 1000)
+        line.on_expiry = partial(order.put, number)
+        bench.loop.add(line)
+    while time.monotonic() < now + 0.002:
+        pass
+    bench.let_go.set()
+    assert [order.get(timeout=PATIENCE) for _ in range(3)] == [0, 1, 2]
 
 
 def test_lines_expire_in_their_order_and_not_before(bench: Bench) -> None:

@@ -204,12 +204,12 @@ def chunked(*pieces: bytes, trailer: bytes = b"") -> bytes:
     return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n" + trailer + b"\r\n"
 
 
-def test_our_handlers_read_a_chunked_body_decoded(server: HTTPServe, connect: Connect) -> None:
+def test_a_handler_that_decodes_reads_a_chunked_body_decoded(server: HTTPServe, connect: Connect) -> None:
     def do_POST(self: Any) -> None:
         body = self.rfile.read()
         self.answer(body + str(self.rfile.trailers.fields).encode())
 
-    server.mount("/app", handler(OURS, do_POST=do_POST))
+    server.mount("/app", handler(OURS, do_POST=do_POST, decodes_body=True))
     connection = connect()
     head = b"POST /app HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     connection.sock.sendall(head + chunked(b"one,", b"two", trailer=b"X-Sum: 7\r\n"))

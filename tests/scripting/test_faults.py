@@ -32,11 +32,12 @@ from pytest_httpserve import (
     WrongLength,
 )
 from pytest_httpserve.errors import UsageError
-from pytest_httpserve.net.connection import Connection
+from pytest_httpserve.net.transport import Transport
 from pytest_httpserve.scripting import faulty_wire
 from pytest_httpserve.scripting.faults import PHASES as ALL_PHASES
 from pytest_httpserve.scripting.faults import Phase
 from pytest_httpserve.scripting.httpserve import RUNNING
+from pytest_httpserve.server.servers import service_of
 
 # Of a server without TLS.
 PHASES = tuple(phase for phase in ALL_PHASES if phase != "tls_handshake")
@@ -470,13 +471,13 @@ def test_delay_and_throttle_are_short_for_faults() -> None:
 def pieces(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """What is sent in one go each."""
     sent: list[bytes] = []
-    send = Connection.send
+    send = Transport.send
 
-    def record(connection: Connection, data: Any, *, more: bool = False) -> None:
+    def record(transport: Transport, data: Any, *, more: bool = False) -> None:
         sent.append(bytes(data))
-        send(connection, data, more=more)
+        send(transport, data, more=more)
 
-    monkeypatch.setattr(Connection, "send", record)
+    monkeypatch.setattr(Transport, "send", record)
     return sent
 
 
@@ -500,13 +501,13 @@ def test_the_journal_knows_of_a_fault_before_the_client_has_its_last_byte(
     fresh: HTTPServe, fault: Fault, request_: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known: list[tuple[int, int]] = []  # bytes with each write, and faults told of before it
-    send = Connection.send
+    send = Transport.send
 
-    def record(connection: Connection, data: Any, *, more: bool = False) -> None:
+    def record(transport: Transport, data: Any, *, more: bool = False) -> None:
         known.append((len(data), len(fresh.strikes)))
-        send(connection, data, more=more)
+        send(transport, data, more=more)
 
-    monkeypatch.setattr(Connection, "send", record)
+    monkeypatch.setattr(Transport, "send", record)
     prepare(fresh, fault, "route")
     seen, _ = talk(fresh, request_)
     assert sum(size for size, _ in known) == len(seen)
@@ -612,7 +613,7 @@ def test_a_stall_ends_when_its_client_leaves(fresh: HTTPServe) -> None:
     held(fresh, Stall()).close()
     assert fresh._server is not None
     server = fresh._server
-    assert server._wait(lambda: not server.connections, PATIENCE)
+    assert service_of(server).wait_for_connections(PATIENCE)
 
 
 def test_a_stall_ends_with_its_event(fresh: HTTPServe) -> None:

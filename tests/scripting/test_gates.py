@@ -11,6 +11,7 @@ import requests
 
 from pytest_httpserve import Close, Gate, HTTPServe, Request, Reset, Route, Truncate, UsageError
 from pytest_httpserve.scripting.concurrency import most_at_once
+from pytest_httpserve.server.servers import service_of
 
 
 @pytest.fixture
@@ -221,7 +222,7 @@ def test_a_gate_holds_however_often_its_connection_is_asked_to_end(server: HTTPS
     with ask(server) as client:
         gate.arrived()
         assert server._server is not None
-        for connection in list(server._server.connections.values()):
+        for connection in list(service_of(server._server).connections.values()):
             connection.close_when_idle()
             connection.close_when_idle()
         assert client.recv(1) == b"", "nobody has released it"

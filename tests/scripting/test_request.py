@@ -11,7 +11,7 @@ import pytest
 
 from pytest_httpserve import HTTPServe, Request
 from pytest_httpserve.scripting.request import BODY_IN_MEMORY_BYTES, Body, canonical_path
-from pytest_httpserve.server.file_paths import path_of
+from pytest_httpserve.server.files.paths import path_of
 from pytest_httpserve.wire.headers import Headers
 
 Say = Callable[[HTTPServe, str | bytes], bytes]

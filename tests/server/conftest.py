@@ -14,7 +14,9 @@ from typing import Any, cast
 import pytest
 
 from pytest_httpserve.net.connection import Connection
+from pytest_httpserve.net.service import Watcher
 from pytest_httpserve.server import HTTPServer, ThreadingHTTPServer
+from pytest_httpserve.server.servers import service_of
 from pytest_httpserve.wire import Headers, body_decoder, parse_fields, response_framing
 
 PATIENCE = 5.0  # seconds after which what a test waits for is not going to come
@@ -112,6 +114,14 @@ class Client:
         self.socket.close()
 
 
+class _Hanging(Watcher):
+    def __init__(self, noted: list[Connection]) -> None:
+        self._noted = noted
+
+    def hanging(self, connections: list[Connection]) -> None:
+        self._noted += connections
+
+
 class Serve:
     """Starts servers for one test. What a handler raises fails the test unless ``take_error`` asked for it."""
 
@@ -139,8 +149,7 @@ class Serve:
         """Keep what goes wrong in the server, unless its class does that itself."""
         if "handle_error" not in vars(type(server)):
             setattr(server, "handle_error", self._keep_error)  # noqa: B010
-        if "report_hanging" not in vars(type(server)):
-            setattr(server, "report_hanging", self._hanging.extend)  # noqa: B010
+        service_of(server).watcher = _Hanging(self._hanging)
 
     def start(self, server: HTTPServer) -> threading.Thread:
         thread = threading.Thread(target=server.serve_forever, args=(3600,), name="serve_forever")

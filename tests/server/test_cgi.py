@@ -22,7 +22,8 @@ import pytest
 
 import pytest_httpserve.server
 from pytest_httpserve.server import CGIHTTPRequestHandler, HTTPServer, ThreadingHTTPServer, ThreadingHTTPSServer
-from pytest_httpserve.server.cgi import MOST_LOCAL_REDIRECTS
+from pytest_httpserve.server.cgi.run import MOST_LOCAL_REDIRECTS
+from pytest_httpserve.server.servers import service_of
 from pytest_httpserve.tls import CertificateAuthority
 
 from ..lifeline import Cue, Lifeline
@@ -1076,7 +1077,7 @@ def test_a_script_that_starts_as_the_server_stops_is_killed(site: Site, lifeline
     client = site.client()
     begin(client)
     assert found.wait(PATIENCE)
-    (connection,) = server.connections.values()
+    (connection,) = service_of(server).connections.values()
     connection.close_when_idle()  # as server_close does, which would wait for the handler
     go_on.set()
 

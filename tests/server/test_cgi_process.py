@@ -8,13 +8,12 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
-from typing import cast
 
 import pytest
 
 from pytest_httpserve.net.connection import Connection
-from pytest_httpserve.server.cgi_keeper import Keeper
-from pytest_httpserve.server.cgi_process import Child
+from pytest_httpserve.server.cgi.keeper import Keeper
+from pytest_httpserve.server.cgi.process import Child
 
 pytestmark = pytest.mark.needs("select.poll")
 
@@ -104,11 +103,8 @@ def test_what_runs_when_the_keeper_ends_is_killed_and_nothing_else() -> None:
             process.wait(PATIENCE)
 
 
-class Crowded:
+class Crowded(Connection):
     """A connection of a process that may start no further thread."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self.socket = sock
 
     @contextlib.contextmanager
     def waiting(self, interrupt: Callable[[], object]) -> Iterator[None]:
@@ -126,7 +122,7 @@ def test_a_script_does_not_outlive_the_failure_to_wait_for_it() -> None:
             cwd=None,
             user=None,
             timeout=PATIENCE,
-            connection=cast(Connection, Crowded(ours)),
+            connection=Crowded(ours, None),
             log=print,
         )
         with pytest.raises(RuntimeError, match="can't start new thread"), child:

@@ -156,6 +156,8 @@ def test_a_chat_over_one_exchange(serve: Serve, connect: Connect) -> None:
     """The handler answers each piece of the body before the next is sent."""
 
     class Echo(Handler):
+        decodes_body = True
+
         def do_POST(self) -> None:
             self.send_response(200)
             self.send_header("Connection", "close")
@@ -335,7 +337,7 @@ def test_rfile_ends_where_the_body_ends(
     serve: Serve, connect: Connect, framed: bytes, body: bytes, rbufsize: int
 ) -> None:
     class Reading(Echo):
-        pass
+        decodes_body = True
 
     Reading.rbufsize = rbufsize
     client = connect(serve(Reading))
@@ -345,6 +347,42 @@ def test_rfile_ends_where_the_body_ends(
     for octet in request:
         client.send(bytes([octet]))
     assert client.answer().body == body
+
+
+CHUNKS = b"3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\nX-Trailer: 1\r\n\r\n"
+
+
+@pytest.mark.parametrize("rbufsize", [-1, 0])
+def test_rfile_gives_chunks_as_they_came_and_ends_with_the_last(serve: Serve, connect: Connect, rbufsize: int) -> None:
+    """Handlers written for http.server decode them, for the headers say that they are there."""
+
+    class Reading(Echo):
+        pass
+
+    Reading.rbufsize = rbufsize
+    client = connect(serve(Reading))
+    request = b"POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n" + CHUNKS
+    client.send(request * 2)
+    assert [client.answer().body, client.answer().body] == [CHUNKS, CHUNKS]
+    for octet in request:
+        client.send(bytes([octet]))
+    assert client.answer().body == CHUNKS
+
+
+def test_what_a_handler_that_decodes_chunks_leaves_of_them_is_no_request(serve: Serve, connect: Connect) -> None:
+    class Decoding(Handler):
+        def do_POST(self) -> None:
+            body = b""
+            while size := int(self.rfile.readline().partition(b";")[0], 16):
+                body += self.rfile.read(size)
+                self.rfile.readline()
+            self.answer(body)  # and leaves the trailer
+
+    client = connect(serve(Decoding))
+    client.send(b"POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n" + CHUNKS)
+    assert client.answer().body == b"hello"
+    client.send(b"POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n" + CHUNKS)
+    assert client.answer().body == b"hello"
 
 
 def test_a_large_body_goes_up_and_down(serve: Serve, connect: Connect) -> None:

@@ -35,6 +35,7 @@ from pytest_httpserve.server import (
     SimpleHTTPRequestHandler,
     ThreadingHTTPServer,
 )
+from pytest_httpserve.server.servers import service_of
 
 if TYPE_CHECKING:
     from tests.server.conftest import Client, Serve
@@ -630,7 +631,7 @@ def test_a_verify_request_that_says_no(serve: Serve, connect: Connect) -> None:
 
     server = serve(Hello, Closed)
     assert connect(server).rest() == b""
-    assert not server.connections
+    assert not service_of(server).connections
 
 
 def test_a_handle_error_of_ones_own(serve: Serve, connect: Connect) -> None:

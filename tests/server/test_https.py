@@ -30,6 +30,7 @@ from pytest_httpserve.server import (
     SimpleHTTPRequestHandler,
     ThreadingHTTPSServer,
 )
+from pytest_httpserve.server.servers import service_of
 
 if TYPE_CHECKING:
     from tests.server.conftest import Client, Serve
@@ -382,7 +383,7 @@ def test_a_handshake_that_stands_still_disturbs_no_other_client(
 def held_after(server: HTTPServer, client: Client) -> int:
     """How many connections but the client's a thread holds, when whoever has work has had the time to do it."""
     for _ in range(200):
-        held = sum(connection._owned.locked() for connection in list(server.connections.values()))
+        held = sum(connection.turn._owned.locked() for connection in list(service_of(server).connections.values()))
         if held <= 1:  # the client's own may be on its way to rest
             return 0
         client.get("/")
@@ -808,7 +809,7 @@ def test_the_servers_end_wakes_open_handshakes(
     server.server_close()
 
     client.rest()
-    assert server.connections == {}
+    assert service_of(server).connections == {}
 
 
 def test_a_shutdown_does_not_wait_for_a_client_that_was_just_accepted(serve_tls: ServeTLS, connect: Connect) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_httpserve.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
+from pytest_httpserve.server.servers import service_of
 
 if TYPE_CHECKING:
     from tests.server.conftest import Client, Serve
@@ -132,7 +133,7 @@ def test_shutdown_of_a_serial_server_does_not_wait_for_an_idle_connection(serve:
 
 
 def test_shutdown_of_a_serial_server_does_not_wait_for_a_client_that_it_just_accepted(
-    serve: Serve, connect: Connect
+    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     accepted, stopping = threading.Event(), threading.Event()
 
@@ -142,11 +143,14 @@ def test_shutdown_of_a_serial_server_does_not_wait_for_a_client_that_it_just_acc
             stopping.wait(PATIENCE)  # shutdown comes after accept and before the handler
             return True
 
-        def _ask_to_stop(self) -> None:
-            super()._ask_to_stop()
-            stopping.set()
+    def ask_to_stop() -> None:
+        ask()
+        stopping.set()
 
     server = serve(Hello, Slow)
+    service = service_of(server)
+    ask = service.ask_to_stop
+    monkeypatch.setattr(service, "ask_to_stop", ask_to_stop)
     connect(server)
     assert accepted.wait(PATIENCE)
     assert ends(in_thread(server.shutdown)), "shutdown waits for the first request of a silent client"
@@ -372,7 +376,7 @@ def test_nothing_is_left_after_a_server_has_served_and_closed(connect: Connect, 
     client.socket.close()
     assert not set(threading.enumerate()) - threads_before
     assert descriptors() == descriptors_before
-    assert not server.connections
+    assert not service_of(server).connections
 
 
 # Accepting
@@ -466,7 +470,7 @@ def test_handle_request_is_woken_by_a_close_of_the_server() -> None:
     assert ends(waiting), "handle_request waits on, with nobody left to come"
 
 
-def test_a_serial_server_with_a_hanging_handler_is_given_its_grace_once() -> None:
+def test_a_serial_server_with_a_hanging_handler_is_given_its_grace_once(monkeypatch: pytest.MonkeyPatch) -> None:
     let_go = threading.Event()
     entered = threading.Event()
     waits: list[float | None] = []
@@ -476,14 +480,17 @@ def test_a_serial_server_with_a_hanging_handler_is_given_its_grace_once() -> Non
             entered.set()
             let_go.wait(PATIENCE)
 
-    class Noting(HTTPServer):
+    class Impatient(HTTPServer):
         grace = 0.05
 
-        def _wait(self, condition: Callable[[], bool], seconds: float | None) -> bool:
-            waits.append(seconds)
-            return super()._wait(condition, seconds)
+    def noting(condition: Callable[[], bool], seconds: float | None) -> bool:
+        waits.append(seconds)
+        return wait(condition, seconds)
 
-    server = Noting(("127.0.0.1", 0), Hanging)
+    server = Impatient(("127.0.0.1", 0), Hanging)
+    service = service_of(server)
+    wait = service._wait
+    monkeypatch.setattr(service, "_wait", noting)
     serving = in_thread(server.serve_forever)
     with socket.create_connection(("127.0.0.1", server.server_port), PATIENCE) as client:
         client.sendall(b"GET / HTTP/1.0\r\n\r\n")

@@ -18,7 +18,7 @@ from pytest_httpserve.net.connection import Connection
 from pytest_httpserve.net.poller import READABLE, Selection
 from pytest_httpserve.scripting.waiting import pause
 from pytest_httpserve.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
-from pytest_httpserve.server.file_paths import names_below
+from pytest_httpserve.server.files.paths import names_below
 
 if TYPE_CHECKING:
     from tests.server.conftest import Client, Serve
@@ -83,7 +83,9 @@ def test_a_look_at_a_silent_client_does_not_wait_in_a_timeout_of_pythons_own(mon
         ours, theirs = socket.socketpair()
         with ours, theirs:
             ours.settimeout(timeout)
-            assert Connection(ours, None).expire()
+            connection = Connection(ours, None)
+            connection.turn._owned.release()  # it rests
+            assert connection.turn.expire()
             assert read == [], "it was read from without anything to read"
 
 
@@ -92,7 +94,8 @@ def test_a_look_at_a_connection_that_was_closed_is_no_error() -> None:
     with theirs:
         connection = Connection(ours, None)
         ours.close()
-        assert connection.expire()
+        connection.turn._owned.release()  # it rests
+        assert connection.turn.expire()
 
 
 # Without poll
@@ -113,10 +116,10 @@ def test_a_wait_ends_without_poll(monkeypatch: pytest.MonkeyPatch, how: str) -> 
         )
         thread.start()
         if how == "the server":
-            connection.closing = True
+            connection.ending.closing = True
             connection.abort()
         elif how == "a reset":
-            Connection(client, None).reset()
+            Connection(client, None).ending.reset()
         elif how == "an end":
             client.shutdown(socket.SHUT_WR)
         thread.join(PATIENCE)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_httpserve.server.ranges import (
+from pytest_httpserve.server.files.ranges import (
     MOST_RANGES,
     FileParts,
     content_range,

@@ -23,9 +23,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 import trustme
 
-from pytest_httpserve import HTTPServe
+import pytest_httpserve
 from pytest_httpserve.net.connection import Connection
 from pytest_httpserve.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer, ThreadingHTTPSServer
+from pytest_httpserve.server.running import may_rest
+from pytest_httpserve.server.servers import service_of
 
 if TYPE_CHECKING:
     from tests.server.conftest import Client, Serve
@@ -124,8 +126,94 @@ def test_idle_connections_over_tls_hold_no_thread(place: Place) -> None:
     for _ in range(2):
         for client in clients:
             assert client.get("/idle").body == b"/idle"
-    busy = {connection for connection in server.connections.values() if connection._owned.locked()}
+    busy = {connection for connection in service_of(server).connections.values() if connection.turn._owned.locked()}
     assert len(busy) <= 1  # the last one may be on its way to rest
+
+
+def wait_until(condition: Callable[[], bool], message: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, message
+        threading.Event().wait(0.001)
+
+
+def halves_of(server: HTTPServer) -> int:
+    """How many connections rest with the beginning of a head."""
+    connections = list(service_of(server).connections.values())
+    return sum(bool(one.transport.gathered) and not one.turn._owned.locked() for one in connections)
+
+
+@pytest.mark.parametrize("before", [b"", GET], ids=["first", "behind another"])
+@pytest.mark.parametrize("half", [GET[:1], GET[:20], GET[:-1]])
+def test_half_sent_heads_hold_no_thread(place: Place, half: bytes, before: bytes) -> None:
+    count = 2000 if place.secure is None else 100
+    server = place.serve(Hello)
+    clients = [place.connect(server) for _ in range(count)]
+    for client in clients:
+        client.send(before + half)
+    if before:
+        assert {client.answer().body for client in clients} == {b"/"}
+    wait_until(lambda: halves_of(server) == count, "some are not gathered")
+    assert len(threads_of(server)) <= 8
+    for client in clients:
+        client.send(GET[len(half) :])
+    assert {client.answer().body for client in clients} == {b"/"}
+    assert {client.get("/next").body for client in clients} == {b"/next"}
+
+
+@pytest.mark.parametrize("before", [b"", GET], ids=["first", "behind another"])
+def test_a_head_that_never_ends_is_answered_when_its_time_is_over(place: Place, before: bytes) -> None:
+    class Brief(Hello):
+        timeout: ClassVar[float | None] = 1.0
+
+    server = place.serve(Brief)
+    clients = [place.connect(server) for _ in range(20)]
+    begun = time.monotonic()
+    for client in clients:
+        client.send(before + GET[:20])
+    if before:
+        assert {client.answer().status for client in clients} == {200}
+    answers = [client.answer() for client in clients]
+    assert time.monotonic() - begun >= 0.95
+    assert {(answer.status, answer.headers.get("Connection")) for answer in answers} == {(408, "close")}
+    for client in clients:
+        assert client.rest() == b""
+    wait_until(lambda: not service_of(server).connections, "they are kept")
+
+
+def test_a_head_that_comes_in_many_pieces_must_come_within_one_timeout(
+    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(Hello)
+    client = connect(server)
+    now, passed = time.monotonic, 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now() + passed)
+    for length in (1, 2, 3):
+        client.send(GET[length - 1 : length])
+        wait_until(lambda: bool(service_of(server).connections), "it is not accepted")
+        (connection,) = service_of(server).connections.values()
+        transport = connection.transport
+        while len(transport.gathered) != length:
+            threading.Event().wait(0.001)
+        passed += 0.4 * (Hello.timeout or 0)
+    client.send(GET[3:4])  # which has the loop look at the time
+    assert client.answer().status == 408
+
+
+def test_without_a_buffer_no_more_is_taken_in_than_is_asked_for(place: Place) -> None:
+    """What follows a request may be for a child process, which reads it from the socket."""
+
+    class Unbuffered(Hello):
+        rbufsize = 0
+
+        def do_POST(self) -> None:
+            self.answer(self.connection.recv(100))
+
+    client = place.connect(place.serve(Unbuffered))
+    for word in (b"one", b"two"):
+        assert client.get("/a").body == b"/a"
+        client.send(b"POST / HTTP/1.1\r\nHost: test\r\n\r\n" + word)
+        assert client.answer("POST").body == word
 
 
 class OwnSetup(Hello):
@@ -363,11 +451,10 @@ def test_a_handler_may_close_its_connection(place: Place) -> None:
     for _ in range(3):
         client = place.connect(server)
         assert client.get("/last").body == b"/last"
-    deadline = time.monotonic() + PATIENCE
-    while server.connections:
-        assert time.monotonic() < deadline, "closed connections are kept"
-        threading.Event().wait(0.001)
-    assert len(getattr(server, "_loop")._entries) == 1  # the listener  # noqa: B009
+    wait_until(lambda: not service_of(server).connections, "closed connections are kept")
+    loop = service_of(server).loop
+    assert loop is not None
+    assert len(loop._entries) == 1  # the listener
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
@@ -404,8 +491,9 @@ def test_a_client_whose_bytes_were_not_looked_at_yet_is_not_silent(heard: bool) 
             client.sendall(b"GET")
             assert select.select([mine], (), (), PATIENCE)[0]
         connection = Connection(mine, peer)
-        assert connection.expire() is not heard
-        assert connection.ending == (None if heard else ("server", "timeout"))
+        connection.turn._owned.release()  # it rests
+        assert connection.turn.expire() is not heard
+        assert connection.ending.said == (None if heard else ("server", "timeout"))
 
 
 @pytest.mark.needs("the kernel's timeouts")
@@ -448,14 +536,14 @@ def test_a_connection_that_two_threads_end_is_noted_once_before_either_goes_on()
         noted.append(f"{by} {how}")
 
     def end_again() -> None:
-        connection.end("server", "stop")
+        connection.ending.say("server", "stop")
         noted.append("the second goes on")
 
     with ours, theirs:
         connection = Connection(ours, None)
-        connection.on_end = note
+        connection.ending.on_end = note
         second = threading.Thread(target=end_again)
-        connection.end("client", "FIN")
+        connection.ending.say("client", "FIN")
         second.join(PATIENCE)
     assert noted == ["client FIN", "the second goes on"]
 
@@ -497,8 +585,7 @@ def test_accepting_rests_while_the_system_has_no_room(
 def test_accepting_without_room_is_no_busy_waiting(
     serve: Serve, connect: Connect, server_class: type[HTTPServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("net.listening", "server.servers"):
-        monkeypatch.setattr(f"pytest_httpserve.{module}.EXHAUSTED_SECONDS", 3600)
+    monkeypatch.setattr("pytest_httpserve.net.listening.EXHAUSTED_SECONDS", 3600)
     refusals: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     class Full(server_class):  # type: ignore[misc, valid-type]  # one class for each parameter
@@ -518,12 +605,12 @@ def test_accepting_without_room_is_no_busy_waiting(
 def test_accepting_goes_on_when_a_connection_has_ended(
     serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pytest_httpserve.server.servers.EXHAUSTED_SECONDS", 3600)
+    monkeypatch.setattr("pytest_httpserve.net.listening.EXHAUSTED_SECONDS", 3600)
     refused = threading.Event()
 
     class Small(ThreadingHTTPServer):
         def get_request(self) -> tuple[socket.socket, object]:
-            if self.connections:
+            if service_of(self).connections:
                 refused.set()
                 raise OSError(errno.EMFILE, "Too many open files")
             return super().get_request()
@@ -608,7 +695,7 @@ def test_a_server_stops_while_everything_happens(place: Place) -> None:
         for thread in threads:
             thread.join(2 * PATIENCE)
             assert not thread.is_alive()
-        assert not server.connections
+        assert not service_of(server).connections
         assert failed.empty()
 
 
@@ -627,7 +714,7 @@ def test_a_shutdown_and_a_close_at_the_same_time_end(serve: Serve) -> None:
 def test_a_fixtures_server_alone_leaves_nothing_behind() -> None:
     descriptors, threads = sorted(os.listdir("/proc/self/fd")), set(threading.enumerate())
     for _ in range(3):
-        with HTTPServe() as server, ExitStack() as stack:
+        with pytest_httpserve.HTTPServe() as server, ExitStack() as stack:
             server.on("GET", "/").handle(lambda request: "hello")  # which has the watch come
             for _ in range(3):
                 client = stack.enter_context(socket.create_connection((server.host, server.port), PATIENCE))
@@ -688,7 +775,7 @@ def test_a_class_that_takes_nothing_into_its_own_hands_rests_as_the_class_above_
         timeout = 5
 
     class Says(BaseHTTPRequestHandler):
-        _rests = True
+        thread_per_connection: ClassVar[bool | None] = False
 
         def handle_one_request(self) -> None:
             super().handle_one_request()
@@ -700,9 +787,9 @@ def test_a_class_that_takes_nothing_into_its_own_hands_rests_as_the_class_above_
         def setup(self) -> None:
             super().setup()
 
-    rests = {one.__name__: one._rests for one in (BaseHTTPRequestHandler, Own, Further, Says, Below, Again)}
+    rests = {one.__name__: may_rest(one) for one in (BaseHTTPRequestHandler, Own, Further, Says, Below, Again)}
     assert rests == {
-        "BaseHTTPRequestHandler": True, "Own": False, "Further": False, "Says": True, "Below": True, "Again": False,
+        "BaseHTTPRequestHandler": True, "Own": False, "Further": False, "Says": True, "Below": True, "Again": True,
     }  # fmt: skip
 
 
@@ -795,8 +882,8 @@ def test_a_socket_that_a_subclass_has_wrapped_is_closed_with_its_connection(
                 while piece := wrapped.recv(65_536):
                     data += piece
         assert data.endswith(b"\r\n\r\nhi")
-    server.wait_for_connections(PATIENCE)
-    assert not server.connections
+    service_of(server).wait_for_connections(PATIENCE)
+    assert not service_of(server).connections
 
 
 def test_service_actions_follow_a_connection(serve: Serve, connect: Connect) -> None:

@@ -22,7 +22,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_httpserve.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer, file_paths
+from pytest_httpserve.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
+from pytest_httpserve.server.files import paths as file_paths
+from pytest_httpserve.server.files.roots import FileOptions
 
 from .weaknesses import SECRET, Files, Strict, ask, fill, get, weak
 
@@ -52,8 +54,8 @@ class KeepsSlashes(Files):
 
 
 class KeepsBackslashes(Files):
-    def _redirect_to_slash(self) -> None:
-        self._send_fields(HTTPStatus.MOVED_PERMANENTLY, (("Location", f"{self.path}/"), ("Content-Length", "0")))
+    def send_header(self, keyword: str, value: object) -> None:
+        super().send_header(keyword, f"{self.path}/" if keyword == "Location" else value)
 
 
 @pytest.mark.parametrize("handler", [Files, Strict, *weak(KeepsSlashes, KeepsBackslashes)])
@@ -219,7 +221,9 @@ class ListsAnything(Files):
     def list_directory(self, path: str | os.PathLike[str]) -> io.BytesIO:
         rows = "".join(f'<a href="{name}">{name}</a>' for name in os.listdir(path))
         page = f"<title>{urllib.parse.unquote(self.path)}</title>{rows}".encode()
-        self._send_fields(HTTPStatus.OK, (("Content-Type", "text/html; charset=utf-8"),))
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.end_headers()
         return io.BytesIO(page)
 
 
@@ -263,8 +267,7 @@ class FollowsAnyPath(Files):
     def translate_path(self, path: str) -> str:
         return self.directory + urllib.parse.unquote(urllib.parse.unquote(path.partition("?")[0])).replace("\\", "/")
 
-    def _leads_out(self, path: str) -> bool:
-        return False
+    file_options = FileOptions(follow_outside=True)
 
 
 WAYS_OUT = """
@@ -319,7 +322,7 @@ def test_no_target_leads_out_of_the_directory_on_windows(monkeypatch: pytest.Mon
 
 
 class FollowsLinks(Files):
-    follow_outside = True
+    file_options = FileOptions(follow_outside=True)
 
 
 @pytest.mark.parametrize("handler", [Files, Strict, *weak(FollowsLinks)])

@@ -9,13 +9,15 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
 from pytest_httpserve.protocol.reader import Reader
-from pytest_httpserve.server import HTTPServer
+from pytest_httpserve.server import HTTPServer, running
+from pytest_httpserve.server.running import http1_of
 from pytest_httpserve.wire import Limits
 
 from .weaknesses import SECRET, Files, Strict, ask, fill, weak
@@ -48,11 +50,18 @@ class ReadsAnything(Files):
     def log_message(self, format: str, *args: object) -> None:
         """Nothing: it may come when the test is over."""
 
-    def _take_request_line(self, reader: Reader) -> bytes:
-        line = b"\n"
-        while line in (b"\r\n", b"\n"):
-            line = reader.readline()
-        return line
+    def setup(self) -> None:
+        super().setup()
+        reader = http1_of(self).reader
+        setattr(reader, "request_line", partial(any_line, reader))  # noqa: B010
+
+
+def any_line(reader: Reader) -> bytes:
+    """The first one that is not empty, however many are."""
+    line = b"\n"
+    while line in (b"\r\n", b"\n"):
+        line = reader.readline()
+    return line
 
 
 POST_CHUNKS = b"POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -91,9 +100,9 @@ def test_what_has_no_end_is_refused_before_it_ends(
 HOSTILE = r"""
 import re, resource, sys
 from pytest_httpserve.errors import RequestError
-from pytest_httpserve.server.conditions import accepted_codings
+from pytest_httpserve.server.files.conditions import accepted_codings
 from pytest_httpserve.server.dates import parse_http_date
-from pytest_httpserve.server.ranges import parse_ranges
+from pytest_httpserve.server.files.ranges import parse_ranges
 from pytest_httpserve.wire import Limits, grammar
 from pytest_httpserve.wire.framing import ChunkedDecoder
 from pytest_httpserve.wire.grammar import Limits
@@ -177,7 +186,7 @@ def rewritten(fields: bytes, *more: bytes) -> bytes:
 class LineByLine(Reader):
     """Takes no head as a whole."""
 
-    def take_head(self, limits: Limits, strict: bool) -> None:
+    def take_head(self, line: bytes, limits: Limits, strict: bool) -> None:
         return None
 
 
@@ -187,18 +196,18 @@ class NoBodies(LineByLine):
     def read_fields(self, *, lenient: bool) -> bytes:
         return rewritten(super().read_fields(lenient=lenient))
 
+    def request_line(self) -> bytes:
+        line = b"\n"
+        while line and b" HTTP/" not in line:
+            line = self.readline()
+        return line
+
 
 class IgnoresBodies(Files):
     def setup(self) -> None:
         super().setup()
-        assert self._connection is not None
-        self.rfile = NoBodies(self._connection)
-
-    def _take_request_line(self, reader: Reader) -> bytes:
-        line = b"\n"
-        while line and b" HTTP/" not in line:
-            line = reader.readline()
-        return line
+        http1 = running.http1_of(self)
+        http1.reader = self.rfile = NoBodies(http1.reader.source)
 
 
 class LastLength(LineByLine):
@@ -213,8 +222,8 @@ class LastLength(LineByLine):
 class BelievesLengths(Files):
     def setup(self) -> None:
         super().setup()
-        assert self._connection is not None
-        self.rfile = LastLength(self._connection)
+        http1 = running.http1_of(self)
+        http1.reader = self.rfile = LastLength(http1.reader.source)
 
 
 HIDDEN = b"GET /hidden.txt HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"

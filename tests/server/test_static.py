@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import html.parser
 import mimetypes
 import os
@@ -17,7 +18,8 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar
 import pytest
 
 from pytest_httpserve.server import HTTPServer, SimpleHTTPRequestHandler
-from pytest_httpserve.server.ranges import FileParts
+from pytest_httpserve.server.files.ranges import FileParts
+from pytest_httpserve.server.files.roots import FileOptions
 
 if TYPE_CHECKING:
     from tests.server.conftest import Client, Serve
@@ -53,12 +55,16 @@ def root(tmp_path: Path) -> Path:
     return root
 
 
+OPTIONS = {field.name for field in dataclasses.fields(FileOptions)}
+
+
 @pytest.fixture
 def site(serve: Serve, connect: Connect, root: Path) -> Site:
-    """Serves ``root``, with these attributes set on the handler class, and connects to it."""
+    """Serves ``root``, with these options, or attributes of the handler class, and connects to it."""
 
     def site(**attributes: Any) -> Client:
-        handler = type("Site", (Static,), attributes)
+        options = {name: attributes.pop(name) for name in OPTIONS & attributes.keys()}
+        handler = type("Site", (Static,), {"file_options": FileOptions(**options), **attributes})
 
         def make(*args: Any) -> Static:
             made: Static = handler(*args, directory=root)
@@ -887,7 +893,7 @@ class Dated(Static):
 
 class Signed(Static):
     def send_header(self, keyword: str, value: object) -> None:
-        super().send_header(keyword, f"{value}; seen" if keyword == "Content-Type" else value)
+        super().send_header(keyword, f"{value}; seen" if keyword == "Content-type" else value)
 
 
 class Begun(Static):

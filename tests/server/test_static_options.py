@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import os
 import re
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 
 from pytest_httpserve.server import HTTPServer, SimpleHTTPRequestHandler
+from pytest_httpserve.server.files.roots import FileOptions
 
 if TYPE_CHECKING:
     from tests.server.conftest import Client, Serve
@@ -41,12 +43,16 @@ def root(tmp_path: Path) -> Path:
     return root
 
 
+OPTIONS = {field.name for field in dataclasses.fields(FileOptions)}
+
+
 @pytest.fixture
 def site(serve: Serve, connect: Connect, root: Path) -> Site:
-    """Serves ``root``, with these attributes set on the handler class, and connects to it."""
+    """Serves ``root``, with these options, or attributes of the handler class, and connects to it."""
 
     def site(arguments: dict[str, Any] | None = None, **attributes: Any) -> Client:
-        handler = type("Site", (Static,), attributes)
+        options = {name: attributes.pop(name) for name in OPTIONS & attributes.keys()}
+        handler = type("Site", (Static,), {"file_options": FileOptions(**options), **attributes})
 
         def make(*args: Any) -> Static:
             made: Static = handler(*args, directory=root, **(arguments or {}))

@@ -28,6 +28,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/plain")
         self.answer(BODY)
 
+    decodes_body = True
+
     def do_POST(self) -> None:
         count = 0
         while piece := self.rfile.read(PIECE):  # which ends where the body ends

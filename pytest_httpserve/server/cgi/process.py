@@ -20,8 +20,8 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any
 
 from pytest_httpserve.errors import RequestError, ScriptError, UnsupportedError
-from pytest_httpserve.server import cgi_keeper
-from pytest_httpserve.server.cgi_upload import Upload
+from pytest_httpserve.server.cgi import keeper as cgi_keeper
+from pytest_httpserve.server.cgi.upload import Upload
 
 if TYPE_CHECKING:
     from pytest_httpserve.net.connection import Connection
@@ -161,11 +161,11 @@ class Child:
             ready = self._wait(expiry, _LONGEST_POLL if self._end is not None else _TURN)
             if self._stopped:  # whatever else happened then, happened for this reason
                 raise ScriptError(HTTPStatus.SERVICE_UNAVAILABLE, "it was killed, since the server stops")
-            if self._connection is not None and self._connection.socket.fileno() in ready:
+            if self._connection is not None and self._connection.transport.socket.fileno() in ready:
                 self._log("it is killed, since the client left")
-                reset = self._connection.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-                self._connection.end("client", "RST" if reset else "FIN")
-                raise self._connection.failed(ConnectionAbortedError("the client left while a script ran"))
+                reset = self._connection.transport.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                self._connection.ending.say("client", "RST" if reset else "FIN")
+                raise self._connection.transport.failed(ConnectionAbortedError("the client left while a script ran"))
             if self._stdout.fileno() in ready:
                 piece = os.read(self._stdout.fileno(), PIECE_BYTES)
                 self._early += len(piece)
@@ -273,9 +273,9 @@ class Child:
         receives = self._upload is not None and not self._upload.complete
         events = (_POLLIN if receives else 0) | (0 if self._done else _POLLRDHUP)
         if receives or not self._done:
-            self._poll.register(self._connection.socket, events)
+            self._poll.register(self._connection.transport.socket, events)
         else:
-            self._poll.unregister(self._connection.socket)
+            self._poll.unregister(self._connection.transport.socket)
 
     def _expiry(self) -> float:
         return math.inf if self._timeout is None else time.monotonic() + self._timeout

@@ -39,11 +39,6 @@ def _url_collapse_path(path: str) -> str:
     return f"/{'/'.join(kept)}/{last}"
 
 
-def encoded(path: str) -> str:
-    """A decoded path, percent-encoded."""
-    return urllib.parse.quote(path, errors="surrogateescape")
-
-
 def decoded(path: str) -> str:
     """A percent-encoded path as ``os.environ`` would spell its bytes."""
     return os.fsdecode(urllib.parse.unquote_to_bytes(path))
@@ -52,24 +47,3 @@ def decoded(path: str) -> str:
 def executable(path: str) -> bool:
     """Whether the file ``path`` may be executed by the server."""
     return os.access(path, os.X_OK)
-
-
-def is_beneath(path: str, directory: str, *, nested: bool = True) -> bool:
-    """Whether ``path``, followed to its end, is in ``directory`` or, if ``nested``, in a directory beneath that."""
-    try:
-        wanted = os.stat(directory)
-        parent = os.path.dirname(os.path.realpath(path))
-    except (OSError, ValueError):  # no such directory; NUL in the path
-        return False
-    while not _is_same(parent, wanted):
-        if not nested or parent == os.path.dirname(parent):
-            return False
-        parent = os.path.dirname(parent)
-    return True
-
-
-def _is_same(path: str, wanted: os.stat_result) -> bool:
-    try:
-        return os.path.samestat(os.stat(path), wanted)
-    except OSError:
-        return False

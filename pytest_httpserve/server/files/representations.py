@@ -6,7 +6,7 @@ import os
 from functools import lru_cache
 from typing import NamedTuple
 
-from pytest_httpserve.server.conditions import Validators
+from pytest_httpserve.server.files.conditions import Validators
 from pytest_httpserve.wire.headers import Field
 
 
@@ -35,11 +35,11 @@ def _representation(
 ) -> Representation:
     # Neighbours made together can have the same time and size.
     etag = f'"{changed:x}-{size:x}-{coding}"' if coding else f'"{changed:x}-{size:x}"'
-    content: list[Field] = [("Content-Type", media_type)]
-    if coding:
-        content.append(("Content-Encoding", coding))
-    vary: list[Field] = [("Vary", "Accept-Encoding")] if coding is not None else []
-    kept = (*vary, ("Last-Modified", modified), ("ETag", etag))
-    about = (*content, *kept)
-    whole = (*about, ("Content-Length", str(size)), ("Accept-Ranges", "bytes"))
+    # In the order and with the spelling of http.server, which programs compare; what is ours comes behind.
+    media: Field = ("Content-type", media_type)
+    coded: tuple[Field, ...] = (("Content-Encoding", coding),) if coding else ()
+    vary: tuple[Field, ...] = (("Vary", "Accept-Encoding"),) if coding is not None else ()
+    kept = (("Last-Modified", modified), ("ETag", etag), *vary)
+    about = (media, *kept, *coded)
+    whole = (media, ("Content-Length", str(size)), *kept, *coded, ("Accept-Ranges", "bytes"))
     return Representation(size, Validators(etag, int(seconds)), about, kept, whole)

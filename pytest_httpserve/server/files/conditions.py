@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import NamedTuple, Protocol
 
 from pytest_httpserve.server.dates import parse_http_date
-from pytest_httpserve.server.ranges import parse_ranges
+from pytest_httpserve.server.files.ranges import parse_ranges
 
 # The content codings that a neighbour of a file may have, best first, each with the ending of its name.
 CODINGS = {"br": ".br", "zstd": ".zst", "gzip": ".gz"}
@@ -41,11 +41,16 @@ def evaluate(headers: RequestHeaders, validators: Validators, *, any_matches: bo
     if (value := headers.get("If-None-Match")) is not None:
         if any_matches if value.strip() == "*" else _names(value, validators.etag, weak=True):
             return HTTPStatus.NOT_MODIFIED
-    elif (value := headers.get("If-Modified-Since")) is not None:
-        date = parse_http_date(value)
-        if date is not None and validators.modified <= date:
-            return HTTPStatus.NOT_MODIFIED
+    elif unmodified_since(headers, validators.modified):
+        return HTTPStatus.NOT_MODIFIED
     return HTTPStatus.OK
+
+
+def unmodified_since(headers: RequestHeaders, modified: int) -> bool:
+    """Whether the request asks for what was modified (seconds) since a date, and that was not."""
+    value = headers.get("If-Modified-Since")
+    date = parse_http_date(value) if value is not None else None
+    return date is not None and modified <= date
 
 
 def wanted_ranges(headers: RequestHeaders, validators: Validators, size: int) -> list[range] | None:

@@ -8,7 +8,7 @@ import stat
 import time
 import urllib.parse
 
-from pytest_httpserve.server.file_paths import decoded_path, path_of
+from pytest_httpserve.server.files.paths import decoded_path, path_of
 
 
 def listed(directory: str | os.PathLike[str], *, hidden: bool) -> list[os.DirEntry[str]]:

@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from pytest_httpserve.errors import RequestError
 from pytest_httpserve.protocol.reader import PROGRESS_BYTES, Reader
-from pytest_httpserve.server.file_paths import read_at
+from pytest_httpserve.server.files.paths import read_at
 
 if TYPE_CHECKING:
     from pytest_httpserve.net.connection import Connection
@@ -71,21 +71,22 @@ class Upload:
         """
         if self._pipe is not None and events.pop(self._pipe.fileno(), 0):
             self._give()
-        client = self._connection.socket.fileno()
+        client = self._connection.transport.socket.fileno()
         if not self.complete and events.get(client, 0) & _POLLIN:
             del events[client]
             self._receive()
             self._give()
         if not self.complete and time.monotonic() >= self.expiry:
-            timeout = self._connection.timeout
-            raise self._connection.failed(TimeoutError(f"{self._progress} bytes of the body came in {timeout} s"))
+            transport = self._connection.transport
+            late = TimeoutError(f"{self._progress} bytes of the body came in {transport.timeout} s")
+            raise transport.failed(late)
 
     def close(self) -> None:
         self._end_input()
         self._file.close()
 
     def _restart(self) -> None:
-        timeout = self._connection.timeout
+        timeout = self._connection.transport.timeout
         self._progress = 0
         self.expiry = time.monotonic() + timeout if timeout is not None else math.inf
 

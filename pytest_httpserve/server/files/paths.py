@@ -99,6 +99,7 @@ def open_file(path: str, flags: int = 0) -> OpenFile | None:
         os.close(descriptor)
         return None
     file = OpenFile(descriptor)
+    file.name = path
     file.status = status
     return file
 
@@ -128,3 +129,29 @@ def read_at(file: IO[bytes], start: int, size: int) -> bytes:
         return os.pread(file.fileno(), size, start)
     file.seek(start)
     return file.read(size)
+
+
+def is_beneath(path: str, directory: str, *, nested: bool = True) -> bool:
+    """Whether ``path``, followed to its end, is in ``directory`` or, if ``nested``, in a directory beneath that."""
+    try:
+        wanted = os.stat(directory)
+        parent = os.path.dirname(os.path.realpath(path))
+    except (OSError, ValueError):  # no such directory; NUL in the path
+        return False
+    while not _is_same(parent, wanted):
+        if not nested or parent == os.path.dirname(parent):
+            return False
+        parent = os.path.dirname(parent)
+    return True
+
+
+def _is_same(path: str, wanted: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), wanted)
+    except OSError:
+        return False
+
+
+def encoded(path: str) -> str:
+    """A decoded path, percent-encoded."""
+    return urllib.parse.quote(path, errors="surrogateescape")

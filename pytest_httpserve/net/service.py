@@ -1,0 +1,346 @@
+"""A server's life: it serves until it is asked to stop, knows its connections, and ends them.
+
+Every connection is tracked from its first to its last moment, so that a stop can wake all of them and name those that
+will not end. The server itself is one of ``socketserver``; what it adds to that is in one ``Service``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+import socketserver
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+
+from pytest_httpserve.net.connection import Connection
+from pytest_httpserve.net.listening import Acceptor, Listener
+from pytest_httpserve.net.loop import Loop
+from pytest_httpserve.net.poller import Wake, readiness
+from pytest_httpserve.net.workers import Workers
+
+logger = logging.getLogger("pytest_httpserve.server")
+
+DEFAULT_GRACE = 1.0
+# How long a connection that was cut off has to notice, in seconds.
+AFTERMATH = 0.25
+
+
+class Watcher:
+    """Who is told of a server's connections; this one logs those that hang."""
+
+    def opened(self, connection: Connection) -> None:
+        """It was accepted; nothing has been read from it."""
+
+    def shaken(self, connection: Connection, *, done: bool) -> None:
+        """Its TLS handshake is done, or has failed."""
+
+    def closed(self, connection: Connection) -> None:
+        """Its socket is closed."""
+
+    def hanging(self, connections: list[Connection]) -> None:
+        """These did not end with the server, for what serves them did not."""
+        for connection in connections:
+            logger.error("%s", describe_hanging(connection))
+
+
+class Service:
+    """What a server does beyond ``socketserver``'s own.
+
+    ``stop_asked`` says that ``serve`` is to end, ``closing`` that the server is. ``loop`` is where its connections
+    rest; None for a server that serves in threads alone.
+    """
+
+    def __init__(self) -> None:
+        self.watcher = Watcher()
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self.stop_asked = False
+        self.closing = False
+        self.loop: Loop | None = None
+        self.connections: dict[socket.socket, Connection] = {}
+        self._changed = threading.Condition()
+        self._process = os.getpid()
+        self._tracked = 0
+        self._acts = False  # whether service_actions is to be called after each connection
+        self._serving: threading.Thread | None = None
+        self._wake: Wake | None = None
+        self._workers: Workers | None = None  # of its own
+        self._listener: Listener | None = None
+
+    @property
+    def inherited(self) -> bool:
+        """Whether this process is a fork of the one that serves: it has copies of all sockets, and no thread."""
+        return os.getpid() != self._process
+
+    # Serving
+
+    def serve(
+        self, server: socketserver.TCPServer, poll_interval: float, workers: Callable[[], Workers] | None = None
+    ) -> None:
+        """Serve until the stop is asked for: in the calling thread or, with ``workers``, in a loop that they lead.
+
+        ``service_actions`` is called every ``poll_interval`` seconds, if the server has one of its own.
+        """
+        if self.inherited:
+            self._begin_anew()
+        actions = getattr(server.service_actions, "__func__", None)
+        interval = poll_interval if actions is not socketserver.BaseServer.service_actions else None
+        with self._wakeable() as wake:
+            if self.stop_asked:
+                return  # the listener may be closed by now
+            if workers is None:
+                Acceptor(server, self).accept_all(wake, interval)
+            else:
+                self._acts = interval is not None
+                self.attach(server, self.loop or Loop(workers()))
+                self._wait_for_stop(server, wake, interval)
+
+    def _wait_for_stop(self, server: socketserver.TCPServer, wake: Wake, interval: float | None) -> None:
+        wait = readiness(wake.fileno())
+        try:
+            while not self.stop_asked:
+                if wait(interval) and not self.stop_asked:  # by a signal, or a connection
+                    wake.clear()
+                server.service_actions()
+        finally:
+            self.detach(grace_of(server))
+
+    def serve_one(self, server: socketserver.TCPServer) -> None:
+        """Serve one connection, or call ``handle_timeout`` when none comes within ``timeout`` seconds.
+
+        The stop ends the wait.
+        """
+        if self.inherited:
+            self._begin_anew()
+        with self._wakeable() as wake:
+            if self.stop_asked:
+                return
+            limits = [limit for limit in (server.socket.gettimeout(), server.timeout) if limit is not None]
+            ready = readiness(server.fileno(), wake.fileno())(min(limits, default=None))
+            if self.stop_asked:
+                return
+            if ready:
+                Acceptor(server, self).accept_one()
+            else:
+                server.handle_timeout()
+
+    @contextlib.contextmanager
+    def _wakeable(self) -> Iterator[Wake]:
+        """While this thread serves: what another one ends its wait with."""
+        wake = Wake()
+        with self._changed:
+            self._wake, self._serving = wake, threading.current_thread()
+        try:
+            with wake.on_signals():
+                yield wake
+        finally:
+            with self._changed:
+                self.stop_asked, self._wake, self._serving = False, None, None
+                self._changed.notify_all()
+            wake.close()
+
+    def attach(self, server: socketserver.TCPServer, loop: Loop) -> None:
+        """Have ``loop`` accept and serve, until ``detach``."""
+        self.loop = loop
+        self._listener = Listener(server, self, loop)
+        loop.add(self._listener)
+
+    def detach(self, seconds: float | None) -> None:
+        """Accept no more; connections are served on. One that is just being accepted is waited for so long."""
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.end(seconds)
+
+    def own_workers(self, name: str, *, daemon: bool) -> Workers:
+        """Threads of its own, made when they are first asked for."""
+        if self._workers is None:
+            self._workers = Workers(name, daemon=daemon, idle=1.0)
+        return self._workers
+
+    # Stopping
+
+    def ask_to_stop(self) -> None:
+        """Have ``serve`` end. From a signal's handler, too."""
+        with self._changed:  # or the wake-up could be closed in between, and its number be another file's
+            self.stop_asked = True
+            if self._wake is not None:
+                self._wake.set()
+
+    def stop(self) -> None:
+        """Have ``serve`` end, and return when it has."""
+        if self.inherited:
+            return  # it does not run here
+        with self._changed:
+            self.ask_to_stop()
+            for connection in list(self.connections.values()):
+                # Served by the loop's own thread: the loop cannot end while this one waits for its client.
+                if connection.turn.thread is self._serving:
+                    connection.close_when_idle()
+            if self._serving is threading.current_thread():
+                return  # called by a handler that the loop itself runs: it ends as soon as that one has
+            self._changed.wait_for(lambda: self._serving is None)
+
+    def close(self, close_listener: Callable[[], object], grace: float | None) -> None:
+        """Stop, close the listener, and end every connection.
+
+        Idle connections end at once, those of running handlers when the handler ends or ``grace`` seconds are over
+        (None waits until they end). What does not end even then is told to the watcher.
+
+        In a fork of the process that serves, it closes the copies of the sockets, and the server goes on.
+        """
+        if self.inherited:
+            for request in self.connections:
+                request.close()
+            close_listener()
+            return
+        me = threading.current_thread()
+        self.ask_to_stop()
+        # Before the loop's thread wakes for clients that have just left, and has this one wait for the interpreter.
+        if not self.closing:
+            self.closing = True
+            self.dismiss()
+        self.detach(grace)
+        started = time.monotonic()
+        # The loop must not be left with a closed listener.
+        self._wait(lambda: self._serving in (None, me), grace)
+        close_listener()
+        self.end_connections(None if grace is None else grace - (time.monotonic() - started))
+        if self._workers is not None:
+            self._workers.close(AFTERMATH)
+
+    def dismiss(self) -> None:
+        """Tell all connections to end: at once if they are idle, else after the response in hand."""
+        for connection in list(self.connections.values()):
+            connection.close_when_idle()
+
+    def end_connections(self, seconds: float | None) -> None:
+        """Wait until the connections, which were told to, have ended; after ``seconds``, cut those that are left."""
+        if self.wait_for_connections(seconds):
+            return
+        for connection in self._others():
+            connection.abort()
+        if not self.wait_for_connections(AFTERMATH):
+            self.watcher.hanging(self._others())
+
+    def wait_for_connections(self, seconds: float | None) -> bool:
+        """Whether all connections have ended within ``seconds``."""
+        return self._wait(lambda: not self._others(), seconds)
+
+    def _others(self) -> list[Connection]:
+        """The connections but for one that is served by the calling thread: a handler may close its own server."""
+        me = threading.current_thread()
+        return [connection for connection in list(self.connections.values()) if connection.turn.thread is not me]
+
+    def _wait(self, condition: Callable[[], bool], seconds: float | None) -> bool:
+        with self._changed:
+            return self._changed.wait_for(condition, seconds)
+
+    # Connections
+
+    def begin(self, request: socket.socket, client_address: object) -> Connection:
+        """The record of a connection that was accepted."""
+        with self._changed:
+            connection = self.connections[request] = Connection(request, client_address)
+            connection.ending.closing = self.closing
+            connection.index, self._tracked = self._tracked, self._tracked + 1
+            self.watcher.opened(connection)
+        return connection
+
+    def track(self, request: socket.socket, client_address: object) -> Connection:
+        """The record of this connection, made when first asked for.
+
+        ``request`` may also be what a subclass, or a handler class, has made of the socket that was accepted.
+        """
+        if (known := self.connections.get(request)) is not None:
+            return known
+        with self._changed:
+            return self.connections.get(request) or self._wrapped_by(request) or self.begin(request, client_address)
+
+    def _wrapped_by(self, request: socket.socket) -> Connection | None:
+        file = request.fileno()
+        # The latest: others that had its number are about to be forgotten.
+        for connection in reversed(self.connections.values()):
+            sock = connection.transport.socket
+            if connection.turn.file == file and (sock is request or sock.fileno() < 0):
+                connection.transport.wrap(request)
+                return connection
+        return None
+
+    def enter(self, request: socket.socket, client_address: object) -> Connection:
+        """The connection is about to be processed, by this thread or for it."""
+        connection = self.track(request, client_address)
+        with self._changed:
+            connection.turn.thread = threading.current_thread()
+            if self.stop_asked and self._serving is connection.turn.thread:
+                connection.ending.closing = True  # the stop came before it could know of this one
+            if self._acts and self._wake is not None:
+                self._wake.set()
+        return connection
+
+    def attend(self, server: socketserver.TCPServer, connection: Connection) -> None:
+        """Serve a connection in this thread, until it ends or rests."""
+        turn, ends = connection.turn, True
+        try:
+            try:
+                if connection.closing:
+                    if connection.begun:
+                        turn.serve()
+                elif turn.comes_to_something():
+                    turn.serve()
+                else:
+                    turn.resting = True
+            except Exception:
+                server.handle_error(connection.accepted, connection.peer)
+            if turn.resting:  # after an error, too: its client is to read what it was told
+                connection.rest()
+                ends = False
+        except Exception:
+            server.handle_error(connection.accepted, connection.peer)
+        finally:
+            if ends:
+                server.shutdown_request(connection.accepted)
+                self.forget(connection.accepted)
+
+    def forget(self, request: socket.socket) -> None:
+        """The connection is closed, if it was one of those here."""
+        connection = self.connections.get(request)
+        if connection is None:
+            return
+        if self.loop is not None:
+            self.loop.remove(connection.turn)
+        connection.transport.let_go()
+        if connection.transport.socket is not request:  # somebody has made it of the one that was accepted
+            connection.transport.socket.close()
+        # Last: whoever waits for its end finds nothing left of it.
+        with self._changed:
+            self.connections.pop(request, None)
+            self._changed.notify_all()
+        self.watcher.closed(connection)
+        connection.forget()
+        listener = self._listener  # once: another thread may detach it
+        if listener is not None:
+            listener.resume()
+
+
+def grace_of(server: object) -> float | None:
+    """How long a server waits for what runs when it ends, in seconds; None until it ends.
+
+    An attribute of that name that is no such thing is a subclass's own.
+    """
+    grace = getattr(server, "grace", None)
+    return grace if grace is None or isinstance(grace, int | float) else DEFAULT_GRACE
+
+
+def describe_hanging(connection: Connection) -> str:
+    """Which request a handler hangs in, on which thread, and where."""
+    thread = connection.turn.thread
+    name = thread.name if thread is not None else "no thread"
+    frame = sys._current_frames().get(thread.ident) if thread is not None and thread.ident is not None else None
+    stack = "".join(traceback.format_stack(frame)) if frame is not None else "(it has just ended)\n"
+    return f"the handler of {connection.doing or connection.peer!r} did not end ({name}); it stands here:\n{stack}"

@@ -1,0 +1,160 @@
+"""Whose turn it is with a connection: the loop's, which waits for its client, or that of the thread that serves it."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pytest_httpserve.net.loop import MOST_AWAY
+from pytest_httpserve.net.transport import Transport
+
+if TYPE_CHECKING:
+    from pytest_httpserve.net.loop import Loop
+
+Result = TypeVar("Result")
+# Whether what has come in is what is waited for; the number says how much of it was there the last time.
+Whole = Callable[[bytes, int], bool]
+
+
+class Turn:
+    """A connection's entry in a loop.
+
+    While the connection rests in the loop it belongs to no thread: whoever claims it serves it. What the client sends
+    is gathered there until ``whole`` says that it is worth a thread's attention; then ``serve`` is called.
+
+    ``led`` says that the loop's own thread serves the connection: before anything that may wait, ``leave_loop``.
+    ``interrupt`` is called, from another thread, when the server begins to close; it is there while a thread is
+    ``waiting`` for something other than its client (a child process, a gate).
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self.file = transport.fileno()  # also when the socket is closed, by whomever
+        self.expiry: float | None = None
+        self.led = False
+        self.thread: threading.Thread | None = None
+        self.loop: Loop | None = None
+        self.serve: Callable[[], object] = nothing  # what there is to do when the client has sent something
+        self.proceed: Callable[[], object] = nothing  # the same, and what follows it
+        self.give_up: Callable[[], object] = nothing  # what there is to do when it expires
+        self.whole: Whole | None = None
+        self.resting = False  # the server is to let it rest
+        self.interrupt: Callable[[], object] | None = None
+        self._transport = transport
+        self._gathered = 0
+        self._owned = threading.Lock()  # held by the thread that has claimed it
+        self._owned.acquire()
+
+    # As an entry of the loop
+
+    def claim(self) -> bool:
+        """Take it, to serve it; False if another thread has it."""
+        return self._owned.acquire(False)
+
+    def lead(self, thread: threading.Thread) -> None:
+        """It was claimed by the thread that leads the loop."""
+        self.led, self.thread = True, thread
+        self._transport.lead()
+
+    def go_alone(self) -> None:
+        """The thread that serves it leads no longer."""
+        self.led = False
+        self._transport.go_alone()
+
+    def expire(self) -> bool:
+        """The client has been silent for too long, unless it is the loop that has not come to what it sent."""
+        if self._transport.peek() is not None:
+            return False
+        if self.claim():
+            self.lead(threading.current_thread())
+            self.give_up()
+        return True
+
+    # Resting
+
+    def comes_to_something(self) -> bool:
+        """Take in what has come; whether that is all that ``serve`` waits for, or the end. Else it goes on resting."""
+        whole, transport = self.whole, self._transport
+        if whole is None or transport.overdue:
+            return True
+        if not transport.gather() or whole(transport.gathered, self._gathered):
+            return True
+        if not self._gathered and transport.timeout is not None:
+            # All of it must be here within one timeout, or a client could send a byte now and then.
+            self.expiry = time.monotonic() + transport.timeout
+        self._gathered = len(transport.gathered)
+        return False
+
+    def await_client(self, serve: Callable[[], object], timeout: float | None, whole: Whole | None = None) -> None:
+        """Have the loop, and not this thread, wait so many seconds for the client, and then call ``serve``."""
+        self.serve, self.whole, self._gathered = serve, whole, len(self._transport.gathered)
+        self.set_timeout(timeout)
+        self.expiry = time.monotonic() + timeout if timeout is not None else None
+        self.resting = True
+
+    @property
+    def left(self) -> float | None:
+        """How many seconds are left until it expires; None for ever."""
+        return max(self.expiry - time.monotonic(), 0.0) if self.expiry is not None else None
+
+    def rest(self) -> None:
+        """Have the loop wait for the client; from here on, it belongs to no thread.
+
+        Raises RuntimeError if that takes a thread and the system has no more: then it rests not.
+        """
+        loop = self.loop
+        assert loop is not None
+        led, self.led, self.resting = self.led, False, False
+        self._transport.rest()
+        if not led:
+            loop.add(self)
+        self._owned.release()
+
+    def set_timeout(self, seconds: float | None) -> None:
+        """From now on, no read or write waits longer than this; None waits for ever."""
+        before = self._transport.timeout
+        self._transport.set_timeout(seconds)
+        if self.led and self.loop is not None and seconds is not None and (before is None or seconds < before):
+            self.loop.expect(time.monotonic() + seconds)
+
+    # Waiting in a thread
+
+    def leave_loop(self) -> None:
+        """Before anything that may wait: from here on, this thread serves the connection alone."""
+        if self.led and self.loop is not None:
+            self.loop.leave(self)
+        self._transport.keep_time()
+
+    @contextlib.contextmanager
+    def waiting(self, interrupt: Callable[[], object]) -> Iterator[None]:
+        """While this thread waits for something other than its client: ``interrupt`` is called if the server closes."""
+        self.leave_loop()
+        self.interrupt = interrupt
+        try:
+            yield
+        finally:
+            self.interrupt = None
+
+    def run(self, code: Callable[..., Result], *arguments: Any) -> Result:  # whatever the code takes
+        """Run code that is not ours, and may wait without a word."""
+        loop = self.loop
+        if not self.led or loop is None:
+            return code(*arguments)
+        if len(loop.away) >= MOST_AWAY:
+            self.leave_loop()
+            return code(*arguments)
+        self._transport.keep_time()
+        if self._transport.at_once:
+            return loop.run(self, code, *arguments)
+        try:
+            return loop.run(self, code, *arguments)
+        finally:
+            if self.led:
+                with contextlib.suppress(OSError):  # closed by that code
+                    self._transport.wait_for_nothing()
+
+
+def nothing() -> None:
+    """There is nothing to do."""

@@ -1,0 +1,145 @@
+"""HTTP/1: a connection's bytes as Streams, one after another (RFC 9112).
+
+What decides where a body ends, and whether the connection lasts, is here and in ``Stream``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from pytest_httpserve.errors import RequestError
+from pytest_httpserve.protocol.reader import FileSource, Reader, State
+from pytest_httpserve.protocol.stream import Stream
+from pytest_httpserve.protocol.writer import Writer
+from pytest_httpserve.wire.framing import NO_BODY
+from pytest_httpserve.wire.grammar import Limits
+from pytest_httpserve.wire.message import Fields, Line, parse_header_block, parse_line
+
+if TYPE_CHECKING:
+    import io
+
+    from pytest_httpserve.net.connection import Connection
+
+# What goes on after its first line: any other is answered at once.
+_REQUEST_LINE = re.compile(rb"(?:\r?\n)*[^ \t\r\n]+[ \t]+[^ \t\r\n]+[ \t]+HTTP/1\.[0-9][ \t]*\r?\n")
+
+
+def head_is_whole(limits: Limits, data: bytes, seen: int) -> bool:
+    """Whether these first bytes of a request are worth a look: all of its head is here, or what there is of it is no
+    head. ``seen`` bytes of them were here the last time."""
+    start = max(seen - 2, 0)
+    if data.find(b"\n\r\n", start) >= 0 or data.find(b"\n\n", start) >= 0:
+        return True
+    if len(data) > limits.request_line and (len(data) > limits.request_line + limits.head or b"\n" not in data):
+        return True
+    ends_a_line = data.find(b"\n", seen) >= 0
+    return ends_a_line and data.strip(b"\r\n") != b"" and _REQUEST_LINE.match(data) is None
+
+
+class HTTP1:
+    """A connection that speaks HTTP/1: ``reader`` has what comes in, ``writer`` takes what goes out.
+
+    ``stream`` is the request in hand. Without a ``connection``, it reads from a file, and ``writer`` is None.
+    """
+
+    def __init__(self, connection: Connection | None, reader: Reader, writer: Writer | None) -> None:
+        self.connection = connection
+        self.reader = reader
+        self.writer = writer
+        self.stream = Stream()
+        self.lingers = False  # what the client still sends must not keep it from its answer
+        self.read_by_others = False  # whether code that is not ours reads the next request line when it has answered
+
+    @classmethod
+    def over(cls, connection: Connection, *, limits: Limits, read_ahead: bool = True) -> HTTP1:
+        """HTTP/1 over a connection. Without ``read_ahead``, no more is received than is asked for."""
+        transport = connection.transport
+        return cls(connection, Reader(transport, limits=limits, read_ahead=read_ahead), Writer(transport))
+
+    @classmethod
+    def over_file(cls, file: io.BufferedIOBase, *, limits: Limits) -> HTTP1:
+        """HTTP/1 that is read from a file."""
+        return cls(None, Reader(FileSource(file), limits=limits), None)
+
+    # The request
+
+    def next_line(self) -> bytes:
+        """Wait for the next request, and take its request line; empty if none follows."""
+        self.begin_request(Stream())
+        if self.connection is not None and not self.connection.stays():
+            return b""
+        return self.reader.request_line() if self.reader.wait() else b""
+
+    def begin_request(self, stream: Stream) -> None:
+        """From here on, this is the request in hand."""
+        self.stream = stream
+        if self.writer is not None:
+            self.writer.begin_response()
+
+    def read_head(self, line: bytes, *, limits: Limits, strict: bool, speaks_1_1: bool, raw: bool) -> Stream:
+        """The request that begins with ``line`` and goes on in ``reader``; its body begins there, ``raw`` or decoded.
+
+        Raises RequestError (400, 413, 414, 417, 431, 501, 505); then ``stream`` has as much of it as was understood.
+        """
+        stream = self._parse(line, limits, strict, speaks_1_1)
+        # Over a file that is no socket, what follows a head without a length is there to be read, as the head was.
+        if self.connection is not None or stream.framing is not NO_BODY:
+            self.reader.begin_body(stream.framing, raw=raw)
+        if self.read_by_others or (raw and stream.asks_to_leave):
+            self.reader.beyond = self._beyond_body
+        if self.connection is not None:
+            self.connection.busy = True
+            self.connection.doing = stream.line.text
+        return stream
+
+    def _parse(self, raw_line: bytes, limits: Limits, strict: bool, speaks_1_1: bool) -> Stream:
+        head = self.reader.take_head(raw_line, limits, strict)
+        line: Line
+        fields: Fields
+        if head is not None:
+            line, fields = head.line, head.fields
+        else:
+            line = parse_line(raw_line, limits=limits, strict=strict)
+            self.begin_request(Stream(line, speaks_1_1=speaks_1_1))
+            # HTTP/0.9 has no headers.
+            block = self.reader.read_fields(lenient=not strict) if line.protocol else b""
+            fields = parse_header_block(block, line.version, limits=limits, strict=strict)
+        stream = Stream(line, fields, speaks_1_1=speaks_1_1)
+        self.begin_request(stream)
+        return stream
+
+    def _beyond_body(self) -> State:
+        """What is read behind the body of the request in hand."""
+        stream = self.stream
+        if stream.asks_to_leave and (stream.status is None or stream.leaves):
+            # Before our side has said anything else: an answer that was written by hand has let it.
+            return State.TUNNEL
+        answered = stream.status is not None or (self.writer is not None and self.writer.anything)
+        stays = self.connection is None or (self.read_by_others and answered and self.connection.stays())
+        return State.BETWEEN if self.read_by_others and answered and stays else State.BODY
+
+    # The response
+
+    def begin_response(self, status: int) -> None:
+        """The final response is given."""
+        self.stream.begin_response(status)
+        if self.writer is not None:
+            self.writer.begin_response()
+        if self.stream.leaves:
+            self.reader.begin_tunnel()
+
+    def end_request(self, *, read_on: bool) -> bool:
+        """Leave the request in hand behind; whether another one can follow.
+
+        With ``read_on``, what is left of its body is read and dropped, as far as that is worth it.
+        """
+        try:
+            return read_on and self.reader.end_body()
+        except (OSError, RequestError):
+            return False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing of a request is left to be read, and nothing of the next one has come."""
+        return self.reader.between_bodies and self.reader.empty

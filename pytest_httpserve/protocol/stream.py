@@ -1,0 +1,136 @@
+"""A Stream: one request and its response on the wire."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pytest_httpserve.wire.framing import NO_BODY, Framing, connection_options
+from pytest_httpserve.wire.headers import Field, Headers
+from pytest_httpserve.wire.message import Fields, Line
+
+_NOTHING_ASKED = Line("", "", "", (1, 1), "")
+_NO_FIELDS = Fields(Headers(), NO_BODY, False, False)
+
+
+class Verdict(NamedTuple):
+    """How a response has ended: whether another request can follow it and, if it fell short of its own head, how."""
+
+    lasts: bool
+    complaint: str | None = None
+
+
+class Stream:
+    """What is known of a request, and what has been said in its response.
+
+    ``lasts`` is whether the connection is to go on after it. ``status`` is that of the final response, None until it
+    is given; ``length`` its Content-Length, ``delimited`` whether its head says where its body ends, ``said`` whether
+    it says what becomes of the connection. ``measured`` is whether all of it passes through our hands: a handler that
+    takes its socket in hand may write to it.
+    """
+
+    __slots__ = (
+        "coded", "delimited", "fields", "lasts", "length", "line", "measured", "method", "said", "speaks_1_1", "status",
+        "version",
+    )  # fmt: skip
+
+    def __init__(self, line: Line = _NOTHING_ASKED, fields: Fields = _NO_FIELDS, *, speaks_1_1: bool = True) -> None:
+        self.line = line
+        self.fields = fields
+        self.method = line.method
+        self.version = line.version
+        self.speaks_1_1 = speaks_1_1  # whether this side does
+        self.lasts = fields.keeps_alive and speaks_1_1
+        self.measured = True
+        self.forget_response()
+
+    @property
+    def headers(self) -> Headers:
+        """The request's headers."""
+        return self.fields.headers
+
+    @property
+    def framing(self) -> Framing:
+        """How the request's body ends."""
+        return self.fields.framing
+
+    @property
+    def expects_continue(self) -> bool:
+        """Whether the client waits for 100 before it sends the body."""
+        return self.fields.expects_continue and self.speaks_1_1
+
+    @property
+    def asks_to_leave(self) -> bool:
+        """Whether the client asks for the connection to leave HTTP (RFC 9110 sections 7.8 and 9.3.6)."""
+        if self.method == "CONNECT":
+            return True
+        headers = self.fields.headers
+        return "upgrade" in headers and "upgrade" in connection_options(headers.get("connection", ""))
+
+    # The response
+
+    def forget_response(self) -> None:
+        """Nothing has been said."""
+        self.status: int | None = None
+        self.length: int | None = None
+        self.coded = self.delimited = self.said = False
+
+    def begin_response(self, status: int) -> None:
+        """The final response is given, with this status."""
+        self.status = status
+        if self.leaves:
+            self.delimited = self.said = True
+            self.lasts = False
+
+    @property
+    def leaves(self) -> bool:
+        """Whether the response has the connection leave HTTP."""
+        status = self.status
+        return status == 101 or (self.method == "CONNECT" and status is not None and 200 <= status < 300)
+
+    @property
+    def has_body(self) -> bool:
+        """Whether the response has one (RFC 9112 section 6.3)."""
+        status = self.status
+        return status is not None and status >= 200 and status not in (204, 205, 304) and self.method != "HEAD"
+
+    def note(self, name: str, value: str) -> None:
+        """What a field of the response says of its body and its connection; its name in small letters."""
+        if name == "connection":
+            self.said = True
+            options = connection_options(value)
+            if "close" in options or "keep-alive" in options:
+                self.lasts = "close" not in options
+            return
+        self.delimited = True
+        if name == "transfer-encoding":
+            self.coded, self.length = True, None  # which overrides a length (RFC 9112 section 6.3)
+        elif not self.coded:
+            self.length = int(value) if value.isdecimal() else None
+
+    def last_fields(self) -> tuple[Field, ...]:
+        """What the head of the response has yet to say: where the body ends, and whether the connection lasts."""
+        fields: tuple[Field, ...] = ()
+        if not self.delimited and self.has_body:
+            self.lasts = False  # the body ends with the connection (RFC 9112 section 6.3)
+        elif not self.delimited and self.status == 205 and self.lasts:
+            # It has no content, and must say so (RFC 9110 section 15.3.6).
+            self.delimited, self.length = True, 0
+            fields = (("Content-Length", "0"),)
+        if self.said or not self.speaks_1_1:
+            return fields
+        self.said = True
+        if not self.lasts:
+            return (*fields, ("Connection", "close"))
+        return fields if self.version >= (1, 1) else (*fields, ("Connection", "keep-alive"))
+
+    def end_response(self, written: int, *, anything: bool) -> Verdict:
+        """The response is over, with so many bytes of a body; ``anything`` says whether anything at all was sent."""
+        if self.leaves or not self.measured:
+            return Verdict(self.lasts)
+        if self.status is None:
+            # Without an answer, the client must not be left waiting for one.
+            return Verdict(self.lasts and anything)
+        announced = self.length if self.has_body else 0
+        if announced is None or announced == written:
+            return Verdict(self.lasts)
+        return Verdict(False, f"the handler announced {announced} bytes and wrote {written}")

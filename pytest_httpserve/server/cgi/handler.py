@@ -1,0 +1,139 @@
+"""CGIHTTPRequestHandler: programs beneath a directory that answer requests (RFC 3875)."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+from pytest_httpserve.errors import ScriptError
+from pytest_httpserve.server import running
+from pytest_httpserve.server.cgi.paths import collapsed, executable
+from pytest_httpserve.server.cgi.run import Run, Site, answer_failure
+from pytest_httpserve.server.cgi.script import (
+    CGIScript,
+)
+from pytest_httpserve.server.files.paths import encoded, path_of
+from pytest_httpserve.server.static import SimpleHTTPRequestHandler, root_of
+from pytest_httpserve.wire.grammar import DEFAULT_LIMITS
+
+CGI_TIMEOUT = 30.0  # seconds
+# How a class's own private attribute is called from outside.
+_REDIRECTS = "_CGIHTTPRequestHandler__redirects"
+
+
+class CGIHTTPRequestHandler(SimpleHTTPRequestHandler):
+    """Serves files as SimpleHTTPRequestHandler does, and runs those beneath ``cgi_directories`` for their output.
+
+    A script may keep the server waiting for ``cgi_timeout`` seconds (None for no limit), then it is killed. It gets the
+    server's environment, the variables of RFC 3875, and ``cgi_env``. If the server runs as root, scripts run as the
+    user nobody, unless ``cgi_as_nobody`` is unset. They run in the server's working directory or, with
+    ``cgi_in_place``, in their own, as RFC 3875 has it. ``cgi_prefix`` is what SCRIPT_NAME has before ``cgi_info``.
+
+    What is beneath a CGI directory is run or refused, and never sent.
+    """
+
+    cgi_directories: ClassVar[list[str]] = ["/cgi-bin", "/htbin"]
+    cgi_timeout: float | None = CGI_TIMEOUT
+    cgi_env: Mapping[str, str] = MappingProxyType({})
+    cgi_as_nobody: bool = True
+    cgi_in_place: bool = False
+    cgi_prefix: str = ""
+    # A body is kept as a whole nowhere but on disk, and there as far as it comes: scripts may be told of any length.
+    limits = dataclasses.replace(DEFAULT_LIMITS, body=10**20 - 1)
+    # Without fork, says http.server, files cannot be marked as executable, and Python runs those that are Python's.
+    have_fork: bool = hasattr(os, "fork")
+
+    cgi_info: tuple[str, str]
+
+    __redirects = 0  # that led to the path in hand
+
+    def do_GET(self) -> None:
+        """Run a script, or answer as SimpleHTTPRequestHandler does."""
+        if running.is_ours(self, "send_head") and self.is_cgi():
+            self.run_cgi()
+        else:
+            super().do_GET()
+
+    def do_POST(self) -> None:
+        """Run a script; 501 for what is none."""
+        if self.is_cgi():
+            self.run_cgi()
+        else:
+            self.send_error(HTTPStatus.NOT_IMPLEMENTED, "Can only POST to CGI scripts")
+
+    # The result is send_head's in SimpleHTTPRequestHandler; of a script, all has been sent.
+    def send_head(self) -> Any:
+        """Run the script if there is one, else answer as SimpleHTTPRequestHandler does."""
+        return self.run_cgi() if self.is_cgi() else super().send_head()
+
+    # Which script
+
+    def is_cgi(self) -> bool:
+        """Whether ``path`` lies beneath one of ``cgi_directories``.
+
+        If so, ``cgi_info`` is set to that directory and to what follows its slash, both percent-encoded, with the
+        query. Nested directories, the script and what comes behind it are told apart by ``run_cgi``.
+        """
+        path = collapsed(path_of(self.path))
+        slash = path.find("/", 1)
+        while slash > 0:
+            if path[:slash] in self.cgi_directories:
+                self.cgi_info = info_of(self.path, path[:slash], path[slash + 1 :])
+                return True
+            slash = path.find("/", slash + 1)
+        return False
+
+    def is_executable(self, path: str) -> bool:
+        """Whether the file ``path`` may be executed."""
+        return executable(path)
+
+    def is_python(self, path: str) -> bool:
+        """Whether the file ``path`` is a Python script, by its name."""
+        return os.path.splitext(path)[1].lower() in (".py", ".pyw")
+
+    def run_cgi(self) -> None:
+        """Run the script that ``cgi_info`` names, and send what it answers, as it comes."""
+        Run(self, _site_of(self), _Told(self), self.__redirects).run()
+
+
+class _Told:
+    """A handler that is told of its scripts: what they say is logged as an error."""
+
+    def __init__(self, handler: CGIHTTPRequestHandler) -> None:
+        self._handler = handler
+
+    def log(self, script: CGIScript, text: str) -> None:
+        self._handler.log_error("%s: %s", script.name, text)
+
+    def failed(self, script: CGIScript, error: ScriptError) -> None:
+        self.log(script, str(error))
+        answer_failure(self._handler, error)
+
+    def redirected(self, count: int) -> None:
+        vars(self._handler)[_REDIRECTS] = count
+        try:
+            running.answer(self._handler)
+        finally:
+            vars(self._handler)[_REDIRECTS] = count - 1
+
+
+def _site_of(handler: CGIHTTPRequestHandler) -> Site:
+    return Site(
+        root_of(handler),
+        handler.translate_path,
+        handler.cgi_prefix,
+        handler.cgi_env,
+        handler.cgi_timeout,
+        handler.cgi_as_nobody,
+        handler.cgi_in_place,
+    )
+
+
+def info_of(target: str, directory: str, rest: str) -> tuple[str, str]:
+    """``cgi_info`` for these parts of a decoded path, with the query of the target."""
+    _, mark, query = target.partition("?")
+    return encoded(directory), encoded(rest) + mark + query

@@ -1,0 +1,313 @@
+"""How a request for a file is answered: from the path to a file, a page or a listing, and what is said of it."""
+
+from __future__ import annotations
+
+import io
+import os
+import secrets
+import shutil
+import sys
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import IO, TYPE_CHECKING, Any
+
+from pytest_httpserve.protocol.writer import Writer
+from pytest_httpserve.server import running
+from pytest_httpserve.server.files.conditions import (
+    CODINGS,
+    RequestHeaders,
+    accepted_codings,
+    evaluate,
+    matching_headers,
+    unmodified_since,
+    wanted_ranges,
+)
+from pytest_httpserve.server.files.listings import directory_page, listed
+from pytest_httpserve.server.files.paths import OpenFile, decoded_path, names_below, place_in, read_at
+from pytest_httpserve.server.files.ranges import FileParts, content_range, multipart, single_part
+from pytest_httpserve.server.files.representations import Representation, representation
+from pytest_httpserve.server.files.roots import Root
+from pytest_httpserve.wire.headers import Field
+
+if TYPE_CHECKING:
+    from pytest_httpserve.server.static import SimpleHTTPRequestHandler
+
+# A file up to this size leaves in one write with its head; a larger one goes out by sendfile.
+SMALL_FILE_BYTES = 65_536
+# What is sent of a file beyond http.server: a subclass that sends one of these itself means its own.
+_OURS = (b"etag:", b"accept-ranges:")
+
+
+def send_head(
+    handler: SimpleHTTPRequestHandler, root: Root, path: str, *, ranges: bool, plain: bool = False
+) -> IO[bytes] | FileParts | None:
+    """Send the head of the answer for the file or directory at ``path``.
+
+    Returns what the body is to be read from, which the caller closes; None if the answer has been given whole. With
+    ``ranges``, parts of a file are sent to who asks for them; ``plain`` says of a file what ``http.server`` does, and
+    no more.
+    """
+    # A file is asked for more often than a directory, and without a link on the way to it.
+    file = root.open(path)
+    if file is None and root.shows(path) and root.leads_out(path):
+        handler.send_error(HTTPStatus.FORBIDDEN, explain="A symbolic link here leads out of the served directory")
+        return None
+    if file is None and os.path.isdir(path) and root.shows(path):
+        if not decoded_path(handler.path).endswith("/"):
+            _redirect_to_slash(handler, root)
+            return None
+        index = root.index_page(path)
+        if index is None:
+            return _send_listing(handler, root, path)
+        path = index
+        file = root.open(path)
+    if file is None and (fallback := root.fallback_for(path)) is not None:
+        path = fallback
+        file = root.open(path)
+    if file is None:
+        handler.send_error(HTTPStatus.NOT_FOUND, "File not found")
+        return None
+    if plain:
+        return _send_plain_head(handler, root, file, path)
+    return _send_file_head(handler, root, file, path, ranges=ranges)
+
+
+def send_listing(handler: SimpleHTTPRequestHandler, root: Root, path: str | os.PathLike[str]) -> io.BytesIO | None:
+    """Send the head of a listing of the directory ``path``; its body is returned, None after an error."""
+    try:
+        entries = listed(path, hidden=root.options.hidden)
+    except OSError:
+        handler.send_error(HTTPStatus.NOT_FOUND, "No permission to list directory")
+        return None
+    encoding = sys.getfilesystemencoding()
+    body = directory_page(handler.path, entries, encoding)
+    fields = (("Content-type", f"text/html; charset={encoding}"), ("Content-Length", str(len(body))))
+    _send_fields(handler, HTTPStatus.OK, fields, _own_fields(root))
+    return io.BytesIO(body)
+
+
+def send_options(handler: SimpleHTTPRequestHandler, root: Root) -> None:
+    """Say which methods there are (RFC 9110 section 9.3.7) and, with ``cors``, who may use them."""
+    handler.send_response(HTTPStatus.NO_CONTENT)
+    handler.send_header("Allow", "GET, HEAD, OPTIONS")
+    if root.options.cors:
+        handler.send_header("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS")
+        asked = request_headers(handler).get("Access-Control-Request-Headers")
+        handler.send_header("Access-Control-Allow-Headers", asked or "*")
+        handler.send_header("Access-Control-Max-Age", "600")
+    handler.end_headers()
+
+
+def add_origin(handler: SimpleHTTPRequestHandler, cors: bool | str) -> None:
+    """With ``cors``, every response that does not say itself which origin it allows allows that one."""
+    if (running.stream_of(handler).status or 0) < 200 or _says(handler, b"access-control-allow-origin:"):
+        return
+    handler.send_header("Access-Control-Allow-Origin", cors if isinstance(cors, str) else "*")
+    if isinstance(cors, str):
+        handler.send_header("Vary", "Origin")
+
+
+def step_back(handler: SimpleHTTPRequestHandler) -> None:
+    """Take out of the head what a subclass has said after us in its own words."""
+    for name in _OURS:
+        said = [line for line in handler._headers_buffer if line.lower().startswith(name)]
+        if len(said) > 1:
+            handler._headers_buffer.remove(said[0])
+
+
+def copy(handler: SimpleHTTPRequestHandler, source: Any, outputfile: Any) -> None:  # what send_head gave, and wfile
+    """Write what ``source`` holds to ``outputfile``."""
+    length = running.stream_of(handler).length
+    if not isinstance(outputfile, Writer):
+        shutil.copyfileobj(source, outputfile)
+    elif isinstance(source, FileParts):
+        for part in source.parts:
+            if isinstance(part, range):
+                _send_part(source.file, part, outputfile)
+            else:
+                outputfile.write(part)
+    elif isinstance(source, OpenFile) and length is not None and length <= SMALL_FILE_BYTES:
+        outputfile.write(source.read(length))
+    elif length is not None and (start := place_in(source)) is not None:
+        _send_part(source, range(start, start + length), outputfile)
+    else:
+        shutil.copyfileobj(source, outputfile)
+
+
+def request_headers(handler: SimpleHTTPRequestHandler) -> RequestHeaders:
+    """The headers, repeated lines combined; those of an override that has made, and may have changed, its own."""
+    own = vars(handler).get("headers")
+    return running.stream_of(handler).headers if own is None else _Others(own)
+
+
+class _Others:
+    """Headers that are not ours, looked at as ``http.server`` looks at them: they may be anything that has names."""
+
+    def __init__(self, headers: Any) -> None:
+        self._headers = headers
+
+    def get(self, name: str) -> str | None:
+        return self._headers[name] if name in self._headers else None  # noqa: SIM401  a list has no get
+
+
+# A file
+
+
+def _send_plain_head(
+    handler: SimpleHTTPRequestHandler, root: Root, file: OpenFile, path: str
+) -> io.BufferedReader | None:
+    fields: tuple[Field, ...] = ()
+    asked, status = request_headers(handler), file.status
+    if asked.get("If-None-Match") is None and unmodified_since(asked, int(status.st_mtime)):
+        file.close()
+        _send_fields(handler, HTTPStatus.NOT_MODIFIED, fields, {})
+        return None
+    fields = (
+        ("Content-type", handler.guess_type(path)),
+        ("Content-Length", str(status.st_size)),
+        ("Last-Modified", handler.date_time_string(status.st_mtime)),
+    )
+    _send_fields(handler, HTTPStatus.OK, fields, _own_fields(root, path))
+    return io.BufferedReader(file)
+
+
+def _send_file_head(
+    handler: SimpleHTTPRequestHandler, root: Root, file: OpenFile, path: str, *, ranges: bool
+) -> IO[bytes] | FileParts | None:
+    """Choose the representation, evaluate the conditions, then the range (RFC 9110 section 13.2.2)."""
+    own = _own_fields(root, path)
+    media_type = own["content-type"][1] if "content-type" in own else handler.guess_type(path)
+    coding = None
+    body: IO[bytes] | FileParts | None = None
+    try:
+        if root.options.precompressed:
+            file, coding = _encoded(handler, root, file, path)
+        modified = handler.date_time_string(file.status.st_mtime)
+        chosen = representation(file.status, modified, media_type, coding)
+        body = _send_representation(handler, file, chosen, own, ranges=ranges)
+    finally:
+        if body is None:
+            file.close()
+    return body
+
+
+def _encoded(handler: SimpleHTTPRequestHandler, root: Root, file: OpenFile, path: str) -> tuple[OpenFile, str]:
+    """The neighbour of the file that the client likes best, and its coding; else the file itself."""
+    for coding in accepted_codings(request_headers(handler)):
+        if encoded := root.open(path + CODINGS[coding]):
+            file.close()
+            return encoded, coding
+    return file, ""
+
+
+def _send_representation(
+    handler: SimpleHTTPRequestHandler,
+    file: OpenFile,
+    chosen: Representation,
+    own: dict[str, Field],
+    *,
+    ranges: bool,
+) -> IO[bytes] | FileParts | None:
+    asked = request_headers(handler)
+    verdict = evaluate(asked, chosen.validators, any_matches=handler.strict)
+    if verdict == HTTPStatus.PRECONDITION_FAILED:
+        handler.send_error(verdict)
+        return None
+    if verdict == HTTPStatus.NOT_MODIFIED:
+        _send_fields(handler, verdict, chosen.kept, own)
+        return None
+    pieces = wanted_ranges(asked, chosen.validators, chosen.size) if ranges else None
+    if pieces is not None:
+        return _send_ranges(handler, file, pieces, chosen, own)
+    _send_fields(handler, HTTPStatus.OK, chosen.whole, own)
+    return file if ranges else io.BufferedReader(file)
+
+
+def _send_ranges(
+    handler: SimpleHTTPRequestHandler,
+    file: OpenFile,
+    pieces: list[range],
+    chosen: Representation,
+    own: dict[str, Field],
+) -> FileParts | None:
+    if not pieces:
+        refusal = (("Content-Range", f"bytes */{chosen.size}"), ("Content-Length", "0"))
+        _send_fields(handler, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, refusal, own)
+        return None
+    about = dict(chosen.about)
+    if len(pieces) == 1:
+        body = single_part(file, pieces[0])
+        about["Content-Range"] = content_range(pieces[0], chosen.size)
+    else:
+        boundary = secrets.token_hex(16)
+        body = multipart(file, pieces, chosen.size, about["Content-type"], boundary)
+        about["Content-type"] = f"multipart/byteranges; boundary={boundary}"
+    about["Content-Length"] = str(len(body))
+    # A type of the options has gone into the fields, or into each of the parts.
+    own = {name: field for name, field in own.items() if name != "content-type"}
+    _send_fields(handler, HTTPStatus.PARTIAL_CONTENT, tuple(about.items()), own)
+    return body
+
+
+# What else there is
+
+
+def _send_listing(handler: SimpleHTTPRequestHandler, root: Root, path: str) -> io.BytesIO | None:
+    if root.options.listing:
+        return handler.list_directory(path)
+    handler.send_error(HTTPStatus.FORBIDDEN, explain="The directory has no index page, and is not listed")
+    return None
+
+
+def _redirect_to_slash(handler: SimpleHTTPRequestHandler, root: Root) -> None:
+    # base has made one slash of several at the beginning: the answer stays on this host. To browsers, a backslash
+    # is a slash. A client keeps its own fragment.
+    path, mark, query = handler.path.partition("#")[0].partition("?")
+    path = path.replace("\\", "%5C")
+    location = ("Location", f"{path}/{mark}{query}")
+    _send_fields(handler, HTTPStatus.MOVED_PERMANENTLY, (location, ("Content-Length", "0")), _own_fields(root))
+
+
+# Fields
+
+
+def _own_fields(root: Root, path: str = "") -> dict[str, Field]:
+    """The fields that the options give what is at ``path``, by their names in small letters."""
+    own: dict[str, Field] = {}
+    options = root.options
+    if options.response_headers:
+        own = {name.lower(): (name, value) for name, value in options.response_headers.items()}
+    if options.headers_for and path:
+        own |= matching_headers(options.headers_for, "/".join(names_below(root.directory, path)))
+    return own
+
+
+def _send_fields(
+    handler: SimpleHTTPRequestHandler, status: HTTPStatus, fields: tuple[Field, ...], own: dict[str, Field]
+) -> None:
+    """Send a whole head: these fields, and those that the options add or replace (``own``)."""
+    found = status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT)
+    extra: Iterable[tuple[str, str]] = (handler.extra_response_headers or ()) if found else ()
+    if own or extra:
+        sent = {name.lower(): (name, value) for name, value in fields} | own
+        added = [(name, value) for name, value in extra if name.lower() not in ("server", "date", *sent)]
+        fields = tuple((name, str(value)) for name, value in (*sent.values(), *added))
+    if {"server", "date"}.isdisjoint(name.lower() for name, _ in fields):
+        handler.send_response(status)
+    else:  # in place of ours
+        handler.log_request(status)
+        handler.send_response_only(status)
+    for name, value in fields:
+        handler.send_header(name, value)
+    handler.end_headers()
+
+
+def _says(handler: SimpleHTTPRequestHandler, name: bytes) -> bool:
+    return any(line.lower().startswith(name) for line in handler._headers_buffer)
+
+
+def _send_part(file: IO[bytes], part: range, outputfile: Writer) -> None:
+    if len(part) > SMALL_FILE_BYTES:
+        outputfile.send_file(file, part.start, len(part))
+        return
+    outputfile.write(read_at(file, part.start, len(part)))
