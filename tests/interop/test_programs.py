@@ -47,6 +47,7 @@ def visited(
     return visit.seen, output.text
 
 
+@pytest.mark.same_everywhere
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
 def test_a_program_is_the_same_to_its_clients(
     program: Program, tmp_path: Path, httpserve_ca: CertificateAuthority, programs_environment: dict[str, str]
