@@ -70,7 +70,7 @@ class Connection:
     def may_rest(self) -> bool:
         """Whether the client's next bytes can be waited for by a loop."""
         transport = self.transport
-        return self.turn.loop is not None and not transport.closed and not transport.has_unread()
+        return self.turn.loop is not None and not transport.has_unread()
 
     def rest(self) -> None:
         """Have the loop wait for the client; from here on, it belongs to no thread.
@@ -80,13 +80,13 @@ class Connection:
         self.busy = False
         turn = self.turn
         turn.rest()
-        if self.closing and turn.claim():  # the server has begun to close meanwhile, and found it owned
+        if self.ending.closing and turn.claim():  # the server has begun to close meanwhile, and found it owned
             turn.proceed()
 
     def stays(self) -> bool:
         """Between two requests: False if the connection is to end here."""
         self.busy = False
-        return not self.closing
+        return not self.ending.closing
 
     # The end
 

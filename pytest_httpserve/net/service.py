@@ -288,7 +288,7 @@ class Service:
         turn, ends = connection.turn, True
         try:
             try:
-                if connection.closing:
+                if connection.ending.closing:
                     if connection.begun:
                         turn.serve()
                 elif turn.comes_to_something():

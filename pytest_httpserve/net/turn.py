@@ -90,7 +90,8 @@ class Turn:
     def await_client(self, serve: Callable[[], object], timeout: float | None, whole: Whole | None = None) -> None:
         """Have the loop, and not this thread, wait so many seconds for the client, and then call ``serve``."""
         self.serve, self.whole, self._gathered = serve, whole, len(self._transport.gathered)
-        self.set_timeout(timeout)
+        if timeout != self._transport.timeout:
+            self.set_timeout(timeout)
         self.expiry = time.monotonic() + timeout if timeout is not None else None
         self.resting = True
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from pytest_httpserve.errors import RequestError
 from pytest_httpserve.protocol.reader import FileSource, Reader, State
-from pytest_httpserve.protocol.stream import Stream
+from pytest_httpserve.protocol.stream import NO_FIELDS, Stream
 from pytest_httpserve.protocol.writer import Writer
 from pytest_httpserve.wire.framing import NO_BODY
 from pytest_httpserve.wire.grammar import Limits
-from pytest_httpserve.wire.message import Fields, Line, parse_header_block, parse_line
+from pytest_httpserve.wire.message import parse_header_block, parse_line
 
 if TYPE_CHECKING:
     import io
@@ -43,11 +43,13 @@ class HTTP1:
     ``stream`` is the request in hand. Without a ``connection``, it reads from a file, and ``writer`` is None.
     """
 
-    def __init__(self, connection: Connection | None, reader: Reader, writer: Writer | None) -> None:
+    def __init__(self, connection: Connection | None, reader: Reader, writer: Writer | None, limits: Limits) -> None:
         self.connection = connection
         self.reader = reader
         self.writer = writer
+        self.limits = limits
         self.stream = Stream()
+        self.rests = False  # whether its connection may rest in a loop between two requests
         self.lingers = False  # what the client still sends must not keep it from its answer
         self.read_by_others = False  # whether code that is not ours reads the next request line when it has answered
 
@@ -55,12 +57,12 @@ class HTTP1:
     def over(cls, connection: Connection, *, limits: Limits, read_ahead: bool = True) -> HTTP1:
         """HTTP/1 over a connection. Without ``read_ahead``, no more is received than is asked for."""
         transport = connection.transport
-        return cls(connection, Reader(transport, limits=limits, read_ahead=read_ahead), Writer(transport))
+        return cls(connection, Reader(transport, limits=limits, read_ahead=read_ahead), Writer(transport), limits)
 
     @classmethod
     def over_file(cls, file: io.BufferedIOBase, *, limits: Limits) -> HTTP1:
         """HTTP/1 that is read from a file."""
-        return cls(None, Reader(FileSource(file), limits=limits), None)
+        return cls(None, Reader(FileSource(file), limits=limits), None, limits)
 
     # The request
 
@@ -77,12 +79,12 @@ class HTTP1:
         if self.writer is not None:
             self.writer.begin_response()
 
-    def read_head(self, line: bytes, *, limits: Limits, strict: bool, speaks_1_1: bool, raw: bool) -> Stream:
+    def read_head(self, line: bytes, *, strict: bool, speaks_1_1: bool, raw: bool) -> Stream:
         """The request that begins with ``line`` and goes on in ``reader``; its body begins there, ``raw`` or decoded.
 
         Raises RequestError (400, 413, 414, 417, 431, 501, 505); then ``stream`` has as much of it as was understood.
         """
-        stream = self._parse(line, limits, strict, speaks_1_1)
+        stream = self._parse(line, strict, speaks_1_1)
         # Over a file that is no socket, what follows a head without a length is there to be read, as the head was.
         if self.connection is not None or stream.framing is not NO_BODY:
             self.reader.begin_body(stream.framing, raw=raw)
@@ -93,20 +95,20 @@ class HTTP1:
             self.connection.doing = stream.line.text
         return stream
 
-    def _parse(self, raw_line: bytes, limits: Limits, strict: bool, speaks_1_1: bool) -> Stream:
-        head = self.reader.take_head(raw_line, limits, strict)
-        line: Line
-        fields: Fields
+    def _parse(self, raw_line: bytes, strict: bool, speaks_1_1: bool) -> Stream:
+        if self.stream.line.text:  # that of another request: the line was read by code that is not ours
+            self.begin_request(Stream())
+        stream = self.stream
+        head = self.reader.take_head(raw_line, self.limits, strict)
         if head is not None:
-            line, fields = head.line, head.fields
-        else:
-            line = parse_line(raw_line, limits=limits, strict=strict)
-            self.begin_request(Stream(line, speaks_1_1=speaks_1_1))
-            # HTTP/0.9 has no headers.
-            block = self.reader.read_fields(lenient=not strict) if line.protocol else b""
-            fields = parse_header_block(block, line.version, limits=limits, strict=strict)
-        stream = Stream(line, fields, speaks_1_1=speaks_1_1)
-        self.begin_request(stream)
+            stream.enter(head.line, head.fields, speaks_1_1=speaks_1_1)
+            return stream
+        line = parse_line(raw_line, limits=self.limits, strict=strict)
+        stream.enter(line, NO_FIELDS, speaks_1_1=speaks_1_1)
+        # HTTP/0.9 has no headers.
+        block = self.reader.read_fields(lenient=not strict) if line.protocol else b""
+        fields = parse_header_block(block, line.version, limits=self.limits, strict=strict)
+        stream.enter(line, fields, speaks_1_1=speaks_1_1)
         return stream
 
     def _beyond_body(self) -> State:
@@ -121,12 +123,13 @@ class HTTP1:
 
     # The response
 
-    def begin_response(self, status: int) -> None:
-        """The final response is given."""
-        self.stream.begin_response(status)
+    def begin_response(self, status: int, method: str) -> None:
+        """The final response is given; ``method`` is what it answers."""
+        stream = self.stream
+        stream.begin_response(status, method)
         if self.writer is not None:
             self.writer.begin_response()
-        if self.stream.leaves:
+        if stream.leaves:
             self.reader.begin_tunnel()
 
     def end_request(self, *, read_on: bool) -> bool:
@@ -139,7 +142,6 @@ class HTTP1:
         except (OSError, RequestError):
             return False
 
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing of a request is left to be read, and nothing of the next one has come."""
-        return self.reader.between_bodies and self.reader.empty
+    def head_is_whole(self, data: bytes, seen: int) -> bool:
+        """Whether these first bytes of a request are worth a look; see ``head_is_whole``."""
+        return data.endswith(b"\r\n\r\n") or head_is_whole(self.limits, data, seen)

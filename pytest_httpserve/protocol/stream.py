@@ -9,7 +9,7 @@ from pytest_httpserve.wire.headers import Field, Headers
 from pytest_httpserve.wire.message import Fields, Line
 
 _NOTHING_ASKED = Line("", "", "", (1, 1), "")
-_NO_FIELDS = Fields(Headers(), NO_BODY, False, False)
+NO_FIELDS = Fields(Headers(), NO_BODY, False, False)
 
 
 class Verdict(NamedTuple):
@@ -24,24 +24,34 @@ class Stream:
 
     ``lasts`` is whether the connection is to go on after it. ``status`` is that of the final response, None until it
     is given; ``length`` its Content-Length, ``delimited`` whether its head says where its body ends, ``said`` whether
-    it says what becomes of the connection. ``measured`` is whether all of it passes through our hands: a handler that
-    takes its socket in hand may write to it.
+    it says what becomes of the connection, ``leaves`` whether the connection leaves HTTP with it. ``measured`` is
+    whether all of it passes through our hands: a handler that takes its socket in hand may write to it.
     """
 
     __slots__ = (
-        "coded", "delimited", "fields", "lasts", "length", "line", "measured", "method", "said", "speaks_1_1", "status",
-        "version",
+        "coded", "delimited", "fields", "lasts", "leaves", "length", "line", "measured", "method", "said",
+        "speaks_1_1", "status", "version",
     )  # fmt: skip
 
-    def __init__(self, line: Line = _NOTHING_ASKED, fields: Fields = _NO_FIELDS, *, speaks_1_1: bool = True) -> None:
+    def __init__(self) -> None:
+        self.line = _NOTHING_ASKED
+        self.fields = NO_FIELDS
+        self.method = ""
+        self.version = (1, 1)
+        self.speaks_1_1 = self.measured = True
+        self.lasts = self.leaves = False
+        self.status: int | None = None
+        self.length: int | None = None
+        self.coded = self.delimited = self.said = False
+
+    def enter(self, line: Line, fields: Fields, *, speaks_1_1: bool) -> None:
+        """This is the request; ``speaks_1_1`` is whether this side speaks HTTP/1.1."""
         self.line = line
         self.fields = fields
         self.method = line.method
         self.version = line.version
-        self.speaks_1_1 = speaks_1_1  # whether this side does
+        self.speaks_1_1 = speaks_1_1
         self.lasts = fields.keeps_alive and speaks_1_1
-        self.measured = True
-        self.forget_response()
 
     @property
     def headers(self) -> Headers:
@@ -61,31 +71,21 @@ class Stream:
     @property
     def asks_to_leave(self) -> bool:
         """Whether the client asks for the connection to leave HTTP (RFC 9110 sections 7.8 and 9.3.6)."""
-        if self.method == "CONNECT":
-            return True
-        headers = self.fields.headers
-        return "upgrade" in headers and "upgrade" in connection_options(headers.get("connection", ""))
+        return self.fields.asks_to_upgrade or self.method == "CONNECT"
 
     # The response
 
     def forget_response(self) -> None:
         """Nothing has been said."""
-        self.status: int | None = None
-        self.length: int | None = None
-        self.coded = self.delimited = self.said = False
+        self.status = self.length = None
+        self.leaves = self.coded = self.delimited = self.said = False
 
-    def begin_response(self, status: int) -> None:
-        """The final response is given, with this status."""
-        self.status = status
-        if self.leaves:
-            self.delimited = self.said = True
+    def begin_response(self, status: int, method: str) -> None:
+        """The final response is given, with this status; ``method`` is what it answers."""
+        self.status, self.method = status, method
+        if status == 101 or (method == "CONNECT" and 200 <= status < 300):
+            self.leaves = self.delimited = self.said = True
             self.lasts = False
-
-    @property
-    def leaves(self) -> bool:
-        """Whether the response has the connection leave HTTP."""
-        status = self.status
-        return status == 101 or (self.method == "CONNECT" and status is not None and 200 <= status < 300)
 
     @property
     def has_body(self) -> bool:

@@ -28,6 +28,12 @@ class Bridged(CGIHTTPRequestHandler):
     decodes_body = True
     thread_per_connection = False
 
+    _connection: Connection | None = None  # None when run over something that is no socket
+
+    def setup(self) -> None:
+        super().setup()
+        self._connection = running.http1_of(self).connection
+
     @property
     def http1(self) -> HTTP1:
         """What it speaks."""
@@ -37,10 +43,6 @@ class Bridged(CGIHTTPRequestHandler):
     def stream(self) -> Stream:
         """The request in hand."""
         return running.http1_of(self).stream
-
-    @property
-    def _connection(self) -> Connection | None:
-        return running.http1_of(self).connection
 
     @property
     def _fields(self) -> Headers:

@@ -202,9 +202,7 @@ class ScriptedHandler(SendingHandler):
         class that is mounted may have another answer."""
         self.command = None
         try:
-            stream = self.http1.read_head(
-                self.raw_requestline, limits=self.limits, strict=self.strict, speaks_1_1=True, raw=False
-            )
+            stream = self.http1.read_head(self.raw_requestline, strict=self.strict, speaks_1_1=True, raw=False)
         except RequestError as error:
             running.enter_refused(self, error)
             raise

@@ -193,7 +193,6 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
         try:
             stream = http1.read_head(
                 self.raw_requestline,
-                limits=running.limits_of(self),
                 strict=self.strict,
                 speaks_1_1=self.protocol_version >= "HTTP/1.1",
                 raw=not self.decodes_body,
@@ -204,7 +203,7 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
             return False
         running.enter(self, stream)
         self.close_connection = not stream.lasts
-        return self.handle_expect_100() if stream.expects_continue else True
+        return self.handle_expect_100() if stream.fields.expects_continue and stream.speaks_1_1 else True
 
     @cached_property
     def headers(self) -> Any:  # an instance of MessageClass, whatever that is

@@ -11,7 +11,14 @@ from typing import NamedTuple
 
 from pytest_httpserve.errors import RequestError
 from pytest_httpserve.wire import head
-from pytest_httpserve.wire.framing import NO_BODY, Framing, expects_continue, keeps_alive, request_framing
+from pytest_httpserve.wire.framing import (
+    NO_BODY,
+    Framing,
+    connection_options,
+    expects_continue,
+    keeps_alive,
+    request_framing,
+)
 from pytest_httpserve.wire.grammar import DEFAULT_LIMITS, Limits
 from pytest_httpserve.wire.head import Version
 from pytest_httpserve.wire.headers import Headers
@@ -32,12 +39,16 @@ class Line(NamedTuple):
 
 
 class Fields(NamedTuple):
-    """The headers of a request, and what they say of its body and its connection."""
+    """The headers of a request, and what they say of its body and its connection.
+
+    ``asks_to_upgrade`` is whether the client asks for another protocol on it (RFC 9110 section 7.8).
+    """
 
     headers: Headers
     framing: Framing
     keeps_alive: bool
     expects_continue: bool
+    asks_to_upgrade: bool = False
 
 
 class RequestHead(NamedTuple):
@@ -108,7 +119,8 @@ def _fields(block: bytes, version: Version, limits: Limits, strict: bool) -> Fie
     framing = request_framing(headers, version, limits=limits)
     # RFC 9110 section 10.1.1: no body, nothing to go on with. http.server says 100 all the same.
     expected = expects_continue(headers, version) and not (strict and framing is NO_BODY)
-    return Fields(headers, framing, keeps_alive(headers, version), expected)
+    upgrade = "upgrade" in headers and "upgrade" in connection_options(headers.get("connection", ""))
+    return Fields(headers, framing, keeps_alive(headers, version), expected, upgrade)
 
 
 _kept_line = lru_cache(_KEPT_HEADS)(_line)
