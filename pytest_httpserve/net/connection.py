@@ -152,4 +152,5 @@ class Connection:
         """It is over: drop what it was served by, so that nothing is left for the garbage collector."""
         turn = self.turn
         turn.serve = turn.proceed = turn.give_up = nothing
+        turn.whole = None
         self.transport.leave_loop = self.transport.client_ended = nothing
