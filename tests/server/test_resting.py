@@ -272,11 +272,11 @@ def test_an_idle_connection_ends_at_its_timeout_and_not_before(place: Place) -> 
         timeout: ClassVar[float | None] = 1.0
 
     server = place.serve(Brief)
-    clients = [place.connect(server) for _ in range(5)]
-    for client in clients:
-        client.get()
-    begun = time.monotonic()
-    assert clients[-1].get("/last").body == b"/last"
+    clients = []
+    for _ in range(5):
+        clients.append(place.connect(server))
+        begun = time.monotonic()
+        assert clients[-1].get("/last").body == b"/last"  # at once: from here on it is idle
     assert clients[-1].rest() == b""
     assert time.monotonic() - begun >= 0.95
     assert [client.rest() for client in clients] == [b""] * 5
@@ -287,7 +287,7 @@ def test_a_timeout_that_only_the_handler_object_has_counts(serve: Serve, connect
         timeout: ClassVar[float | None] = None
 
         def __init__(self, *arguments: Any) -> None:
-            self.timeout = 0.05  # type: ignore[misc]  # as subclasses do
+            self.timeout = 0.5  # type: ignore[misc]  # as subclasses do
             super().__init__(*arguments)
 
     client = connect(serve(Own))
