@@ -301,13 +301,22 @@ class UnixPool(urllib3.HTTPConnectionPool):
 class UnixAdapter(requests.adapters.HTTPAdapter):
     """What requests-unixsocket does: the host of a URL is the path of a socket."""
 
+    def __init__(self) -> None:
+        self.pools: list[UnixPool] = []
+        super().__init__()
+
     def get_connection_with_tls_context(self, request: requests.PreparedRequest, *_: object, **__: object) -> UnixPool:
-        path = urllib.parse.unquote(urllib.parse.urlsplit(str(request.url)).netloc)
-        return UnixPool(path)
+        return self.get_connection(request.url)
 
     def get_connection(self, url: object, proxies: object = None) -> UnixPool:
         """The same, as it was called before requests 2.32."""
-        return UnixPool(urllib.parse.unquote(urllib.parse.urlsplit(str(url)).netloc))
+        self.pools.append(UnixPool(urllib.parse.unquote(urllib.parse.urlsplit(str(url)).netloc)))
+        return self.pools[-1]
+
+    def close(self) -> None:
+        for pool in self.pools:
+            pool.close()
+        super().close()
 
     def request_url(self, request: requests.PreparedRequest, proxies: object) -> str:
         return str(request.path_url)
