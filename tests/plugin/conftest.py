@@ -44,12 +44,15 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def suite(pytester: pytest.Pytester) -> Suite:
-    """``suite(source, *options)`` runs a module of tests, which finds ``client.fetch``, with warnings as errors."""
+    """``suite(source, *options)`` runs a module of tests, which finds ``client.fetch``, with warnings as errors.
+
+    ``apart`` runs it in a process of its own.
+    """
     pytester.makepyfile(client=CLIENT)
 
-    def run(source: str, *options: str) -> pytest.RunResult:
+    def run(source: str, *options: str, apart: bool = False) -> pytest.RunResult:
         pytester.makepyfile(test_it=source)
-        return pytester.runpytest("-W", "error", *options)
+        return (pytester.runpytest_subprocess if apart else pytester.runpytest)("-W", "error", *options)
 
     return run
 

@@ -300,6 +300,7 @@ def test_asynchronous_tests_fail_as_others_do(suite: Suite, shown: Shown, plugin
             assert 1 == 2
     """,
         *plugin,
+        apart=True,  # pytest-asyncio 0.23 leaves an event loop behind
     )
 
     result.assert_outcomes(passed=1, failed=2)
