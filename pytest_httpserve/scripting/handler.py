@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import logging
 import os
@@ -443,14 +442,8 @@ class ScriptedHandler(SendingHandler):
         self.cors, self._root = root.options.cors, root
         path = file_beneath(root.directory, below)
         match self.command:
-            case "GET":
-                running.hold_head(self)
-                if (body := serving.send_head(self, root, path, ranges=True)) is not None:
-                    with contextlib.closing(body):
-                        serving.copy(self, body, self.wfile)
-            case "HEAD":
-                if (body := serving.send_head(self, root, path, ranges=True)) is not None:
-                    body.close()
+            case "GET" | "HEAD" as command:
+                serving.answer(self, root, path, with_body=command == "GET")
             case "OPTIONS":
                 serving.send_options(self, root)
             case _:

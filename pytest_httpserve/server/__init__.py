@@ -12,9 +12,9 @@ from pytest_httpserve.server.cgi.paths import executable as executable
 from pytest_httpserve.server.cgi.process import nobody_uid as nobody_uid
 from pytest_httpserve.server.error_page import DEFAULT_ERROR_CONTENT_TYPE as DEFAULT_ERROR_CONTENT_TYPE
 from pytest_httpserve.server.error_page import DEFAULT_ERROR_MESSAGE as DEFAULT_ERROR_MESSAGE
+from pytest_httpserve.server.files.handler import SimpleHTTPRequestHandler
 from pytest_httpserve.server.files.roots import FileOptions
 from pytest_httpserve.server.servers import HTTPServer, HTTPSServer, ThreadingHTTPServer, ThreadingHTTPSServer
-from pytest_httpserve.server.static import SimpleHTTPRequestHandler
 
 __all__ = [
     "BaseHTTPRequestHandler",

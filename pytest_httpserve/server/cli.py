@@ -24,9 +24,9 @@ from pytest_httpserve.net.service import Watcher
 from pytest_httpserve.server.colours import takes_colours
 from pytest_httpserve.server.console import LoggedRequests, Tally
 from pytest_httpserve.server.escaping import escape
+from pytest_httpserve.server.files.handler import SimpleHTTPRequestHandler
 from pytest_httpserve.server.files.roots import FileOptions
 from pytest_httpserve.server.servers import HTTPServer, ThreadingHTTPServer, service_of
-from pytest_httpserve.server.static import SimpleHTTPRequestHandler
 from pytest_httpserve.server.trial import (
     Address,
     BothFamilies,

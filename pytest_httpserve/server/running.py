@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import io
+import os
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
@@ -38,7 +39,7 @@ SERVICE_OF = "_HTTPServer__service"
 _MOST_TEXT = 300
 # The methods that frame a connection: who overrides one has code that lasts as long as that.
 _FRAMING = ("__init__", "setup", "handle", "handle_one_request", "finish")
-_OURS = "pytest_httpserve."
+_PACKAGE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 # The attributes of an instance that are no state of a subclass's own.
 _KNOWN = frozenset(
     {
@@ -126,9 +127,14 @@ def may_rest(handler_class: Any) -> bool:  # whatever makes handlers
     return all(is_ours(handler_class, name) for name in _FRAMING)
 
 
-def is_ours(handler: Any, name: str) -> bool:  # a handler class, or an instance of one
-    """Whether a method is one of this package, not of a subclass, and nobody has put another in its place."""
-    return str(getattr(getattr(handler, name), "__module__", "")).startswith(_OURS)
+def is_ours(owner: Any, name: str, *, beside: str = _PACKAGE) -> bool:  # a handler or a server, or a class of them
+    """Whether a method is one of this package, not of a subclass, and nobody has put another in its place; or it is one
+    of the module in the file ``beside``.
+
+    Its code tells: what wraps a function has the function's name and module as its own.
+    """
+    code = getattr(getattr(owner, name), "__code__", None)
+    return code is not None and code.co_filename.startswith((_PACKAGE, beside))
 
 
 def serve(handler: BaseHTTPRequestHandler) -> None:
@@ -288,16 +294,25 @@ def refuse(handler: BaseHTTPRequestHandler, error: RequestError) -> None:
         text = str(error)
         text = text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]}... ({len(text)} characters)"
         with contextlib.suppress(OSError):  # the client may have gone, too
-            if error.status != HTTPStatus.BAD_REQUEST and _takes_three(handler.send_error):
-                handler.send_error(error.status, error.reason, text)
-            else:
+            if error.status == HTTPStatus.BAD_REQUEST:
                 handler.send_error(error.status, text)
+            else:
+                send_error(handler, error.status, text, error.reason)
     handler.close_connection = http1.lingers = True
 
 
-def _takes_three(send_error: Any) -> bool:  # overrides with two parameters are in use
+def send_error(handler: BaseHTTPRequestHandler, status: int, explanation: str, message: str | None = None) -> None:
+    """Have the handler send an error that is explained: overrides with two parameters, which are in use, have no room
+    for more than a message."""
+    if is_ours(handler, "send_error") or _takes(handler.send_error, status, message, explanation):
+        handler.send_error(status, message, explanation)
+    else:
+        handler.send_error(status, explanation)
+
+
+def _takes(function: Callable[..., object], *arguments: object) -> bool:
     try:
-        inspect.signature(send_error).bind(400, "", "")
+        inspect.signature(function).bind(*arguments)
     except (TypeError, ValueError):
         return False
     return True
@@ -360,3 +375,8 @@ def see_off(handler: BaseHTTPRequestHandler) -> None:
 def writer_of(handler: BaseHTTPRequestHandler) -> Writer | None:
     """The handler's ``wfile``, if it is one of ours."""
     return handler.wfile if isinstance(handler.wfile, Writer) else None
+
+
+def reaches_client(handler: BaseHTTPRequestHandler) -> bool:
+    """Whether what is written to the handler's ``wfile`` goes to the client as it is."""
+    return getattr(handler.wfile, "raw", handler.wfile) is http1_of(handler).writer

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pytest_httpserve.net.listening import keep_port
 from pytest_httpserve.net.service import DEFAULT_GRACE, Service, grace_of
-from pytest_httpserve.server.running import SERVICE_OF, may_rest, timeout_of, whole_head
+from pytest_httpserve.server.running import SERVICE_OF, is_ours, may_rest, timeout_of, whole_head
 
 if TYPE_CHECKING:
     import ssl
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 # The methods of a server that frame a connection: who overrides one has code that lasts as long as that.
 _FRAMING = ("finish_request", "process_request_thread")
-_OURS = ("pytest_httpserve.", "socketserver")
 
 
 class _StopFlag:
@@ -252,7 +251,7 @@ def _handler_class(server: HTTPServer) -> Any:  # it may be anything that can be
 
 def connections_rest(server: HTTPServer) -> bool:
     """Whether a connection rests in the loop before its first request, too: not if code of a subclass frames it."""
-    ours = all(getattr(server, name).__module__.startswith(_OURS) for name in _FRAMING)
+    ours = all(is_ours(server, name, beside=socketserver.__file__) for name in _FRAMING)
     return ours and may_rest(_handler_class(server))
 
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.server.base import BaseHTTPRequestHandler
 from pytest_httpserve.server.colours import CYAN, GREEN, paint, takes_colours
+from pytest_httpserve.server.files.handler import SimpleHTTPRequestHandler
 from pytest_httpserve.server.servers import HTTPServer, ThreadingHTTPServer, ThreadingHTTPSServer
-from pytest_httpserve.server.static import SimpleHTTPRequestHandler
 
 if TYPE_CHECKING:
     import argparse

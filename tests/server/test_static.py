@@ -18,7 +18,6 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar
 import pytest
 
 from pytest_httpserve.server import HTTPServer, SimpleHTTPRequestHandler
-from pytest_httpserve.server.files.ranges import FileParts
 from pytest_httpserve.server.files.roots import FileOptions
 
 if TYPE_CHECKING:
@@ -475,7 +474,7 @@ def test_conditions_that_an_override_has_taken_away_are_not_evaluated(
     serve: Serve, connect: Connect, root: Path
 ) -> None:
     class Fresh(Static):
-        def send_head(self) -> IO[bytes] | FileParts | None:
+        def send_head(self) -> IO[bytes] | None:
             del self.headers["If-Modified-Since"]
             return super().send_head()
 
@@ -798,7 +797,7 @@ def test_a_file_that_shrinks_while_it_is_sent_ends_its_connection(serve: Serve, 
     (root / "big").write_bytes(BIG)
 
     class Shrinking(Static):
-        def copyfile(self, source: IO[bytes] | FileParts, outputfile: Any) -> None:
+        def copyfile(self, source: IO[bytes], outputfile: Any) -> None:
             os.truncate(root / "big", 1_000_000)
             super().copyfile(source, outputfile)
 
@@ -813,7 +812,7 @@ def test_a_file_that_shrinks_while_it_is_sent_ends_its_connection(serve: Serve, 
 
 def test_a_file_that_grows_while_it_is_sent_is_sent_as_announced(serve: Serve, connect: Connect, root: Path) -> None:
     class Growing(Static):
-        def copyfile(self, source: IO[bytes] | FileParts, outputfile: Any) -> None:
+        def copyfile(self, source: IO[bytes], outputfile: Any) -> None:
             with open(root / "a.txt", "ab") as file:
                 file.write(b"and more")
             super().copyfile(source, outputfile)

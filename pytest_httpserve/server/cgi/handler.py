@@ -13,11 +13,9 @@ from pytest_httpserve.errors import ScriptError
 from pytest_httpserve.server import running
 from pytest_httpserve.server.cgi.paths import collapsed, executable
 from pytest_httpserve.server.cgi.run import Run, Site, answer_failure
-from pytest_httpserve.server.cgi.script import (
-    CGIScript,
-)
+from pytest_httpserve.server.cgi.script import CGIScript
+from pytest_httpserve.server.files.handler import SimpleHTTPRequestHandler, root_of
 from pytest_httpserve.server.files.paths import encoded, path_of
-from pytest_httpserve.server.static import SimpleHTTPRequestHandler, root_of
 from pytest_httpserve.wire.grammar import DEFAULT_LIMITS
 
 CGI_TIMEOUT = 30.0  # seconds
@@ -52,11 +50,18 @@ class CGIHTTPRequestHandler(SimpleHTTPRequestHandler):
     __redirects = 0  # that led to the path in hand
 
     def do_GET(self) -> None:
-        """Run a script, or answer as SimpleHTTPRequestHandler does."""
-        if running.is_ours(self, "send_head") and self.is_cgi():
+        """Run the script if there is one, else answer as SimpleHTTPRequestHandler does."""
+        if _is_script(self):
             self.run_cgi()
         else:
             super().do_GET()
+
+    def do_HEAD(self) -> None:
+        """Answer as GET would, without a body."""
+        if _is_script(self):
+            self.run_cgi()
+        else:
+            super().do_HEAD()
 
     def do_POST(self) -> None:
         """Run a script; 501 for what is none."""
@@ -98,6 +103,11 @@ class CGIHTTPRequestHandler(SimpleHTTPRequestHandler):
     def run_cgi(self) -> None:
         """Run the script that ``cgi_info`` names, and send what it answers, as it comes."""
         Run(self, _site_of(self), _Told(self), self.__redirects).run()
+
+
+def _is_script(handler: CGIHTTPRequestHandler) -> bool:
+    """Whether a script is to be run; an override of ``send_head`` is asked first, and may come back to ours."""
+    return running.is_ours(handler, "send_head") and handler.is_cgi()
 
 
 class _Told:

@@ -87,7 +87,7 @@ class Run:
     def run(self) -> None:
         """Run the script that ``cgi_info`` names, and send what it answers, as it comes."""
         if not hasattr(select, "poll"):
-            self._handler.send_error(HTTPStatus.NOT_IMPLEMENTED, explain="CGI needs poll(), which this system has not")
+            running.send_error(self._handler, HTTPStatus.NOT_IMPLEMENTED, "CGI needs poll(), which this system has not")
             return
         script = self._find_script()
         if script is None:
@@ -115,10 +115,10 @@ class Run:
         path = f"{directory}/{name}"
         script = CGIScript(self._site.translate(path), decoded(self._site.prefix + path), slash + info, query)
         if _OBJECTIONABLE.search(script.name + decoded(script.path_info)) or "\0" in query:
-            self._handler.send_error(HTTPStatus.BAD_REQUEST, explain="There is CR, LF or NUL in the path")
+            running.send_error(self._handler, HTTPStatus.BAD_REQUEST, "There is CR, LF or NUL in the path")
         elif self._site.root.leads_out(script.file):
-            self._handler.send_error(
-                HTTPStatus.FORBIDDEN, explain="A symbolic link here leads out of the served directory"
+            running.send_error(
+                self._handler, HTTPStatus.FORBIDDEN, "A symbolic link here leads out of the served directory"
             )
         elif not (os.path.exists(script.file) and self._site.root.shows(script.file)):
             self._handler.send_error(HTTPStatus.NOT_FOUND, "No such CGI script")
@@ -149,7 +149,7 @@ class Run:
                 log=lambda text: self._told.log(script, text),
             )
         except PermissionError as error:
-            self._handler.send_error(HTTPStatus.FORBIDDEN, explain=f"CGI script cannot be run: {error.strerror}")
+            running.send_error(self._handler, HTTPStatus.FORBIDDEN, f"CGI script cannot be run: {error.strerror}")
             return None
         except OSError as error:
             hint = "does its first line name the program that runs it, as in #!/bin/sh?"
@@ -341,4 +341,4 @@ def answer_failure(handler: CGIHTTPRequestHandler, error: ScriptError) -> None:
     """Answer for a script that has failed, if it has not."""
     handler.close_connection = True
     if running.stream_of(handler).status is None:
-        handler.send_error(error.status, explain=f"The CGI script failed: {error}")
+        running.send_error(handler, error.status, f"The CGI script failed: {error}")

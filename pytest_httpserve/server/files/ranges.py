@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import IO
 
 # RFC 9110 section 14.2 lets a server ignore a Range that asks for many small or overlapping pieces.
 MOST_RANGES = 64
@@ -50,47 +48,11 @@ def content_range(piece: range, size: int) -> str:
     return f"bytes {piece.start}-{piece.stop - 1}/{size}"
 
 
-class FileParts:
-    """Parts of a file with text between them, to be read once: the body of a 206.
+def multipart(pieces: list[range], size: int, content_type: str, boundary: str) -> list[bytes | range]:
+    """The body of a 206 with several ranges: multipart/byteranges (RFC 9110 section 14.6).
 
-    ``parts`` gives bytes to send as they are, and ranges of the file's offsets.
+    It consists of bytes to send as they are, and of ranges of the file's offsets.
     """
-
-    def __init__(self, file: IO[bytes], parts: list[bytes | range]) -> None:
-        self.file = file
-        self.parts = parts
-        self._chunks = self._read_parts()
-
-    def __len__(self) -> int:
-        return sum(map(len, self.parts))
-
-    def _read_parts(self) -> Iterator[bytes]:
-        for part in self.parts:
-            if isinstance(part, bytes):
-                yield part
-                continue
-            self.file.seek(part.start)
-            left = len(part)
-            while left and (data := self.file.read(min(left, 1 << 18))):
-                left -= len(data)
-                yield data
-
-    def read(self, size: int = -1) -> bytes:
-        """The next bytes: at most about 256 KiB at once, whatever ``size``; all of them if it is negative."""
-        return b"".join(self._chunks) if size < 0 else next(self._chunks, b"")
-
-    def close(self) -> None:
-        """Close the file."""
-        self.file.close()
-
-
-def single_part(file: IO[bytes], piece: range) -> FileParts:
-    """The body of a 206 with one range."""
-    return FileParts(file, [piece])
-
-
-def multipart(file: IO[bytes], pieces: list[range], size: int, content_type: str, boundary: str) -> FileParts:
-    """The body of a 206 with several ranges: multipart/byteranges (RFC 9110 section 14.6)."""
     parts: list[bytes | range] = []
     for piece in pieces:
         head = (
@@ -98,4 +60,4 @@ def multipart(file: IO[bytes], pieces: list[range], size: int, content_type: str
         )
         parts += [head.encode("latin-1"), piece]
     parts.append(f"\r\n--{boundary}--\r\n".encode("ascii"))
-    return FileParts(file, parts)
+    return parts

@@ -17,7 +17,7 @@ from pytest_httpserve.server.files.paths import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FileOptions:
     """How the files of a directory are served.
 

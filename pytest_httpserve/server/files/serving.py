@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import secrets
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from http import HTTPStatus
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from pytest_httpserve.protocol.writer import Writer
 from pytest_httpserve.server import running
@@ -24,13 +25,13 @@ from pytest_httpserve.server.files.conditions import (
 )
 from pytest_httpserve.server.files.listings import directory_page, listed
 from pytest_httpserve.server.files.paths import OpenFile, decoded_path, names_below, place_in, read_at
-from pytest_httpserve.server.files.ranges import FileParts, content_range, multipart, single_part
+from pytest_httpserve.server.files.ranges import content_range, multipart
 from pytest_httpserve.server.files.representations import Representation, representation
 from pytest_httpserve.server.files.roots import Root
 from pytest_httpserve.wire.headers import Field
 
 if TYPE_CHECKING:
-    from pytest_httpserve.server.static import SimpleHTTPRequestHandler
+    from pytest_httpserve.server.files.handler import SimpleHTTPRequestHandler
 
 # A file up to this size leaves in one write with its head; a larger one goes out by sendfile.
 SMALL_FILE_BYTES = 65_536
@@ -38,19 +39,55 @@ SMALL_FILE_BYTES = 65_536
 _OURS = (b"etag:", b"accept-ranges:")
 
 
-def send_head(
-    handler: SimpleHTTPRequestHandler, root: Root, path: str, *, ranges: bool, plain: bool = False
-) -> IO[bytes] | FileParts | None:
-    """Send the head of the answer for the file or directory at ``path``.
+class Found(NamedTuple):
+    """A file that may be sent."""
 
-    Returns what the body is to be read from, which the caller closes; None if the answer has been given whole. With
-    ``ranges``, parts of a file are sent to who asks for them; ``plain`` says of a file what ``http.server`` does, and
-    no more.
+    file: OpenFile
+    path: str
+
+
+def answer(handler: SimpleHTTPRequestHandler, root: Root, path: str, *, with_body: bool = True) -> None:
+    """Answer with the file or the directory at ``path``: in full to GET, ``with_body=False`` to HEAD."""
+    running.hold_head(handler)
+    found = _find(handler, root, path)
+    if isinstance(found, Found):
+        _answer_with_file(handler, root, *found, with_body=with_body)
+    elif found is not None:
+        with contextlib.closing(found):
+            if with_body:
+                copy(handler, found, handler.wfile)
+
+
+def send_head(handler: SimpleHTTPRequestHandler, root: Root, path: str) -> IO[bytes] | None:
+    """Send the head of the answer, and of a file say no more than ``http.server`` does.
+
+    Returns what the body is to be read from, which the caller closes; None if the answer has been given whole.
     """
+    found = _find(handler, root, path)
+    if not isinstance(found, Found):
+        return found
+    file, path = found
+    asked, status = request_headers(handler), file.status
+    if asked.get("If-None-Match") is None and unmodified_since(asked, int(status.st_mtime)):
+        file.close()
+        _send_fields(handler, HTTPStatus.NOT_MODIFIED, (), {})
+        return None
+    fields = (
+        ("Content-type", handler.guess_type(path)),
+        ("Content-Length", str(status.st_size)),
+        ("Last-Modified", handler.date_time_string(status.st_mtime)),
+    )
+    _send_fields(handler, HTTPStatus.OK, fields, _own_fields(root, path))
+    return io.BufferedReader(file)
+
+
+def _find(handler: SimpleHTTPRequestHandler, root: Root, path: str) -> Found | IO[bytes] | None:
+    """What is to be sent: a file, or a listing whose head has been sent; None if the answer has been given whole."""
     # A file is asked for more often than a directory, and without a link on the way to it.
     file = root.open(path)
     if file is None and root.shows(path) and root.leads_out(path):
-        handler.send_error(HTTPStatus.FORBIDDEN, explain="A symbolic link here leads out of the served directory")
+        said = "A symbolic link here leads out of the served directory"
+        running.send_error(handler, HTTPStatus.FORBIDDEN, said)
         return None
     if file is None and os.path.isdir(path) and root.shows(path):
         if not decoded_path(handler.path).endswith("/"):
@@ -67,9 +104,7 @@ def send_head(
     if file is None:
         handler.send_error(HTTPStatus.NOT_FOUND, "File not found")
         return None
-    if plain:
-        return _send_plain_head(handler, root, file, path)
-    return _send_file_head(handler, root, file, path, ranges=ranges)
+    return Found(file, path)
 
 
 def send_listing(handler: SimpleHTTPRequestHandler, root: Root, path: str | os.PathLike[str]) -> io.BytesIO | None:
@@ -116,20 +151,10 @@ def step_back(handler: SimpleHTTPRequestHandler) -> None:
 
 
 def copy(handler: SimpleHTTPRequestHandler, source: Any, outputfile: Any) -> None:  # what send_head gave, and wfile
-    """Write what ``source`` holds to ``outputfile``."""
+    """Write what ``source`` holds to ``outputfile``; no more than was announced, if it is a file that may grow."""
     length = running.stream_of(handler).length
-    if not isinstance(outputfile, Writer):
-        shutil.copyfileobj(source, outputfile)
-    elif isinstance(source, FileParts):
-        for part in source.parts:
-            if isinstance(part, range):
-                _send_part(source.file, part, outputfile)
-            else:
-                outputfile.write(part)
-    elif isinstance(source, OpenFile) and length is not None and length <= SMALL_FILE_BYTES:
-        outputfile.write(source.read(length))
-    elif length is not None and (start := place_in(source)) is not None:
-        _send_part(source, range(start, start + length), outputfile)
+    if isinstance(outputfile, Writer) and length is not None and (start := place_in(source)) is not None:
+        _write_part(source, range(start, start + length), outputfile)
     else:
         shutil.copyfileobj(source, outputfile)
 
@@ -153,42 +178,24 @@ class _Others:
 # A file
 
 
-def _send_plain_head(
-    handler: SimpleHTTPRequestHandler, root: Root, file: OpenFile, path: str
-) -> io.BufferedReader | None:
-    fields: tuple[Field, ...] = ()
-    asked, status = request_headers(handler), file.status
-    if asked.get("If-None-Match") is None and unmodified_since(asked, int(status.st_mtime)):
-        file.close()
-        _send_fields(handler, HTTPStatus.NOT_MODIFIED, fields, {})
-        return None
-    fields = (
-        ("Content-type", handler.guess_type(path)),
-        ("Content-Length", str(status.st_size)),
-        ("Last-Modified", handler.date_time_string(status.st_mtime)),
-    )
-    _send_fields(handler, HTTPStatus.OK, fields, _own_fields(root, path))
-    return io.BufferedReader(file)
-
-
-def _send_file_head(
-    handler: SimpleHTTPRequestHandler, root: Root, file: OpenFile, path: str, *, ranges: bool
-) -> IO[bytes] | FileParts | None:
+def _answer_with_file(
+    handler: SimpleHTTPRequestHandler, root: Root, file: OpenFile, path: str, *, with_body: bool
+) -> None:
     """Choose the representation, evaluate the conditions, then the range (RFC 9110 section 13.2.2)."""
-    own = _own_fields(root, path)
-    media_type = own["content-type"][1] if "content-type" in own else handler.guess_type(path)
-    coding = None
-    body: IO[bytes] | FileParts | None = None
     try:
+        own = _own_fields(root, path)
+        media_type = own["content-type"][1] if "content-type" in own else handler.guess_type(path)
+        coding = None
         if root.options.precompressed:
             file, coding = _encoded(handler, root, file, path)
         modified = handler.date_time_string(file.status.st_mtime)
         chosen = representation(file.status, modified, media_type, coding)
-        body = _send_representation(handler, file, chosen, own, ranges=ranges)
+        parts = _send_representation(handler, chosen, own, with_ranges=with_body)
+        if with_body:
+            for part in parts:
+                _write_part(file, part, handler.wfile)
     finally:
-        if body is None:
-            file.close()
-    return body
+        file.close()
 
 
 def _encoded(handler: SimpleHTTPRequestHandler, root: Root, file: OpenFile, path: str) -> tuple[OpenFile, str]:
@@ -201,48 +208,40 @@ def _encoded(handler: SimpleHTTPRequestHandler, root: Root, file: OpenFile, path
 
 
 def _send_representation(
-    handler: SimpleHTTPRequestHandler,
-    file: OpenFile,
-    chosen: Representation,
-    own: dict[str, Field],
-    *,
-    ranges: bool,
-) -> IO[bytes] | FileParts | None:
+    handler: SimpleHTTPRequestHandler, chosen: Representation, own: dict[str, Field], *, with_ranges: bool
+) -> Sequence[bytes | range]:
+    """Send the head; what the body consists of is returned."""
     asked = request_headers(handler)
     verdict = evaluate(asked, chosen.validators, any_matches=handler.strict)
     if verdict == HTTPStatus.PRECONDITION_FAILED:
         handler.send_error(verdict)
-        return None
+        return ()
     if verdict == HTTPStatus.NOT_MODIFIED:
         _send_fields(handler, verdict, chosen.kept, own)
-        return None
-    pieces = wanted_ranges(asked, chosen.validators, chosen.size) if ranges else None
+        return ()
+    pieces = wanted_ranges(asked, chosen.validators, chosen.size) if with_ranges else None
     if pieces is not None:
-        return _send_ranges(handler, file, pieces, chosen, own)
+        return _send_ranges(handler, pieces, chosen, own)
     _send_fields(handler, HTTPStatus.OK, chosen.whole, own)
-    return file if ranges else io.BufferedReader(file)
+    return (range(chosen.size),)
 
 
 def _send_ranges(
-    handler: SimpleHTTPRequestHandler,
-    file: OpenFile,
-    pieces: list[range],
-    chosen: Representation,
-    own: dict[str, Field],
-) -> FileParts | None:
+    handler: SimpleHTTPRequestHandler, pieces: list[range], chosen: Representation, own: dict[str, Field]
+) -> Sequence[bytes | range]:
     if not pieces:
         refusal = (("Content-Range", f"bytes */{chosen.size}"), ("Content-Length", "0"))
         _send_fields(handler, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, refusal, own)
-        return None
+        return ()
     about = dict(chosen.about)
+    body: Sequence[bytes | range] = pieces
     if len(pieces) == 1:
-        body = single_part(file, pieces[0])
         about["Content-Range"] = content_range(pieces[0], chosen.size)
     else:
         boundary = secrets.token_hex(16)
-        body = multipart(file, pieces, chosen.size, about["Content-type"], boundary)
+        body = multipart(pieces, chosen.size, about["Content-type"], boundary)
         about["Content-type"] = f"multipart/byteranges; boundary={boundary}"
-    about["Content-Length"] = str(len(body))
+    about["Content-Length"] = str(sum(map(len, body)))
     # A type of the options has gone into the fields, or into each of the parts.
     own = {name: field for name, field in own.items() if name != "content-type"}
     _send_fields(handler, HTTPStatus.PARTIAL_CONTENT, tuple(about.items()), own)
@@ -255,7 +254,7 @@ def _send_ranges(
 def _send_listing(handler: SimpleHTTPRequestHandler, root: Root, path: str) -> io.BytesIO | None:
     if root.options.listing:
         return handler.list_directory(path)
-    handler.send_error(HTTPStatus.FORBIDDEN, explain="The directory has no index page, and is not listed")
+    running.send_error(handler, HTTPStatus.FORBIDDEN, "The directory has no index page, and is not listed")
     return None
 
 
@@ -306,8 +305,11 @@ def _says(handler: SimpleHTTPRequestHandler, name: bytes) -> bool:
     return any(line.lower().startswith(name) for line in handler._headers_buffer)
 
 
-def _send_part(file: IO[bytes], part: range, outputfile: Writer) -> None:
-    if len(part) > SMALL_FILE_BYTES:
+def _write_part(file: IO[bytes], part: bytes | range, outputfile: Any) -> None:  # a Writer, or one with a buffer
+    if isinstance(part, bytes):
+        outputfile.write(part)
+    elif isinstance(outputfile, Writer) and len(part) > SMALL_FILE_BYTES:
         outputfile.send_file(file, part.start, len(part))
-        return
-    outputfile.write(read_at(file, part.start, len(part)))
+    else:
+        for start in range(part.start, part.stop, SMALL_FILE_BYTES):
+            outputfile.write(read_at(file, start, min(SMALL_FILE_BYTES, part.stop - start)))

@@ -1,6 +1,8 @@
 """Kind 9, what subclasses look at: spellings, orders, landmarks, and how often something is called."""
 
+import functools
 import io
+import os
 import re
 
 from tests.compat.kinds.bodies import answering
@@ -199,6 +201,19 @@ for why, request in (
         client.send(request)
         answer = client.answer()
         return answer.status, list(run.notes)
+
+
+@kind.case(
+    gives=((200, b"outside"), []),
+    ours=((403, b""), [403]),
+    reason="A link that leads out of the directory is not followed; the override is not given a third parameter.",
+)
+def send_error_with_two_parameters_for_a_link_that_leads_out(http, run):
+    outside = run.file("outside", b"outside")
+    os.makedirs(run.folder / "inside")
+    os.symlink(outside, run.folder / "inside" / "link")
+    server = run.serve(functools.partial(two_parameters(http, run), directory=str(run.folder / "inside")))
+    return run.connect(server).get("/link"), list(run.notes)
 
 
 @kind.case(gives=(404, b'{"code": 404, "message": "File not found"}'))

@@ -14,11 +14,10 @@ from pytest_httpserve.server import running
 from pytest_httpserve.server.base import BaseHTTPRequestHandler
 from pytest_httpserve.server.files import serving
 from pytest_httpserve.server.files.paths import encoded, file_beneath
-from pytest_httpserve.server.files.ranges import FileParts
 from pytest_httpserve.server.files.roots import DEFAULT_OPTIONS, FileOptions, Root
 
-# What a subclass may do in its own way, so that what goes beyond http.server would be in its way.
-_STEPPING_BACK = ("send_head", "copyfile", "send_header")
+# Who does one of these in another way says what is sent: then it is no more than http.server would send.
+_SENDING = ("do_GET", "send_head", "copyfile", "send_header")
 
 _guess_mime_type = getattr(mimetypes, "guess_file_type", mimetypes.guess_type)  # the former from Python 3.13 on
 
@@ -34,8 +33,9 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
 
     Nothing outside the directory is served. A symbolic link that leads out of it is refused with 403.
 
-    Beyond ``http.server``, ``file_options`` (``FileOptions``) says how files are served. ETag, ranges and neighbours of
-    a file in another coding step back where a subclass has its own ``send_head``, ``copyfile`` or ``send_header``.
+    Beyond ``http.server``, ``file_options`` (``FileOptions``) says how files are served. A subclass with its own
+    ``send_head``, ``copyfile`` or ``send_header`` sends what it would send there: no ETag, no range, no neighbour of a
+    file in another coding. So does a ``do_GET`` that calls ``send_head``.
     """
 
     index_pages: tuple[str, ...] | list[str] = ("index.html", "index.htm")
@@ -68,11 +68,10 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer with the file, the listing, or an error."""
-        whole = running.is_ours(self, "send_head")
-        # An override of copyfile may write to the socket itself.
-        if running.is_ours(self, "copyfile"):
-            running.hold_head(self)
-        file = _send_head(self, ranges=True) if whole else self.send_head()
+        if _goes_beyond(self, _SENDING[1:]):
+            serving.answer(self, root_of(self), _path_of(self))
+            return
+        file = self.send_head()
         if file:
             try:
                 self.copyfile(file, self.wfile)
@@ -81,6 +80,9 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
 
     def do_HEAD(self) -> None:
         """Answer as GET would, without a body."""
+        if _goes_beyond(self, _SENDING):
+            serving.answer(self, root_of(self), _path_of(self), with_body=False)
+            return
         file = self.send_head()
         if file:
             file.close()
@@ -101,12 +103,12 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
             serving.step_back(self)
         super().end_headers()
 
-    def send_head(self) -> IO[bytes] | FileParts | None:
-        """Send the head of the answer.
+    def send_head(self) -> IO[bytes] | None:
+        """Send the head of the answer, as ``http.server`` does: what its caller makes of it is not known here.
 
         Returns what the body is to be read from, which the caller closes; None if the answer has been given whole.
         """
-        return _send_head(self, ranges=False)
+        return serving.send_head(self, root_of(self), _path_of(self))
 
     def translate_path(self, path: str) -> str:
         """The file that a URL's path stands for: decoded, normalised, and always beneath ``directory``."""
@@ -152,10 +154,16 @@ def root_of(handler: SimpleHTTPRequestHandler) -> Root:
     return Root(handler.directory, options_of(handler), tuple(handler.index_pages), scripts)
 
 
-def _send_head(handler: SimpleHTTPRequestHandler, *, ranges: bool) -> IO[bytes] | FileParts | None:
-    path = os.fspath(handler.translate_path(handler.path))  # an override may return a Path
-    plain = not all(running.is_ours(handler, name) for name in _STEPPING_BACK)
-    return serving.send_head(handler, root_of(handler), path, ranges=ranges and not plain, plain=plain)
+def _goes_beyond(handler: SimpleHTTPRequestHandler, names: tuple[str, ...]) -> bool:
+    """Whether more than ``http.server`` does can be done: nobody else has a say in what is sent, or takes it."""
+    for name in names:
+        if not running.is_ours(handler, name):
+            return False
+    return running.reaches_client(handler)
+
+
+def _path_of(handler: SimpleHTTPRequestHandler) -> str:
+    return os.fspath(handler.translate_path(handler.path))  # an override may return a Path
 
 
 def _registered_type(extension: str) -> str | None:
