@@ -26,7 +26,7 @@ DOCUMENTED = {
     "HTTPServer": {"grace"},
     "BaseHTTPRequestHandler": {"decodes_body", "limits", "strict", "thread_per_connection"},
     "SimpleHTTPRequestHandler": {"do_OPTIONS", "file_options"},
-    "CGIHTTPRequestHandler": {"cgi_as_nobody", "cgi_env", "cgi_in_place", "cgi_prefix", "cgi_timeout"},
+    "CGIHTTPRequestHandler": {"cgi_as_nobody", "cgi_env", "cgi_in_place", "cgi_timeout"},
     "HTTPSServer": {"handshake_timeout"},
 }
 # Names that newer Pythons have, and ours has on every one.

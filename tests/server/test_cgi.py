@@ -773,6 +773,21 @@ def test_a_local_redirect_to_a_file(site: Site) -> None:
     assert client.get("/page.txt").body == b"a page"
 
 
+def test_a_local_redirect_leaves_nothing_on_the_handler(site: Site) -> None:
+    seen = []
+
+    def do_GET(self: CGIHTTPRequestHandler) -> None:
+        before = set(vars(self))
+        CGIHTTPRequestHandler.do_GET(self)
+        seen.append(set(vars(self)) - before)
+
+    site.file("page.txt", "page")
+    site.script("echo 'Location: /page.txt'; echo")
+    client = site.client(do_GET=do_GET)
+    assert [client.get("/cgi-bin/x.sh").body for _ in range(2)] == [b"page", b"page"]
+    assert seen[1] == {"cgi_info"}  # of the first request, which was over before the second
+
+
 def test_a_local_redirect_to_itself_ends(site: Site) -> None:
     count = site.file("count", "")
     site.script(f"echo >>{count}; printf 'Location: /cgi-bin/x.sh\\n\\n'")

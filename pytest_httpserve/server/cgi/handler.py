@@ -14,8 +14,9 @@ from pytest_httpserve.server import running
 from pytest_httpserve.server.cgi.paths import collapsed, executable
 from pytest_httpserve.server.cgi.run import Run, Site, answer_failure
 from pytest_httpserve.server.cgi.script import CGIScript
-from pytest_httpserve.server.files.handler import SimpleHTTPRequestHandler, root_of
+from pytest_httpserve.server.files.handler import SimpleHTTPRequestHandler, options_of, root_of
 from pytest_httpserve.server.files.paths import encoded, path_of
+from pytest_httpserve.server.files.roots import Root
 from pytest_httpserve.wire.grammar import DEFAULT_LIMITS
 
 CGI_TIMEOUT = 30.0  # seconds
@@ -29,7 +30,7 @@ class CGIHTTPRequestHandler(SimpleHTTPRequestHandler):
     A script may keep the server waiting for ``cgi_timeout`` seconds (None for no limit), then it is killed. It gets the
     server's environment, the variables of RFC 3875, and ``cgi_env``. If the server runs as root, scripts run as the
     user nobody, unless ``cgi_as_nobody`` is unset. They run in the server's working directory or, with
-    ``cgi_in_place``, in their own, as RFC 3875 has it. ``cgi_prefix`` is what SCRIPT_NAME has before ``cgi_info``.
+    ``cgi_in_place``, in their own, as RFC 3875 has it.
 
     What is beneath a CGI directory is run or refused, and never sent.
     """
@@ -39,7 +40,6 @@ class CGIHTTPRequestHandler(SimpleHTTPRequestHandler):
     cgi_env: Mapping[str, str] = MappingProxyType({})
     cgi_as_nobody: bool = True
     cgi_in_place: bool = False
-    cgi_prefix: str = ""
     # A body is kept as a whole nowhere but on disk, and there as far as it comes: scripts may be told of any length.
     limits = dataclasses.replace(DEFAULT_LIMITS, body=10**20 - 1)
     # Without fork, says http.server, files cannot be marked as executable, and Python runs those that are Python's.
@@ -124,18 +124,28 @@ class _Told:
         answer_failure(self._handler, error)
 
     def redirected(self, count: int) -> None:
-        vars(self._handler)[_REDIRECTS] = count
+        attributes = vars(self._handler)
+        attributes[_REDIRECTS] = count
         try:
             running.answer(self._handler)
         finally:
-            vars(self._handler)[_REDIRECTS] = count - 1
+            attributes[_REDIRECTS] = count - 1
+            if count == 1:  # an attribute that stays would be taken for state of a subclass's own
+                del attributes[_REDIRECTS]
+
+
+@root_of.register(CGIHTTPRequestHandler)
+def _(handler: CGIHTTPRequestHandler) -> Root:
+    # As in is_cgi, "/" stands for the files of the root alone.
+    scripts = tuple((handler.translate_path(encoded(one)), one != "/") for one in handler.cgi_directories)
+    return Root(os.fspath(handler.directory), options_of(handler), handler.index_pages, scripts)
 
 
 def _site_of(handler: CGIHTTPRequestHandler) -> Site:
     return Site(
         root_of(handler),
         handler.translate_path,
-        handler.cgi_prefix,
+        "",
         handler.cgi_env,
         handler.cgi_timeout,
         handler.cgi_as_nobody,

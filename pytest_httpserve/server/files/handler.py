@@ -7,13 +7,14 @@ import mimetypes
 import os
 import posixpath
 from collections.abc import Iterable
+from functools import singledispatch
 from http import HTTPStatus
 from typing import IO, Any, ClassVar
 
 from pytest_httpserve.server import running
 from pytest_httpserve.server.base import BaseHTTPRequestHandler
 from pytest_httpserve.server.files import serving
-from pytest_httpserve.server.files.paths import encoded, file_beneath
+from pytest_httpserve.server.files.paths import file_beneath
 from pytest_httpserve.server.files.roots import DEFAULT_OPTIONS, FileOptions, Root
 
 # Who does one of these in another way says what is sent: then it is no more than http.server would send.
@@ -112,7 +113,7 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
 
     def translate_path(self, path: str) -> str:
         """The file that a URL's path stands for: decoded, normalised, and always beneath ``directory``."""
-        return file_beneath(self.directory, path)
+        return file_beneath(os.fspath(self.directory), path)
 
     def list_directory(self, path: str | os.PathLike[str]) -> io.BytesIO | None:
         """Send the head of a listing of the directory ``path``; its body is returned, None after an error."""
@@ -146,12 +147,10 @@ def options_of(handler: SimpleHTTPRequestHandler) -> FileOptions:
     return options if isinstance(options, FileOptions) else DEFAULT_OPTIONS
 
 
+@singledispatch
 def root_of(handler: SimpleHTTPRequestHandler) -> Root:
-    """The directory that a handler serves, and how."""
-    directories = getattr(handler, "cgi_directories", ())
-    # As in is_cgi, "/" stands for the files of the root alone.
-    scripts = tuple((handler.translate_path(encoded(one)), one != "/") for one in directories)
-    return Root(handler.directory, options_of(handler), tuple(handler.index_pages), scripts)
+    """The directory that a handler serves, and how. It depends on the class: some have more to say of it than files."""
+    return Root(os.fspath(handler.directory), options_of(handler), handler.index_pages)
 
 
 def _goes_beyond(handler: SimpleHTTPRequestHandler, names: tuple[str, ...]) -> bool:

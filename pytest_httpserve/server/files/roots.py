@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pytest_httpserve.server.files.paths import (
     OpenFile,
@@ -46,8 +47,7 @@ DEFAULT_OPTIONS = FileOptions()
 INDEX_PAGES = ("index.html", "index.htm")
 
 
-@dataclass(frozen=True, slots=True)
-class Root:
+class Root(NamedTuple):
     """A directory, and how it is served.
 
     ``index_pages`` are the names of files that stand for the directory they are in. ``scripts`` are directories of
@@ -56,7 +56,7 @@ class Root:
 
     directory: str
     options: FileOptions = DEFAULT_OPTIONS
-    index_pages: tuple[str, ...] = INDEX_PAGES
+    index_pages: Sequence[str] = INDEX_PAGES
     scripts: tuple[tuple[str, bool], ...] = ()
 
     def shows(self, path: str) -> bool:
@@ -73,7 +73,7 @@ class Root:
         if path.endswith("/") or not self.shows(path):
             return None
         # A second look, at the file itself: a link or a file system that ignores case gives a script other names.
-        if any(is_beneath(path, directory, nested=nested) for directory, nested in self.scripts):
+        if self.scripts and any(is_beneath(path, directory, nested=nested) for directory, nested in self.scripts):
             return None
         if not self.options.follow_outside and (file := open_without_links(self.directory, path)) is not None:
             return file
