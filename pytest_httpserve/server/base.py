@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import io
 import socket
 import socketserver
 import sys
@@ -138,7 +137,7 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
             return
         # All that is asked of it is makefile and sendall: it has no options to be set.
         self.rfile = sock.makefile("rb", self.rbufsize)
-        self.wfile = sock.makefile("wb", self.wbufsize) if self.wbufsize else _Sending(sock)
+        self.wfile = sock.makefile("wb", self.wbufsize) if self.wbufsize else running.Sending(sock)
 
     def handle(self) -> None:
         """Serve requests until the connection is to end."""
@@ -344,20 +343,6 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
     def address_string(self) -> str:
         """The client's address, which is not looked up."""
         return str(self.client_address[0])
-
-
-class _Sending(io.BufferedIOBase):
-    """A ``wfile`` over something that is no socket."""
-
-    def __init__(self, sock: Any) -> None:  # whatever has a sendall
-        self._sock = sock
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any, /) -> int:  # any object with the buffer protocol
-        self._sock.sendall(data)
-        return memoryview(data).nbytes
 
 
 @lru_cache(256)

@@ -378,5 +378,20 @@ def writer_of(handler: BaseHTTPRequestHandler) -> Writer | None:
 
 
 def reaches_client(handler: BaseHTTPRequestHandler) -> bool:
-    """Whether what is written to the handler's ``wfile`` goes to the client as it is."""
-    return getattr(handler.wfile, "raw", handler.wfile) is http1_of(handler).writer
+    """Whether what is written to the handler's ``wfile`` goes to the client as it is: the file is the one it began
+    with."""
+    return isinstance(getattr(handler.wfile, "raw", handler.wfile), Writer | Sending)
+
+
+class Sending(io.BufferedIOBase):
+    """A ``wfile`` over something that is no socket."""
+
+    def __init__(self, sock: Any) -> None:  # whatever has a sendall
+        self._sock = sock
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int:  # any object with the buffer protocol
+        self._sock.sendall(data)
+        return memoryview(data).nbytes

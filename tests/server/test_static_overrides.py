@@ -141,6 +141,18 @@ def test_a_method_that_is_set_on_the_instance_counts(ask: Ask) -> None:
     assert ask(Late, RANGE).body == TEXT
 
 
+@pytest.mark.parametrize("target", ["/a.txt", "/"])
+def test_a_copyfile_may_be_set_while_the_head_is_sent(ask: Ask, target: str) -> None:
+    class Late(Static):
+        def end_headers(self) -> None:
+            self.copyfile = lambda source, outputfile: outputfile.write(b"x" * len(source.read()))  # type: ignore[method-assign]
+            super().end_headers()
+
+    answer = ask(Late, target=target)
+
+    assert answer.body == b"x" * int(answer.headers["Content-Length"])
+
+
 def test_headers_of_ones_own_go_out_once(ask: Ask) -> None:
     class Tagged(Static):
         def end_headers(self) -> None:

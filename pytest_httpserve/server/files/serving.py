@@ -47,7 +47,10 @@ class Found(NamedTuple):
 
 
 def answer(handler: SimpleHTTPRequestHandler, root: Root, path: str, *, with_body: bool = True) -> None:
-    """Answer with the file or the directory at ``path``: in full to GET, ``with_body=False`` to HEAD."""
+    """Answer with the file or the directory at ``path``: in full to GET, ``with_body=False`` to HEAD.
+
+    What is sent as a whole goes through ``copyfile``, which the handler may have replaced by then.
+    """
     running.hold_head(handler)
     found = _find(handler, root, path)
     if isinstance(found, Found):
@@ -55,7 +58,7 @@ def answer(handler: SimpleHTTPRequestHandler, root: Root, path: str, *, with_bod
     elif found is not None:
         with contextlib.closing(found):
             if with_body:
-                copy(handler, found, handler.wfile)
+                handler.copyfile(found, handler.wfile)
 
 
 def send_head(handler: SimpleHTTPRequestHandler, root: Root, path: str) -> IO[bytes] | None:
@@ -191,9 +194,13 @@ def _answer_with_file(
         modified = handler.date_time_string(file.status.st_mtime)
         chosen = representation(file.status, modified, media_type, coding)
         parts = _send_representation(handler, chosen, own, with_ranges=with_body)
-        if with_body:
-            for part in parts:
-                _write_part(file, part, handler.wfile)
+        if not with_body:
+            return
+        if parts is None:
+            handler.copyfile(file, handler.wfile)
+            return
+        for part in parts:
+            _write_part(file, part, handler.wfile)
     finally:
         file.close()
 
@@ -209,8 +216,8 @@ def _encoded(handler: SimpleHTTPRequestHandler, root: Root, file: OpenFile, path
 
 def _send_representation(
     handler: SimpleHTTPRequestHandler, chosen: Representation, own: dict[str, Field], *, with_ranges: bool
-) -> Sequence[bytes | range]:
-    """Send the head; what the body consists of is returned."""
+) -> Sequence[bytes | range] | None:
+    """Send the head; what the body consists of is returned, None for the whole file."""
     asked = request_headers(handler)
     verdict = evaluate(asked, chosen.validators, any_matches=handler.strict)
     if verdict == HTTPStatus.PRECONDITION_FAILED:
@@ -223,7 +230,7 @@ def _send_representation(
     if pieces is not None:
         return _send_ranges(handler, pieces, chosen, own)
     _send_fields(handler, HTTPStatus.OK, chosen.whole, own)
-    return (range(chosen.size),)
+    return None
 
 
 def _send_ranges(
