@@ -17,6 +17,8 @@ from tests.compat.table import Case
 pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    # So says http.server's own class on Python 3.13 and 3.14.
+    pytest.mark.filterwarnings("ignore:'http.server.CGIHTTPRequestHandler' is deprecated:DeprecationWarning"),
 ]
 
 
