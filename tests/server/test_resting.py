@@ -143,6 +143,7 @@ def halves_of(server: HTTPServer) -> int:
     return sum(bool(one.transport.gathered) and not one.turn._owned.locked() for one in connections)
 
 
+@pytest.mark.needs("more than select")
 @pytest.mark.parametrize("before", [b"", GET], ids=["first", "behind another"])
 @pytest.mark.parametrize("half", [GET[:1], GET[:20], GET[:-1]])
 def test_half_sent_heads_hold_no_thread(place: Place, half: bytes, before: bytes) -> None:
@@ -178,6 +179,7 @@ def test_a_head_that_never_ends_is_answered_when_its_time_is_over(place: Place, 
     assert {(answer.status, answer.headers.get("Connection")) for answer in answers} == {(408, "close")}
     for client in clients:
         assert client.rest() == b""
+        client.socket.close()
     wait_until(lambda: not service_of(server).connections, "they are kept")
 
 
@@ -188,13 +190,15 @@ def test_a_head_that_comes_in_many_pieces_must_come_within_one_timeout(
     client = connect(server)
     now, passed = time.monotonic, 0.0
     monkeypatch.setattr(time, "monotonic", lambda: now() + passed)
+    sizes: list[int] = []
+
+    def gathered() -> bool:
+        sizes[:] = [len(connection.transport.gathered) for connection in service_of(server).connections.values()]
+        return sizes == [length]
+
     for length in (1, 2, 3):
         client.send(GET[length - 1 : length])
-        wait_until(lambda: bool(service_of(server).connections), "it is not accepted")
-        (connection,) = service_of(server).connections.values()
-        transport = connection.transport
-        while len(transport.gathered) != length:
-            threading.Event().wait(0.001)
+        wait_until(gathered, "it is not gathered")
         passed += 0.4 * (Hello.timeout or 0)
     client.send(GET[3:4])  # which has the loop look at the time
     assert client.answer().status == 408
