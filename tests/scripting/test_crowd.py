@@ -6,6 +6,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 import requests
 
 from pytest_httpserve import HTTPServe
@@ -46,6 +47,7 @@ def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
+@pytest.mark.needs("more than select")
 def test_a_thousand_clients_send_garbage_and_eight_notice_nothing(server: HTTPServe) -> None:
     server.on("*", "/a").respond(text="well")
     before, threads = descriptors(), set(threading.enumerate())
