@@ -153,4 +153,4 @@ class Connection:
         turn = self.turn
         turn.serve = turn.proceed = turn.give_up = nothing
         turn.whole = None
-        self.transport.leave_loop = self.transport.client_ended = nothing
+        self.transport.forget()

@@ -176,7 +176,10 @@ class Transport:
                 if not data:
                     self.client_ended()
                 return data
-        raise self.failed(error)
+        try:
+            raise self.failed(error)
+        finally:
+            del error  # whose traceback leads to this very variable
 
     def receive_within(self, size: int, seconds: float) -> bytes:
         """The same, with a timeout of its own."""
@@ -303,6 +306,11 @@ class Transport:
 
     # The end
 
+    def forget(self) -> None:
+        """It is over: an error leads to all that it has passed on its way, and so back to this transport."""
+        self.leave_loop = self.client_ended = _nothing
+        self.failure = self._broken = None
+
     def failed(self, error: OSError) -> OSError:
         """Note that the client's side ended in this error; whoever takes it says what else it ended."""
         if isinstance(error, BlockingIOError):
@@ -406,6 +414,10 @@ class _Leading:
             return 0
         finally:
             transport.socket.settimeout(timeout)
+
+
+def _nothing() -> None:
+    """There is nobody to be told."""
 
 
 def would_wait(error: OSError) -> bool:

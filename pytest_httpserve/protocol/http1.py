@@ -6,6 +6,7 @@ What decides where a body ends, and whether the connection lasts, is here and in
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_httpserve.errors import RequestError
@@ -89,7 +90,7 @@ class HTTP1:
         if self.connection is not None or stream.framing is not NO_BODY:
             self.reader.begin_body(stream.framing, raw=raw)
         if self.read_by_others or (raw and stream.asks_to_leave):
-            self.reader.beyond = self._beyond_body
+            self.reader.beyond = partial(_beyond_body, stream, self.connection, self.writer, self.read_by_others)
         if self.connection is not None:
             self.connection.busy = True
             self.connection.doing = stream.line.text
@@ -110,16 +111,6 @@ class HTTP1:
         fields = parse_header_block(block, line.version, limits=self.limits, strict=strict)
         stream.enter(line, fields, speaks_1_1=speaks_1_1)
         return stream
-
-    def _beyond_body(self) -> State:
-        """What is read behind the body of the request in hand."""
-        stream = self.stream
-        if stream.asks_to_leave and (stream.status is None or stream.leaves):
-            # Before our side has said anything else: an answer that was written by hand has let it.
-            return State.TUNNEL
-        answered = stream.status is not None or (self.writer is not None and self.writer.anything)
-        stays = self.connection is None or (self.read_by_others and answered and self.connection.stays())
-        return State.BETWEEN if self.read_by_others and answered and stays else State.BODY
 
     # The response
 
@@ -145,3 +136,14 @@ class HTTP1:
     def head_is_whole(self, data: bytes, seen: int) -> bool:
         """Whether these first bytes of a request are worth a look; see ``head_is_whole``."""
         return data.endswith(b"\r\n\r\n") or head_is_whole(self.limits, data, seen)
+
+
+# Not a method: a reader that knows its HTTP1 would be left, with all of the connection, to the garbage collector.
+def _beyond_body(stream: Stream, connection: Connection | None, writer: Writer | None, read_by_others: bool) -> State:
+    """What is read behind the body of the request in hand."""
+    if stream.asks_to_leave and (stream.status is None or stream.leaves):
+        # Before our side has said anything else: an answer that was written by hand has let it.
+        return State.TUNNEL
+    answered = stream.status is not None or (writer is not None and writer.anything)
+    stays = connection is None or (read_by_others and answered and connection.stays())
+    return State.BETWEEN if read_by_others and answered and stays else State.BODY

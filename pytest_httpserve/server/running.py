@@ -368,8 +368,13 @@ def see_off(handler: BaseHTTPRequestHandler) -> None:
     except (AttributeError, OSError, ValueError):
         pass  # the client has gone, or the handler closed wfile
     finally:
+        if http1.writer is not None:
+            with contextlib.suppress(OSError):
+                http1.writer.close()  # or a buffer around it would go on trying to be rid of what it holds
         if connection is not None:
             connection.transport.let_go()
+            if getattr(handler.server, SERVICE_OF, None) is None:
+                connection.forget()  # no service does it
 
 
 def writer_of(handler: BaseHTTPRequestHandler) -> Writer | None:
