@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_httpserve.errors import RequestError, UsageError
+from pytest_httpserve.scripting.gateway import Gateway
 from pytest_httpserve.server.files.paths import path_of
 from pytest_httpserve.wire.framing import (
     NO_BODY,
@@ -75,8 +76,6 @@ class WSGIMount(ApplicationMount):
 
     def serve(self, handler: ScriptedHandler, below: str) -> None:
         """Let the application answer the request, whose path beneath the prefix is ``below``."""
-        from pytest_httpserve.scripting.gateway import Gateway
-
         handler.invite_body()
         # Whoever asks for the prefix itself, without a slash behind it, asks for no path in the application.
         path = "" if below == "/" and not path_of(handler.path).endswith("/") else below

@@ -250,6 +250,9 @@ def as_faults(
         if not isinstance(throttle, Slow) and not _is_number(throttle):
             raise UsageError(f"throttle= takes bytes a second, or Slow(...), not {throttle!r}")
         faults += (throttle if isinstance(throttle, Slow) else Slow(throttle),)
+    if faults:
+        # What they happen on is loaded here, and not by the threads of a server; see Route.handle.
+        from pytest_httpserve.scripting import faulty_wire as faulty_wire
     return faults
 
 

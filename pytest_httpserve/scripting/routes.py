@@ -120,6 +120,11 @@ class Route:
             raise UsageError(f"handle() takes a function of the request, not {function!r}")
         if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
             raise UsageError(f"a handler is a plain function, called in a thread; {function.__name__}() is async")
+        # It may ask for these, and it runs in a thread. pytest rewrites the asserts of what is imported, and Python
+        # 3.11 fails when two threads have it do so at the same time.
+        from pytest_httpserve.scripting import faulty_wire as faulty_wire
+        from pytest_httpserve.scripting import multipart as multipart
+
         return self._add(function, times)
 
     def __call__(self, function: HandlerT) -> HandlerT:
@@ -142,6 +147,9 @@ class Route:
         They wait before the response (``response_head``), behind its head (``response_body``), or before the last byte
         or chunk of its body (``response_end``).
         """
+        # What waits at a gate may meet with a fault there; see handle.
+        from pytest_httpserve.scripting import faulty_wire as faulty_wire
+
         gate = Gate(str(self), phase, check_seconds("timeout", timeout))
         self.gates += (gate,)
         return gate

@@ -168,6 +168,16 @@ class HTTPSServer(HTTPServer):
 
     handshake_timeout: float = 10.0
 
+    # Not in __init__, as above.
+    def __new__(cls, *args: object, **kwargs: object) -> Self:
+        try:
+            # What its threads are going to use: they are not to be the first to import it.
+            from pytest_httpserve.net import tls_handshake as tls_handshake
+            from pytest_httpserve.server import https as https
+        except ImportError:
+            raise RuntimeError("this Python was built without the ssl module, which HTTPS needs") from None
+        return super().__new__(cls, *args, **kwargs)
+
     # The type of socketserver's own parameter is private to typeshed.
     def __init__(  # type: ignore[no-untyped-def]
         self,
@@ -180,10 +190,7 @@ class HTTPSServer(HTTPServer):
         password: PasswordArgument = None,
         alpn_protocols: Sequence[str] | None = None,
     ) -> None:
-        try:
-            import ssl
-        except ImportError:
-            raise RuntimeError("this Python was built without the ssl module, which HTTPS needs") from None
+        import ssl
 
         self.ssl = ssl
         self.certfile, self.keyfile, self.password = certfile, keyfile, password
