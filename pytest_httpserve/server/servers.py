@@ -168,16 +168,6 @@ class HTTPSServer(HTTPServer):
 
     handshake_timeout: float = 10.0
 
-    # Not in __init__, as above.
-    def __new__(cls, *args: object, **kwargs: object) -> Self:
-        try:
-            # What its threads are going to use: they are not to be the first to import it.
-            from pytest_httpserve.net import tls_handshake as tls_handshake
-            from pytest_httpserve.server import https as https
-        except ImportError:
-            raise RuntimeError("this Python was built without the ssl module, which HTTPS needs") from None
-        return super().__new__(cls, *args, **kwargs)
-
     # The type of socketserver's own parameter is private to typeshed.
     def __init__(  # type: ignore[no-untyped-def]
         self,
@@ -190,7 +180,10 @@ class HTTPSServer(HTTPServer):
         password: PasswordArgument = None,
         alpn_protocols: Sequence[str] | None = None,
     ) -> None:
-        import ssl
+        try:
+            import ssl
+        except ImportError:
+            raise RuntimeError("this Python was built without the ssl module, which HTTPS needs") from None
 
         self.ssl = ssl
         self.certfile, self.keyfile, self.password = certfile, keyfile, password
@@ -203,6 +196,13 @@ class HTTPSServer(HTTPServer):
         from pytest_httpserve.server.https import server_context
 
         return server_context(self.certfile, self.keyfile, self.password, self.alpn_protocols)
+
+    def server_activate(self) -> None:
+        # What its threads are going to use: they are not to be the first to import it.
+        from pytest_httpserve.net import tls_handshake as tls_handshake
+        from pytest_httpserve.server import https as https
+
+        super().server_activate()
 
     def get_request(self) -> tuple[socket.socket, object]:
         """Accept a connection; its handshake comes later, when the client has begun it."""
