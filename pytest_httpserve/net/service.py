@@ -68,8 +68,7 @@ class Service:
         self._process = os.getpid()
         self._tracked = 0
         self._acts = False  # whether service_actions is to be called after each connection
-        self._serving: threading.Thread | None = None
-        self._wake: Wake | None = None
+        self._serving: dict[threading.Thread, Wake] = {}  # serve_forever may run in several
         self._workers: Workers | None = None  # of its own
         self._listener: Listener | None = None
 
@@ -98,7 +97,9 @@ class Service:
                 Acceptor(server, self).accept_all(wake, interval)
             else:
                 self._acts = interval is not None
-                self.attach(server, self.loop or Loop(workers()))
+                with self._changed:
+                    if self._listener is None:
+                        self.attach(server, self.loop or Loop(workers()))
                 self._wait_for_stop(server, wake, interval)
 
     def _wait_for_stop(self, server: socketserver.TCPServer, wake: Wake, interval: float | None) -> None:
@@ -109,7 +110,8 @@ class Service:
                     wake.clear()
                 server.service_actions()
         finally:
-            self.detach(grace_of(server))
+            if self.stop_asked or len(self._serving) == 1:
+                self.detach(grace_of(server))
 
     def serve_one(self, server: socketserver.TCPServer) -> None:
         """Serve one connection, or call ``handle_timeout`` when none comes within ``timeout`` seconds.
@@ -134,14 +136,17 @@ class Service:
     def _wakeable(self) -> Iterator[Wake]:
         """While this thread serves: what another one ends its wait with."""
         wake = Wake()
+        me = threading.current_thread()
         with self._changed:
-            self._wake, self._serving = wake, threading.current_thread()
+            self._serving[me] = wake
         try:
             with wake.on_signals():
                 yield wake
         finally:
             with self._changed:
-                self.stop_asked, self._wake, self._serving = False, None, None
+                del self._serving[me]
+                if not self._serving:
+                    self.stop_asked = False
                 self._changed.notify_all()
             wake.close()
 
@@ -169,8 +174,11 @@ class Service:
         """Have ``serve`` end. From a signal's handler, too."""
         with self._changed:  # or the wake-up could be closed in between, and its number be another file's
             self.stop_asked = True
-            if self._wake is not None:
-                self._wake.set()
+            self._wake_up()
+
+    def _wake_up(self) -> None:
+        for wake in self._serving.values():
+            wake.set()
 
     def stop(self) -> None:
         """Have ``serve`` end, and return when it has."""
@@ -180,11 +188,11 @@ class Service:
             self.ask_to_stop()
             for connection in list(self.connections.values()):
                 # Served by the loop's own thread: the loop cannot end while this one waits for its client.
-                if connection.turn.thread is self._serving:
+                if connection.turn.thread in self._serving:
                     connection.close_when_idle()
-            if self._serving is threading.current_thread():
+            if threading.current_thread() in self._serving:
                 return  # called by a handler that the loop itself runs: it ends as soon as that one has
-            self._changed.wait_for(lambda: self._serving is None)
+            self._changed.wait_for(lambda: not self._serving)
 
     def close(self, close_listener: Callable[[], object], grace: float | None) -> None:
         """Stop, close the listener, and end every connection.
@@ -208,7 +216,7 @@ class Service:
         self.detach(grace)
         started = time.monotonic()
         # The loop must not be left with a closed listener.
-        self._wait(lambda: self._serving in (None, me), grace)
+        self._wait(lambda: self._serving.keys() <= {me}, grace)
         close_listener()
         self.end_connections(None if grace is None else grace - (time.monotonic() - started))
         if self._workers is not None:
@@ -277,10 +285,10 @@ class Service:
         connection = self.track(request, client_address)
         with self._changed:
             connection.turn.thread = threading.current_thread()
-            if self.stop_asked and self._serving is connection.turn.thread:
+            if self.stop_asked and connection.turn.thread in self._serving:
                 connection.ending.closing = True  # the stop came before it could know of this one
-            if self._acts and self._wake is not None:
-                self._wake.set()
+            if self._acts:
+                self._wake_up()
         return connection
 
     def attend(self, server: socketserver.TCPServer, connection: Connection) -> None:

@@ -14,13 +14,11 @@ import socket
 import struct
 import sys
 from collections.abc import Callable
-from typing import IO, TYPE_CHECKING, Protocol, cast
+from typing import IO, TYPE_CHECKING, Protocol
 
 from pytest_httpserve.net.poller import readiness
 
 if TYPE_CHECKING:
-    import ssl
-
     from _typeshed import ReadableBuffer as Buffer
 
 RECEIVE_BYTES = 65_536
@@ -136,6 +134,12 @@ class Transport:
         if self._way is _Alone:
             self.keep_time()
 
+    @property
+    def timed_by_others(self) -> bool:
+        """Whether code that is not ours has given the socket a timeout: then each read and write waits for that long,
+        also those that were not to wait."""
+        return self.socket.gettimeout() != (None if self.at_once else self._kept)
+
     def keep_time(self) -> None:
         """Before a read or a write that may wait: have the system know the timeout, unless it does."""
         seconds = self.timeout
@@ -213,8 +217,9 @@ class Transport:
         return bool(self.gathered) or not (self.plain or not self._deciphered())
 
     def _deciphered(self) -> int:
-        """How many bytes the TLS layer holds."""
-        return cast("ssl.SSLSocket", self.socket).pending()
+        """How many bytes a layer above the system's socket holds: that of TLS, which alone can say so."""
+        pending = getattr(self.socket, "pending", None)
+        return pending() if pending is not None else 0
 
     def peek(self) -> bytes | None:
         """What the client has sent and nobody has read, a byte of it; none if it has ended; None if nothing came."""

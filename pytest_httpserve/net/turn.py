@@ -146,15 +146,17 @@ class Turn:
         if len(loop.away) >= MOST_AWAY:
             self.leave_loop()
             return code(*arguments)
-        self._transport.keep_time()
-        if self._transport.at_once:
-            return loop.run(self, code, *arguments)
+        transport = self._transport
+        transport.keep_time()
         try:
             return loop.run(self, code, *arguments)
         finally:
             if self.led:
-                with contextlib.suppress(OSError):  # closed by that code
-                    self._transport.wait_for_nothing()
+                if transport.timed_by_others:
+                    self.leave_loop()
+                elif not transport.at_once:
+                    with contextlib.suppress(OSError):  # closed by that code
+                        transport.wait_for_nothing()
 
 
 def nothing() -> None:

@@ -166,6 +166,9 @@ def goes_on(handler: BaseHTTPRequestHandler) -> bool:
     unread = b"" if reader.empty else reader.unread
     if unread and (not handler.rbufsize or http1.head_is_whole(unread, 0)):
         return True
+    if connection.transport.timed_by_others:
+        connection.leave_loop()
+        return True
     if handler.thread_per_connection is None and not _KNOWN.issuperset(handler.__dict__):
         # Made by one request for the next: the connection keeps the thread that it was made in.
         connection.leave_loop()
@@ -347,7 +350,9 @@ def handler_failed(handler: BaseHTTPRequestHandler) -> None:
     if not heard and connection is not None and connection.transport.failure is None:
         handler._headers_buffer = []
         http1.stream.forget_response()
-        with contextlib.suppress(OSError):  # it is the handler's error that counts
+        if not hasattr(handler, "request_version"):  # it has failed before it came to the request line
+            handler.request_version = handler.protocol_version
+        with contextlib.suppress(Exception):  # it is the handler's error that counts
             handler.send_error(HTTPStatus.INTERNAL_SERVER_ERROR)
 
 

@@ -612,6 +612,22 @@ def test_a_handler_that_raises_before_its_answer_is_answered_for_with_500(
     assert isinstance(serve.take_error(), (LookupError, ValueError))
 
 
+@pytest.mark.parametrize(("fails", "told"), [("parse_request", "parse_request"), ("send_error", "do_FAIL")])
+def test_the_error_of_a_handler_is_told_of_wherever_it_is_raised(
+    serve: Serve, connect: Connect, fails: str, told: str
+) -> None:
+    def failing(name: str) -> Callable[..., None]:
+        def fail(*args: object) -> None:
+            raise LookupError(name)
+
+        return fail
+
+    client = connect(serve(type("Failing", (Handler,), {name: failing(name) for name in (fails, "do_FAIL")})))
+    client.send(b"FAIL / HTTP/1.1\r\nHost: test\r\n\r\n")
+    client.rest()
+    assert str(serve.take_error()) == told
+
+
 @pytest.mark.parametrize("flush", [True, False])
 def test_a_handler_that_raises_in_its_answer_ends_it_there(serve: Serve, connect: Connect, flush: bool) -> None:
     class Failing(Handler):

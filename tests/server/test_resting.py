@@ -390,6 +390,32 @@ def test_a_body_that_nobody_reads_holds_nobody_up(place: Place) -> None:
 # What goes
 
 
+def test_a_timeout_that_a_handler_gives_its_socket_holds_nobody_up(place: Place) -> None:
+    class Timed(Hello):
+        def do_POST(self) -> None:
+            self.connection.settimeout(60)
+            self.answer(b"")
+
+    server = place.serve(Timed)
+    slow = place.connect(server)
+    slow.send(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 9\r\n\r\nhalf")
+    slow.answer("POST")
+    assert place.connect(server).get("/other").body == b"/other"
+    slow.send(b" more" + GET)
+    assert slow.answer().body == b"/"
+
+
+def test_a_timeout_that_a_handler_gives_its_socket_counts_between_requests_too(place: Place) -> None:
+    class Timed(Hello):
+        def do_GET(self) -> None:
+            self.connection.settimeout(0.05)
+            self.answer(b"")
+
+    client = place.connect(place.serve(Timed))
+    client.get()
+    assert client.rest() == b""
+
+
 @pytest.mark.parametrize("how", ["bytes", "pieces", "file"])
 def test_ten_megabytes_to_those_who_do_not_read_hold_nobody_up(place: Place, tmp_path: Path, how: str) -> None:
     size = 10_000_000
@@ -888,6 +914,37 @@ def test_a_socket_that_a_subclass_has_wrapped_is_closed_with_its_connection(
         assert data.endswith(b"\r\n\r\nhi")
     service_of(server).wait_for_connections(PATIENCE)
     assert not service_of(server).connections
+
+
+class Socket(socket.socket):
+    """A class of its own, as those that count bytes have."""
+
+
+class Counting(ThreadingHTTPServer):
+    def get_request(self) -> tuple[socket.socket, object]:
+        accepted, address = super().get_request()
+        return Socket(accepted.family, accepted.type, fileno=accepted.detach()), address
+
+
+def test_a_socket_may_be_of_a_class_of_its_own(serve: Serve, connect: Connect) -> None:
+    client = connect(serve(Hello, Counting))
+    for _ in range(3):
+        assert client.get("/again").body == b"/again"
+
+
+@pytest.mark.parametrize("server_class", [HTTPServer, ThreadingHTTPServer])
+def test_serve_forever_may_run_in_several_threads(
+    serve: Serve, connect: Connect, server_class: type[HTTPServer]
+) -> None:
+    server = serve(Hello, server_class, start=False)
+    threads = [serve.start(server) for _ in range(3)]
+    wait_until(lambda: len(service_of(server)._serving) == len(threads), "one of them does not serve")
+    for _ in range(3):
+        assert connect(server).get("/hello").body == b"/hello"
+    server.shutdown()
+    for thread in threads:
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
 
 
 def test_service_actions_follow_a_connection(serve: Serve, connect: Connect) -> None:
