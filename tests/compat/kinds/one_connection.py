@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import socketserver
-import sqlite3
 import threading
 
 from tests.compat.kinds.bodies import answering
@@ -243,21 +242,35 @@ def two_connections_at_once_have_two_threads(http, run):
 # State
 
 
-def sqlite(http, run, **methods):
-    """A handler over a database whose connection belongs to the thread that made it."""
+class OneThreads:
+    """A database that belongs to the thread that made it, as those of sqlite3 do. Unlike those, it need not be closed."""
+
+    def __init__(self):
+        self._thread = threading.get_ident()
+        self._visits = []
+
+    def visit(self, path):
+        assert threading.get_ident() == self._thread, "used in another thread than that in which it was made"
+        self._visits.append(path)
+        return len(self._visits)
+
+    def close(self):
+        assert threading.get_ident() == self._thread, "closed in another thread than that in which it was made"
+
+
+def over_database(http, run, **methods):
+    """A handler over a database."""
 
     class Database(answering(http)):
         def do_GET(self):
             self.open()
-            self.db.execute("INSERT INTO visits VALUES (?)", (self.path,))
-            self.answer(str(self.db.execute("SELECT count(*) FROM visits").fetchone()[0]).encode())
+            self.answer(str(self.db.visit(self.path)).encode())
 
         def open(self):
             pass
 
         def connect(self):
-            self.db = sqlite3.connect(":memory:")
-            self.db.execute("CREATE TABLE visits (path TEXT)")
+            self.db = OneThreads()
 
     for name, method in methods.items():
         setattr(Database, name, method)
@@ -273,7 +286,7 @@ def a_database_opened_in_init(http, run):
         finally:
             self.db.close()
 
-    Database = sqlite(http, run, __init__=__init__)
+    Database = over_database(http, run, __init__=__init__)
     return bodies_between_others(run, run.serve(Database), ["/"] * 2)
 
 
@@ -283,7 +296,7 @@ def a_database_opened_lazily(http, run):
         if not hasattr(self, "db"):
             self.connect()
 
-    return bodies_between_others(run, run.serve(sqlite(http, run, open=open)), ["/"] * 5)
+    return bodies_between_others(run, run.serve(over_database(http, run, open=open)), ["/"] * 5)
 
 
 @kind.case(gives=[b"1", b"2", b"3", b"4"])
@@ -296,7 +309,7 @@ def a_database_opened_in_setup(http, run):
         self.db.close()
         super(Database, self).finish()
 
-    Database = sqlite(http, run, setup=setup, finish=finish)
+    Database = over_database(http, run, setup=setup, finish=finish)
     return bodies_between_others(run, run.serve(Database), ["/"] * 2)
 
 
@@ -312,7 +325,7 @@ def a_database_opened_at_the_second_request(http, run):
         else:
             original(self)
 
-    Database = sqlite(http, run, open=open)
+    Database = over_database(http, run, open=open)
     original = Database.do_GET
     Database.do_GET = do_GET
     return bodies_between_others(run, run.serve(Database), ["/early", "/late"])
