@@ -243,7 +243,7 @@ def two_connections_at_once_have_two_threads(http, run):
 
 
 class OneThreads:
-    """A database that belongs to the thread that made it, as those of sqlite3 do. Unlike those, it need not be closed."""
+    """A database that belongs to the thread that made it, as one of sqlite3 does; but it need not be closed there."""
 
     def __init__(self):
         self._thread = threading.get_ident()
