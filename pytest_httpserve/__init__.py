@@ -18,11 +18,11 @@ if TYPE_CHECKING:
         WrongChunkSize,
         WrongLength,
     )
+    from pytest_httpserve.scripting.exchange import Exchange, Times
     from pytest_httpserve.scripting.faults import Close, Delay, EarlyAnswer, Fault, NoContinue, Reset, Slow, Stall
     from pytest_httpserve.scripting.gates import Gate, Held
     from pytest_httpserve.scripting.handshakes import PeerCertificate, TLSError, TLSSession
     from pytest_httpserve.scripting.httpserve import HTTPServe
-    from pytest_httpserve.scripting.journal import Exchange, Times
     from pytest_httpserve.scripting.limits import Clock
     from pytest_httpserve.scripting.matchers import Matcher, basic_auth, bearer, match
     from pytest_httpserve.scripting.request import Request, UploadedFile
@@ -49,7 +49,7 @@ _ROOMS = {
     "Delay": "scripting.faults",
     "Duplicate": "scripting.edits",
     "EarlyAnswer": "scripting.faults",
-    "Exchange": "scripting.journal",
+    "Exchange": "scripting.exchange",
     "Extend": "scripting.edits",
     "Fault": "scripting.faults",
     "Garbage": "scripting.edits",
@@ -70,7 +70,7 @@ _ROOMS = {
     "Stall": "scripting.faults",
     "TLS": "tls.settings",
     "TLS_GALLERY": "tls.settings",
-    "Times": "scripting.journal",
+    "Times": "scripting.exchange",
     "Truncate": "scripting.edits",
     "UnsupportedError": "errors",
     "UploadedFile": "scripting.request",

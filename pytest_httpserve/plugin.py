@@ -213,8 +213,8 @@ def httpserve_config(pytestconfig: pytest.Config) -> Mapping[str, Any]:
     """What servers are made with, to be overridden: def httpserve_config(): return {"host": "::1", "strict": True}.
 
     What an override leaves out is as command line and configuration file say. It knows host, port (of httpserve alone),
-    strict, ignore, tls, timeout, max_journal_bytes, and client_timeout (of httpserve_client). A marker, and an argument
-    of httpserve_factory, count for more. For httpserve_session it is to be session-scoped.
+    strict, ignore, tls, timeout, max_exchanges, max_journal_bytes, and client_timeout (of httpserve_client). A marker,
+    and an argument of httpserve_factory, count for more. For httpserve_session it is to be session-scoped.
     """
     return MappingProxyType(_settings(pytestconfig))
 
@@ -483,8 +483,7 @@ def _end(node: pytest.Item, servers: list[HTTPServe]) -> None:
         _describe(node, "teardown")
     for server in servers:
         node.stash[_SERVERS].remove(server)  # the node lives as long as the session, the server need not
-        for exchange in server.exchanges:
-            exchange.close()
+        server.close_bodies()
     if late:
         pytest.fail(_LATE + "\n".join(late), pytrace=False)
 
@@ -699,7 +698,12 @@ def _describe(item: pytest.Item, when: str) -> None:
         connections = [record for record in server.connections if record.opened >= began]
         if exchanges or server in item.stash.get(_SERVERS, ()):
             lines += exchanges_section(
-                server.socket_path or server.base_url, exchanges, server.strikes, connections, whole=whole
+                server.socket_path or server.base_url,
+                exchanges,
+                server.strikes,
+                connections,
+                whole=whole,
+                dropped_exchanges=server.dropped_exchanges,
             )
     if lines:
         item.add_report_section(when, "httpserve", "\n".join(lines))

@@ -18,12 +18,24 @@ PAGE = Path(__file__).parents[1] / "docs" / "reference.md"
 
 # Public in the code for other rooms of it, not for tests.
 INTERNAL = {
-    HTTPServe: {"record_forgotten", "started_by"},
+    HTTPServe: {"close_bodies", "record_forgotten", "started_by"},
     Route: {
         *("checks", "describe_calls", "expectation", "gates", "has_further_paths", "is_lasting", "is_optional"),
-        *("join", "matcher", "method", "pattern", "place", "rank", "strikes_early", "take", "take_at_once", "takes"),
+        *(
+            "join",
+            "key",
+            "matcher",
+            "method",
+            "pattern",
+            "place",
+            "rank",
+            "strikes_early",
+            "take",
+            "take_at_once",
+            "takes",
+        ),
     },
-    Exchange: {"answer", "close"},
+    Exchange: {"answer", "close", "entry", "guard", "number", "of", "shown", "size"},
     Request: {"content"},
 }
 

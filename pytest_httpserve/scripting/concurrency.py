@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pytest_httpserve.scripting.journal import Exchange
+    from pytest_httpserve.scripting.exchange import Exchange
 
 
 def most_at_once(exchanges: Sequence[Exchange]) -> list[Exchange]:

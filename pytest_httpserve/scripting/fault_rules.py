@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -69,12 +68,15 @@ class FaultRules:
 
     def __init__(self) -> None:
         self._rules: list[FaultRule] = []
+        self._expected: dict[int, Fault] = {}  # that have not happened yet, by id
         self._lock = threading.Lock()
 
     def add(self, rule: FaultRule) -> None:
         """Add a rule."""
         with self._lock:
             self._rules.append(rule)
+            if rule.expected:
+                self._expected |= {id(fault): fault for fault in rule.faults}
 
     def next(self) -> tuple[Fault, ...]:
         """The faults of a connection that has just come."""
@@ -82,15 +84,21 @@ class FaultRules:
             wanting = [rule for rule in self._rules if rule.takes_next()]
             return wanting[0].take() if wanting else ()
 
-    def unmet(self, happened: Iterable[Fault]) -> list[Fault]:
+    def happened(self, fault: Fault) -> None:
+        """A fault, of a rule or not, has happened."""
+        with self._lock:
+            self._expected.pop(id(fault), None)
+
+    @property
+    def unmet(self) -> tuple[Fault, ...]:
         """The faults that were to happen, and have not."""
-        seen = {id(fault) for fault in happened}
-        return [fault for rule in self._rules if rule.expected for fault in rule.faults if id(fault) not in seen]
+        return tuple(self._expected.values())
 
     def clear(self) -> None:
         """Forget all of them."""
         with self._lock:
             self._rules.clear()
+            self._expected.clear()
 
     def __len__(self) -> int:
         return len(self._rules)

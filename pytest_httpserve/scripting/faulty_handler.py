@@ -8,7 +8,8 @@ from pytest_httpserve.errors import Struck
 from pytest_httpserve.protocol.reader import Reader
 from pytest_httpserve.protocol.writer import Writer
 from pytest_httpserve.scripting.bridge import Bridged
-from pytest_httpserve.scripting.journal import Exchange, Strike
+from pytest_httpserve.scripting.exchange import Exchange
+from pytest_httpserve.scripting.journal import Strike
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.faults import Fault
@@ -105,7 +106,7 @@ class FaultyHandler(Bridged):
     def _note_fault(self, fault: Fault, where: str) -> None:
         """The journal knows of a fault before the client does."""
         strike = Strike(fault, where, self._connection.index if self._connection is not None else 0)
-        self.server.script.journal.strikes.append(strike)
+        self.server.script.record_strike(strike)
         self._strikes += (strike,)
         if self._exchange is not None:
             self.attach_strikes(self._exchange)

@@ -13,8 +13,8 @@ from pytest_httpserve.scripting.waiting import wait
 
 if TYPE_CHECKING:
     from pytest_httpserve.net.connection import Connection
+    from pytest_httpserve.scripting.exchange import Exchange
     from pytest_httpserve.scripting.faults import Fault, FaultArgument
-    from pytest_httpserve.scripting.journal import Exchange
     from pytest_httpserve.scripting.request import Request
 
 # Where a gate can stand: before the response's head, behind it, and before the last byte or chunk of the body.
@@ -135,6 +135,7 @@ class Gate:
         with self._changed:
             if self._open:
                 return ()
+            exchange.shown = True
             one = Held(exchange)
             self._arrived.append(one)
             self._changed.notify_all()

@@ -17,7 +17,7 @@ from pytest_httpserve.net.transport import RECEIVE_BYTES
 from pytest_httpserve.scripting import report
 from pytest_httpserve.scripting.cgi_mount import CGIMount
 from pytest_httpserve.scripting.connections import ConnectionRecord
-from pytest_httpserve.scripting.journal import Exchange, Transcript
+from pytest_httpserve.scripting.exchange import Exchange, Transcript
 from pytest_httpserve.scripting.limits import Guards
 from pytest_httpserve.scripting.mounts import below
 from pytest_httpserve.scripting.request import NO_BODY, Body, Request, route_path
@@ -129,14 +129,13 @@ class ScriptedHandler(SendingHandler):
         if record is None or known is None:
             return False
         route, transcript = known.route, Transcript(data)
-        request = partial(known.request, self._client, connection.index, self._count)
-        exchange = Exchange(request, transcript, record)
+        asked = known.facts, self._client, connection.index, self._count
+        exchange = Exchange(asked, transcript, record)
         response = route.take_at_once(exchange)
         if response is None:
             return False
         self.requestline = known.line
         connection.busy, connection.doing = True, known.line
-        exchange.route = route
         self._enter(exchange)
         self.close_connection = close = not known.keeps_alive
         exchange.response, whole = response.whole(close=close, version=known.version)
@@ -368,7 +367,6 @@ class ScriptedHandler(SendingHandler):
             if script.queue:
                 return script.queue.popleft()
             return self._refuse(self._run_code(report.unanswered, script, request))
-        exchange.route = route
         self._gates = route.gates
         try:
             answer = route.take(exchange)
@@ -424,8 +422,6 @@ class ScriptedHandler(SendingHandler):
         """From here on, everybody knows of it."""
         self._exchange = exchange
         self._count += 1
-        if self._record is not None:
-            self._record.exchanges.append(exchange)
         if self._strikes:
             self.attach_strikes(exchange)
         self.server.script.journal.record(exchange)

@@ -13,7 +13,8 @@ from time import monotonic, time
 from typing import Any
 
 from pytest_httpserve.errors import RequestError
-from pytest_httpserve.scripting.journal import Exchange, Times
+from pytest_httpserve.scripting.exchange import Exchange, Times
+from pytest_httpserve.scripting.report import count
 from pytest_httpserve.scripting.request import Request
 from pytest_httpserve.server.base import BaseHTTPRequestHandler
 from pytest_httpserve.wire.framing import Framing, body_decoder, request_framing, response_framing
@@ -22,17 +23,19 @@ from pytest_httpserve.wire.headers import Headers
 _UNKNOWN = -1
 
 
-def har(exchanges: Iterable[Exchange], base_url: str) -> dict[str, Any]:
-    """The exchanges of the server at ``base_url`` as a HAR document, ready for ``json.dumps``."""
+def har(exchanges: Iterable[Exchange], base_url: str, dropped: int = 0) -> dict[str, Any]:
+    """The exchanges of the server at ``base_url`` as a HAR document, ready for ``json.dumps``; that older ones were
+    ``dropped`` is a comment."""
     epoch = time() - monotonic()
     name, _, version = BaseHTTPRequestHandler.server_version.partition("/")
-    return {
-        "log": {
-            "version": "1.2",
-            "creator": {"name": name, "version": version},
-            "entries": [_entry(exchange, base_url, epoch) for exchange in exchanges],
-        }
+    log: dict[str, Any] = {
+        "version": "1.2",
+        "creator": {"name": name, "version": version},
+        "entries": [_entry(exchange, base_url, epoch) for exchange in exchanges],
     }
+    if dropped:
+        log["comment"] = f"{count(dropped, 'older exchange')} dropped"
+    return {"log": log}
 
 
 def _entry(exchange: Exchange, base_url: str, epoch: float) -> dict[str, Any]:

@@ -23,8 +23,9 @@ from pytest_httpserve.scripting.cgi_mount import cgi_mount
 from pytest_httpserve.scripting.checks import check_count, check_kinds, check_seconds, check_switch, check_timeout
 from pytest_httpserve.scripting.concurrency import most_at_once
 from pytest_httpserve.scripting.connections import ConnectionRecord
+from pytest_httpserve.scripting.exchange import Exchange
 from pytest_httpserve.scripting.fault_rules import FaultRule
-from pytest_httpserve.scripting.journal import Exchange, Journal, Strike
+from pytest_httpserve.scripting.journal import MOST_BYTES, MOST_EXCHANGES, Journal, Seen, Strike
 from pytest_httpserve.scripting.limits import Flapping, Limit, SlowStart
 from pytest_httpserve.scripting.matchers import Criteria, Matcher, as_matcher
 from pytest_httpserve.scripting.mounts import check_prefix, static_mount
@@ -69,8 +70,8 @@ class HTTPServe:
     of ``roots`` (default: the current directory). ``loop`` is one to share with other servers; without it the server
     has its own, whose threads end with it. With ``strict``, a route that nobody calls is a failure; ``ignore`` are
     kinds of failures that are none: ``unanswered``, ``errors``, ``expectations``. A client may keep it waiting for
-    ``timeout`` seconds: for its next request, for a whole head, for each 64 KiB of a body, for taking what is sent. Of
-    the bytes on the wire, ``max_journal_bytes`` are kept.
+    ``timeout`` seconds: for its next request, for a whole head, for each 64 KiB of a body, for taking what is sent. The
+    journal keeps ``max_exchanges`` exchanges and ``max_journal_bytes`` of their bytes: the oldest beyond are dropped.
 
     ``unix`` has it listen on a Unix socket, at the path that is given or, with True, in a directory of its own.
     ``tls`` makes it an HTTPS server: True, a TLS, or the name of what is to be wrong with it (one of TLS_GALLERY).
@@ -88,7 +89,8 @@ class HTTPServe:
         strict: bool = False,
         ignore: Iterable[str] = (),
         timeout: float = 60.0,
-        max_journal_bytes: int = 32 << 20,
+        max_exchanges: int = MOST_EXCHANGES,
+        max_journal_bytes: int = MOST_BYTES,
         tls: TLS | bool | str | None = None,
         ca: CertificateAuthority | Callable[[], CertificateAuthority] | None = None,
         setenv: Callable[[str, str], object] | None = None,
@@ -104,7 +106,12 @@ class HTTPServe:
         # The functions that ran when it was; none if it shares a loop, whose owner looks after it.
         self.started_by: tuple[CodeType, ...] = ()
         self._roots = tuple(roots) if roots is not None else None
-        self._script = Script(journal=Journal(check_count("max_journal_bytes", max_journal_bytes)))
+        self._script = Script(
+            Journal(
+                check_count("max_journal_bytes", max_journal_bytes),
+                check_count("max_exchanges", max_exchanges, least=1),
+            )
+        )
         self._script.journal.ignored = check_kinds(ignore)
         self._scenarios: dict[str, Scenario] = {}
         self._strict = check_switch("strict", strict)
@@ -471,18 +478,27 @@ class HTTPServe:
 
     @property
     def exchanges(self) -> tuple[Exchange, ...]:
-        """All exchanges so far, in the order in which the requests came in."""
+        """The exchanges so far, in the order in which the requests came in; ``dropped_exchanges`` are gone."""
         return self._script.journal.exchanges
 
     @property
+    def dropped_exchanges(self) -> int:
+        """How many of the oldest exchanges the journal no longer has: it is bounded, by ``max_exchanges`` and
+        ``max_journal_bytes``."""
+        return self._script.journal.dropped_exchanges
+
+    @property
     def connections(self) -> tuple[ConnectionRecord, ...]:
-        """All connections so far, in the order in which they were opened: what came over each, and who ended it."""
+        """The connections so far, in the order in which they were opened: what came over each, and who ended it.
+
+        Of those that are closed, the latest ``max_exchanges`` are kept.
+        """
         return self._script.journal.connections
 
     @property
     def strikes(self) -> tuple[Strike, ...]:
         """The faults that have happened so far, each with its ``fault``, where, and the ``connection_index``."""
-        return tuple(self._script.journal.strikes)
+        return self._script.journal.strikes
 
     def requested(
         self, method: str | Matcher = "*", path: str | re.Pattern[str] = "*", **criteria: Unpack[Criteria]
@@ -560,10 +576,17 @@ class HTTPServe:
         """All exchanges so far as a HAR 1.2 document, for ``json.dumps``: browsers show it as a waterfall."""
         from pytest_httpserve.scripting.har import har
 
-        return har(self.exchanges, self.base_url)
+        seen = self._seen
+        return har(seen.exchanges, self.base_url, seen.dropped_exchanges)
+
+    @property
+    def _seen(self) -> Seen:
+        return self._script.journal.seen
 
     def _shown(self, title: str) -> str:
-        lines = [f"  {report.exchange_line(exchange)}" for exchange in self.exchanges]
+        seen = self._seen
+        lines = report.dropped(seen.dropped_exchanges, "exchange")
+        lines += (f"  {report.exchange_line(exchange)}" for exchange in seen.exchanges)
         return "\n".join([title, *(lines or ["  nothing"])])
 
     # Assert
@@ -582,7 +605,7 @@ class HTTPServe:
 
         if times is not None:
             check_count("times", times)
-        assert_requested(self.exchanges, as_matcher(method, path, criteria), _what(method, path), times)
+        assert_requested(self._seen, as_matcher(method, path, criteria), _what(method, path), times)
 
     def assert_not_requested(
         self, method: str | Matcher, path: str | re.Pattern[str] = "*", **criteria: Unpack[Criteria]
@@ -591,7 +614,7 @@ class HTTPServe:
         __tracebackhide__ = True
         from pytest_httpserve.scripting.assertions import assert_not_requested
 
-        assert_not_requested(self.exchanges, as_matcher(method, path, criteria), _what(method, path))
+        assert_not_requested(self._seen, as_matcher(method, path, criteria), _what(method, path))
 
     def assert_requested_in_order(self, steps: Iterable[Matcher | tuple[str, str | re.Pattern[str]] | str]) -> None:
         """Fail unless the steps, each ``("GET", "/path")``, ``"GET /path"`` or a matcher, came in this order.
@@ -601,14 +624,14 @@ class HTTPServe:
         __tracebackhide__ = True
         from pytest_httpserve.scripting.assertions import assert_in_order
 
-        assert_in_order(self.exchanges, steps)
+        assert_in_order(self._seen, steps)
 
     def assert_no_requests(self) -> None:
         """Fail if any request came in."""
         __tracebackhide__ = True
         from pytest_httpserve.scripting.assertions import assert_none
 
-        assert_none(self.exchanges)
+        assert_none(self._seen)
 
     def assert_max_concurrent(
         self,
@@ -621,11 +644,12 @@ class HTTPServe:
         __tracebackhide__ = True
         from pytest_httpserve.scripting.assertions import assert_max_concurrent
 
-        assert_max_concurrent(self.requested(method, path, **criteria), check_count("most", most, least=1))
+        check_count("most", most, least=1)
+        assert_max_concurrent(self._seen, as_matcher(method, path, criteria), most)
 
     @property
     def max_concurrent(self) -> int:
-        """How many requests were in hand at once, at most."""
+        """How many requests were in hand at once, at most; of those that the journal still has."""
         return len(most_at_once(self.exchanges))
 
     def assert_reused(self, connections: int = 1) -> None:
@@ -633,7 +657,7 @@ class HTTPServe:
         __tracebackhide__ = True
         from pytest_httpserve.scripting.assertions import assert_reused
 
-        assert_reused(self.connections, check_count("connections", connections, least=1))
+        assert_reused(self._seen, check_count("connections", connections, least=1))
 
     def assert_all_closed(self, *, by: str | None = None, timeout: float = 5.0) -> None:
         """Fail unless every connection ends within ``timeout`` seconds: by ``client`` or ``server``, if that is said.
@@ -648,7 +672,7 @@ class HTTPServe:
         self._script.journal.wait(
             lambda: not any(record.is_open for record in self.connections), check_seconds("timeout", timeout)
         )
-        assert_all_closed(self.connections, by, timeout)
+        assert_all_closed(self._seen, by, timeout)
 
     # Failures
 
@@ -668,10 +692,14 @@ class HTTPServe:
             expected = route.expectation
             if expected is None and self._strict and not route.is_optional:
                 expected = Expectation(1, None)
-            if expected is not None and not expected.met_by(len(route.calls)):
+            if expected is not None and not expected.met_by(route.call_count):
                 self._script.journal.record_failure(route.describe_calls(expected) + "\n", "expectations")
-        for fault in self._script.fault_rules.unmet(strike.fault for strike in self.strikes):
+        for fault in self._script.fault_rules.unmet:
             self._script.journal.record_failure(f"{fault!r} was to happen, and never did\n", "expectations")
+
+    def close_bodies(self) -> None:
+        """Let go of all bodies of requests that are in temporary files: the server is not looked at any more."""
+        self._script.journal.close()
 
     def record_forgotten(self) -> None:
         """Make a failure of it that the server still runs."""
@@ -687,6 +715,8 @@ class HTTPServe:
 
     def __repr__(self) -> str:
         state = self.base_url if self._server is not None else "stopped"
+        if dropped := self.dropped_exchanges:
+            state += f", {report.count(dropped, 'older exchange')} dropped"
         return f"<HTTPServe {state}>"
 
 

@@ -1,246 +1,22 @@
-"""The journal: every exchange of a server, in the order in which the requests came in, and what went wrong."""
+"""The journal: the exchanges of a server, in the order in which the requests came in, and what went wrong."""
 
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Callable
-from time import monotonic
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_httpserve.scripting.request import Request
-from pytest_httpserve.wire.headers import Headers
+from pytest_httpserve.scripting.exchange import CONNECTION, PLACES, Entry, Exchange, Named, carried, close_body
 
 if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
-
     from pytest_httpserve.scripting.connections import ConnectionRecord
     from pytest_httpserve.scripting.faults import Fault
-    from pytest_httpserve.scripting.routes import Route
 
-# Of each direction of an exchange, so many raw bytes are kept.
-KEPT_BYTES = 65_536
-
-_making = threading.Lock()
-
-
-class Answer:
-    """The response of an exchange as it went out; ``head`` are its bytes up to the body."""
-
-    __slots__ = ("head", "status")
-
-    def __init__(self, status: int, head: bytes) -> None:
-        self.status = status
-        self.head = head
-
-    @property
-    def headers(self) -> Headers:
-        """All headers that were sent, with those that the server added."""
-        lines = self.head.decode("latin-1").split("\r\n")[1:-2]
-        return Headers((name, value.strip(" \t")) for name, _, value in (line.partition(":") for line in lines))
-
-    def __repr__(self) -> str:
-        return f"<Answer {self.status}>"
-
-
-class Transcript:
-    """The raw bytes of an exchange, in both directions, up to KEPT_BYTES of each; ``dropped`` tells of the rest.
-
-    The times are those of the first and the last bytes that came in, of the last that came with the head, and of the
-    first and the last that went out, of the response once it has been given: None before.
-    """
-
-    __slots__ = (
-        "_received",
-        "_sent",
-        "dropped_received",
-        "dropped_sent",
-        "first_received",
-        "first_sent",
-        "head_received",
-        "last_received",
-        "last_sent",
-    )
-
-    def __init__(self, received: bytes = b"") -> None:
-        self._received, self._sent = received[:KEPT_BYTES], b""
-        self.dropped_received = len(received) - len(self._received)
-        self.dropped_sent = 0
-        self.first_received: float | None = monotonic() if received else None
-        self.last_received = self.first_received
-        self.head_received: float | None = None
-        self.first_sent: float | None = None
-        self.last_sent: float | None = None
-
-    # Called by the connection's own thread alone.
-
-    def received(self, data: bytes, /) -> None:
-        """These came in."""
-        if not data:  # the end
-            return
-        self.last_received = monotonic()
-        if self.first_received is None:
-            self.first_received = self.last_received
-        if not self._received and len(data) <= KEPT_BYTES:
-            self._received = data
-            return
-        room = KEPT_BYTES - len(self._received)
-        self._received += data[:room]
-        self.dropped_received += max(len(data) - room, 0)
-
-    def sent(self, data: ReadableBuffer, /) -> None:
-        """These are about to go out."""
-        self.last_sent = now = monotonic()
-        if self.first_sent is None:
-            self.first_sent = now
-        if not self._sent and type(data) is bytes and len(data) <= KEPT_BYTES:
-            self._sent = data
-            return
-        view = memoryview(data).cast("B")
-        room = KEPT_BYTES - len(self._sent)
-        self._sent += view[:room]
-        self.dropped_sent += max(len(view) - room, 0)
-
-    def sent_unseen(self, count: int, /) -> None:
-        """So many are about to go out of a file; less than 0, if they were fewer."""
-        self.last_sent = now = monotonic()
-        if self.first_sent is None:
-            self.first_sent = now
-        self.dropped_sent += count
-
-    def response_begins(self) -> None:
-        """What goes out from here on is the final response."""
-        self.first_sent = self.last_sent = None
-
-    def head_ends(self) -> None:
-        """The head is here, its body may follow."""
-        self.head_received = self.last_received
-
-    def give_back(self, count: int) -> None:
-        """The last ``count`` bytes that came in belong to the next exchange."""
-        dropped = min(count, self.dropped_received)
-        self.dropped_received -= dropped
-        self._received = self._received[: len(self._received) - (count - dropped)]
-
-    def forget(self) -> None:
-        """Drop the bytes."""
-        self.dropped_received += len(self._received)
-        self.dropped_sent += len(self._sent)
-        self._received = self._sent = b""
-
-    @property
-    def request(self) -> bytes:
-        """What the client sent."""
-        return self._received
-
-    @property
-    def response(self) -> bytes:
-        """What the server sent."""
-        return self._sent
-
-    @property
-    def bytes_received(self) -> int:
-        """How many bytes came in, kept or not."""
-        return len(self._received) + self.dropped_received
-
-    @property
-    def bytes_sent(self) -> int:
-        """How many bytes went out, kept or not."""
-        return len(self._sent) + self.dropped_sent
-
-    @property
-    def size(self) -> int:
-        """How many bytes are kept."""
-        return len(self._received) + len(self._sent)
-
-
-class Times(NamedTuple):
-    """When an exchange reached each of its phases, in seconds of ``time.monotonic()``.
-
-    ``request_begun`` is when its first bytes came, ``head_received`` and ``body_received`` when the last of head and
-    body did (the same without a body; the body's is the latest so far while it comes); ``response_begun`` when the
-    final response was about to leave, ``response_ended`` when the last of it was, so far: both None before.
-    """
-
-    request_begun: float
-    head_received: float
-    body_received: float
-    response_begun: float | None
-    response_ended: float | None
-
-    @property
-    def duration(self) -> float | None:
-        """Seconds from the first byte of the request to the last of the response; None while there is none."""
-        return self.response_ended - self.request_begun if self.response_ended is not None else None
-
-
-class Exchange:
-    """A request and its response. ``response`` is None until there is one; ``route`` None where no route gave it.
-
-    ``connection`` is what it came over, ``raw`` has the bytes on the wire. ``error`` says what was wrong with the
-    request, or in what the exchange broke off; ``faults`` are those that have happened on it; ``notes`` are lines on
-    what went on beside it: where a fault happened, what a CGI script wrote to its stderr, how it ended.
-    """
-
-    __slots__ = ("_recorded", "_request", "connection", "error", "faults", "notes", "raw", "response", "route")
-
-    def __init__(
-        self, request: Request | Callable[[], Request], raw: Transcript, connection: ConnectionRecord | None = None
-    ) -> None:
-        self._request = request  # or what makes it, when somebody asks for it
-        self.raw = raw
-        self.connection = connection
-        self.response: Answer | None = None
-        self.route: Route | None = None
-        self.error: str | None = None
-        self.notes: tuple[str, ...] = ()
-        self.faults: tuple[Fault, ...] = ()
-        # What came over no socket has no times of its own.
-        self._recorded = monotonic() if raw.first_received is None else raw.first_received
-
-    @property
-    def request(self) -> Request:
-        """What was asked for."""
-        request = self._request
-        if not isinstance(request, Request):
-            with _making:  # it is the same to everybody
-                request = self._request if isinstance(self._request, Request) else request()
-                self._request = request
-        return request
-
-    @request.setter
-    def request(self, request: Request) -> None:
-        self._request = request
-
-    def close(self) -> None:
-        """Let go of the request's body, if that is in a file: it cannot be read any more."""
-        if isinstance(self._request, Request):  # what is yet to be made has none
-            self._request.content.close()
-
-    @property
-    def times(self) -> Times:
-        """When it reached each of its phases, as far as it has."""
-        raw, begun = self.raw, self._recorded
-        body = begun if raw.last_received is None else raw.last_received
-        head = body if raw.head_received is None else raw.head_received
-        if self.response is None:  # what may have been sent, such as 100, is none
-            return Times(begun, head, body, None, None)
-        return Times(begun, head, body, raw.first_sent, raw.last_sent)
-
-    def answer(self, response: Answer) -> None:
-        """The final response is about to leave."""
-        if self.response is None and self.raw.last_sent is not None:
-            self.raw.response_begins()
-        self.response = response
-
-    @property
-    def status(self) -> int | None:
-        """The status of the response; None until there is one."""
-        return self.response.status if self.response is not None else None
-
-    def __repr__(self) -> str:
-        answer = str(self.response.status) if self.response else "no answer yet"
-        return f"<Exchange {self.request} -> {answer}{f' ({self.error})' if self.error else ''}>"
+MOST_EXCHANGES = 10_000
+MOST_BYTES = 32 << 20
+MOST_FAILURES = 1_000
 
 
 class Strike(NamedTuple):
@@ -265,71 +41,175 @@ class Failure(NamedTuple):
 KINDS = ("unanswered", "errors", "expectations")
 
 
+class Seen(NamedTuple):
+    """What a journal has of a server in one moment, and how many exchanges and connections it has dropped."""
+
+    exchanges: tuple[Exchange, ...]
+    connections: tuple[ConnectionRecord, ...]
+    dropped_exchanges: int
+    dropped_connections: int
+
+
 class Journal:
     """Exchanges, and what went wrong with them. Written by the server's threads, read by the test's.
 
-    ``max_bytes`` is how many raw bytes are kept of all exchanges together: past that, the oldest lose theirs.
-    ``ignored`` are the kinds of failures that are none here.
+    It keeps ``max_exchanges`` exchanges, and ``max_bytes`` of what is in memory of all of them together. Past that it
+    drops the oldest of those that are over; the newest of these always stays. Of connections that are closed, and of
+    faults that have happened, it keeps as many. ``ignored`` are the kinds of failures that are none here.
+
+    What an exchange that is over says is kept as a tuple of plain values. The Exchange is made again when somebody
+    looks, and then it stays, so that everybody sees the same one.
     """
 
-    def __init__(self, max_bytes: int = 32 << 20) -> None:
+    def __init__(self, max_bytes: int = MOST_BYTES, max_exchanges: int = MOST_EXCHANGES) -> None:
         self.max_bytes = max_bytes
+        self.max_exchanges = max_exchanges
         self.ignored: frozenset[str] = frozenset()
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._waiting = 0
-        self._exchanges: list[Exchange] = []
-        self._connections: list[ConnectionRecord] = []
+        self._last = 0  # the number of the last exchange
+        self._connections: dict[int, ConnectionRecord] = {}  # by id
+        self._begin()
+
+    def _begin(self) -> None:
+        self._kept: dict[int, Exchange | Entry] = {}  # by number
+        self._over: deque[tuple[int, int]] = deque()  # the numbers of those that are over, and their bytes
+        self._bytes = 0
+        self._named: dict[int, Named] = {}  # what entries name, by id
+        self._taken = self._last  # the number of the last exchange that take has given
+        self._closed: deque[ConnectionRecord] = deque()
+        self._strikes: deque[Strike] = deque(maxlen=self.max_exchanges)
         self._failures: list[Failure] = []
-        self.strikes: list[Strike] = []  # faults that have happened, in their order
         self._seen = 0  # failures that take_failures has given
-        self._read = 0  # exchanges that take has given
-        self._kept: deque[Transcript] = deque()  # the raw bytes of exchanges that are over
-        self._kept_bytes = 0
+        self._unkept: Counter[str] = Counter()  # failures that were too many, by kind
+        self.dropped_exchanges = self.dropped_connections = self.dropped_strikes = 0
 
-    @property
-    def exchanges(self) -> tuple[Exchange, ...]:
-        """All exchanges so far."""
-        return tuple(self._exchanges)
-
-    @property
-    def connections(self) -> tuple[ConnectionRecord, ...]:
-        """All connections so far."""
-        return tuple(self._connections)
-
-    @property
-    def failures(self) -> tuple[str, ...]:
-        """What must fail the test, each as a text to read."""
-        return tuple(failure.text for failure in self._failures if failure.kind not in self.ignored)
+    # Record
 
     def record(self, exchange: Exchange) -> None:
         """Add an exchange; its response may follow."""
-        self._exchanges.append(exchange)
-        if self._waiting:  # else whoever begins to wait now looks first, and finds it
-            with self._lock:
+        with self._lock:  # itself: by way of the condition it takes three times as long
+            self._last = exchange.number = number = self._last + 1
+            self._kept[number] = exchange
+            if (connection := exchange.connection) is not None:
+                connection.exchange_count += 1
+            while len(self._kept) > self.max_exchanges and self._over:
+                self._drop_oldest()
+            if self._waiting:
                 self._changed.notify_all()
+
+    def finish(self, exchange: Exchange) -> None:
+        """The exchange is over. It becomes an entry, unless somebody has it already."""
+        with self._lock:
+            number = exchange.number
+            if number not in self._kept:  # the journal has been cleared
+                return
+            if exchange.shown:
+                size = exchange.size
+            else:
+                self._kept[number] = entry = exchange.entry(self._named)
+                size = entry[-1]
+            self._over.append((number, size))
+            self._bytes += size
+            while self._bytes > self.max_bytes and len(self._over) > 1:
+                self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        """Drop the first exchange that is over."""
+        number, size = self._over.popleft()
+        self._bytes -= size
+        self.dropped_exchanges += 1
+        one = self._kept.pop(number)
+        if isinstance(one, Exchange):
+            connection, received, sent = one.connection, one.raw.bytes_received, one.raw.bytes_sent
+        else:
+            connection, received, sent = carried(one, self._named)
+        if connection is not None:
+            connection.drop(received, sent)
+        if len(self._named) > 4 * self.max_exchanges:  # an entry names three at most
+            keys = {key for one in self._kept.values() if isinstance(one, tuple) for key in one[:3] if key}
+            self._named = {key: self._named[key] for key in keys}
 
     def record_connection(self, record: ConnectionRecord) -> None:
         """Add a connection; exchanges and its end may follow."""
-        self._connections.append(record)
+        record.look = partial(self.those, CONNECTION)
+        with self._lock:
+            self._connections[id(record)] = record
 
     def end_connection(self, record: ConnectionRecord, by: str, how: str) -> None:
         """The connection is over."""
         record.end(by, how)
         with self._lock:
+            self._closed.append(record)
+            if len(self._closed) > self.max_exchanges:
+                oldest = self._closed.popleft()
+                self.dropped_connections += self._connections.pop(id(oldest), None) is not None
             if self._waiting:
                 self._changed.notify_all()
 
-    def finish(self, exchange: Exchange) -> None:
-        """The exchange is over: count its raw bytes, and drop the oldest where they are too many."""
-        raw = exchange.raw
-        with self._lock:  # itself: by way of the condition it takes three times as long
-            self._kept.append(raw)
-            self._kept_bytes += raw.size
-            while self._kept_bytes > self.max_bytes:
-                oldest = self._kept.popleft()
-                self._kept_bytes -= oldest.size
-                oldest.forget()
+    def record_strike(self, strike: Strike) -> None:
+        """Add a fault that has happened."""
+        with self._lock:
+            self.dropped_strikes += len(self._strikes) == self.max_exchanges
+            self._strikes.append(strike)
+
+    def record_failure(self, text: str, kind: str = "errors") -> None:
+        """Add what must fail the test. Of those that nobody has taken, the first MOST_FAILURES are kept."""
+        with self._lock:
+            if kind in self.ignored:
+                return
+            if len(self._failures) < MOST_FAILURES:
+                self._failures.append(Failure(kind, text))
+            elif self._seen:
+                self._seen -= 1
+                self._failures = [*self._failures[1:], Failure(kind, text)]
+            else:
+                self._unkept[kind] += 1
+
+    # Ask
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """All exchanges so far that are kept."""
+        with self._lock:
+            return tuple(map(self._show, self._kept))
+
+    @property
+    def connections(self) -> tuple[ConnectionRecord, ...]:
+        """All connections so far that are kept."""
+        with self._lock:
+            return tuple(self._connections.values())
+
+    @property
+    def seen(self) -> Seen:
+        """All of it."""
+        with self._lock:
+            return Seen(self.exchanges, self.connections, self.dropped_exchanges, self.dropped_connections)
+
+    @property
+    def strikes(self) -> tuple[Strike, ...]:
+        """The faults that have happened, in their order, as far as they are kept."""
+        with self._lock:
+            return tuple(self._strikes)
+
+    def those(self, place: int, named: Named) -> tuple[Exchange, ...]:
+        """The exchanges that are kept and name a route, a guard or a connection, of which ``place`` says which."""
+        key, attribute = named.key, PLACES[place]
+        with self._lock:
+            return tuple(
+                self._show(number)
+                for number, one in self._kept.items()
+                if (one[place] == key if isinstance(one, tuple) else getattr(one, attribute) is named)
+            )
+
+    def _show(self, number: int) -> Exchange:
+        """The exchange of this number: from here on, it is the same to everybody."""
+        one = self._kept[number]
+        if isinstance(one, tuple):
+            self._kept[number] = one = Exchange.of(one, self._named)  # in its place: the order stays
+        one.shown = True
+        return one
 
     def wait(self, condition: Callable[[], bool], timeout: float) -> bool:
         """Wait until ``condition`` holds; False after ``timeout`` seconds.
@@ -346,28 +226,46 @@ class Journal:
     def take(self, timeout: float) -> Exchange | None:
         """The first exchange that was not taken before; None if there is none within ``timeout`` seconds."""
         with self._changed:  # each exchange goes to one taker
-            if not self.wait(lambda: len(self._exchanges) > self._read, timeout):
+            if not self.wait(lambda: self._taken < self._last, timeout):
                 return None
-            self._read += 1
-            return self._exchanges[self._read - 1]
+            self._taken += 1
+            while self._taken not in self._kept:  # it has been dropped; the last never is
+                self._taken += 1
+            return self._show(self._taken)
 
-    def record_failure(self, text: str, kind: str = "errors") -> None:
-        """Add what must fail the test."""
-        self._failures.append(Failure(kind, text))
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """What must fail the test, each as a text to read."""
+        with self._lock:
+            return self._texts(self._failures)
 
     def take_failures(self) -> tuple[str, ...]:
         """The failures since the last time this was called."""
-        failures = list(self._failures)
-        seen, self._seen = self._seen, len(failures)
-        return tuple(failure.text for failure in failures[seen:] if failure.kind not in self.ignored)
+        with self._lock:
+            texts = self._texts(self._failures[self._seen :])
+            self._seen = len(self._failures)
+            self._unkept.clear()
+            return texts
+
+    def _texts(self, failures: Iterable[Failure]) -> tuple[str, ...]:
+        texts = [failure.text for failure in failures if failure.kind not in self.ignored]
+        if unkept := sum(number for kind, number in self._unkept.items() if kind not in self.ignored):
+            texts.append(f"{unkept} more failures came after these and were not kept\n")
+        return tuple(texts)
+
+    def close(self) -> None:
+        """Let go of all bodies that are in files: they cannot be read any more."""
+        with self._lock:
+            for one in self._kept.values():
+                if isinstance(one, Exchange):
+                    one.close()
+                else:
+                    close_body(one)
 
     def clear(self) -> None:
         """Forget everything, but for the connections that are open."""
         with self._lock:
-            self._exchanges, self.strikes = [], []
-            self._connections = [record for record in self._connections if record.is_open]
-            for record in self._connections:
-                record.exchanges.clear()
-            self._failures, self._seen, self._read = [], 0, 0
-            self._kept.clear()
-            self._kept_bytes = 0
+            self._begin()
+            self._connections = {key: record for key, record in self._connections.items() if record.is_open}
+            for record in self._connections.values():
+                record.forget()

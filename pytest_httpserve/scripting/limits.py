@@ -8,13 +8,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pytest_httpserve.scripting.checks import check_seconds
+from pytest_httpserve.scripting.exchange import GUARD
 from pytest_httpserve.scripting.report import count
 from pytest_httpserve.scripting.responses import Response
 from pytest_httpserve.scripting.waiting import wait
 
 if TYPE_CHECKING:
     from pytest_httpserve.net.connection import Connection
-    from pytest_httpserve.scripting.journal import Exchange
+    from pytest_httpserve.scripting.exchange import Exchange
+    from pytest_httpserve.scripting.journal import Journal
 
 Fields = tuple[tuple[str, str], ...]
 
@@ -34,16 +36,30 @@ class Clock:
 
 
 class Guard:
-    """What stands before all that would answer the requests beneath a prefix. ``refused`` are those it has answered.
+    """What stands before all that would answer the requests beneath a prefix. ``refused`` are those it has answered, as
+    far as the journal still has them, ``refused_count`` is how many there were.
 
     The prefix is in its canonical spelling, and empty for all paths.
     """
 
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
-        self.refused: list[Exchange] = []
+        self.key = id(self)  # by which the journal names it
+        self.refused_count = 0
         self.guards: Guards | None = None
         self._lock = threading.Lock()  # each request is counted once, however many come in at once
+
+    @property
+    def refused(self) -> tuple[Exchange, ...]:
+        """The exchanges that it has answered."""
+        return self.guards.journal.those(GUARD, self) if self.guards is not None else ()
+
+    def refuse(self, exchange: Exchange) -> None:
+        """This one it answers."""
+        exchange.guard = self
+        exchange.notes += (f"refused by {self}",)
+        with self._lock:
+            self.refused_count += 1
 
     def remove(self) -> None:
         """Take it away."""
@@ -138,7 +154,8 @@ class SlowStart(Guard):
 class Guards:
     """All guards of a server, in the order in which they were set: ``active``."""
 
-    def __init__(self) -> None:
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal  # has what they have refused
         self.active: tuple[Guard, ...] = ()
 
     def add(self, guard: Guard) -> None:
@@ -165,7 +182,6 @@ class Guards:
             refusal, more = guard.meet(connection)
             fields += more
             if refusal is not None:
-                guard.refused.append(exchange)
-                exchange.notes += (f"refused by {guard}",)
+                guard.refuse(exchange)
                 return refusal, fields
         return None, fields

@@ -11,7 +11,8 @@ from pytest_httpserve.scripting.request import route_path
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.connections import ConnectionRecord
-    from pytest_httpserve.scripting.journal import Exchange, Strike
+    from pytest_httpserve.scripting.exchange import Exchange
+    from pytest_httpserve.scripting.journal import Seen, Strike
     from pytest_httpserve.scripting.request import Request
     from pytest_httpserve.scripting.routes import Route
     from pytest_httpserve.scripting.scripted_server import Script
@@ -101,6 +102,11 @@ def count(number: int, what: str) -> str:
     return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
 
 
+def dropped(number: int, what: str, *, by: str = "max_exchanges= and max_journal_bytes=") -> list[str]:
+    """That the journal no longer has so many, in a line; none if it has all."""
+    return [f"  ({count(number, f'older {what}')} dropped: {by} bound the journal)"] if number else []
+
+
 def describe_check(check: Check) -> list[str]:
     """A criterion in one line if it is met, else with what was expected and got, uncut."""
     if check.passed:
@@ -133,13 +139,24 @@ def exchange_line(exchange: Exchange) -> str:
     return " ".join(part for part in parts if part)
 
 
-def connection_lines(record: ConnectionRecord) -> list[str]:
-    """A connection in one line, and each of its exchanges in another."""
-    carried = f"{count(len(record.exchanges), 'exchange')}, {record.bytes_received} bytes in, {record.bytes_sent} out"
+def connection_lines(seen: Seen) -> list[str]:
+    """Each connection in one line, with each of its exchanges in another."""
+    carried: dict[int, list[Exchange]] = {}  # by the connection: to ask each for its own would take the square of it
+    for exchange in seen.exchanges:
+        carried.setdefault(id(exchange.connection), []).append(exchange)
+    lines = dropped(seen.dropped_connections, "connection") + dropped(seen.dropped_exchanges, "exchange")
+    for record in seen.connections:
+        lines += (f"  {line}" for line in _connection_lines(record, carried.get(id(record), ())))
+    return lines or ["  there were no connections"]
+
+
+def _connection_lines(record: ConnectionRecord, exchanges: Sequence[Exchange]) -> list[str]:
+    received, sent = record.carried(exchanges)
+    carried = f"{count(record.exchange_count, 'exchange')}, {received} bytes in, {sent} out"
     state = "open" if record.is_open else f"closed by the {record.closed_by} ({record.closed_how})"
     title = f"connection {record.index} from {_address(record.client_address)}: {carried}, {state}"
     failed = [f"  {line}" for line in handshake_lines([record])]
-    return [title, *failed, *(f"  {exchange_line(exchange)}" for exchange in record.exchanges)]
+    return [title, *failed, *(f"  {exchange_line(exchange)}" for exchange in exchanges)]
 
 
 def handshake_lines(connections: Iterable[ConnectionRecord]) -> list[str]:
@@ -183,12 +200,14 @@ def exchanges_section(
     connections: Iterable[ConnectionRecord] = (),
     *,
     whole: bool,
+    dropped_exchanges: int = 0,
 ) -> list[str]:
     """The exchanges of a server for the report of a failing test, a line each; ``whole`` adds their bytes.
 
-    Of ``strikes``, those are shown that happened on no exchange, of ``connections`` those whose handshake failed.
+    ``dropped_exchanges`` is how many the journal no longer has. Of ``strikes``, those are shown that happened on no
+    exchange, of ``connections`` those whose handshake failed.
     """
-    lines = [base_url, *(f"  {line}" for line in handshake_lines(connections))]
+    lines = [base_url, *(f"  {line}" for line in handshake_lines(connections)), *dropped(dropped_exchanges, "exchange")]
     for exchange in exchanges:
         lines.append(f"  {exchange_line(exchange)}")
         lines += [f"    {note}" for note in exchange.notes]

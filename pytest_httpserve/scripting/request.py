@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from io import BytesIO
+from types import MappingProxyType
 from typing import IO, Any, TypeVar
 
 from pytest_httpserve.server.files.paths import path_of, read_at
-from pytest_httpserve.wire.headers import Headers
+from pytest_httpserve.wire.headers import Field, Headers
 
 # A body up to here stays in memory; what is beyond goes to an unnamed temporary file.
 BODY_IN_MEMORY_BYTES = 1 << 20
@@ -93,6 +94,27 @@ class Body:
             return self._memory
         self._file.seek(0)
         return self._file.read()
+
+    @property
+    def kept(self) -> int:
+        """How many of its bytes are in memory."""
+        return len(self._memory)
+
+    def as_kept(self) -> bytes | Body:
+        """Its bytes, unless they are in a file. What nobody has taken from the connection by now nobody will."""
+        self._read = None
+        return self._memory if self._file is None else self
+
+    @classmethod
+    def of(cls, kept: bytes | Body) -> Body:
+        """A body that was kept."""
+        if isinstance(kept, Body):
+            return kept
+        if not kept:
+            return NO_BODY
+        body = cls()
+        body._memory, body._size = kept, len(kept)
+        return body
 
     def reader(self) -> Callable[[int], bytes]:
         """What reads it from its beginning, as ``read`` of a file does; others may read it meanwhile."""
@@ -235,6 +257,36 @@ class Request:
 
     def __str__(self) -> str:
         return f"{self.method} {self.target}"
+
+
+# What a request says, as it is kept: method, target, header fields, version, parameters of the route's path.
+Facts = tuple[str, str, tuple[Field, ...], tuple[int, int], tuple[tuple[str, Any], ...]]
+# With it, who has sent it, over which connection, and as which request there.
+AskedFor = tuple[Facts, tuple[str, int], int, int]
+
+
+def asked_for(request: Request) -> AskedFor:
+    """A request but for its body, as it is kept: values that the garbage collector does not look at."""
+    parameters = tuple(request.path_params.items()) if request.path_params else ()
+    facts = request.method, request.target, request.headers.fields, request.version, parameters
+    return facts, request.client_address, request.connection_index, request.exchange_index
+
+
+def made_request(asked: AskedFor, body: bytes | Body = b"", trailers: tuple[Field, ...] = ()) -> Request:
+    """The request that was kept."""
+    (method, target, fields, version, parameters), client_address, connection_index, exchange_index = asked
+    return Request(
+        method,
+        target,
+        Headers(fields),
+        version,
+        client_address,
+        Body.of(body),
+        Headers(trailers) if trailers else _NO_FIELDS,
+        connection_index,
+        exchange_index,
+        MappingProxyType(dict(parameters)),
+    )
 
 
 @dataclass(frozen=True, slots=True)

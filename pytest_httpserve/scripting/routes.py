@@ -15,15 +15,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, Unpack
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.checks import check_count, check_seconds
 from pytest_httpserve.scripting.concurrency import most_at_once
+from pytest_httpserve.scripting.exchange import ROUTE
 from pytest_httpserve.scripting.gates import HOLD_SECONDS, Gate
 from pytest_httpserve.scripting.known import KnownRequest
 from pytest_httpserve.scripting.matchers import AllOf, Check, Matcher, Shown
-from pytest_httpserve.scripting.report import exchange_line, times
+from pytest_httpserve.scripting.report import dropped, exchange_line, times
 from pytest_httpserve.scripting.request import Request, route_path
 from pytest_httpserve.scripting.responses import Response, ResponseArguments, as_response
 
 if TYPE_CHECKING:
-    from pytest_httpserve.scripting.journal import Exchange
+    from pytest_httpserve.scripting.exchange import Exchange
+    from pytest_httpserve.scripting.journal import Journal
     from pytest_httpserve.scripting.scenarios import Scenario
     from pytest_httpserve.wire.message import RequestHead
 
@@ -72,14 +74,16 @@ class StateChanged(Exception):
 class Route:
     """What answers the requests that a matcher takes.
 
-    ``calls`` are the exchanges it has answered, ``place`` is where it was written (file:line). As a decorator, it makes
-    a function its answer; as a context manager, it is verified where the block ends.
+    ``calls`` are the exchanges it has answered, as far as the journal still has them, ``call_count`` is how many there
+    were, ``place`` is where it was written (file:line). As a decorator, it makes a function its answer; as a context
+    manager, it is verified where the block ends.
     """
 
     def __init__(self, matcher: Matcher, place: str, *, priority: int = 0) -> None:
         self.matcher = matcher
         self.place = place
-        self.calls: list[Exchange] = []
+        self.key = id(self)  # by which the journal names it
+        self.call_count = 0
         self.gates: tuple[Gate, ...] = ()
         self.expectation: Expectation | None = None
         self.is_optional = False
@@ -202,22 +206,29 @@ class Route:
     # Ask
 
     @property
+    def calls(self) -> tuple[Exchange, ...]:
+        """The exchanges that it has answered, as far as the journal still has them."""
+        journal = self._routes.journal if self._routes is not None else None
+        return journal.those(ROUTE, self) if journal is not None else ()
+
+    @property
     def max_concurrent(self) -> int:
-        """How many of its calls there were at once, at most."""
+        """How many of its calls there were at once, at most; of those that the journal still has."""
         return len(most_at_once(self.calls))
 
     def assert_called(self, times: int | None = None) -> None:
         """Fail unless the route was called: ``times`` times, or at least once."""
         __tracebackhide__ = True
         expected = Expectation(1, None) if times is None else Expectation(check_count("times", times), times)
-        if not expected.met_by(len(self.calls)):
+        if not expected.met_by(self.call_count):
             raise AssertionError(self.describe_calls(expected))
 
     def describe_calls(self, expected: Expectation) -> str:
         """That the calls are not what was expected, with the calls."""
-        called = f"called {times(len(self.calls))}" if self.calls else "never called"
-        lines = [f"{self} was {called}, expected {expected}"]
-        return "\n".join([*lines, *(f"  {exchange_line(exchange)}" for exchange in self.calls)])
+        called = f"called {times(self.call_count)}" if self.call_count else "never called"
+        calls = self.calls
+        lines = [f"{self} was {called}, expected {expected}", *dropped(self.call_count - len(calls), "call")]
+        return "\n".join([*lines, *(f"  {exchange_line(exchange)}" for exchange in calls)])
 
     def __enter__(self) -> Route:
         return self
@@ -227,7 +238,7 @@ class Route:
     ) -> None:
         __tracebackhide__ = True
         expected = self.expectation or Expectation(1, None)
-        if error is None and not expected.met_by(len(self.calls)):
+        if error is None and not expected.met_by(self.call_count):
             raise AssertionError(self.describe_calls(expected))
 
     def __str__(self) -> str:
@@ -285,12 +296,8 @@ class Route:
         """The answer to this exchange, which now counts as a call, if it can leave at once; else nothing is taken."""
         if not self._is_plain or self._scenario is not None or self.gates:
             return None
-        if self._steps:
-            with self._lock:
-                step = self._next(exchange) if self._is_plain else None
-        else:  # the last answers for ever: nobody else can take it away
-            step = self._last
-            self.calls.append(exchange)
+        with self._lock:
+            step = self._next(exchange) if self._is_plain else None
         # For the type checker: it is plain.
         return step.answer if step is not None and isinstance(step.answer, Response) else None
 
@@ -299,7 +306,8 @@ class Route:
             return self._next(exchange)
 
     def _next(self, exchange: Exchange) -> _Step | None:
-        self.calls.append(exchange)
+        self.call_count += 1
+        exchange.route = self
         if self._steps:
             self._last = self._steps[0]
             self._last.left -= 1
@@ -344,7 +352,8 @@ class Routes:
     Routes lie in a tree by the segments of their paths, so that a thousand of them cost little more than one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, journal: Journal | None = None) -> None:
+        self.journal = journal  # has their calls
         self._lock = threading.Lock()  # held by who changes them; whoever looks for one takes what is there
         self.runs_code = False  # whether a choice may call code of the test
         self._all: dict[Route, None] = {}
@@ -413,9 +422,9 @@ class Routes:
         found = self.find(request)
         if found is None:
             return None
-        known = KnownRequest(
-            line.text, line.method, line.target, fields.headers, line.version, fields.keeps_alive, *found
-        )
+        route, parameters = found
+        facts = line.method, line.target, fields.headers.fields, line.version, tuple(parameters.items())
+        known = KnownRequest(line.text, facts, line.version, fields.keeps_alive, route)
         candidates = self._candidates(route_path(line.target))
         if len(data) <= _KNOWN_BYTES and all(route.is_lasting for route, _ in candidates):
             if len(kept) >= _MOST_KNOWN:

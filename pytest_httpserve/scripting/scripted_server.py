@@ -37,11 +37,16 @@ class Script:
 
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
-        self.routes = Routes()
+        self.routes = Routes(journal)
         self.mounts = Mounts()
         self.queue: deque[Response] = deque()  # for requests that nothing else answers
         self.fault_rules = FaultRules()
-        self.guards = Guards()
+        self.guards = Guards(journal)
+
+    def record_strike(self, strike: Strike) -> None:
+        """A fault has happened."""
+        self.journal.record_strike(strike)
+        self.fault_rules.happened(strike.fault)
 
 
 class Watching(Watcher):
@@ -73,7 +78,7 @@ class Watching(Watcher):
         for connection in connections:
             text = describe_hanging(connection)
             record = self.records.get(connection)
-            if record is not None and record.exchanges and (route := record.exchanges[-1].route) is not None:
+            if record is not None and (exchanges := record.exchanges) and (route := exchanges[-1].route) is not None:
                 text += f"this was to be the answer of {route}\n"
             self._journal.record_failure(text)
 
@@ -148,7 +153,7 @@ class ScriptedServer(ThreadingHTTPServer):
         from pytest_httpserve.scripting.faulty_wire import FaultyWire
 
         def note(fault: Fault, where: str) -> None:
-            self.script.journal.strikes.append(Strike(fault, where, connection.index))
+            self.script.record_strike(Strike(fault, where, connection.index))
 
         connection.turn.thread = threading.current_thread()
         wire = FaultyWire(connection, note)

@@ -38,5 +38,6 @@ _CHECKS: dict[str, Callable[[Any], object]] = {
     "tls": _tls,
     "timeout": lambda value: check_timeout(value),
     "client_timeout": lambda value: check_timeout(value, "client_timeout="),
+    "max_exchanges": lambda value: check_count("max_exchanges", value, least=1),
     "max_journal_bytes": lambda value: check_count("max_journal_bytes", value),
 }

@@ -3,6 +3,7 @@
 import re
 import socket
 import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -340,7 +341,7 @@ def test_explain_names_the_route_and_sends_nothing(server: HTTPServe) -> None:
     said = server.explain("POST", "/a?n=1", json={"a": 1}, headers={"X-A": "b"})
 
     assert said == f"{route} answers POST /a?n=1"
-    assert (server.exchanges, server.failures, route.calls) == ((), (), [])
+    assert (server.exchanges, server.failures, route.calls) == ((), (), ())
 
 
 def test_explain_names_what_a_request_meets_first(server: HTTPServe) -> None:
@@ -417,3 +418,78 @@ def test_asserting_and_waiting_go_on_while_two_hundred_clients_ask(server: HTTPS
 def test_steps_are_a_list(server: HTTPServe) -> None:
     with pytest.raises(UsageError, match=r"the steps are a list, such as \['GET /a', 'GET /b'\], not 'GET /a'"):
         server.assert_requested_in_order("GET /a")
+
+
+# What was dropped
+
+
+@pytest.fixture
+def forgetful() -> Iterator[HTTPServe]:
+    """A server that has answered three requests over two connections, and has dropped the first two exchanges."""
+    with HTTPServe(max_exchanges=1) as server:
+        server.on("GET", "/{page}").respond()
+        with requests.Session() as session:
+            for page in ("one", "two"):
+                session.get(server.url_for(f"/{page}"), timeout=10)
+        requests.get(server.url_for("/three"), timeout=10)
+        yield server
+
+
+@pytest.mark.parametrize(
+    ("ask", "what"),
+    [
+        (lambda server: server.assert_requested("GET", "/three", times=1), "how often GET /three was requested"),
+        (lambda server: server.assert_requested("GET", "/four", times=0), "how often GET /four was requested"),
+        (lambda server: server.assert_not_requested("GET", "/four"), "whether GET /four was requested"),
+        (lambda server: server.assert_max_concurrent(1), "how many requests were in hand at once"),
+    ],
+)
+def test_what_depends_on_what_was_dropped_does_not_pass(
+    forgetful: HTTPServe, ask: Callable[[HTTPServe], None], what: str
+) -> None:
+    with pytest.raises(AssertionError, match=f"^{what} is not known: 2 older exchanges dropped from the journal; give"):
+        ask(forgetful)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda server: server.assert_requested("GET", "/one"),
+        lambda server: server.assert_requested("GET", "/three", times=2),
+        lambda server: server.assert_not_requested("GET", "/three"),
+        lambda server: server.assert_requested_in_order(["/one", "/three"]),
+        lambda server: server.assert_no_requests(),
+        lambda server: server.assert_reused(),
+        lambda server: server.wait_for("GET", "/one", timeout=0.01),
+    ],
+)
+def test_a_failure_says_how_many_were_dropped(forgetful: HTTPServe, ask: Callable[[HTTPServe], None]) -> None:
+    with pytest.raises(AssertionError, match="2 older exchanges dropped"):
+        ask(forgetful)
+
+
+def test_what_does_not_depend_on_what_was_dropped_passes(forgetful: HTTPServe) -> None:
+    (route,) = forgetful._script.routes
+
+    forgetful.assert_requested("GET", "/three")
+    forgetful.assert_requested_in_order(["/three"])
+    route.assert_called(times=3)
+    with pytest.raises(AssertionError, match=r"called 3 times, expected once\n.*2 older calls dropped"):
+        route.assert_called(times=1)
+
+
+def test_connections_that_were_dropped_are_not_taken_for_none() -> None:
+    with HTTPServe(max_exchanges=1) as server:
+        server.on("GET", "/a").respond()
+        for _ in range(3):
+            requests.get(server.url_for("/a"), timeout=10)
+        with requests.Session() as session:
+            for _ in range(2):
+                session.get(server.url_for("/a"), timeout=10)
+        server._script.journal.wait(lambda: server._script.journal.dropped_connections == 3, 10)
+
+        server.assert_all_closed()
+        with pytest.raises(AssertionError, match="how many connections were used is not known: 3 older connections"):
+            server.assert_reused()
+        with pytest.raises(AssertionError, match="who closed all connections is not known: 3 older connections"):
+            server.assert_all_closed(by="client")

@@ -57,7 +57,7 @@ def test_an_answer_at_once_is_the_same_as_any_other(line: bytes, minor: int, fie
         assert exchange.raw.response == data
         assert exchange.times.duration is not None
         assert exchange.connection is not None
-        assert exchange.connection.exchanges == [exchange]
+        assert exchange.connection.exchanges == (exchange,)
         request = exchange.request
         assert exchange.response is not None
         head = [(name, value) for name, value in exchange.response.headers.fields if name != "Date"]
@@ -191,7 +191,7 @@ def test_the_same_bytes_are_answered_by_what_is_there_now(server: HTTPServe) -> 
     answers.append(exchanged(server, sent))
 
     assert [answer.rpartition(b"\r\n")[2] for answer in answers] == [b"first!", b"later!", b"first!", b"anew!"]
-    assert len(first.calls) == 2
+    assert first.call_count == 2
 
 
 class Opinion:

@@ -70,7 +70,7 @@ def test_a_connection_has_its_exchanges_and_its_bytes(server: HTTPServe) -> None
         address = client.getsockname()
     closed(server)
 
-    assert record.exchanges == list(server.exchanges)
+    assert record.exchanges == server.exchanges
     assert [one.connection for one in server.exchanges] == [record] * 3
     assert record.reused
     assert record.bytes_received == 3 * len(GET)
@@ -99,7 +99,7 @@ def test_a_connection_without_a_request_is_recorded(server: HTTPServe) -> None:
     connect(server).close()
 
     (record,) = wait_for_connections(server, 1)
-    assert (record.exchanges, record.bytes_received, record.bytes_sent) == ([], 0, 0)
+    assert (record.exchanges, record.bytes_received, record.bytes_sent) == ((), 0, 0)
     assert (record.closed_by, record.closed_how) == ("client", "FIN")
 
 
@@ -331,9 +331,9 @@ def test_a_reset_forgets_connections_but_for_open_ones(server: HTTPServe) -> Non
         server.reset()
 
         (record,) = server.connections
-        assert record.exchanges == []
+        assert not record.exchanges
         server.on("GET", "/a").respond(text="well")
         client.sendall(GET)
         read_answer(client)
-        assert record.exchanges == list(server.exchanges)
+        assert record.exchanges == server.exchanges
         assert server.exchanges[0].connection is record

@@ -726,7 +726,7 @@ def test_the_next_handshake_goes_well(secure: HTTPServe) -> None:
         requests.get(secure.url_for("/a"), timeout=10, verify=str(secure.ca.pem_path))
     assert requests.get(secure.url_for("/a"), timeout=10, verify=str(secure.ca.pem_path)).text == "well"
     first, second = secure.connections
-    assert (first.closed_by, first.closed_how, first.exchanges) == ("server", "RST", [])
+    assert (first.closed_by, first.closed_how, first.exchanges) == ("server", "RST", ())
     assert len(second.exchanges) == 1
 
 

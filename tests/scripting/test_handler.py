@@ -94,7 +94,7 @@ def test_a_request_that_is_invalid_reaches_no_route(server: HTTPServe, say: Say,
     routes = [server.on(method, "/a").respond(text="found") for method in ("GET", "POST")]
 
     assert say(server, request_text).startswith(b"HTTP/1.1 400 ")
-    assert [route.calls for route in routes] == [[], []]
+    assert [route.calls for route in routes] == [(), ()]
 
 
 # A handler that fails

@@ -213,7 +213,7 @@ def test_a_client_without_one_fails_as_it_would_elsewhere(start: Start, version:
     error = server.connections[0].tls_error
     assert error is not None
     assert str(error) == "peer did not return a certificate"
-    assert server.connections[0].exchanges == []
+    assert server.connections[0].exchanges == ()
     assert server.failures == ()
 
 
@@ -245,7 +245,7 @@ def test_a_client_that_does_not_trust_is_recorded_with_its_alert(start: Start) -
     assert record.tls_error.alert == "unknown_ca"
     assert str(record.tls_error) == "the client sent the alert unknown_ca"
     assert record.tls is None
-    assert record.exchanges == []
+    assert record.exchanges == ()
     assert server.failures == ()
 
 

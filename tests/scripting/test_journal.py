@@ -1,5 +1,6 @@
 """The journal: exchanges and failures."""
 
+import gc
 import http.client
 import socket
 import struct
@@ -7,15 +8,17 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import requests
 
-from pytest_httpserve import Exchange, HTTPServe, Request
-from pytest_httpserve.scripting.journal import KEPT_BYTES, Answer, Journal, Transcript
+from pytest_httpserve import Exchange, HTTPServe, Request, Reset
+from pytest_httpserve.scripting.exchange import KEPT_BYTES, Answer, Entry, Transcript
+from pytest_httpserve.scripting.journal import MOST_FAILURES, Journal, Strike
+from pytest_httpserve.scripting.request import BODY_IN_MEMORY_BYTES
 from pytest_httpserve.wire.headers import Headers
 
 
@@ -322,44 +325,253 @@ def test_a_file_that_was_sent_is_counted(server: HTTPServe, tmp_path: Path) -> N
     assert len(raw.response) + raw.dropped_sent == 100_000 + raw.response.index(b"\r\n\r\n") + 4
 
 
-def test_the_oldest_bytes_are_dropped_when_there_are_too_many() -> None:
+# Bounds
+
+
+def ask(server: HTTPServe, count: int, path: str = "/a", body: bytes = b"") -> None:
+    """So many requests over one connection."""
+    with requests.Session() as session:
+        for number in range(count):
+            session.post(server.url_for(f"{path}?{number}"), data=body, timeout=10)
+
+
+def queries(exchanges: Iterable[Exchange]) -> list[str]:
+    return [one.request.query_string for one in exchanges]
+
+
+def test_the_oldest_are_dropped_when_there_are_too_many() -> None:
+    with HTTPServe(max_exchanges=5) as server:
+        route = server.on("POST", "/a").respond()
+        ask(server, 8)
+
+        assert queries(server.exchanges) == ["3", "4", "5", "6", "7"]
+        assert server.exchanges == route.calls == server.connections[0].exchanges
+        assert server.dropped_exchanges == 3
+        assert route.call_count == server.connections[0].exchange_count == 8
+        assert repr(server) == f"<HTTPServe {server.base_url}, 3 older exchanges dropped>"
+
+
+def test_the_oldest_are_dropped_when_they_have_too_many_bytes() -> None:
     with HTTPServe(max_journal_bytes=10_000) as server:
         server.on("POST", "/a").respond()
-        for _ in range(20):
-            requests.post(server.url_for("/a"), data=bytes(1000), timeout=10)
+        ask(server, 20, body=bytes(1000))
 
-    raws = [one.raw for one in server.exchanges]
-    kept = [raw for raw in raws if raw.size]
-    assert sum(raw.size for raw in raws) <= 10_000
-    assert len(kept) >= 6
-    assert raws[-len(kept) :] == kept, "it is not the latest that were kept"
-    assert all(raw.dropped_received > 1000 and raw.dropped_sent > 50 for raw in raws[: -len(kept)])
-    assert [len(one.request.body) for one in server.exchanges] == [1000] * 20, "bodies are no raw bytes"
+    kept = server.exchanges
+    size = 2 * 1000 + sum(len(data) for data in (kept[-1].raw.request[:-1000], kept[-1].raw.response))
+    assert len(kept) == 10_000 // size
+    assert queries(kept) == [str(number) for number in range(20 - len(kept), 20)]
+    assert server.dropped_exchanges == 20 - len(kept)
+    assert all(one.request.body == bytes(1000) and one.raw.size > 1000 for one in kept)
 
 
-def test_the_bound_holds_beside_an_exchange_that_goes_on() -> None:
+def test_what_is_dropped_is_counted_for_the_connection() -> None:
+    with HTTPServe(max_exchanges=1) as server:
+        server.on("POST", "/a").respond()
+        ask(server, 10, body=bytes(1000))
+
+    (record,) = server.connections
+    (exchange,) = record.exchanges
+    assert record.reused
+    assert record.bytes_received == 10 * exchange.raw.bytes_received
+    assert record.bytes_sent == 10 * exchange.raw.bytes_sent
+    assert repr(record).startswith("<ConnectionRecord 0, 10 exchanges, ")
+
+
+def test_an_exchange_that_goes_on_is_not_dropped() -> None:
     leave = threading.Event()
-    with HTTPServe(max_journal_bytes=3000) as server:
+    with HTTPServe(max_exchanges=3) as server:
         server.on("POST", "/a").respond()
         server.on("GET", "/slow").handle(lambda request: str(leave.wait(10)))
         with ThreadPoolExecutor() as pool:
             slow = pool.submit(requests.get, server.url_for("/slow"), timeout=20)
-            server.wait_for("GET", "/slow", timeout=10)
-            for _ in range(10):
-                requests.post(server.url_for("/a"), data=bytes(1000), timeout=10)
+            (first,) = server.wait_for("GET", "/slow", timeout=10)
+            ask(server, 10)
+            assert [one.request.path for one in server.exchanges] == ["/slow", "/a", "/a"]
             leave.set()
             assert slow.result(20).text == "True"
 
-    assert sum(one.raw.size for one in server.exchanges) <= 3000
-    assert server.exchanges[0].raw.size > 0, "it ended last, and has lost its bytes before the others"
+    assert server.exchanges[0] is first
+    assert first.status == 200
 
 
-def test_without_room_no_bytes_are_kept() -> None:
+def test_the_newest_stays_whatever_it_takes() -> None:
     with HTTPServe(max_journal_bytes=0) as server:
-        server.on("GET", "/a").respond()
-        requests.get(server.url_for("/a"), timeout=10)
+        server.on("POST", "/a").respond()
+        ask(server, 3)
 
-    assert server.exchanges[0].raw.size == 0
+    assert queries(server.exchanges) == ["2"]
+    assert server.exchanges[0].raw.size > 0
+
+
+def test_bodies_count_as_they_are_kept() -> None:
+    """Those in memory with their bytes; those in files not at all: they are closed when they are dropped."""
+    for size, kept in ((700_000, 1), (BODY_IN_MEMORY_BYTES + 1, 3)):
+        with HTTPServe(max_journal_bytes=1_000_000) as server:
+            server.on("POST", "/a").respond()
+            ask(server, 3, body=bytes(size))
+
+        assert len(server.exchanges) == kept
+        assert len(server.exchanges[-1].request.body) == size
+
+
+def test_ten_that_were_taken_leave_no_place_to_those_that_were_dropped() -> None:
+    with HTTPServe(max_exchanges=2) as server:
+        server.on("POST", "/a").respond()
+        ask(server, 1)
+        assert server.take_request().query_string == "0"
+        ask(server, 5)
+        assert [server.take_request().query_string for _ in range(2)] == ["3", "4"]
+        with pytest.raises(AssertionError, match="4 older exchanges dropped"):
+            server.take_request(timeout=0.01)
+
+
+def test_of_connections_that_are_closed_as_many_are_kept_as_of_exchanges() -> None:
+    with HTTPServe(max_exchanges=3) as server:
+        server.on("POST", "/a").respond()
+        with socket.create_connection((server.host, server.port), timeout=10) as first:
+            first.sendall(b"POST /a?first HTTP/1.1\r\nHost: x\r\n\r\n")
+            first.recv(65_536)
+            for _ in range(5):
+                ask(server, 1)
+            journal = server._script.journal
+            assert journal.wait(lambda: journal.dropped_connections == 2, 10)
+            assert [record.index for record in server.connections] == [0, 3, 4, 5]
+        server.wait_for("POST", "/a", times=3)
+
+    connection = server.exchanges[0].connection
+    assert connection is not None and connection.index == 3
+
+
+def test_failures_that_nobody_takes_are_bounded() -> None:
+    journal = Journal()
+    for number in range(MOST_FAILURES + 3):
+        journal.record_failure(str(number))
+    texts = journal.take_failures()
+    assert (len(texts), texts[0], texts[-2]) == (MOST_FAILURES + 1, "0", str(MOST_FAILURES - 1))
+    assert texts[-1] == "3 more failures came after these and were not kept\n"
+
+    journal.record_failure("the next")
+    assert journal.take_failures() == ("the next",), "those that were taken make room"
+    assert len(journal.failures) == MOST_FAILURES
+
+
+def test_faults_that_happened_are_bounded(server: HTTPServe) -> None:
+    journal = Journal(max_exchanges=2)
+    for number in range(5):
+        journal.record_strike(Strike(Reset(), "", number))
+
+    assert [strike.connection_index for strike in journal.strikes] == [3, 4]
+    assert journal.dropped_strikes == 3
+
+
+def test_a_cleared_journal_has_dropped_nothing() -> None:
+    with HTTPServe(max_exchanges=1) as server:
+        server.on("POST", "/a").respond()
+        ask(server, 3)
+        server.reset()
+
+        assert (server.exchanges, server.dropped_exchanges) == ((), 0)
+        server.on("POST", "/b").respond()
+        ask(server, 1, "/b")
+        assert len(server.exchanges) == 1
+
+
+# What is kept
+
+
+def kept_of(server: HTTPServe) -> list[Exchange | Entry]:
+    """What the journal keeps, once nobody works on it and the collector has been there."""
+    server.stop()
+    for _ in range(5):  # it lets go of tuples within tuples from the inside out
+        gc.collect()
+    return list(server._script.journal._kept.values())
+
+
+def test_what_is_kept_of_an_exchange_is_nothing_to_the_garbage_collector(server: HTTPServe, tmp_path: Path) -> None:
+    (tmp_path / "page.txt").write_text("a page")
+    server.serve_dir(tmp_path, at="/dir")
+    server.limit("/few", per_minute=1)
+    server.on("*", "/a/{id:int}").respond(text="well")
+    server.on("POST", "/where", where=lambda request: True).handle(lambda request: request.text)
+    server.on("*", "/few").respond()
+    for path in ("/a/7", "/a/7", "/where", "/few", "/few", "/dir/page.txt", "/nowhere"):
+        requests.get(server.url_for(path), timeout=10)
+        requests.post(server.url_for(path), data="a=b", timeout=10)
+    with socket.create_connection((server.host, server.port), timeout=10) as client:
+        client.sendall(b"GET /a b HTTP/1.1\r\nHost: x\r\n\r\n")
+        client.makefile("rb").read()
+    with socket.create_connection((server.host, server.port), timeout=10) as client:
+        client.sendall(b"POST /where HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n")
+        client.sendall(b"1\r\na\r\n0\r\nX-Trailer: b\r\n\r\n")
+        client.makefile("rb").read()
+
+    kept = kept_of(server)
+    assert len(kept) == 16
+    assert [one for one in kept if gc.is_tracked(one)] == []
+    server.take_failures()
+
+
+def test_what_was_kept_says_what_was_recorded(server: HTTPServe) -> None:
+    route = server.on("POST", "/users/{id:int}").respond(201, json={"id": 7})
+    limit = server.limit("/few", per_minute=1)
+    server.on("*", "/few").respond()
+    shown = []
+    with socket.create_connection((server.host, server.port), timeout=10) as client:
+        for look in (True, False):
+            gate = route.hold()
+            client.sendall(
+                b"POST /users/7?a=b HTTP/1.1\r\nHost: x\r\nX-A: 1\r\nX-A: 2\r\nTransfer-Encoding: chunked\r\n\r\n"
+                b"3\r\nhel\r\n0\r\nX-Trailer: b\r\n\r\n"
+            )
+            if look:
+                shown.append(gate.arrived(10).exchange)
+            gate.release()
+            route.gates = ()
+            answer = b""
+            while not answer.endswith(b"}"):
+                answer += client.recv(65_536)
+    for _ in range(2):
+        requests.get(server.url_for("/few"), timeout=10)
+    server.stop()
+
+    first, second, _, refused = server.exchanges
+    assert first is shown[0]
+    assert first.raw.request == second.raw.request
+    for exchange in (first, second):
+        request = exchange.request
+        assert (request.method, request.target, request.version) == ("POST", "/users/7?a=b", (1, 1))
+        assert request.headers.get_all("x-a") == ["1", "2"]
+        assert (request.body, request.trailers["X-Trailer"], request.path_params) == (b"hel", "b", {"id": 7})
+        assert request.client_address == server.connections[0].client_address
+        assert exchange.route is route
+        assert exchange.connection is server.connections[0]
+        assert exchange.response is not None and exchange.response.headers["content-type"] == "application/json"
+        assert exchange.raw.response.endswith(b'{"id": 7}')
+        assert exchange.times.duration is not None
+    assert [one.request.exchange_index for one in (first, second)] == [0, 1]
+    assert limit.refused == (refused,)
+    assert refused.notes == (f"refused by {limit}",)
+
+
+def test_an_exchange_is_the_same_to_everybody(server: HTTPServe) -> None:
+    route = server.on("POST", "/a").respond()
+    ask(server, 2)
+
+    first, second = server.exchanges
+    assert server.exchanges == server.connections[0].exchanges == route.calls == (first, second)
+    assert server.requested("POST") == server.wait_for("POST", "/a", times=2) == [first, second]
+    assert server.take_request() is first.request
+
+
+def test_routes_and_connections_that_nothing_names_are_forgotten() -> None:
+    with HTTPServe(max_exchanges=2) as server:
+        for number in range(30):
+            route = server.on("POST", f"/{number}").respond()
+            ask(server, 1, f"/{number}")
+            route.remove()
+
+        assert len(server._script.journal._named) <= 8
+        assert [one.route for one in server.exchanges][-1] is route
 
 
 # Order and places
@@ -501,7 +713,7 @@ with HTTPServe() as server:
     ask(100)
     before = resident()
     ask(10_000)
-    print(resident() - before, len(server.exchanges))
+    print(resident() - before, len(server.exchanges), server.dropped_exchanges)
     client.close()
 """
 
@@ -511,8 +723,8 @@ def test_ten_thousand_exchanges_stay_under_fifty_mebibytes() -> None:
     done = subprocess.run([sys.executable, "-c", MEASURE], capture_output=True, text=True, timeout=120, check=False)
 
     assert done.returncode == 0, done.stderr
-    grown, count = map(int, done.stdout.split())
-    assert count == 10_100
+    grown, kept, dropped = map(int, done.stdout.split())
+    assert (kept, dropped) == (10_000, 100)
     assert grown < 50 << 20, f"10,000 exchanges take {grown / (1 << 20):.1f} MiB"
 
 
@@ -521,10 +733,15 @@ def test_the_journal_is_cleared_while_exchanges_end() -> None:
     raised: list[BaseException] = []
     over = threading.Event()
 
+    def record() -> Exchange:
+        one = Exchange(exchange().request, Transcript(100 * b"a"))
+        journal.record(one)
+        return one
+
     def finish() -> None:
         try:
             while not over.is_set():
-                journal.finish(Exchange(exchange().request, Transcript(100 * b"a")))
+                journal.finish(record())
         except BaseException as error:
             raised.append(error)
 
@@ -538,10 +755,15 @@ def test_the_journal_is_cleared_while_exchanges_end() -> None:
         thread.join()
 
     assert raised == []
+    before = record()
     journal.clear()
-    last = Exchange(exchange().request, Transcript(1_000 * b"a"))
-    journal.finish(last)
-    assert last.raw.request, "nothing is left of what was counted before"
+    journal.finish(before)
+    assert journal.exchanges == (), "it was cleared while it went on"
+    for _ in range(10):
+        journal.finish(record())
+    assert len(journal.exchanges) == 10, "nothing is left of what was counted before"
+    journal.finish(record())
+    assert (len(journal.exchanges), journal.dropped_exchanges) == (10, 1)
 
 
 def test_a_client_that_resets_an_idle_connection_has_asked_for_nothing_more(server: HTTPServe) -> None:

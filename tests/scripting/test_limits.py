@@ -29,7 +29,8 @@ def test_what_is_too_much_is_refused(server: HTTPServe) -> None:
 
     assert statuses(server, "/api/a", "/api/b", "/api/c", "/api") == [200, 200, 429, 429]
     assert [one.request.path for one in limit.refused] == ["/api/c", "/api"]
-    assert limit.refused == list(server.exchanges[2:])
+    assert limit.refused == server.exchanges[2:]
+    assert limit.refused_count == 2
     assert server.failures == ()
 
 
@@ -158,7 +159,7 @@ def test_by_the_real_clock_a_second_is_a_second(server: HTTPServe) -> None:
 def test_a_server_flaps(server: HTTPServe) -> None:
     flapping = server.flap(up=2, down=1)
     assert statuses(server, *["/"] * 7) == [200, 200, 503, 200, 200, 503, 200]
-    assert flapping.refused == [server.exchanges[2], server.exchanges[5]]
+    assert flapping.refused == (server.exchanges[2], server.exchanges[5])
     assert server.exchanges[2].notes == ("refused by the flapping (up for 2, down for 1)",)
 
 

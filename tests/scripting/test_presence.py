@@ -261,7 +261,7 @@ def test_httpx_over_a_unix_socket(unix: HTTPServe) -> None:
 def _lines(server: HTTPServe) -> list[str]:
     from pytest_httpserve.scripting.report import connection_lines
 
-    return [line for record in server.connections for line in connection_lines(record)]
+    return connection_lines(server._script.journal.seen)
 
 
 @pytest.mark.needs("socket.AF_UNIX")

@@ -193,7 +193,7 @@ def test_a_body_that_breaks_off_is_refused_and_reaches_no_route(server: HTTPServ
         answer = client.makefile("rb").read()
 
     assert answer.startswith(b"HTTP/1.1 400 ")
-    assert route.calls == []
+    assert route.calls == ()
 
 
 def test_headers_keep_their_order_spelling_and_repetition(server: HTTPServe, say: Say) -> None:

@@ -13,7 +13,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from pytest_httpserve import Exchange, HTTPServe, Request, Route, match
-from pytest_httpserve.scripting.journal import Answer, Journal, Transcript
+from pytest_httpserve.scripting.exchange import Answer, Transcript
+from pytest_httpserve.scripting.journal import Journal
 from pytest_httpserve.scripting.routes import Routes
 from pytest_httpserve.scripting.scripted_server import Script
 from pytest_httpserve.wire.headers import Headers
