@@ -35,7 +35,7 @@ INTERNAL = {
             "takes",
         ),
     },
-    Exchange: {"answer", "close", "entry", "guard", "number", "of", "shown", "size"},
+    Exchange: {"answer", "answered", "close", "entry", "guard", "number", "of", "shown", "size"},
     Request: {"content"},
 }
 

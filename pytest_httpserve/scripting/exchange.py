@@ -8,136 +8,17 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_httpserve.scripting.request import AskedFor, Body, Facts, Request, asked_for, made_request
-from pytest_httpserve.wire.headers import Field, Headers
+from pytest_httpserve.scripting.sent import Answer
+from pytest_httpserve.scripting.transcript import Transcript
+from pytest_httpserve.wire.headers import Field
 
 if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
-
     from pytest_httpserve.scripting.connections import ConnectionRecord
     from pytest_httpserve.scripting.faults import Fault
     from pytest_httpserve.scripting.limits import Guard
     from pytest_httpserve.scripting.routes import Route
 
-# Of each direction of an exchange, so many raw bytes are kept.
-KEPT_BYTES = 65_536
-
 _making = threading.Lock()
-
-
-class Answer:
-    """The response of an exchange as it went out; ``head`` are its bytes up to the body."""
-
-    __slots__ = ("head", "status")
-
-    def __init__(self, status: int, head: bytes) -> None:
-        self.status = status
-        self.head = head
-
-    @property
-    def headers(self) -> Headers:
-        """All headers that were sent, with those that the server added."""
-        lines = self.head.decode("latin-1").split("\r\n")[1:-2]
-        return Headers((name, value.strip(" \t")) for name, _, value in (line.partition(":") for line in lines))
-
-    def __repr__(self) -> str:
-        return f"<Answer {self.status}>"
-
-
-class Transcript:
-    """The raw bytes of an exchange: ``request`` is what the client sent, ``response`` what the server did.
-
-    Of each, KEPT_BYTES are kept; ``dropped`` tells of the rest.
-
-    The times are those of the first and the last bytes that came in, of the last that came with the head, and of the
-    first and the last that went out, of the response once it has been given: None before.
-    """
-
-    __slots__ = (
-        "dropped_received",
-        "dropped_sent",
-        "first_received",
-        "first_sent",
-        "head_received",
-        "last_received",
-        "last_sent",
-        "request",
-        "response",
-    )
-
-    def __init__(self, received: bytes = b"") -> None:
-        self.request, self.response = received[:KEPT_BYTES], b""
-        self.dropped_received = len(received) - len(self.request)
-        self.dropped_sent = 0
-        self.first_received: float | None = monotonic() if received else None
-        self.last_received = self.first_received
-        self.head_received: float | None = None
-        self.first_sent: float | None = None
-        self.last_sent: float | None = None
-
-    # Called by the connection's own thread alone.
-
-    def received(self, data: bytes, /) -> None:
-        """These came in."""
-        if not data:  # the end
-            return
-        self.last_received = monotonic()
-        if self.first_received is None:
-            self.first_received = self.last_received
-        if not self.request and len(data) <= KEPT_BYTES:
-            self.request = data
-            return
-        room = KEPT_BYTES - len(self.request)
-        self.request += data[:room]
-        self.dropped_received += max(len(data) - room, 0)
-
-    def sent(self, data: ReadableBuffer, /) -> None:
-        """These are about to go out."""
-        self.last_sent = now = monotonic()
-        if self.first_sent is None:
-            self.first_sent = now
-        if not self.response and type(data) is bytes and len(data) <= KEPT_BYTES:
-            self.response = data
-            return
-        view = memoryview(data).cast("B")
-        room = KEPT_BYTES - len(self.response)
-        self.response += view[:room]
-        self.dropped_sent += max(len(view) - room, 0)
-
-    def sent_unseen(self, count: int, /) -> None:
-        """So many are about to go out of a file; less than 0, if they were fewer."""
-        self.last_sent = now = monotonic()
-        if self.first_sent is None:
-            self.first_sent = now
-        self.dropped_sent += count
-
-    def response_begins(self) -> None:
-        """What goes out from here on is the final response."""
-        self.first_sent = self.last_sent = None
-
-    def head_ends(self) -> None:
-        """The head is here, its body may follow."""
-        self.head_received = self.last_received
-
-    def give_back(self, count: int) -> None:
-        """The last ``count`` bytes that came in belong to the next exchange."""
-        dropped = min(count, self.dropped_received)
-        self.dropped_received -= dropped
-        self.request = self.request[: len(self.request) - (count - dropped)]
-
-    @property
-    def bytes_received(self) -> int:
-        """How many bytes came in, kept or not."""
-        return len(self.request) + self.dropped_received
-
-    @property
-    def bytes_sent(self) -> int:
-        """How many bytes went out, kept or not."""
-        return len(self.response) + self.dropped_sent
-
-    @property
-    def size(self) -> int:
-        """How many bytes are kept."""
-        return len(self.request) + len(self.response)
 
 
 class Times(NamedTuple):
@@ -210,6 +91,8 @@ class Exchange:
     __slots__ = (
         "_recorded",
         "_request",
+        "_response",
+        "answered",
         "connection",
         "error",
         "faults",
@@ -217,7 +100,6 @@ class Exchange:
         "notes",
         "number",
         "raw",
-        "response",
         "route",
         "shown",
     )
@@ -231,7 +113,8 @@ class Exchange:
         self._request = request  # or what it is made of, when somebody asks for it
         self.raw = raw
         self.connection = connection
-        self.response: Answer | None = None
+        self.answered: Answer | None = None  # as many exchanges may share it
+        self._response: Answer | None = None  # with the body of this one, when somebody has asked for it
         self.route: Route | None = None
         self.guard: Guard | None = None  # that refused it
         self.error: str | None = None
@@ -260,6 +143,18 @@ class Exchange:
     def request(self, request: Request) -> None:
         self._request = request
 
+    @property
+    def response(self) -> Answer | None:
+        """What was given out to be sent; None until it is."""
+        answer = self.answered
+        if answer is None:
+            return None
+        method = self.request.method
+        with _making:
+            if self._response is None or self._response.head is not answer.head:
+                self._response = Answer(answer.status, answer.head, self.raw, method)
+            return self._response
+
     def close(self) -> None:
         """Let go of the request's body, if that is in a file: it cannot be read any more."""
         if isinstance(self._request, Request):  # what is yet to be made has none
@@ -271,20 +166,20 @@ class Exchange:
         raw, begun = self.raw, self._recorded
         body = begun if raw.last_received is None else raw.last_received
         head = body if raw.head_received is None else raw.head_received
-        if self.response is None:  # what may have been sent, such as 100, is none
+        if self.answered is None:  # what may have been sent, such as 100, is none
             return Times(begun, head, body, None, None)
         return Times(begun, head, body, raw.first_sent, raw.last_sent)
 
     def answer(self, response: Answer) -> None:
         """The final response is about to leave."""
-        if self.response is None and self.raw.last_sent is not None:
+        if self.answered is None and self.raw.last_sent is not None:
             self.raw.response_begins()
-        self.response = response
+        self.answered = response
 
     @property
     def status(self) -> int | None:
         """The status of the response; None until there is one."""
-        return self.response.status if self.response is not None else None
+        return self.answered.status if self.answered is not None else None
 
     @property
     def size(self) -> int:
@@ -294,7 +189,7 @@ class Exchange:
 
     def entry(self, named: dict[int, Named]) -> Entry:
         """What is to be kept of it when it is over; what it names is added to ``named``."""
-        raw, route, guard, connection, response = self.raw, self.route, self.guard, self.connection, self.response
+        raw, route, guard, connection, response = self.raw, self.route, self.guard, self.connection, self.answered
         request = self._request
         body: bytes | Body = b""
         size = 0
@@ -354,12 +249,12 @@ class Exchange:
         exchange = cls(made_request(asked, body, trailers) if body or trailers else asked, raw)
         exchange.route, exchange.guard, exchange.connection = map(named.get, entry[:3])
         exchange._recorded = recorded
-        exchange.response = Answer(status, head) if status is not None else None
+        exchange.answered = Answer(status, head) if status is not None else None
         exchange.error, exchange.notes, exchange.faults = error, notes, faults
         return exchange
 
     def __repr__(self) -> str:
-        answer = str(self.response.status) if self.response else "no answer yet"
+        answer = str(self.answered.status) if self.answered else "no answer yet"
         return f"<Exchange {self.request} -> {answer}{f' ({self.error})' if self.error else ''}>"
 
 

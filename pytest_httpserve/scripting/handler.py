@@ -17,13 +17,14 @@ from pytest_httpserve.net.transport import RECEIVE_BYTES
 from pytest_httpserve.scripting import report
 from pytest_httpserve.scripting.cgi_mount import CGIMount
 from pytest_httpserve.scripting.connections import ConnectionRecord
-from pytest_httpserve.scripting.exchange import Exchange, Transcript
+from pytest_httpserve.scripting.exchange import Exchange
 from pytest_httpserve.scripting.limits import Guards
 from pytest_httpserve.scripting.mounts import below
 from pytest_httpserve.scripting.request import NO_BODY, Body, Request, route_path
 from pytest_httpserve.scripting.responses import Response, make_response
 from pytest_httpserve.scripting.routes import Route, Routes, StateChanged
 from pytest_httpserve.scripting.sending import SendingHandler
+from pytest_httpserve.scripting.transcript import Transcript
 from pytest_httpserve.scripting.waiting import Interrupted
 from pytest_httpserve.server import running
 from pytest_httpserve.server.base import BaseHTTPRequestHandler
@@ -138,7 +139,7 @@ class ScriptedHandler(SendingHandler):
         connection.busy, connection.doing = True, known.line
         self._enter(exchange)
         self.close_connection = close = not known.keeps_alive
-        exchange.response, whole = response.whole(close=close, version=known.version)
+        exchange.answered, whole = response.whole(close=close, version=known.version)
         self._status = response.status
         transcript.sent(whole)
         connection.transport.send(whole)

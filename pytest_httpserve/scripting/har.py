@@ -5,7 +5,6 @@ http://www.softwareishard.com/blog/har-12-spec/
 
 from __future__ import annotations
 
-import zlib
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -16,9 +15,9 @@ from pytest_httpserve.errors import RequestError
 from pytest_httpserve.scripting.exchange import Exchange, Times
 from pytest_httpserve.scripting.report import count
 from pytest_httpserve.scripting.request import Request
+from pytest_httpserve.scripting.sent import decoded, unframed
 from pytest_httpserve.server.base import BaseHTTPRequestHandler
-from pytest_httpserve.wire.framing import Framing, body_decoder, request_framing, response_framing
-from pytest_httpserve.wire.headers import Headers
+from pytest_httpserve.wire.framing import request_framing
 
 _UNKNOWN = -1
 
@@ -74,7 +73,7 @@ def _request(exchange: Exchange, base_url: str) -> dict[str, Any]:
     request, raw = exchange.request, exchange.raw
     head, blank, rest = raw.request.lstrip(b"\r\n").partition(b"\r\n\r\n")
     try:
-        body = _unframed(rest, request_framing(request.headers, request.version))
+        body = unframed(rest, request_framing(request.headers, request.version))
     except RequestError:  # it is this for which the request was refused
         body = rest
     entry = {
@@ -105,8 +104,8 @@ def _response(exchange: Exchange) -> dict[str, Any]:
         return {**nothing, "content": empty, **sizes}
     version, _, status = answer.head.partition(b"\r\n")[0].decode("latin-1").partition(" ")
     headers = answer.headers
-    _, kept, rest = raw.response.partition(answer.head)
-    body = _decoded(_unframed(rest, response_framing(exchange.request.method, answer.status, headers)), headers)
+    rest, body = answer.content, decoded(answer.body, headers)
+    kept = answer.head in raw.response
     return {
         "status": answer.status,
         "statusText": status.partition(" ")[2],
@@ -150,24 +149,6 @@ def _cookie(line: str) -> dict[str, Any]:
     cookie: dict[str, Any] = {"name": name.strip(), "value": value.strip()}
     cookie |= {key: said[key] for key in ("path", "domain") if key in said}
     return {**cookie, "httpOnly": "httponly" in said, "secure": "secure" in said}
-
-
-def _unframed(data: bytes, framing: Framing) -> bytes:
-    """A body without its chunks."""
-    try:
-        return body_decoder(framing).decode(data)[0]
-    except RequestError:  # a server that is told to may send what is no chunk
-        return data
-
-
-def _decoded(body: bytes, headers: Headers) -> bytes:
-    """A body without its content coding, if that is one of those that Python has; as much of it as there is."""
-    if headers.get("content-encoding", "").lower() not in ("gzip", "deflate"):
-        return body
-    try:
-        return zlib.decompressobj(wbits=zlib.MAX_WBITS | 32).decompress(body)
-    except zlib.error:
-        return body
 
 
 def _content(body: bytes, dropped: int, *, marked_as: str) -> dict[str, str]:

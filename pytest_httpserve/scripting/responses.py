@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from pytest_httpserve.errors import UsageError
-from pytest_httpserve.scripting.exchange import Answer
+from pytest_httpserve.scripting.sent import Answer
 from pytest_httpserve.server.base import BaseHTTPRequestHandler
 from pytest_httpserve.server.dates import date_line
 from pytest_httpserve.wire import grammar

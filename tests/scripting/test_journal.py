@@ -16,9 +16,11 @@ import pytest
 import requests
 
 from pytest_httpserve import Exchange, HTTPServe, Request, Reset
-from pytest_httpserve.scripting.exchange import KEPT_BYTES, Answer, Entry, Transcript
+from pytest_httpserve.scripting.exchange import Entry
 from pytest_httpserve.scripting.journal import MOST_FAILURES, Journal, Strike
 from pytest_httpserve.scripting.request import BODY_IN_MEMORY_BYTES
+from pytest_httpserve.scripting.sent import Answer
+from pytest_httpserve.scripting.transcript import KEPT_BYTES, Transcript
 from pytest_httpserve.wire.headers import Headers
 
 
@@ -29,7 +31,7 @@ def exchange(target: str = "/a") -> Exchange:
 def test_an_exchange_reads_as_request_and_status() -> None:
     one = exchange("/a?b")
     assert repr(one) == "<Exchange GET /a?b -> no answer yet>"
-    one.response = Answer(204, b"HTTP/1.1 204 No Content\r\n\r\n")
+    one.answer(Answer(204, b"HTTP/1.1 204 No Content\r\n\r\n"))
     assert repr(one) == "<Exchange GET /a?b -> 204>"
 
 

@@ -17,9 +17,9 @@ import requests
 
 from pytest_httpserve import Exchange, HTTPServe, Request, Response, Route, match
 from pytest_httpserve.errors import UsageError
-from pytest_httpserve.scripting.exchange import Transcript
 from pytest_httpserve.scripting.paths import PathPattern
 from pytest_httpserve.scripting.routes import Routes
+from pytest_httpserve.scripting.transcript import Transcript
 from pytest_httpserve.wire.headers import Headers
 
 Say = Callable[[HTTPServe, str | bytes], bytes]

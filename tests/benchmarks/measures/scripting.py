@@ -13,10 +13,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from pytest_httpserve import Exchange, HTTPServe, Request, Route, match
-from pytest_httpserve.scripting.exchange import Answer, Transcript
 from pytest_httpserve.scripting.journal import Journal
 from pytest_httpserve.scripting.routes import Routes
 from pytest_httpserve.scripting.scripted_server import Script
+from pytest_httpserve.scripting.sent import Answer
+from pytest_httpserve.scripting.transcript import Transcript
 from pytest_httpserve.wire.headers import Headers
 
 from ..client import connect
@@ -143,7 +144,7 @@ def journalling() -> float:
         raw.received(HEAD)
         exchange = Exchange(request, raw)
         journal.record(exchange)
-        exchange.response = Answer(200, answer)
+        exchange.answer(Answer(200, answer))
         raw.sent(answer)
         journal.finish(exchange)
     return 1e6 * (time.perf_counter() - begun) / _TURNS

@@ -1,0 +1,109 @@
+"""The raw bytes of an exchange."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+# Of each direction of an exchange, so many raw bytes are kept.
+KEPT_BYTES = 65_536
+
+
+class Transcript:
+    """The raw bytes of an exchange: ``request`` is what the client sent, ``response`` what the server did.
+
+    Of each, KEPT_BYTES are kept; ``dropped`` tells of the rest.
+
+    The times are those of the first and the last bytes that came in, of the last that came with the head, and of the
+    first and the last that went out, of the response once it has been given: None before.
+    """
+
+    __slots__ = (
+        "dropped_received",
+        "dropped_sent",
+        "first_received",
+        "first_sent",
+        "head_received",
+        "last_received",
+        "last_sent",
+        "request",
+        "response",
+    )
+
+    def __init__(self, received: bytes = b"") -> None:
+        self.request, self.response = received[:KEPT_BYTES], b""
+        self.dropped_received = len(received) - len(self.request)
+        self.dropped_sent = 0
+        self.first_received: float | None = monotonic() if received else None
+        self.last_received = self.first_received
+        self.head_received: float | None = None
+        self.first_sent: float | None = None
+        self.last_sent: float | None = None
+
+    # Called by the connection's own thread alone.
+
+    def received(self, data: bytes, /) -> None:
+        """These came in."""
+        if not data:  # the end
+            return
+        self.last_received = monotonic()
+        if self.first_received is None:
+            self.first_received = self.last_received
+        if not self.request and len(data) <= KEPT_BYTES:
+            self.request = data
+            return
+        room = KEPT_BYTES - len(self.request)
+        self.request += data[:room]
+        self.dropped_received += max(len(data) - room, 0)
+
+    def sent(self, data: ReadableBuffer, /) -> None:
+        """These are about to go out."""
+        self.last_sent = now = monotonic()
+        if self.first_sent is None:
+            self.first_sent = now
+        if not self.response and type(data) is bytes and len(data) <= KEPT_BYTES:
+            self.response = data
+            return
+        view = memoryview(data).cast("B")
+        room = KEPT_BYTES - len(self.response)
+        self.response += view[:room]
+        self.dropped_sent += max(len(view) - room, 0)
+
+    def sent_unseen(self, count: int, /) -> None:
+        """So many are about to go out of a file; less than 0, if they were fewer."""
+        self.last_sent = now = monotonic()
+        if self.first_sent is None:
+            self.first_sent = now
+        self.dropped_sent += count
+
+    def response_begins(self) -> None:
+        """What goes out from here on is the final response."""
+        self.first_sent = self.last_sent = None
+
+    def head_ends(self) -> None:
+        """The head is here, its body may follow."""
+        self.head_received = self.last_received
+
+    def give_back(self, count: int) -> None:
+        """The last ``count`` bytes that came in belong to the next exchange."""
+        dropped = min(count, self.dropped_received)
+        self.dropped_received -= dropped
+        self.request = self.request[: len(self.request) - (count - dropped)]
+
+    @property
+    def bytes_received(self) -> int:
+        """How many bytes came in, kept or not."""
+        return len(self.request) + self.dropped_received
+
+    @property
+    def bytes_sent(self) -> int:
+        """How many bytes went out, kept or not."""
+        return len(self.response) + self.dropped_sent
+
+    @property
+    def size(self) -> int:
+        """How many bytes are kept."""
+        return len(self.request) + len(self.response)
