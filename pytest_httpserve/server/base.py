@@ -60,6 +60,9 @@ class _Socket:
     def __set__(self, handler: BaseHTTPRequestHandler, value: object) -> None:
         vars(handler)[self._name] = value
 
+    def __delete__(self, handler: BaseHTTPRequestHandler) -> None:
+        vars(handler).pop(self._name, None)
+
 
 class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
     """Serves the requests of one connection: a request with the method ``SPAM`` is answered by ``do_SPAM()``.

@@ -487,6 +487,18 @@ def test_a_handler_may_close_its_connection(place: Place) -> None:
     assert len(loop._entries) == 1  # the listener
 
 
+def test_a_handler_may_forget_its_connection(place: Place) -> None:
+    class Forgetting(Hello):
+        def do_GET(self) -> None:
+            super().do_GET()
+            del self.connection
+
+    server = place.serve(Forgetting)
+    client = place.connect(server)
+    for _ in range(3):
+        assert client.get("/again").body == b"/again"
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
 def test_a_handler_that_wants_to_end_all_ends_its_connection(
     place: Place, error: type[BaseException], monkeypatch: pytest.MonkeyPatch
