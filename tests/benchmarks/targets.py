@@ -87,7 +87,7 @@ def _targets() -> Iterator[Target]:
 
 
 def _of_the_product() -> Iterator[Target]:
-    """Issues 2, 4, 5 and 7: what a test gets."""
+    """Issues 2, 4, 5, 7 and 15: what a test gets."""
     # Issue 2
     yield Target("cycle", FIXTURE_SHARED, 1.5, LIMIT)
     yield Target("cycle.idle", FIXTURE_SHARED, 1.0)
@@ -166,6 +166,11 @@ def _of_the_product() -> Iterator[Target]:
     yield Target(f"connections.answered.{most}", FIXTURE, most, issue=7)
     yield Target(f"connections.newcomer.{most}", FIXTURE, 200.0, issue=7)
     yield Target(f"connections.memory.{most}", FIXTURE, 80.0, issue=7)
+
+    # Issue 15: a server that has answered a million requests
+    yield Target("endurance.late.p99", FIXTURE, 2.0, of="endurance.early.p99", issue=15)
+    yield Target("endurance.late.p99", FIXTURE, 3.0, LIMIT, issue=15)
+    yield Target("endurance.growth", FIXTURE, 60.0, issue=15)
 
 
 def _of_the_module() -> Iterator[Target]:

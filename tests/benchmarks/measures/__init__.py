@@ -25,6 +25,7 @@ MODULES = {
     "startup": "startup",
     "routes": "routes",
     "exchanges": "exchanges",
+    "endurance": "endurance",
     "connections": "connections",
     "tests": "tests",
 }
