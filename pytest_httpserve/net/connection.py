@@ -41,6 +41,12 @@ class Connection:
         """Whether the server has begun to close."""
         return self.ending.closing
 
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether its client has gone while code that is not ours answers it, which may go on for long."""
+        said = self.ending.said
+        return self.turn.runs_code and (said is None or said[0] == "client") and self.transport.has_been_left()
+
     def client_ended(self) -> None:
         """The client sends no more."""
         self.ending.say("client", "FIN")

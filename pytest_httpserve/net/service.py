@@ -28,6 +28,8 @@ logger = logging.getLogger("pytest_httpserve.server")
 DEFAULT_GRACE = 1.0
 # How long a connection that was cut off has to notice, in seconds.
 AFTERMATH = 0.25
+# How long one that nobody waits for has to end all the same: most are about to.
+_MOMENT = 0.02
 
 
 class Watcher:
@@ -41,6 +43,9 @@ class Watcher:
 
     def closed(self, connection: Connection) -> None:
         """Its socket is closed."""
+
+    def left_alone(self, connections: list[Connection]) -> None:
+        """The clients of these have gone: what serves them may go on without anybody waiting for it."""
 
     def hanging(self, connections: list[Connection]) -> None:
         """These did not end with the server, for what serves them did not."""
@@ -228,17 +233,41 @@ class Service:
             connection.close_when_idle()
 
     def end_connections(self, seconds: float | None) -> None:
-        """Wait until the connections, which were told to, have ended; after ``seconds``, cut those that are left."""
-        if self.wait_for_connections(seconds):
-            return
-        for connection in self._others():
+        """Wait until the connections, which were told to, have ended; after ``seconds``, cut those that are left.
+
+        A handler whose client has gone is not waited for, unless ``seconds`` is None: there is nobody to answer.
+        """
+        if not self.wait_for_connections(seconds):
+            for connection in self._others():
+                connection.abort()
+            if not self.wait_for_connections(AFTERMATH):
+                self.watcher.hanging(self._awaited())
+        self._leave_others_alone()
+
+    def _leave_others_alone(self) -> None:
+        """Nobody waits for these: they end when what serves them does."""
+        abandoned = [connection for connection in self._others() if connection.is_abandoned]
+        for connection in abandoned:
+            connection.ending.say("client", "FIN")
             connection.abort()
-        if not self.wait_for_connections(AFTERMATH):
-            self.watcher.hanging(self._others())
+        if abandoned:
+            self._wait(lambda: not self._others(), _MOMENT)
+            self.watcher.left_alone([connection for connection in self._others() if connection in abandoned])
+        for connection in self._others():
+            if connection.turn.thread is not None:
+                self._leave_alone(connection.turn.thread)
 
     def wait_for_connections(self, seconds: float | None) -> bool:
-        """Whether all connections have ended within ``seconds``."""
-        return self._wait(lambda: not self._others(), seconds)
+        """Whether all connections that somebody waits for have ended within ``seconds``; with None, all of them."""
+        return self._wait(lambda: not (self._others() if seconds is None else self._awaited()), seconds)
+
+    def _awaited(self) -> list[Connection]:
+        return [connection for connection in self._others() if not connection.is_abandoned]
+
+    def _leave_alone(self, thread: threading.Thread) -> None:
+        for workers in (self._workers, self.loop.workers if self.loop is not None else None):
+            if workers is not None:
+                workers.leave_alone(thread)
 
     def _others(self) -> list[Connection]:
         """The connections but for one that is served by the calling thread: a handler may close its own server."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import select
 import socket
 import struct
 import sys
@@ -234,6 +235,17 @@ class Transport:
             return self._peeked() == b"" and by_fin
         except OSError:
             return True
+
+    def has_been_left(self) -> bool:
+        """Whether the client has ended its side, be it that some of what it sent has not been read."""
+        if sys.platform != "linux" or not hasattr(select, "poll"):
+            return self.has_left(by_fin=True)
+        file = self.socket.fileno()
+        if file < 0:
+            return True
+        poll = select.poll()
+        poll.register(file, select.POLLRDHUP)
+        return bool(poll.poll(0))
 
     def _peeked(self) -> bytes | None:
         file = self.socket.fileno()

@@ -41,6 +41,7 @@ class Turn:
         self.give_up: Callable[[], object] = nothing  # what there is to do when it expires
         self.whole: Whole | None = None
         self.resting = False  # the server is to let it rest
+        self.runs_code = False  # that is not ours, and may take its time
         self.interrupt: Callable[[], object] | None = None
         self._transport = transport
         self._gathered = 0
@@ -140,12 +141,19 @@ class Turn:
 
     def run(self, code: Callable[..., Result], *arguments: Any) -> Result:  # whatever the code takes
         """Run code that is not ours, and may wait without a word."""
-        loop = self.loop
-        if not self.led or loop is None:
-            return code(*arguments)
-        if len(loop.away) >= MOST_AWAY:
-            self.leave_loop()
-            return code(*arguments)
+        before, self.runs_code = self.runs_code, True
+        try:
+            loop = self.loop
+            if not self.led or loop is None:
+                return code(*arguments)
+            if len(loop.away) >= MOST_AWAY:
+                self.leave_loop()
+                return code(*arguments)
+            return self._run_watched(loop, code, *arguments)
+        finally:
+            self.runs_code = before
+
+    def _run_watched(self, loop: Loop, code: Callable[..., Result], *arguments: Any) -> Result:  # as above
         transport = self._transport
         transport.keep_time()
         try:

@@ -66,6 +66,10 @@ class Workers:
                         return None
                 # Somebody counts on this thread, and its task is just being put.
 
+    def leave_alone(self, thread: threading.Thread) -> None:
+        """``close`` does not wait for this thread."""
+        self._threads.discard(thread)
+
     def close(self, timeout: float) -> None:
         """End the threads that are free, and those that become so; wait for them at most ``timeout`` seconds."""
         with self._lock:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from pytest_httpserve.errors import HTTPServeError, ServerFailure, UsageError
 from pytest_httpserve.net.loop import Loop
-from pytest_httpserve.net.service import AFTERMATH
+from pytest_httpserve.net.service import AFTERMATH, DEFAULT_GRACE
 from pytest_httpserve.net.workers import Workers
 from pytest_httpserve.scripting import report, unix_socket
 from pytest_httpserve.scripting.addresses import base_url, check_host, check_port
@@ -70,8 +70,9 @@ class HTTPServe:
     of ``roots`` (default: the current directory). ``loop`` is one to share with other servers; without it the server
     has its own, whose threads end with it. With ``strict``, a route that nobody calls is a failure; ``ignore`` are
     kinds of failures that are none: ``unanswered``, ``errors``, ``expectations``. A client may keep it waiting for
-    ``timeout`` seconds: for its next request, for a whole head, for each 64 KiB of a body, for taking what is sent. The
-    journal keeps ``max_exchanges`` exchanges and ``max_journal_bytes`` of their bytes: the oldest beyond are dropped.
+    ``timeout`` seconds: for its next request, for a whole head, for each 64 KiB of a body, for taking what is sent. A
+    stop waits ``grace`` seconds for running handlers, but not for those whose client has gone. The journal keeps
+    ``max_exchanges`` exchanges and ``max_journal_bytes`` of their bytes: the oldest beyond are dropped.
 
     ``unix`` has it listen on a Unix socket, at the path that is given or, with True, in a directory of its own.
     ``tls`` makes it an HTTPS server: True, a TLS, or the name of what is to be wrong with it (one of TLS_GALLERY).
@@ -89,6 +90,7 @@ class HTTPServe:
         strict: bool = False,
         ignore: Iterable[str] = (),
         timeout: float = 60.0,
+        grace: float = DEFAULT_GRACE,
         max_exchanges: int = MOST_EXCHANGES,
         max_journal_bytes: int = MOST_BYTES,
         tls: TLS | bool | str | None = None,
@@ -116,6 +118,7 @@ class HTTPServe:
         self._scenarios: dict[str, Scenario] = {}
         self._strict = check_switch("strict", strict)
         self._timeout = check_timeout(timeout)
+        self._grace = check_seconds("grace", grace)
         self._server: ScriptedServer | None = None
         self._bound_port: int | None = None
         self._shared_loop = loop
@@ -137,6 +140,7 @@ class HTTPServe:
             raise HTTPServeError(f"cannot listen on {where}: {error.strerror}") from None
         self._bound_port = self._server.server_port
         self._server.set_timeout(self._timeout)
+        self._server.grace = self._grace
         self._loop = self._shared_loop or Loop(Workers("httpserve", daemon=True))
         try:
             self._presence = Presence(self._server, self._loop)
@@ -153,7 +157,7 @@ class HTTPServe:
         return HTTPServe(host=self._host, loop=self._shared_loop).start()
 
     def stop(self) -> None:
-        """Stop listening and end all connections; a running handler has a short grace. Does nothing if stopped."""
+        """Stop listening and end all connections; running handlers have ``grace`` seconds. Does nothing if stopped."""
         server, self._server = self._server, None
         self._security.end()
         if server is None:

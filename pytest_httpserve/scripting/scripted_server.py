@@ -73,6 +73,13 @@ class Watching(Watcher):
         self.records.pop(connection, None)
         self.faults.pop(connection, None)  # of one that no handler has had
 
+    def left_alone(self, connections: list[Connection]) -> None:
+        """A handler whose client has gone fails no test: its exchange says where it was."""
+        for connection in connections:
+            record = self.records.get(connection)
+            if record is not None and (exchanges := record.exchanges):
+                exchanges[-1].notes += (f"its client had gone: {describe_hanging(connection).rstrip()}",)
+
     def hanging(self, connections: list[Connection]) -> None:
         """A handler that will not end fails the test."""
         for connection in connections:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.addresses import check_host, check_port
-from pytest_httpserve.scripting.checks import check_count, check_kinds, check_switch, check_timeout
+from pytest_httpserve.scripting.checks import check_count, check_kinds, check_seconds, check_switch, check_timeout
 
 
 def check_settings(given: object) -> dict[str, Any]:
@@ -37,6 +37,7 @@ _CHECKS: dict[str, Callable[[Any], object]] = {
     "ignore": _ignore,
     "tls": _tls,
     "timeout": lambda value: check_timeout(value),
+    "grace": lambda value: check_seconds("grace", value),
     "client_timeout": lambda value: check_timeout(value, "client_timeout="),
     "max_exchanges": lambda value: check_count("max_exchanges", value, least=1),
     "max_journal_bytes": lambda value: check_count("max_journal_bytes", value),

@@ -12,7 +12,7 @@ from ..ports import unused_port
 Suite = Callable[..., pytest.RunResult]
 Shown = Callable[[pytest.RunResult, str], str]
 
-NAMES = "host, port, strict, ignore, tls, timeout, client_timeout, max_exchanges, max_journal_bytes"
+NAMES = "host, port, strict, ignore, tls, timeout, grace, client_timeout, max_exchanges, max_journal_bytes"
 
 LISTENS_ON = """
     def test_it(httpserve, httpserve_factory):

@@ -287,13 +287,17 @@ def test_a_handler_that_does_not_end_is_an_error_of_the_teardown_with_its_stack(
             monkeypatch.setattr(Route, "take", hang_around)
             yield arrived
             leave.set()
+            for client in clients:
+                client.close()
 
         def test_it(arrived, httpserve):
             httpserve.on("GET", "/a")
             client = socket.create_connection((httpserve.host, httpserve.port), timeout=10)
             client.sendall(b"GET /a HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
             assert arrived.wait(10)
-            client.close()
+            clients.append(client)
+
+        clients = []  # closed when the server has stopped
     """)
 
     result.assert_outcomes(passed=1, errors=1)

@@ -214,6 +214,48 @@ def test_a_handler_that_does_not_end_is_named_with_its_stack(server: HTTPServe) 
     assert "in hang_around" in failure
 
 
+def test_a_stop_does_not_wait_for_a_handler_whose_client_has_gone() -> None:
+    arrived, leave = threading.Event(), threading.Event()
+    server = HTTPServe(grace=3600).start()
+
+    @server.on("GET", "/a")
+    def be_slow(request: Request) -> None:
+        arrived.set()
+        leave.wait(30)
+
+    with socket.create_connection((server.host, server.port), timeout=10) as client:
+        client.sendall(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert arrived.wait(10)
+    server.stop()
+    assert not leave.is_set()
+    leave.set()
+    assert server.failures == (), "the test had its client give up"
+    (note,) = server.exchanges[0].notes
+    assert note.startswith("its client had gone: the handler of 'GET /a HTTP/1.1' did not end")
+    assert "in be_slow" in note
+
+
+def test_the_grace_is_how_long_a_stop_waits_for_a_handler() -> None:
+    arrived, leave = threading.Event(), threading.Event()
+    server = HTTPServe(grace=3600).start()
+
+    @server.on("GET", "/a")
+    def be_slow(request: Request) -> str:
+        arrived.set()
+        leave.wait(30)
+        return "late"
+
+    with socket.create_connection((server.host, server.port), timeout=10) as client:
+        client.sendall(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert arrived.wait(10)
+        stopping = threading.Thread(target=server.stop)
+        stopping.start()
+        leave.set()
+        stopping.join(10)
+        assert b"late" in client.makefile("rb").read()
+    assert server.failures == ()
+
+
 # Nothing is left
 
 

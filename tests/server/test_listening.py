@@ -280,6 +280,35 @@ def test_close_does_not_wait_for_a_client_that_leaves_its_answer_unread(serve: S
     assert ends(in_thread(server.server_close))
 
 
+@pytest.mark.parametrize("leaves_unread", [b"", b"GET /next HTTP/1.1\r\nHost: test\r\n\r\n"])
+@pytest.mark.parametrize("version", ["HTTP/1.0", "HTTP/1.1"])
+def test_close_does_not_wait_for_a_handler_whose_client_has_gone(
+    connect: Connect, gate: threading.Event, caplog: pytest.LogCaptureFixture, version: str, leaves_unread: bytes
+) -> None:
+    running = threading.Event()
+
+    class Endless(Hello):
+        protocol_version = version
+
+        def do_GET(self) -> None:
+            running.set()
+            gate.wait(PATIENCE)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Endless)
+    server.grace = 3600
+    thread = in_thread(server.serve_forever)
+    client = connect(server)
+    client.send(b"GET /endless HTTP/1.1\r\nHost: test\r\n\r\n" + leaves_unread)
+    assert running.wait(PATIENCE)
+    client.socket.close()
+    server.shutdown()
+    with caplog.at_level(logging.ERROR, logger="pytest_httpserve.server"):
+        assert ends(in_thread(server.server_close))
+    assert ends(thread)
+    assert not gate.is_set(), "it was waited for all the same"
+    assert caplog.records == [], "nobody waits for its answer"
+
+
 def test_a_handler_that_does_not_end_is_reported_by_name_with_its_stack(
     connect: Connect, gate: threading.Event, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -296,7 +325,8 @@ def test_a_handler_that_does_not_end_is_reported_by_name_with_its_stack(
     server = ThreadingHTTPServer(("127.0.0.1", 0), Endless)
     server.grace = 0.01
     thread = in_thread(server.serve_forever)
-    connect(server).send(b"GET /endless HTTP/1.1\r\nHost: test\r\n\r\n")
+    client = connect(server)
+    client.send(b"GET /endless HTTP/1.1\r\nHost: test\r\n\r\n")
     assert running.wait(PATIENCE)
     server.shutdown()
     with caplog.at_level(logging.ERROR, logger="pytest_httpserve.server"):
