@@ -16,6 +16,7 @@ from functools import partial
 from operator import itemgetter
 from typing import Any, Protocol, TypeVar
 
+from pytest_httpserve.net.forks import begin_anew_in_forks
 from pytest_httpserve.net.poller import READABLE, Poller, Wake, make_poller
 from pytest_httpserve.net.workers import Workers
 
@@ -69,13 +70,24 @@ class Loop:
 
     def __init__(self, workers: Workers, *, stays: bool = False) -> None:
         self.workers = workers
-        self.away: set[Entry] = set()  # watched in vain: their code goes on without the loop
         self._stays = stays
-        self._lock = threading.Lock()
-        self._entries: dict[int, Entry] = {}
         self._led = 0  # counts the threads that have led it
         self._poller: Poller | None = None  # there while it is led
         self._wake: Wake | None = None
+        self.begin_anew()
+        begin_anew_in_forks(self)
+
+    def begin_anew(self) -> None:
+        """In a fork of the process nobody leads it, and its entries are another process's, which goes on with them."""
+        if self._poller is not None and self._wake is not None:
+            with contextlib.suppress(OSError):  # a kernel's queue does not come along
+                self._poller.close()
+            self._wake.close()
+        self._poller = self._wake = None
+        self._led += 1  # the thread that has forked, should it be the leader here, leads no longer
+        self.away: set[Entry] = set()  # watched in vain: their code goes on without the loop
+        self._lock = threading.Lock()
+        self._entries: dict[int, Entry] = {}
         self._leader = 0
         self._expiry: float | None = None  # no entry expires earlier
         self._watched: Entry | None = None
@@ -239,8 +251,10 @@ class Loop:
         Raises RuntimeError if the system has no more threads; then this one goes on leading.
         """
         with self._lock:
-            if entry.led:
+            if entry.led and self._poller is not None:
                 self._pass_on(entry)
+            elif entry.led:  # in a fork of the process
+                entry.go_alone()
 
     def _pass_on(self, entry: Entry) -> None:
         """Have another thread lead; what comes for ``entry`` is no longer for the leader."""

@@ -8,6 +8,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from pytest_httpserve.net.forks import begin_anew_in_forks
+
 
 class Workers:
     """Threads that run one task after another; a new one is made only when none is free.
@@ -19,6 +21,11 @@ class Workers:
         self._name = name
         self._daemon = daemon
         self._idle = idle
+        self.begin_anew()
+        begin_anew_in_forks(self)
+
+    def begin_anew(self) -> None:
+        """In a fork of the process there are no threads yet."""
         self._lock = threading.Lock()
         self._tasks: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
         self._free = 0

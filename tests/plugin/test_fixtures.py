@@ -116,6 +116,35 @@ def test_a_large_body_leaves_no_warning_behind(suite: Suite) -> None:
     result.assert_outcomes(passed=1)
 
 
+@pytest.mark.needs("os.fork")
+def test_a_fork_of_the_test_process_has_servers_of_its_own(suite: Suite) -> None:
+    result = suite("""
+        import os
+        import warnings
+
+        from client import fetch
+
+        def test_it(httpserve, httpserve_factory):
+            httpserve.on("GET", "/").respond(text="of the parent")
+            fetch(httpserve.url_for("/"))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # of forks of a process with threads
+                child = os.fork()
+            if not child:
+                try:
+                    server = httpserve_factory()
+                    server.on("GET", "/").respond(text="of the child")
+                    fetch(server.url_for("/"))
+                    os._exit(0)
+                finally:
+                    os._exit(1)
+            assert os.waitpid(child, 0)[1] == 0
+            fetch(httpserve.url_for("/"))
+    """)
+
+    result.assert_outcomes(passed=1)
+
+
 @pytest.mark.needs("IPv6")
 @pytest.mark.needs("socket.AF_UNIX")
 def test_a_unix_socket_needs_no_host(suite: Suite) -> None:

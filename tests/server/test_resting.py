@@ -808,6 +808,55 @@ def test_a_fork_of_the_process_does_not_disturb_it(how: str) -> None:
     assert (done.returncode, out.splitlines()[-1:]) == (0, ["well"]), err
 
 
+FORKING_HANDLER = """
+import os, socket, threading
+from pytest_httpserve.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(str(os.getpid()).encode())
+
+    def do_POST(self):
+        child = os.fork()
+        if not child:
+            os.write(ready, b"1")
+            self.rfile.read(9)  # a wait, for which a thread of the child's own would have the loop
+            os._exit(0)
+        os.waitpid(child, 0)
+        self.do_GET()
+
+    def log_message(self, *args):
+        pass
+
+def ask(head):
+    client = socket.create_connection(server.server_address, 5)
+    client.sendall(head + b" / HTTP/1.0\\r\\nContent-Length: 9\\r\\n\\r\\n")
+    return client
+
+is_ready, ready = os.pipe()
+server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+posting = ask(b"POST")
+os.read(is_ready, 1)
+by = {ask(b"GET").makefile("rb").read().rpartition(b"\\n")[2] for _ in range(50)}
+posting.sendall(b"the whole")
+by.add(posting.makefile("rb").read().rpartition(b"\\n")[2])
+server.shutdown()
+server.server_close()
+assert by == {str(os.getpid()).encode()}, f"{os.getpid()} asked, and {by} answered"
+print("well")
+"""
+
+
+@pytest.mark.needs("os.fork")
+def test_a_fork_in_a_handler_serves_nobody_else() -> None:
+    command = [sys.executable, "-W", "ignore", "-c", FORKING_HANDLER]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=6 * PATIENCE)
+    assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, ["well"]), done.stderr
+
+
 def test_a_class_that_takes_nothing_into_its_own_hands_rests_as_the_class_above_it() -> None:
     class Own(BaseHTTPRequestHandler):
         def handle(self) -> None:
