@@ -106,6 +106,18 @@ def threads_of(server: HTTPServer) -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == name]
 
 
+def wait_until(condition: Callable[[], bool], message: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, message
+        threading.Event().wait(0.001)
+
+
+def wait_until_threads_rest(server: HTTPServer) -> None:
+    """On a machine under load the loop may have been led by many: what is free of them ends after a second."""
+    wait_until(lambda: len(threads_of(server)) <= 8, "connections hold threads")
+
+
 # Who holds a thread
 
 
@@ -116,7 +128,7 @@ def test_a_thousand_idle_connections_hold_no_thread(serve: Serve, connect: Conne
     for client in clients:
         client.send(GET)
     assert [client.answer().status for client in clients] == [200] * 1000
-    assert len(threads_of(server)) <= 8
+    wait_until_threads_rest(server)
     assert clients[500].get("/again").body == b"/again"
 
 
@@ -128,13 +140,6 @@ def test_idle_connections_over_tls_hold_no_thread(place: Place) -> None:
             assert client.get("/idle").body == b"/idle"
     busy = {connection for connection in service_of(server).connections.values() if connection.turn._owned.locked()}
     assert len(busy) <= 1  # the last one may be on its way to rest
-
-
-def wait_until(condition: Callable[[], bool], message: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, message
-        threading.Event().wait(0.001)
 
 
 def halves_of(server: HTTPServer) -> int:
@@ -155,7 +160,7 @@ def test_half_sent_heads_hold_no_thread(place: Place, half: bytes, before: bytes
     if before:
         assert {client.answer().body for client in clients} == {b"/"}
     wait_until(lambda: halves_of(server) == count, "some are not gathered")
-    assert len(threads_of(server)) <= 8
+    wait_until_threads_rest(server)
     for client in clients:
         client.send(GET[len(half) :])
     assert {client.answer().body for client in clients} == {b"/"}
