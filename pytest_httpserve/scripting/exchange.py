@@ -44,8 +44,8 @@ class Times(NamedTuple):
 # An exchange that is over, as the journal keeps it: nothing that the garbage collector looks at again and again, unless
 # there were faults, or the body is in a file. In order: the keys of route, guard and connection; what the request said,
 # its client, the index of its connection and its own, its body and trailers; the bytes of both directions, and the
-# number of those that were not kept; the times; status and head of the response; error, notes, faults; and how many
-# bytes of it are in memory.
+# number of those that were not kept; the times; status and head of the response; error, notes, faults; and for how
+# many bytes it counts.
 Entry = tuple[
     int,
     int,
@@ -183,7 +183,7 @@ class Exchange:
 
     @property
     def size(self) -> int:
-        """How many bytes are kept in memory."""
+        """How many bytes it counts for in the journal."""
         request, raw = self._request, self.raw
         return len(raw.request) + len(raw.response) + (request.content.kept if isinstance(request, Request) else 0)
 

@@ -19,6 +19,8 @@ from pytest_httpserve.wire.headers import Field, Headers
 
 # A body up to here stays in memory; what is beyond goes to an unnamed temporary file.
 BODY_IN_MEMORY_BYTES = 1 << 20
+# What such a file counts for with whoever keeps bodies up to a number of bytes: a process may not open many of them.
+FILE_COUNTS_BYTES = 128 << 10
 _READ_BYTES = 1 << 16
 
 # RFC 3986 section 3.3: what stands in a path as it is
@@ -97,8 +99,8 @@ class Body:
 
     @property
     def kept(self) -> int:
-        """How many of its bytes are in memory."""
-        return len(self._memory)
+        """How many bytes it counts for with whoever keeps it."""
+        return len(self._memory) if self._file is None else FILE_COUNTS_BYTES
 
     def as_kept(self) -> bytes | Body:
         """Its bytes, unless they are in a file. What nobody has taken from the connection by now nobody will."""

@@ -863,3 +863,29 @@ def test_a_report_is_the_same_however_the_session_is_run(suite: Suite, shown: Sh
 
     result.assert_outcomes(failed=1)
     assert re.sub(r"^\[gw0\].*\n", "", shown(result, "test_it")) == plain
+
+
+def test_the_section_says_how_many_exchanges_were_dropped(suite: Suite) -> None:
+    result = suite(
+        """
+        from client import fetch
+
+        def test_it(httpserve_factory):
+            server = httpserve_factory(max_exchanges=2)
+            server.on("GET", "/a").respond(text="well")
+            for _ in range(5):
+                fetch(server.url_for("/a"))
+            assert False
+        """
+    )
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "http://127.0.0.1:*",
+            "  (3 older exchanges dropped: max_exchanges= and max_journal_bytes= bound the journal)",
+            "  GET /a -> 200 *",
+            "  GET /a -> 200 *",
+        ],
+        consecutive=True,
+    )
