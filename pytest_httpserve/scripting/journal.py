@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
@@ -68,16 +69,17 @@ class Journal:
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._waiting = 0
-        self._last = 0  # the number of the last exchange
+        self._numbers = itertools.count(1)  # of exchanges
         self._connections: dict[int, ConnectionRecord] = {}  # by id
         self._begin()
 
     def _begin(self) -> None:
-        self._kept: dict[int, Exchange | Entry] = {}  # by number
+        # By number. A server's thread adds one without the lock, so whoever goes through them takes list(self._kept).
+        self._kept: dict[int, Exchange | Entry] = {}
         self._over: deque[tuple[int, int]] = deque()  # the numbers of those that are over, and their bytes
         self._bytes = 0
         self._named: dict[int, Named] = {}  # what entries name, by id
-        self._taken = self._last  # the number of the last exchange that take has given
+        self._taken: set[int] = set()  # the numbers of those that take has given
         self._closed: deque[ConnectionRecord] = deque()
         self._strikes: deque[Strike] = deque(maxlen=self.max_exchanges)
         self._failures: list[Failure] = []
@@ -89,19 +91,21 @@ class Journal:
 
     def record(self, exchange: Exchange) -> None:
         """Add an exchange; its response may follow."""
-        with self._lock:  # itself: by way of the condition it takes three times as long
-            self._last = exchange.number = number = self._last + 1
-            self._kept[number] = exchange
-            if (connection := exchange.connection) is not None:
-                connection.exchange_count += 1
-            while len(self._kept) > self.max_exchanges and self._over:
-                self._drop_oldest()
-            if self._waiting:
+        exchange.number = number = next(self._numbers)
+        self._kept[number] = exchange
+        if (connection := exchange.connection) is not None:
+            connection.exchange_count += 1
+        if len(self._kept) > self.max_exchanges:
+            with self._lock:
+                while len(self._kept) > self.max_exchanges and self._over:
+                    self._drop_oldest()
+        if self._waiting:  # else whoever begins to wait now looks first, and finds it
+            with self._lock:
                 self._changed.notify_all()
 
     def finish(self, exchange: Exchange) -> None:
         """The exchange is over. It becomes an entry, unless somebody has it already."""
-        with self._lock:
+        with self._lock:  # itself: by way of the condition it takes three times as long
             number = exchange.number
             if number not in self._kept:  # the journal has been cleared
                 return
@@ -121,6 +125,7 @@ class Journal:
         self._bytes -= size
         self.dropped_exchanges += 1
         one = self._kept.pop(number)
+        self._taken.discard(number)
         if isinstance(one, Exchange):
             connection, received, sent = one.connection, one.raw.bytes_received, one.raw.bytes_sent
         else:
@@ -128,7 +133,8 @@ class Journal:
         if connection is not None:
             connection.drop(received, sent)
         if len(self._named) > 4 * self.max_exchanges:  # an entry names three at most
-            keys = {key for one in self._kept.values() if isinstance(one, tuple) for key in one[:3] if key}
+            kept = map(self._kept.__getitem__, list(self._kept))
+            keys = {key for one in kept if isinstance(one, tuple) for key in one[:3] if key}
             self._named = {key: self._named[key] for key in keys}
 
     def record_connection(self, record: ConnectionRecord) -> None:
@@ -173,7 +179,7 @@ class Journal:
     def exchanges(self) -> tuple[Exchange, ...]:
         """All exchanges so far that are kept."""
         with self._lock:
-            return tuple(map(self._show, self._kept))
+            return tuple(map(self._show, list(self._kept)))
 
     @property
     def connections(self) -> tuple[ConnectionRecord, ...]:
@@ -199,8 +205,12 @@ class Journal:
         with self._lock:
             return tuple(
                 self._show(number)
-                for number, one in self._kept.items()
-                if (one[place] == key if isinstance(one, tuple) else getattr(one, attribute) is named)
+                for number in list(self._kept)
+                if (
+                    one[place] == key
+                    if isinstance(one := self._kept[number], tuple)
+                    else getattr(one, attribute) is named
+                )
             )
 
     def _show(self, number: int) -> Exchange:
@@ -226,12 +236,11 @@ class Journal:
     def take(self, timeout: float) -> Exchange | None:
         """The first exchange that was not taken before; None if there is none within ``timeout`` seconds."""
         with self._changed:  # each exchange goes to one taker
-            if not self.wait(lambda: self._taken < self._last, timeout):
+            if not self.wait(lambda: len(self._kept) > len(self._taken), timeout):
                 return None
-            self._taken += 1
-            while self._taken not in self._kept:  # it has been dropped; the last never is
-                self._taken += 1
-            return self._show(self._taken)
+            number = next(number for number in list(self._kept) if number not in self._taken)
+            self._taken.add(number)
+            return self._show(number)
 
     @property
     def failures(self) -> tuple[str, ...]:
@@ -256,7 +265,7 @@ class Journal:
     def close(self) -> None:
         """Let go of all bodies that are in files: they cannot be read any more."""
         with self._lock:
-            for one in self._kept.values():
+            for one in map(self._kept.__getitem__, list(self._kept)):
                 if isinstance(one, Exchange):
                     one.close()
                 else:

@@ -83,7 +83,8 @@ class Route:
         self.matcher = matcher
         self.place = place
         self.key = id(self)  # by which the journal names it
-        self.call_count = 0
+        self._calls = itertools.count()  # whose next is one step for every thread
+        self._looks = 0  # at the count, each of which has taken one
         self.gates: tuple[Gate, ...] = ()
         self.expectation: Expectation | None = None
         self.is_optional = False
@@ -206,6 +207,13 @@ class Route:
     # Ask
 
     @property
+    def call_count(self) -> int:
+        """How many exchanges it has answered."""
+        with self._lock:
+            self._looks += 1
+            return next(self._calls) - self._looks + 1
+
+    @property
     def calls(self) -> tuple[Exchange, ...]:
         """The exchanges that it has answered, as far as the journal still has them."""
         journal = self._routes.journal if self._routes is not None else None
@@ -296,8 +304,13 @@ class Route:
         """The answer to this exchange, which now counts as a call, if it can leave at once; else nothing is taken."""
         if not self._is_plain or self._scenario is not None or self.gates:
             return None
-        with self._lock:
-            step = self._next(exchange) if self._is_plain else None
+        if self._steps:
+            with self._lock:
+                step = self._next(exchange) if self._is_plain else None
+        else:  # the last answers for ever: nobody else can take it away
+            step = self._last
+            next(self._calls)
+            exchange.route = self
         # For the type checker: it is plain.
         return step.answer if step is not None and isinstance(step.answer, Response) else None
 
@@ -306,7 +319,7 @@ class Route:
             return self._next(exchange)
 
     def _next(self, exchange: Exchange) -> _Step | None:
-        self.call_count += 1
+        next(self._calls)
         exchange.route = self
         if self._steps:
             self._last = self._steps[0]
