@@ -66,7 +66,8 @@ class Transport:
         self.overdue = False  # whoever waits has waited for long enough
         self.leave_loop = leave_loop
         self.client_ended = client_ended
-        self._broken: OSError | None = None  # what gathering has met
+        self._ended = False  # gathering has met the end
+        self._broken: OSError | None = None  # and this, an error
         self._open: socket.SocketIO | None = None  # keeps the descriptor open
         self._way: type[_Alone | _Leading] = _Alone
         self._kept: float | None = None  # the timeout that the system knows of
@@ -174,7 +175,7 @@ class Transport:
         error = self._broken if not self.overdue else BlockingIOError()
         if error is None:
             try:
-                data = self._way.receive(self, size)
+                data = b"" if self._ended else self._way.receive(self, size)
             except OSError as met:
                 error = met
             else:
@@ -210,8 +211,11 @@ class Transport:
                 return True
             self._broken = error
             return False
+        if not data:
+            self._ended = True
+            return False
         self.gathered = self.gathered + data if self.gathered else data
-        return bool(data)
+        return True
 
     def has_unread(self) -> bool:
         """Whether bytes have come in of which the system knows nothing."""

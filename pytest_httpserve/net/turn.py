@@ -90,11 +90,14 @@ class Turn:
 
     def await_client(self, serve: Callable[[], object], timeout: float | None, whole: Whole | None = None) -> None:
         """Have the loop, and not this thread, wait so many seconds for the client, and then call ``serve``."""
-        self.serve, self.whole, self._gathered = serve, whole, len(self._transport.gathered)
-        if timeout != self._transport.timeout:
-            self.set_timeout(timeout)
+        transport = self._transport
+        self.serve, self.whole, self._gathered = serve, whole, len(transport.gathered)
         self.expiry = time.monotonic() + timeout if timeout is not None else None
         self.resting = True
+        if timeout != transport.timeout:
+            transport.timeout = timeout  # of which the system need not know before a thread waits
+            if self.led and self.loop is not None and self.expiry is not None:
+                self.loop.expect(self.expiry)
 
     @property
     def left(self) -> float | None:

@@ -19,6 +19,9 @@ class Verdict(NamedTuple):
     complaint: str | None = None
 
 
+_LASTS, _ENDS = Verdict(True), Verdict(False)
+
+
 class Stream:
     """What is known of a request, and what has been said in its response.
 
@@ -28,21 +31,16 @@ class Stream:
     whether all of it passes through our hands: a handler that takes its socket in hand may write to it.
     """
 
-    __slots__ = (
-        "coded", "delimited", "fields", "lasts", "leaves", "length", "line", "measured", "method", "said",
-        "speaks_1_1", "status", "version",
-    )  # fmt: skip
-
-    def __init__(self) -> None:
-        self.line = _NOTHING_ASKED
-        self.fields = NO_FIELDS
-        self.method = ""
-        self.version = (1, 1)
-        self.speaks_1_1 = self.measured = True
-        self.lasts = self.leaves = False
-        self.status: int | None = None
-        self.length: int | None = None
-        self.coded = self.delimited = self.said = False
+    # What a new one begins with: of the class, since there is a new one for each request.
+    line = _NOTHING_ASKED
+    fields = NO_FIELDS
+    method = ""
+    version = (1, 1)
+    speaks_1_1 = measured = True
+    lasts = leaves = False
+    status: int | None = None
+    length: int | None = None
+    coded = delimited = said = False
 
     def enter(self, line: Line, fields: Fields, *, speaks_1_1: bool) -> None:
         """This is the request; ``speaks_1_1`` is whether this side speaks HTTP/1.1."""
@@ -125,12 +123,13 @@ class Stream:
 
     def end_response(self, written: int, *, anything: bool) -> Verdict:
         """The response is over, with so many bytes of a body; ``anything`` says whether anything at all was sent."""
+        lasts = _LASTS if self.lasts else _ENDS
         if self.leaves or not self.measured:
-            return Verdict(self.lasts)
+            return lasts
         if self.status is None:
             # Without an answer, the client must not be left waiting for one.
-            return Verdict(self.lasts and anything)
+            return lasts if anything else _ENDS
         announced = self.length if self.has_body else 0
         if announced is None or announced == written:
-            return Verdict(self.lasts)
+            return lasts
         return Verdict(False, f"the handler announced {announced} bytes and wrote {written}")

@@ -107,6 +107,7 @@ class HTTPServer(socketserver.TCPServer):
         super().shutdown_request(request)
 
     def close_request(self, request: socket.socket) -> None:  # type: ignore[override]
+        self.__service.wait_no_more(request)
         super().close_request(request)
         self.__service.forget(request)
 
