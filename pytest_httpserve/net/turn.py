@@ -111,9 +111,11 @@ class Turn:
         """
         loop = self.loop
         assert loop is not None
-        led, self.led, self.resting = self.led, False, False
+        self.resting = False
         self._transport.rest()
-        if not led:
+        if self.led:
+            self.led = False
+        else:
             loop.add(self)
         self._owned.release()
 

@@ -70,8 +70,11 @@ class HTTP1:
     def next_line(self) -> bytes:
         """Wait for the next request, and take its request line; empty if none follows."""
         self.begin_request(Stream())
-        if self.connection is not None and not self.connection.stays():
-            return b""
+        connection = self.connection
+        if connection is not None:
+            connection.busy = False
+            if connection.ending.closing:
+                return b""
         return self.reader.request_line() if self.reader.wait() else b""
 
     def begin_request(self, stream: Stream) -> None:
@@ -86,14 +89,15 @@ class HTTP1:
         Raises RequestError (400, 413, 414, 417, 431, 501, 505); then ``stream`` has as much of it as was understood.
         """
         stream = self._parse(line, strict, speaks_1_1)
+        connection, framing = self.connection, stream.fields.framing
         # Over a file that is no socket, what follows a head without a length is there to be read, as the head was.
-        if self.connection is not None or stream.framing is not NO_BODY:
-            self.reader.begin_body(stream.framing, raw=raw)
+        if connection is not None or framing is not NO_BODY:
+            self.reader.begin_body(framing, raw=raw)
         if self.read_by_others or (raw and stream.asks_to_leave):
-            self.reader.beyond = partial(_beyond_body, stream, self.connection, self.writer, self.read_by_others)
-        if self.connection is not None:
-            self.connection.busy = True
-            self.connection.doing = stream.line.text
+            self.reader.beyond = partial(_beyond_body, stream, connection, self.writer, self.read_by_others)
+        if connection is not None:
+            connection.busy = True
+            connection.doing = stream.line.text
         return stream
 
     def _parse(self, raw_line: bytes, strict: bool, speaks_1_1: bool) -> Stream:

@@ -164,7 +164,7 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
             if not self.raw_requestline:
                 self.close_connection = True
             elif self.parse_request():
-                running.answer(self)
+                running.answer(self, http1.connection)
                 self.wfile.flush()
                 running.end_request(self)
             else:

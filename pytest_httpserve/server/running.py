@@ -124,22 +124,27 @@ def may_rest(handler_class: Any) -> bool:  # whatever makes handlers
     said = handler_class.thread_per_connection
     if said is not None:
         return not said
-    return all(is_ours(handler_class, name) for name in _FRAMING)
+    return is_ours(handler_class, *_FRAMING)
 
 
-def is_ours(owner: Any, name: str, *, beside: str = _PACKAGE) -> bool:  # a handler or a server, or a class of them
-    """Whether a method is one of this package, not of a subclass, and nobody has put another in its place; or it is one
-    of the module in the file ``beside``.
+def is_ours(owner: Any, *names: str, beside: str = _PACKAGE) -> bool:  # a handler or a server, or a class of them
+    """Whether these methods are of this package, not of a subclass, and nobody has put others in their place; or they
+    are of the module in the file ``beside``.
 
-    Its code tells: what wraps a function has the function's name and module as its own.
+    Their code tells: what wraps a function has the function's name and module as its own.
     """
-    code = getattr(getattr(owner, name), "__code__", None)
-    return code is not None and code.co_filename.startswith((_PACKAGE, beside))
+    places = (_PACKAGE, beside)
+    for name in names:
+        code = getattr(getattr(owner, name), "__code__", None)
+        if code is None or not code.co_filename.startswith(places):
+            return False
+    return True
 
 
 def serve(handler: BaseHTTPRequestHandler) -> None:
     """Serve what there is; at the end, be finished, unless the connection is to rest."""
-    connection = http1_of(handler).connection
+    http1: HTTP1 = handler.__dict__.get(HTTP1_OF) or http1_of(handler)
+    connection = http1.connection
     try:
         handler.handle()
     finally:
@@ -163,7 +168,7 @@ def goes_on(handler: BaseHTTPRequestHandler) -> bool:
         return False
     if not (http1.rests and connection.may_rest()):
         return True
-    unread = b"" if reader.empty else reader.unread
+    unread = reader.unread
     if unread and (not handler.rbufsize or http1.head_is_whole(unread, 0)):
         return True
     if connection.transport.timed_by_others:
@@ -206,13 +211,12 @@ def enter_refused(handler: BaseHTTPRequestHandler, error: RequestError) -> None:
     handler.requestline = "" if too_long else handler.raw_requestline.decode("latin-1").rstrip("\r\n")
 
 
-def answer(handler: BaseHTTPRequestHandler) -> None:
+def answer(handler: BaseHTTPRequestHandler, connection: Connection | None) -> None:
     """Call the ``do_*`` method for the request in hand."""
     method = getattr(handler, f"do_{handler.command}", None)
     if method is None:
         handler.send_error(HTTPStatus.NOT_IMPLEMENTED, f"Unsupported method ({handler.command!r})")
         return
-    connection = http1_of(handler).connection
     if connection is None:
         method()
     else:

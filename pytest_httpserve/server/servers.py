@@ -259,7 +259,7 @@ def _handler_class(server: HTTPServer) -> Any:  # it may be anything that can be
 
 def connections_rest(server: HTTPServer) -> bool:
     """Whether a connection rests in the loop before its first request, too: not if code of a subclass frames it."""
-    ours = all(is_ours(server, name, beside=socketserver.__file__) for name in _FRAMING)
+    ours = is_ours(server, *_FRAMING, beside=socketserver.__file__)
     return ours and may_rest(_handler_class(server))
 
 

@@ -127,7 +127,7 @@ class _Told:
         attributes = vars(self._handler)
         attributes[_REDIRECTS] = count
         try:
-            running.answer(self._handler)
+            running.answer(self._handler, running.http1_of(self._handler).connection)
         finally:
             attributes[_REDIRECTS] = count - 1
             if count == 1:  # an attribute that stays would be taken for state of a subclass's own

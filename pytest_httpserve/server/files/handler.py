@@ -155,10 +155,7 @@ def root_of(handler: SimpleHTTPRequestHandler) -> Root:
 
 def _goes_beyond(handler: SimpleHTTPRequestHandler, names: tuple[str, ...]) -> bool:
     """Whether more than ``http.server`` does can be done: nobody else has a say in what is sent, or takes it."""
-    for name in names:
-        if not running.is_ours(handler, name):
-            return False
-    return running.reaches_client(handler)
+    return running.is_ours(handler, *names) and running.reaches_client(handler)
 
 
 def _path_of(handler: SimpleHTTPRequestHandler) -> str:
