@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pytest_httpserve.errors import HTTPServeError, ServerFailure, UnsupportedError, UsageError
-    from pytest_httpserve.scripting.connections import ConnectionRecord
-    from pytest_httpserve.scripting.edits import (
+    from pytest_httpserve.scripting.answers.gates import Gate, Held
+    from pytest_httpserve.scripting.answers.limits import Clock
+    from pytest_httpserve.scripting.answers.responses import Response, set_cookie
+    from pytest_httpserve.scripting.faults.acts import Close, Delay, EarlyAnswer, Fault, NoContinue, Reset, Slow, Stall
+    from pytest_httpserve.scripting.faults.edits import (
         BrokenKeepAlive,
         CloseAfter,
         Duplicate,
@@ -18,17 +21,14 @@ if TYPE_CHECKING:
         WrongChunkSize,
         WrongLength,
     )
-    from pytest_httpserve.scripting.exchange import Exchange, Times
-    from pytest_httpserve.scripting.faults import Close, Delay, EarlyAnswer, Fault, NoContinue, Reset, Slow, Stall
-    from pytest_httpserve.scripting.gates import Gate, Held
-    from pytest_httpserve.scripting.handshakes import PeerCertificate, TLSError, TLSSession
     from pytest_httpserve.scripting.httpserve import HTTPServe
-    from pytest_httpserve.scripting.limits import Clock
-    from pytest_httpserve.scripting.matchers import Matcher, basic_auth, bearer, match
-    from pytest_httpserve.scripting.request import Request, UploadedFile
-    from pytest_httpserve.scripting.responses import Response, set_cookie
-    from pytest_httpserve.scripting.routes import Route
-    from pytest_httpserve.scripting.scenarios import Scenario
+    from pytest_httpserve.scripting.record.connections import ConnectionRecord
+    from pytest_httpserve.scripting.record.exchange import Exchange, Times
+    from pytest_httpserve.scripting.record.handshakes import PeerCertificate, TLSError, TLSSession
+    from pytest_httpserve.scripting.record.request import Request, UploadedFile
+    from pytest_httpserve.scripting.routing.matchers import Matcher, basic_auth, bearer, match
+    from pytest_httpserve.scripting.routing.routes import Route
+    from pytest_httpserve.scripting.routing.scenarios import Scenario
     from pytest_httpserve.tls.authority import CertificateAuthority
     from pytest_httpserve.tls.certificate import Certificate
     from pytest_httpserve.tls.settings import TLS, TLS_GALLERY
@@ -36,51 +36,51 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _ROOMS = {
-    "BrokenKeepAlive": "scripting.edits",
+    "BrokenKeepAlive": "scripting.faults.edits",
     "Certificate": "tls.certificate",
     "CertificateAuthority": "tls.authority",
-    "Clock": "scripting.limits",
-    "Close": "scripting.faults",
-    "CloseAfter": "scripting.edits",
-    "ConnectionRecord": "scripting.connections",
-    "PeerCertificate": "scripting.handshakes",
-    "TLSError": "scripting.handshakes",
-    "TLSSession": "scripting.handshakes",
-    "Delay": "scripting.faults",
-    "Duplicate": "scripting.edits",
-    "EarlyAnswer": "scripting.faults",
-    "Exchange": "scripting.exchange",
-    "Extend": "scripting.edits",
-    "Fault": "scripting.faults",
-    "Garbage": "scripting.edits",
-    "Gate": "scripting.gates",
+    "Clock": "scripting.answers.limits",
+    "Close": "scripting.faults.acts",
+    "CloseAfter": "scripting.faults.edits",
+    "ConnectionRecord": "scripting.record.connections",
+    "PeerCertificate": "scripting.record.handshakes",
+    "TLSError": "scripting.record.handshakes",
+    "TLSSession": "scripting.record.handshakes",
+    "Delay": "scripting.faults.acts",
+    "Duplicate": "scripting.faults.edits",
+    "EarlyAnswer": "scripting.faults.acts",
+    "Exchange": "scripting.record.exchange",
+    "Extend": "scripting.faults.edits",
+    "Fault": "scripting.faults.acts",
+    "Garbage": "scripting.faults.edits",
+    "Gate": "scripting.answers.gates",
     "HTTPServe": "scripting.httpserve",
     "HTTPServeError": "errors",
-    "Held": "scripting.gates",
-    "Matcher": "scripting.matchers",
-    "NoContinue": "scripting.faults",
-    "NoLastChunk": "scripting.edits",
-    "Request": "scripting.request",
-    "Reset": "scripting.faults",
-    "Response": "scripting.responses",
-    "Route": "scripting.routes",
-    "Scenario": "scripting.scenarios",
+    "Held": "scripting.answers.gates",
+    "Matcher": "scripting.routing.matchers",
+    "NoContinue": "scripting.faults.acts",
+    "NoLastChunk": "scripting.faults.edits",
+    "Request": "scripting.record.request",
+    "Reset": "scripting.faults.acts",
+    "Response": "scripting.answers.responses",
+    "Route": "scripting.routing.routes",
+    "Scenario": "scripting.routing.scenarios",
     "ServerFailure": "errors",
-    "Slow": "scripting.faults",
-    "Stall": "scripting.faults",
+    "Slow": "scripting.faults.acts",
+    "Stall": "scripting.faults.acts",
     "TLS": "tls.settings",
     "TLS_GALLERY": "tls.settings",
-    "Times": "scripting.exchange",
-    "Truncate": "scripting.edits",
+    "Times": "scripting.record.exchange",
+    "Truncate": "scripting.faults.edits",
     "UnsupportedError": "errors",
-    "UploadedFile": "scripting.request",
+    "UploadedFile": "scripting.record.request",
     "UsageError": "errors",
-    "WrongChunkSize": "scripting.edits",
-    "WrongLength": "scripting.edits",
-    "basic_auth": "scripting.matchers",
-    "bearer": "scripting.matchers",
-    "match": "scripting.matchers",
-    "set_cookie": "scripting.responses",
+    "WrongChunkSize": "scripting.faults.edits",
+    "WrongLength": "scripting.faults.edits",
+    "basic_auth": "scripting.routing.matchers",
+    "bearer": "scripting.routing.matchers",
+    "match": "scripting.routing.matchers",
+    "set_cookie": "scripting.answers.responses",
 }
 
 __all__ = [

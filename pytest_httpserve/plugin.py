@@ -30,7 +30,7 @@ DEFAULT_HOST = "127.0.0.1"
 
 _LATE = "after the test: "  # what came up when it had been checked
 
-# The kinds of failures, as pytest_httpserve.scripting.journal has them; that is not imported before it is needed.
+# The kinds of failures, as scripting.record.journal has them; that is not imported before it is needed.
 _KINDS = ("unanswered", "errors", "expectations")
 
 _SERVERS = pytest.StashKey["list[HTTPServe]"]()
@@ -83,7 +83,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    pytest.register_assert_rewrite("pytest_httpserve.scripting.assertions")
+    pytest.register_assert_rewrite("pytest_httpserve.scripting.reports.assertions")
     for line in _MARKERS:
         config.addinivalue_line("markers", line)
     # A wrong value ends the run before it begins.
@@ -151,7 +151,7 @@ def _host(config: pytest.Config) -> str:
     for given, value in _given_hosts(config):
         if value:
             from pytest_httpserve.errors import UsageError
-            from pytest_httpserve.scripting.addresses import check_host
+            from pytest_httpserve.scripting.live.addresses import check_host
 
             try:
                 return check_host(value, given)
@@ -170,7 +170,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marker = metafunc.definition.get_closest_marker("serve_faults")
     if marker is None or "httpserve" not in metafunc.fixturenames:
         return
-    from pytest_httpserve.scripting.sweeps import run_name, sweep
+    from pytest_httpserve.scripting.faults.sweeps import run_name, sweep
 
     runs = _obey(marker, sweep, *marker.args, **marker.kwargs)
     metafunc.fixturenames.append("_httpserve_faults")
@@ -688,7 +688,7 @@ def _describe(item: pytest.Item, when: str) -> None:
     servers = _servers(item)
     if not servers:
         return
-    from pytest_httpserve.scripting.report import exchanges_section
+    from pytest_httpserve.scripting.reports.report import exchanges_section
 
     whole = item.config.get_verbosity() > 0
     began = item.stash.get(_BEGAN, 0.0)  # a server that runs for longer has seen other tests

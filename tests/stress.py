@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from pytest_httpserve import HTTPServe, Response
-from pytest_httpserve.scripting.request import Request
+from pytest_httpserve.scripting.record.request import Request
 
 TIMEOUT = 30.0
 

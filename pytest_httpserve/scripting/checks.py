@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable
 
 from pytest_httpserve.errors import UsageError
-from pytest_httpserve.scripting.journal import KINDS
+from pytest_httpserve.scripting.record.journal import KINDS
 
 
 def check_count(name: str, value: object, *, least: int = 0) -> int:

@@ -8,13 +8,13 @@ from pytest_httpserve.errors import Struck
 from pytest_httpserve.protocol.reader import Reader
 from pytest_httpserve.protocol.writer import Writer
 from pytest_httpserve.scripting.bridge import Bridged
-from pytest_httpserve.scripting.exchange import Exchange
-from pytest_httpserve.scripting.journal import Strike
+from pytest_httpserve.scripting.record.exchange import Exchange
+from pytest_httpserve.scripting.record.journal import Strike
 
 if TYPE_CHECKING:
-    from pytest_httpserve.scripting.faults import Fault
-    from pytest_httpserve.scripting.faulty_wire import FaultyWire
-    from pytest_httpserve.scripting.request import Request
+    from pytest_httpserve.scripting.faults.acts import Fault
+    from pytest_httpserve.scripting.faults.wire import FaultyWire
+    from pytest_httpserve.scripting.record.request import Request
     from pytest_httpserve.scripting.scripted_server import ScriptedServer
 
 
@@ -43,7 +43,7 @@ class FaultyHandler(Bridged):
             return
         connection.leave_loop()  # whatever waits for a fault waits behind this line
         if self._wire is None:
-            from pytest_httpserve.scripting.faulty_wire import FaultyWire
+            from pytest_httpserve.scripting.faults.wire import FaultyWire
 
             self._wire = FaultyWire(connection, self._note_fault)
             self._wire.begin((), self._count)

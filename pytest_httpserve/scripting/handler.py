@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_httpserve.errors import RequestError, ScriptError, Struck
 from pytest_httpserve.net.transport import RECEIVE_BYTES
-from pytest_httpserve.scripting import report
-from pytest_httpserve.scripting.cgi_mount import CGIMount
-from pytest_httpserve.scripting.connections import ConnectionRecord
-from pytest_httpserve.scripting.exchange import Exchange
-from pytest_httpserve.scripting.limits import Guards
-from pytest_httpserve.scripting.mounts import below
-from pytest_httpserve.scripting.request import NO_BODY, Body, Request, route_path
-from pytest_httpserve.scripting.responses import Response, make_response
-from pytest_httpserve.scripting.routes import Route, Routes, StateChanged
+from pytest_httpserve.scripting.answers.limits import Guards
+from pytest_httpserve.scripting.answers.responses import Response, make_response
+from pytest_httpserve.scripting.live.waiting import Interrupted
+from pytest_httpserve.scripting.mounts.cgi import CGIMount
+from pytest_httpserve.scripting.mounts.static import below
+from pytest_httpserve.scripting.record.connections import ConnectionRecord
+from pytest_httpserve.scripting.record.exchange import Exchange
+from pytest_httpserve.scripting.record.request import NO_BODY, Body, Request, route_path
+from pytest_httpserve.scripting.record.transcript import Transcript
+from pytest_httpserve.scripting.reports import report
+from pytest_httpserve.scripting.routing.routes import Route, Routes, StateChanged
 from pytest_httpserve.scripting.sending import SendingHandler
-from pytest_httpserve.scripting.transcript import Transcript
-from pytest_httpserve.scripting.waiting import Interrupted
 from pytest_httpserve.server import running
 from pytest_httpserve.server.base import BaseHTTPRequestHandler
 from pytest_httpserve.server.cgi.run import Run, Site, answer_failure

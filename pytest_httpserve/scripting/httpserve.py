@@ -17,39 +17,40 @@ from pytest_httpserve.errors import HTTPServeError, ServerFailure, UsageError
 from pytest_httpserve.net.loop import Loop
 from pytest_httpserve.net.service import AFTERMATH, DEFAULT_GRACE
 from pytest_httpserve.net.workers import Workers
-from pytest_httpserve.scripting import report, unix_socket
-from pytest_httpserve.scripting.addresses import base_url, check_host, check_port
-from pytest_httpserve.scripting.cgi_mount import cgi_mount
-from pytest_httpserve.scripting.checks import check_count, check_kinds, check_seconds, check_switch, check_timeout
-from pytest_httpserve.scripting.concurrency import most_at_once
-from pytest_httpserve.scripting.connections import ConnectionRecord
-from pytest_httpserve.scripting.exchange import Exchange
-from pytest_httpserve.scripting.fault_rules import FaultRule
-from pytest_httpserve.scripting.journal import MOST_BYTES, MOST_EXCHANGES, Journal, Seen, Strike
-from pytest_httpserve.scripting.limits import Flapping, Limit, SlowStart
-from pytest_httpserve.scripting.matchers import Criteria, Matcher, as_matcher
-from pytest_httpserve.scripting.mounts import check_prefix, static_mount
-from pytest_httpserve.scripting.presence import Presence, left
-from pytest_httpserve.scripting.request import Body, Request
-from pytest_httpserve.scripting.responses import (
+from pytest_httpserve.scripting.answers.limits import Flapping, Limit, SlowStart
+from pytest_httpserve.scripting.answers.responses import (
     HeadersArgument,
     Response,
     ResponseArguments,
     as_response,
     check_headers,
 )
-from pytest_httpserve.scripting.routes import Expectation, Route, calling_place
-from pytest_httpserve.scripting.scenarios import Scenario
+from pytest_httpserve.scripting.checks import check_count, check_kinds, check_seconds, check_switch, check_timeout
+from pytest_httpserve.scripting.faults.rules import FaultRule
+from pytest_httpserve.scripting.live import unix_socket
+from pytest_httpserve.scripting.live.addresses import base_url, check_host, check_port
+from pytest_httpserve.scripting.live.presence import Presence, left
+from pytest_httpserve.scripting.live.unix_socket import UnixSocket
+from pytest_httpserve.scripting.mounts.cgi import cgi_mount
+from pytest_httpserve.scripting.mounts.static import check_prefix, static_mount
+from pytest_httpserve.scripting.record.concurrency import most_at_once
+from pytest_httpserve.scripting.record.connections import ConnectionRecord
+from pytest_httpserve.scripting.record.exchange import Exchange
+from pytest_httpserve.scripting.record.journal import MOST_BYTES, MOST_EXCHANGES, Journal, Seen, Strike
+from pytest_httpserve.scripting.record.request import Body, Request
+from pytest_httpserve.scripting.reports import report
+from pytest_httpserve.scripting.routing.matchers import Criteria, Matcher, as_matcher
+from pytest_httpserve.scripting.routing.routes import Expectation, Route, calling_place
+from pytest_httpserve.scripting.routing.scenarios import Scenario
 from pytest_httpserve.scripting.scripted_server import Script, ScriptedServer
 from pytest_httpserve.scripting.security import Security
-from pytest_httpserve.scripting.unix_socket import UnixSocket
 from pytest_httpserve.server.cgi import CGI_TIMEOUT
 from pytest_httpserve.server.servers import service_of
 from pytest_httpserve.wire import grammar
 from pytest_httpserve.wire.headers import Headers
 
 if TYPE_CHECKING:
-    from pytest_httpserve.scripting.faults import FaultArgument
+    from pytest_httpserve.scripting.faults.acts import FaultArgument
     from pytest_httpserve.tls import TLS, Certificate, CertificateAuthority
 
 # The servers of this process that have been started, and not stopped.
@@ -276,7 +277,7 @@ class HTTPServe:
         on, ``probability=0.1`` one in ten, drawn by ``seed``; either without end unless ``times`` says so. With
         ``expected``, the test fails if it does not happen. Raises UsageError for a wrong value.
         """
-        from pytest_httpserve.scripting.faults import as_faults
+        from pytest_httpserve.scripting.faults.acts import as_faults
 
         faults = as_faults(fault)
         if self._security.tls is None and (shaking := [one for one in faults if one.place == "tls_handshake"]):
@@ -354,7 +355,7 @@ class HTTPServe:
         A handler class sees paths without the prefix; to a WSGI application it is the SCRIPT_NAME. What either raises
         fails the test. Raises UsageError for what is neither, and for a prefix that is taken.
         """
-        from pytest_httpserve.scripting.applications import application_mount
+        from pytest_httpserve.scripting.mounts.applications import application_mount
 
         self._script.mounts.add(application_mount(check_prefix(prefix, "mount(prefix)"), application))
 
@@ -578,7 +579,7 @@ class HTTPServe:
 
     def har(self) -> dict[str, Any]:
         """All exchanges so far as a HAR 1.2 document, for ``json.dumps``: browsers show it as a waterfall."""
-        from pytest_httpserve.scripting.har import har
+        from pytest_httpserve.scripting.record.har import har
 
         seen = self._seen
         return har(seen.exchanges, self.base_url, seen.dropped_exchanges)
@@ -605,7 +606,7 @@ class HTTPServe:
     ) -> None:
         """Fail unless requests that meet what is given came in: ``times`` of them, or one at least."""
         __tracebackhide__ = True
-        from pytest_httpserve.scripting.assertions import assert_requested
+        from pytest_httpserve.scripting.reports.assertions import assert_requested
 
         if times is not None:
             check_count("times", times)
@@ -616,7 +617,7 @@ class HTTPServe:
     ) -> None:
         """Fail if a request that meets what is given came in."""
         __tracebackhide__ = True
-        from pytest_httpserve.scripting.assertions import assert_not_requested
+        from pytest_httpserve.scripting.reports.assertions import assert_not_requested
 
         assert_not_requested(self._seen, as_matcher(method, path, criteria), _what(method, path))
 
@@ -626,14 +627,14 @@ class HTTPServe:
         Other requests may stand between them.
         """
         __tracebackhide__ = True
-        from pytest_httpserve.scripting.assertions import assert_in_order
+        from pytest_httpserve.scripting.reports.assertions import assert_in_order
 
         assert_in_order(self._seen, steps)
 
     def assert_no_requests(self) -> None:
         """Fail if any request came in."""
         __tracebackhide__ = True
-        from pytest_httpserve.scripting.assertions import assert_none
+        from pytest_httpserve.scripting.reports.assertions import assert_none
 
         assert_none(self._seen)
 
@@ -646,7 +647,7 @@ class HTTPServe:
     ) -> None:
         """Fail if more than ``most`` requests, of those that meet what is given, were in hand at once."""
         __tracebackhide__ = True
-        from pytest_httpserve.scripting.assertions import assert_max_concurrent
+        from pytest_httpserve.scripting.reports.assertions import assert_max_concurrent
 
         check_count("most", most, least=1)
         assert_max_concurrent(self._seen, as_matcher(method, path, criteria), most)
@@ -659,7 +660,7 @@ class HTTPServe:
     def assert_reused(self, connections: int = 1) -> None:
         """Fail unless all exchanges came over that many connections at most, and one of these carried several."""
         __tracebackhide__ = True
-        from pytest_httpserve.scripting.assertions import assert_reused
+        from pytest_httpserve.scripting.reports.assertions import assert_reused
 
         assert_reused(self._seen, check_count("connections", connections, least=1))
 
@@ -669,7 +670,7 @@ class HTTPServe:
         Call it when the client has closed what it had, before the server stops.
         """
         __tracebackhide__ = True
-        from pytest_httpserve.scripting.assertions import assert_all_closed
+        from pytest_httpserve.scripting.reports.assertions import assert_all_closed
 
         if by not in (None, "client", "server"):
             raise UsageError(f"by= is 'client' or 'server', not {by!r}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from pytest_httpserve.scripting.request import Facts
-    from pytest_httpserve.scripting.routes import Route
+    from pytest_httpserve.scripting.record.request import Facts
+    from pytest_httpserve.scripting.routing.routes import Route
     from pytest_httpserve.wire.head import Version
 
 

@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING
 
 from pytest_httpserve.errors import Struck
 from pytest_httpserve.net.service import Watcher, describe_hanging
-from pytest_httpserve.scripting.connections import ConnectionRecord
-from pytest_httpserve.scripting.fault_rules import FaultRules
+from pytest_httpserve.scripting.answers.limits import Guards
+from pytest_httpserve.scripting.answers.responses import Response
+from pytest_httpserve.scripting.faults.rules import FaultRules
 from pytest_httpserve.scripting.handler import ScriptedHandler
-from pytest_httpserve.scripting.journal import Journal, Strike
-from pytest_httpserve.scripting.limits import Guards
-from pytest_httpserve.scripting.mounts import Mounts
-from pytest_httpserve.scripting.presence import MOST_PUT_BACK, is_fresh
-from pytest_httpserve.scripting.responses import Response
-from pytest_httpserve.scripting.routes import Routes
+from pytest_httpserve.scripting.live.presence import MOST_PUT_BACK, is_fresh
+from pytest_httpserve.scripting.mounts.static import Mounts
+from pytest_httpserve.scripting.record.connections import ConnectionRecord
+from pytest_httpserve.scripting.record.journal import Journal, Strike
+from pytest_httpserve.scripting.routing.routes import Routes
 from pytest_httpserve.server.servers import HTTPServer, ThreadingHTTPServer, service_of
 
 if TYPE_CHECKING:
     from pytest_httpserve.net.connection import Connection
-    from pytest_httpserve.scripting.faults import Fault
+    from pytest_httpserve.scripting.faults.acts import Fault
 
 
 class Script:
@@ -156,8 +156,8 @@ class ScriptedServer(ThreadingHTTPServer):
 
     def _serve_faulty(self, connection: Connection, faults: tuple[Fault, ...]) -> None:
         """Serve a connection with these faults; those of its beginning come before anything is read, or a handshake."""
-        from pytest_httpserve.scripting.faults import CONNECTION_PHASES
-        from pytest_httpserve.scripting.faulty_wire import FaultyWire
+        from pytest_httpserve.scripting.faults.acts import CONNECTION_PHASES
+        from pytest_httpserve.scripting.faults.wire import FaultyWire
 
         def note(fault: Fault, where: str) -> None:
             self.script.record_strike(Strike(fault, where, connection.index))

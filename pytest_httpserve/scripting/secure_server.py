@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from pytest_httpserve.net.poller import readiness
-from pytest_httpserve.scripting.connections import ConnectionRecord
-from pytest_httpserve.scripting.handshakes import Handshake, TLSError, error_of, session_of
-from pytest_httpserve.scripting.request import Request
-from pytest_httpserve.scripting.responses import Response
+from pytest_httpserve.scripting.answers.responses import Response
+from pytest_httpserve.scripting.record.connections import ConnectionRecord
+from pytest_httpserve.scripting.record.handshakes import Handshake, TLSError, error_of, session_of
+from pytest_httpserve.scripting.record.request import Request
 from pytest_httpserve.scripting.scripted_server import Script, ScriptedServer, Watching
 from pytest_httpserve.server.servers import HTTPSServer, service_of
 from pytest_httpserve.tls.contexts import Names, Ready, issue, make_ready, with_certificate
@@ -20,7 +20,7 @@ from pytest_httpserve.tls.contexts import Names, Ready, issue, make_ready, with_
 if TYPE_CHECKING:
     from pytest_httpserve.net.connection import Connection
     from pytest_httpserve.scripting.httpserve import HTTPServe
-    from pytest_httpserve.scripting.journal import Journal
+    from pytest_httpserve.scripting.record.journal import Journal
     from pytest_httpserve.tls import TLS, Certificate, CertificateAuthority
 
 

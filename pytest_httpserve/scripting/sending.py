@@ -8,11 +8,11 @@ from typing import IO
 
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.protocol.writer import Writer
-from pytest_httpserve.scripting.exchange import Exchange
+from pytest_httpserve.scripting.answers.gates import Gate
+from pytest_httpserve.scripting.answers.responses import MOST_AT_ONCE, Response, phrase
 from pytest_httpserve.scripting.faulty_handler import FaultyHandler
-from pytest_httpserve.scripting.gates import Gate
-from pytest_httpserve.scripting.responses import MOST_AT_ONCE, Response, phrase
-from pytest_httpserve.scripting.sent import Answer
+from pytest_httpserve.scripting.record.exchange import Exchange
+from pytest_httpserve.scripting.record.sent import Answer
 from pytest_httpserve.server import running
 from pytest_httpserve.server.files import serving
 from pytest_httpserve.wire.framing import encode_chunk, encode_last_chunk

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pytest_httpserve.errors import UsageError
-from pytest_httpserve.scripting.addresses import check_host, check_port
 from pytest_httpserve.scripting.checks import check_count, check_kinds, check_seconds, check_switch, check_timeout
+from pytest_httpserve.scripting.live.addresses import check_host, check_port
 
 
 def check_settings(given: object) -> dict[str, Any]:

@@ -315,7 +315,7 @@ def test_an_error_within_is_not_taken_for_one_of_the_marker(suite: Suite, pytest
 
         @pytest.fixture(autouse=True)
         def broken(monkeypatch):
-            monkeypatch.setattr("pytest_httpserve.scripting.mounts.check_prefix", lambda *given: None + 1)
+            monkeypatch.setattr("pytest_httpserve.scripting.mounts.static.check_prefix", lambda *given: None + 1)
 
         @pytest.mark.serve_dir("site")
         def test_it(httpserve):

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from pytest_httpserve import Close, Delay, Duplicate, Fault, Reset, Stall, Truncate, UsageError
-from pytest_httpserve.scripting.faults import PHASES as ALL_PHASES
-from pytest_httpserve.scripting.faults import Act
-from pytest_httpserve.scripting.sweeps import run_name, sweep
+from pytest_httpserve.scripting.faults.acts import PHASES as ALL_PHASES
+from pytest_httpserve.scripting.faults.acts import Act
+from pytest_httpserve.scripting.faults.sweeps import run_name, sweep
 
 RETRYING = '''
 import socket

@@ -10,8 +10,8 @@ from functools import partial
 import pytest
 
 from pytest_httpserve import HTTPServe, Response, Route
-from pytest_httpserve.scripting.connections import ConnectionRecord
-from pytest_httpserve.scripting.journal import Journal
+from pytest_httpserve.scripting.record.connections import ConnectionRecord
+from pytest_httpserve.scripting.record.journal import Journal
 
 REQUEST = b"%b HTTP/1.%d\r\nHost: x\r\n%b\r\n"
 

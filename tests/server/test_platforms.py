@@ -16,7 +16,7 @@ from pytest_httpserve import HTTPServe, UnsupportedError, UsageError
 from pytest_httpserve.net import poller
 from pytest_httpserve.net.connection import Connection
 from pytest_httpserve.net.poller import READABLE, Selection
-from pytest_httpserve.scripting.waiting import pause
+from pytest_httpserve.scripting.live.waiting import pause
 from pytest_httpserve.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pytest_httpserve.server.files.paths import names_below
 

@@ -13,11 +13,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from pytest_httpserve import Exchange, HTTPServe, Request, Route, match
-from pytest_httpserve.scripting.journal import Journal
-from pytest_httpserve.scripting.routes import Routes
+from pytest_httpserve.scripting.record.journal import Journal
+from pytest_httpserve.scripting.record.sent import Answer
+from pytest_httpserve.scripting.record.transcript import Transcript
+from pytest_httpserve.scripting.routing.routes import Routes
 from pytest_httpserve.scripting.scripted_server import Script
-from pytest_httpserve.scripting.sent import Answer
-from pytest_httpserve.scripting.transcript import Transcript
 from pytest_httpserve.wire.headers import Headers
 
 from ..client import connect

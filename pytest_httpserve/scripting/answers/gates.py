@@ -1,0 +1,153 @@
+"""Gates: requests that wait on the server until the test lets them go, in an order of its choice."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from pytest_httpserve.errors import HTTPServeError, UsageError
+from pytest_httpserve.scripting.checks import check_seconds
+from pytest_httpserve.scripting.live.waiting import wait
+
+if TYPE_CHECKING:
+    from pytest_httpserve.net.connection import Connection
+    from pytest_httpserve.scripting.faults.acts import Fault, FaultArgument
+    from pytest_httpserve.scripting.record.exchange import Exchange
+    from pytest_httpserve.scripting.record.request import Request
+
+# Where a gate can stand: before the response's head, behind it, and before the last byte or chunk of the body.
+PHASES = ("response_head", "response_body", "response_end")
+
+HOLD_SECONDS = 30.0
+
+
+class GateTimeout(HTTPServeError):
+    """A request was held at a gate, and nobody let it go."""
+
+
+class Held:
+    """A request that has arrived at a gate."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+        self.waits = True
+        self.faults: tuple[Fault, ...] = ()  # to meet with when it goes on
+        self._go = threading.Event()
+
+    @property
+    def request(self) -> Request:
+        """What is held."""
+        return self.exchange.request
+
+    def release(self) -> None:
+        """Let it go on."""
+        self.waits = False
+        self._go.set()
+
+    def fail(self, fault: FaultArgument | None = None) -> None:
+        """Let it meet with a fault, or several (default: a reset). Raises UsageError for what is none."""
+        self.faults = _faults_of(fault)
+        self.release()
+
+    def wait(self, connection: Connection, seconds: float) -> bool:
+        """Wait to be let go, in the thread that serves the connection; False after ``seconds``.
+
+        Raises Interrupted when the server stops.
+        """
+        in_time = wait(connection, self._go, seconds)
+        self.waits = False
+        return in_time
+
+    def __repr__(self) -> str:
+        return f"<Held {self.request}{'' if self.waits else ', let go'}>"
+
+
+class Gate:
+    """Where the requests of a route wait, in the phase that was named, until they are let go.
+
+    As a context manager it opens where the block ends. A stop of the server ends every wait at once.
+    """
+
+    def __init__(self, route: str, phase: str, timeout: float) -> None:
+        if phase not in PHASES:
+            raise UsageError(f"phase= is one of {', '.join(PHASES)}, not {phase!r}")
+        self.phase = phase
+        self.timeout = timeout
+        self._route = route
+        self._changed = threading.Condition()
+        self._arrived: list[Held] = []
+        self._given = 0  # those that arrived() has returned
+        self._open = False
+
+    # In the test's thread
+
+    @property
+    def held(self) -> tuple[Held, ...]:
+        """The requests that wait now, in the order in which they arrived."""
+        return tuple(one for one in self._arrived if one.waits)
+
+    def arrived(self, timeout: float = 5.0) -> Held:
+        """The first request at the gate that this has not returned before; waits for it ``timeout`` seconds.
+
+        Raises AssertionError if there is none in time.
+        """
+        __tracebackhide__ = True
+        with self._changed:
+            if self._changed.wait_for(lambda: len(self._arrived) > self._given, check_seconds("timeout", timeout)):
+                self._given += 1
+                return self._arrived[self._given - 1]
+            came = "".join(f"\n  {one.request}" for one in self._arrived)
+        before = f"; before that arrived:{came}" if came else ""
+        raise AssertionError(f"no further request arrived at {self} within {timeout} s{before}")
+
+    def release(self) -> None:
+        """Open the gate: all that wait go on, and those that come later are not held."""
+        self._let_go(Held.release)
+
+    def fail(self, fault: FaultArgument | None = None) -> None:
+        """Let all that wait meet with a fault, or several (default: a reset), and open the gate."""
+        _faults_of(fault)
+        self._let_go(lambda one: one.fail(fault))
+
+    def _let_go(self, how: Callable[[Held], None]) -> None:
+        with self._changed:
+            self._open = True
+        for one in self.held:
+            how(one)
+
+    def __enter__(self) -> Gate:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+    # In the thread of a connection
+
+    def hold(self, exchange: Exchange, connection: Connection) -> tuple[Fault, ...]:
+        """Wait here; the faults that the request is to meet with then.
+
+        Raises GateTimeout if nobody lets the request go, Interrupted if the server stops.
+        """
+        with self._changed:
+            if self._open:
+                return ()
+            exchange.shown = True
+            one = Held(exchange)
+            self._arrived.append(one)
+            self._changed.notify_all()
+        if not one.wait(connection, self.timeout):
+            raise GateTimeout(f"{one.request} was held at {self} for {self.timeout} s, and nobody let it go")
+        return one.faults
+
+    def __str__(self) -> str:
+        return f"the gate ({self.phase}) of {self._route}"
+
+
+def _faults_of(fault: FaultArgument | None) -> tuple[Fault, ...]:
+    from pytest_httpserve.scripting.faults.acts import Reset, as_faults
+
+    return as_faults(Reset() if fault is None else fault)

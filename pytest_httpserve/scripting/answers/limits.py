@@ -1,0 +1,187 @@
+"""Servers that do not always answer: rate limits, flapping, slow starts. They count requests, so all is repeatable."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from pytest_httpserve.scripting.answers.responses import Response
+from pytest_httpserve.scripting.checks import check_seconds
+from pytest_httpserve.scripting.live.waiting import wait
+from pytest_httpserve.scripting.record.exchange import GUARD
+from pytest_httpserve.scripting.reports.report import count
+
+if TYPE_CHECKING:
+    from pytest_httpserve.net.connection import Connection
+    from pytest_httpserve.scripting.record.exchange import Exchange
+    from pytest_httpserve.scripting.record.journal import Journal
+
+Fields = tuple[tuple[str, str], ...]
+
+
+class Clock:
+    """A clock that stands still until the test moves it: ``clock.advance(0.5)``. Seconds, from 0 on."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+
+    def __call__(self) -> float:
+        return self._now
+
+    def advance(self, seconds: float) -> None:
+        """Let so many seconds pass."""
+        self._now += check_seconds("advance(seconds)", seconds)
+
+
+class Guard:
+    """What stands before all that would answer the requests beneath a prefix. ``refused`` are those it has answered, as
+    far as the journal still has them, ``refused_count`` is how many there were.
+
+    The prefix is in its canonical spelling, and empty for all paths.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        self.key = id(self)  # by which the journal names it
+        self.refused_count = 0
+        self.guards: Guards | None = None
+        self._lock = threading.Lock()  # each request is counted once, however many come in at once
+
+    @property
+    def refused(self) -> tuple[Exchange, ...]:
+        """The exchanges that it has answered."""
+        return self.guards.journal.those(GUARD, self) if self.guards is not None else ()
+
+    def refuse(self, exchange: Exchange) -> None:
+        """This one it answers."""
+        exchange.guard = self
+        exchange.notes += (f"refused by {self}",)
+        with self._lock:
+            self.refused_count += 1
+
+    def remove(self) -> None:
+        """Take it away."""
+        if self.guards is not None:
+            self.guards.discard(self)
+
+    def meet(self, connection: Connection | None) -> tuple[Response | None, Fields]:
+        """The response if the request is refused, and headers for whatever response it gets. May wait."""
+        raise NotImplementedError
+
+
+class Limit(Guard):
+    """So many requests within a window of time; those beyond are answered with 429 (RFC 6585 section 4).
+
+    A window begins with a request, and another one with the first request behind its end. Every response says how much
+    is left, in ``RateLimit-Limit``, ``RateLimit-Remaining`` and ``RateLimit-Reset`` (seconds) and in the same with
+    ``X-`` before them; one with 429 has ``Retry-After``. ``refused`` are the exchanges that were too many.
+    """
+
+    def __init__(self, prefix: str, most: int, window: float, clock: Callable[[], float]) -> None:
+        super().__init__(prefix)
+        self._most = most
+        self._window = window
+        self._clock = clock
+        self._ends: float | None = None  # the window
+        self._came = 0  # in it
+
+    def meet(self, connection: Connection | None) -> tuple[Response | None, Fields]:
+        """Count the request. It is refused with 429 if it is one too many."""
+        with self._lock:
+            now = self._clock()
+            if self._ends is None or now >= self._ends:
+                self._ends, self._came = now + self._window, 0
+            self._came += 1
+            left = self._most - self._came
+            seconds = max(math.ceil(self._ends - now), 1)
+        said = {"Limit": self._most, "Remaining": max(left, 0), "Reset": seconds}
+        fields = tuple((f"{x}RateLimit-{name}", str(value)) for x in ("", "X-") for name, value in said.items())
+        if left >= 0:
+            return None, fields
+        text = f"{self}: ask again in {count(seconds, 'second')}\n"
+        return Response(429, text=text, headers={"Retry-After": seconds}), fields
+
+    def __str__(self) -> str:
+        return f"the limit of {count(self._most, 'request')} in {self._window:g} s"
+
+
+class Flapping(Guard):
+    """A server that is up for some requests, then down for some, and so on. ``refused`` came while it was down."""
+
+    def __init__(self, prefix: str, up: int, down: int, response: Response) -> None:
+        super().__init__(prefix)
+        self._up = up
+        self._down = down
+        self._response = response
+        self._came = 0
+
+    def meet(self, connection: Connection | None) -> tuple[Response | None, Fields]:
+        """Count the request; it is refused if the server is down."""
+        with self._lock:
+            place = self._came % (self._up + self._down)
+            self._came += 1
+        return (self._response if place >= self._up else None), ()
+
+    def __str__(self) -> str:
+        return f"the flapping (up for {self._up}, down for {self._down})"
+
+
+class SlowStart(Guard):
+    """A server that is slow at first: the first request waits for ``delay`` seconds, each further one for less, and
+    from the one behind ``requests`` on none does."""
+
+    def __init__(self, prefix: str, requests: int, delay: float) -> None:
+        super().__init__(prefix)
+        self.waits: list[float] = []  # seconds, of each request so far that had to wait
+        self._requests = requests
+        self._delay = delay
+
+    def meet(self, connection: Connection | None) -> tuple[Response | None, Fields]:
+        """Let the request wait. Raises Interrupted if the server stops."""
+        with self._lock:
+            left = self._requests - len(self.waits)
+            if left <= 0:
+                return None, ()
+            seconds = self._delay * left / self._requests
+            self.waits.append(seconds)
+        if connection is not None:
+            wait(connection, threading.Event(), seconds)
+        return None, ()
+
+
+class Guards:
+    """All guards of a server, in the order in which they were set: ``active``."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal  # has what they have refused
+        self.active: tuple[Guard, ...] = ()
+
+    def add(self, guard: Guard) -> None:
+        """Add a guard."""
+        guard.guards = self
+        self.active += (guard,)
+
+    def discard(self, guard: Guard) -> None:
+        """Take a guard away."""
+        self.active = tuple(other for other in self.active if other is not guard)
+
+    def clear(self) -> None:
+        """Forget all of them."""
+        self.active = ()
+
+    def before(self, path: str) -> tuple[Guard, ...]:
+        """Those that requests for this path meet."""
+        return tuple(guard for guard in self.active if path == guard.prefix or path.startswith(guard.prefix + "/"))
+
+    def meet(self, path: str, exchange: Exchange, connection: Connection | None) -> tuple[Response | None, Fields]:
+        """What the first guard that refuses the request answers; headers for what it gets else."""
+        fields: Fields = ()
+        for guard in self.before(path):
+            refusal, more = guard.meet(connection)
+            fields += more
+            if refusal is not None:
+                guard.refuse(exchange)
+                return refusal, fields
+        return None, fields

@@ -1,0 +1,425 @@
+"""Responses: what a test wants answered, refused where it is written if it cannot be."""
+
+from __future__ import annotations
+
+import json as json_module
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
+
+from pytest_httpserve.errors import UsageError
+from pytest_httpserve.scripting.record.sent import Answer
+from pytest_httpserve.server.base import BaseHTTPRequestHandler
+from pytest_httpserve.server.dates import date_line
+from pytest_httpserve.wire import grammar
+from pytest_httpserve.wire.framing import connection_options
+from pytest_httpserve.wire.head import check_field, response_head
+from pytest_httpserve.wire.headers import Field, Headers
+
+if TYPE_CHECKING:
+    from pytest_httpserve.scripting.faults.acts import DelayArgument, Fault, FaultArgument, ThrottleArgument
+
+HeadersArgument = Mapping[str, str | int] | Sequence[tuple[str, str | int]]
+StreamArgument = Iterable[bytes | str] | Callable[[], Iterable[bytes | str]]
+InformationalArgument = int | tuple[int, HeadersArgument]
+
+
+class ResponseArguments(TypedDict, total=False):
+    """The arguments of ``Response`` behind its status, for the functions that pass them on."""
+
+    text: str | None
+    html: str | None
+    json: object
+    body: bytes | None
+    file: str | os.PathLike[str] | None
+    stream: StreamArgument | None
+    headers: HeadersArgument | None
+    cookies: Mapping[str, str] | None
+    trailers: HeadersArgument | None
+    informational: Iterable[InformationalArgument]
+    gzip: bool
+    reason: str | None
+    fault: FaultArgument | None
+    delay: DelayArgument | None
+    throttle: ThrottleArgument | None
+
+
+_ARGUMENTS = ResponseArguments.__annotations__
+_WITHOUT_BODY = (204, 205, 304)
+_PHRASES = {int(status): status.phrase for status in HTTPStatus}
+SERVER = BaseHTTPRequestHandler.server_version
+# A body that is longer leaves in several writes.
+MOST_AT_ONCE = 131_072
+_KEPT_BYTES = 16_384
+_KEPT_TEXT = 1_024
+
+
+class Response:
+    """A response, fixed once made.
+
+    One of ``text``, ``html`` (sent as UTF-8), ``json`` (anything ``json.dumps`` takes), ``body`` (bytes), ``file`` (a
+    path, read when it is sent) or ``stream`` (an iterable of bytes or str, or a function that returns one: each piece
+    is sent as it comes, in chunks) makes the body; each but the last brings its Content-Type, which ``headers``
+    replaces.
+    ``headers`` is a mapping or, for repeated names, pairs; ``cookies`` are names and values (for attributes, see
+    ``set_cookie``). ``trailers`` are sent behind a body in chunks, ``informational`` ahead of the response: statuses
+    such as 103, or ``(status, headers)``. ``gzip`` compresses the body. ``reason`` defaults to the standard phrase.
+    ``fault`` is what goes wrong with it, a fault or several; ``delay`` is how many seconds it is held back (or a
+    Delay), ``throttle`` how many bytes of its body are sent a second (or a Slow).
+
+    Raises UsageError for what cannot be sent: two bodies, a body with 204, 205 or 304, a status outside 200 to 999, a
+    missing file, a header that is none.
+    """
+
+    __slots__ = (
+        "_connection", "_dated", "_head", "_kept", "body", "closes", "faults", "fields", "file", "informational",
+        "reason", "status", "stream", "trailers",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        status: int = 200,
+        *,
+        text: str | None = None,
+        html: str | None = None,
+        json: object = ...,
+        body: bytes | None = None,
+        file: str | os.PathLike[str] | None = None,
+        stream: StreamArgument | None = None,
+        headers: HeadersArgument | None = None,
+        cookies: Mapping[str, str] | None = None,
+        trailers: HeadersArgument | None = None,
+        informational: Iterable[InformationalArgument] = (),
+        gzip: bool = False,
+        reason: str | None = None,
+        fault: FaultArgument | None = None,
+        delay: DelayArgument | None = None,
+        throttle: ThrottleArgument | None = None,
+    ) -> None:
+        self.faults: tuple[Fault, ...] = ()
+        if fault is not None or delay is not None or throttle is not None:
+            from pytest_httpserve.scripting.faults.acts import CONNECTION_PHASES, as_faults
+
+            self.faults = as_faults(fault, delay, throttle)
+            for one in self.faults:
+                if one.place in (*CONNECTION_PHASES, "request_head"):
+                    what = f"{one!r} comes before it is known what is answered"
+                    raise UsageError(f"{what}: give it to a connection, with httpserve.fault(...)")
+        self.status = _check_status(status)
+        self.reason = phrase(self.status) if reason is None else _check_reason(reason)
+        bodies = {"text": text, "html": html, "json": json, "body": body, "file": file, "stream": stream}
+        kind = self._check_one_body(bodies)
+        self.file = _check_file(file) if file is not None else None
+        self.stream = _check_stream(stream) if stream is not None else None
+        self.body, content_type = _encode(kind, bodies)
+        self.trailers = check_headers(trailers, "trailers=")
+        if self.trailers and (self.file is not None or self.status in _WITHOUT_BODY):
+            what = "file=" if self.file is not None else f"status {self.status}"
+            raise UsageError(f"trailers= follow a body in chunks (RFC 9112 section 7.1.2), which {what} has not")
+        self.informational = _check_all_informational(informational) if informational != () else ()
+        self.fields = check_headers(headers)
+        if cookies is not None:
+            self.fields += _set_cookies(cookies)
+        if gzip:
+            self._compress(kind)
+        if self.trailers:
+            self.fields += (("Trailer", ", ".join(name for name, _ in self.trailers)),)
+        given = Headers(self.fields) if self.fields else {}
+        options = given.get("connection", "").lower()
+        self._connection = options or None
+        # A length that is not the body's: nothing behind this response could be told from its body.
+        length = given.get("content-length") if self.is_whole else None
+        self.closes = length not in (None, str(len(self.body))) or "close" in connection_options(options)
+        self._dated = "date" in given
+        self._head = self._encode_head(content_type, given)
+        self._kept: tuple[bytes, tuple[Answer, bytes]] | None = None  # what whole gave last, and for which date
+
+    @classmethod
+    def redirect(cls, location: str, status: int = 302) -> Response:
+        """A response that sends the client to ``location``."""
+        if not isinstance(location, str):
+            raise UsageError(f"a redirect takes its location first, not {location!r}")
+        if status not in (301, 302, 303, 307, 308):
+            raise UsageError(f"a redirect has the status 301, 302, 303, 307 or 308, not {status!r}")
+        return cls(status, headers={"Location": location})
+
+    @classmethod
+    def unauthorized(cls, scheme: str = "Basic", realm: str = "test") -> Response:
+        """A 401 that asks for credentials by ``scheme`` (RFC 9110 section 11.6.1)."""
+        return cls(401, headers={"WWW-Authenticate": f'{scheme} realm="{realm}"'})
+
+    def _check_one_body(self, bodies: Mapping[str, object]) -> str:
+        given = [name for name, value in bodies.items() if value is not (... if name == "json" else None)]
+        if len(given) > 1:
+            raise UsageError(f"a response has one body, not {' and '.join(given)}")
+        if given and self.status in _WITHOUT_BODY and bodies[given[0]] not in ("", b""):
+            raise UsageError(f"a response with status {self.status} has no body (RFC 9110), so {given[0]}= is wrong")
+        return given[0] if given else ""
+
+    def _compress(self, kind: str) -> None:
+        if not self.is_whole or not kind:
+            raise UsageError(f"gzip= compresses a body that is given as a whole, not {f'{kind}=' if kind else 'none'}")
+        from gzip import compress
+
+        self.body = compress(self.body, mtime=0)
+        self.fields += (("Content-Encoding", "gzip"),)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the body is here, to be sent with the head in one write."""
+        return self.file is None and self.stream is None
+
+    @property
+    def headers(self) -> Headers:
+        """The headers given with the response. Those that the server adds (Date, Content-Length) are not among them."""
+        return Headers(self.fields)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it can leave at once, in one write, with nothing before it or behind it."""
+        special = self.trailers or self.informational or self.faults or self.closes
+        return self.is_whole and not special and len(self.body) <= MOST_AT_ONCE
+
+    def whole(self, *, close: bool, version: tuple[int, int]) -> tuple[Answer, bytes]:
+        """The response as it leaves for a client that speaks ``version``, and its bytes: head and body."""
+        date = b"" if self._dated else date_line()
+        usual = not close and version >= (1, 1)
+        if usual and (kept := self._kept) is not None and kept[0] is date:
+            return kept[1]
+        head = self.head(close=close, version=version)
+        whole = Answer(self.status, head), head + self.body
+        if usual and len(self.body) <= _KEPT_BYTES:
+            self._kept = date, whole
+        return whole
+
+    def head(self, *, close: bool, version: tuple[int, int], chunked: bool = False) -> bytes:
+        """The head to send to a client that speaks ``version``, on a connection that is to ``close`` or to last."""
+        connection = b"Transfer-Encoding: chunked\r\n" if chunked else b""
+        if self._connection is None:
+            if close:
+                connection += b"Connection: close\r\n"
+            elif version < (1, 1):
+                connection += b"Connection: keep-alive\r\n"
+        date = b"" if self._dated else date_line()
+        return b"%b%b%b\r\n" % (self._head, date, connection)
+
+    def _encode_head(self, content_type: str | None, given: Mapping[str, str]) -> bytes:
+        """Status line and the fields that are always the same."""
+        added = []
+        if content_type is not None:
+            added.append(("Content-Type", content_type))
+        if self.is_whole and not self.trailers and self.status not in (204, 304):
+            added.append(("Content-Length", str(len(self.body))))
+        added.append(("Server", SERVER))
+        if given:
+            added = [field for field in added if field[0] not in given]
+        return response_head(self.status, self.reason, [*self.fields, *added])[:-2]
+
+    def __repr__(self) -> str:
+        body = f"file={str(self.file)!r}" if self.file else "stream" if self.stream else f"{len(self.body)} bytes"
+        return f"<Response {self.status} {self.reason}, {body}>"
+
+
+def _check_status(status: int) -> int:
+    if isinstance(status, bool) or not isinstance(status, int) or not 200 <= status <= 999:
+        hint = ""
+        if callable(status):
+            hint = "; a function that answers is given to handle()"
+        elif not isinstance(status, int):
+            hint = "; a body is given by its name: text=, html=, json=, body=, file= or stream="
+        raise UsageError(f"a response's status is an integer from 200 to 999, not {status!r}{hint}")
+    return int(status)
+
+
+def phrase(status: int) -> str:
+    """The standard reason of a status; empty if it has none."""
+    return _PHRASES.get(status, "")
+
+
+def _check_reason(reason: str) -> str:
+    if not isinstance(reason, str) or not grammar.REASON.fullmatch(reason):
+        raise UsageError(f"a reason is one line of text in ISO-8859-1, not {reason!r}")
+    return reason
+
+
+def _check_file(file: str | os.PathLike[str]) -> Path:
+    if not isinstance(file, str | os.PathLike):
+        raise UsageError(f"file= takes a path, not {type(file).__name__}")
+    path = Path(file).absolute()  # the test may change the directory before the file is sent
+    if not os.path.isfile(path):  # where Path.is_file raises, as for a name too long, this says no
+        what = "is a directory" if os.path.isdir(path) else "does not exist"
+        raise UsageError(f"file={os.fspath(file)!r}: {path} {what}")
+    return path
+
+
+def _check_stream(stream: StreamArgument) -> Callable[[], Iterable[bytes | str]]:
+    if callable(stream):
+        return stream
+    if isinstance(stream, str | bytes) or not isinstance(stream, Iterable):
+        raise UsageError(f"stream= takes an iterable of bytes or str, or a function that returns one, not {stream!r}")
+    if not isinstance(stream, Iterator):
+        return lambda: stream
+    rest = [stream]
+
+    def once() -> Iterable[bytes | str]:
+        if not rest:
+            raise UsageError("the iterator given as stream= is used up: give a function that returns one each time")
+        return rest.pop()
+
+    return once
+
+
+def _check_all_informational(
+    informational: Iterable[InformationalArgument],
+) -> tuple[tuple[int, tuple[Field, ...]], ...]:
+    if isinstance(informational, str | bytes) or not isinstance(informational, Iterable):
+        what = "statuses, or pairs of a status and headers"
+        raise UsageError(f"informational= takes {what}, not {informational!r}")
+    return tuple(map(_check_informational, informational))
+
+
+def _check_informational(given: InformationalArgument) -> tuple[int, tuple[Field, ...]]:
+    status, headers = given if isinstance(given, tuple) else (given, None)
+    if isinstance(status, bool) or not isinstance(status, int) or not 100 <= status <= 199 or status == 101:
+        raise UsageError(f"an informational response has a status from 100 to 199, and not 101: {status!r}")
+    return status, check_headers(headers)
+
+
+def _set_cookies(cookies: Mapping[str, str]) -> tuple[Field, ...]:
+    if not isinstance(cookies, Mapping):
+        raise UsageError(f"cookies= takes a mapping of names to values, not {cookies!r}")
+    return tuple(set_cookie(*pair) for pair in cookies.items())
+
+
+def set_cookie(
+    name: str,
+    value: str,
+    *,
+    path: str | None = None,
+    domain: str | None = None,
+    max_age: int | None = None,
+    expires: str | None = None,
+    secure: bool = False,
+    httponly: bool = False,
+    samesite: str | None = None,
+) -> Field:
+    """A Set-Cookie header (RFC 6265 section 4.1) for ``headers=[...]``. ``max_age`` is in seconds.
+
+    Raises UsageError for a name or value that a cookie cannot have.
+    """
+    if not grammar.TOKEN.fullmatch(str(name)) or any(c in ' ",;\\\t\r\n' for c in str(value)):
+        raise UsageError(f"no cookie can be called {name!r} and have the value {value!r}")
+    attributes = {"Path": path, "Domain": domain, "Max-Age": max_age, "Expires": expires, "SameSite": samesite}
+    parts = [f"{name}={value}", *(f"{key}={given}" for key, given in attributes.items() if given is not None)]
+    parts += [flag for flag, given in (("Secure", secure), ("HttpOnly", httponly)) if given]
+    return "Set-Cookie", "; ".join(parts)
+
+
+def as_response(status: int | Response, arguments: ResponseArguments) -> Response:
+    """A response of what was given: itself, or all else. Raises UsageError for a Response and more beside it."""
+    if not isinstance(status, Response):
+        if not arguments.keys() <= _ARGUMENTS.keys():
+            unknown = next(name for name in arguments if name not in _ARGUMENTS)
+            known = ", ".join(f"{name}=" for name in _ARGUMENTS)
+            raise UsageError(f"a response has no {unknown}=, but a status and {known}")
+        return Response(status, **arguments)
+    if arguments:
+        raise UsageError(f"the Response that was given is all of it: {next(iter(arguments))}= belongs into it")
+    return status
+
+
+def make_response(result: object) -> Response:
+    """What a scripted handler returned, as a response. Raises UsageError for what is none."""
+    match result:
+        case Response():
+            return result
+        case None:
+            return Response(204)
+        case str():
+            return _text(result) if len(result) <= _KEPT_TEXT else Response(text=result)
+        case bytes() | bytearray():
+            return Response(body=bytes(result))
+        case Mapping():
+            return Response(json=dict(result))
+        case list():
+            return Response(json=result)
+        case (int() as status, content):
+            return _with_status(status, content)
+        case Iterator():
+            return Response(stream=result)
+    raise UsageError(
+        f"a handler returns a Response, str, bytes, dict, list, (status, body), None or an iterator, not {result!r}"
+    )
+
+
+# A handler often says the same again: to make a response takes a third of what it takes to be served.
+@lru_cache(256)
+def _text(text: str) -> Response:
+    return Response(text=text)
+
+
+def _with_status(status: int, content: object) -> Response:
+    match content:
+        case None:
+            return Response(status)
+        case str():
+            return Response(status, text=content)
+        case bytes() | bytearray():
+            return Response(status, body=bytes(content))
+        case Iterator():
+            return Response(status, stream=content)
+        case Mapping():
+            return Response(status, json=dict(content))
+    return Response(status, json=content)
+
+
+def check_headers(headers: HeadersArgument | None, given: str = "headers=") -> tuple[Field, ...]:
+    """Headers as pairs. Raises UsageError, which names ``given``, for what cannot be sent."""
+    if headers is None:
+        return ()
+    if isinstance(headers, str | bytes) or not isinstance(headers, Iterable):
+        raise UsageError(f"{given} takes a mapping or pairs of name and value, not {headers!r}")
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    fields = []
+    for pair in pairs:
+        if not (isinstance(pair, tuple) and len(pair) == 2):
+            raise UsageError(f"{given} takes a mapping or pairs of name and value, not {pair!r}")
+        name, value = pair
+        if not isinstance(name, str) or isinstance(value, bool) or not isinstance(value, str | int):
+            raise UsageError(f"a header is a name and a text or a number, not {pair!r}")
+        try:
+            check_field(name, str(value))
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+        if name.lower() == "transfer-encoding":
+            raise UsageError("Transfer-Encoding is the server's own business: give the body, not its framing")
+        fields.append((name, str(value)))
+    return tuple(fields)
+
+
+def _encode(kind: str, bodies: Mapping[str, object]) -> tuple[bytes, str | None]:
+    """The bytes of the body, and its media type."""
+    value = bodies.get(kind)
+    match kind, value:
+        case "text" | "html", str():
+            try:
+                return value.encode(), f"text/{'plain' if kind == 'text' else 'html'}; charset=utf-8"
+            except UnicodeEncodeError as error:
+                raise UsageError(f"{kind}={value!r} cannot be sent as UTF-8: {error.reason}") from None
+        case "text" | "html", _:
+            raise UsageError(f"{kind}= takes a str, not {type(value).__name__}")
+        case "json", _:
+            try:
+                return json_module.dumps(value, allow_nan=False).encode(), "application/json"
+            except (TypeError, ValueError) as error:
+                raise UsageError(f"json={value!r} is not JSON: {error}") from None
+        case "body", bytes() | bytearray() | memoryview():
+            return bytes(value), "application/octet-stream"
+        case "body", _:
+            raise UsageError(f"body= takes bytes, not {type(value).__name__}; for a str there is text=")
+        case "file", _:
+            return b"", None  # the type is guessed when the file is sent
+    return b"", None

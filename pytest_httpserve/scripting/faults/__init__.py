@@ -1,0 +1,1 @@
+"""What goes wrong on purpose, and the wire that it happens on."""

@@ -1,0 +1,276 @@
+"""Faults: what goes wrong with a connection or an answer, said as values.
+
+Every fault has a phase, the part of an exchange where it has its place. Acts happen at a byte of their phase, a pace
+says how fast bytes move, and edits, in a room of their own, change what is sent. ``faulty_wire`` does what they say.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pytest_httpserve.errors import UsageError
+
+if TYPE_CHECKING:
+    from random import Random
+
+Phase = Literal[
+    "accept", "tls_handshake", "request_head", "request_body", "response_head", "response_body", "response_end",
+]  # fmt: skip
+
+PHASES: tuple[Phase, ...] = (
+    "accept", "tls_handshake", "request_head", "request_body", "response_head", "response_body", "response_end",
+)  # fmt: skip
+# Those of a connection: there is no exchange yet.
+CONNECTION_PHASES = PHASES[:2]
+_REQUEST_PHASES = PHASES[:4]
+_MOVING_PHASES = PHASES[2:6]
+# Without a number of their own, waits end after so many seconds.
+STALL_SECONDS = 60.0
+_PIECES_A_SECOND = 20
+
+
+@dataclass(frozen=True, repr=False)
+class Fault:
+    """The root of all faults; ``place`` is the phase where one happens."""
+
+    withholds_continue: ClassVar[bool] = False
+    answers_early: ClassVar[bool] = False
+
+    @property
+    def place(self) -> Phase:
+        """The phase in which it happens."""
+        return "response_head"
+
+    @property
+    def is_early(self) -> bool:
+        """Whether it has its place before the response."""
+        return self.place in _REQUEST_PHASES
+
+    def __repr__(self) -> str:
+        given = [(field.name, getattr(self, field.name), field.default) for field in fields(self)]
+        return (
+            f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value, usual in given if value != usual)})"
+        )
+
+    @property
+    def name(self) -> str:
+        """A short name, as it stands in the id of a test: ``reset-response_body-512``."""
+        given = [getattr(self, field.name) for field in fields(self)]
+        return "-".join([type(self).__name__.lower(), *(str(value) for value in given if value not in (None, 0, b""))])
+
+
+# Acts
+
+
+@dataclass(frozen=True, repr=False)
+class Act(Fault):
+    """What happens at one byte: ``after`` so many bytes of ``phase``, at the latest when that phase is over.
+
+    Without a phase it is the response: with ``after``, that many bytes of its body; without, before its first byte.
+    """
+
+    after: int = 0
+    phase: Phase | None = None
+
+    def __post_init__(self) -> None:
+        check_count("after", self.after, type(self))
+        if self.phase is not None and self.phase not in PHASES:
+            raise UsageError(f"a phase is one of {', '.join(PHASES)}, not {self.phase!r}")
+        if self.after and self.phase in (*CONNECTION_PHASES, "response_end"):
+            raise UsageError(f"the phase {self.phase} has no bytes, so after={self.after} is wrong")
+
+    @property
+    def place(self) -> Phase:
+        return self.phase or ("response_body" if self.after else "response_head")
+
+    @property
+    def name(self) -> str:
+        return "-".join([type(self).__name__.lower(), self.place, *([str(self.after)] if self.after else [])])
+
+
+@dataclass(frozen=True, repr=False)
+class Reset(Act):
+    """The connection ends with an RST: the client sees a reset, behind the bytes that came before."""
+
+
+@dataclass(frozen=True, repr=False)
+class Close(Act):
+    """The connection ends with a FIN, as if all had been said."""
+
+
+@dataclass(frozen=True, repr=False)
+class Stall(Act):
+    """Silence: nothing more is read or sent.
+
+    It ends when the server stops, when the client leaves, or after ``limit`` seconds; then the connection is closed.
+    With ``until`` (a ``threading.Event``) the exchange goes on when that is set.
+    """
+
+    until: threading.Event | None = None
+    limit: float = STALL_SECONDS
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.until is not None and not isinstance(self.until, threading.Event):
+            raise UsageError(f"until= takes a threading.Event, not {self.until!r}; for seconds there is Delay")
+        _check_seconds("limit", self.limit)
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class Delay(Act):
+    """A pause before the exchange goes on, of ``seconds``: a number, a pair to draw from evenly, or a function.
+
+    A function is called with a ``random.Random``: ``lambda draw: draw.lognormvariate(-3, 1)``. What is drawn depends on
+    ``seed``, the number of the connection and that of the exchange on it, and on nothing else.
+    """
+
+    seconds: float | tuple[float, float] | Callable[[Random], float] = 0.0
+    seed: int = 0
+
+    def __init__(
+        self,
+        seconds: float | tuple[float, float] | Callable[[Random], float],
+        *,
+        phase: Phase | None = None,
+        after: int = 0,
+        seed: int = 0,
+    ) -> None:
+        for name, value in (("after", after), ("phase", phase), ("seconds", seconds), ("seed", seed)):
+            object.__setattr__(self, name, value)
+        super().__post_init__()
+        check_integer("seed", seed)
+        if isinstance(seconds, tuple):
+            if len(seconds) != 2 or _check_seconds("Delay", seconds[0]) > _check_seconds("Delay", seconds[1]):
+                raise UsageError(f"a pair of seconds is the least and the most, not {seconds!r}")
+        elif not callable(seconds):
+            _check_seconds("Delay", seconds)
+
+    def draw(self, connection_index: int, exchange_index: int) -> float:
+        """How many seconds it is on this exchange. Raises UsageError if a function gives none."""
+        if isinstance(self.seconds, int | float):
+            return self.seconds
+        from random import Random
+
+        source = Random(f"{self.seed} {connection_index} {exchange_index}")
+        if isinstance(self.seconds, tuple):
+            return source.uniform(*self.seconds)
+        return _check_seconds("the function of Delay", self.seconds(source))
+
+
+# Pace, and what is left out
+
+
+@dataclass(frozen=True, repr=False)
+class Slow(Fault):
+    """Bytes move at ``rate`` bytes a second, in pieces of ``chunk`` bytes (default: twenty pieces a second).
+
+    Without a rate, the pieces follow each other at once, each in a write of its own: ``Slow(chunk=1,
+    phase="response_head")``. In the phases ``request_head`` and ``request_body`` it is the server that reads slowly.
+    """
+
+    rate: float | None = None
+    chunk: int | None = None
+    phase: Phase = "response_body"
+
+    def __post_init__(self) -> None:
+        if self.rate is None and self.chunk is None:
+            raise UsageError("Slow() needs a rate (bytes a second), a chunk (bytes), or both")
+        if self.rate is not None and (not _is_number(self.rate) or not 0 < self.rate < math.inf):
+            raise UsageError(f"rate= is a number of bytes a second above 0, not {self.rate!r}")
+        if self.chunk is not None:
+            check_count("chunk", self.chunk, type(self), least=1)
+        if self.phase not in _MOVING_PHASES:
+            raise UsageError(f"bytes move in the phases {', '.join(_MOVING_PHASES)}, not in {self.phase!r}")
+
+    @property
+    def place(self) -> Phase:
+        return self.phase
+
+    @property
+    def name(self) -> str:
+        return f"slow-{self.phase}"
+
+    @property
+    def piece(self) -> int:
+        """How many bytes move at once."""
+        return self.chunk or max(1, int((self.rate or 1) / _PIECES_A_SECOND))
+
+    def pause(self, count: int) -> float:
+        """Seconds to wait behind so many bytes."""
+        return count / self.rate if self.rate is not None else 0.0
+
+
+@dataclass(frozen=True, repr=False)
+class NoContinue(Fault):
+    """A client that waits for ``100 Continue`` before it sends its body is not told to go on."""
+
+    withholds_continue = True
+
+    @property
+    def place(self) -> Phase:
+        return "request_body"
+
+
+@dataclass(frozen=True, repr=False)
+class EarlyAnswer(Fault):
+    """The answer is sent without waiting for the body of the request; unless that has come, the connection ends."""
+
+    answers_early = True
+
+    @property
+    def place(self) -> Phase:
+        return "request_body"
+
+
+FaultArgument = Fault | Iterable[Fault]
+DelayArgument = float | tuple[float, float] | Delay
+ThrottleArgument = float | Slow
+
+
+def as_faults(
+    fault: FaultArgument | None, delay: DelayArgument | None = None, throttle: ThrottleArgument | None = None
+) -> tuple[Fault, ...]:
+    """The faults that ``fault=``, ``delay=`` and ``throttle=`` say. Raises UsageError for what is none."""
+    faults: tuple[Fault, ...] = ()
+    if isinstance(fault, Iterable) and not isinstance(fault, str | bytes):
+        faults = tuple(fault)
+    elif fault is not None:
+        faults = (fault,)
+    for one in faults:
+        if not isinstance(one, Fault) or type(one) in (Fault, Act):
+            hint = f"; {one.__name__}() is one" if isinstance(one, type) and issubclass(one, Fault) else ""
+            raise UsageError(f"fault= takes a fault, as in Reset(after=10), or several, not {one!r}{hint}")
+    if delay is not None:
+        faults += (delay if isinstance(delay, Delay) else Delay(delay),)
+    if throttle is not None:
+        if not isinstance(throttle, Slow) and not _is_number(throttle):
+            raise UsageError(f"throttle= takes bytes a second, or Slow(...), not {throttle!r}")
+        faults += (throttle if isinstance(throttle, Slow) else Slow(throttle),)
+    if faults:
+        # What they happen on is loaded here, and not by the threads of a server; see Route.handle.
+        from pytest_httpserve.scripting.faults import wire as wire
+    return faults
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def check_integer(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise UsageError(f"{name}= is a whole number, not {value!r}")
+
+
+def check_count(name: str, value: object, fault: type[Fault], *, least: int = 0) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise UsageError(f"{name}= of {fault.__name__} is a whole number from {least} on, not {value!r}")
+
+
+def _check_seconds(name: str, value: object) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
+        raise UsageError(f"{name} takes a number of seconds from 0 on, not {value!r}")
+    return value

@@ -1,0 +1,104 @@
+"""Which connections of a server a fault is for."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_httpserve.errors import UsageError
+
+if TYPE_CHECKING:
+    from pytest_httpserve.scripting.faults.acts import Fault
+
+
+@dataclass(slots=True)
+class FaultRule:
+    """Faults for some of the connections that come from now on; the arguments are those of ``HTTPServe.fault``."""
+
+    faults: tuple[Fault, ...]
+    times: int | None = None
+    every: int | None = None
+    skip: int = 0
+    probability: float | None = None
+    seed: int = 0
+    expected: bool = False
+    _seen: int = 0
+    _taken: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.faults:
+            raise UsageError("fault() takes at least one fault")
+        for name, value, least in (("times", self.times, 1), ("every", self.every, 1), ("skip", self.skip, 0)):
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
+                raise UsageError(f"{name}= is a whole number from {least} on, not {value!r}")
+        if self.every is not None and self.probability is not None:
+            raise UsageError("fault() takes every= or probability=, not both")
+        chance = self.probability
+        if chance is not None and (
+            isinstance(chance, bool) or not isinstance(chance, int | float) or not 0 <= chance <= 1
+        ):
+            raise UsageError(f"probability= is a number from 0 to 1, not {chance!r}")
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int):
+            raise UsageError(f"seed= is a whole number, not {self.seed!r}")
+        if self.every is None and chance is None and self.times is None:
+            self.times = 1
+
+    def takes_next(self) -> bool:
+        """Whether the next connection is one of its own."""
+        number, self._seen = self._seen - self.skip, self._seen + 1
+        if number < 0 or self._taken == self.times:
+            return False
+        if self.every is not None:
+            return (number + 1) % self.every == 0
+        if self.probability is None:
+            return True
+        from random import Random
+
+        return Random(f"{self.seed} {number}").random() < self.probability
+
+    def take(self) -> tuple[Fault, ...]:
+        """Its faults, which a connection gets now."""
+        self._taken += 1
+        return self.faults
+
+
+class FaultRules:
+    """The rules of a server. Of those that a new connection is one for, the first counts."""
+
+    def __init__(self) -> None:
+        self._rules: list[FaultRule] = []
+        self._expected: dict[int, Fault] = {}  # that have not happened yet, by id
+        self._lock = threading.Lock()
+
+    def add(self, rule: FaultRule) -> None:
+        """Add a rule."""
+        with self._lock:
+            self._rules.append(rule)
+            if rule.expected:
+                self._expected |= {id(fault): fault for fault in rule.faults}
+
+    def next(self) -> tuple[Fault, ...]:
+        """The faults of a connection that has just come."""
+        with self._lock:
+            wanting = [rule for rule in self._rules if rule.takes_next()]
+            return wanting[0].take() if wanting else ()
+
+    def happened(self, fault: Fault) -> None:
+        """A fault, of a rule or not, has happened."""
+        with self._lock:
+            self._expected.pop(id(fault), None)
+
+    @property
+    def unmet(self) -> tuple[Fault, ...]:
+        """The faults that were to happen, and have not."""
+        return tuple(self._expected.values())
+
+    def clear(self) -> None:
+        """Forget all of them."""
+        with self._lock:
+            self._rules.clear()
+            self._expected.clear()
+
+    def __len__(self) -> int:
+        return len(self._rules)

@@ -1,0 +1,77 @@
+"""Sweeps: the faults that a test is run with, one run for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pytest_httpserve.errors import UsageError
+from pytest_httpserve.scripting.faults.acts import PHASES, Act, Close, Fault, Reset, Stall, as_faults
+
+Sweep = list[tuple[Fault, ...]]
+
+# Where cuts end if nobody says so, in steps.
+_STEPS = 8
+
+
+def sweep(*what: Any, **options: Any) -> Sweep:  # what is wrong is refused below
+    """The runs that ``serve_faults`` asks for, each with its faults. Raises UsageError for a wrong argument.
+
+    ``("every_phase", effects=(Reset, Close))``: each effect in each phase but the TLS handshake, which not every server
+    has. ``("cut", every=512, upto=4096,
+    effect=Close)``: the response's body cut off behind so many bytes, and so many more. Otherwise faults, or a list of
+    faults; a list within it is a run with several.
+    """
+    match what:
+        case ("every_phase",):
+            return _every_phase(**_known("every_phase", options, ("effects",)))
+        case ("cut",):
+            return _cuts(**_known("cut", options, ("every", "upto", "effect")))
+        case (str() as name, *_):
+            raise UsageError(f'a sweep is "every_phase", "cut" or faults, not {name!r}')
+        case (list() | tuple() as runs,):
+            pass
+        case runs:
+            pass
+    _known("a list of faults", options, ())
+    if not runs:
+        raise UsageError("a sweep needs at least one fault")
+    return [as_faults(run) for run in runs]
+
+
+def _every_phase(effects: Sequence[type[Act]] = (Reset, Close)) -> Sweep:
+    effects = effects if isinstance(effects, Iterable) else (effects,)  # one is enough
+    # In the body it is one byte in: before its first, it would be the same as behind the head.
+    return [
+        (_check_effect(effect)(after=1 if phase == "response_body" else 0, phase=phase),)
+        for phase in PHASES
+        if phase != "tls_handshake"
+        for effect in effects
+    ]
+
+
+def _cuts(every: int = 512, upto: int | None = None, effect: type[Act] = Close) -> Sweep:
+    for name, value in (("every", every), ("upto", upto)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise UsageError(f"{name}= is a whole number of bytes from 1 on, not {value!r}")
+    most = every * _STEPS if upto is None else upto
+    return [(_check_effect(effect)(after=after, phase="response_body"),) for after in range(0, most + 1, every)]
+
+
+def _check_effect(effect: type[Act]) -> type[Act]:
+    if effect not in (Reset, Close, Stall):
+        raise UsageError(f"an effect is Reset, Close or Stall, not {effect!r}")
+    return effect
+
+
+def _known(what: str, options: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    for name in options:
+        if name not in names:
+            takes = f"takes {', '.join(f'{known}=' for known in names)}" if names else "takes nothing more"
+            raise UsageError(f"{what} {takes}, not {name}=")
+    return options
+
+
+def run_name(faults: tuple[Fault, ...]) -> str:
+    """What a run is called in the id of its test."""
+    return "+".join(fault.name for fault in faults)

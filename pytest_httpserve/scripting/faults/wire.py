@@ -1,0 +1,416 @@
+"""What faults do: a wire that stands between a handler and its connection, and counts the bytes of every phase.
+
+To the handler's Writer it is the connection, and to its Reader the source; all that goes out passes here. What waits,
+waits in ``pause``: there, a stop of the server ends it at once.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+import time
+from collections.abc import Callable
+from typing import IO, TYPE_CHECKING
+
+from pytest_httpserve.errors import RequestError, Struck
+from pytest_httpserve.scripting.faults.acts import (
+    CONNECTION_PHASES,
+    PHASES,
+    Act,
+    Close,
+    Delay,
+    Fault,
+    Phase,
+    Reset,
+    Slow,
+    Stall,
+)
+from pytest_httpserve.scripting.faults.edits import (
+    Extend,
+    Garbage,
+    HeadEdit,
+    NoLastChunk,
+    Truncate,
+    WrongChunkSize,
+)
+from pytest_httpserve.scripting.live.waiting import GLANCE_SECONDS, pause
+from pytest_httpserve.wire.framing import (
+    UNTIL_CLOSE,
+    BodyDecoder,
+    Framing,
+    body_decoder,
+    encode_chunk,
+    encode_last_chunk,
+    response_framing,
+)
+from pytest_httpserve.wire.headers import Headers
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
+
+    from pytest_httpserve.net.connection import Connection
+
+_PIECE_BYTES = 65_536
+_ALL = sys.maxsize
+# How long a reset waits for the bytes before it to leave, in seconds.
+_LET_OUT_SECONDS = 5.0
+_SIOCOUTQNSD = 0x894B
+
+
+class FaultyWire:
+    """The connection as the faults of an exchange have it.
+
+    ``note`` is told of each fault when it happens, with a line that says how. What ends the connection raises Struck,
+    which is noted as the connection's failure.
+    """
+
+    def __init__(self, connection: Connection, note: Callable[[Fault, str], object]) -> None:
+        self._connection = connection
+        self._note = note
+        self.begin((), 0)
+
+    def begin(self, faults: tuple[Fault, ...], exchange_index: int) -> None:
+        """An exchange begins, with these faults."""
+        self.faults: tuple[Fault, ...] = ()
+        self._exchange_index = exchange_index
+        self._acts: list[Act] = []
+        self._phase: Phase = "accept"
+        self._moved = 0  # bytes of the phase
+        self._owed = 0.0  # seconds to wait before the next piece
+        self._noted: set[int] = set()
+        # Of the response
+        self._method, self._version = "GET", (1, 1)
+        self._head: bytes | None = b""  # what of it has come; None when it has gone out
+        self._chunks: _Chunks | None = None
+        self._kept_back = b""
+        self._closes = self._over = self._has_body = False
+        self.add(faults)
+
+    def add(self, faults: tuple[Fault, ...]) -> None:
+        """From here on, these faults, too; an act whose place is past happens with the next byte."""
+        self.faults += faults
+        self._acts = sorted(
+            [*self._acts, *(fault for fault in faults if isinstance(fault, Act))],
+            key=lambda act: (PHASES.index(act.place), act.after),
+        )
+
+    # Phases
+
+    def reach(self, phase: Phase, moved: int = 0) -> None:
+        """So many bytes of this phase have passed: the acts that wait for that, or for less, happen."""
+        if phase != self._phase:
+            self._phase, self._owed, self._moved = phase, 0.0, 0
+        self._moved = max(moved, self._moved)
+        here = PHASES.index(phase), self._moved
+        while self._acts and (PHASES.index(self._acts[0].place), self._acts[0].after) <= here:
+            self._do(self._acts.pop(0))
+
+    def catch_up(self) -> None:
+        """The acts whose place is past happen now."""
+        self.reach(self._phase)
+
+    def leave(self, phase: Phase) -> None:
+        """The phase is over."""
+        self.reach(phase, _ALL)
+
+    def _room(self, phase: Phase) -> int:
+        """How many bytes can pass before the next act of the phase, or the next pause."""
+        moved = self._moved if phase == self._phase else 0
+        room = self._acts[0].after - moved if self._acts and self._acts[0].place == phase else _ALL
+        slow = self._pace(phase)
+        return max(1, min(room, slow.piece if slow is not None else _ALL))
+
+    def _pace(self, phase: Phase) -> Slow | None:
+        return next((fault for fault in self.faults if isinstance(fault, Slow) and fault.phase == phase), None)
+
+    def _passed(self, phase: Phase, count: int) -> None:
+        self.reach(phase, self._moved + count if phase == self._phase else count)
+        if (slow := self._pace(phase)) is not None:
+            self._go_slow(slow, count)
+
+    def _go_slow(self, slow: Slow, count: int) -> None:
+        self._owed += slow.pause(count)
+        self._tell_of(slow)
+
+    def _tell_of(self, slow: Slow) -> None:
+        self._tell(slow, f"{slow.phase}, {slow.piece} bytes at a time")
+
+    def _pay(self) -> None:
+        """Wait for what the pace asks, before more bytes move."""
+        owed, self._owed = self._owed, 0.0
+        if owed and not pause(self._connection, owed):
+            raise self._broken_off("Slow")
+
+    def _tell(self, fault: Fault, text: str) -> None:
+        if id(fault) not in self._noted:
+            self._noted.add(id(fault))
+            self._note(fault, text)
+
+    # Acts
+
+    def _do(self, act: Act) -> None:
+        self._tell(act, self._where(act))
+        match act:
+            case Delay():
+                if not pause(self._connection, self._seconds(act)):
+                    raise self._broken_off("Delay")
+            case Stall():
+                went_on = pause(self._connection, act.limit, act.until, heeds_client=True)
+                if not went_on or act.until is None or not act.until.is_set():
+                    raise self._broken_off("Stall")
+            case Reset():
+                self._let_out()
+                raise self._end("a fault has reset the connection", resets=True)
+            case Close():
+                raise self._end("a fault has closed the connection")
+
+    def _announce(self) -> None:
+        """What happens behind the last byte of a response is told before: the client may look when it has that."""
+        for act in self._acts:
+            self._tell(act, self._where(act))
+            if isinstance(act, Reset | Close) or (isinstance(act, Stall) and act.until is None):
+                break
+
+    def _where(self, act: Act) -> str:
+        seconds = f", for {self._seconds(act):.3g} s" if isinstance(act, Delay) else ""
+        if act.place in (*CONNECTION_PHASES, "response_end"):
+            return act.place + seconds
+        in_time = self._phase == act.place and act.after <= self._moved + len(self._kept_back)
+        return f"{act.place}, after {act.after} bytes{seconds}" if in_time else f"{act.place}, at its end{seconds}"
+
+    def _seconds(self, delay: Delay) -> float:
+        return delay.draw(self._connection.index, self._exchange_index)
+
+    def _broken_off(self, what: str) -> OSError:
+        if self._connection.closing:
+            self._connection.ending.say("server", "stop")
+            return self._end(f"{what}, until the server stopped")
+        if self._connection.transport.failure is not None:
+            return self._end(f"{what}, until the client left")
+        return self._end(f"{what}, until its time was over")
+
+    def _end(self, text: str, *, resets: bool = False) -> OSError:
+        """The connection ends here; by whom is known before the client can tell."""
+        self._connection.ending.say("server", "RST" if resets else "FIN")
+        return self._connection.transport.failed(Struck(text, resets=resets))
+
+    def _let_out(self) -> None:
+        """A reset drops what the kernel has not sent yet: wait until it has."""
+        if sys.platform != "linux":
+            return
+        import fcntl
+
+        expiry = time.monotonic() + _LET_OUT_SECONDS
+        while time.monotonic() < expiry:
+            unsent = fcntl.ioctl(self._connection.transport.fileno(), _SIOCOUTQNSD, b"\0" * 4)
+            if not struct.unpack("i", unsent)[0] or not pause(self._connection, GLANCE_SECONDS):
+                return
+
+    # The request: a Reader's source
+
+    @property
+    def timeout(self) -> float | None:
+        return self._connection.transport.timeout
+
+    def failed(self, error: OSError) -> OSError:
+        return self._connection.transport.failed(error)
+
+    def receive(self, size: int) -> bytes:
+        return self._received(self._connection.transport.receive, size)
+
+    def receive_within(self, size: int, seconds: float) -> bytes:
+        return self._received(lambda size: self._connection.transport.receive_within(size, seconds), size)
+
+    def _received(self, receive: Callable[[int], bytes], size: int) -> bytes:
+        if self._phase not in CONNECTION_PHASES and (self._phase != "request_head" or self._moved == _ALL):
+            return receive(size)  # a body, which read_body counts
+        self._pay()
+        data = receive(min(size, self._room("request_head")))
+        if data:
+            self._passed("request_head", len(data))
+        return data
+
+    def read_body(self, read: Callable[[int], bytes], size: int) -> bytes:
+        """``read(size)``, counted as bytes of the request's body: what they bring about happens before the next ones,
+        so that whoever reads has them."""
+        self.reach("request_body")
+        self._pay()
+        data = read(min(size, self._room("request_body")))
+        self._moved += len(data)
+        if data and (slow := self._pace("request_body")) is not None:
+            self._go_slow(slow, len(data))
+        return data
+
+    # The response: a Writer's connection
+
+    def fileno(self) -> int:
+        return self._connection.transport.fileno()
+
+    def push(self) -> None:
+        self._connection.transport.push()
+
+    def begin_response(self, method: str, version: tuple[int, int]) -> None:
+        """What comes out from here on answers such a request."""
+        self._method, self._version = method, version
+
+    def send(self, data: Buffer, *, more: bool = False) -> None:
+        data = bytes(data)
+        if self._head is not None:
+            data = self._take_head(self._head + data)
+        if data:
+            self._send_body(data)
+
+    def send_file(self, file: IO[bytes], offset: int, count: int, note: Callable[[int], object]) -> None:
+        file.seek(offset)
+        while piece := file.read(min(count, _PIECE_BYTES)):
+            self.send(piece)
+            note(len(piece))
+            count -= len(piece)
+
+    def _take_head(self, data: bytes) -> bytes:
+        """Send the head, and those of informational responses before it; what lies behind it."""
+        while (end := data.find(b"\r\n\r\n") + 4) >= 4:
+            head, data = data[:end], data[end:]
+            status = int(head[9:12])
+            if 100 <= status < 200 and status != 101:
+                self._connection.transport.send(head)
+                continue
+            self._head = None
+            self.leave("request_body")
+            self.reach("response_head")
+            head = self._edited(head, status)
+            if not self._has_body and all(act.place != "response_head" for act in self._acts):
+                self._announce()
+            self._pass("response_head", head)
+            self.leave("response_head")
+            self.reach("response_body")
+            return data
+        self._head = data
+        return b""
+
+    def _edited(self, head: bytes, status: int) -> bytes:
+        lines = head[:-4].split(b"\r\n")
+        pairs = (line.decode("latin-1").partition(":") for line in lines[1:])
+        headers = Headers((name, value.strip()) for name, _, value in pairs)
+        try:
+            framing = response_framing(self._method, status, headers)
+        except RequestError:  # its length is one of the test's own making
+            framing = UNTIL_CLOSE
+        self._has_body = framing.kind != "none" and framing != Framing("length", 0)
+        for fault in self.faults:
+            if isinstance(fault, NoLastChunk | WrongChunkSize) or (
+                isinstance(fault, Garbage) and fault.where == "chunk"
+            ):
+                lines = self._in_chunks(lines, framing)
+        for fault in self.faults:
+            if isinstance(fault, HeadEdit):
+                lines, before = fault.edit(lines, self._exchange_index), lines
+                if lines is not before:
+                    self._note(fault, "")
+                    self._closes |= fault.closes(self._exchange_index)
+        return b"\r\n".join(lines) + b"\r\n\r\n"
+
+    def _in_chunks(self, lines: list[bytes], framing: Framing) -> list[bytes]:
+        """The head of a response in chunks, where it can be one: its body will be sent in them."""
+        if self._chunks is not None or framing.kind == "none" or self._version < (1, 1):
+            return lines
+        self._chunks = _Chunks(body_decoder(framing), self.faults, self._tell)
+        self._closes = True
+        without = (b"content-length", b"transfer-encoding")
+        return [
+            *(line for line in lines if line.partition(b":")[0].lower() not in without),
+            b"Transfer-Encoding: chunked",
+        ]
+
+    def _send_body(self, data: bytes) -> None:
+        if self._chunks is not None:
+            data = self._chunks.encode(data)
+        kept = self._truncated + self._tells_at_end
+        if kept:
+            data = self._kept_back + data
+            place = max(len(data) - kept, 0)
+            data, self._kept_back = data[:place], data[place:]
+        self._pass("response_body", data)
+
+    @property
+    def _truncated(self) -> int:
+        return sum(fault.bytes for fault in self.faults if isinstance(fault, Truncate))
+
+    @property
+    def _tells_at_end(self) -> bool:
+        """Whether there is something to tell before the last byte of the body goes out."""
+        return bool(self._acts) or any(isinstance(fault, Extend) for fault in self.faults)
+
+    def _pass(self, phase: Phase, data: bytes) -> None:
+        """Send bytes of a phase, in the pieces that its acts and its pace make."""
+        rest = memoryview(data)
+        if rest and (slow := self._pace(phase)) is not None:
+            self._tell_of(slow)
+        while rest:
+            self._pay()
+            size = min(len(rest), self._room(phase))
+            self._connection.transport.send(rest[:size])
+            rest = rest[size:]
+            self._passed(phase, size)
+
+    def end(self) -> None:
+        """The handler has written its response."""
+        if self._over or self._head is not None:
+            return
+        self._over = True
+        tail = self._kept_back + (self._chunks.last() if self._chunks is not None else b"")
+        for fault in self.faults:
+            if isinstance(fault, Truncate) and tail:
+                self._tell(fault, f"{min(fault.bytes, len(tail))} bytes of the body were not sent")
+                self._closes = True
+                tail = tail[: max(len(tail) - fault.bytes, 0)]
+        for fault in self.faults:
+            if isinstance(fault, Extend):
+                self._tell(fault, f"{len(fault.surplus)} bytes behind the body")
+                tail += fault.surplus
+        self._kept_back = tail
+        self._announce()
+        self._kept_back = b""
+        self._pass("response_body", tail)
+        self.leave("response_body")
+        self.leave("response_end")
+        if self._closes:
+            raise self._end("a fault has closed the connection")
+
+    def abandon(self) -> None:
+        """The handler has failed: what has gone out of its response must not look whole."""
+        self._over = self._head is None
+
+
+class _Chunks:
+    """A body on its way into other chunks than it came in, one of which is wrong."""
+
+    def __init__(self, decoder: BodyDecoder, faults: tuple[Fault, ...], tell: Callable[[Fault, str], object]) -> None:
+        self._decoder = decoder
+        self._faults = faults
+        self._tell = tell
+        self._first = True
+
+    def encode(self, data: bytes) -> bytes:
+        body, _ = self._decoder.decode(data)
+        chunk = encode_chunk(body)
+        if not self._first or not chunk:
+            return chunk
+        self._first = False
+        for fault in self._faults:
+            if isinstance(fault, WrongChunkSize):
+                says = max(len(body) + fault.by, 0)
+                chunk = b"%x\r\n%b\r\n" % (says, body)
+                self._tell(fault, f"a chunk of {len(body)} bytes says {says}")
+            elif isinstance(fault, Garbage) and fault.where == "chunk":
+                chunk = b"%b\r\n%b\r\n" % (fault.data, body)
+                self._tell(fault, "in the place of a chunk's size")
+        return chunk
+
+    def last(self) -> bytes:
+        """What ends the body."""
+        for fault in self._faults:
+            if isinstance(fault, NoLastChunk):
+                self._tell(fault, "")
+                return b""
+        return encode_last_chunk(self._decoder.trailers.fields)

@@ -1,0 +1,1 @@
+"""Being there or not: addresses, Unix sockets, refusing and hanging, waiting."""

@@ -1,0 +1,1 @@
+"""What answers beneath a prefix: directories, CGI scripts, applications."""

@@ -1,0 +1,357 @@
+"""Applications behind a prefix: handler classes written for ``http.server`` or for ours, and WSGI applications.
+
+Both get the one request in hand and write their response as they are used to; what passes here is read along, so that
+the journal knows the response, and the connection is kept where it can be. A handler class lives in a world of its own:
+it sees paths without the prefix, and gets it put before those that it names in ``Location``.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import io
+import re
+import socketserver
+import urllib.parse
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pytest_httpserve.errors import RequestError, UsageError
+from pytest_httpserve.scripting.mounts.gateway import Gateway
+from pytest_httpserve.server.files.paths import path_of
+from pytest_httpserve.wire.framing import (
+    NO_BODY,
+    UNTIL_CLOSE,
+    BodyDecoder,
+    Framing,
+    body_decoder,
+    encode_chunk,
+    encode_last_chunk,
+    keeps_alive,
+    response_framing,
+)
+from pytest_httpserve.wire.head import parse_fields
+from pytest_httpserve.wire.headers import Headers
+
+if TYPE_CHECKING:
+    from pytest_httpserve.scripting.handler import ScriptedHandler
+
+Application = Callable[..., Any]  # PEP 3333 leaves most types open
+
+_LOCATION = re.compile(rb"^location:[ \t]*(?=/(?!/))", re.IGNORECASE | re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationMount:
+    """What answers requests by code of its own, beneath ``prefix``."""
+
+    runs_code: ClassVar[bool] = True
+    prefix: str
+    application: Application
+
+    def describe(self) -> str:
+        """What stands there, for a message."""
+        return f"{_name(self.application)} is mounted"
+
+
+class HandlerMount(ApplicationMount):
+    """A handler class; it sees paths without the prefix."""
+
+    __slots__ = ()
+
+    def serve(self, handler: ScriptedHandler, below: str) -> None:
+        """Let a handler of the class answer the request, whose path beneath the prefix is ``below``."""
+        if not _says_100(self.application):
+            handler.invite_body()
+        with Outgoing(handler, prefix=self.prefix) as response:
+            request = _OneRequest(_framed(handler, below), response)
+            _take_one(self.application, request, handler.client_address, handler.server)
+
+
+class WSGIMount(ApplicationMount):
+    """A WSGI application (PEP 3333); the prefix is its SCRIPT_NAME."""
+
+    __slots__ = ()
+
+    def serve(self, handler: ScriptedHandler, below: str) -> None:
+        """Let the application answer the request, whose path beneath the prefix is ``below``."""
+        handler.invite_body()
+        # Whoever asks for the prefix itself, without a slash behind it, asks for no path in the application.
+        path = "" if below == "/" and not path_of(handler.path).endswith("/") else below
+        with Outgoing(handler, chunk=handler.request_version != "HTTP/1.0") as response:
+            Gateway(handler, response, _environ(handler, self.prefix, path)).run(self.application)
+
+
+def application_mount(prefix: str, application: object) -> HandlerMount | WSGIMount:
+    """The mount for a handler class (or a functools.partial of one), or else for a WSGI application.
+
+    Raises UsageError for what is neither.
+    """
+    if not callable(application):
+        raise UsageError(f"mount() takes a handler class or a WSGI application, not {application!r}")
+    inner = application.func if isinstance(application, functools.partial) else application
+    if isinstance(inner, type) and issubclass(inner, socketserver.BaseRequestHandler):
+        return HandlerMount(prefix, application)
+    if any(map(inspect.iscoroutinefunction, (application, type(application).__call__))):
+        raise UsageError(f"mount() takes a WSGI application, and {application!r} is one for ASGI")
+    return WSGIMount(prefix, application)
+
+
+def _name(thing: object) -> str:
+    inner = thing.func if isinstance(thing, functools.partial) else thing
+    return getattr(inner, "__qualname__", type(inner).__qualname__)
+
+
+def _says_100(handler_class: Application) -> bool:
+    """Whether handlers of this class answer ``Expect`` themselves: those that speak HTTP/1.1 do."""
+    inner = handler_class.func if isinstance(handler_class, functools.partial) else handler_class
+    return hasattr(inner, "handle_expect_100") and getattr(inner, "protocol_version", "") >= "HTTP/1.1"
+
+
+def _take_one(handler_class: Application, *arguments: object) -> None:
+    """Let a handler of the class serve one request and leave.
+
+    It would go on with what follows on its connection, and that may be a body which it did not read.
+    """
+    keywords: dict[str, Any] = {}
+    wanted: Any = handler_class
+    if isinstance(wanted, functools.partial):
+        keywords, arguments, wanted = wanted.keywords, (*wanted.args, *arguments), wanted.func
+    # Not a subclass, which would not be the class whose attributes a test looks at. __init__ does all the work.
+    handler = wanted.__new__(wanted, *arguments, **keywords)
+    if take_one := getattr(handler, "handle_one_request", None):
+
+        def take_the_last() -> None:
+            take_one()
+            handler.close_connection = True
+
+        handler.handle_one_request = take_the_last
+    try:
+        handler.__init__(*arguments, **keywords)
+    finally:
+        vars(handler).pop("handle_one_request", None)  # a reference cycle
+
+
+class Outgoing:
+    """The response of an application, on its way through: ``write`` takes its bytes, head and all.
+
+    A context manager, at whose end the response must be there. With ``chunk``, a body without an announced end is sent
+    in chunks; else such a body ends the connection. ``prefix`` is put before the paths in ``Location``.
+    """
+
+    def __init__(self, handler: ScriptedHandler, *, prefix: str = "", chunk: bool = False) -> None:
+        self._handler = handler
+        self._prefix = prefix.encode("ascii")
+        self._chunk = chunk
+        self._head = b""  # what came of the head so far
+        self._framing: Framing | None = None  # None until the head is whole
+        self._chunking = False
+        self._body: BodyDecoder = body_decoder(NO_BODY)  # reads along
+        self._sound = True  # whether the body is what its head says
+
+    def __enter__(self) -> Outgoing:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        if kind is None:
+            self._finish()
+        else:
+            self.break_off()
+
+    def write(self, data: bytes) -> None:
+        """Send what the application has written: each piece at once."""
+        if self._framing is not None:
+            self._write_body(data)
+            return
+        self._head += data
+        head, end, rest = self._head.partition(b"\r\n\r\n")
+        if not end:
+            return
+        self._head = b""
+        self._write_head(head + b"\r\n")
+        if rest:
+            # Behind a 1xx comes the head proper.
+            self.write(rest)
+
+    def _write_head(self, head: bytes) -> None:
+        handler = self._handler
+        status_line, _, block = head.partition(b"\r\n")
+        version, _, status = status_line.partition(b" ")
+        informational = status.startswith(b"1") and not status.startswith(b"101")
+        if informational and handler.request_version != "HTTP/1.0":
+            handler.wfile.write_head(head + b"\r\n", more=False)
+            handler.awaits_100 &= not status.startswith(b"100")
+        if informational:
+            return  # to HTTP/1.0, they are unknown (RFC 9110 section 15.2)
+        try:
+            code, fields = int(status[:3]), parse_fields(block)
+            framing = response_framing(handler.command or "", code, fields)
+        except (RequestError, ValueError) as error:
+            raise ValueError(f"the application wrote an invalid head: {error}\n{head.decode('latin-1')}") from None
+        if code == 101:
+            framing = UNTIL_CLOSE
+            handler.reader.begin_tunnel()
+        elif framing == UNTIL_CLOSE and self._chunk:
+            self._chunking = True
+            head += b"Transfer-Encoding: chunked\r\n"
+        self._framing, self._body = framing, body_decoder(framing)
+        lasts = keeps_alive(fields, (1, 1) if version == b"HTTP/1.1" else (1, 0))
+        # A client that was not told to go on may send its body, or leave it: nothing behind it could be told apart.
+        if not lasts or handler.awaits_100 or (framing == UNTIL_CLOSE and not self._chunking):
+            handler.close_connection = True
+        if self._prefix:
+            head = _LOCATION.sub(lambda found: found[0] + self._prefix, head)
+        head += self._connection_field(fields, version) + b"\r\n"
+        handler.take_over(code, head)
+        handler.wfile.write_head(head, more=framing.kind == "length" and framing.length > 0)
+
+    def _connection_field(self, fields: Headers, version: bytes) -> bytes:
+        if "connection" in fields or version != b"HTTP/1.1":
+            return b""
+        if self._handler.close_connection:
+            return b"Connection: close\r\n"
+        return b"Connection: keep-alive\r\n" if self._handler.request_version == "HTTP/1.0" else b""
+
+    def _write_body(self, data: bytes) -> None:
+        if self._framing == NO_BODY:
+            return  # HEAD and 304 have none, whatever the application writes
+        if self._chunking:
+            data = encode_chunk(data)
+        elif self._sound:
+            try:
+                _, surplus = self._body.decode(data)
+                self._sound = not surplus
+            except RequestError:
+                self._sound = False
+            else:
+                data = data[: len(data) - len(surplus)]
+        elif self._body.complete:
+            return  # all that was announced is out
+        self._handler.wfile.write(data)
+
+    def break_off(self) -> None:
+        """The application has failed: what went out so far must not pass for a whole response."""
+        if self._framing is None:
+            return  # nothing has: the answer that says so is a whole one
+        if self._framing == UNTIL_CLOSE and not self._chunking:
+            self._handler.reset_connection()
+        self._handler.close_connection = True
+        self._sound = False
+
+    def _finish(self) -> None:
+        """The application is done. A body that is shorter or longer than it said ends the connection."""
+        if self._framing is None:
+            raise RuntimeError("the application ended without a response")
+        if self._chunking and self._sound:
+            self._handler.wfile.write(encode_last_chunk())
+        elif not self._sound or not self._body.complete:
+            self._handler.close_connection = True
+            if self._framing != UNTIL_CLOSE:  # which announces nothing
+                what = "more" if self._body.complete else "less"
+                self._handler.note(f"the application wrote {what} than the body that its head announces")
+
+
+class _OneRequest:
+    """What a handler class takes for its socket: the request in hand to be read, and a response to be written.
+
+    ``socketserver.StreamRequestHandler`` asks for ``makefile`` and ``sendall``. Options of a socket mean nothing here.
+    """
+
+    def __init__(self, pieces: Iterator[bytes], response: Outgoing) -> None:
+        self._pieces = pieces
+        self._response = response
+
+    def makefile(self, mode: str = "rb", buffering: int | None = None) -> io.BufferedIOBase:
+        """The request, head first, as a file; it ends with the request's body."""
+        if "r" not in mode:
+            return io.BufferedWriter(_Output(self._response))
+        return io.BufferedReader(_Input(self._pieces))
+
+    def sendall(self, data: bytes) -> None:
+        """Send what the handler writes."""
+        self._response.write(bytes(data))
+
+    def send(self, data: bytes) -> int:
+        """Send all of it, too."""
+        self.sendall(data)
+        return len(data)
+
+    def settimeout(self, seconds: float | None) -> None:
+        """The server has set its own."""
+
+    def setsockopt(self, *option: object) -> None:
+        """The server has set its own."""
+
+
+class _Input(io.RawIOBase):
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._piece = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:  # any object with the buffer protocol
+        piece = self._piece or next(self._pieces, b"")
+        size = min(len(piece), len(buffer))
+        buffer[:size] = piece[:size]
+        self._piece = piece[size:]
+        return size
+
+
+class _Output(io.RawIOBase):
+    def __init__(self, response: Outgoing) -> None:
+        self._response = response
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int:  # any object with the buffer protocol
+        piece = bytes(data)
+        self._response.write(piece)
+        return len(piece)
+
+
+def _framed(handler: ScriptedHandler, below: str) -> Iterator[bytes]:
+    """The request in hand as a handler class reads it: with this path, and its body in the framing that it came in."""
+    _, mark, query = handler.path.partition("?")
+    lines = [f"{handler.command} {below}{mark}{query} {handler.request_version}\r\n"]
+    # Where 100 has been said, nobody waits for it.
+    passed = [field for field in handler.headers.fields if handler.awaits_100 or field[0].lower() != "expect"]
+    lines += [f"{name}: {value}\r\n" for name, value in passed]
+    yield "".join([*lines, "\r\n"]).encode("latin-1")
+    reader, chunked = handler.reader, "transfer-encoding" in handler.headers
+    while piece := reader.read1():
+        yield encode_chunk(piece) if chunked else piece
+    if chunked and not reader.truncated:
+        yield encode_last_chunk(reader.trailers.fields)
+
+
+def _environ(handler: ScriptedHandler, prefix: str, below: str) -> dict[str, Any]:
+    """The variables of a request (PEP 3333, RFC 3875 section 4.1). Text in them is latin-1 decoded bytes."""
+    headers = handler.headers
+    host, port = handler.server.server_address[:2]
+    environ: dict[str, Any] = {
+        "GATEWAY_INTERFACE": "CGI/1.1",
+        "PATH_INFO": urllib.parse.unquote_to_bytes(below).decode("latin-1"),
+        "QUERY_STRING": handler.path.partition("?")[2],
+        "REMOTE_ADDR": str(handler.client_address[0]),
+        "REMOTE_PORT": str(handler.client_address[1]),
+        "REQUEST_METHOD": handler.command,
+        "SCRIPT_NAME": urllib.parse.unquote_to_bytes(prefix).decode("latin-1"),
+        "SERVER_NAME": str(host),
+        "SERVER_PORT": str(port),
+        "SERVER_PROTOCOL": handler.request_version,
+        "SERVER_SOFTWARE": handler.version_string(),
+        "wsgi.input_terminated": True,  # the input ends where the body does, announced or chunked
+    }
+    if handler.is_secure:
+        environ["HTTPS"] = "on"
+    for name in headers:
+        if "_" in name:
+            continue  # X_A would be taken for X-A
+        variable = name.upper().replace("-", "_")
+        environ[variable if variable in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{variable}"] = headers[name]
+    environ.pop("HTTP_PROXY", None)  # CVE-2016-5387: programs take it for their own setting
+    return environ

@@ -1,0 +1,1 @@
+"""What a server remembers: requests, exchanges, connections and their handshakes."""

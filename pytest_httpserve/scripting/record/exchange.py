@@ -1,0 +1,272 @@
+"""An exchange: a request and its response, and what of them went over the wire."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from time import monotonic
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pytest_httpserve.scripting.record.request import AskedFor, Body, Facts, Request, asked_for, made_request
+from pytest_httpserve.scripting.record.sent import Answer
+from pytest_httpserve.scripting.record.transcript import Transcript
+from pytest_httpserve.wire.headers import Field
+
+if TYPE_CHECKING:
+    from pytest_httpserve.scripting.answers.limits import Guard
+    from pytest_httpserve.scripting.faults.acts import Fault
+    from pytest_httpserve.scripting.record.connections import ConnectionRecord
+    from pytest_httpserve.scripting.routing.routes import Route
+
+_making = threading.Lock()
+
+
+class Times(NamedTuple):
+    """When an exchange reached each of its phases, in seconds of ``time.monotonic()``.
+
+    ``request_begun`` is when its first bytes came, ``head_received`` and ``body_received`` when the last of head and
+    body did (the same without a body; the body's is the latest so far while it comes); ``response_begun`` when the
+    final response was about to leave, ``response_ended`` when the last of it was, so far: both None before.
+    """
+
+    request_begun: float
+    head_received: float
+    body_received: float
+    response_begun: float | None
+    response_ended: float | None
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds from the first byte of the request to the last of the response; None while there is none."""
+        return self.response_ended - self.request_begun if self.response_ended is not None else None
+
+
+# An exchange that is over, as the journal keeps it: nothing that the garbage collector looks at again and again, unless
+# there were faults, or the body is in a file. In order: the keys of route, guard and connection; what the request said,
+# its client, the index of its connection and its own, its body and trailers; the bytes of both directions, and the
+# number of those that were not kept; the times; status and head of the response; error, notes, faults; and for how
+# many bytes it counts.
+Entry = tuple[
+    int,
+    int,
+    int,
+    Facts,
+    tuple[str, int],
+    int,
+    int,
+    bytes | Body,
+    tuple[Field, ...],
+    bytes,
+    bytes,
+    int,
+    int,
+    float,
+    float | None,
+    float | None,
+    float | None,
+    float | None,
+    float | None,
+    int | None,
+    bytes,
+    str | None,
+    tuple[str, ...],
+    "tuple[Fault, ...]",
+    int,
+]
+
+# What an entry names by the id of the object: where, and what an Exchange calls it.
+PLACES = ("route", "guard", "connection")
+ROUTE, GUARD, CONNECTION = range(3)
+Named = Any  # a Route, a Guard, or a ConnectionRecord: nothing is asked of it here
+
+
+class Exchange:
+    """A request and its response. ``response`` is None until there is one; ``route`` None where no route gave it.
+
+    ``connection`` is what it came over, ``raw`` has the bytes on the wire. ``error`` says what was wrong with the
+    request, or in what the exchange broke off; ``faults`` are those that have happened on it; ``notes`` are lines on
+    what went on beside it: where a fault happened, what a CGI script wrote to its stderr, how it ended.
+    """
+
+    __slots__ = (
+        "_recorded",
+        "_request",
+        "_response",
+        "answered",
+        "connection",
+        "error",
+        "faults",
+        "guard",
+        "notes",
+        "number",
+        "raw",
+        "route",
+        "shown",
+    )
+
+    def __init__(
+        self,
+        request: Request | AskedFor | Callable[[], Request],
+        raw: Transcript,
+        connection: ConnectionRecord | None = None,
+    ) -> None:
+        self._request = request  # or what it is made of, when somebody asks for it
+        self.raw = raw
+        self.connection = connection
+        self.answered: Answer | None = None  # as many exchanges may share it
+        self._response: Answer | None = None  # with the body of this one, when somebody has asked for it
+        self.route: Route | None = None
+        self.guard: Guard | None = None  # that refused it
+        self.error: str | None = None
+        self.notes: tuple[str, ...] = ()
+        self.faults: tuple[Fault, ...] = ()
+        self.number = 0  # in the journal, from 1 on
+        self.shown = False  # to somebody who may look at it again, and must find the same
+        # What came over no socket has no times of its own.
+        self._recorded = monotonic() if raw.first_received is None else raw.first_received
+
+    @property
+    def request(self) -> Request:
+        """What was asked for."""
+        request = self._request
+        if not isinstance(request, Request):
+            with _making:  # it is the same to everybody
+                request = self._request
+                if isinstance(request, tuple):
+                    request = made_request(request)
+                elif not isinstance(request, Request):
+                    request = request()
+                self._request = request
+        return request
+
+    @request.setter
+    def request(self, request: Request) -> None:
+        self._request = request
+
+    @property
+    def response(self) -> Answer | None:
+        """What was given out to be sent; None until it is."""
+        answer = self.answered
+        if answer is None:
+            return None
+        method = self.request.method
+        with _making:
+            if self._response is None or self._response.head is not answer.head:
+                self._response = Answer(answer.status, answer.head, self.raw, method)
+            return self._response
+
+    def close(self) -> None:
+        """Let go of the request's body, if that is in a file: it cannot be read any more."""
+        if isinstance(self._request, Request):  # what is yet to be made has none
+            self._request.content.close()
+
+    @property
+    def times(self) -> Times:
+        """When it reached each of its phases, as far as it has."""
+        raw, begun = self.raw, self._recorded
+        body = begun if raw.last_received is None else raw.last_received
+        head = body if raw.head_received is None else raw.head_received
+        if self.answered is None:  # what may have been sent, such as 100, is none
+            return Times(begun, head, body, None, None)
+        return Times(begun, head, body, raw.first_sent, raw.last_sent)
+
+    def answer(self, response: Answer) -> None:
+        """The final response is about to leave."""
+        if self.answered is None and self.raw.last_sent is not None:
+            self.raw.response_begins()
+        self.answered = response
+
+    @property
+    def status(self) -> int | None:
+        """The status of the response; None until there is one."""
+        return self.answered.status if self.answered is not None else None
+
+    @property
+    def size(self) -> int:
+        """How many bytes it counts for in the journal."""
+        request, raw = self._request, self.raw
+        return len(raw.request) + len(raw.response) + (request.content.kept if isinstance(request, Request) else 0)
+
+    def entry(self, named: dict[int, Named]) -> Entry:
+        """What is to be kept of it when it is over; what it names is added to ``named``."""
+        raw, route, guard, connection, response = self.raw, self.route, self.guard, self.connection, self.answered
+        request = self._request
+        body: bytes | Body = b""
+        size = 0
+        trailers: tuple[Field, ...] = ()
+        if not isinstance(request, tuple):
+            made = self.request
+            body, size, trailers = made.content.as_kept(), made.content.kept, made.trailers.fields
+            request = asked_for(made)
+        facts, client_address, connection_index, exchange_index = request
+        received, sent = raw.request, raw.response
+        route_key = guard_key = connection_key = 0
+        if route is not None:
+            route_key = route.key
+            named[route_key] = route
+        if guard is not None:
+            guard_key = guard.key
+            named[guard_key] = guard
+        if connection is not None:
+            connection_key = connection.key
+            named[connection_key] = connection
+        return (
+            route_key,
+            guard_key,
+            connection_key,
+            facts,
+            client_address,
+            connection_index,
+            exchange_index,
+            body,
+            trailers,
+            received,
+            sent,
+            raw.dropped_received,
+            raw.dropped_sent,
+            self._recorded,
+            raw.first_received,
+            raw.head_received,
+            raw.last_received,
+            raw.first_sent,
+            raw.last_sent,
+            response.status if response is not None else None,
+            response.head if response is not None else b"",
+            self.error,
+            self.notes,
+            self.faults,
+            len(received) + len(sent) + size,
+        )
+
+    @classmethod
+    def of(cls, entry: Entry, named: Mapping[int, Named]) -> Exchange:
+        """The exchange that ``entry`` was made of."""
+        raw = Transcript()
+        asked, body, trailers = entry[3:7], entry[7], entry[8]
+        raw.request, raw.response, raw.dropped_received, raw.dropped_sent = entry[9:13]
+        recorded, raw.first_received, raw.head_received, raw.last_received, raw.first_sent, raw.last_sent = entry[13:19]
+        status, head, error, notes, faults = entry[19:24]
+        exchange = cls(made_request(asked, body, trailers) if body or trailers else asked, raw)
+        exchange.route, exchange.guard, exchange.connection = map(named.get, entry[:3])
+        exchange._recorded = recorded
+        exchange.answered = Answer(status, head) if status is not None else None
+        exchange.error, exchange.notes, exchange.faults = error, notes, faults
+        return exchange
+
+    def __repr__(self) -> str:
+        answer = str(self.answered.status) if self.answered else "no answer yet"
+        return f"<Exchange {self.request} -> {answer}{f' ({self.error})' if self.error else ''}>"
+
+
+def carried(entry: Entry, named: Mapping[int, Named]) -> tuple[ConnectionRecord | None, int, int]:
+    """The connection of an exchange, and how many bytes came in and went out over it."""
+    received, sent, dropped_received, dropped_sent = entry[9:13]
+    _, _, connection = entry[:3]
+    return named.get(connection), len(received) + dropped_received, len(sent) + dropped_sent
+
+
+def close_body(entry: Entry) -> None:
+    """Let go of the request's body, if that is in a file."""
+    body = entry[7]
+    if isinstance(body, Body):
+        body.close()

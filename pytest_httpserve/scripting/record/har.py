@@ -1,0 +1,160 @@
+"""Exchanges as HAR 1.2 (HTTP Archive), the JSON that browsers and other tools show as a waterfall.
+
+http://www.softwareishard.com/blog/har-12-spec/
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from time import monotonic, time
+from typing import Any
+
+from pytest_httpserve.errors import RequestError
+from pytest_httpserve.scripting.record.exchange import Exchange, Times
+from pytest_httpserve.scripting.record.request import Request
+from pytest_httpserve.scripting.record.sent import decoded, unframed
+from pytest_httpserve.scripting.reports.report import count
+from pytest_httpserve.server.base import BaseHTTPRequestHandler
+from pytest_httpserve.wire.framing import request_framing
+
+_UNKNOWN = -1
+
+
+def har(exchanges: Iterable[Exchange], base_url: str, dropped: int = 0) -> dict[str, Any]:
+    """The exchanges of the server at ``base_url`` as a HAR document, ready for ``json.dumps``; that older ones were
+    ``dropped`` is a comment."""
+    epoch = time() - monotonic()
+    name, _, version = BaseHTTPRequestHandler.server_version.partition("/")
+    log: dict[str, Any] = {
+        "version": "1.2",
+        "creator": {"name": name, "version": version},
+        "entries": [_entry(exchange, base_url, epoch) for exchange in exchanges],
+    }
+    if dropped:
+        log["comment"] = f"{count(dropped, 'older exchange')} dropped"
+    return {"log": log}
+
+
+def _entry(exchange: Exchange, base_url: str, epoch: float) -> dict[str, Any]:
+    times = exchange.times
+    timings = _timings(times)
+    entry = {
+        "startedDateTime": datetime.fromtimestamp(epoch + times.request_begun, UTC).isoformat(timespec="milliseconds"),
+        "time": sum(timings.values()),
+        "request": _request(exchange, base_url),
+        "response": _response(exchange),
+        "cache": {},
+        "timings": timings,
+        "connection": str(exchange.request.connection_index),
+    }
+    if exchange.route is not None:
+        entry["_route"] = exchange.route.place
+    if remarks := [text for text in (exchange.error, *exchange.notes) if text]:
+        entry["comment"] = "; ".join(remarks)
+    return entry
+
+
+def _timings(times: Times) -> dict[str, float]:
+    """How long each phase took, in milliseconds."""
+    begun = times.body_received if times.response_begun is None else times.response_begun
+    ended = begun if times.response_ended is None else times.response_ended
+    # An answer may begin before the whole of its request is there.
+    received = min(times.body_received, begun)
+    return {
+        "send": (received - times.request_begun) * 1000,
+        "wait": (begun - received) * 1000,
+        "receive": (ended - begun) * 1000,
+    }
+
+
+def _request(exchange: Exchange, base_url: str) -> dict[str, Any]:
+    request, raw = exchange.request, exchange.raw
+    head, blank, rest = raw.request.lstrip(b"\r\n").partition(b"\r\n\r\n")
+    try:
+        body = unframed(rest, request_framing(request.headers, request.version))
+    except RequestError:  # it is this for which the request was refused
+        body = rest
+    entry = {
+        "method": request.method,
+        "url": _url(request, base_url),
+        "httpVersion": _version(request),
+        "cookies": _pairs(request.cookies.pairs),
+        "headers": _pairs(request.headers.fields),
+        "queryString": _pairs(request.query.pairs),
+        "headersSize": len(head) + len(blank) if blank else _UNKNOWN,
+        "bodySize": len(rest) + raw.dropped_received if blank else _UNKNOWN,
+    }
+    if rest or raw.dropped_received:
+        entry["postData"] = {
+            "mimeType": request.headers.get("content-type", ""),
+            "params": [],
+            **_content(body, raw.dropped_received, marked_as="_encoding"),
+        }
+    return entry
+
+
+def _response(exchange: Exchange) -> dict[str, Any]:
+    answer, raw = exchange.response, exchange.raw
+    if answer is None:  # as browsers write it
+        empty = {"size": 0, "mimeType": ""}
+        sizes = {"headersSize": _UNKNOWN, "bodySize": _UNKNOWN}
+        nothing = {"status": 0, "statusText": "", "httpVersion": "", "cookies": [], "headers": [], "redirectURL": ""}
+        return {**nothing, "content": empty, **sizes}
+    version, _, status = answer.head.partition(b"\r\n")[0].decode("latin-1").partition(" ")
+    headers = answer.headers
+    rest, body = answer.content, decoded(answer.body, headers)
+    kept = answer.head in raw.response
+    return {
+        "status": answer.status,
+        "statusText": status.partition(" ")[2],
+        "httpVersion": version,
+        "cookies": [_cookie(line) for line in headers.get_all("set-cookie")],
+        "headers": _pairs(headers.fields),
+        "content": {
+            "size": len(body) + raw.dropped_sent if kept else _UNKNOWN,
+            "mimeType": headers.get("content-type", ""),
+            **_content(body, raw.dropped_sent, marked_as="encoding"),
+        },
+        "redirectURL": headers.get("location", ""),
+        "headersSize": len(answer.head),
+        "bodySize": len(rest) + raw.dropped_sent if kept else _UNKNOWN,
+    }
+
+
+def _url(request: Request, base_url: str) -> str:
+    target = request.target
+    if "://" in target.partition("?")[0]:
+        return target
+    scheme, _, authority = base_url.partition("://")
+    path = target if target.startswith("/") else f"/{target}"  # that of OPTIONS and CONNECT is no path
+    return f"{scheme}://{request.headers.get('host') or authority}{path}"
+
+
+def _version(request: Request) -> str:
+    major, minor = request.version
+    return f"HTTP/{major}.{minor}"
+
+
+def _pairs(pairs: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"name": name, "value": value} for name, value in pairs]
+
+
+def _cookie(line: str) -> dict[str, Any]:
+    """A Set-Cookie line (RFC 6265 section 4.1)."""
+    pair, *attributes = line.split(";")
+    name, _, value = pair.partition("=")
+    said = {key.strip().lower(): text.strip() for key, _, text in (one.partition("=") for one in attributes)}
+    cookie: dict[str, Any] = {"name": name.strip(), "value": value.strip()}
+    cookie |= {key: said[key] for key in ("path", "domain") if key in said}
+    return {**cookie, "httpOnly": "httponly" in said, "secure": "secure" in said}
+
+
+def _content(body: bytes, dropped: int, *, marked_as: str) -> dict[str, str]:
+    """A body as text; as base64, which is said by the name ``marked_as``, where it is none."""
+    comment = {"comment": f"{dropped} bytes more were not kept"} if dropped else {}
+    try:
+        return {"text": body.decode(), **comment}
+    except UnicodeDecodeError:
+        return {"text": b64encode(body).decode("ascii"), marked_as: "base64", **comment}

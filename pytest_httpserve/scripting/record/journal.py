@@ -1,0 +1,280 @@
+"""The journal: the exchanges of a server, in the order in which the requests came in, and what went wrong."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from pytest_httpserve.scripting.record.exchange import CONNECTION, PLACES, Entry, Exchange, Named, carried, close_body
+
+if TYPE_CHECKING:
+    from pytest_httpserve.scripting.faults.acts import Fault
+    from pytest_httpserve.scripting.record.connections import ConnectionRecord
+
+MOST_EXCHANGES = 10_000
+MOST_BYTES = 32 << 20
+MOST_FAILURES = 1_000
+
+
+class Strike(NamedTuple):
+    """A fault that has happened: on which connection of the server, and where in its exchange."""
+
+    fault: Fault
+    where: str
+    connection_index: int
+
+    def __str__(self) -> str:
+        return f"fault {self.fault!r}{f': {self.where}' if self.where else ''}"
+
+
+class Failure(NamedTuple):
+    """What must fail the test: one of the kinds of KINDS, and a text to read."""
+
+    kind: str
+    text: str
+
+
+# A request that nothing answered; an exception in, or a hang of, what answers; an expectation that was not met.
+KINDS = ("unanswered", "errors", "expectations")
+
+
+class Seen(NamedTuple):
+    """What a journal has of a server in one moment, and how many exchanges and connections it has dropped."""
+
+    exchanges: tuple[Exchange, ...]
+    connections: tuple[ConnectionRecord, ...]
+    dropped_exchanges: int
+    dropped_connections: int
+
+
+class Journal:
+    """Exchanges, and what went wrong with them. Written by the server's threads, read by the test's.
+
+    It keeps ``max_exchanges`` exchanges, and ``max_bytes`` of what is in memory of all of them together. Past that it
+    drops the oldest of those that are over; the newest of these always stays. Of connections that are closed, and of
+    faults that have happened, it keeps as many. ``ignored`` are the kinds of failures that are none here.
+
+    What an exchange that is over says is kept as a tuple of plain values. The Exchange is made again when somebody
+    looks, and then it stays, so that everybody sees the same one.
+    """
+
+    def __init__(self, max_bytes: int = MOST_BYTES, max_exchanges: int = MOST_EXCHANGES) -> None:
+        self.max_bytes = max_bytes
+        self.max_exchanges = max_exchanges
+        self.ignored: frozenset[str] = frozenset()
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
+        self._waiting = 0
+        self._numbers = itertools.count(1)  # of exchanges
+        self._connections: dict[int, ConnectionRecord] = {}  # by id
+        self._begin()
+
+    def _begin(self) -> None:
+        # By number. A server's thread adds one without the lock, so whoever goes through them takes list(self._kept).
+        self._kept: dict[int, Exchange | Entry] = {}
+        self._over: deque[tuple[int, int]] = deque()  # the numbers of those that are over, and their bytes
+        self._bytes = 0
+        self._named: dict[int, Named] = {}  # what entries name, by id
+        self._taken: set[int] = set()  # the numbers of those that take has given
+        self._closed: deque[ConnectionRecord] = deque()
+        self._strikes: deque[Strike] = deque(maxlen=self.max_exchanges)
+        self._failures: list[Failure] = []
+        self._seen = 0  # failures that take_failures has given
+        self._unkept: Counter[str] = Counter()  # failures that were too many, by kind
+        self.dropped_exchanges = self.dropped_connections = self.dropped_strikes = 0
+
+    # Record
+
+    def record(self, exchange: Exchange) -> None:
+        """Add an exchange; its response may follow."""
+        exchange.number = number = next(self._numbers)
+        self._kept[number] = exchange
+        if (connection := exchange.connection) is not None:
+            connection.exchange_count += 1
+        if len(self._kept) > self.max_exchanges:
+            with self._lock:
+                while len(self._kept) > self.max_exchanges and self._over:
+                    self._drop_oldest()
+        if self._waiting:  # else whoever begins to wait now looks first, and finds it
+            with self._lock:
+                self._changed.notify_all()
+
+    def finish(self, exchange: Exchange) -> None:
+        """The exchange is over. It becomes an entry, unless somebody has it already."""
+        with self._lock:  # itself: by way of the condition it takes three times as long
+            number = exchange.number
+            if number not in self._kept:  # the journal has been cleared
+                return
+            if exchange.shown:
+                size = exchange.size
+            else:
+                self._kept[number] = entry = exchange.entry(self._named)
+                size = entry[-1]
+            self._over.append((number, size))
+            self._bytes += size
+            while self._bytes > self.max_bytes and len(self._over) > 1:
+                self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        """Drop the first exchange that is over."""
+        number, size = self._over.popleft()
+        self._bytes -= size
+        self.dropped_exchanges += 1
+        one = self._kept.pop(number)
+        self._taken.discard(number)
+        if isinstance(one, Exchange):
+            connection, received, sent = one.connection, one.raw.bytes_received, one.raw.bytes_sent
+        else:
+            connection, received, sent = carried(one, self._named)
+        if connection is not None:
+            connection.drop(received, sent)
+        if len(self._named) > 4 * self.max_exchanges:  # an entry names three at most
+            kept = map(self._kept.__getitem__, list(self._kept))
+            keys = {key for one in kept if isinstance(one, tuple) for key in one[:3] if key}
+            self._named = {key: self._named[key] for key in keys}
+
+    def record_connection(self, record: ConnectionRecord) -> None:
+        """Add a connection; exchanges and its end may follow."""
+        record.look = partial(self.those, CONNECTION)
+        with self._lock:
+            self._connections[id(record)] = record
+
+    def end_connection(self, record: ConnectionRecord, by: str, how: str) -> None:
+        """The connection is over."""
+        record.end(by, how)
+        with self._lock:
+            self._closed.append(record)
+            if len(self._closed) > self.max_exchanges:
+                oldest = self._closed.popleft()
+                self.dropped_connections += self._connections.pop(id(oldest), None) is not None
+            if self._waiting:
+                self._changed.notify_all()
+
+    def record_strike(self, strike: Strike) -> None:
+        """Add a fault that has happened."""
+        with self._lock:
+            self.dropped_strikes += len(self._strikes) == self.max_exchanges
+            self._strikes.append(strike)
+
+    def record_failure(self, text: str, kind: str = "errors") -> None:
+        """Add what must fail the test. Of those that nobody has taken, the first MOST_FAILURES are kept."""
+        with self._lock:
+            if kind in self.ignored:
+                return
+            if len(self._failures) < MOST_FAILURES:
+                self._failures.append(Failure(kind, text))
+            elif self._seen:
+                self._seen -= 1
+                self._failures = [*self._failures[1:], Failure(kind, text)]
+            else:
+                self._unkept[kind] += 1
+
+    # Ask
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """All exchanges so far that are kept."""
+        with self._lock:
+            return tuple(map(self._show, list(self._kept)))
+
+    @property
+    def connections(self) -> tuple[ConnectionRecord, ...]:
+        """All connections so far that are kept."""
+        with self._lock:
+            return tuple(self._connections.values())
+
+    @property
+    def seen(self) -> Seen:
+        """All of it."""
+        with self._lock:
+            return Seen(self.exchanges, self.connections, self.dropped_exchanges, self.dropped_connections)
+
+    @property
+    def strikes(self) -> tuple[Strike, ...]:
+        """The faults that have happened, in their order, as far as they are kept."""
+        with self._lock:
+            return tuple(self._strikes)
+
+    def those(self, place: int, named: Named) -> tuple[Exchange, ...]:
+        """The exchanges that are kept and name a route, a guard or a connection, of which ``place`` says which."""
+        key, attribute = named.key, PLACES[place]
+        with self._lock:
+            return tuple(
+                self._show(number)
+                for number in list(self._kept)
+                if (
+                    one[place] == key
+                    if isinstance(one := self._kept[number], tuple)
+                    else getattr(one, attribute) is named
+                )
+            )
+
+    def _show(self, number: int) -> Exchange:
+        """The exchange of this number: from here on, it is the same to everybody."""
+        one = self._kept[number]
+        if isinstance(one, tuple):
+            self._kept[number] = one = Exchange.of(one, self._named)  # in its place: the order stays
+        one.shown = True
+        return one
+
+    def wait(self, condition: Callable[[], bool], timeout: float) -> bool:
+        """Wait until ``condition`` holds; False after ``timeout`` seconds.
+
+        It is asked again with every exchange, and with every connection that ends.
+        """
+        with self._changed:
+            self._waiting += 1
+            try:
+                return self._changed.wait_for(condition, timeout)
+            finally:
+                self._waiting -= 1
+
+    def take(self, timeout: float) -> Exchange | None:
+        """The first exchange that was not taken before; None if there is none within ``timeout`` seconds."""
+        with self._changed:  # each exchange goes to one taker
+            if not self.wait(lambda: len(self._kept) > len(self._taken), timeout):
+                return None
+            number = next(number for number in list(self._kept) if number not in self._taken)
+            self._taken.add(number)
+            return self._show(number)
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """What must fail the test, each as a text to read."""
+        with self._lock:
+            return self._texts(self._failures)
+
+    def take_failures(self) -> tuple[str, ...]:
+        """The failures since the last time this was called."""
+        with self._lock:
+            texts = self._texts(self._failures[self._seen :])
+            self._seen = len(self._failures)
+            self._unkept.clear()
+            return texts
+
+    def _texts(self, failures: Iterable[Failure]) -> tuple[str, ...]:
+        texts = [failure.text for failure in failures if failure.kind not in self.ignored]
+        if unkept := sum(number for kind, number in self._unkept.items() if kind not in self.ignored):
+            texts.append(f"{unkept} more failures came after these and were not kept\n")
+        return tuple(texts)
+
+    def close(self) -> None:
+        """Let go of all bodies that are in files: they cannot be read any more."""
+        with self._lock:
+            for one in map(self._kept.__getitem__, list(self._kept)):
+                if isinstance(one, Exchange):
+                    one.close()
+                else:
+                    close_body(one)
+
+    def clear(self) -> None:
+        """Forget everything, but for the connections that are open."""
+        with self._lock:
+            self._begin()
+            self._connections = {key: record for key, record in self._connections.items() if record.is_open}
+            for record in self._connections.values():
+                record.forget()

@@ -1,0 +1,52 @@
+"""multipart/form-data (RFC 7578): every byte of a part is kept, whatever its type."""
+
+from __future__ import annotations
+
+import re
+import urllib.parse
+
+from pytest_httpserve.scripting.record.request import UploadedFile
+from pytest_httpserve.wire.headers import Headers
+
+# A parameter of a field: a quoted text or a token (RFC 9110 section 5.6.6); at the end, ``*`` says how it is encoded.
+_PARAMETER = re.compile(r';[ \t]*([A-Za-z0-9-]+)(\*?)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^;\s]*))')
+
+
+def parse_multipart(content_type: str, body: bytes) -> list[UploadedFile]:
+    """The parts of a form, in order; empty for a body that is not what ``content_type`` says."""
+    boundary = _parameters(content_type).get("boundary", "").encode("latin-1", "replace")
+    if not boundary:
+        return []
+    # RFC 2046 section 5.1.1: the line break before a boundary is the boundary's; blanks may follow it.
+    delimiter = re.compile(rb"\r\n--" + re.escape(boundary) + rb"(--)?[ \t]*(?=\r\n|\Z)")
+    parts = []
+    begin = None
+    for found in delimiter.finditer(body := b"\r\n" + body):
+        if begin is not None:
+            parts.append(_parse_part(body[begin : found.start()]))
+        if found[1]:
+            break
+        begin = found.end()
+    return parts
+
+
+def _parse_part(part: bytes) -> UploadedFile:
+    """A part, from the line break behind its boundary on."""
+    head, _, content = part.partition(b"\r\n\r\n")
+    lines = (line.partition(":") for line in head.decode(errors="replace").split("\r\n"))
+    headers = Headers((name.strip(), value.strip()) for name, colon, value in lines if colon)
+    given = _parameters(headers.get("content-disposition", ""))
+    content_type = headers.get("content-type", "text/plain").partition(";")[0].strip().lower()
+    return UploadedFile(given.get("name", ""), given.get("filename", ""), content_type, content)
+
+
+def _parameters(value: str) -> dict[str, str]:
+    """The parameters behind a value, decoded."""
+    parameters = {}
+    for name, encoded, quoted, token in _PARAMETER.findall(value):
+        # Of backslashes, only those are escapes that must be: the rest stand in paths of Windows.
+        text = re.sub(r'\\(["\\])', r"\1", quoted) or token
+        if encoded:  # RFC 8187: charset'language'percent-encoded
+            text = urllib.parse.unquote(text.rpartition("'")[2], text.partition("'")[0] or "utf-8", "replace")
+        parameters[name.lower()] = text
+    return parameters

@@ -1,0 +1,89 @@
+"""A response as it went out."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+from pytest_httpserve.errors import RequestError
+from pytest_httpserve.scripting.record.transcript import Transcript
+from pytest_httpserve.wire.framing import Framing, body_decoder, response_framing
+from pytest_httpserve.wire.headers import Headers
+
+_NOTHING = Transcript()
+
+
+class Answer:
+    """The response of an exchange as it went out; ``head`` are its bytes up to the body."""
+
+    __slots__ = ("_method", "_raw", "head", "status")
+
+    def __init__(self, status: int, head: bytes, raw: Transcript = _NOTHING, method: str = "GET") -> None:
+        self.status = status
+        self.head = head
+        self._raw = raw
+        self._method = method  # of the request: the response to HEAD has no body
+
+    @property
+    def headers(self) -> Headers:
+        """All headers that were sent, with those that the server added."""
+        lines = self.head.decode("latin-1").split("\r\n")[1:-2]
+        return Headers((name, value.strip(" \t")) for name, _, value in (line.partition(":") for line in lines))
+
+    @property
+    def content(self) -> bytes:
+        """What went out behind the head, as far as it was kept: the body in its framing."""
+        return self._raw.response.partition(self.head)[2] if self.head else b""
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the journal has kept only a part of the body: it keeps 64 KiB of a response, and none of a file."""
+        return self._raw.dropped_sent > 0
+
+    @property
+    def body(self) -> bytes:
+        """The body as it was sent, with chunks and other framing taken off; if it ``is_cut``, its beginning.
+
+        A content coding, such as gzip, is left on it.
+        """
+        return unframed(self.content, response_framing(self._method, self.status, self.headers))
+
+    @property
+    def text(self) -> str:
+        """The body as text, in the charset that its type names, else UTF-8; gzip and deflate are taken off."""
+        headers = self.headers
+        _, _, charset = headers.get("content-type", "").lower().partition("charset=")
+        data = decoded(self.body, headers)
+        try:
+            return data.decode(charset.partition(";")[0].strip(' "') or "utf-8", "replace")
+        except LookupError:
+            return data.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """The body as JSON, gzip and deflate taken off. Raises ValueError if it is not, or was not kept as a whole."""
+        if self.is_cut:
+            raise ValueError(f"the journal has kept the first {len(self.body)} bytes of this body, and no more")
+        import json
+
+        return json.loads(decoded(self.body, self.headers))
+
+    def __repr__(self) -> str:
+        return f"<Answer {self.status}>"
+
+
+def unframed(data: bytes, framing: Framing) -> bytes:
+    """A body without its chunks."""
+    try:
+        return body_decoder(framing).decode(data)[0]
+    except RequestError:  # a server that is told to may send what is no chunk
+        return data
+
+
+def decoded(body: bytes, headers: Headers) -> bytes:
+    """A body without its content coding, if that is one of those that Python has; as much of it as there is."""
+    if headers.get("content-encoding", "").lower() not in ("gzip", "deflate"):
+        return body
+    try:
+        return zlib.decompressobj(wbits=zlib.MAX_WBITS | 32).decompress(body)
+    except zlib.error:
+        return body

@@ -1,0 +1,1 @@
+"""What a reader sees: near misses, transcripts, failed assertions."""

@@ -1,0 +1,172 @@
+"""What a test asserts of the requests that its server got. pytest rewrites this module, for its diffs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from pytest_httpserve.errors import UsageError
+from pytest_httpserve.scripting.record.concurrency import most_at_once
+from pytest_httpserve.scripting.record.exchange import Exchange
+from pytest_httpserve.scripting.record.journal import Seen
+from pytest_httpserve.scripting.reports import report
+from pytest_httpserve.scripting.routing.matchers import Check, Matcher, match
+
+Step = Matcher | tuple[str, str | re.Pattern[str]] | str
+
+
+def assert_requested(seen: Seen, matcher: Matcher, what: str, times: int | None) -> None:
+    """Fail unless requests that ``matcher`` takes came in: ``times`` of them, or one at least."""
+    __tracebackhide__ = True
+    exchanges = seen.exchanges
+    found = [exchange for exchange in exchanges if matcher.matches(exchange.request)]
+    if times is None and found:
+        return
+    if len(found) == times:
+        _check_all_kept(seen, f"how often {what} was requested")
+        return
+    title = f"{what} was requested {report.times(len(found))}" if found else f"{what} was not requested"
+    if times is not None:
+        title += f", expected {report.times(times) if times else 'not at all'}"
+    if times is not None and len(found) > times:
+        raise AssertionError(_list(f"{title}:", found, seen))
+    raise AssertionError(_explain(title, seen, found, matcher))
+
+
+def assert_not_requested(seen: Seen, matcher: Matcher, what: str) -> None:
+    """Fail if a request that ``matcher`` takes came in."""
+    __tracebackhide__ = True
+    found = [exchange for exchange in seen.exchanges if matcher.matches(exchange.request)]
+    if found:
+        raise AssertionError(_list(f"{what} was requested:", found, seen))
+    _check_all_kept(seen, f"whether {what} was requested")
+
+
+def assert_in_order(seen: Seen, steps: Iterable[Step]) -> None:
+    """Fail unless the steps were requested in this order; other requests may stand between them."""
+    __tracebackhide__ = True
+    exchanges = seen.exchanges
+    if isinstance(steps, str | Matcher):
+        raise UsageError(f"the steps are a list, such as ['GET /a', 'GET /b'], not {steps!r}")
+    wanted = [(_name(step), _matcher(step)) for step in steps]
+    rest = iter(exchanges)
+    for position, (name, matcher) in enumerate(wanted, 1):
+        if not any(matcher.matches(exchange.request) for exchange in rest):
+            before = f" after {wanted[position - 2][0]}" if position > 1 else ""
+            title = f"step {position}, {name}, was not requested{before}"
+            raise AssertionError(
+                _list(f"{title}; requested were:", exchanges, seen) if exchanges else f"{title}: there were no requests"
+            )
+
+
+def assert_none(seen: Seen) -> None:
+    """Fail if any request came in."""
+    __tracebackhide__ = True
+    if seen.exchanges:
+        raise AssertionError(_list("expected no requests; requested were:", seen.exchanges, seen))
+
+
+def assert_reused(seen: Seen, most: int) -> None:
+    """Fail unless the exchanges came over ``most`` connections at most, one of which carried several."""
+    __tracebackhide__ = True
+    used = [record for record in seen.connections if record.exchange_count]
+    if len(used) <= most and any(record.reused for record in used):
+        if seen.dropped_connections:
+            raise AssertionError(_unknown("how many connections were used", seen.dropped_connections, "connection"))
+        return
+    came = sum(record.exchange_count for record in used)
+    title = f"{report.count(came, 'exchange')} came over {report.count(len(used), 'connection')}, and "
+    title += f"were to come over {most}" if len(used) > most else "none was reused"
+    raise AssertionError("\n".join([f"{title}:", *report.connection_lines(seen)]))
+
+
+def assert_all_closed(seen: Seen, by: str | None, timeout: float) -> None:
+    """Fail unless all connections are closed, which was waited for, and by whom they were to be."""
+    __tracebackhide__ = True
+    connections = seen.connections
+    title = ""
+    if left := sum(record.is_open for record in connections):
+        title = f"{left} of {report.count(len(connections), 'connection')} still open after {timeout} s"
+    elif others := sum(by not in (None, record.closed_by) for record in connections):
+        title = f"{others} of {report.count(len(connections), 'connection')} not closed by the {by}"
+    if title:
+        raise AssertionError("\n".join([f"{title}:", *report.connection_lines(seen)]))
+    if by is not None and seen.dropped_connections:
+        raise AssertionError(_unknown("who closed all connections", seen.dropped_connections, "connection"))
+
+
+def assert_max_concurrent(seen: Seen, matcher: Matcher, most: int) -> None:
+    """Fail if more than ``most`` exchanges, of those that ``matcher`` takes, were in hand at once."""
+    __tracebackhide__ = True
+    exchanges = [exchange for exchange in seen.exchanges if matcher.matches(exchange.request)]
+    together = most_at_once(exchanges)
+    if len(together) > most:
+        title = f"{len(together)} requests were in hand at once, expected at most {most}:"
+        raise AssertionError(_list(title, together, seen))
+    _check_all_kept(seen, "how many requests were in hand at once")
+
+
+def _check_all_kept(seen: Seen, what: str) -> None:
+    """Fail if the journal cannot know."""
+    __tracebackhide__ = True
+    if seen.dropped_exchanges:
+        raise AssertionError(_unknown(what, seen.dropped_exchanges, "exchange"))
+
+
+def _unknown(what: str, dropped: int, kind: str) -> str:
+    """That the journal cannot know, and what to do about it."""
+    return (
+        f"{what} is not known: {report.count(dropped, f'older {kind}')} dropped from the journal; give the server a "
+        "higher max_exchanges= or max_journal_bytes=, or ask a route with assert_called(), which counts all its calls"
+    )
+
+
+def _matcher(step: Step) -> Matcher:
+    if isinstance(step, Matcher):
+        return step
+    if isinstance(step, str):
+        method, blank, path = step.partition(" ")
+        return match(method, path) if blank else match("*", step)
+    if isinstance(step, tuple) and len(step) == 2:
+        return match(*step)
+    raise UsageError(f"a step is ('GET', '/path'), 'GET /path' or a matcher, not {step!r}")
+
+
+def _name(step: Step) -> str:
+    if isinstance(step, tuple):
+        return " ".join(part.pattern if isinstance(part, re.Pattern) else part for part in step)
+    return step if isinstance(step, str) else repr(step)
+
+
+def _list(title: str, exchanges: Iterable[Exchange], seen: Seen) -> str:
+    lines = [title, *report.dropped(seen.dropped_exchanges, "exchange")]
+    return "\n".join([*lines, *(f"  {report.exchange_line(exchange)}" for exchange in exchanges)])
+
+
+def _explain(title: str, seen: Seen, found: Sequence[Exchange], matcher: Matcher) -> str:
+    """What was requested instead; of what was not asked for, the nearest with each criterion."""
+    exchanges = seen.exchanges
+    if not exchanges:
+        return f"{title}: there were no requests"
+    lines = [_list(f"{title}; requested were:", exchanges, seen)]
+    asked_for = set(map(id, found))
+    others = [exchange for exchange in exchanges if id(exchange) not in asked_for]
+    if others:
+        nearest, checks = report.nearest(matcher, others)
+        lines.append(f"the nearest{' other one' if found else ''} is {nearest.request}:")
+        for check in checks:
+            lines += [f"  {line}" for line in [*report.describe_check(check), *_diff(check)]]
+    return "\n".join(lines)
+
+
+def _diff(check: Check) -> list[str]:
+    """What pytest says of two values that are not the same: nothing for those of one line, and without pytest."""
+    if check.passed or type(check.expected) is not type(check.got):
+        return []
+    if not isinstance(check.expected, dict | list) and "\n" not in str(check.expected):
+        return []
+    try:
+        assert check.got == check.expected
+    except AssertionError as error:
+        return [f"    {line}" for line in str(error).splitlines()[1:] if line.strip()]
+    return []

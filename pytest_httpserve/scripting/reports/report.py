@@ -1,0 +1,220 @@
+"""What a reader sees: near misses, exchanges, transcripts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from pytest_httpserve.scripting.record.request import route_path
+from pytest_httpserve.scripting.routing.matchers import Check, Matcher
+
+if TYPE_CHECKING:
+    from pytest_httpserve.scripting.record.connections import ConnectionRecord
+    from pytest_httpserve.scripting.record.exchange import Exchange
+    from pytest_httpserve.scripting.record.journal import Seen, Strike
+    from pytest_httpserve.scripting.record.request import Request
+    from pytest_httpserve.scripting.routing.routes import Route
+    from pytest_httpserve.scripting.scripted_server import Script
+
+NEAREST = 3
+
+
+def explained(script: Script, request: Request) -> str:
+    """What would answer ``request``; what it would meet before, such as a limit; why nothing would."""
+    path = route_path(request.target)
+    met = "".join(f"; first it meets {guard}" for guard in script.guards.before(path))
+    if (found := script.routes.find(request)) is not None:
+        return f"{found[0]} answers {request}{met}"
+    if (mount := script.mounts.find(path)) is not None:
+        return f"{mount.describe()} beneath {mount.prefix or '/'}, and answers {request}{met}"
+    if script.queue:
+        return f"{script.queue[0]!r} answers {request}, as the next in the queue{met}"
+    return unanswered(script, request)
+
+
+def unanswered(script: Script, request: Request) -> str:
+    """That nothing answers ``request``, and how near each of the nearest routes comes to it."""
+    lines = [f"nothing answers {request}", *_request_lines(request)]
+    lines += near_misses(script.routes, request)
+    lines += [f"  {mount.describe()} beneath {mount.prefix or '/'}" for mount in script.mounts]
+    if len(script.routes) == 0 and not list(script.mounts):
+        lines.append("  the server has no route, and serves no directory")
+    return "\n".join([*lines, ""])
+
+
+def without_answer(route: Route, request: Request) -> str:
+    """That the route which takes ``request`` was given no response."""
+    return f"{route} takes {request}, but was given no response: add .respond(...) to it\n"
+
+
+def near_misses(routes: Iterable[Route], request: Request) -> list[str]:
+    """The routes that come nearest to ``request``, each with its criteria, met or not."""
+    held = [(route, route.checks(request)) for route in routes]
+    held.sort(key=lambda one: (_distance(one[1]), -one[0].rank[1]))
+    lines = []
+    for route, checks in held[:NEAREST]:
+        lines.append(f"  {route}")
+        lines += [f"    {line}" for check in checks for line in describe_check(check)]
+    if len(held) > NEAREST:
+        rest = len(held) - NEAREST
+        lines.append(f"  and {rest} more routes, less near" if rest > 1 else "  and one more route, less near")
+    return lines
+
+
+def _distance(checks: list[Check]) -> float:
+    """How far from a match: the path says more of what was meant than all else, and less so the more it is alike."""
+    return sum(
+        6 - 3 * _likeness(str(check.expected), str(check.got)) if check.criterion == "path" else 1
+        for check in checks
+        if not check.passed
+    )
+
+
+def _likeness(one: str, other: str) -> float:
+    """From 0 to 1: how much of a path, which may be a template, and of another is the same at beginning and end."""
+    one = re.sub(r"\{[^}]*\}", "", one)  # a parameter may be anything
+    longest = max(len(one), len(other), 1)
+    begin = _common_length(one, other)
+    end = _common_length(one[begin:][::-1], other[begin:][::-1])
+    return (begin + end) / longest
+
+
+def _common_length(one: str, other: str) -> int:
+    """How many characters at the beginning are the same."""
+    differing = (place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
+    return next(differing, min(len(one), len(other)))
+
+
+def nearest(matcher: Matcher, exchanges: Sequence[Exchange]) -> tuple[Exchange, list[Check]]:
+    """The exchange, of some, whose request comes nearest to what ``matcher`` takes, with its criteria."""
+    held = [(exchange, matcher.checks(exchange.request)) for exchange in exchanges]
+    return min(held, key=lambda one: _distance(one[1]))
+
+
+def times(count: int) -> str:
+    """A number of calls in words."""
+    return "never" if count == 0 else "once" if count == 1 else f"{count} times"
+
+
+def count(number: int, what: str) -> str:
+    """A number of things in words."""
+    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
+
+
+def dropped(number: int, what: str, *, by: str = "max_exchanges= and max_journal_bytes=") -> list[str]:
+    """That the journal no longer has so many, in a line; none if it has all."""
+    return [f"  ({count(number, f'older {what}')} dropped: {by} bound the journal)"] if number else []
+
+
+def describe_check(check: Check) -> list[str]:
+    """A criterion in one line if it is met, else with what was expected and got, uncut."""
+    if check.passed:
+        return [f"✓ {check.criterion}: {check.got!r}"]
+    return [f"✗ {check.criterion}", f"    expected: {check.expected!r}", f"    got:      {check.got!r}"]
+
+
+def _request_lines(request: Request) -> list[str]:
+    size = request.content.size if request.content.is_loaded else 0
+    kind = request.headers.get("content-type", "no type")
+    return [f"  with a body of {size} bytes ({kind})"] if size else []
+
+
+def exchange_line(exchange: Exchange) -> str:
+    """An exchange in one line."""
+    response = exchange.response
+    parts = [str(exchange.request), "->", "no answer" if response is None else str(response.status)]
+    if response is not None:
+        headers = response.headers
+        parts += [
+            headers.get("content-type", ""),
+            f"{length} bytes" if (length := headers.get("content-length")) else "",
+        ]
+    if (duration := exchange.times.duration) is not None:
+        parts.append(f"{duration * 1000:.1f} ms")
+    if exchange.route is not None:
+        parts.append(f"by {exchange.route.place}")
+    if exchange.error:
+        parts.append(f"({exchange.error})")
+    return " ".join(part for part in parts if part)
+
+
+def connection_lines(seen: Seen) -> list[str]:
+    """Each connection in one line, with each of its exchanges in another."""
+    carried: dict[int, list[Exchange]] = {}  # by the connection: to ask each for its own would take the square of it
+    for exchange in seen.exchanges:
+        carried.setdefault(id(exchange.connection), []).append(exchange)
+    lines = dropped(seen.dropped_connections, "connection") + dropped(seen.dropped_exchanges, "exchange")
+    for record in seen.connections:
+        lines += (f"  {line}" for line in _connection_lines(record, carried.get(id(record), ())))
+    return lines or ["  there were no connections"]
+
+
+def _connection_lines(record: ConnectionRecord, exchanges: Sequence[Exchange]) -> list[str]:
+    received, sent = record.carried(exchanges)
+    carried = f"{count(record.exchange_count, 'exchange')}, {received} bytes in, {sent} out"
+    state = "open" if record.is_open else f"closed by the {record.closed_by} ({record.closed_how})"
+    title = f"connection {record.index} from {_address(record.client_address)}: {carried}, {state}"
+    failed = [f"  {line}" for line in handshake_lines([record])]
+    return [title, *failed, *(f"  {exchange_line(exchange)}" for exchange in exchanges)]
+
+
+def handshake_lines(connections: Iterable[ConnectionRecord]) -> list[str]:
+    """The handshakes that failed, a line each."""
+    lines = []
+    for record in connections:
+        if (handshake := record.handshake) is None:
+            continue
+        # The client may have given up, and the test with it, before the server knew.
+        error = handshake.wait(0.5 if handshake.begun else 0).error
+        if error is not None:
+            lines.append(f"no TLS with {_address(record.client_address)}: {error}")
+    return lines
+
+
+def _address(address: object) -> str:
+    return f"{address[0]} port {address[1]}" if isinstance(address, tuple) and address[0] else "a Unix socket"
+
+
+def transcript(exchange: Exchange) -> list[str]:
+    """The bytes of an exchange as lines: what came in behind ``>``, what went out behind ``<``."""
+    raw = exchange.raw
+    return [
+        *_raw_lines(">", raw.request, raw.dropped_received),
+        *_raw_lines("<", raw.response, raw.dropped_sent),
+    ]
+
+
+def _raw_lines(mark: str, data: bytes, dropped: int) -> list[str]:
+    text = data.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
+    # What a terminal would obey is written out.
+    text = "".join(char if char.isprintable() or char in "\n\t" else repr(char)[1:-1] for char in text)
+    lines = [f"{mark} {line}".rstrip() for line in text.rstrip("\n").split("\n")] if data else []
+    return [*lines, f"{mark} ({dropped} bytes more were not kept)"] if dropped else lines
+
+
+def exchanges_section(
+    base_url: str,
+    exchanges: Sequence[Exchange],
+    strikes: Iterable[Strike] = (),
+    connections: Iterable[ConnectionRecord] = (),
+    *,
+    whole: bool,
+    dropped_exchanges: int = 0,
+) -> list[str]:
+    """The exchanges of a server for the report of a failing test, a line each; ``whole`` adds their bytes.
+
+    ``dropped_exchanges`` is how many the journal no longer has. Of ``strikes``, those are shown that happened on no
+    exchange, of ``connections`` those whose handshake failed.
+    """
+    lines = [base_url, *(f"  {line}" for line in handshake_lines(connections)), *dropped(dropped_exchanges, "exchange")]
+    for exchange in exchanges:
+        lines.append(f"  {exchange_line(exchange)}")
+        lines += [f"    {note}" for note in exchange.notes]
+        if whole:
+            lines += [f"    {line}" for line in transcript(exchange)]
+    known = {(exchange.request.connection_index, id(fault)) for exchange in exchanges for fault in exchange.faults}
+    for strike in strikes:
+        if (strike.connection_index, id(strike.fault)) not in known:
+            lines.append(f"  connection {strike.connection_index}: {strike}")
+    return lines if len(lines) > 1 else [*lines, "  no requests"]

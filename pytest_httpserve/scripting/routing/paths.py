@@ -1,0 +1,109 @@
+"""Paths as a test writes them: exact, with parameters, or as a compiled pattern."""
+
+from __future__ import annotations
+
+import re
+import urllib.parse
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from pytest_httpserve.errors import UsageError
+from pytest_httpserve.scripting.record.request import canonical_path
+
+_PARAMETER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?::([a-z]+))?\}")
+
+# Parameters as others write them: <name>, :name, and * for whatever follows
+_FOREIGN = re.compile(r"<[^/<>]+>|(?<=/):[A-Za-z_]\w*(?=/|$)|(?<=/)\*+(?=/|$)")
+
+# What a parameter of each kind looks like in a path (still encoded), and what it becomes.
+CONVERTERS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "str": (r"[^/]+", str),
+    "int": (r"-?[0-9]{1,4300}", int),  # no more digits than int() takes
+    "float": (r"-?[0-9]+(?:\.[0-9]+)?", float),
+    "uuid": (r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", uuid.UUID),
+    "path": (r".+", str),
+}
+
+
+class PathPattern:
+    """A path to compare with: ``text`` as it was written.
+
+    A template has parameters: ``/users/{name}``, ``/users/{id:int}``, ``{x:float}``, ``{key:uuid}`` and, over slashes,
+    ``/files/{rest:path}``. A compiled pattern must match the whole decoded path. ``*`` is any path.
+
+    ``segments`` are those of a path without slashes in its parameters, None for each that has a parameter; None for
+    any other path. Raises UsageError for what is none of these.
+    """
+
+    __slots__ = ("_canonical", "_kinds", "_regex", "segments", "text")
+
+    def __init__(self, path: str | re.Pattern[str]) -> None:
+        self._kinds: dict[str, str] = {}
+        self.segments: tuple[str | None, ...] | None = None
+        if isinstance(path, re.Pattern):
+            if not isinstance(path.pattern, str):
+                raise UsageError(f"a pattern for a path is one of str, not of bytes: {path!r}")
+            self.text = f"re.compile({path.pattern!r})"
+            self._regex: re.Pattern[str] | None = path
+            return
+        self.text = _check_path(path)
+        self._regex = None
+        self._canonical = canonical_path(path)
+        if path != "*":
+            self._parse(path)
+
+    def _parse(self, path: str) -> None:
+        parts = []
+        end = 0
+        for match in _PARAMETER.finditer(path):
+            name, kind = match[1], match[2] or "str"
+            if kind not in CONVERTERS:
+                raise UsageError(f"{match[0]} in {path!r}: a parameter is one of {', '.join(CONVERTERS)}, not {kind!r}")
+            if name in self._kinds:
+                raise UsageError(f"{path!r} has two parameters called {name!r}")
+            self._kinds[name] = kind
+            parts += [re.escape(canonical_path(path[end : match.start()])), f"(?P<{name}>{CONVERTERS[kind][0]})"]
+            end = match.end()
+        rest = path[end:]
+        if set("{}") & set(_PARAMETER.sub("", path)):
+            raise UsageError(f"{path!r} has a brace that belongs to no parameter such as {{name}} or {{id:int}}")
+        if self._kinds:
+            self._regex = re.compile("".join([*parts, re.escape(canonical_path(rest))]))
+        if "path" not in self._kinds.values():
+            self.segments = tuple(
+                None if _PARAMETER.search(segment) else canonical_path(segment) for segment in path.split("/")
+            )
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether there is one path only that matches."""
+        return self._regex is None and self.text != "*"
+
+    def match(self, path: str) -> dict[str, Any] | None:
+        """The parameters in ``path`` (canonical), converted and decoded; None if it does not match."""
+        if self._regex is None:
+            return {} if self.text == "*" or path == self._canonical else None
+        if not self._kinds:
+            match = self._regex.fullmatch(urllib.parse.unquote(path))
+            return match.groupdict() if match else None
+        match = self._regex.fullmatch(path)
+        if match is None:
+            return None
+        found = match.groupdict()
+        return {name: CONVERTERS[kind][1](urllib.parse.unquote(found[name])) for name, kind in self._kinds.items()}
+
+
+def _check_path(path: object) -> str:
+    if isinstance(path, str) and "://" in path and not path.startswith("/"):
+        raise UsageError(f"a path is what stands behind host and port, not a whole URL such as {path!r}")
+    if not isinstance(path, str) or not (path.startswith("/") or path == "*"):
+        raise UsageError(f"a path begins with a slash, or is a compiled pattern, or '*'; {path!r} is none of these")
+    if "?" in path or "#" in path:
+        raise UsageError(f"a path ends before ? and #; {path!r} has one of them (a query is given by query=)")
+    if foreign := _FOREIGN.search(path):
+        raise UsageError(
+            f"{path!r} has {foreign[0]!r}: a parameter is written {{name}}, one that takes slashes {{name:path}}"
+            " (and these characters as such %3C, %3A and %2A)"
+        )
+    return path

@@ -1,0 +1,481 @@
+"""Routes: which response a request gets."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from types import MappingProxyType, TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, Unpack
+
+from pytest_httpserve.errors import UsageError
+from pytest_httpserve.scripting.answers.gates import HOLD_SECONDS, Gate
+from pytest_httpserve.scripting.answers.responses import Response, ResponseArguments, as_response
+from pytest_httpserve.scripting.checks import check_count, check_seconds
+from pytest_httpserve.scripting.known import KnownRequest
+from pytest_httpserve.scripting.record.concurrency import most_at_once
+from pytest_httpserve.scripting.record.exchange import ROUTE
+from pytest_httpserve.scripting.record.request import Request, route_path
+from pytest_httpserve.scripting.reports.report import dropped, exchange_line, times
+from pytest_httpserve.scripting.routing.matchers import AllOf, Check, Matcher, Shown
+
+if TYPE_CHECKING:
+    from pytest_httpserve.scripting.record.exchange import Exchange
+    from pytest_httpserve.scripting.record.journal import Journal
+    from pytest_httpserve.scripting.routing.scenarios import Scenario
+    from pytest_httpserve.wire.message import RequestHead
+
+Handler = Callable[[Request], Any]  # what it may return, make_response says
+HandlerT = TypeVar("HandlerT", bound=Handler)
+
+_sequence = itertools.count()
+_MOST_PATHS = 1024
+_MOST_KNOWN = 256
+_KNOWN_BYTES = 4_096
+
+
+class _Step:
+    """One answer in the sequence of a route."""
+
+    __slots__ = ("answer", "left", "then")
+
+    def __init__(self, answer: Response | Handler, left: int) -> None:
+        self.answer = answer
+        self.left = left
+        self.then: str | None = None  # the scenario's next state
+
+
+class Expectation(NamedTuple):
+    """How often a route is to be called."""
+
+    min: int
+    max: int | None
+
+    def __str__(self) -> str:
+        if self.min == self.max:
+            return times(self.min) if self.min else "not at all"
+        if self.max is None:
+            return f"at least {times(self.min)}"
+        return f"{self.min} to {times(self.max)}" if self.min else f"at most {times(self.max)}"
+
+    def met_by(self, calls: int) -> bool:
+        """Whether that many calls are what was expected."""
+        return self.min <= calls and (self.max is None or calls <= self.max)
+
+
+class StateChanged(Exception):
+    """Another request has changed the state of a scenario since the route was found: look again."""
+
+
+class Route:
+    """What answers the requests that a matcher takes.
+
+    ``calls`` are the exchanges it has answered, as far as the journal still has them, ``call_count`` is how many there
+    were, ``place`` is where it was written (file:line). As a decorator, it makes a function its answer; as a context
+    manager, it is verified where the block ends.
+    """
+
+    def __init__(self, matcher: Matcher, place: str, *, priority: int = 0) -> None:
+        self.matcher = matcher
+        self.place = place
+        self.key = id(self)  # by which the journal names it
+        self._calls = itertools.count()  # whose next is one step for every thread
+        self._looks = 0  # at the count, each of which has taken one
+        self.gates: tuple[Gate, ...] = ()
+        self.expectation: Expectation | None = None
+        self.is_optional = False
+        self.strikes_early = False  # whether a response of it has faults that come before it
+        self._is_plain = False  # whether all its answers are responses that can leave at once
+        if isinstance(priority, bool) or not isinstance(priority, int | float):
+            raise UsageError(f"priority= is a number, not {priority!r}")
+        self.rank = (priority, next(_sequence))
+        whole = matcher if isinstance(matcher, AllOf) else AllOf((matcher,))
+        self.method, self.pattern, self._further, self.has_further_paths = whole.lookup
+        self._scenario: Scenario | None = None
+        self._when: str | None = None
+        self._steps: deque[_Step] = deque()
+        self._last: _Step | None = None
+        self._routes: Routes | None = None
+        self._lock = threading.Lock()  # each response goes to one call, however many come in at once
+
+    # Say
+
+    def respond(self, status: int | Response = 200, *, times: int = 1, **arguments: Unpack[ResponseArguments]) -> Route:
+        """Add a response, for ``times`` calls: calls are answered by one after the other, by the last for ever.
+
+        The arguments are those of ``Response``, and refused alike; a Response may be given instead of a status.
+        """
+        return self._add(as_response(status, arguments), times)
+
+    def redirect(self, location: str, status: int = 302, *, times: int = 1) -> Route:
+        """Add a response that sends the client to ``location``."""
+        return self._add(Response.redirect(location, status), times)
+
+    def handle(self, function: Handler, *, times: int = 1) -> Route:
+        """Add a function as an answer: it is called with the request, and its result is made a response.
+
+        It may return a Response, a str, bytes, a dict or list (JSON), None (204), ``(status, any of these)``, or an
+        iterator (streamed). What it raises fails the test.
+        """
+        if not callable(function):
+            raise UsageError(f"handle() takes a function of the request, not {function!r}")
+        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+            raise UsageError(f"a handler is a plain function, called in a thread; {function.__name__}() is async")
+        # It may ask for these, and it runs in a thread. pytest rewrites the asserts of what is imported, and Python
+        # 3.11 fails when two threads have it do so at the same time.
+        from pytest_httpserve.scripting.faults import wire as wire
+        from pytest_httpserve.scripting.record import multipart as multipart
+
+        return self._add(function, times)
+
+    def __call__(self, function: HandlerT) -> HandlerT:
+        self.handle(function)
+        return function
+
+    def _add(self, answer: Response | Handler, times: int) -> Route:
+        step = _Step(answer, check_count("times", times, least=1))
+        if isinstance(answer, Response) and answer.faults:
+            self.strikes_early |= any(fault.is_early for fault in answer.faults)
+        with self._lock:
+            is_first = self._last is None and not self._steps
+            self._steps.append(step)
+            self._is_plain = (is_first or self._is_plain) and isinstance(answer, Response) and answer.is_plain
+        return self
+
+    def hold(self, phase: str = "response_head", *, timeout: float = HOLD_SECONDS) -> Gate:
+        """A gate, at which calls wait until the test lets them go; it fails the test after ``timeout`` seconds.
+
+        They wait before the response (``response_head``), behind its head (``response_body``), or before the last byte
+        or chunk of its body (``response_end``).
+        """
+        # What waits at a gate may meet with a fault there; see handle.
+        from pytest_httpserve.scripting.faults import wire as wire
+
+        gate = Gate(str(self), phase, check_seconds("timeout", timeout))
+        self.gates += (gate,)
+        return gate
+
+    def when(self, state: str) -> Route:
+        """Answer only while the scenario is in this state."""
+        self._in_scenario("when", state)
+        self._when = state
+        return self
+
+    def then(self, state: str) -> Route:
+        """With the response added last, the scenario enters this state."""
+        self._in_scenario("then", state)
+        if not self._steps:
+            raise UsageError("then() follows a response, and the route has none yet")
+        self._steps[-1].then = state
+        return self
+
+    def _in_scenario(self, name: str, state: str) -> None:
+        if not isinstance(state, str):
+            raise UsageError(f"a state is a str, not {state!r}")
+        if self._scenario is None:
+            raise UsageError(
+                f"{name}() is for the routes of a scenario: flow = httpserve.scenario('...'); flow.on(...)"
+            )
+
+    def expect(self, times: int | None = None, *, min: int | None = None, max: int | None = None) -> Route:
+        """Fail the test unless the route is called that often: ``times``, or ``min`` and ``max`` (default: once)."""
+        if times is not None and (min is not None or max is not None):
+            raise UsageError("expect() takes times=, or min= and max=")
+        if times is None and min is None and max is None:
+            times = 1
+        least = check_count("times" if times is not None else "min", times if times is not None else min or 0)
+        most = least if times is not None else None if max is None else check_count("max", max)
+        if most is not None and least > most:
+            raise UsageError(f"expect(min={least}, max={most}) can never be met")
+        self.expectation = Expectation(least, most)
+        return self
+
+    def optional(self) -> Route:
+        """Never mind if nobody calls it, even where routes must be called (``httpserve_strict``)."""
+        self.is_optional = True
+        return self
+
+    def remove(self) -> None:
+        """Take the route away. Its calls can still be looked at."""
+        if self._routes is not None:
+            self._routes.discard(self)
+
+    # Ask
+
+    @property
+    def call_count(self) -> int:
+        """How many exchanges it has answered."""
+        with self._lock:
+            self._looks += 1
+            return next(self._calls) - self._looks + 1
+
+    @property
+    def calls(self) -> tuple[Exchange, ...]:
+        """The exchanges that it has answered, as far as the journal still has them."""
+        journal = self._routes.journal if self._routes is not None else None
+        return journal.those(ROUTE, self) if journal is not None else ()
+
+    @property
+    def max_concurrent(self) -> int:
+        """How many of its calls there were at once, at most; of those that the journal still has."""
+        return len(most_at_once(self.calls))
+
+    def assert_called(self, times: int | None = None) -> None:
+        """Fail unless the route was called: ``times`` times, or at least once."""
+        __tracebackhide__ = True
+        expected = Expectation(1, None) if times is None else Expectation(check_count("times", times), times)
+        if not expected.met_by(self.call_count):
+            raise AssertionError(self.describe_calls(expected))
+
+    def describe_calls(self, expected: Expectation) -> str:
+        """That the calls are not what was expected, with the calls."""
+        called = f"called {times(self.call_count)}" if self.call_count else "never called"
+        calls = self.calls
+        lines = [f"{self} was {called}, expected {expected}", *dropped(self.call_count - len(calls), "call")]
+        return "\n".join([*lines, *(f"  {exchange_line(exchange)}" for exchange in calls)])
+
+    def __enter__(self) -> Route:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        __tracebackhide__ = True
+        expected = self.expectation or Expectation(1, None)
+        if error is None and not expected.met_by(self.call_count):
+            raise AssertionError(self.describe_calls(expected))
+
+    def __str__(self) -> str:
+        return f"the route {'for all requests' if self._what == '* *' else self._what} ({self.place})"
+
+    def __repr__(self) -> str:
+        return f"<Route {self._what}, written at {self.place}>"
+
+    @property
+    def _what(self) -> str:
+        return f"{self.method} {self.pattern.text}" if self.pattern else repr(self.matcher)
+
+    # Choose
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether it takes a request again that it took before: only method and path have a part in it, no state of a
+        scenario, and no value of the test's, which may be equal to something else by then."""
+        return self._scenario is None and not self._further
+
+    def takes(self, request: Request) -> bool:
+        """Whether the route answers this request, the path of which has been found to match."""
+        return (
+            self.method in ("*", request.method)
+            and (self._when is None or self._scenario is None or self._scenario.state == self._when)
+            and (not self._further or all(part.matches(request) for part in self._further))
+        )
+
+    def checks(self, request: Request) -> list[Check]:
+        """Each criterion of the route, held against the request."""
+        checks = self.matcher.checks(request)
+        if self._when is not None and self._scenario is not None:
+            state = self._scenario.state
+            checks.append(Check(f"scenario {self._scenario.name}", state == self._when, self._when, Shown(repr(state))))
+        return checks
+
+    def take(self, exchange: Exchange) -> Response | Handler | None:
+        """The answer to this exchange, which now counts as a call; None if the route was given none.
+
+        Raises StateChanged if the scenario has meanwhile left the state that the route answers in.
+        """
+        scenario = self._scenario
+        if scenario is None:
+            step = self._step(exchange)
+        else:
+            with scenario.lock:
+                if self._when is not None and scenario.state != self._when:
+                    raise StateChanged
+                step = self._step(exchange)
+                if step is not None and step.then is not None:
+                    scenario.state = step.then
+        return None if step is None else step.answer
+
+    def take_at_once(self, exchange: Exchange) -> Response | None:
+        """The answer to this exchange, which now counts as a call, if it can leave at once; else nothing is taken."""
+        if not self._is_plain or self._scenario is not None or self.gates:
+            return None
+        if self._steps:
+            with self._lock:
+                step = self._next(exchange) if self._is_plain else None
+        else:  # the last answers for ever: nobody else can take it away
+            step = self._last
+            next(self._calls)
+            exchange.route = self
+        # For the type checker: it is plain.
+        return step.answer if step is not None and isinstance(step.answer, Response) else None
+
+    def _step(self, exchange: Exchange) -> _Step | None:
+        with self._lock:
+            return self._next(exchange)
+
+    def _next(self, exchange: Exchange) -> _Step | None:
+        next(self._calls)
+        exchange.route = self
+        if self._steps:
+            self._last = self._steps[0]
+            self._last.left -= 1
+            if not self._last.left:
+                self._steps.popleft()
+        return self._last
+
+    def join(self, routes: Routes, scenario: Scenario | None = None) -> Route:
+        """Become one of ``routes`` and, maybe, of a scenario."""
+        self._routes, self._scenario = routes, scenario
+        routes.add(self)
+        return self
+
+
+class _Node:
+    """A place in the tree of paths: what follows it by name, by a parameter, and the routes that end here."""
+
+    __slots__ = ("named", "parameter", "routes")
+
+    def __init__(self) -> None:
+        self.named: dict[str, _Node] = {}
+        self.parameter: _Node | None = None
+        self.routes: tuple[Route, ...] = ()
+
+    def find(self, segments: list[str], at: int) -> tuple[Route, ...]:
+        """The routes whose segments fit these from ``at`` on."""
+        if at == len(segments):
+            return self.routes
+        named = self.named.get(segments[at])
+        found = named.find(segments, at + 1) if named is not None else ()
+        if self.parameter is not None:
+            found += self.parameter.find(segments, at + 1)
+        return found
+
+
+Candidates = tuple[tuple[Route, Mapping[str, Any]], ...]
+
+
+class Routes:
+    """All routes of a server. Of those that take a request, the one of highest priority answers, then the latest.
+
+    Routes lie in a tree by the segments of their paths, so that a thousand of them cost little more than one.
+    """
+
+    def __init__(self, journal: Journal | None = None) -> None:
+        self.journal = journal  # has their calls
+        self._lock = threading.Lock()  # held by who changes them; whoever looks for one takes what is there
+        self.runs_code = False  # whether a choice may call code of the test
+        self._all: dict[Route, None] = {}
+        self._tree = _Node()
+        self._others: tuple[Route, ...] = ()  # those whose path is no row of segments
+        self._found: dict[str, Candidates] = {}  # what was found for a path before
+        self.known: dict[bytes, KnownRequest] = {}  # requests whose bytes tell which route takes them
+
+    def add(self, route: Route) -> None:
+        """Add a route."""
+        with self._lock:
+            self._all[route] = None
+            self.runs_code |= route.matcher.runs_code
+            self._place(route)
+
+    def discard(self, route: Route) -> None:
+        """Take a route away."""
+        with self._lock:
+            self._all.pop(route, None)
+            rest = Routes()
+            for other in self._all:
+                rest.add(other)
+            # Requests go on meanwhile: there is no moment in which they find less.
+            self._tree, self._others, self._found, self.known = rest._tree, rest._others, {}, {}
+            self.runs_code = rest.runs_code
+
+    def _place(self, route: Route) -> None:
+        segments = route.pattern.segments if route.pattern is not None else None
+        if segments is None:
+            self._others += (route,)
+            self._found, self.known = {}, {}
+            return
+        node = self._tree
+        for segment in segments:
+            if segment is None:
+                node.parameter = node.parameter or _Node()
+                node = node.parameter
+            else:
+                node = node.named.setdefault(segment, _Node())
+        node.routes += (route,)
+        self._found, self.known = {}, {}
+
+    def find(self, request: Request) -> tuple[Route, Mapping[str, Any]] | None:
+        """The route that answers this request, and the parameters in its path.
+
+        HEAD is answered by a route for GET where there is none of its own.
+        """
+        for found in self._candidates(route_path(request.target)):
+            route = found[0]
+            if route.takes(request):
+                if route.has_further_paths:
+                    return route, MappingProxyType(route.matcher.path_params(request))
+                return found
+        if request.method == "HEAD":
+            return self.find(replace(request, method="GET"))
+        return None
+
+    def learn(self, data: bytes, head: RequestHead) -> KnownRequest | None:
+        """The request without a body that ``data`` is, and the route for it; None if there is none.
+
+        It is kept for when it comes again, if the choice will be the same then.
+        """
+        kept = self.known  # if a route is added meanwhile, there is a new one
+        line, fields = head.line, head.fields
+        request = Request(line.method, line.target, fields.headers, line.version, ("", 0))
+        found = self.find(request)
+        if found is None:
+            return None
+        route, parameters = found
+        facts = line.method, line.target, fields.headers.fields, line.version, tuple(parameters.items())
+        known = KnownRequest(line.text, facts, line.version, fields.keeps_alive, route)
+        candidates = self._candidates(route_path(line.target))
+        if len(data) <= _KNOWN_BYTES and all(route.is_lasting for route, _ in candidates):
+            if len(kept) >= _MOST_KNOWN:
+                kept.clear()
+            kept[data] = known
+        return known
+
+    def _candidates(self, path: str) -> Candidates:
+        """The routes whose path matches, the one to be asked first in front, with the parameters in the path."""
+        known = self._found  # if a route is added meanwhile, there is a new one
+        if (candidates := known.get(path)) is not None:
+            return candidates
+        found = []
+        for route in self._others + self._tree.find(path.split("/"), 0):
+            parameters = route.pattern.match(path) if route.pattern is not None else {}
+            if parameters is not None:
+                found.append((route, MappingProxyType(parameters)))
+        found.sort(key=lambda one: one[0].rank, reverse=True)
+        if len(known) >= _MOST_PATHS:
+            known.clear()
+        known[path] = candidates = tuple(found)
+        return candidates
+
+    def __iter__(self) -> Iterator[Route]:
+        return iter(list(self._all))
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def clear(self) -> None:
+        """Forget all of them."""
+        with self._lock:
+            self._all.clear()
+            self._tree, self._others, self._found, self.known = _Node(), (), {}, {}
+            self.runs_code = False
+
+
+def calling_place(depth: int) -> str:
+    """``file:line`` of the code that called, ``depth`` frames above the caller of this function."""
+    frame = sys._getframe(depth + 1)
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"

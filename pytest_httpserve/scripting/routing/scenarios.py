@@ -1,0 +1,44 @@
+"""Scenarios: routes that answer by a state, and change it."""
+
+from __future__ import annotations
+
+import re
+import threading
+from typing import Unpack
+
+from pytest_httpserve.errors import UsageError
+from pytest_httpserve.scripting.routing.matchers import Criteria, Matcher, as_matcher
+from pytest_httpserve.scripting.routing.routes import Route, Routes, calling_place
+
+
+class Scenario:
+    """A state that routes ask for (``when``) and change (``then``). It begins as ``new``.
+
+    ::
+
+        flow = httpserve.scenario("order")
+        flow.on("GET", "/orders/1").when("new").respond(json={"state": "open"}).then("paid")
+        flow.on("GET", "/orders/1").when("paid").respond(json={"state": "paid"})
+    """
+
+    def __init__(self, name: str, routes: Routes) -> None:
+        if not isinstance(name, str) or not name:
+            raise UsageError(f"a scenario has a name, and {name!r} is none")
+        self.name = name
+        self.state = "new"
+        self.lock = threading.Lock()  # a request finds the state and leaves the next one in a single step
+        self._routes = routes
+
+    def on(
+        self,
+        method: str | Matcher,
+        path: str | re.Pattern[str] = "*",
+        *,
+        priority: int = 0,
+        **criteria: Unpack[Criteria],
+    ) -> Route:
+        """A route of the scenario; the arguments are those of ``httpserve.on``."""
+        return Route(as_matcher(method, path, criteria), calling_place(1), priority=priority).join(self._routes, self)
+
+    def __repr__(self) -> str:
+        return f"<Scenario {self.name!r} in state {self.state!r}>"
