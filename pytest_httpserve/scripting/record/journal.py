@@ -218,6 +218,7 @@ class Journal:
         one = self._kept[number]
         if isinstance(one, tuple):
             self._kept[number] = one = Exchange.of(one, self._named)  # in its place: the order stays
+            one.number = number
         one.shown = True
         return one
 

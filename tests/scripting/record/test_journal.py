@@ -1,7 +1,9 @@
 """The journal: exchanges and failures."""
 
+import contextlib
 import gc
 import http.client
+import os
 import socket
 import struct
 import subprocess
@@ -16,6 +18,7 @@ import pytest
 import requests
 
 from pytest_httpserve import Exchange, HTTPServe, Request, Reset
+from pytest_httpserve.scripting.record.connections import ConnectionRecord
 from pytest_httpserve.scripting.record.exchange import Entry
 from pytest_httpserve.scripting.record.journal import MOST_FAILURES, Journal, Strike
 from pytest_httpserve.scripting.record.request import BODY_IN_MEMORY_BYTES, FILE_COUNTS_BYTES
@@ -416,7 +419,25 @@ def test_bodies_count_as_they_are_kept() -> None:
         assert len(server.exchanges[-1].request.body) == size
 
 
-def test_ten_that_were_taken_leave_no_place_to_those_that_were_dropped() -> None:
+@pytest.mark.needs("/proc/self/fd")  # has the files of a process
+def test_files_of_bodies_are_closed_when_their_exchanges_are_dropped() -> None:
+    def files() -> int:
+        count = 0
+        for one in os.listdir("/proc/self/fd"):
+            with contextlib.suppress(FileNotFoundError):  # that by which they are listed
+                count += os.readlink(f"/proc/self/fd/{one}").endswith(" (deleted)")
+        return count
+
+    before = files()
+    with HTTPServe(max_exchanges=2) as server:
+        server.on("POST", "/a").respond()
+        ask(server, 6, body=bytes(BODY_IN_MEMORY_BYTES + 1))
+        assert files() - before == 2
+        server.close_bodies()
+        assert files() == before
+
+
+def test_what_was_taken_leaves_no_gap() -> None:
     with HTTPServe(max_exchanges=2) as server:
         server.on("POST", "/a").respond()
         ask(server, 1)
@@ -766,6 +787,35 @@ def test_the_journal_is_cleared_while_exchanges_end() -> None:
     assert len(journal.exchanges) == 10, "nothing is left of what was counted before"
     journal.finish(record())
     assert (len(journal.exchanges), journal.dropped_exchanges) == (10, 1)
+
+
+def test_many_threads_record_while_others_look() -> None:
+    journal = Journal(max_exchanges=50)
+    record = ConnectionRecord(0, ("127.0.0.1", 1))
+    journal.record_connection(record)
+    each, threads = 2_000, 4
+    taken: list[Exchange] = []
+
+    def serve() -> None:
+        for _ in range(each):
+            one = Exchange(exchange().request, Transcript(b"a"), record)
+            journal.record(one)
+            journal.finish(one)
+
+    with ThreadPoolExecutor() as pool:
+        served = [pool.submit(serve) for _ in range(threads)]
+        while not all(one.done() for one in served):
+            seen = journal.seen
+            assert len(seen.exchanges) <= 50 + threads
+            assert record.exchange_count >= len(record.exchanges)
+            if (one := journal.take(0)) is not None:
+                taken.append(one)
+        for done in served:
+            done.result()
+
+    assert len(journal.exchanges) + journal.dropped_exchanges == each * threads
+    assert len(set(map(id, taken))) == len(taken)
+    assert record.bytes_received == each * threads
 
 
 def test_a_client_that_resets_an_idle_connection_has_asked_for_nothing_more(server: HTTPServe) -> None:
