@@ -96,6 +96,22 @@ class Connection:
 
     # The end
 
+    def end_wait(self) -> None:
+        """Nobody waits for its client any more.
+
+        To be said before the socket is closed: if another process or a copy keeps the connection, the system would go
+        on telling the loop of what comes from the client, and no call could stop it.
+        """
+        turn = self.turn
+        if turn.loop is not None and turn.loop.has(turn):
+            turn.loop.remove(turn)
+
+    def let_go(self) -> None:
+        """What serves it is done with it: if it has closed the socket, it is closed now."""
+        if self.transport.closed:
+            self.end_wait()
+        self.transport.let_go()
+
     def give_up(self) -> None:
         """Its client has been silent for too long. What has come of a request is served as it is."""
         if self.transport.gathered:

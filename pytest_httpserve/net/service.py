@@ -344,18 +344,12 @@ class Service:
                 server.shutdown_request(connection.accepted)
                 self.forget(connection.accepted)
 
-    def wait_no_more(self, request: socket.socket) -> None:
-        """The connection is about to be closed: after that, its descriptor may be another one's."""
-        connection, loop = self.connections.get(request), self.loop
-        if connection is not None and loop is not None and loop.has(connection.turn):
-            loop.remove(connection.turn)
-
     def forget(self, request: socket.socket) -> None:
         """The connection is closed, if it was one of those here."""
         connection = self.connections.get(request)
         if connection is None:
             return
-        self.wait_no_more(request)
+        connection.end_wait()
         connection.transport.let_go()
         if connection.transport.socket is not request:  # somebody has made it of the one that was accepted
             connection.transport.socket.close()

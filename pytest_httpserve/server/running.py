@@ -381,7 +381,7 @@ def see_off(handler: BaseHTTPRequestHandler) -> None:
             with contextlib.suppress(OSError):
                 http1.writer.close()  # or a buffer around it would go on trying to be rid of what it holds
         if connection is not None:
-            connection.transport.let_go()
+            connection.let_go()
             if getattr(handler.server, SERVICE_OF, None) is None:
                 connection.forget()  # no service does it
 

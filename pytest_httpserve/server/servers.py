@@ -107,7 +107,8 @@ class HTTPServer(socketserver.TCPServer):
         super().shutdown_request(request)
 
     def close_request(self, request: socket.socket) -> None:  # type: ignore[override]
-        self.__service.wait_no_more(request)
+        if (connection := self.__service.connections.get(request)) is not None:
+            connection.end_wait()
         super().close_request(request)
         self.__service.forget(request)
 

@@ -24,7 +24,9 @@ import pytest
 import trustme
 
 import pytest_httpserve
+from pytest_httpserve.net import loop
 from pytest_httpserve.net.connection import Connection
+from pytest_httpserve.net.poller import Poller, make_poller
 from pytest_httpserve.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer, ThreadingHTTPSServer
 from pytest_httpserve.server.running import may_rest
 from pytest_httpserve.server.servers import service_of
@@ -490,6 +492,52 @@ def test_a_handler_may_close_its_connection(place: Place) -> None:
     loop = service_of(server).loop
     assert loop is not None
     assert len(loop._entries) == 1  # the listener
+
+
+class Recording:
+    """A poller that notes what it was asked to forget too late: the descriptor was closed by then."""
+
+    def __init__(self, poller: Poller, late: list[int]) -> None:
+        self.register, self.poll, self.close = poller.register, poller.poll, poller.close
+        self._poller = poller
+        self._late = late
+
+    def unregister(self, file: int) -> None:
+        try:
+            self._poller.unregister(file)
+        except OSError:
+            self._late.append(file)
+            raise
+
+
+@pytest.mark.needs("more than select")
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+@pytest.mark.parametrize("closes", [False, True], ids=["left open", "closed by the handler"])
+def test_the_loop_does_not_wait_for_a_connection_that_is_closed_here_and_kept_elsewhere(
+    place: Place, monkeypatch: pytest.MonkeyPatch, version: str, closes: bool
+) -> None:
+    """Or it would be told for ever that the client has ended, and use up a processor: a copy of the socket is enough,
+    or a process that was forked meanwhile."""
+    late: list[int] = []
+    monkeypatch.setattr(loop, "make_poller", lambda: Recording(make_poller(), late))
+    copies = []
+
+    class Copying(Hello):
+        def do_GET(self) -> None:
+            copies.append(os.dup(self.connection.fileno()))
+            super().do_GET()
+            if closes:
+                self.connection.close()
+
+    server = place.serve(Copying)
+    client = place.connect(server)
+    client.send(f"GET / HTTP/{version}\r\nHost: test\r\n\r\n".encode())
+    assert client.answer().body == b"/"
+    client.socket.close()
+    wait_until(lambda: not service_of(server).connections, "the connection is kept")
+    for copy in copies:
+        os.close(copy)
+    assert late == []
 
 
 def test_a_handler_may_forget_its_connection(place: Place) -> None:
