@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from pytest_httpserve.scripting.record.request import AskedFor, Body, Facts, Request, asked_for, made_request
 from pytest_httpserve.scripting.record.sent import Answer
@@ -13,7 +13,6 @@ from pytest_httpserve.scripting.record.transcript import Transcript
 from pytest_httpserve.wire.headers import Field
 
 if TYPE_CHECKING:
-    from pytest_httpserve.scripting.answers.limits import Guard
     from pytest_httpserve.scripting.faults.acts import Fault
     from pytest_httpserve.scripting.record.connections import ConnectionRecord
     from pytest_httpserve.scripting.routing.routes import Route
@@ -39,6 +38,13 @@ class Times(NamedTuple):
     def duration(self) -> float | None:
         """Seconds from the first byte of the request to the last of the response; None while there is none."""
         return self.response_ended - self.request_begun if self.response_ended is not None else None
+
+
+class Keyed(Protocol):
+    """What an entry names: a route, a guard, a connection."""
+
+    @property
+    def key(self) -> int: ...
 
 
 # An exchange that is over, as the journal keeps it: nothing that the garbage collector looks at again and again, unless
@@ -116,7 +122,7 @@ class Exchange:
         self.answered: Answer | None = None  # as many exchanges may share it
         self._response: Answer | None = None  # with the body of this one, when somebody has asked for it
         self.route: Route | None = None
-        self.guard: Guard | None = None  # that refused it
+        self.guard: Keyed | None = None  # the limit, or another, that refused it
         self.error: str | None = None
         self.notes: tuple[str, ...] = ()
         self.faults: tuple[Fault, ...] = ()

@@ -15,7 +15,6 @@ from pytest_httpserve.errors import RequestError
 from pytest_httpserve.scripting.record.exchange import Exchange, Times
 from pytest_httpserve.scripting.record.request import Request
 from pytest_httpserve.scripting.record.sent import decoded, unframed
-from pytest_httpserve.scripting.reports.report import count
 from pytest_httpserve.server.base import BaseHTTPRequestHandler
 from pytest_httpserve.wire.framing import request_framing
 
@@ -33,7 +32,7 @@ def har(exchanges: Iterable[Exchange], base_url: str, dropped: int = 0) -> dict[
         "entries": [_entry(exchange, base_url, epoch) for exchange in exchanges],
     }
     if dropped:
-        log["comment"] = f"{count(dropped, 'older exchange')} dropped"
+        log["comment"] = f"{dropped} older exchange{'' if dropped == 1 else 's'} dropped"
     return {"log": log}
 
 

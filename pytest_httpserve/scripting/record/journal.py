@@ -9,7 +9,16 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_httpserve.scripting.record.exchange import CONNECTION, PLACES, Entry, Exchange, Named, carried, close_body
+from pytest_httpserve.scripting.record.exchange import (
+    CONNECTION,
+    PLACES,
+    Entry,
+    Exchange,
+    Keyed,
+    Named,
+    carried,
+    close_body,
+)
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.faults.acts import Fault
@@ -94,7 +103,7 @@ class Journal:
         exchange.number = number = next(self._numbers)
         self._kept[number] = exchange
         if (connection := exchange.connection) is not None:
-            connection.exchange_count += 1
+            connection.exchange_count += 1  # one thread at a time serves a connection
         if len(self._kept) > self.max_exchanges:
             with self._lock:
                 while len(self._kept) > self.max_exchanges and self._over:
@@ -199,7 +208,7 @@ class Journal:
         with self._lock:
             return tuple(self._strikes)
 
-    def those(self, place: int, named: Named) -> tuple[Exchange, ...]:
+    def those(self, place: int, named: Keyed) -> tuple[Exchange, ...]:
         """The exchanges that are kept and name a route, a guard or a connection, of which ``place`` says which."""
         key, attribute = named.key, PLACES[place]
         with self._lock:
