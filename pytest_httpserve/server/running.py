@@ -171,7 +171,7 @@ def goes_on(handler: BaseHTTPRequestHandler) -> bool:
     unread = reader.unread
     if unread and (not handler.rbufsize or http1.head_is_whole(unread, 0)):
         return True
-    if connection.transport.timed_by_others:
+    if not connection.turn.led and connection.transport.timed_by_others:  # while led, the turn has looked
         connection.leave_loop()
         return True
     if handler.thread_per_connection is None and not _KNOWN.issuperset(handler.__dict__):

@@ -294,15 +294,17 @@ def _send_fields(
     """Send a whole head: these fields, and those that the options add or replace (``own``)."""
     found = status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT)
     extra: Iterable[tuple[str, str]] = (handler.extra_response_headers or ()) if found else ()
+    in_place_of_ours = False
     if own or extra:
         sent = {name.lower(): (name, value) for name, value in fields} | own
         added = [(name, value) for name, value in extra if name.lower() not in ("server", "date", *sent)]
         fields = tuple((name, str(value)) for name, value in (*sent.values(), *added))
-    if {"server", "date"}.isdisjoint(name.lower() for name, _ in fields):
-        handler.send_response(status)
-    else:  # in place of ours
+        in_place_of_ours = "server" in sent or "date" in sent
+    if in_place_of_ours:
         handler.log_request(status)
         handler.send_response_only(status)
+    else:
+        handler.send_response(status)
     for name, value in fields:
         handler.send_header(name, value)
     handler.end_headers()
