@@ -700,7 +700,7 @@ def _describe(item: pytest.Item, when: str) -> None:
             lines += exchanges_section(
                 server.socket_path or server.base_url,
                 exchanges,
-                server.strikes,
+                server.fault_events,
                 connections,
                 whole=whole,
                 dropped_exchanges=server.dropped_exchanges,

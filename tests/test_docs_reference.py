@@ -29,7 +29,7 @@ INTERNAL = {
             "pattern",
             "place",
             "rank",
-            "strikes_early",
+            "has_early_faults",
             "take",
             "take_at_once",
             "takes",

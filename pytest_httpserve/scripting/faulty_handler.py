@@ -9,7 +9,7 @@ from pytest_httpserve.protocol.reader import Reader
 from pytest_httpserve.protocol.writer import Writer
 from pytest_httpserve.scripting.bridge import Bridged
 from pytest_httpserve.scripting.record.exchange import Exchange
-from pytest_httpserve.scripting.record.journal import Strike
+from pytest_httpserve.scripting.record.journal import FaultEvent
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.faults.acts import Fault
@@ -24,7 +24,7 @@ class FaultyHandler(Bridged):
     server: ScriptedServer
     _wire: FaultyWire | None = None
     connection_faults: tuple[Fault, ...] = ()  # of every exchange on this connection
-    _strikes: tuple[Strike, ...] = ()  # before there was an exchange to have them
+    _fault_events: tuple[FaultEvent, ...] = ()  # before there was an exchange to have them
     _exchange: Exchange | None = None
     _resets = False
     _count = 0  # requests on this connection
@@ -105,14 +105,14 @@ class FaultyHandler(Bridged):
 
     def _note_fault(self, fault: Fault, where: str) -> None:
         """The journal knows of a fault before the client does."""
-        strike = Strike(fault, where, self._connection.index if self._connection is not None else 0)
-        self.server.script.record_strike(strike)
-        self._strikes += (strike,)
+        event = FaultEvent(fault, where, self._connection.index if self._connection is not None else 0)
+        self.server.script.record_fault_event(event)
+        self._fault_events += (event,)
         if self._exchange is not None:
-            self.attach_strikes(self._exchange)
+            self.attach_fault_events(self._exchange)
 
-    def attach_strikes(self, exchange: Exchange) -> None:
+    def attach_fault_events(self, exchange: Exchange) -> None:
         """The exchange that faults have happened on is known."""
-        exchange.faults += tuple(strike.fault for strike in self._strikes)
-        exchange.notes += tuple(map(str, self._strikes))
-        self._strikes = ()
+        exchange.faults += tuple(event.fault for event in self._fault_events)
+        exchange.notes += tuple(map(str, self._fault_events))
+        self._fault_events = ()

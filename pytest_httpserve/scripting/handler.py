@@ -293,7 +293,7 @@ class ScriptedHandler(SendingHandler):
         request = self._request = self._take_request(target)
         found = self._find(request)
         mount = script.mounts.find(route_path(target)) if found is None else None
-        if found is not None and found[0].strikes_early and self._exchange is None:
+        if found is not None and found[0].has_early_faults and self._exchange is None:
             self._answer_early(*found, request)
             return
         self._take_body(request, streamed=mount is not None)
@@ -423,8 +423,8 @@ class ScriptedHandler(SendingHandler):
         """From here on, everybody knows of it."""
         self._exchange = exchange
         self._count += 1
-        if self._strikes:
-            self.attach_strikes(exchange)
+        if self._fault_events:
+            self.attach_fault_events(exchange)
         self.server.script.journal.record(exchange)
 
     # Mounts

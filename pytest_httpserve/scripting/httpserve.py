@@ -36,7 +36,7 @@ from pytest_httpserve.scripting.mounts.static import check_prefix, static_mount
 from pytest_httpserve.scripting.record.concurrency import most_at_once
 from pytest_httpserve.scripting.record.connections import ConnectionRecord
 from pytest_httpserve.scripting.record.exchange import Exchange
-from pytest_httpserve.scripting.record.journal import MOST_BYTES, MOST_EXCHANGES, Journal, Seen, Strike
+from pytest_httpserve.scripting.record.journal import MOST_BYTES, MOST_EXCHANGES, FaultEvent, Journal, Seen
 from pytest_httpserve.scripting.record.request import Body, Request
 from pytest_httpserve.scripting.reports import report
 from pytest_httpserve.scripting.routing.matchers import Criteria, Matcher, as_matcher
@@ -501,9 +501,9 @@ class HTTPServe:
         return self._script.journal.connections
 
     @property
-    def strikes(self) -> tuple[Strike, ...]:
+    def fault_events(self) -> tuple[FaultEvent, ...]:
         """The faults that have happened so far, each with its ``fault``, where, and the ``connection_index``."""
-        return self._script.journal.strikes
+        return self._script.journal.fault_events
 
     def requested(
         self, method: str | Matcher = "*", path: str | re.Pattern[str] = "*", **criteria: Unpack[Criteria]

@@ -21,7 +21,7 @@ from pytest_httpserve.scripting.handler import ScriptedHandler
 from pytest_httpserve.scripting.live.presence import MOST_PUT_BACK, is_fresh
 from pytest_httpserve.scripting.mounts.static import Mounts
 from pytest_httpserve.scripting.record.connections import ConnectionRecord
-from pytest_httpserve.scripting.record.journal import Journal, Strike
+from pytest_httpserve.scripting.record.journal import FaultEvent, Journal
 from pytest_httpserve.scripting.routing.routes import Routes
 from pytest_httpserve.server.servers import HTTPServer, ThreadingHTTPServer, service_of
 
@@ -43,10 +43,10 @@ class Script:
         self.fault_rules = FaultRules()
         self.guards = Guards(journal)
 
-    def record_strike(self, strike: Strike) -> None:
+    def record_fault_event(self, event: FaultEvent) -> None:
         """A fault has happened."""
-        self.journal.record_strike(strike)
-        self.fault_rules.happened(strike.fault)
+        self.journal.record_fault_event(event)
+        self.fault_rules.happened(event.fault)
 
 
 class Watching(Watcher):
@@ -160,7 +160,7 @@ class ScriptedServer(ThreadingHTTPServer):
         from pytest_httpserve.scripting.faults.wire import FaultyWire
 
         def note(fault: Fault, where: str) -> None:
-            self.script.record_strike(Strike(fault, where, connection.index))
+            self.script.record_fault_event(FaultEvent(fault, where, connection.index))
 
         connection.turn.thread = threading.current_thread()
         wire = FaultyWire(connection, note)

@@ -171,7 +171,7 @@ def test_the_table_says_what_a_client_makes_of_a_fault(httpserve: HTTPServe, fau
         httpserve.wait_for("POST", "/a")
         httpserve.assert_all_closed()
     if not (isinstance(fault, NoContinue) and client != "curl"):  # the others do not ask
-        assert [strike.fault for strike in httpserve.strikes][:1] == [fault]
+        assert [event.fault for event in httpserve.fault_events][:1] == [fault]
     columns, column = told(), column_of(client)
     # Of a version that is not there, the newest that is says what to expect.
     like = column if column in columns else [name for name in columns if name.split()[0] == client][-1]

@@ -29,7 +29,7 @@ MOST_BYTES = 32 << 20
 MOST_FAILURES = 1_000
 
 
-class Strike(NamedTuple):
+class FaultEvent(NamedTuple):
     """A fault that has happened: on which connection of the server, and where in its exchange."""
 
     fault: Fault
@@ -90,11 +90,11 @@ class Journal:
         self._named: dict[int, Named] = {}  # what entries name, by id
         self._taken: set[int] = set()  # the numbers of those that take has given
         self._closed: deque[ConnectionRecord] = deque()
-        self._strikes: deque[Strike] = deque(maxlen=self.max_exchanges)
+        self._fault_events: deque[FaultEvent] = deque(maxlen=self.max_exchanges)
         self._failures: list[Failure] = []
         self._seen = 0  # failures that take_failures has given
         self._unkept: Counter[str] = Counter()  # failures that were too many, by kind
-        self.dropped_exchanges = self.dropped_connections = self.dropped_strikes = 0
+        self.dropped_exchanges = self.dropped_connections = self.dropped_fault_events = 0
 
     # Record
 
@@ -163,11 +163,11 @@ class Journal:
             if self._waiting:
                 self._changed.notify_all()
 
-    def record_strike(self, strike: Strike) -> None:
+    def record_fault_event(self, event: FaultEvent) -> None:
         """Add a fault that has happened."""
         with self._lock:
-            self.dropped_strikes += len(self._strikes) == self.max_exchanges
-            self._strikes.append(strike)
+            self.dropped_fault_events += len(self._fault_events) == self.max_exchanges
+            self._fault_events.append(event)
 
     def record_failure(self, text: str, kind: str = "errors") -> None:
         """Add what must fail the test. Of those that nobody has taken, the first MOST_FAILURES are kept."""
@@ -203,10 +203,10 @@ class Journal:
             return Seen(self.exchanges, self.connections, self.dropped_exchanges, self.dropped_connections)
 
     @property
-    def strikes(self) -> tuple[Strike, ...]:
+    def fault_events(self) -> tuple[FaultEvent, ...]:
         """The faults that have happened, in their order, as far as they are kept."""
         with self._lock:
-            return tuple(self._strikes)
+            return tuple(self._fault_events)
 
     def those(self, place: int, named: Keyed) -> tuple[Exchange, ...]:
         """The exchanges that are kept and name a route, a guard or a connection, of which ``place`` says which."""

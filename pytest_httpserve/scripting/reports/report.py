@@ -12,7 +12,7 @@ from pytest_httpserve.scripting.routing.matchers import Check, Matcher
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.record.connections import ConnectionRecord
     from pytest_httpserve.scripting.record.exchange import Exchange
-    from pytest_httpserve.scripting.record.journal import Seen, Strike
+    from pytest_httpserve.scripting.record.journal import FaultEvent, Seen
     from pytest_httpserve.scripting.record.request import Request
     from pytest_httpserve.scripting.routing.routes import Route
     from pytest_httpserve.scripting.scripted_server import Script
@@ -196,7 +196,7 @@ def _raw_lines(mark: str, data: bytes, dropped: int) -> list[str]:
 def exchanges_section(
     base_url: str,
     exchanges: Sequence[Exchange],
-    strikes: Iterable[Strike] = (),
+    fault_events: Iterable[FaultEvent] = (),
     connections: Iterable[ConnectionRecord] = (),
     *,
     whole: bool,
@@ -204,8 +204,8 @@ def exchanges_section(
 ) -> list[str]:
     """The exchanges of a server for the report of a failing test, a line each; ``whole`` adds their bytes.
 
-    ``dropped_exchanges`` is how many the journal no longer has. Of ``strikes``, those are shown that happened on no
-    exchange, of ``connections`` those whose handshake failed.
+    ``dropped_exchanges`` is how many the journal no longer has. Of ``fault_events``, those are shown that happened on
+    no exchange, of ``connections`` those whose handshake failed.
     """
     lines = [base_url, *(f"  {line}" for line in handshake_lines(connections)), *dropped(dropped_exchanges, "exchange")]
     for exchange in exchanges:
@@ -214,7 +214,7 @@ def exchanges_section(
         if whole:
             lines += [f"    {line}" for line in transcript(exchange)]
     known = {(exchange.request.connection_index, id(fault)) for exchange in exchanges for fault in exchange.faults}
-    for strike in strikes:
-        if (strike.connection_index, id(strike.fault)) not in known:
-            lines.append(f"  connection {strike.connection_index}: {strike}")
+    for event in fault_events:
+        if (event.connection_index, id(event.fault)) not in known:
+            lines.append(f"  connection {event.connection_index}: {event}")
     return lines if len(lines) > 1 else [*lines, "  no requests"]

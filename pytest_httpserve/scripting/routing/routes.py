@@ -88,7 +88,7 @@ class Route:
         self.gates: tuple[Gate, ...] = ()
         self.expectation: Expectation | None = None
         self.is_optional = False
-        self.strikes_early = False  # whether a response of it has faults that come before it
+        self.has_early_faults = False  # whether a response of it has faults that come before it
         self._is_plain = False  # whether all its answers are responses that can leave at once
         if isinstance(priority, bool) or not isinstance(priority, int | float):
             raise UsageError(f"priority= is a number, not {priority!r}")
@@ -139,7 +139,7 @@ class Route:
     def _add(self, answer: Response | Handler, times: int) -> Route:
         step = _Step(answer, check_count("times", times, least=1))
         if isinstance(answer, Response) and answer.faults:
-            self.strikes_early |= any(fault.is_early for fault in answer.faults)
+            self.has_early_faults |= any(fault.is_early for fault in answer.faults)
         with self._lock:
             is_first = self._last is None and not self._steps
             self._steps.append(step)

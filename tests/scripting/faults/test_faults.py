@@ -176,9 +176,9 @@ def check(server: HTTPServe, case: Case, how: str) -> None:
     seen, ending = talk(server, case.request)
     assert seen == case.sees
     assert ending == case.ending
-    (strike, *_) = server.strikes
-    assert strike.fault is case.fault
-    assert strike.connection_index == 0
+    (event, *_) = server.fault_events
+    assert event.fault is case.fault
+    assert event.connection_index == 0
     assert server.failures == ()
     for exchange in server.exchanges[-1:]:
         assert exchange.faults == (case.fault,)
@@ -227,7 +227,7 @@ def test_a_fault_that_did_nothing_would_be_noticed(
 def test_without_a_fault_all_is_well(fresh: HTTPServe) -> None:
     prepare(fresh, None, "route")
     assert talk(fresh, GET * 2) == (WHOLE * 2, "FIN")
-    assert fresh.strikes == ()
+    assert fresh.fault_events == ()
     assert [exchange.faults for exchange in fresh.exchanges] == [(), ()]
 
 
@@ -298,14 +298,14 @@ def test_a_head_without_body_cannot_be_cut_in_its_body(fresh: HTTPServe) -> None
     prepare(fresh, Close(after=3), "route")
     seen, ending = talk(fresh, GET.replace(b"GET", b"HEAD"))
     assert (seen, ending) == (WHOLE[:HEAD_BYTES], "FIN")
-    assert "at its end" in fresh.strikes[0].where
+    assert "at its end" in fresh.fault_events[0].where
 
 
 def test_chunks_are_not_forced_on_what_cannot_have_them(fresh: HTTPServe) -> None:
     prepare(fresh, NoLastChunk(), "route")
     seen, _ = talk(fresh, b"GET /a HTTP/1.0\r\n\r\n")
     assert b"chunked" not in seen
-    assert fresh.strikes == ()
+    assert fresh.fault_events == ()
 
 
 def test_faults_can_be_combined(fresh: HTTPServe) -> None:
@@ -408,7 +408,7 @@ def test_a_reset_of_the_server_forgets_its_faults(fresh: HTTPServe) -> None:
     fresh.reset()
     prepare(fresh, None, "route")
     assert talk(fresh, GET) == (WHOLE, "FIN")
-    assert fresh.strikes == ()
+    assert fresh.fault_events == ()
 
 
 def test_an_expected_fault_that_did_not_happen_is_a_failure(fresh: HTTPServe) -> None:
@@ -504,16 +504,16 @@ def test_the_journal_knows_of_a_fault_before_the_client_has_its_last_byte(
     send = Transport.send
 
     def record(transport: Transport, data: Any, *, more: bool = False) -> None:
-        known.append((len(data), len(fresh.strikes)))
+        known.append((len(data), len(fresh.fault_events)))
         send(transport, data, more=more)
 
     monkeypatch.setattr(Transport, "send", record)
     prepare(fresh, fault, "route")
     seen, _ = talk(fresh, request_)
     assert sum(size for size, _ in known) == len(seen)
-    assert known[-1][1] == len(fresh.strikes)
+    assert known[-1][1] == len(fresh.fault_events)
     if not (request_.startswith(b"HEAD") and isinstance(fault, Slow)):
-        assert [strike.fault for strike in fresh.strikes] == [fault]
+        assert [event.fault for event in fresh.fault_events] == [fault]
 
 
 def test_a_length_of_the_tests_own_making_goes_out_as_it_is(fresh: HTTPServe) -> None:
@@ -567,7 +567,7 @@ def held(server: HTTPServe, fault: Fault, how: str = "connection") -> socket.soc
     client = socket.create_connection((server.host, server.port), timeout=PATIENCE)
     client.sendall(POST)
     happened = threading.Event()
-    while not server.strikes:
+    while not server.fault_events:
         happened.wait(0.001)
     return client
 
@@ -699,7 +699,7 @@ def secure() -> Iterator[HTTPServe]:
 def test_a_handshake_waits_for_its_delay(secure: HTTPServe) -> None:
     secure.fault(Delay(0.01, phase="tls_handshake"), expected=True)
     assert requests.get(secure.url_for("/a"), timeout=10, verify=str(secure.ca.pem_path)).text == "well"
-    assert [(strike.fault.place, strike.where) for strike in secure.strikes] == [
+    assert [(event.fault.place, event.where) for event in secure.fault_events] == [
         ("tls_handshake", "tls_handshake, for 0.01 s")
     ]
 
@@ -746,7 +746,7 @@ def test_a_continue_is_withheld(fresh: HTTPServe) -> None:
         with socket.create_connection((fresh.host, fresh.port), timeout=PATIENCE) as client:
             client.sendall(head)
             waiting = threading.Event()
-            while not fresh.strikes:
+            while not fresh.fault_events:
                 waiting.wait(0.001)
             client.sendall(POST[-6:])
             client.shutdown(socket.SHUT_WR)

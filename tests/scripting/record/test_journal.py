@@ -20,7 +20,7 @@ import requests
 from pytest_httpserve import Exchange, HTTPServe, Request, Reset
 from pytest_httpserve.scripting.record.connections import ConnectionRecord
 from pytest_httpserve.scripting.record.exchange import Entry
-from pytest_httpserve.scripting.record.journal import MOST_FAILURES, Journal, Strike
+from pytest_httpserve.scripting.record.journal import MOST_FAILURES, FaultEvent, Journal
 from pytest_httpserve.scripting.record.request import BODY_IN_MEMORY_BYTES, FILE_COUNTS_BYTES
 from pytest_httpserve.scripting.record.sent import Answer
 from pytest_httpserve.scripting.record.transcript import KEPT_BYTES, Transcript
@@ -481,10 +481,10 @@ def test_failures_that_nobody_takes_are_bounded() -> None:
 def test_faults_that_happened_are_bounded(server: HTTPServe) -> None:
     journal = Journal(max_exchanges=2)
     for number in range(5):
-        journal.record_strike(Strike(Reset(), "", number))
+        journal.record_fault_event(FaultEvent(Reset(), "", number))
 
-    assert [strike.connection_index for strike in journal.strikes] == [3, 4]
-    assert journal.dropped_strikes == 3
+    assert [event.connection_index for event in journal.fault_events] == [3, 4]
+    assert journal.dropped_fault_events == 3
 
 
 def test_a_cleared_journal_has_dropped_nothing() -> None:
