@@ -12,7 +12,7 @@ from pytest_httpserve.scripting.answers.gates import Gate
 from pytest_httpserve.scripting.answers.responses import MOST_AT_ONCE, Response, phrase
 from pytest_httpserve.scripting.faulty_handler import FaultyHandler
 from pytest_httpserve.scripting.record.exchange import Exchange
-from pytest_httpserve.scripting.record.sent import Answer
+from pytest_httpserve.scripting.record.sent import SentResponse
 from pytest_httpserve.server import running
 from pytest_httpserve.server.files import serving
 from pytest_httpserve.wire.framing import encode_chunk, encode_last_chunk
@@ -30,7 +30,7 @@ class SendingHandler(FaultyHandler):
     _added: tuple[tuple[str, str], ...] = ()  # headers for whatever answers
 
     def _note_answer(self, exchange: Exchange, head: bytes) -> None:
-        exchange.answer(Answer(self._status or 0, head))
+        exchange.answer(SentResponse(self._status or 0, head))
 
     def _wait_at(self, phase: str) -> None:
         """Where the answers of routes wait, if they are to: here, and nowhere else."""
@@ -58,7 +58,7 @@ class SendingHandler(FaultyHandler):
             return
         head = self._head(response)
         self._status = response.status
-        exchange.answer(Answer(response.status, head))
+        exchange.answer(SentResponse(response.status, head))
         body = b"" if self.command == "HEAD" else response.body
         if len(body) <= MOST_AT_ONCE:
             self.wfile.write_whole(head, body)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from pytest_httpserve.errors import UsageError
-from pytest_httpserve.scripting.record.sent import Answer
+from pytest_httpserve.scripting.record.sent import SentResponse
 from pytest_httpserve.server.base import BaseHTTPRequestHandler
 from pytest_httpserve.server.dates import date_line
 from pytest_httpserve.wire import grammar
@@ -135,7 +135,7 @@ class Response:
         self.closes = length not in (None, str(len(self.body))) or "close" in connection_options(options)
         self._dated = "date" in given
         self._head = self._encode_head(content_type, given)
-        self._kept: tuple[bytes, tuple[Answer, bytes]] | None = None  # what whole gave last, and for which date
+        self._kept: tuple[bytes, tuple[SentResponse, bytes]] | None = None  # what whole gave last, and for which date
 
     @classmethod
     def redirect(cls, location: str, status: int = 302) -> Response:
@@ -183,14 +183,14 @@ class Response:
         special = self.trailers or self.informational or self.faults or self.closes
         return self.is_whole and not special and len(self.body) <= MOST_AT_ONCE
 
-    def whole(self, *, close: bool, version: tuple[int, int]) -> tuple[Answer, bytes]:
+    def whole(self, *, close: bool, version: tuple[int, int]) -> tuple[SentResponse, bytes]:
         """The response as it leaves for a client that speaks ``version``, and its bytes: head and body."""
         date = b"" if self._dated else date_line()
         usual = not close and version >= (1, 1)
         if usual and (kept := self._kept) is not None and kept[0] is date:
             return kept[1]
         head = self.head(close=close, version=version)
-        whole = Answer(self.status, head), head + self.body
+        whole = SentResponse(self.status, head), head + self.body
         if usual and len(self.body) <= _KEPT_BYTES:
             self._kept = date, whole
         return whole

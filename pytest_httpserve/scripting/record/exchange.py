@@ -8,7 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from pytest_httpserve.scripting.record.request import AskedFor, Body, Facts, Request, asked_for, made_request
-from pytest_httpserve.scripting.record.sent import Answer
+from pytest_httpserve.scripting.record.sent import SentResponse
 from pytest_httpserve.scripting.record.transcript import Transcript
 from pytest_httpserve.wire.headers import Field
 
@@ -119,8 +119,8 @@ class Exchange:
         self._request = request  # or what it is made of, when somebody asks for it
         self.raw = raw
         self.connection = connection
-        self.answered: Answer | None = None  # as many exchanges may share it
-        self._response: Answer | None = None  # with the body of this one, when somebody has asked for it
+        self.answered: SentResponse | None = None  # as many exchanges may share it
+        self._response: SentResponse | None = None  # with the body of this one, when somebody has asked for it
         self.route: Route | None = None
         self.guard: Keyed | None = None  # the limit, or another, that refused it
         self.error: str | None = None
@@ -150,7 +150,7 @@ class Exchange:
         self._request = request
 
     @property
-    def response(self) -> Answer | None:
+    def response(self) -> SentResponse | None:
         """What was given out to be sent; None until it is."""
         answer = self.answered
         if answer is None:
@@ -158,7 +158,7 @@ class Exchange:
         method = self.request.method
         with _making:
             if self._response is None or self._response.head is not answer.head:
-                self._response = Answer(answer.status, answer.head, self.raw, method)
+                self._response = SentResponse(answer.status, answer.head, self.raw, method)
             return self._response
 
     def close(self) -> None:
@@ -176,7 +176,7 @@ class Exchange:
             return Times(begun, head, body, None, None)
         return Times(begun, head, body, raw.first_sent, raw.last_sent)
 
-    def answer(self, response: Answer) -> None:
+    def answer(self, response: SentResponse) -> None:
         """The final response is about to leave."""
         if self.answered is None and self.raw.last_sent is not None:
             self.raw.response_begins()
@@ -255,7 +255,7 @@ class Exchange:
         exchange = cls(made_request(asked, body, trailers) if body or trailers else asked, raw)
         exchange.route, exchange.guard, exchange.connection = map(named.get, entry[:3])
         exchange._recorded = recorded
-        exchange.answered = Answer(status, head) if status is not None else None
+        exchange.answered = SentResponse(status, head) if status is not None else None
         exchange.error, exchange.notes, exchange.faults = error, notes, faults
         return exchange
 

@@ -13,7 +13,7 @@ from pytest_httpserve.wire.headers import Headers
 _NOTHING = Transcript()
 
 
-class Answer:
+class SentResponse:
     """The response of an exchange as it went out; ``head`` are its bytes up to the body."""
 
     __slots__ = ("_method", "_raw", "head", "status")
@@ -68,7 +68,7 @@ class Answer:
         return json.loads(decoded(self.body, self.headers))
 
     def __repr__(self) -> str:
-        return f"<Answer {self.status}>"
+        return f"<SentResponse {self.status}>"
 
 
 def unframed(data: bytes, framing: Framing) -> bytes:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from pytest_httpserve import Exchange, HTTPServe, Request, Route, match
 from pytest_httpserve.scripting.record.journal import Journal
-from pytest_httpserve.scripting.record.sent import Answer
+from pytest_httpserve.scripting.record.sent import SentResponse
 from pytest_httpserve.scripting.record.transcript import Transcript
 from pytest_httpserve.scripting.routing.routes import Routes
 from pytest_httpserve.scripting.scripted_server import Script
@@ -144,7 +144,7 @@ def journalling() -> float:
         raw.received(HEAD)
         exchange = Exchange(request, raw)
         journal.record(exchange)
-        exchange.answer(Answer(200, answer))
+        exchange.answer(SentResponse(200, answer))
         raw.sent(answer)
         journal.finish(exchange)
     return 1e6 * (time.perf_counter() - begun) / _TURNS

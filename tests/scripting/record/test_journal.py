@@ -22,7 +22,7 @@ from pytest_httpserve.scripting.record.connections import ConnectionRecord
 from pytest_httpserve.scripting.record.exchange import Entry
 from pytest_httpserve.scripting.record.journal import MOST_FAILURES, FaultEvent, Journal
 from pytest_httpserve.scripting.record.request import BODY_IN_MEMORY_BYTES, FILE_COUNTS_BYTES
-from pytest_httpserve.scripting.record.sent import Answer
+from pytest_httpserve.scripting.record.sent import SentResponse
 from pytest_httpserve.scripting.record.transcript import KEPT_BYTES, Transcript
 from pytest_httpserve.wire.headers import Headers
 
@@ -34,17 +34,17 @@ def exchange(target: str = "/a") -> Exchange:
 def test_an_exchange_reads_as_request_and_status() -> None:
     one = exchange("/a?b")
     assert repr(one) == "<Exchange GET /a?b -> no answer yet>"
-    one.answer(Answer(204, b"HTTP/1.1 204 No Content\r\n\r\n"))
+    one.answer(SentResponse(204, b"HTTP/1.1 204 No Content\r\n\r\n"))
     assert repr(one) == "<Exchange GET /a?b -> 204>"
 
 
 def test_an_answer_has_the_headers_that_went_out() -> None:
-    answer = Answer(200, b"HTTP/1.1 200 OK\r\nX-A:  b: c \r\nSet-Cookie: a\r\nset-cookie: b\r\nX-Empty:\r\n\r\n")
+    answer = SentResponse(200, b"HTTP/1.1 200 OK\r\nX-A:  b: c \r\nSet-Cookie: a\r\nset-cookie: b\r\nX-Empty:\r\n\r\n")
 
     assert answer.headers["x-a"] == "b: c"
     assert answer.headers["X-Empty"] == ""
     assert answer.headers.get_all("Set-Cookie") == ["a", "b"]
-    assert Answer(200, b"HTTP/1.1 200 OK\r\n\r\n").headers == {}
+    assert SentResponse(200, b"HTTP/1.1 200 OK\r\n\r\n").headers == {}
 
 
 def test_failures_are_taken_once() -> None:

@@ -10,11 +10,11 @@ import pytest
 import requests
 
 from pytest_httpserve import HTTPServe, Request, Response
-from pytest_httpserve.scripting.record.sent import Answer
+from pytest_httpserve.scripting.record.sent import SentResponse
 from pytest_httpserve.scripting.record.transcript import KEPT_BYTES
 
 
-def sent(server: HTTPServe, path: str = "/a", method: str = "GET") -> Answer:
+def sent(server: HTTPServe, path: str = "/a", method: str = "GET") -> SentResponse:
     """What the journal has of the response to a request, once it is over."""
     requests.request(method, server.url_for(path), timeout=10)
     server.stop()
