@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pytest_httpserve.errors import HTTPServeError, ServerFailure, UnsupportedError, UsageError
-    from pytest_httpserve.scripting.answers.gates import Gate, Held
+    from pytest_httpserve.scripting.answers.gates import Gate, HeldRequest
     from pytest_httpserve.scripting.answers.limits import Clock
     from pytest_httpserve.scripting.answers.responses import Response, set_cookie
     from pytest_httpserve.scripting.faults.acts import Close, Delay, EarlyAnswer, Fault, NoContinue, Reset, Slow, Stall
@@ -56,7 +56,7 @@ _ROOMS = {
     "Gate": "scripting.answers.gates",
     "HTTPServe": "scripting.httpserve",
     "HTTPServeError": "errors",
-    "Held": "scripting.answers.gates",
+    "HeldRequest": "scripting.answers.gates",
     "Matcher": "scripting.routing.matchers",
     "NoContinue": "scripting.faults.acts",
     "NoLastChunk": "scripting.faults.edits",
@@ -103,7 +103,7 @@ __all__ = [
     "Gate",
     "HTTPServe",
     "HTTPServeError",
-    "Held",
+    "HeldRequest",
     "Matcher",
     "NoContinue",
     "NoLastChunk",

@@ -27,7 +27,7 @@ class GateTimeout(HTTPServeError):
     """A request was held at a gate, and nobody let it go."""
 
 
-class Held:
+class HeldRequest:
     """A request that has arrived at a gate."""
 
     def __init__(self, exchange: Exchange) -> None:
@@ -61,7 +61,7 @@ class Held:
         return in_time
 
     def __repr__(self) -> str:
-        return f"<Held {self.request}{'' if self.waits else ', let go'}>"
+        return f"<HeldRequest {self.request}{'' if self.waits else ', let go'}>"
 
 
 class Gate:
@@ -77,18 +77,18 @@ class Gate:
         self.timeout = timeout
         self._route = route
         self._changed = threading.Condition()
-        self._arrived: list[Held] = []
+        self._arrived: list[HeldRequest] = []
         self._given = 0  # those that arrived() has returned
         self._open = False
 
     # In the test's thread
 
     @property
-    def held(self) -> tuple[Held, ...]:
+    def held(self) -> tuple[HeldRequest, ...]:
         """The requests that wait now, in the order in which they arrived."""
         return tuple(one for one in self._arrived if one.waits)
 
-    def arrived(self, timeout: float = 5.0) -> Held:
+    def arrived(self, timeout: float = 5.0) -> HeldRequest:
         """The first request at the gate that this has not returned before; waits for it ``timeout`` seconds.
 
         Raises AssertionError if there is none in time.
@@ -104,14 +104,14 @@ class Gate:
 
     def release(self) -> None:
         """Open the gate: all that wait go on, and those that come later are not held."""
-        self._let_go(Held.release)
+        self._let_go(HeldRequest.release)
 
     def fail(self, fault: FaultArgument | None = None) -> None:
         """Let all that wait meet with a fault, or several (default: a reset), and open the gate."""
         _faults_of(fault)
         self._let_go(lambda one: one.fail(fault))
 
-    def _let_go(self, how: Callable[[Held], None]) -> None:
+    def _let_go(self, how: Callable[[HeldRequest], None]) -> None:
         with self._changed:
             self._open = True
         for one in self.held:
@@ -136,7 +136,7 @@ class Gate:
             if self._open:
                 return ()
             exchange.shown = True
-            one = Held(exchange)
+            one = HeldRequest(exchange)
             self._arrived.append(one)
             self._changed.notify_all()
         if not one.wait(connection, self.timeout):
