@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     )
     from pytest_httpserve.scripting.httpserve import HTTPServe
     from pytest_httpserve.scripting.record.connections import ConnectionRecord
-    from pytest_httpserve.scripting.record.exchange import Exchange, Times
+    from pytest_httpserve.scripting.record.exchange import Exchange, ExchangeTimes
     from pytest_httpserve.scripting.record.handshakes import PeerCertificate, TLSError, TLSSession
     from pytest_httpserve.scripting.record.request import Request, UploadedFile
     from pytest_httpserve.scripting.routing.matchers import Matcher, basic_auth, bearer, match
@@ -70,7 +70,7 @@ _ROOMS = {
     "Stall": "scripting.faults.acts",
     "TLS": "tls.settings",
     "TLS_GALLERY": "tls.settings",
-    "Times": "scripting.record.exchange",
+    "ExchangeTimes": "scripting.record.exchange",
     "Truncate": "scripting.faults.edits",
     "UnsupportedError": "errors",
     "UploadedFile": "scripting.record.request",
@@ -97,6 +97,7 @@ __all__ = [
     "Duplicate",
     "EarlyAnswer",
     "Exchange",
+    "ExchangeTimes",
     "Extend",
     "Fault",
     "Garbage",
@@ -118,7 +119,6 @@ __all__ = [
     "Stall",
     "TLSError",
     "TLSSession",
-    "Times",
     "Truncate",
     "UnsupportedError",
     "UploadedFile",

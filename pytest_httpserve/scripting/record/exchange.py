@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _making = threading.Lock()
 
 
-class Times(NamedTuple):
+class ExchangeTimes(NamedTuple):
     """When an exchange reached each of its phases, in seconds of ``time.monotonic()``.
 
     ``request_begun`` is when its first bytes came, ``head_received`` and ``body_received`` when the last of head and
@@ -167,14 +167,14 @@ class Exchange:
             self._request.content.close()
 
     @property
-    def times(self) -> Times:
+    def times(self) -> ExchangeTimes:
         """When it reached each of its phases, as far as it has."""
         raw, begun = self.raw, self._recorded
         body = begun if raw.last_received is None else raw.last_received
         head = body if raw.head_received is None else raw.head_received
         if self.answered is None:  # what may have been sent, such as 100, is none
-            return Times(begun, head, body, None, None)
-        return Times(begun, head, body, raw.first_sent, raw.last_sent)
+            return ExchangeTimes(begun, head, body, None, None)
+        return ExchangeTimes(begun, head, body, raw.first_sent, raw.last_sent)
 
     def answer(self, response: SentResponse) -> None:
         """The final response is about to leave."""

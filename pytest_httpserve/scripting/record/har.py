@@ -12,7 +12,7 @@ from time import monotonic, time
 from typing import Any
 
 from pytest_httpserve.errors import RequestError
-from pytest_httpserve.scripting.record.exchange import Exchange, Times
+from pytest_httpserve.scripting.record.exchange import Exchange, ExchangeTimes
 from pytest_httpserve.scripting.record.request import Request
 from pytest_httpserve.scripting.record.sent import decoded, unframed
 from pytest_httpserve.server.base import BaseHTTPRequestHandler
@@ -55,7 +55,7 @@ def _entry(exchange: Exchange, base_url: str, epoch: float) -> dict[str, Any]:
     return entry
 
 
-def _timings(times: Times) -> dict[str, float]:
+def _timings(times: ExchangeTimes) -> dict[str, float]:
     """How long each phase took, in milliseconds."""
     begun = times.body_received if times.response_begun is None else times.response_begun
     ended = begun if times.response_ended is None else times.response_ended
