@@ -187,9 +187,9 @@ class HTTPServe:
         """
         self._there().hang()
 
-    def accept(self) -> None:
+    def resume(self) -> None:
         """Be there again, after ``refuse`` or ``hang``."""
-        self._there().accept()
+        self._there().resume()
 
     def restart(self) -> None:
         """End all connections, as if the server had ended, and listen again on the same port.
@@ -200,7 +200,7 @@ class HTTPServe:
         presence.refuse()
         if self._server is not None:
             service_of(self._server).end_connections(self._server.grace)
-        presence.accept()
+        presence.resume()
 
     def _there(self) -> Presence:
         if self._server is None or self._presence is None:

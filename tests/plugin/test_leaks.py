@@ -177,7 +177,7 @@ EVERYTHING = """
         with socket.create_connection((httpserve.host, httpserve.port)) as client:
             client.sendall(b"GET /held HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
             httpserve.wait_for("GET", "/held")
-        (httpserve.refuse, httpserve.hang, httpserve.restart, httpserve.accept)[number % 4]()
+        (httpserve.refuse, httpserve.hang, httpserve.restart, httpserve.resume)[number % 4]()
 
     def files():
         # Of the loop that all servers share, and of pytest, there are always the same.

@@ -234,7 +234,7 @@ def test_a_port_is_kept_where_reusing_it_would_share_it(monkeypatch: pytest.Monk
             ]
             assert options == [0, 1]
             server.refuse()
-            server.accept()
+            server.resume()
 
 
 def test_names_are_told_apart_by_backslashes_where_these_do_that(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,7 +45,7 @@ class Presence:
         service_of(server).attach(server, loop)
         self._there = True
 
-    def accept(self) -> None:
+    def resume(self) -> None:
         """Listen, on the same address."""
         if not self._there:
             backlog = self._server.request_queue_size

@@ -46,7 +46,7 @@ def test_connecting_is_refused_and_then_it_is_not(server: HTTPServe) -> None:
         for _ in range(3):
             with pytest.raises(ConnectionRefusedError):
                 connect(server)
-        server.accept()
+        server.resume()
         assert server.port == port
     assert get(server) == "well"
     assert len(server.exchanges) == 4
@@ -59,7 +59,7 @@ def test_idle_connections_end_when_connecting_is_refused(server: HTTPServe) -> N
         server.assert_all_closed(by="server")
         with pytest.raises(requests.ConnectionError):
             session.get(server.url_for("/a"), timeout=10)
-        server.accept()
+        server.resume()
         assert session.get(server.url_for("/a"), timeout=10).text == "well"
 
 
@@ -83,14 +83,14 @@ def test_nobody_else_gets_the_port_meanwhile(server: HTTPServe) -> None:
 
 
 def test_refusing_and_accepting_twice_changes_nothing(server: HTTPServe) -> None:
-    server.accept()
+    server.resume()
     assert get(server) == "well"
     server.refuse()
     server.refuse()
     with pytest.raises(ConnectionRefusedError):
         connect(server)
-    server.accept()
-    server.accept()
+    server.resume()
+    server.resume()
     assert get(server) == "well"
 
 
@@ -119,7 +119,7 @@ def test_connecting_hangs_until_the_client_gives_up(server: HTTPServe) -> None:
         requests.get(server.url_for("/a"), timeout=(0.05, 10))
     with pytest.raises(httpx.ConnectTimeout):
         httpx.get(server.url_for("/a"), timeout=0.05, trust_env=False)
-    server.accept()
+    server.resume()
     assert get(server) == "well"
 
 
@@ -164,7 +164,7 @@ def test_a_server_that_was_refusing_restarts(server: HTTPServe) -> None:
     assert get(server) == "well"
 
 
-@pytest.mark.parametrize("verb", ["refuse", "hang", "accept", "restart"])
+@pytest.mark.parametrize("verb", ["refuse", "hang", "resume", "restart"])
 def test_a_server_that_does_not_run_is_refused(verb: str) -> None:
     with pytest.raises(UsageError, match="does not run"):
         getattr(HTTPServe(), verb)()
@@ -364,7 +364,7 @@ def test_a_unix_socket_refuses_and_restarts(unix: HTTPServe) -> None:
         # httpx would leave this one open.
         with socket.socket(socket.AF_UNIX) as other, pytest.raises(ConnectionRefusedError):
             other.connect(str(unix.socket_path))
-        unix.accept()
+        unix.resume()
         assert client.get(unix.url_for("/a")).text == "well"
         unix.restart()
         assert client.get(unix.url_for("/a")).text == "well"
@@ -446,7 +446,7 @@ def test_the_port_is_kept_and_not_taken_again(server: HTTPServe, monkeypatch: py
     server.on("GET", "/a").respond(text="well")
     server.refuse()
     server.refuse()
-    server.accept()
+    server.resume()
 
     assert bound == [None], "between two sockets, another process could take it"
     assert requests.get(server.url_for("/a"), timeout=10).text == "well"
