@@ -18,6 +18,7 @@ from pytest_httpserve.server.dates import http_date
 from pytest_httpserve.server.error_page import DEFAULT_ERROR_CONTENT_TYPE, DEFAULT_ERROR_MESSAGE
 from pytest_httpserve.server.escaping import CONTROL_CHARACTERS
 from pytest_httpserve.wire.grammar import DEFAULT_LIMITS, Limits
+from pytest_httpserve.wire.headers import Field
 
 if TYPE_CHECKING:
     from email.message import Message
@@ -346,6 +347,26 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
     def address_string(self) -> str:
         """The client's address, which is not looked up."""
         return str(self.client_address[0])
+
+
+def add_fields(handler: BaseHTTPRequestHandler, fields: tuple[Field, ...]) -> None:
+    """``send_header`` for each of the fields: at once where that is ours, for they come again and again."""
+    if not running.is_ours(handler, "send_header"):
+        for name, value in fields:
+            handler.send_header(name, value)
+        return
+    lines, framing = _encode_fields(fields)
+    if handler.request_version != "HTTP/0.9":
+        handler._headers_buffer += lines
+    for name, value in framing:
+        running.note_header(handler, name, value)
+
+
+@lru_cache(256)
+def _encode_fields(fields: tuple[Field, ...]) -> tuple[tuple[bytes, ...], tuple[Field, ...]]:
+    """Fields as lines of bytes; those that say something of the message's framing, by their names in small letters."""
+    encoded = [(_encode_field(name, value), value) for name, value in fields]
+    return tuple(line for (line, _), _ in encoded), tuple((name, value) for (_, name), value in encoded if name)
 
 
 @lru_cache(256)

@@ -15,7 +15,12 @@ import pytest
 import pytest_httpserve.server
 
 # The one private name that each of our classes may have: nobody gives it to anything else.
-PRIVATE = {"_BaseHTTPRequestHandler__http1", "_CGIHTTPRequestHandler__redirects", "_HTTPServer__service"}
+PRIVATE = {
+    "_BaseHTTPRequestHandler__http1",
+    "_CGIHTTPRequestHandler__redirects",
+    "_HTTPServer__service",
+    "_SimpleHTTPRequestHandler__scripts",
+}
 # What the classes have, and only the instances of their models: a subclass means the same by it.
 OF_INSTANCES = {
     "_BaseServer__shutdown_request", "close_connection", "command", "connection", "headers", "request", "requestline"

@@ -14,9 +14,8 @@ from pytest_httpserve.server import running
 from pytest_httpserve.server.cgi.paths import collapsed, executable
 from pytest_httpserve.server.cgi.run import Run, Site, answer_failure
 from pytest_httpserve.server.cgi.script import CGIScript
-from pytest_httpserve.server.files.handler import SimpleHTTPRequestHandler, options_of, root_of
+from pytest_httpserve.server.files.handler import SimpleHTTPRequestHandler, root_of
 from pytest_httpserve.server.files.paths import encoded, path_of
-from pytest_httpserve.server.files.roots import Root
 from pytest_httpserve.wire.grammar import DEFAULT_LIMITS
 
 CGI_TIMEOUT = 30.0  # seconds
@@ -48,6 +47,10 @@ class CGIHTTPRequestHandler(SimpleHTTPRequestHandler):
     cgi_info: tuple[str, str]
 
     __redirects = 0  # that led to the path in hand
+
+    def _SimpleHTTPRequestHandler__scripts(self) -> tuple[tuple[str, bool], ...]:
+        # As in is_cgi, "/" stands for the files of the root alone.
+        return tuple((self.translate_path(encoded(one)), one != "/") for one in self.cgi_directories)
 
     def do_GET(self) -> None:
         """Run the script if there is one, else answer as SimpleHTTPRequestHandler does."""
@@ -132,13 +135,6 @@ class _Told:
             attributes[_REDIRECTS] = count - 1
             if count == 1:  # an attribute that stays would be taken for state of a subclass's own
                 del attributes[_REDIRECTS]
-
-
-@root_of.register(CGIHTTPRequestHandler)
-def _(handler: CGIHTTPRequestHandler) -> Root:
-    # As in is_cgi, "/" stands for the files of the root alone.
-    scripts = tuple((handler.translate_path(encoded(one)), one != "/") for one in handler.cgi_directories)
-    return Root(os.fspath(handler.directory), options_of(handler), handler.index_pages, scripts)
 
 
 def _site_of(handler: CGIHTTPRequestHandler) -> Site:

@@ -7,7 +7,6 @@ import mimetypes
 import os
 import posixpath
 from collections.abc import Iterable
-from functools import singledispatch
 from http import HTTPStatus
 from typing import IO, Any, ClassVar
 
@@ -17,6 +16,8 @@ from pytest_httpserve.server.files import serving
 from pytest_httpserve.server.files.paths import file_beneath
 from pytest_httpserve.server.files.roots import DEFAULT_OPTIONS, FileOptions, Root
 
+# Where a class says which scripts lie in its directory: a name that no subclass can have by accident.
+SCRIPTS_OF = "_SimpleHTTPRequestHandler__scripts"
 # Who does one of these in another way says what is sent: then it is no more than http.server would send.
 _SENDING = ("do_GET", "send_head", "copyfile", "send_header")
 
@@ -66,6 +67,9 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
         if extra_response_headers is not None:
             self.extra_response_headers = extra_response_headers
         super().__init__(*args, **kwargs)
+
+    def __scripts(self) -> tuple[tuple[str, bool], ...]:
+        return ()
 
     def do_GET(self) -> None:
         """Answer with the file, the listing, or an error."""
@@ -147,10 +151,10 @@ def options_of(handler: SimpleHTTPRequestHandler) -> FileOptions:
     return options if isinstance(options, FileOptions) else DEFAULT_OPTIONS
 
 
-@singledispatch
 def root_of(handler: SimpleHTTPRequestHandler) -> Root:
-    """The directory that a handler serves, and how. It depends on the class: some have more to say of it than files."""
-    return Root(os.fspath(handler.directory), options_of(handler), handler.index_pages)
+    """The directory that a handler serves, and how."""
+    scripts: tuple[tuple[str, bool], ...] = getattr(handler, SCRIPTS_OF)()
+    return Root(os.fspath(handler.directory), options_of(handler), handler.index_pages, scripts)
 
 
 def _goes_beyond(handler: SimpleHTTPRequestHandler, names: tuple[str, ...]) -> bool:

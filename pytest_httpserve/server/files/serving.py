@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from pytest_httpserve.protocol.writer import Writer
 from pytest_httpserve.server import running
+from pytest_httpserve.server.base import add_fields
 from pytest_httpserve.server.files.conditions import (
     CODINGS,
     RequestHeaders,
@@ -305,8 +306,7 @@ def _send_fields(
         handler.send_response_only(status)
     else:
         handler.send_response(status)
-    for name, value in fields:
-        handler.send_header(name, value)
+    add_fields(handler, fields)
     handler.end_headers()
 
 
