@@ -6,77 +6,62 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pytest_httpserve.errors import HTTPServeError, ServerFailure, UnsupportedError, UsageError
-    from pytest_httpserve.scripting.answers.gates import Gate, HeldRequest
-    from pytest_httpserve.scripting.answers.limits import Clock
+    from pytest_httpserve.scripting.answers.gates import Gate, GateTimeout, HeldRequest
+    from pytest_httpserve.scripting.answers.limits import Clock, Flapping, Limit, SlowStart
     from pytest_httpserve.scripting.answers.responses import Response, set_cookie
-    from pytest_httpserve.scripting.faults.acts import Close, Delay, EarlyAnswer, Fault, NoContinue, Reset, Slow, Stall
-    from pytest_httpserve.scripting.faults.edits import (
-        BrokenKeepAlive,
-        CloseAfter,
-        Duplicate,
-        Extend,
-        Garbage,
-        NoLastChunk,
-        Truncate,
-        WrongChunkSize,
-        WrongLength,
-    )
     from pytest_httpserve.scripting.httpserve import HTTPServe
     from pytest_httpserve.scripting.record.connections import ConnectionRecord
     from pytest_httpserve.scripting.record.exchange import Exchange, ExchangeTimes
     from pytest_httpserve.scripting.record.handshakes import PeerCertificate, TLSError, TLSSession
-    from pytest_httpserve.scripting.record.request import Request, UploadedFile
-    from pytest_httpserve.scripting.routing.matchers import Matcher, basic_auth, bearer, match
+    from pytest_httpserve.scripting.record.journal import FaultEvent
+    from pytest_httpserve.scripting.record.request import Request, UploadedFile, Values
+    from pytest_httpserve.scripting.record.sent import SentResponse
+    from pytest_httpserve.scripting.record.transcript import Transcript
+    from pytest_httpserve.scripting.routing.matchers import Check, Matcher, basic_auth, bearer, match
     from pytest_httpserve.scripting.routing.routes import Route
     from pytest_httpserve.scripting.routing.scenarios import Scenario
     from pytest_httpserve.tls.authority import CertificateAuthority
     from pytest_httpserve.tls.certificate import Certificate
     from pytest_httpserve.tls.settings import TLS, TLS_GALLERY
+    from pytest_httpserve.wire.headers import Headers
 
 __version__ = "0.1.0"
 
 _ROOMS = {
-    "BrokenKeepAlive": "scripting.faults.edits",
     "Certificate": "tls.certificate",
     "CertificateAuthority": "tls.authority",
+    "Check": "scripting.routing.matchers",
     "Clock": "scripting.answers.limits",
-    "Close": "scripting.faults.acts",
-    "CloseAfter": "scripting.faults.edits",
     "ConnectionRecord": "scripting.record.connections",
-    "PeerCertificate": "scripting.record.handshakes",
-    "TLSError": "scripting.record.handshakes",
-    "TLSSession": "scripting.record.handshakes",
-    "Delay": "scripting.faults.acts",
-    "Duplicate": "scripting.faults.edits",
-    "EarlyAnswer": "scripting.faults.acts",
     "Exchange": "scripting.record.exchange",
-    "Extend": "scripting.faults.edits",
-    "Fault": "scripting.faults.acts",
-    "Garbage": "scripting.faults.edits",
+    "ExchangeTimes": "scripting.record.exchange",
+    "FaultEvent": "scripting.record.journal",
+    "Flapping": "scripting.answers.limits",
     "Gate": "scripting.answers.gates",
+    "GateTimeout": "scripting.answers.gates",
     "HTTPServe": "scripting.httpserve",
     "HTTPServeError": "errors",
+    "Headers": "wire.headers",
     "HeldRequest": "scripting.answers.gates",
+    "Limit": "scripting.answers.limits",
     "Matcher": "scripting.routing.matchers",
-    "NoContinue": "scripting.faults.acts",
-    "NoLastChunk": "scripting.faults.edits",
+    "PeerCertificate": "scripting.record.handshakes",
     "Request": "scripting.record.request",
-    "Reset": "scripting.faults.acts",
     "Response": "scripting.answers.responses",
     "Route": "scripting.routing.routes",
     "Scenario": "scripting.routing.scenarios",
+    "SentResponse": "scripting.record.sent",
     "ServerFailure": "errors",
-    "Slow": "scripting.faults.acts",
-    "Stall": "scripting.faults.acts",
+    "SlowStart": "scripting.answers.limits",
     "TLS": "tls.settings",
+    "TLSError": "scripting.record.handshakes",
+    "TLSSession": "scripting.record.handshakes",
     "TLS_GALLERY": "tls.settings",
-    "ExchangeTimes": "scripting.record.exchange",
-    "Truncate": "scripting.faults.edits",
+    "Transcript": "scripting.record.transcript",
     "UnsupportedError": "errors",
     "UploadedFile": "scripting.record.request",
     "UsageError": "errors",
-    "WrongChunkSize": "scripting.faults.edits",
-    "WrongLength": "scripting.faults.edits",
+    "Values": "scripting.record.request",
     "basic_auth": "scripting.routing.matchers",
     "bearer": "scripting.routing.matchers",
     "match": "scripting.routing.matchers",
@@ -86,45 +71,38 @@ _ROOMS = {
 __all__ = [
     "TLS",
     "TLS_GALLERY",
-    "BrokenKeepAlive",
     "Certificate",
     "CertificateAuthority",
+    "Check",
     "Clock",
-    "Close",
-    "CloseAfter",
     "ConnectionRecord",
-    "Delay",
-    "Duplicate",
-    "EarlyAnswer",
     "Exchange",
     "ExchangeTimes",
-    "Extend",
-    "Fault",
-    "Garbage",
+    "FaultEvent",
+    "Flapping",
     "Gate",
+    "GateTimeout",
     "HTTPServe",
     "HTTPServeError",
+    "Headers",
     "HeldRequest",
+    "Limit",
     "Matcher",
-    "NoContinue",
-    "NoLastChunk",
     "PeerCertificate",
     "Request",
-    "Reset",
     "Response",
     "Route",
     "Scenario",
+    "SentResponse",
     "ServerFailure",
-    "Slow",
-    "Stall",
+    "SlowStart",
     "TLSError",
     "TLSSession",
-    "Truncate",
+    "Transcript",
     "UnsupportedError",
     "UploadedFile",
     "UsageError",
-    "WrongChunkSize",
-    "WrongLength",
+    "Values",
     "basic_auth",
     "bearer",
     "match",

@@ -1,5 +1,5 @@
 """Imports point strictly downward: errors <- wire <- net <- protocol <- server <- scripting <- plugin; tls knows only
-errors.
+errors. The public names of faults stand between scripting and plugin.
 
 And they are lazy: the plugin is imported by every pytest run of a project, so it brings nothing heavy with it.
 """
@@ -16,7 +16,7 @@ import pytest
 import pytest_httpserve
 
 PACKAGE = Path(pytest_httpserve.__file__).parent
-ORDER = ["errors", "wire", "net", "protocol", "server", "scripting", "plugin"]
+ORDER = ["errors", "wire", "net", "protocol", "server", "scripting", "faults", "plugin"]
 
 MAY_IMPORT = {layer: set(ORDER[: place + 1]) for place, layer in enumerate(ORDER)}
 MAY_IMPORT["net"] = {"errors", "net"}  # it knows no HTTP

@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 
 import pytest_httpserve
-from pytest_httpserve import Exchange, HTTPServe, Request, Route, plugin
+from pytest_httpserve import Exchange, HTTPServe, Request, Response, Route, faults, plugin
+from pytest_httpserve.scripting.answers.limits import Guard
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference.md"
 
 # Public in the code for other rooms of it, not for tests.
-INTERNAL = {
+INTERNAL: dict[type, set[str]] = {
     HTTPServe: {"close_bodies", "record_forgotten", "started_by"},
     Route: {
         *("checks", "describe_calls", "expectation", "gates", "has_further_paths", "is_lasting", "is_optional"),
@@ -37,7 +38,12 @@ INTERNAL = {
     },
     Exchange: {"answer", "answered", "close", "entry", "guard", "number", "of", "shown", "size"},
     Request: {"content"},
+    Response: {"whole"},
+    Guard: {"meet"},
 }
+
+# Types of the standard library, and names that stand for the type of a value.
+ELSEWHERE = {"Any", "None", "Path", "SSLContext", "Self", "ValueT"}
 
 
 def sections() -> dict[str, str]:
@@ -119,6 +125,34 @@ def test_settings_of_the_fixture() -> None:
 
 def test_public_names() -> None:
     assert entries("Names", "HTTPServe") == once(set(pytest_httpserve.__all__))
+
+
+def test_public_names_of_faults() -> None:
+    assert entries("Names of faults") == once(set(faults.__all__))
+
+
+def returned(of: type) -> dict[str, str]:
+    """What the public members of a class give, as it is written there."""
+    found = {}
+    for name in dir(of):
+        if name.startswith("_") or any(name in INTERNAL.get(base, ()) for base in of.__mro__):
+            continue
+        member = inspect.getattr_static(of, name)
+        function = member.fget if isinstance(member, property) else getattr(member, "__func__", member)
+        found[name] = str(getattr(function, "__annotations__", {}).get("return", ""))
+    return found
+
+
+def test_every_type_that_a_user_is_handed_can_be_imported() -> None:
+    given = {
+        (word, f"{of.__name__}.{name}")
+        for of in [getattr(pytest_httpserve, name) for name in pytest_httpserve.__all__]
+        if isinstance(of, type)
+        for name, annotation in returned(of).items()
+        for word in re.findall(r"\b[A-Z]\w+", annotation)
+    }
+    known = {*pytest_httpserve.__all__, *faults.__all__, *ELSEWHERE}
+    assert {one for one in given if one[0] not in known} == set()
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,8 @@ def get(url, **options):
     except (OSError, http.client.HTTPException):
         pass
 
-from pytest_httpserve import HTTPServe, Reset, Response
+from pytest_httpserve import HTTPServe, Response
+from pytest_httpserve.faults import Reset
 with HTTPServe() as first:  # what is looked at here comes on top of this
     first.on("GET", "/").respond(text="hello")
     get(first.url_for("/"))

@@ -16,7 +16,8 @@ import pytest
 import requests
 import urllib3
 
-from pytest_httpserve import (
+from pytest_httpserve import HTTPServe
+from pytest_httpserve.faults import (
     BrokenKeepAlive,
     Close,
     CloseAfter,
@@ -26,7 +27,6 @@ from pytest_httpserve import (
     Extend,
     Fault,
     Garbage,
-    HTTPServe,
     NoContinue,
     NoLastChunk,
     Reset,

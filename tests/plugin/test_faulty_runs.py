@@ -57,6 +57,7 @@ import threading
 
 import pytest
 from pytest_httpserve import *
+from pytest_httpserve.faults import *
 
 FAULTS = [
     *(effect(phase=phase) for effect in (Reset, Close, Stall)

@@ -157,7 +157,7 @@ EVERYTHING = """
     import os, socket, threading
     import pytest
     import requests
-    from pytest_httpserve import Close, Reset, Stall, Truncate
+    from pytest_httpserve.faults import Close, Reset, Stall, Truncate
 
     FAULTS = [None, Reset(), Close(after=3), Truncate(2), Stall(after=1)]
 

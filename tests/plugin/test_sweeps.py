@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from pytest_httpserve import Close, Delay, Duplicate, Fault, Reset, Stall, Truncate, UsageError
+from pytest_httpserve import UsageError
+from pytest_httpserve.faults import Close, Delay, Duplicate, Fault, Reset, Stall, Truncate
 from pytest_httpserve.scripting.faults.acts import PHASES as ALL_PHASES
 from pytest_httpserve.scripting.faults.acts import Act
 from pytest_httpserve.scripting.faults.sweeps import run_name, sweep
@@ -14,6 +15,7 @@ RETRYING = '''
 import socket
 import pytest
 from pytest_httpserve import *
+from pytest_httpserve.faults import *
 
 
 BODY = b"0123456789" * 300

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from pytest_httpserve import Close, Gate, HTTPServe, Request, Reset, Route, Truncate, UsageError
+from pytest_httpserve import Gate, HTTPServe, Request, Route, UsageError
+from pytest_httpserve.faults import Close, Reset, Truncate
 from pytest_httpserve.scripting.record.concurrency import most_at_once
 from pytest_httpserve.server.servers import service_of
 

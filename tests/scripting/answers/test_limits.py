@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from pytest_httpserve import Clock, HTTPServe, Reset, Response, UsageError
+from pytest_httpserve import Clock, HTTPServe, Response, UsageError
+from pytest_httpserve.faults import Reset
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,9 @@ from typing import Any, Literal
 import pytest
 import requests
 
-from pytest_httpserve import (
+from pytest_httpserve import HTTPServe, Response
+from pytest_httpserve.errors import UsageError
+from pytest_httpserve.faults import (
     BrokenKeepAlive,
     Close,
     CloseAfter,
@@ -20,18 +22,15 @@ from pytest_httpserve import (
     Extend,
     Fault,
     Garbage,
-    HTTPServe,
     NoContinue,
     NoLastChunk,
     Reset,
-    Response,
     Slow,
     Stall,
     Truncate,
     WrongChunkSize,
     WrongLength,
 )
-from pytest_httpserve.errors import UsageError
 from pytest_httpserve.net.transport import Transport
 from pytest_httpserve.scripting.faults import wire as faulty_wire
 from pytest_httpserve.scripting.faults.acts import PHASES as ALL_PHASES

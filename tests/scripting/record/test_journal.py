@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from pytest_httpserve import Exchange, HTTPServe, Request, Reset
+from pytest_httpserve import Exchange, HTTPServe, Request
+from pytest_httpserve.faults import Reset
 from pytest_httpserve.scripting.record.connections import ConnectionRecord
 from pytest_httpserve.scripting.record.exchange import Entry
 from pytest_httpserve.scripting.record.journal import MOST_FAILURES, FaultEvent, Journal
