@@ -16,11 +16,11 @@ import pytest
 import pytest_httpserve
 
 PACKAGE = Path(pytest_httpserve.__file__).parent
-ORDER = ["errors", "wire", "net", "protocol", "server", "scripting", "faults", "plugin"]
+ORDER = ["errors", "arguments", "wire", "net", "protocol", "server", "scripting", "faults", "plugin"]
 
 MAY_IMPORT = {layer: set(ORDER[: place + 1]) for place, layer in enumerate(ORDER)}
-MAY_IMPORT["net"] = {"errors", "net"}  # it knows no HTTP
-MAY_IMPORT["tls"] = {"errors", "tls"}
+MAY_IMPORT["net"] = {"errors", "arguments", "net"}  # it knows no HTTP
+MAY_IMPORT["tls"] = {"errors", "arguments", "tls"}
 MAY_IMPORT["scripting"].add("tls")
 MAY_IMPORT["plugin"].add("tls")
 

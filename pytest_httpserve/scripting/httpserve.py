@@ -13,6 +13,7 @@ from pathlib import Path
 from types import CodeType, TracebackType
 from typing import TYPE_CHECKING, Any, Unpack
 
+from pytest_httpserve.arguments import check_count, check_seconds, check_switch, check_timeout
 from pytest_httpserve.errors import HTTPServeError, ServerFailure, UsageError
 from pytest_httpserve.net.loop import Loop
 from pytest_httpserve.net.service import AFTERMATH, DEFAULT_GRACE
@@ -25,7 +26,6 @@ from pytest_httpserve.scripting.answers.responses import (
     as_response,
     check_headers,
 )
-from pytest_httpserve.scripting.checks import check_count, check_kinds, check_seconds, check_switch, check_timeout
 from pytest_httpserve.scripting.faults.rules import FaultRule
 from pytest_httpserve.scripting.live import unix_socket
 from pytest_httpserve.scripting.live.addresses import base_url, check_host, check_port
@@ -36,7 +36,7 @@ from pytest_httpserve.scripting.mounts.static import check_prefix, static_mount
 from pytest_httpserve.scripting.record.concurrency import most_at_once
 from pytest_httpserve.scripting.record.connections import ConnectionRecord
 from pytest_httpserve.scripting.record.exchange import Exchange
-from pytest_httpserve.scripting.record.journal import MOST_BYTES, MOST_EXCHANGES, FaultEvent, Journal, Seen
+from pytest_httpserve.scripting.record.journal import MOST_BYTES, MOST_EXCHANGES, FaultEvent, Journal, Seen, check_kinds
 from pytest_httpserve.scripting.record.request import Body, Request
 from pytest_httpserve.scripting.reports import report
 from pytest_httpserve.scripting.routing.matchers import Criteria, Matcher, as_matcher
@@ -111,15 +111,15 @@ class HTTPServe:
         self._roots = tuple(roots) if roots is not None else None
         self._script = Script(
             Journal(
-                check_count("max_journal_bytes", max_journal_bytes),
-                check_count("max_exchanges", max_exchanges, least=1),
+                check_count("max_journal_bytes=", max_journal_bytes),
+                check_count("max_exchanges=", max_exchanges, least=1),
             )
         )
         self._script.journal.ignored = check_kinds(ignore)
         self._scenarios: dict[str, Scenario] = {}
-        self._strict = check_switch("strict", strict)
-        self._timeout = check_timeout(timeout)
-        self._grace = check_seconds("grace", grace)
+        self._strict = check_switch("strict=", strict)
+        self._timeout = check_timeout("timeout=", timeout)
+        self._grace = check_seconds("grace=", grace)
         self._server: ScriptedServer | None = None
         self._bound_port: int | None = None
         self._shared_loop = loop
@@ -378,9 +378,9 @@ class HTTPServe:
             raise UsageError(f"clock= is a function that returns seconds, not {clock!r}")
         prefix = check_prefix(path, "limit(path)")
         if per_second is not None:
-            guard = Limit(prefix, check_count("per_second", per_second, least=1), 1.0, clock)
+            guard = Limit(prefix, check_count("per_second=", per_second, least=1), 1.0, clock)
         else:
-            guard = Limit(prefix, check_count("per_minute", per_minute, least=1), 60.0, clock)
+            guard = Limit(prefix, check_count("per_minute=", per_minute, least=1), 60.0, clock)
         self._script.guards.add(guard)
         return guard
 
@@ -399,8 +399,8 @@ class HTTPServe:
         """
         guard = Flapping(
             check_prefix(path, "flap(path)"),
-            check_count("up", up),
-            check_count("down", down, least=1),
+            check_count("up=", up),
+            check_count("down=", down, least=1),
             as_response(status, arguments),
         )
         self._script.guards.add(guard)
@@ -412,7 +412,7 @@ class HTTPServe:
         None waits from the one behind ``requests`` on. Raises UsageError for a wrong value.
         """
         prefix = check_prefix(path, "slow_start(path)")
-        guard = SlowStart(prefix, check_count("requests", requests, least=1), check_seconds("delay", delay))
+        guard = SlowStart(prefix, check_count("requests=", requests, least=1), check_seconds("delay=", delay))
         self._script.guards.add(guard)
         return guard
 
@@ -518,7 +518,7 @@ class HTTPServe:
         Raises AssertionError, with all that was requested, if there is none in time.
         """
         __tracebackhide__ = True
-        exchange = self._script.journal.take(check_seconds("timeout", timeout))
+        exchange = self._script.journal.take(check_seconds("timeout=", timeout))
         if exchange is None:
             raise AssertionError(self._shown(f"no further request came within {timeout} s; requested were:"))
         return exchange.request
@@ -538,9 +538,9 @@ class HTTPServe:
         """
         __tracebackhide__ = True
         matcher = as_matcher(method, path, criteria)
-        check_count("times", times)
+        check_count("times=", times)
         if not self._script.journal.wait(
-            lambda: len(self.requested(matcher)) >= times, check_seconds("timeout", timeout)
+            lambda: len(self.requested(matcher)) >= times, check_seconds("timeout=", timeout)
         ):
             found = len(self.requested(matcher))
             came = f"was requested {report.times(found)}" if found else "was not requested"
@@ -609,7 +609,7 @@ class HTTPServe:
         from pytest_httpserve.scripting.reports.assertions import assert_requested
 
         if times is not None:
-            check_count("times", times)
+            check_count("times=", times)
         assert_requested(self._seen, as_matcher(method, path, criteria), _what(method, path), times)
 
     def assert_not_requested(
@@ -649,7 +649,7 @@ class HTTPServe:
         __tracebackhide__ = True
         from pytest_httpserve.scripting.reports.assertions import assert_max_concurrent
 
-        check_count("most", most, least=1)
+        check_count("most=", most, least=1)
         assert_max_concurrent(self._seen, as_matcher(method, path, criteria), most)
 
     @property
@@ -662,7 +662,7 @@ class HTTPServe:
         __tracebackhide__ = True
         from pytest_httpserve.scripting.reports.assertions import assert_reused
 
-        assert_reused(self._seen, check_count("connections", connections, least=1))
+        assert_reused(self._seen, check_count("connections=", connections, least=1))
 
     def assert_all_closed(self, *, by: str | None = None, timeout: float = 5.0) -> None:
         """Fail unless every connection ends within ``timeout`` seconds: by ``client`` or ``server``, if that is said.
@@ -675,7 +675,7 @@ class HTTPServe:
         if by not in (None, "client", "server"):
             raise UsageError(f"by= is 'client' or 'server', not {by!r}")
         self._script.journal.wait(
-            lambda: not any(record.is_open for record in self.connections), check_seconds("timeout", timeout)
+            lambda: not any(record.is_open for record in self.connections), check_seconds("timeout=", timeout)
         )
         assert_all_closed(self._seen, by, timeout)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pytest_httpserve.arguments import check_count, check_seconds, check_switch, check_timeout
 from pytest_httpserve.errors import UsageError
-from pytest_httpserve.scripting.checks import check_count, check_kinds, check_seconds, check_switch, check_timeout
 from pytest_httpserve.scripting.live.addresses import check_host, check_port
+from pytest_httpserve.scripting.record.journal import check_kinds
 
 
 def check_settings(given: object) -> dict[str, Any]:
@@ -33,12 +34,12 @@ def _tls(value: Any) -> object:
 _CHECKS: dict[str, Callable[[Any], object]] = {
     "host": lambda value: check_host(value),
     "port": check_port,
-    "strict": lambda value: check_switch("strict", value),
+    "strict": lambda value: check_switch("strict=", value),
     "ignore": _ignore,
     "tls": _tls,
-    "timeout": lambda value: check_timeout(value),
-    "grace": lambda value: check_seconds("grace", value),
-    "client_timeout": lambda value: check_timeout(value, "client_timeout="),
-    "max_exchanges": lambda value: check_count("max_exchanges", value, least=1),
-    "max_journal_bytes": lambda value: check_count("max_journal_bytes", value),
+    "timeout": lambda value: check_timeout("timeout=", value),
+    "grace": lambda value: check_seconds("grace=", value),
+    "client_timeout": lambda value: check_timeout("client_timeout=", value),
+    "max_exchanges": lambda value: check_count("max_exchanges=", value, least=1),
+    "max_journal_bytes": lambda value: check_count("max_journal_bytes=", value),
 }

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import cast
 
+from pytest_httpserve.arguments import check_above_zero, check_switch
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.tls.authority import KEY_TYPES
 from pytest_httpserve.tls.certificate import Certificate
@@ -70,9 +70,8 @@ class TLS:
         self._set("sni", _sni(self.sni))
         if self.ciphers is not None and not isinstance(self.ciphers, str):
             raise UsageError(f"ciphers= is text in the format of OpenSSL, such as 'ECDHE+AESGCM', not {self.ciphers!r}")
-        if not isinstance(self.intermediate, bool):
-            raise UsageError(f"intermediate= is True or False, not {self.intermediate!r}")
-        _check_timeout(self.handshake_timeout)
+        check_switch("intermediate=", self.intermediate)
+        check_above_zero("handshake_timeout=", self.handshake_timeout, "a number of seconds")
         _check_certificate(self.certificate)
         self._check_together()
 
@@ -165,11 +164,6 @@ def _sni(given: object) -> tuple[object, ...]:
         if not isinstance(value, Certificate):
             _one_of(f"sni={{{name!r}: ...}}", value, (None, *CERTIFICATE_FAULTS))
     return tuple((name.lower(), value) for name, value in given.items())
-
-
-def _check_timeout(seconds: object) -> None:
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < math.inf:
-        raise UsageError(f"handshake_timeout= is a number of seconds above 0, not {seconds!r}")
 
 
 def _check_certificate(given: object) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from pytest_httpserve.arguments import check_seconds
 from pytest_httpserve.errors import HTTPServeError, UsageError
-from pytest_httpserve.scripting.checks import check_seconds
 from pytest_httpserve.scripting.live.waiting import wait
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Gate:
         """
         __tracebackhide__ = True
         with self._changed:
-            if self._changed.wait_for(lambda: len(self._arrived) > self._given, check_seconds("timeout", timeout)):
+            if self._changed.wait_for(lambda: len(self._arrived) > self._given, check_seconds("timeout=", timeout)):
                 self._given += 1
                 return self._arrived[self._given - 1]
             came = "".join(f"\n  {one.request}" for one in self._arrived)

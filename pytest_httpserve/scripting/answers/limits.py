@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from pytest_httpserve.arguments import check_seconds
 from pytest_httpserve.scripting.answers.responses import Response
-from pytest_httpserve.scripting.checks import check_seconds
 from pytest_httpserve.scripting.live.waiting import wait
 from pytest_httpserve.scripting.record.exchange import GUARD
 from pytest_httpserve.scripting.reports.report import count

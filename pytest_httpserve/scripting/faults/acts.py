@@ -1,17 +1,17 @@
 """Faults: what goes wrong with a connection or an answer, said as values.
 
 Every fault has a phase, the part of an exchange where it has its place. Acts happen at a byte of their phase, a pace
-says how fast bytes move, and edits, in a room of their own, change what is sent. ``faulty_wire`` does what they say.
+says how fast bytes move, and edits, in a room of their own, change what is sent. ``wire`` does what they say.
 """
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from pytest_httpserve.arguments import check_above_zero, check_count, check_seconds, is_number
 from pytest_httpserve.errors import UsageError
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Act(Fault):
     phase: Phase | None = None
 
     def __post_init__(self) -> None:
-        check_count("after", self.after, type(self))
+        check_count(f"after= of {type(self).__name__}", self.after)
         if self.phase is not None and self.phase not in PHASES:
             raise UsageError(f"a phase is one of {', '.join(PHASES)}, not {self.phase!r}")
         if self.after and self.phase in (*CONNECTION_PHASES, "response_end"):
@@ -117,7 +117,7 @@ class Stall(Act):
         super().__post_init__()
         if self.until is not None and not isinstance(self.until, threading.Event):
             raise UsageError(f"until= takes a threading.Event, not {self.until!r}; for seconds there is Delay")
-        _check_seconds("limit", self.limit)
+        check_seconds("limit= of Stall", self.limit)
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -142,12 +142,14 @@ class Delay(Act):
         for name, value in (("after", after), ("phase", phase), ("seconds", seconds), ("seed", seed)):
             object.__setattr__(self, name, value)
         super().__post_init__()
-        check_integer("seed", seed)
+        check_count("seed=", seed, least=None)
         if isinstance(seconds, tuple):
-            if len(seconds) != 2 or _check_seconds("Delay", seconds[0]) > _check_seconds("Delay", seconds[1]):
+            for one in seconds:
+                check_seconds("seconds= of Delay", one)
+            if len(seconds) != 2 or seconds[0] > seconds[1]:
                 raise UsageError(f"a pair of seconds is the least and the most, not {seconds!r}")
         elif not callable(seconds):
-            _check_seconds("Delay", seconds)
+            check_seconds("seconds= of Delay", seconds)
 
     def draw(self, connection_index: int, exchange_index: int) -> float:
         """How many seconds it is on this exchange. Raises UsageError if a function gives none."""
@@ -158,7 +160,7 @@ class Delay(Act):
         source = Random(f"{self.seed} {connection_index} {exchange_index}")
         if isinstance(self.seconds, tuple):
             return source.uniform(*self.seconds)
-        return _check_seconds("the function of Delay", self.seconds(source))
+        return check_seconds("what the function of Delay returns", self.seconds(source))
 
 
 # Pace, and what is left out
@@ -179,10 +181,10 @@ class Slow(Fault):
     def __post_init__(self) -> None:
         if self.rate is None and self.chunk is None:
             raise UsageError("Slow() needs a rate (bytes a second), a chunk (bytes), or both")
-        if self.rate is not None and (not _is_number(self.rate) or not 0 < self.rate < math.inf):
-            raise UsageError(f"rate= is a number of bytes a second above 0, not {self.rate!r}")
+        if self.rate is not None:
+            check_above_zero("rate=", self.rate, "a number of bytes a second")
         if self.chunk is not None:
-            check_count("chunk", self.chunk, type(self), least=1)
+            check_count("chunk= of Slow", self.chunk, least=1)
         if self.phase not in _MOVING_PHASES:
             raise UsageError(f"bytes move in the phases {', '.join(_MOVING_PHASES)}, not in {self.phase!r}")
 
@@ -247,30 +249,10 @@ def as_faults(
     if delay is not None:
         faults += (delay if isinstance(delay, Delay) else Delay(delay),)
     if throttle is not None:
-        if not isinstance(throttle, Slow) and not _is_number(throttle):
+        if not isinstance(throttle, Slow) and not is_number(throttle):
             raise UsageError(f"throttle= takes bytes a second, or Slow(...), not {throttle!r}")
         faults += (throttle if isinstance(throttle, Slow) else Slow(throttle),)
     if faults:
         # What they happen on is loaded here, and not by the threads of a server; see Route.handle.
         from pytest_httpserve.scripting.faults import wire as wire
     return faults
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def check_integer(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise UsageError(f"{name}= is a whole number, not {value!r}")
-
-
-def check_count(name: str, value: object, fault: type[Fault], *, least: int = 0) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise UsageError(f"{name}= of {fault.__name__} is a whole number from {least} on, not {value!r}")
-
-
-def _check_seconds(name: str, value: object) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
-        raise UsageError(f"{name} takes a number of seconds from 0 on, not {value!r}")
-    return value

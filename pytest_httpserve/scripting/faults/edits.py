@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from pytest_httpserve.arguments import check_count
 from pytest_httpserve.errors import UsageError
-from pytest_httpserve.scripting.faults.acts import Fault, Phase, check_count, check_integer
+from pytest_httpserve.scripting.faults.acts import Fault, Phase
 from pytest_httpserve.wire.grammar import TOKEN
 from pytest_httpserve.wire.head import check_field
 
@@ -36,7 +37,7 @@ class WrongLength(HeadEdit):
     says: str | None = None
 
     def __post_init__(self) -> None:
-        check_integer("by", self.by)
+        check_count("by=", self.by, least=None)
         if self.says is None and not self.by:
             raise UsageError("by=0 is the right length")
         if self.says is not None:
@@ -83,7 +84,7 @@ class CloseAfter(HeadEdit):
     exchanges: int = 1
 
     def __post_init__(self) -> None:
-        check_count("exchanges", self.exchanges, type(self), least=1)
+        check_count(f"exchanges= of {type(self).__name__}", self.exchanges, least=1)
 
     def edit(self, lines: list[bytes], exchange_index: int) -> list[bytes]:
         return _with_connection(lines, b"Connection: close") if self.closes(exchange_index) else lines
@@ -99,7 +100,7 @@ class BrokenKeepAlive(HeadEdit):
     exchanges: int = 1
 
     def __post_init__(self) -> None:
-        check_count("exchanges", self.exchanges, type(self), least=1)
+        check_count(f"exchanges= of {type(self).__name__}", self.exchanges, least=1)
 
     def edit(self, lines: list[bytes], exchange_index: int) -> list[bytes]:
         return _with_connection(lines, b"Connection: keep-alive", b"Keep-Alive: timeout=60")
@@ -147,7 +148,7 @@ class Truncate(Fault):
     bytes: int = 1
 
     def __post_init__(self) -> None:
-        check_count("bytes", self.bytes, type(self), least=1)
+        check_count(f"bytes= of {type(self).__name__}", self.bytes, least=1)
 
     @property
     def place(self) -> Phase:
@@ -163,7 +164,7 @@ class Extend(Fault):
     def __post_init__(self) -> None:
         if isinstance(self.data, bytes) and self.data:
             return
-        check_count("data", self.data, type(self), least=1)
+        check_count(f"data= of {type(self).__name__}", self.data, least=1)
 
     @property
     def place(self) -> Phase:
@@ -196,7 +197,7 @@ class WrongChunkSize(Fault):
     by: int = 1
 
     def __post_init__(self) -> None:
-        check_integer("by", self.by)
+        check_count("by=", self.by, least=None)
         if not self.by:
             raise UsageError("by=0 is the right size")
 

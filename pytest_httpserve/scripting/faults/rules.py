@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_httpserve.arguments import check_count, check_number
 from pytest_httpserve.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,18 +31,14 @@ class FaultRule:
         if not self.faults:
             raise UsageError("fault() takes at least one fault")
         for name, value, least in (("times", self.times, 1), ("every", self.every, 1), ("skip", self.skip, 0)):
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
-                raise UsageError(f"{name}= is a whole number from {least} on, not {value!r}")
+            if value is not None:
+                check_count(f"{name}=", value, least=least)
         if self.every is not None and self.probability is not None:
             raise UsageError("fault() takes every= or probability=, not both")
-        chance = self.probability
-        if chance is not None and (
-            isinstance(chance, bool) or not isinstance(chance, int | float) or not 0 <= chance <= 1
-        ):
-            raise UsageError(f"probability= is a number from 0 to 1, not {chance!r}")
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int):
-            raise UsageError(f"seed= is a whole number, not {self.seed!r}")
-        if self.every is None and chance is None and self.times is None:
+        if self.probability is not None:
+            check_number("probability=", self.probability, least=0, most=1)
+        check_count("seed=", self.seed, least=None)
+        if self.every is None and self.probability is None and self.times is None:
             self.times = 1
 
     def takes_next(self) -> bool:

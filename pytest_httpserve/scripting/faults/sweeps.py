@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from pytest_httpserve.arguments import check_count
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.faults.acts import PHASES, Act, Close, Fault, Reset, Stall, as_faults
 
@@ -52,8 +53,8 @@ def _every_phase(effects: Sequence[type[Act]] = (Reset, Close)) -> Sweep:
 
 def _cuts(every: int = 512, upto: int | None = None, effect: type[Act] = Close) -> Sweep:
     for name, value in (("every", every), ("upto", upto)):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-            raise UsageError(f"{name}= is a whole number of bytes from 1 on, not {value!r}")
+        if value is not None:
+            check_count(f"{name}=", value, least=1, what="a whole number of bytes")
     most = every * _STEPS if upto is None else upto
     return [(_check_effect(effect)(after=after, phase="response_body"),) for after in range(0, most + 1, every)]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 
+from pytest_httpserve.arguments import check_count
 from pytest_httpserve.errors import UsageError
 
 # Of sockaddr_un on the systems that allow least.
@@ -24,9 +25,7 @@ def check_host(host: str, given: str = "host=") -> str:
 
 def check_port(port: int) -> int:
     """Refuse what is no port number; 0 stands for any that is free."""
-    if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535:
-        raise UsageError(f"port= is a number from 0 to 65535, not {port!r}")
-    return port
+    return check_count("port=", port, most=65535, what="a number")
 
 
 def check_socket_path(path: str | os.PathLike[str]) -> str:

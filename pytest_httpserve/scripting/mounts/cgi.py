@@ -11,8 +11,8 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_httpserve.arguments import check_timeout
 from pytest_httpserve.errors import UsageError
-from pytest_httpserve.scripting.checks import check_timeout
 from pytest_httpserve.scripting.mounts.static import DirectoryMount, check_prefix, find_directory
 from pytest_httpserve.server.cgi import CGI_TIMEOUT
 from pytest_httpserve.server.cgi.handler import info_of
@@ -77,7 +77,7 @@ def cgi_mount(
         raise UsageError(f"serve_cgi takes the path of a directory first, not {path!r}")
     directory = find_directory(Path(path), roots, "serve_cgi")
     prefix = check_prefix(at, "serve_cgi(at=)")
-    seconds = check_timeout(timeout, "serve_cgi(timeout=)")
+    seconds = check_timeout("serve_cgi(timeout=)", timeout)
     return CGIMount(prefix, str(directory), _check_env(env), seconds)
 
 

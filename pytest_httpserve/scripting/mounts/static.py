@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
+from pytest_httpserve.arguments import check_switch
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.answers.responses import HeadersArgument, check_headers
 from pytest_httpserve.scripting.record.request import canonical_path
@@ -123,8 +124,7 @@ def static_mount(
     if not isinstance(path, str | os.PathLike):
         raise UsageError(f"serve_dir takes the path of a directory first, not {path!r}")
     for name, value in switches.items():
-        if not isinstance(value, bool):
-            raise UsageError(f"serve_dir({name}=) is True or False, not {value!r}")
+        check_switch(f"serve_dir({name}=)", value)
     if not isinstance(cors, bool) and not (isinstance(cors, str) and _ORIGIN.fullmatch(cors)):
         raise UsageError(f"serve_dir(cors=) is True, False or an origin such as http://127.0.0.1:3000, not {cors!r}")
     directory = find_directory(Path(path), roots, "serve_dir")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.record.exchange import (
     CONNECTION,
     PLACES,
@@ -49,6 +50,15 @@ class Failure(NamedTuple):
 
 # A request that nothing answered; an exception in, or a hang of, what answers; an expectation that was not met.
 KINDS = ("unanswered", "errors", "expectations")
+
+
+def check_kinds(kinds: str | Iterable[str]) -> frozenset[str]:
+    """Kinds of failures. Raises UsageError for one that does not exist."""
+    kinds = (kinds,) if isinstance(kinds, str) or not isinstance(kinds, Iterable) else tuple(kinds)
+    for kind in kinds:
+        if kind not in KINDS:
+            raise UsageError(f"a kind of failure is one of {', '.join(KINDS)}, not {kind!r}")
+    return frozenset(kinds)
 
 
 class Seen(NamedTuple):

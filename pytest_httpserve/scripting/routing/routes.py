@@ -12,10 +12,10 @@ from dataclasses import replace
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, Unpack
 
+from pytest_httpserve.arguments import check_count, check_number, check_seconds
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.answers.gates import HOLD_SECONDS, Gate
 from pytest_httpserve.scripting.answers.responses import Response, ResponseArguments, as_response
-from pytest_httpserve.scripting.checks import check_count, check_seconds
 from pytest_httpserve.scripting.known import KnownRequest
 from pytest_httpserve.scripting.record.concurrency import most_at_once
 from pytest_httpserve.scripting.record.exchange import ROUTE
@@ -90,8 +90,7 @@ class Route:
         self.is_optional = False
         self.has_early_faults = False  # whether a response of it has faults that come before it
         self._is_plain = False  # whether all its answers are responses that can leave at once
-        if isinstance(priority, bool) or not isinstance(priority, int | float):
-            raise UsageError(f"priority= is a number, not {priority!r}")
+        check_number("priority=", priority)
         self.rank = (priority, next(_sequence))
         whole = matcher if isinstance(matcher, AllOf) else AllOf((matcher,))
         self.method, self.pattern, self._further, self.has_further_paths = whole.lookup
@@ -137,7 +136,7 @@ class Route:
         return function
 
     def _add(self, answer: Response | Handler, times: int) -> Route:
-        step = _Step(answer, check_count("times", times, least=1))
+        step = _Step(answer, check_count("times=", times, least=1))
         if isinstance(answer, Response) and answer.faults:
             self.has_early_faults |= any(fault.is_early for fault in answer.faults)
         with self._lock:
@@ -155,7 +154,7 @@ class Route:
         # What waits at a gate may meet with a fault there; see handle.
         from pytest_httpserve.scripting.faults import wire as wire
 
-        gate = Gate(str(self), phase, check_seconds("timeout", timeout))
+        gate = Gate(str(self), phase, check_seconds("timeout=", timeout))
         self.gates += (gate,)
         return gate
 
@@ -187,8 +186,8 @@ class Route:
             raise UsageError("expect() takes times=, or min= and max=")
         if times is None and min is None and max is None:
             times = 1
-        least = check_count("times" if times is not None else "min", times if times is not None else min or 0)
-        most = least if times is not None else None if max is None else check_count("max", max)
+        least = check_count("times=" if times is not None else "min=", times if times is not None else min or 0)
+        most = least if times is not None else None if max is None else check_count("max=", max)
         if most is not None and least > most:
             raise UsageError(f"expect(min={least}, max={most}) can never be met")
         self.expectation = Expectation(least, most)
@@ -227,7 +226,7 @@ class Route:
     def assert_called(self, times: int | None = None) -> None:
         """Fail unless the route was called: ``times`` times, or at least once."""
         __tracebackhide__ = True
-        expected = Expectation(1, None) if times is None else Expectation(check_count("times", times), times)
+        expected = Expectation(1, None) if times is None else Expectation(check_count("times=", times), times)
         if not expected.met_by(self.call_count):
             raise AssertionError(self.describe_calls(expected))
 

@@ -1,0 +1,76 @@
+"""What a user passes, checked where it is given: each wrong value is refused at once, in one sentence.
+
+``given`` is what the sentence begins with: the argument's name as it is written, such as ``timeout=``. The sentence
+goes on with what is allowed, and ends with the value.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from typing import TypeGuard
+
+from pytest_httpserve.errors import UsageError
+
+
+def check_count(
+    given: str, value: object, *, least: int | None = 0, most: int | None = None, what: str = "a whole number"
+) -> int:
+    """A whole number within bounds: of times, of bytes, of anything. ``least=None`` allows those below 0."""
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int)
+        or (least is not None and value < least)
+        or (most is not None and value > most)
+    ):
+        raise UsageError(f"{given} is {what}{_bounds(least, most)}, not {value!r}")
+    return value
+
+
+def check_number(
+    given: str, value: object, *, least: float | None = None, most: float | None = None, what: str = "a number"
+) -> float:
+    """A number within bounds."""
+    if not is_number(value) or not (least is None or least <= value) or not (most is None or value <= most):
+        raise UsageError(f"{given} is {what}{_bounds(least, most)}, not {value!r}")
+    return value
+
+
+def check_above_zero(given: str, value: object, what: str) -> float:
+    """A finite number above 0."""
+    if not is_number(value) or not 0 < value < math.inf:
+        raise UsageError(f"{given} is {what} above 0, not {value!r}")
+    return value
+
+
+def check_seconds(given: str, value: object) -> float:
+    """A finite number of seconds, which may be none."""
+    if not is_number(value) or not 0 <= value < math.inf:
+        raise UsageError(f"{given} is a number of seconds from 0 on, not {value!r}")
+    return value
+
+
+def check_timeout(given: str, value: object) -> float:
+    """How long something may take, in seconds: no longer than a thread can wait."""
+    seconds = check_above_zero(given, value, "a number of seconds")
+    if seconds > threading.TIMEOUT_MAX:
+        raise UsageError(f"{given} is at most {threading.TIMEOUT_MAX:.0f} seconds, not {value!r}")
+    return float(seconds)
+
+
+def check_switch(given: str, value: object) -> bool:
+    """True or False, and nothing that merely counts as one of them."""
+    if not isinstance(value, bool):
+        raise UsageError(f"{given} is True or False, not {value!r}")
+    return value
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether it is a number; True and False are not."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _bounds(least: float | None, most: float | None) -> str:
+    if least is None:
+        return "" if most is None else f" up to {most}"
+    return f" from {least} on" if most is None else f" from {least} to {most}"
