@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,146 @@ def test_imports_point_downward() -> None:
 )
 def test_every_spelling_of_an_import_is_seen(statement: str, layer: str) -> None:
     assert [found for _, found in imported_layers(statement, PACKAGE / "server" / "static.py")] == [layer]
+
+
+# The rooms of scripting, each of which may use those before it. The modules beside them may use all. The order follows
+# what they hold: the journal has faults, a response says what the journal has of it, a route has responses and gates.
+ROOMS = ["live", "faults", "record", "answers", "routing", "mounts", "reports"]
+
+# What still points upward, and why. An entry that is no longer needed fails the test.
+UPWARD = {
+    # The handler, and the two ways past it, give way to one module that serves a stream.
+    ("mounts.applications", "handler"),
+    ("mounts.cgi", "handler"),
+    ("mounts.gateway", "handler"),
+    ("mounts.static", "handler"),
+    ("routing.routes", "known"),
+    # What the handler's script has is asked for by the report.
+    ("reports.report", "scripted_server"),
+    # An exchange names its route, and a route its calls.
+    ("record.exchange", "routing.routes"),
+    # Words for numbers and for an exchange, which have no room below.
+    ("answers.limits", "reports.report"),
+    ("routing.routes", "reports.report"),
+}
+
+# Circles that are left, each by all of its modules. One may lose modules, but gain none. An entry that is no longer
+# needed fails the test.
+CIRCLES = [
+    # Through the handler and the scripted server, which are being written anew.
+    {
+        *("answers.gates", "answers.limits", "mounts.cgi", "mounts.static", "record.concurrency"),
+        *("record.connections", "record.exchange", "record.journal", "reports.report", "routing.routes"),
+        *("routing.scenarios", "faulty_handler", "handler", "known", "scripted_server", "sending"),
+    },
+    {"httpserve", "secure_server", "security"},
+    {"mounts.applications", "mounts.gateway"},
+    # One loads the other when it is first needed.
+    {"faults.acts", "faults.edits", "faults.wire"},
+    {"record.multipart", "record.request"},
+    # The engine's own.
+    {"net.listening", "net.service"},
+    {"server", "server.trial"},
+    {"server.base", "server.running"},
+    {"server.cgi.handler", "server.cgi.run"},
+    {"server.files.handler", "server.files.serving"},
+    {"tls.authority", "tls.contexts", "tls.settings"},
+]
+
+
+def short(module: str) -> str:
+    """A module's name without what those of the package, and those of scripting, have in common."""
+    return module.removeprefix("pytest_httpserve.").removeprefix("scripting.")
+
+
+@cache
+def graph() -> dict[str, set[str]]:
+    """Which module imports which others of the package, those for type checking included."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path.read_text(encoding="utf-8")
+    return {name: imported_modules(source, {*found}) - {name} for name, source in found.items()}
+
+
+def imported_modules(source: str, known: set[str]) -> set[str]:
+    """Which of the known modules are imported: what follows ``from x import`` is a module of it, or a name in it."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "a relative import"
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= (inner & known) | ({str(node.module)} if inner - known else set())
+    return found & known
+
+
+@pytest.mark.parametrize(
+    ("statement", "modules"),
+    [
+        ("from a import b", {"a.b"}),
+        ("from a import name", {"a"}),
+        ("from a import b, name", {"a", "a.b"}),
+        ("import a.b", {"a.b"}),
+        ("if TYPE_CHECKING:\n    from a.b import Name", {"a.b"}),
+        ("import socket", set()),
+    ],
+)
+def test_every_spelling_of_an_imported_module_is_seen(statement: str, modules: set[str]) -> None:
+    assert imported_modules(statement, {"a", "a.b"}) == modules
+
+
+def circles(edges: dict[str, set[str]]) -> list[set[str]]:
+    """The largest sets of modules each of which imports, by way of others, all of the set."""
+    reached = {name: reachable(edges, name) for name in edges}
+    together = [{other for other in reached[name] if name in reached[other]} for name in edges]
+    return [set(one) for one in {frozenset(circle) for circle in together if circle}]
+
+
+def reachable(edges: dict[str, set[str]], start: str) -> set[str]:
+    found: set[str] = set()
+    waiting = [start]
+    while waiting:
+        new = edges[waiting.pop()] - found
+        found |= new
+        waiting += new
+    return found
+
+
+def test_circles_are_found() -> None:
+    edges = {"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a", "e"}, "e": set()}
+    assert circles(edges) == [{"a", "b", "c"}]
+    assert circles({"a": {"b"}, "b": set()}) == []
+
+
+def test_modules_import_each_other_in_no_new_circle() -> None:
+    found = [{short(name) for name in circle} for circle in circles(graph())]
+    assert [sorted(circle) for circle in found if not any(circle <= known for known in CIRCLES)] == []
+    assert [sorted(known) for known in CIRCLES if not any(circle <= known for circle in found)] == []
+
+
+def room_of(module: str) -> int | None:
+    """The place of its room in the order, one after the last for a module beside the rooms; None outside scripting."""
+    parts = module.split(".")
+    if parts[:2] != ["pytest_httpserve", "scripting"] or len(parts) < 3:
+        return None
+    return ROOMS.index(parts[2]) if parts[2] in ROOMS else len(ROOMS)
+
+
+def test_every_room_has_its_place() -> None:
+    folders = {path.name for path in (PACKAGE / "scripting").iterdir() if (path / "__init__.py").exists()}
+    assert folders == set(ROOMS)
+
+
+def test_imports_point_downward_in_scripting() -> None:
+    upward = {
+        (short(name), short(to))
+        for name, imported in graph().items()
+        for to in imported
+        if (place := room_of(name)) is not None and (below := room_of(to)) is not None and below > place
+    }
+    assert upward == UPWARD
 
 
 def test_wire_does_no_input_or_output() -> None:
