@@ -33,6 +33,7 @@ from pytest_httpserve.scripting.live.presence import Presence, left
 from pytest_httpserve.scripting.live.unix_socket import UnixSocket
 from pytest_httpserve.scripting.mounts.cgi import cgi_mount
 from pytest_httpserve.scripting.mounts.static import check_prefix, static_mount
+from pytest_httpserve.scripting.record import words
 from pytest_httpserve.scripting.record.concurrency import most_at_once
 from pytest_httpserve.scripting.record.connections import ConnectionRecord
 from pytest_httpserve.scripting.record.exchange import Exchange
@@ -543,8 +544,8 @@ class HTTPServe:
             lambda: len(self.requested(matcher)) >= times, check_seconds("timeout=", timeout)
         ):
             found = len(self.requested(matcher))
-            came = f"was requested {report.times(found)}" if found else "was not requested"
-            wanted = f", expected {report.times(times)}" if times > 1 else ""
+            came = f"was requested {words.times(found)}" if found else "was not requested"
+            wanted = f", expected {words.times(times)}" if times > 1 else ""
             raise AssertionError(
                 self._shown(f"{_what(method, path)} {came} within {timeout} s{wanted}; requested were:")
             )
@@ -590,8 +591,8 @@ class HTTPServe:
 
     def _shown(self, title: str) -> str:
         seen = self._seen
-        lines = report.dropped(seen.dropped_exchanges, "exchange")
-        lines += (f"  {report.exchange_line(exchange)}" for exchange in seen.exchanges)
+        lines = words.dropped(seen.dropped_exchanges, "exchange")
+        lines += (f"  {words.exchange_line(exchange)}" for exchange in seen.exchanges)
         return "\n".join([title, *(lines or ["  nothing"])])
 
     # Assert
@@ -721,7 +722,7 @@ class HTTPServe:
     def __repr__(self) -> str:
         state = self.base_url if self._server is not None else "stopped"
         if dropped := self.dropped_exchanges:
-            state += f", {report.count(dropped, 'older exchange')} dropped"
+            state += f", {words.count(dropped, 'older exchange')} dropped"
         return f"<HTTPServe {state}>"
 
 

@@ -11,7 +11,7 @@ from pytest_httpserve.arguments import check_seconds
 from pytest_httpserve.scripting.answers.responses import Response
 from pytest_httpserve.scripting.live.waiting import wait
 from pytest_httpserve.scripting.record.exchange import GUARD
-from pytest_httpserve.scripting.reports.report import count
+from pytest_httpserve.scripting.record.words import count
 
 if TYPE_CHECKING:
     from pytest_httpserve.net.connection import Connection

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from pytest_httpserve.errors import UsageError
+from pytest_httpserve.scripting.record import words
 from pytest_httpserve.scripting.record.concurrency import most_at_once
 from pytest_httpserve.scripting.record.exchange import Exchange
 from pytest_httpserve.scripting.record.journal import Seen
@@ -25,9 +26,9 @@ def assert_requested(seen: Seen, matcher: Matcher, what: str, times: int | None)
     if len(found) == times:
         _check_all_kept(seen, f"how often {what} was requested")
         return
-    title = f"{what} was requested {report.times(len(found))}" if found else f"{what} was not requested"
+    title = f"{what} was requested {words.times(len(found))}" if found else f"{what} was not requested"
     if times is not None:
-        title += f", expected {report.times(times) if times else 'not at all'}"
+        title += f", expected {words.times(times) if times else 'not at all'}"
     if times is not None and len(found) > times:
         raise AssertionError(_list(f"{title}:", found, seen))
     raise AssertionError(_explain(title, seen, found, matcher))
@@ -75,7 +76,7 @@ def assert_reused(seen: Seen, most: int) -> None:
             raise AssertionError(_unknown("how many connections were used", seen.dropped_connections, "connection"))
         return
     came = sum(record.exchange_count for record in used)
-    title = f"{report.count(came, 'exchange')} came over {report.count(len(used), 'connection')}, and "
+    title = f"{words.count(came, 'exchange')} came over {words.count(len(used), 'connection')}, and "
     title += f"were to come over {most}" if len(used) > most else "none was reused"
     raise AssertionError("\n".join([f"{title}:", *report.connection_lines(seen)]))
 
@@ -86,9 +87,9 @@ def assert_all_closed(seen: Seen, by: str | None, timeout: float) -> None:
     connections = seen.connections
     title = ""
     if left := sum(record.is_open for record in connections):
-        title = f"{left} of {report.count(len(connections), 'connection')} still open after {timeout} s"
+        title = f"{left} of {words.count(len(connections), 'connection')} still open after {timeout} s"
     elif others := sum(by not in (None, record.closed_by) for record in connections):
-        title = f"{others} of {report.count(len(connections), 'connection')} not closed by the {by}"
+        title = f"{others} of {words.count(len(connections), 'connection')} not closed by the {by}"
     if title:
         raise AssertionError("\n".join([f"{title}:", *report.connection_lines(seen)]))
     if by is not None and seen.dropped_connections:
@@ -116,7 +117,7 @@ def _check_all_kept(seen: Seen, what: str) -> None:
 def _unknown(what: str, dropped: int, kind: str) -> str:
     """That the journal cannot know, and what to do about it."""
     return (
-        f"{what} is not known: {report.count(dropped, f'older {kind}')} dropped from the journal; give the server a "
+        f"{what} is not known: {words.count(dropped, f'older {kind}')} dropped from the journal; give the server a "
         "higher max_exchanges= or max_journal_bytes=, or ask a route with assert_called(), which counts all its calls"
     )
 
@@ -139,8 +140,8 @@ def _name(step: Step) -> str:
 
 
 def _list(title: str, exchanges: Iterable[Exchange], seen: Seen) -> str:
-    lines = [title, *report.dropped(seen.dropped_exchanges, "exchange")]
-    return "\n".join([*lines, *(f"  {report.exchange_line(exchange)}" for exchange in exchanges)])
+    lines = [title, *words.dropped(seen.dropped_exchanges, "exchange")]
+    return "\n".join([*lines, *(f"  {words.exchange_line(exchange)}" for exchange in exchanges)])
 
 
 def _explain(title: str, seen: Seen, found: Sequence[Exchange], matcher: Matcher) -> str:

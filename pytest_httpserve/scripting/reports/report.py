@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_httpserve.scripting.record.request import route_path
+from pytest_httpserve.scripting.record.words import count, dropped, exchange_line
 from pytest_httpserve.scripting.routing.matchers import Check, Matcher
 
 if TYPE_CHECKING:
@@ -92,21 +93,6 @@ def nearest(matcher: Matcher, exchanges: Sequence[Exchange]) -> tuple[Exchange, 
     return min(held, key=lambda one: _distance(one[1]))
 
 
-def times(count: int) -> str:
-    """A number of calls in words."""
-    return "never" if count == 0 else "once" if count == 1 else f"{count} times"
-
-
-def count(number: int, what: str) -> str:
-    """A number of things in words."""
-    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
-
-
-def dropped(number: int, what: str, *, by: str = "max_exchanges= and max_journal_bytes=") -> list[str]:
-    """That the journal no longer has so many, in a line; none if it has all."""
-    return [f"  ({count(number, f'older {what}')} dropped: {by} bound the journal)"] if number else []
-
-
 def describe_check(check: Check) -> list[str]:
     """A criterion in one line if it is met, else with what was expected and got, uncut."""
     if check.passed:
@@ -118,25 +104,6 @@ def _request_lines(request: Request) -> list[str]:
     size = request.content.size if request.content.is_loaded else 0
     kind = request.headers.get("content-type", "no type")
     return [f"  with a body of {size} bytes ({kind})"] if size else []
-
-
-def exchange_line(exchange: Exchange) -> str:
-    """An exchange in one line."""
-    response = exchange.response
-    parts = [str(exchange.request), "->", "no answer" if response is None else str(response.status)]
-    if response is not None:
-        headers = response.headers
-        parts += [
-            headers.get("content-type", ""),
-            f"{length} bytes" if (length := headers.get("content-length")) else "",
-        ]
-    if (duration := exchange.times.duration) is not None:
-        parts.append(f"{duration * 1000:.1f} ms")
-    if exchange.route is not None:
-        parts.append(f"by {exchange.route.place}")
-    if exchange.error:
-        parts.append(f"({exchange.error})")
-    return " ".join(part for part in parts if part)
 
 
 def connection_lines(seen: Seen) -> list[str]:

@@ -20,7 +20,7 @@ from pytest_httpserve.scripting.known import KnownRequest
 from pytest_httpserve.scripting.record.concurrency import most_at_once
 from pytest_httpserve.scripting.record.exchange import ROUTE
 from pytest_httpserve.scripting.record.request import Request, route_path
-from pytest_httpserve.scripting.reports.report import dropped, exchange_line, times
+from pytest_httpserve.scripting.record.words import dropped, exchange_line, times
 from pytest_httpserve.scripting.routing.matchers import AllOf, Check, Matcher, Shown
 
 if TYPE_CHECKING:

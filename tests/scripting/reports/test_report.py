@@ -7,7 +7,8 @@ import pytest
 import requests
 
 from pytest_httpserve import HTTPServe
-from pytest_httpserve.scripting.reports.report import exchange_line, exchanges_section, transcript
+from pytest_httpserve.scripting.record.words import exchange_line
+from pytest_httpserve.scripting.reports.report import exchanges_section, transcript
 
 Say = Callable[[HTTPServe, str | bytes], bytes]
 
