@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 import os
 import traceback
 from collections.abc import Callable, Mapping
@@ -44,8 +43,6 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.scripted_server import Script, ScriptedServer
 
 Result = TypeVar("Result")
-
-logger = logging.getLogger("pytest_httpserve.scripting")
 
 _PACKAGE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 
@@ -141,6 +138,7 @@ class ScriptedHandler(SendingHandler):
         self.close_connection = close = not known.keeps_alive
         exchange.answered, whole = response.whole(close=close, version=known.version)
         self._status = response.status
+        self.log_answer()
         transcript.sent(whole)
         connection.transport.send(whole)
         return True
@@ -267,6 +265,9 @@ class ScriptedHandler(SendingHandler):
             if self.is_clients(error):
                 raise
             # Told before the client hears of it: the test may end as soon as it does.
+            if self._exchange is None and self._request is not None:  # raised by what was to choose who answers
+                self._request.content.leave()
+                self._begin_exchange(self._request)
             self.record_exception(error)
             if self._wire is not None:
                 self._wire.abandon()
@@ -517,10 +518,6 @@ class ScriptedHandler(SendingHandler):
             self._note_answer(self._exchange, head)
             self._headers_buffer = [head]
         super().flush_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:  # whatever % takes
-        if logger.isEnabledFor(logging.DEBUG):
-            logger.debug("%s: " + format, self.address_string(), *args)
 
 
 def _printable(text: str) -> str:

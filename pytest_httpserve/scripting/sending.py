@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, Any
 
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.protocol.writer import Writer
@@ -17,6 +18,8 @@ from pytest_httpserve.server import running
 from pytest_httpserve.server.files import serving
 from pytest_httpserve.wire.framing import encode_chunk, encode_last_chunk
 from pytest_httpserve.wire.head import response_head
+
+logger = logging.getLogger("pytest_httpserve.scripting")
 
 _PIECE_BYTES = 65_536
 
@@ -31,6 +34,23 @@ class SendingHandler(FaultyHandler):
 
     def _note_answer(self, exchange: Exchange, head: bytes) -> None:
         exchange.answer(SentResponse(self._status or 0, head))
+        self.log_answer()
+
+    def log_answer(self) -> None:
+        """Whatever has answered, one line says so."""
+        if logger.isEnabledFor(logging.DEBUG):
+            self.log_message('"%s" %s -', self.requestline, self._status)
+
+    def log_message(self, format: str, *args: Any) -> None:  # whatever % takes
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("%s: " + format, self.address_string(), *args)
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """It is logged with its answer."""
+
+    def added_lines(self) -> bytes:
+        """The headers for whatever answers, as lines."""
+        return "".join(f"{name}: {value}\r\n" for name, value in self._added).encode()
 
     def _wait_at(self, phase: str) -> None:
         """Where the answers of routes wait, if they are to: here, and nowhere else."""
@@ -58,7 +78,7 @@ class SendingHandler(FaultyHandler):
             return
         head = self._head(response)
         self._status = response.status
-        exchange.answer(SentResponse(response.status, head))
+        self._note_answer(exchange, head)
         body = b"" if self.command == "HEAD" else response.body
         if len(body) <= MOST_AT_ONCE:
             self.wfile.write_whole(head, body)
@@ -71,9 +91,7 @@ class SendingHandler(FaultyHandler):
 
     def _head(self, response: Response, *, chunked: bool = False) -> bytes:
         head = response.head(close=self.close_connection, version=self._version, chunked=chunked)
-        if not self._added:
-            return head
-        return b"%b%b\r\n" % (head[:-2], "".join(f"{name}: {value}\r\n" for name, value in self._added).encode())
+        return b"%b%b\r\n" % (head[:-2], self.added_lines()) if self._added else head
 
     def end_headers(self) -> None:
         if self.cors:

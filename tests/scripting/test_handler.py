@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -141,15 +142,36 @@ def test_other_requests_are_served_after_a_handler_raised(broken: HTTPServe) -> 
 # Logging
 
 
-def test_requests_are_logged_for_debugging_and_not_printed(
+def _application(environ: Any, start_response: Any) -> list[bytes]:  # PEP 3333 leaves their types open
+    start_response("202 Accepted", [])
+    return []
+
+
+def test_each_answer_is_logged_once_whatever_gave_it_and_not_printed(
     server: HTTPServe, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "page.txt").write_text("a page")
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts" / "script").write_text("#!/bin/sh\necho Status: 299\necho\n")
+    (tmp_path / "scripts" / "script").chmod(0o755)
     server.serve_dir(tmp_path)
+    server.serve_cgi(tmp_path / "scripts")
+    server.mount("/wsgi", _application)
+    server.on("GET", "/route").respond(201)
+    server.on("GET", "/stream").respond(203, stream=["a"])
+    server.on("GET", "/file").respond(206, file=tmp_path / "page.txt")
+    server.on("GET", "/function").handle(lambda request: (207, "a"))
+    server.ignore("unanswered")
+    answers = {
+        "/page.txt": 200, "/absent": 404, "/cgi-bin/script": 299, "/wsgi": 202, "/route": 201, "/stream": 203,
+        "/file": 206, "/function": 207,
+    }  # fmt: skip
     with caplog.at_level(logging.DEBUG, "pytest_httpserve"):
-        requests.get(server.url_for("/page.txt"), timeout=10)
+        for path, status in answers.items():
+            assert requests.get(server.url_for(path), timeout=10).status_code == status
 
-    assert '127.0.0.1: "GET /page.txt HTTP/1.1" 200 -' in caplog.messages
+    lines = [f'127.0.0.1: "GET {path} HTTP/1.1" {status} -' for path, status in answers.items()]
+    assert [line for line in caplog.messages if line.startswith("127.0.0.1") and '"GET' in line] == lines
     assert capfd.readouterr().err == ""
 
 

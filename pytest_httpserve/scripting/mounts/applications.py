@@ -202,7 +202,7 @@ class Outgoing:
             handler.close_connection = True
         if self._prefix:
             head = _LOCATION.sub(lambda found: found[0] + self._prefix, head)
-        head += self._connection_field(fields, version) + b"\r\n"
+        head += handler.added_lines() + self._connection_field(fields, version) + b"\r\n"
         handler.take_over(code, head)
         handler.wfile.write_head(head, more=framing.kind == "length" and framing.length > 0)
 

@@ -195,6 +195,12 @@ class Request:
     connection_index: int = 0
     exchange_index: int = 0
     path_params: Mapping[str, Any] = field(default_factory=dict)  # Python 3.11 takes no mappingproxy as a default
+    sought_as: str = field(default="", repr=False)
+
+    @property
+    def sought(self) -> str:
+        """The method that a route is sought for: HEAD is answered by a route for GET if it has none of its own."""
+        return self.sought_as or self.method
 
     @property
     def path(self) -> str:

@@ -200,7 +200,7 @@ class MethodIs(Matcher):
         self.method = _check_method(method)
 
     def checks(self, request: Request) -> list[Check]:
-        return [Check("method", self.method in ("*", request.method), self.method, request.method)]
+        return [Check("method", self.method in ("*", request.sought), self.method, request.method)]
 
     def __repr__(self) -> str:
         return self.method

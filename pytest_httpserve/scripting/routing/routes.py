@@ -269,7 +269,7 @@ class Route:
     def takes(self, request: Request) -> bool:
         """Whether the route answers this request, the path of which has been found to match."""
         return (
-            self.method in ("*", request.method)
+            self.method in ("*", request.sought)
             and (self._when is None or self._scenario is None or self._scenario.state == self._when)
             and (not self._further or all(part.matches(request) for part in self._further))
         )
@@ -419,8 +419,8 @@ class Routes:
                 if route.has_further_paths:
                     return route, MappingProxyType(route.matcher.path_params(request))
                 return found
-        if request.method == "HEAD":
-            return self.find(replace(request, method="GET"))
+        if request.sought == "HEAD":
+            return self.find(replace(request, sought_as="GET"))
         return None
 
     def learn(self, data: bytes, head: RequestHead) -> KnownRequest | None:

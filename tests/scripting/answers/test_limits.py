@@ -4,12 +4,14 @@ import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 
 from pytest_httpserve import Clock, HTTPServe, Response, UsageError
 from pytest_httpserve.faults import Reset
+from pytest_httpserve.server import BaseHTTPRequestHandler
 
 
 @pytest.fixture(autouse=True)
@@ -108,6 +110,31 @@ def test_a_streamed_response_and_a_file_say_what_is_left(server: HTTPServe, tmp_
 
     for path, left in (("/stream", "8"), ("/file", "7"), ("/", "6")):
         response = requests.get(server.url_for(path), timeout=10)
+        assert response.headers["RateLimit-Remaining"] == left
+        assert server.exchanges[-1].response is not None
+        assert dict(server.exchanges[-1].response.headers) == dict(response.headers)
+
+
+def test_an_application_says_what_is_left_too(server: HTTPServe) -> None:
+    def wsgi(environ: Any, start_response: Any) -> list[bytes]:  # PEP 3333 leaves their types open
+        start_response("200 OK", [("Content-Length", "4")])
+        return [b"wsgi"]
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "7")
+            self.end_headers()
+            self.wfile.write(b"handler")
+
+    server.reset()
+    server.mount("/wsgi", wsgi)
+    server.mount("/handler", Handler)
+    server.limit(per_second=9, clock=Clock())
+
+    for path, left in (("/wsgi", "8"), ("/handler", "7")):
+        response = requests.get(server.url_for(path), timeout=10)
+        assert response.text == path[1:]
         assert response.headers["RateLimit-Remaining"] == left
         assert server.exchanges[-1].response is not None
         assert dict(server.exchanges[-1].response.headers) == dict(response.headers)

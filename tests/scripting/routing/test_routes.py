@@ -333,6 +333,40 @@ def test_head_is_answered_by_a_route_for_get_without_its_body(server: HTTPServe,
     assert [call.request.method for call in route.calls] == ["HEAD", "HEAD"]
 
 
+def test_code_of_the_test_sees_head_where_a_route_for_get_answers_it(server: HTTPServe) -> None:
+    seen = []
+
+    def where(request: Request) -> bool:
+        seen.append(request.method)
+        return True
+
+    route = server.on("GET", "/a", where=where).respond(text="hello")
+    either = server.on(match("GET", "/b") | match("PUT", "/c")).respond(text="hello")
+
+    assert requests.head(server.url_for("/a"), timeout=10).status_code == 200
+    assert requests.head(server.url_for("/b"), timeout=10).status_code == 200
+    assert set(seen) == {"HEAD"}
+    assert [call.request.method for call in (*route.calls, *either.calls)] == ["HEAD", "HEAD"]
+
+
+class Uncomparable:
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("no comparison")
+
+    def __hash__(self) -> int:
+        return 0
+
+
+def test_an_exception_while_a_route_is_sought_leaves_an_exchange(server: HTTPServe) -> None:
+    server.on("POST", "/a", json=Uncomparable()).respond(text="hello")
+
+    assert requests.post(server.url_for("/a"), json={"a": 1}, timeout=10).status_code == 500
+    (exchange,) = server.exchanges
+    assert (str(exchange.request), exchange.status, exchange.route) == ("POST /a", 500, None)
+    (failure,) = server.take_failures()
+    assert "RuntimeError: no comparison" in failure
+
+
 def test_head_is_answered_by_its_own_route_if_there_is_one(server: HTTPServe) -> None:
     server.on("HEAD", "/a").respond(headers={"X-Mine": "1"})
     server.on("GET", "/a").respond(text="hello")
