@@ -37,7 +37,7 @@ INTERNAL: dict[type, set[str]] = {
         ),
     },
     Exchange: {"answer", "answered", "close", "entry", "guard", "number", "of", "shown", "size"},
-    Request: {"content"},
+    Request: {"content", "sought", "sought_as"},
     Response: {"whole"},
     Guard: {"meet"},
 }

@@ -53,7 +53,7 @@ class WatchingHandshakes(Watching):
         # A stop looks to this side as if the client had left.
         error = error_of(None if connection.closing else failure, self._seconds)
         handshake.fail(error)
-        if error.alert is not None or isinstance(failure, ssl.SSLEOFError):
+        if error.alert is not None or isinstance(failure, ssl.SSLEOFError | ssl.SSLZeroReturnError):
             connection.ending.say("client", "FIN")
 
     def closed(self, connection: Connection) -> None:

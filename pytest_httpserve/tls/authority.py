@@ -82,6 +82,7 @@ class CertificateAuthority:
         import ssl
 
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2  # as most builds of Python have it
         context.load_verify_locations(cadata=self.pem.decode())
         if check_revocation:
             with passing(self.crl) as path:
