@@ -29,7 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _hear_ctrl_c() -> None:
-    """What a shell starts in the background ignores it, and so would all programs that the tests start and interrupt."""
+    """What a shell starts in the background ignores it, and so would the programs that tests start and interrupt."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         with contextlib.suppress(ValueError):  # not in the main thread
             signal.signal(signal.SIGINT, signal.default_int_handler)
