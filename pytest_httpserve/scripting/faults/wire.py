@@ -43,7 +43,7 @@ from pytest_httpserve.wire.framing import (
     encode_last_chunk,
     response_framing,
 )
-from pytest_httpserve.wire.headers import Headers
+from pytest_httpserve.wire.response_stream import ResponseHead, ResponseStream
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
@@ -80,7 +80,7 @@ class FaultyWire:
         self._noted: set[int] = set()
         # Of the response
         self._method, self._version = "GET", (1, 1)
-        self._head: bytes | None = b""  # what of it has come; None when it has gone out
+        self._response = ResponseStream()
         self._chunks: _Chunks | None = None
         self._kept_back = b""
         self._closes = self._over = self._has_body = False
@@ -254,11 +254,13 @@ class FaultyWire:
         self._method, self._version = method, version
 
     def send(self, data: Buffer, *, more: bool = False) -> None:
-        data = bytes(data)
-        if self._head is not None:
-            data = self._take_head(self._head + data)
-        if data:
-            self._send_body(data)
+        for part in self._response.feed(bytes(data)):
+            if isinstance(part, bytes):
+                self._send_body(part)
+            elif part.is_informational:
+                self._connection.transport.send(part.raw)
+            else:
+                self._send_head(part)
 
     def send_file(self, file: IO[bytes], offset: int, count: int, note: Callable[[int], object]) -> None:
         file.seek(offset)
@@ -267,33 +269,20 @@ class FaultyWire:
             note(len(piece))
             count -= len(piece)
 
-    def _take_head(self, data: bytes) -> bytes:
-        """Send the head, and those of informational responses before it; what lies behind it."""
-        while (end := data.find(b"\r\n\r\n") + 4) >= 4:
-            head, data = data[:end], data[end:]
-            status = int(head[9:12])
-            if 100 <= status < 200 and status != 101:
-                self._connection.transport.send(head)
-                continue
-            self._head = None
-            self.leave("request_body")
-            self.reach("response_head")
-            head = self._edited(head, status)
-            if not self._has_body and all(act.place != "response_head" for act in self._acts):
-                self._announce()
-            self._pass("response_head", head)
-            self.leave("response_head")
-            self.reach("response_body")
-            return data
-        self._head = data
-        return b""
+    def _send_head(self, head: ResponseHead) -> None:
+        self.leave("request_body")
+        self.reach("response_head")
+        edited = self._edited(head)
+        if not self._has_body and all(act.place != "response_head" for act in self._acts):
+            self._announce()
+        self._pass("response_head", edited)
+        self.leave("response_head")
+        self.reach("response_body")
 
-    def _edited(self, head: bytes, status: int) -> bytes:
-        lines = head[:-4].split(b"\r\n")
-        pairs = (line.decode("latin-1").partition(":") for line in lines[1:])
-        headers = Headers((name, value.strip()) for name, _, value in pairs)
+    def _edited(self, head: ResponseHead) -> bytes:
+        lines = head.lines
         try:
-            framing = response_framing(self._method, status, headers)
+            framing = response_framing(self._method, head.status, head.headers)
         except RequestError:  # its length is one of the test's own making
             framing = UNTIL_CLOSE
         self._has_body = framing.kind != "none" and framing != Framing("length", 0)
@@ -355,7 +344,7 @@ class FaultyWire:
 
     def end(self) -> None:
         """The handler has written its response."""
-        if self._over or self._head is not None:
+        if self._over or self._response.head is None:
             return
         self._over = True
         tail = self._kept_back + (self._chunks.last() if self._chunks is not None else b"")
@@ -379,7 +368,7 @@ class FaultyWire:
 
     def abandon(self) -> None:
         """The handler has failed: what has gone out of its response must not look whole."""
-        self._over = self._head is None
+        self._over = self._response.head is not None
 
 
 class _Chunks:

@@ -31,8 +31,8 @@ from pytest_httpserve.wire.framing import (
     keeps_alive,
     response_framing,
 )
-from pytest_httpserve.wire.head import parse_fields
 from pytest_httpserve.wire.headers import Headers
+from pytest_httpserve.wire.response_stream import ResponseHead, ResponseStream
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.handler import ScriptedHandler
@@ -144,7 +144,7 @@ class Outgoing:
         self._handler = handler
         self._prefix = prefix.encode("ascii")
         self._chunk = chunk
-        self._head = b""  # what came of the head so far
+        self._stream = ResponseStream()
         self._framing: Framing | None = None  # None until the head is whole
         self._chunking = False
         self._body: BodyDecoder = body_decoder(NO_BODY)  # reads along
@@ -161,31 +161,24 @@ class Outgoing:
 
     def write(self, data: bytes) -> None:
         """Send what the application has written: each piece at once."""
-        if self._framing is not None:
-            self._write_body(data)
-            return
-        self._head += data
-        head, end, rest = self._head.partition(b"\r\n\r\n")
-        if not end:
-            return
-        self._head = b""
-        self._write_head(head + b"\r\n")
-        if rest:
-            # Behind a 1xx comes the head proper.
-            self.write(rest)
+        for part in self._stream.feed(data):
+            if isinstance(part, bytes):
+                self._write_body(part)
+            elif part.is_informational:
+                self._write_informational(part)
+            else:
+                self._write_head(part)
 
-    def _write_head(self, head: bytes) -> None:
+    def _write_informational(self, head: ResponseHead) -> None:
         handler = self._handler
-        status_line, _, block = head.partition(b"\r\n")
-        version, _, status = status_line.partition(b" ")
-        informational = status.startswith(b"1") and not status.startswith(b"101")
-        if informational and handler.request_version != "HTTP/1.0":
-            handler.wfile.write_head(head + b"\r\n", more=False)
-            handler.awaits_100 &= not status.startswith(b"100")
-        if informational:
-            return  # to HTTP/1.0, they are unknown (RFC 9110 section 15.2)
+        if handler.request_version != "HTTP/1.0":  # where they are unknown (RFC 9110 section 15.2)
+            handler.wfile.write_head(head.raw, more=False)
+            handler.awaits_100 &= head.status != 100
+
+    def _write_head(self, given: ResponseHead) -> None:
+        handler, head, version = self._handler, given.raw[:-2], given.protocol
         try:
-            code, fields = int(status[:3]), parse_fields(block)
+            code, fields = given.status, given.checked_headers()
             framing = response_framing(handler.command or "", code, fields)
         except (RequestError, ValueError) as error:
             raise ValueError(f"the application wrote an invalid head: {error}\n{head.decode('latin-1')}") from None
@@ -196,7 +189,7 @@ class Outgoing:
             self._chunking = True
             head += b"Transfer-Encoding: chunked\r\n"
         self._framing, self._body = framing, body_decoder(framing)
-        lasts = keeps_alive(fields, (1, 1) if version == b"HTTP/1.1" else (1, 0))
+        lasts = keeps_alive(fields, (1, 1) if version == "HTTP/1.1" else (1, 0))
         # A client that was not told to go on may send its body, or leave it: nothing behind it could be told apart.
         if not lasts or handler.awaits_100 or (framing == UNTIL_CLOSE and not self._chunking):
             handler.close_connection = True
@@ -206,8 +199,8 @@ class Outgoing:
         handler.take_over(code, head)
         handler.wfile.write_head(head, more=framing.kind == "length" and framing.length > 0)
 
-    def _connection_field(self, fields: Headers, version: bytes) -> bytes:
-        if "connection" in fields or version != b"HTTP/1.1":
+    def _connection_field(self, fields: Headers, version: str) -> bytes:
+        if "connection" in fields or version != "HTTP/1.1":
             return b""
         if self._handler.close_connection:
             return b"Connection: close\r\n"

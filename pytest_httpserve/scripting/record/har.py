@@ -17,6 +17,7 @@ from pytest_httpserve.scripting.record.request import Request
 from pytest_httpserve.scripting.record.sent import decoded, unframed
 from pytest_httpserve.server.base import BaseHTTPRequestHandler
 from pytest_httpserve.wire.framing import request_framing
+from pytest_httpserve.wire.response_stream import ResponseHead
 
 _UNKNOWN = -1
 
@@ -101,14 +102,13 @@ def _response(exchange: Exchange) -> dict[str, Any]:
         sizes = {"headersSize": _UNKNOWN, "bodySize": _UNKNOWN}
         nothing = {"status": 0, "statusText": "", "httpVersion": "", "cookies": [], "headers": [], "redirectURL": ""}
         return {**nothing, "content": empty, **sizes}
-    version, _, status = answer.head.partition(b"\r\n")[0].decode("latin-1").partition(" ")
-    headers = answer.headers
+    head, headers = ResponseHead(answer.head), answer.headers
     rest, body = answer.content, decoded(answer.body, headers)
     kept = answer.head in raw.response
     return {
         "status": answer.status,
-        "statusText": status.partition(" ")[2],
-        "httpVersion": version,
+        "statusText": head.reason,
+        "httpVersion": head.protocol,
         "cookies": [_cookie(line) for line in headers.get_all("set-cookie")],
         "headers": _pairs(headers.fields),
         "content": {

@@ -9,6 +9,7 @@ from pytest_httpserve.errors import RequestError
 from pytest_httpserve.scripting.record.transcript import Transcript
 from pytest_httpserve.wire.framing import Framing, body_decoder, response_framing
 from pytest_httpserve.wire.headers import Headers
+from pytest_httpserve.wire.response_stream import ResponseHead
 
 _NOTHING = Transcript()
 
@@ -27,8 +28,7 @@ class SentResponse:
     @property
     def headers(self) -> Headers:
         """All headers that were sent, with those that the server added."""
-        lines = self.head.decode("latin-1").split("\r\n")[1:-2]
-        return Headers((name, value.strip(" \t")) for name, _, value in (line.partition(":") for line in lines))
+        return ResponseHead(self.head).headers
 
     @property
     def content(self) -> bytes:
