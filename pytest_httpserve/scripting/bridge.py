@@ -5,10 +5,12 @@ All that it looks at below the surface of ``http.server`` is here.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_httpserve.server import running
-from pytest_httpserve.server.cgi import CGIHTTPRequestHandler
+from pytest_httpserve.server.base import BaseHTTPRequestHandler
+from pytest_httpserve.wire.grammar import DEFAULT_LIMITS
 
 if TYPE_CHECKING:
     from pytest_httpserve.net.connection import Connection
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_httpserve.wire.headers import Headers
 
 
-class Bridged(CGIHTTPRequestHandler):
+class Bridged(BaseHTTPRequestHandler):
     """A handler that knows its HTTP/1."""
 
     protocol_version = "HTTP/1.1"
@@ -27,6 +29,8 @@ class Bridged(CGIHTTPRequestHandler):
     strict = True
     decodes_body = True
     thread_per_connection = False
+    # A body is kept as a whole nowhere but on disk, and there as far as it comes: any length may be announced.
+    limits = replace(DEFAULT_LIMITS, body=10**20 - 1)
 
     _connection: Connection | None = None  # None when run over something that is no socket
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import traceback
 from collections.abc import Callable, Mapping
@@ -11,13 +10,12 @@ from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pytest_httpserve.errors import RequestError, ScriptError, Struck
+from pytest_httpserve.errors import RequestError, Struck
 from pytest_httpserve.net.transport import RECEIVE_BYTES
 from pytest_httpserve.scripting.answers.limits import Guards
 from pytest_httpserve.scripting.answers.responses import Response, make_response
 from pytest_httpserve.scripting.live.waiting import Interrupted
-from pytest_httpserve.scripting.mounts.cgi import CGIMount
-from pytest_httpserve.scripting.mounts.static import below
+from pytest_httpserve.scripting.mounts.mount import below
 from pytest_httpserve.scripting.record.connections import ConnectionRecord
 from pytest_httpserve.scripting.record.exchange import Exchange
 from pytest_httpserve.scripting.record.request import NO_BODY, Body, Request, route_path
@@ -26,12 +24,7 @@ from pytest_httpserve.scripting.reports import report
 from pytest_httpserve.scripting.routing.routes import Route, Routes, StateChanged
 from pytest_httpserve.scripting.sending import SendingHandler
 from pytest_httpserve.server import running
-from pytest_httpserve.server.base import BaseHTTPRequestHandler
-from pytest_httpserve.server.cgi.run import Run, Site, answer_failure
-from pytest_httpserve.server.cgi.script import CGIScript
-from pytest_httpserve.server.files import serving
-from pytest_httpserve.server.files.paths import file_beneath, path_of
-from pytest_httpserve.server.files.roots import FileOptions, Root
+from pytest_httpserve.server.files.paths import path_of
 from pytest_httpserve.wire.framing import CHUNKED
 from pytest_httpserve.wire.headers import Headers
 from pytest_httpserve.wire.message import parse_whole_head
@@ -59,12 +52,7 @@ class ScriptedHandler(SendingHandler):
     _request: Request | None = None
     _transcript: Transcript | None = None
     _record: ConnectionRecord | None = None
-    _root: Root | None = None  # that the request in hand is for
-    _local_redirects = 0  # of CGI scripts, that led to the path in hand
-
-    def __init__(self, request: Any, client_address: Any, server: ScriptedServer) -> None:  # as socketserver has them
-        # Past those of directories: a mount brings its own.
-        BaseHTTPRequestHandler.__init__(self, request, client_address, server)
+    local_redirects = 0  # of CGI scripts, that led to the path in hand
 
     @property
     def headers(self) -> Headers:
@@ -160,7 +148,6 @@ class ScriptedHandler(SendingHandler):
         self._exchange = None
         self._added = ()
         self.awaits_100 = False
-        self.cors = False
         if self._wire is not None:
             self._wire.begin(self.connection_faults, self._count)
         self._take_and_answer()
@@ -290,7 +277,7 @@ class ScriptedHandler(SendingHandler):
 
     def _answer(self) -> None:
         script = self.server.script
-        target = self.path if self._local_redirects else self._target
+        target = self.path if self.local_redirects else self._target
         request = self._request = self._take_request(target)
         found = self._find(request)
         mount = script.mounts.find(route_path(target)) if found is None else None
@@ -430,69 +417,22 @@ class ScriptedHandler(SendingHandler):
 
     # Mounts
 
-    def root(self, directory: str, options: FileOptions, index_pages: tuple[str, ...]) -> Root:
-        """A directory that is mounted: what one mount runs, no other one shows."""
-        scripts = tuple((mount.directory, True) for mount in self.server.script.mounts if isinstance(mount, CGIMount))
-        return Root(directory, options, index_pages, scripts)
-
-    def serve_files(self, root: Root, below: str) -> None:
-        """Answer with what is beneath a directory; ``below`` is the path in it."""
-        self.cors, self._root = root.options.cors, root
-        path = file_beneath(root.directory, below)
-        match self.command:
-            case "GET" | "HEAD" as command:
-                serving.answer(self, root, path, with_body=command == "GET")
-            case "OPTIONS":
-                serving.send_options(self, root)
-            case _:
-                self.refuse_method()
-
-    def list_directory(self, path: str | os.PathLike[str]) -> io.BytesIO | None:
-        assert self._root is not None
-        return serving.send_listing(self, self._root, path)
-
-    def run_script(self, site: Site) -> None:
-        """Run the script that ``cgi_info`` names."""
-        self.cors = site.root.options.cors
-        Run(self, site, self, self._local_redirects).run()
-
-    def log(self, script: CGIScript, text: str) -> None:
-        """A line of a script's stderr, or one about the script."""
-        self.log_error("%s: %s", script.name, text)
-        self.note(f"{script.name}: {text}")
-
-    def failed(self, script: CGIScript, error: ScriptError) -> None:
-        """A script has given no answer, or half of one.
-
-        Told before the client hears of it. A server that stops asks for no answer.
-        """
-        self.log(script, str(error))
-        if error.status != HTTPStatus.SERVICE_UNAVAILABLE:
-            said = f"; it wrote to stderr:\n{error.stderr.rstrip()}" if error.stderr else ""
-            text = f"the CGI script {script.file} failed: {error}{said}\n"
-            self.server.script.journal.record_failure(_printable(text))
-        answer_failure(self, error)
-
     def redirected(self, count: int) -> None:
         """A script has asked for the answer to another path."""
-        self._local_redirects = count
+        self.local_redirects = count
         try:
             self.answer_request()
         finally:
-            self._local_redirects = count - 1
+            self.local_redirects = count - 1
+
+    def fail(self, text: str) -> None:
+        """What answers has failed, and the test with it."""
+        self.server.script.journal.record_failure(_printable(text))
 
     def note(self, text: str) -> None:
         """Note of the exchange what went on beside it."""
         if self._exchange is not None:
             self._exchange.notes += (_printable(text),)
-
-    def refuse_method(self) -> None:
-        """Answer a method that a directory does not have."""
-        running.hold_head(self)
-        self.send_response(HTTPStatus.METHOD_NOT_ALLOWED)
-        self.send_header("Allow", "GET, HEAD, OPTIONS")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
 
     def take_over(self, status: int, head: bytes) -> None:
         """An application has begun its response with this head, and writes it itself."""
@@ -513,11 +453,16 @@ class ScriptedHandler(SendingHandler):
     # Journal: it has an answer before the client has it, so that a test can look at once.
 
     def flush_headers(self) -> None:
-        if self._exchange is not None and self._status is not None:
-            head = b"".join(self._headers_buffer)
-            self._note_answer(self._exchange, head)
-            self._headers_buffer = [head]
+        self._headers_buffer = self.note_head(self._headers_buffer)
         super().flush_headers()
+
+    def note_head(self, lines: list[bytes]) -> list[bytes]:
+        """These lines are about to leave as the head of a response."""
+        if self._exchange is None or self._status is None:
+            return lines
+        head = b"".join(lines)
+        self._note_answer(self._exchange, head)
+        return [head]
 
 
 def _printable(text: str) -> str:

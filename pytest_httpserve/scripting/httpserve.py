@@ -31,8 +31,7 @@ from pytest_httpserve.scripting.live import unix_socket
 from pytest_httpserve.scripting.live.addresses import base_url, check_host, check_port
 from pytest_httpserve.scripting.live.presence import Presence, left
 from pytest_httpserve.scripting.live.unix_socket import UnixSocket
-from pytest_httpserve.scripting.mounts.cgi import cgi_mount
-from pytest_httpserve.scripting.mounts.static import check_prefix, static_mount
+from pytest_httpserve.scripting.mounts.mount import check_prefix
 from pytest_httpserve.scripting.record import words
 from pytest_httpserve.scripting.record.concurrency import most_at_once
 from pytest_httpserve.scripting.record.connections import ConnectionRecord
@@ -314,6 +313,8 @@ class HTTPServe:
 
         Raises UsageError for a path that is no directory, and for a prefix that is taken.
         """
+        from pytest_httpserve.scripting.mounts.static import static_mount
+
         self._script.mounts.add(
             static_mount(
                 path,
@@ -346,6 +347,8 @@ class HTTPServe:
 
         Raises UsageError for a path that is no directory, and for a prefix that is taken.
         """
+        from pytest_httpserve.scripting.mounts.cgi import cgi_mount
+
         roots = self._roots if self._roots is not None else (Path.cwd(),)
         self._script.mounts.add(cgi_mount(path, roots=roots, at=at, env=env, timeout=timeout))
 

@@ -19,7 +19,7 @@ from pytest_httpserve.scripting.answers.responses import Response
 from pytest_httpserve.scripting.faults.rules import FaultRules
 from pytest_httpserve.scripting.handler import ScriptedHandler
 from pytest_httpserve.scripting.live.presence import MOST_PUT_BACK, is_fresh
-from pytest_httpserve.scripting.mounts.static import Mounts
+from pytest_httpserve.scripting.mounts.mount import Mounts
 from pytest_httpserve.scripting.record.connections import ConnectionRecord
 from pytest_httpserve.scripting.record.journal import FaultEvent, Journal
 from pytest_httpserve.scripting.routing.routes import Routes

@@ -15,7 +15,7 @@ from pytest_httpserve.scripting.faulty_handler import FaultyHandler
 from pytest_httpserve.scripting.record.exchange import Exchange
 from pytest_httpserve.scripting.record.sent import SentResponse
 from pytest_httpserve.server import running
-from pytest_httpserve.server.files import serving
+from pytest_httpserve.server.base import BaseHTTPRequestHandler
 from pytest_httpserve.wire.framing import encode_chunk, encode_last_chunk
 from pytest_httpserve.wire.head import response_head
 
@@ -29,7 +29,6 @@ class SendingHandler(FaultyHandler):
 
     wfile: Writer
     _gates: tuple[Gate, ...] = ()  # of the route that answers
-    cors: bool | str = False  # of the directory that the request in hand is for
     _added: tuple[tuple[str, str], ...] = ()  # headers for whatever answers
 
     def _note_answer(self, exchange: Exchange, head: bytes) -> None:
@@ -94,12 +93,14 @@ class SendingHandler(FaultyHandler):
         return b"%b%b\r\n" % (head[:-2], self.added_lines()) if self._added else head
 
     def end_headers(self) -> None:
-        if self.cors:
-            serving.add_origin(self, self.cors)
+        self.add_headers(self)
+        super().end_headers()
+
+    def add_headers(self, handler: BaseHTTPRequestHandler) -> None:
+        """Those for whatever answers, in the head that ``handler`` is about to end."""
         if self._added and self._status is not None:  # else it is no final response
             for name, value in self._added:
-                self.send_header(name, value)
-        super().end_headers()
+                handler.send_header(name, value)
 
     def _send_stream(self, response: Response, exchange: Exchange) -> None:
         """Send the pieces of a body as they come: in chunks, or to a client of HTTP/1.0 until the end."""
@@ -140,11 +141,13 @@ class SendingHandler(FaultyHandler):
             yield response.body[end:]
 
     def _send_whole_file(self, response: Response, path: os.PathLike[str]) -> None:
+        from pytest_httpserve.server.files.types import media_type
+
         with open(path, "rb") as file:
             running.hold_head(self)
             self.send_response_only(response.status, response.reason)
             added = {
-                "Content-Type": self.guess_type(path),
+                "Content-Type": media_type(path),
                 "Content-Length": str(os.fstat(file.fileno()).st_size),
                 "Server": self.version_string(),
                 "Date": self.date_time_string(),
@@ -163,7 +166,9 @@ class SendingHandler(FaultyHandler):
 
     def _copy(self, file: IO[bytes]) -> None:
         if not self._gates:
-            self.copyfile(file, self.wfile)
+            from pytest_httpserve.server.files import serving
+
+            serving.copy(self, file, self.wfile)
             return
         size = os.fstat(file.fileno()).st_size
         most = max(size - 1, 0)

@@ -4,16 +4,10 @@ from http import HTTPStatus as HTTPStatus
 from typing import TYPE_CHECKING
 
 from pytest_httpserve.server.base import BaseHTTPRequestHandler
-from pytest_httpserve.server.cgi import CGIHTTPRequestHandler
 
 # Names without documentation that the tests of http.server use, and others may.
-from pytest_httpserve.server.cgi.paths import _url_collapse_path as _url_collapse_path
-from pytest_httpserve.server.cgi.paths import executable as executable
-from pytest_httpserve.server.cgi.process import nobody_uid as nobody_uid
 from pytest_httpserve.server.error_page import DEFAULT_ERROR_CONTENT_TYPE as DEFAULT_ERROR_CONTENT_TYPE
 from pytest_httpserve.server.error_page import DEFAULT_ERROR_MESSAGE as DEFAULT_ERROR_MESSAGE
-from pytest_httpserve.server.files.handler import SimpleHTTPRequestHandler
-from pytest_httpserve.server.files.roots import FileOptions
 from pytest_httpserve.server.servers import HTTPServer, HTTPSServer, ThreadingHTTPServer, ThreadingHTTPSServer
 
 __all__ = [
@@ -31,13 +25,27 @@ __all__ = [
 nobody: int | None = None  # where http.server keeps what nobody_uid has found
 
 if TYPE_CHECKING:
+    from pytest_httpserve.server.cgi.handler import CGIHTTPRequestHandler
+    from pytest_httpserve.server.cgi.paths import _url_collapse_path as _url_collapse_path
+    from pytest_httpserve.server.cgi.paths import executable as executable
+    from pytest_httpserve.server.cgi.process import nobody_uid as nobody_uid
+    from pytest_httpserve.server.files.handler import SimpleHTTPRequestHandler
+    from pytest_httpserve.server.files.roots import FileOptions
     from pytest_httpserve.server.trial import _get_best_family as _get_best_family
     from pytest_httpserve.server.trial import _main as _main
     from pytest_httpserve.server.trial import _make_server as _make_server
     from pytest_httpserve.server.trial import test as test
 
-# What is loaded when it is first asked for: most users of this package have no use for the command line and its
-# argparse, nor for the modules that http.server happens to import, and others take from it.
+# What is loaded when it is first asked for: many users of this package have no use for files and scripts, or for the
+# command line and its argparse, nor for the modules that http.server happens to import, and others take from it.
+_ROOMS = {
+    "CGIHTTPRequestHandler": "cgi.handler",
+    "FileOptions": "files.roots",
+    "SimpleHTTPRequestHandler": "files.handler",
+    "_url_collapse_path": "cgi.paths",
+    "executable": "cgi.paths",
+    "nobody_uid": "cgi.process",
+}
 _OF_TRIAL = ("_get_best_family", "_main", "_make_server", "test")
 _MODULES = {
     "copy": "copy",
@@ -61,6 +69,11 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> object:
+    if name in _ROOMS:
+        from importlib import import_module
+
+        value = globals()[name] = getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)
+        return value
     if name in _OF_TRIAL:
         from pytest_httpserve.server import trial
 
@@ -70,6 +83,10 @@ def __getattr__(name: str) -> object:
     if name == "__version__":
         return _version()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_ROOMS})
 
 
 def _version() -> str:

@@ -234,7 +234,7 @@ def _open_browser(url: str) -> None:
 def _handler_class(options: Options, tally: Tally) -> type[SimpleHTTPRequestHandler]:
     base = SimpleHTTPRequestHandler
     if options.cgi:
-        from pytest_httpserve.server.cgi import CGIHTTPRequestHandler
+        from pytest_httpserve.server.cgi.handler import CGIHTTPRequestHandler
 
         base = CGIHTTPRequestHandler
     attributes = {

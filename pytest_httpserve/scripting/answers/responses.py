@@ -248,6 +248,10 @@ def _check_reason(reason: str) -> str:
 def _check_file(file: str | os.PathLike[str]) -> Path:
     if not isinstance(file, str | os.PathLike):
         raise UsageError(f"file= takes a path, not {type(file).__name__}")
+    # Here, and not in the thread that sends it.
+    from pytest_httpserve.server.files import serving as serving
+    from pytest_httpserve.server.files import types as types
+
     path = Path(file).absolute()  # the test may change the directory before the file is sent
     if not os.path.isfile(path):  # where Path.is_file raises, as for a name too long, this says no
         what = "is a directory" if os.path.isdir(path) else "does not exist"

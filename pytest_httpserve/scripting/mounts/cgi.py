@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pytest_httpserve.arguments import check_timeout
-from pytest_httpserve.errors import UsageError
-from pytest_httpserve.scripting.mounts.static import DirectoryMount, check_prefix, find_directory
+from pytest_httpserve.errors import ScriptError, UsageError
+from pytest_httpserve.scripting.mounts.fronted import Fronted, fronted
+from pytest_httpserve.scripting.mounts.mount import DirectoryMount, check_prefix, find_directory
 from pytest_httpserve.server.cgi import CGI_TIMEOUT
-from pytest_httpserve.server.cgi.handler import info_of
+from pytest_httpserve.server.cgi.handler import CGIHTTPRequestHandler, info_of
 from pytest_httpserve.server.cgi.paths import collapsed
 from pytest_httpserve.server.cgi.process import make_poll
-from pytest_httpserve.server.cgi.run import Site
+from pytest_httpserve.server.cgi.run import Run, Site, answer_failure
+from pytest_httpserve.server.cgi.script import CGIScript
 from pytest_httpserve.server.files.paths import file_beneath
 from pytest_httpserve.server.files.roots import Root
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 class CGIMount(DirectoryMount):
     """A directory of CGI scripts; ``env`` are variables of their own, ``timeout`` is in seconds."""
 
+    has_scripts: ClassVar[bool] = True
     env: Mapping[str, str]
     timeout: float
 
@@ -37,26 +40,52 @@ class CGIMount(DirectoryMount):
         """What stands there, for a message."""
         return f"the CGI scripts of {self.directory} run"
 
-    def serve(self, handler: ScriptedHandler, below: str) -> None:
+    def serve(self, front: ScriptedHandler, below: str) -> None:
         """Run the script that ``below`` names, whatever the method: that is the script's business."""
-        handler.invite_body()
+        front.invite_body()
+        handler = fronted(front, _FrontedScripts)
         prefix = urllib.parse.unquote(self.prefix, errors="surrogateescape") + "/"
         path = collapsed(self.prefix + below)
         if not path.startswith(prefix):
             handler.send_error(HTTPStatus.NOT_FOUND, explain="The path leads out of the CGI directory")
             return
         handler.cgi_info = info_of(handler.path, "", path[len(prefix) :].lstrip("/"))
-        handler.run_script(
-            Site(
-                Root(self.directory),
-                partial(file_beneath, self.directory),
-                self.prefix,
-                self.env,
-                self.timeout,
-                as_nobody=False,
-                in_place=True,
-            )
+        site = Site(
+            Root(self.directory),
+            partial(file_beneath, self.directory),
+            self.prefix,
+            self.env,
+            self.timeout,
+            as_nobody=False,
+            in_place=True,
         )
+        Run(handler, site, _Told(handler), front.local_redirects).run()
+
+
+class _FrontedScripts(Fronted, CGIHTTPRequestHandler):
+    """What a script's run takes its request from, and writes its response to."""
+
+
+class _Told:
+    """Has the journal know what becomes of a script."""
+
+    def __init__(self, handler: _FrontedScripts) -> None:
+        self._handler = handler
+
+    def log(self, script: CGIScript, text: str) -> None:
+        self._handler.log_error("%s: %s", script.name, text)
+        self._handler.front.note(f"{script.name}: {text}")
+
+    def failed(self, script: CGIScript, error: ScriptError) -> None:
+        """Told before the client hears of it. A server that stops asks for no answer."""
+        self.log(script, str(error))
+        if error.status != HTTPStatus.SERVICE_UNAVAILABLE:
+            said = f"; it wrote to stderr:\n{error.stderr.rstrip()}" if error.stderr else ""
+            self._handler.front.fail(f"the CGI script {script.file} failed: {error}{said}\n")
+        answer_failure(self._handler, error)
+
+    def redirected(self, count: int) -> None:
+        self._handler.front.redirected(count)
 
 
 def cgi_mount(

@@ -1,20 +1,20 @@
-"""Mounts: which prefix of paths belongs to whom."""
+"""Directories of files behind a prefix."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING
 
 from pytest_httpserve.arguments import check_switch
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.answers.responses import HeadersArgument, check_headers
-from pytest_httpserve.scripting.record.request import canonical_path
-from pytest_httpserve.server.files.roots import DEFAULT_OPTIONS, INDEX_PAGES, FileOptions
+from pytest_httpserve.scripting.mounts.fronted import serve_files
+from pytest_httpserve.scripting.mounts.mount import DirectoryMount, check_prefix, find_directory
+from pytest_httpserve.server.files.roots import DEFAULT_OPTIONS, INDEX_PAGES, FileOptions, Root
 from pytest_httpserve.wire.headers import Headers
 
 if TYPE_CHECKING:
@@ -22,34 +22,6 @@ if TYPE_CHECKING:
 
 # RFC 6454 section 6.2, and the two other values of Access-Control-Allow-Origin
 _ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[A-Za-z0-9._:\[\]-]+|\*|null")
-
-
-class Mount(Protocol):
-    """What answers the requests beneath a prefix. The prefix has no slash at its end: that of ``/`` is empty.
-
-    ``runs_code`` is whether it calls code of the test, which may take its time.
-    """
-
-    runs_code: ClassVar[bool]
-
-    @property
-    def prefix(self) -> str:
-        """The prefix, in its canonical spelling."""
-
-    def describe(self) -> str:
-        """What stands there, for a message."""
-
-    def serve(self, handler: ScriptedHandler, below: str) -> None:
-        """Answer the request that ``handler`` has in hand; ``below`` is its path (encoded) without the prefix."""
-
-
-@dataclass(frozen=True, slots=True)
-class DirectoryMount:
-    """A directory beneath a prefix."""
-
-    runs_code: ClassVar[bool] = False
-    prefix: str
-    directory: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,44 +36,10 @@ class StaticMount(DirectoryMount):
         return f"{self.directory} is served"
 
     def serve(self, handler: ScriptedHandler, below: str) -> None:
-        """Answer with what is beneath the directory."""
+        """Answer with what is beneath the directory; ``below`` is the path in it."""
         handler.invite_body()
-        handler.serve_files(handler.root(self.directory, self.options, self.index_pages), below)
-
-
-class Mounts:
-    """All mounts of a server: the longest prefix that covers a path has it."""
-
-    def __init__(self) -> None:
-        self._mounts: tuple[Mount, ...] = ()
-
-    def add(self, mount: Mount) -> None:
-        """Add a mount. Raises UsageError if its prefix is taken."""
-        for other in self._mounts:
-            if other.prefix == mount.prefix:
-                at = mount.prefix or "/"
-                raise UsageError(f"at={at!r} is taken: {other.describe()} there, so nothing else can be")
-        self._mounts = tuple(sorted((*self._mounts, mount), key=lambda one: -len(one.prefix)))
-
-    def find(self, path: str) -> Mount | None:
-        """The mount for this path (canonical)."""
-        for mount in self._mounts:
-            if path == mount.prefix or path.startswith(mount.prefix + "/"):
-                return mount
-        return None
-
-    def __iter__(self) -> Iterator[Mount]:
-        return iter(self._mounts)
-
-    def clear(self) -> None:
-        """Forget all of them."""
-        self._mounts = ()
-
-
-@lru_cache(256)
-def below(prefix: str, path: str) -> str:
-    """``path`` (encoded) as seen from beneath ``prefix``."""
-    return "/" + "/".join(path.split("/")[prefix.count("/") + 1 :])
+        root = Root(self.directory, self.options, self.index_pages, handler.server.script.mounts.scripts)
+        serve_files(handler, root, below)
 
 
 def static_mount(
@@ -153,28 +91,6 @@ def _check_fallback(fallback: str, directory: Path) -> str:
     if not beneath or not os.path.isfile(directory / fallback):
         raise UsageError(f"serve_dir(fallback=) is the name of a file in {directory}, not {fallback!r}")
     return fallback
-
-
-def find_directory(path: Path, roots: Sequence[Path], verb: str) -> Path:
-    """The directory ``path`` beneath the first of ``roots`` that has it.
-
-    Raises UsageError with what was tried; ``verb`` is the method that was given the path.
-    """
-    tried = list(dict.fromkeys(root / path for root in roots))
-    for candidate in tried:
-        if os.path.isdir(candidate):  # where Path.is_dir raises, as for a name too long, this says no
-            return candidate
-    for candidate in tried:
-        if os.path.exists(candidate):
-            raise UsageError(f"{verb}({str(path)!r}): {candidate} is a file, not a directory")
-    raise UsageError(f"{verb}({str(path)!r}): there is no such directory; tried {', '.join(map(str, tried))}")
-
-
-def check_prefix(at: str, given: str) -> str:
-    """The canonical spelling of a prefix. Raises UsageError for what is no path; ``given`` says where it stands."""
-    if not isinstance(at, str) or not at.startswith("/") or "//" in at or "?" in at or "#" in at:
-        raise UsageError(f"{given} is a path such as / or /static, not {at!r}")
-    return canonical_path(at.rstrip("/"))
 
 
 def _check_index(index: str | Sequence[str]) -> tuple[str, ...]:

@@ -128,6 +128,8 @@ class Route:
         # 3.11 fails when two threads have it do so at the same time.
         from pytest_httpserve.scripting.faults import wire as wire
         from pytest_httpserve.scripting.record import multipart as multipart
+        from pytest_httpserve.server.files import serving as serving
+        from pytest_httpserve.server.files import types as types
 
         return self._add(function, times)
 

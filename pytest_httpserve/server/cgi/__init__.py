@@ -1,7 +1,3 @@
 """CGI (RFC 3875): programs beneath a directory that answer requests."""
 
-from __future__ import annotations
-
-from pytest_httpserve.server.cgi.handler import CGI_TIMEOUT, CGIHTTPRequestHandler
-
-__all__ = ["CGI_TIMEOUT", "CGIHTTPRequestHandler"]
+CGI_TIMEOUT = 30.0  # seconds that a script may keep the server waiting

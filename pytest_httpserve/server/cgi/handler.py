@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from pytest_httpserve.errors import ScriptError
 from pytest_httpserve.server import running
+from pytest_httpserve.server.cgi import CGI_TIMEOUT
 from pytest_httpserve.server.cgi.paths import collapsed, executable
 from pytest_httpserve.server.cgi.run import Run, Site, answer_failure
 from pytest_httpserve.server.cgi.script import CGIScript
@@ -18,7 +19,6 @@ from pytest_httpserve.server.files.handler import SimpleHTTPRequestHandler, root
 from pytest_httpserve.server.files.paths import encoded, path_of
 from pytest_httpserve.wire.grammar import DEFAULT_LIMITS
 
-CGI_TIMEOUT = 30.0  # seconds
 # How a class's own private attribute is called from outside.
 _REDIRECTS = "_CGIHTTPRequestHandler__redirects"
 

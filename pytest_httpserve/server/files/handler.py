@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import mimetypes
 import os
-import posixpath
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import IO, Any, ClassVar
@@ -15,13 +13,12 @@ from pytest_httpserve.server.base import BaseHTTPRequestHandler
 from pytest_httpserve.server.files import serving
 from pytest_httpserve.server.files.paths import file_beneath
 from pytest_httpserve.server.files.roots import DEFAULT_OPTIONS, FileOptions, Root
+from pytest_httpserve.server.files.types import DEFAULT_TYPE, EXTENSIONS, media_type
 
 # Where a class says which scripts lie in its directory: a name that no subclass can have by accident.
 SCRIPTS_OF = "_SimpleHTTPRequestHandler__scripts"
 # Who does one of these in another way says what is sent: then it is no more than http.server would send.
 _SENDING = ("do_GET", "send_head", "copyfile", "send_header")
-
-_guess_mime_type = getattr(mimetypes, "guess_file_type", mimetypes.guess_type)  # the former from Python 3.13 on
 
 
 class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
@@ -41,13 +38,8 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
     """
 
     index_pages: tuple[str, ...] | list[str] = ("index.html", "index.htm")
-    default_content_type = "application/octet-stream"
-    extensions_map: ClassVar[dict[str, str]] = {
-        ".gz": "application/gzip",
-        ".Z": "application/octet-stream",
-        ".bz2": "application/x-bzip2",
-        ".xz": "application/x-xz",
-    }
+    default_content_type = DEFAULT_TYPE
+    extensions_map: ClassVar[dict[str, str]] = EXTENSIONS.copy()
     _encodings_map_default: ClassVar[dict[str, str]] = extensions_map
     extra_response_headers: Iterable[tuple[str, str]] = ()
 
@@ -129,12 +121,7 @@ class SimpleHTTPRequestHandler(BaseHTTPRequestHandler):
 
     def guess_type(self, path: str | os.PathLike[str]) -> str:
         """The media type of a file, by its name."""
-        name = os.fspath(path)
-        extension = posixpath.splitext(name)[1]
-        for spelling in (extension, extension.lower()):
-            if spelling in self.extensions_map:
-                return self.extensions_map[spelling]
-        return _registered_type(extension) or _guess_mime_type(name)[0] or self.default_content_type
+        return media_type(path, self.extensions_map, self.default_content_type)
 
     def _send_extra_response_headers(self) -> None:
         """Send the extra headers but for those that have been sent: by this name, for ``send_head`` methods made after
@@ -164,11 +151,3 @@ def _goes_beyond(handler: SimpleHTTPRequestHandler, names: tuple[str, ...]) -> b
 
 def _path_of(handler: SimpleHTTPRequestHandler) -> str:
     return os.fspath(handler.translate_path(handler.path))  # an override may return a Path
-
-
-def _registered_type(extension: str) -> str | None:
-    """What ``mimetypes`` has for an extension that stands for no coding, and for no other extension: in a fifth of the
-    time that it takes to find that out itself."""
-    if not mimetypes.inited or extension in mimetypes.suffix_map or extension in mimetypes.encodings_map:
-        return None
-    return mimetypes.types_map.get(extension)

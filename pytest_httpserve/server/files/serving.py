@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from pytest_httpserve.protocol.writer import Writer
 from pytest_httpserve.server import running
-from pytest_httpserve.server.base import add_fields
+from pytest_httpserve.server.base import BaseHTTPRequestHandler, add_fields
 from pytest_httpserve.server.files.conditions import (
     CODINGS,
     RequestHeaders,
@@ -154,7 +154,7 @@ def step_back(handler: SimpleHTTPRequestHandler) -> None:
             handler._headers_buffer.remove(said[0])
 
 
-def copy(handler: SimpleHTTPRequestHandler, source: Any, outputfile: Any) -> None:  # what send_head gave, and wfile
+def copy(handler: BaseHTTPRequestHandler, source: Any, outputfile: Any) -> None:  # what send_head gave, and wfile
     """Write what ``source`` holds to ``outputfile``; no more than was announced, if it is a file that may grow."""
     length = running.stream_of(handler).length
     if isinstance(outputfile, Writer) and length is not None and (start := place_in(source)) is not None:

@@ -1,0 +1,108 @@
+"""Mounts: which prefix of paths belongs to whom."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from pytest_httpserve.errors import UsageError
+from pytest_httpserve.scripting.record.request import canonical_path
+
+if TYPE_CHECKING:
+    from pytest_httpserve.scripting.handler import ScriptedHandler
+
+
+class Mount(Protocol):
+    """What answers the requests beneath a prefix. The prefix has no slash at its end: that of ``/`` is empty.
+
+    ``runs_code`` is whether it calls code of the test, which may take its time.
+    """
+
+    runs_code: ClassVar[bool]
+
+    @property
+    def prefix(self) -> str:
+        """The prefix, in its canonical spelling."""
+
+    def describe(self) -> str:
+        """What stands there, for a message."""
+
+    def serve(self, handler: ScriptedHandler, below: str) -> None:
+        """Answer the request that ``handler`` has in hand; ``below`` is its path (encoded) without the prefix."""
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryMount:
+    """A directory beneath a prefix. ``has_scripts`` is whether what is in it is run: then nothing else shows it."""
+
+    runs_code: ClassVar[bool] = False
+    has_scripts: ClassVar[bool] = False
+    prefix: str
+    directory: str
+
+
+class Mounts:
+    """All mounts of a server: the longest prefix that covers a path has it."""
+
+    def __init__(self) -> None:
+        self._mounts: tuple[Mount, ...] = ()
+
+    def add(self, mount: Mount) -> None:
+        """Add a mount. Raises UsageError if its prefix is taken."""
+        for other in self._mounts:
+            if other.prefix == mount.prefix:
+                at = mount.prefix or "/"
+                raise UsageError(f"at={at!r} is taken: {other.describe()} there, so nothing else can be")
+        self._mounts = tuple(sorted((*self._mounts, mount), key=lambda one: -len(one.prefix)))
+
+    def find(self, path: str) -> Mount | None:
+        """The mount for this path (canonical)."""
+        for mount in self._mounts:
+            if path == mount.prefix or path.startswith(mount.prefix + "/"):
+                return mount
+        return None
+
+    @property
+    def scripts(self) -> tuple[tuple[str, bool], ...]:
+        """The directories of scripts, each with those beneath it."""
+        mounts = self._mounts
+        return tuple((one.directory, True) for one in mounts if isinstance(one, DirectoryMount) and one.has_scripts)
+
+    def __iter__(self) -> Iterator[Mount]:
+        return iter(self._mounts)
+
+    def clear(self) -> None:
+        """Forget all of them."""
+        self._mounts = ()
+
+
+@lru_cache(256)
+def below(prefix: str, path: str) -> str:
+    """``path`` (encoded) as seen from beneath ``prefix``."""
+    return "/" + "/".join(path.split("/")[prefix.count("/") + 1 :])
+
+
+def find_directory(path: Path, roots: Sequence[Path], verb: str) -> Path:
+    """The directory ``path`` beneath the first of ``roots`` that has it.
+
+    Raises UsageError with what was tried; ``verb`` is the method that was given the path.
+    """
+    tried = list(dict.fromkeys(root / path for root in roots))
+    for candidate in tried:
+        if os.path.isdir(candidate):  # where Path.is_dir raises, as for a name too long, this says no
+            return candidate
+    for candidate in tried:
+        if os.path.exists(candidate):
+            raise UsageError(f"{verb}({str(path)!r}): {candidate} is a file, not a directory")
+    raise UsageError(f"{verb}({str(path)!r}): there is no such directory; tried {', '.join(map(str, tried))}")
+
+
+def check_prefix(at: str, given: str) -> str:
+    """The canonical spelling of a prefix. Raises UsageError for what is no path; ``given`` says where it stands."""
+    if not isinstance(at, str) or not at.startswith("/") or "//" in at or "?" in at or "#" in at:
+        raise UsageError(f"{given} is a path such as / or /static, not {at!r}")
+    return canonical_path(at.rstrip("/"))
