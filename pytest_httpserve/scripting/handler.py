@@ -90,8 +90,6 @@ class ScriptedHandler(SendingHandler):
         connection, script = self._connection, self.server.script
         if connection is None or connection.turn.loop is None or connection.closing or self._wire is not None:
             return False
-        if script.guards.active or script.routes.runs_code:
-            return False
         connection.transport.tap = None
         self.stream.forget_response()
         try:
@@ -113,6 +111,8 @@ class ScriptedHandler(SendingHandler):
         record = self._record
         known = script.routes.known.get(data) or self._learn(data, script.routes)
         if record is None or known is None:
+            return False
+        if script.guards.active and script.guards.before(route_path(known.facts[1])):
             return False
         route, transcript = known.route, Transcript(data)
         asked = known.facts, self._client, connection.index, self._count

@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from pytest_httpserve import HTTPServe, Response, Route
+from pytest_httpserve import Exchange, HTTPServe, Response, Route
 from pytest_httpserve.scripting.record.connections import ConnectionRecord
 from pytest_httpserve.scripting.record.journal import Journal
 
@@ -28,6 +28,31 @@ def exchanged(server: HTTPServe, sent: bytes, answers: int = 1) -> bytes:
 
 def without_date(data: bytes) -> list[bytes]:
     return [line for line in data.split(b"\r\n") if not line.startswith(b"Date: ")]
+
+
+@pytest.mark.parametrize("unrelated", ["where", "limit"])
+def test_what_is_said_of_other_paths_changes_nothing(unrelated: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = []
+    take = Route.take_at_once
+
+    def note(self: Route, exchange: Exchange) -> Response | None:
+        taken.append(self)
+        return take(self, exchange)
+
+    monkeypatch.setattr(Route, "take_at_once", note)
+    with HTTPServe() as server:
+        route = server.on("GET", "/a").respond(text="well!")
+        if unrelated == "where":
+            server.on("GET", "/b", where=lambda request: True).respond(text="so!")
+        else:
+            server.on("GET", "/b").respond(text="so!")
+            limit = server.limit("/b", per_minute=1)
+        for _ in range(3):
+            assert exchanged(server, REQUEST % (b"GET /a", 1, b"Connection: close\r\n")).endswith(b"well!")
+            exchanged(server, REQUEST % (b"GET /b", 1, b"Connection: close\r\n"))
+        assert taken == [route] * 3
+        if unrelated == "limit":
+            assert limit.refused_count == 2
 
 
 @pytest.mark.parametrize(

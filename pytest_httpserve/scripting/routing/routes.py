@@ -426,12 +426,16 @@ class Routes:
         return None
 
     def learn(self, data: bytes, head: RequestHead) -> KnownRequest | None:
-        """The request without a body that ``data`` is, and the route for it; None if there is none.
+        """The request without a body that ``data`` is, and the route for it; None if there is none, or if code of the
+        test has a say in it.
 
         It is kept for when it comes again, if the choice will be the same then.
         """
         kept = self.known  # if a route is added meanwhile, there is a new one
         line, fields = head.line, head.fields
+        candidates = self._candidates(route_path(line.target))
+        if self.runs_code and any(route.matcher.runs_code for route, _ in candidates):
+            return None
         request = Request(line.method, line.target, fields.headers, line.version, ("", 0))
         found = self.find(request)
         if found is None:
@@ -439,7 +443,6 @@ class Routes:
         route, parameters = found
         facts = line.method, line.target, fields.headers.fields, line.version, tuple(parameters.items())
         known = KnownRequest(line.text, facts, line.version, fields.keeps_alive, route)
-        candidates = self._candidates(route_path(line.target))
         if len(data) <= _KNOWN_BYTES and all(route.is_lasting for route, _ in candidates):
             if len(kept) >= _MOST_KNOWN:
                 kept.clear()
