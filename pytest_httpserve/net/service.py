@@ -69,7 +69,11 @@ class Service:
         self.closing = False
         self.loop: Loop | None = None
         self.connections: dict[socket.socket, Connection] = {}
-        self._changed = threading.Condition()
+        # By their descriptors, the latest: one that had the number before is about to be forgotten.
+        self._numbered: dict[int, Connection] = {}
+        # Itself, where nobody waits or is told: by way of the condition it takes three times as long.
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._process = os.getpid()
         self._tracked = 0
         self._acts = False  # whether service_actions is to be called after each connection
@@ -282,8 +286,9 @@ class Service:
 
     def begin(self, request: socket.socket, client_address: object) -> Connection:
         """The record of a connection that was accepted."""
-        with self._changed:
+        with self._lock:
             connection = self.connections[request] = Connection(request, client_address)
+            self._numbered[connection.turn.file] = connection
             connection.ending.closing = self.closing
             connection.index, self._tracked = self._tracked, self._tracked + 1
             self.watcher.opened(connection)
@@ -296,23 +301,23 @@ class Service:
         """
         if (known := self.connections.get(request)) is not None:
             return known
-        with self._changed:
+        with self._lock:
             return self.connections.get(request) or self._wrapped_by(request) or self.begin(request, client_address)
 
     def _wrapped_by(self, request: socket.socket) -> Connection | None:
-        file = request.fileno()
-        # The latest: others that had its number are about to be forgotten.
-        for connection in reversed(self.connections.values()):
-            sock = connection.transport.socket
-            if connection.turn.file == file and (sock is request or sock.fileno() < 0):
-                connection.transport.wrap(request)
-                return connection
-        return None
+        connection = self._numbered.get(request.fileno())
+        if connection is None:
+            return None
+        sock = connection.transport.socket
+        if sock is not request and sock.fileno() >= 0:
+            return None
+        connection.transport.wrap(request)
+        return connection
 
     def enter(self, request: socket.socket, client_address: object) -> Connection:
         """The connection is about to be processed, by this thread or for it."""
         connection = self.track(request, client_address)
-        with self._changed:
+        with self._lock:
             connection.turn.thread = threading.current_thread()
             if self.stop_asked and connection.turn.thread in self._serving:
                 connection.ending.closing = True  # the stop came before it could know of this one
@@ -354,8 +359,10 @@ class Service:
         if connection.transport.socket is not request:  # somebody has made it of the one that was accepted
             connection.transport.socket.close()
         # Last: whoever waits for its end finds nothing left of it.
-        with self._changed:
+        with self._lock:
             self.connections.pop(request, None)
+            if self._numbered.get(connection.turn.file) is connection:
+                del self._numbered[connection.turn.file]
             self._changed.notify_all()
         self.watcher.closed(connection)
         connection.forget()

@@ -11,8 +11,9 @@ import inspect
 import io
 import os
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from http import HTTPStatus
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from pytest_httpserve.errors import RequestError
@@ -133,12 +134,21 @@ def is_ours(owner: Any, *names: str, beside: str = _PACKAGE) -> bool:  # a handl
 
     Their code tells: what wraps a function has the function's name and module as its own.
     """
-    places = (_PACKAGE, beside)
-    for name in names:
-        code = getattr(getattr(owner, name), "__code__", None)
-        if code is None or not code.co_filename.startswith(places):
-            return False
-    return True
+    try:
+        return _lie_in(_files_of(names)(owner), (_PACKAGE, beside))
+    except AttributeError:  # it has no code of Python's
+        return False
+
+
+@lru_cache(256)
+def _files_of(names: tuple[str, ...]) -> Callable[[object], str | tuple[str, ...]]:
+    """What gives the files with the code of these methods: a tuple, if there are several."""
+    return attrgetter(*(f"{name}.__code__.co_filename" for name in names))
+
+
+@lru_cache(256)
+def _lie_in(files: str | tuple[str, ...], places: tuple[str, ...]) -> bool:
+    return all(file.startswith(places) for file in ((files,) if isinstance(files, str) else files))
 
 
 def serve(handler: BaseHTTPRequestHandler) -> None:
