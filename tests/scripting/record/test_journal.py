@@ -1,18 +1,18 @@
 """The journal: exchanges and failures."""
 
-import contextlib
 import gc
 import http.client
-import os
 import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import IO
 
 import pytest
 import requests
@@ -420,22 +420,21 @@ def test_bodies_count_as_they_are_kept() -> None:
         assert len(server.exchanges[-1].request.body) == size
 
 
-@pytest.mark.needs("/proc/self/fd")  # has the files of a process
-def test_files_of_bodies_are_closed_when_their_exchanges_are_dropped() -> None:
-    def files() -> int:
-        count = 0
-        for one in os.listdir("/proc/self/fd"):
-            with contextlib.suppress(FileNotFoundError):  # that by which they are listed
-                count += os.readlink(f"/proc/self/fd/{one}").endswith(" (deleted)")
-        return count
+def test_files_of_bodies_are_closed_when_their_exchanges_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    files: list[IO[bytes]] = []
+    make = tempfile.TemporaryFile
 
-    before = files()
+    def note() -> IO[bytes]:
+        files.append(make())
+        return files[-1]
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", note)
     with HTTPServe(max_exchanges=2) as server:
         server.on("POST", "/a").respond()
         ask(server, 6, body=bytes(BODY_IN_MEMORY_BYTES + 1))
-        assert files() - before == 2
+        assert [file.closed for file in files] == [True] * 4 + [False] * 2
         server.close_bodies()
-        assert files() == before
+        assert all(file.closed for file in files)
 
 
 def test_what_was_taken_leaves_no_gap() -> None:
