@@ -147,15 +147,24 @@ def _application(environ: Any, start_response: Any) -> list[bytes]:  # PEP 3333 
     return []
 
 
+@pytest.mark.needs("select.poll")
+def test_the_answer_of_a_script_is_logged_once(
+    server: HTTPServe, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "script").write_text("#!/bin/sh\necho Status: 299\necho\n")
+    (tmp_path / "script").chmod(0o755)
+    server.serve_cgi(tmp_path)
+    with caplog.at_level(logging.DEBUG, "pytest_httpserve"):
+        assert requests.get(server.url_for("/cgi-bin/script"), timeout=10).status_code == 299
+
+    assert [line for line in caplog.messages if '"GET' in line] == ['127.0.0.1: "GET /cgi-bin/script HTTP/1.1" 299 -']
+
+
 def test_each_answer_is_logged_once_whatever_gave_it_and_not_printed(
     server: HTTPServe, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "page.txt").write_text("a page")
-    (tmp_path / "scripts").mkdir()
-    (tmp_path / "scripts" / "script").write_text("#!/bin/sh\necho Status: 299\necho\n")
-    (tmp_path / "scripts" / "script").chmod(0o755)
     server.serve_dir(tmp_path)
-    server.serve_cgi(tmp_path / "scripts")
     server.mount("/wsgi", _application)
     server.on("GET", "/route").respond(201)
     server.on("GET", "/stream").respond(203, stream=["a"])
@@ -163,7 +172,7 @@ def test_each_answer_is_logged_once_whatever_gave_it_and_not_printed(
     server.on("GET", "/function").handle(lambda request: (207, "a"))
     server.ignore("unanswered")
     answers = {
-        "/page.txt": 200, "/absent": 404, "/cgi-bin/script": 299, "/wsgi": 202, "/route": 201, "/stream": 203,
+        "/page.txt": 200, "/absent": 404, "/wsgi": 202, "/route": 201, "/stream": 203,
         "/file": 206, "/function": 207,
     }  # fmt: skip
     with caplog.at_level(logging.DEBUG, "pytest_httpserve"):
