@@ -21,7 +21,16 @@ PAGE = Path(__file__).parents[1] / "docs" / "reference.md"
 INTERNAL: dict[type, set[str]] = {
     HTTPServe: {"close_bodies", "record_forgotten", "started_by"},
     Route: {
-        *("checks", "describe_calls", "expectation", "gates", "has_further_paths", "is_lasting", "is_optional"),
+        *(
+            "checks",
+            "count",
+            "describe_calls",
+            "expectation",
+            "gates",
+            "has_further_paths",
+            "is_lasting",
+            "is_optional",
+        ),
         *(
             "join",
             "key",

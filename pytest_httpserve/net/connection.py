@@ -21,7 +21,8 @@ class Connection:
     how it ends (``ending``).
 
     ``busy`` is True from the end of a request's head to the end of its response: a connection that is not busy has
-    nothing to lose. ``doing`` says what it is busy with, ``index`` counts the server's connections from 0.
+    nothing to lose. ``is_answered`` says whether the response in hand is known to have left as a whole.
+    ``doing`` says what it is busy with, ``index`` counts the server's connections from 0.
     """
 
     def __init__(self, sock: socket.socket, peer: object) -> None:
@@ -31,6 +32,8 @@ class Connection:
         self.busy = False
         self.doing = ""
         self.begun = False  # something serves it
+        self.left_alone = False  # the server has ended, and what serves this one has not
+        self.is_answered = not_yet
         self.transport = Transport(sock, self.leave_loop, self.client_ended)
         self.turn = Turn(self.transport)
         self.turn.give_up = self.give_up
@@ -43,9 +46,11 @@ class Connection:
 
     @property
     def is_abandoned(self) -> bool:
-        """Whether its client has gone while code that is not ours answers it, which may go on for long."""
+        """Whether its client has gone without the response that code of others is to give, which may take long."""
         said = self.ending.said
-        return self.turn.runs_code and (said is None or said[0] == "client") and self.transport.has_been_left()
+        if not self.turn.runs_code or self.is_answered() or not (said is None or said[0] == "client"):
+            return False
+        return self.transport.has_been_left()
 
     def client_ended(self) -> None:
         """The client sends no more."""
@@ -175,4 +180,10 @@ class Connection:
         turn = self.turn
         turn.serve = turn.proceed = turn.give_up = nothing
         turn.whole = None
+        self.is_answered = not_yet
         self.transport.forget()
+
+
+def not_yet() -> bool:
+    """No response has left."""
+    return False

@@ -30,6 +30,8 @@ DEFAULT_GRACE = 1.0
 AFTERMATH = 0.25
 # How long one that nobody waits for has to end all the same: most are about to.
 _MOMENT = 0.02
+# How often those that are waited for are looked at.
+_GLANCE = 0.05
 
 
 class Watcher:
@@ -239,38 +241,50 @@ class Service:
     def end_connections(self, seconds: float | None) -> None:
         """Wait until the connections, which were told to, have ended; after ``seconds``, cut those that are left.
 
-        A handler whose client has gone is not waited for, unless ``seconds`` is None: there is nobody to answer.
+        A handler whose client has gone without its response is not waited for, unless ``seconds`` is None. Its
+        connection is not cut either: a client that has only ended its own side may still read.
         """
         if not self.wait_for_connections(seconds):
-            for connection in self._others():
+            cut = self._awaited()
+            for connection in cut:
                 connection.abort()
-            if not self.wait_for_connections(AFTERMATH):
-                self.watcher.hanging(self._awaited())
-        self._leave_others_alone()
-
-    def _leave_others_alone(self) -> None:
-        """Nobody waits for these: they end when what serves them does."""
-        abandoned = [connection for connection in self._others() if connection.is_abandoned]
-        for connection in abandoned:
-            connection.ending.say("client", "FIN")
-            connection.abort()
-        if abandoned:
-            self._wait(lambda: not self._others(), _MOMENT)
-            self.watcher.left_alone([connection for connection in self._others() if connection in abandoned])
-        for connection in self._others():
-            if connection.turn.thread is not None:
-                self._leave_alone(connection.turn.thread)
+            self._wait(lambda: not self._left_of(cut), AFTERMATH)
+            if hanging := self._left_of(cut):
+                self.watcher.hanging(hanging)
+                for connection in hanging:
+                    self._let_be(connection)
+        if abandoned := self._others():
+            for connection in abandoned:
+                connection.left_alone = True
+                connection.ending.say("client", "FIN")
+            self._wait(lambda: not self._left_of(abandoned), _MOMENT)
+            self.watcher.left_alone(self._left_of(abandoned))
+            for connection in abandoned:
+                self._let_be(connection)
 
     def wait_for_connections(self, seconds: float | None) -> bool:
         """Whether all connections that somebody waits for have ended within ``seconds``; with None, all of them."""
-        return self._wait(lambda: not (self._others() if seconds is None else self._awaited()), seconds)
+        if seconds is None:
+            return self._wait(lambda: not self._others(), None)
+        expiry = time.monotonic() + seconds
+        # Nobody tells of a client that leaves meanwhile.
+        while not self._wait(lambda: not self._awaited(), min(max(expiry - time.monotonic(), 0.0), _GLANCE)):
+            if time.monotonic() >= expiry:
+                return False
+        return True
 
     def _awaited(self) -> list[Connection]:
         return [connection for connection in self._others() if not connection.is_abandoned]
 
-    def _leave_alone(self, thread: threading.Thread) -> None:
+    def _left_of(self, connections: list[Connection]) -> list[Connection]:
+        """Those of them that have not ended."""
+        return [connection for connection in self._others() if connection in connections]
+
+    def _let_be(self, connection: Connection) -> None:
+        """Nobody waits for the thread that serves it."""
+        thread = connection.turn.thread
         for workers in (self._workers, self.loop.workers if self.loop is not None else None):
-            if workers is not None:
+            if workers is not None and thread is not None:
                 workers.leave_alone(thread)
 
     def _others(self) -> list[Connection]:

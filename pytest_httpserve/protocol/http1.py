@@ -52,6 +52,8 @@ class HTTP1:
         self.stream = Stream()
         self.rests = False  # whether its connection may rest in a loop between two requests
         self.lingers = False  # what the client still sends must not keep it from its answer
+        if connection is not None:
+            connection.is_answered = self.is_answered
         self.read_by_others = False  # whether code that is not ours reads the next request line when it has answered
 
     @classmethod
@@ -118,6 +120,13 @@ class HTTP1:
 
     # The response
 
+    def is_answered(self) -> bool:
+        """Whether the final response is known to have left as a whole."""
+        stream, writer = self.stream, self.writer
+        if stream.status is None or not stream.has_body:
+            return stream.status is not None
+        return stream.length is not None and writer is not None and writer.written >= stream.length
+
     def begin_response(self, status: int, method: str) -> None:
         """The final response is given; ``method`` is what it answers."""
         stream = self.stream
@@ -144,7 +153,7 @@ class HTTP1:
 
 # Not a method: a reader that knows its HTTP1 would be left, with all of the connection, to the garbage collector.
 def _beyond_body(stream: Stream, connection: Connection | None, writer: Writer | None, read_by_others: bool) -> State:
-    """What is read behind the body of the request in hand."""
+    """What comes after the body of the request in hand."""
     if stream.asks_to_leave and (stream.status is None or stream.leaves):
         # Before our side has said anything else: an answer that was written by hand has let it.
         return State.TUNNEL

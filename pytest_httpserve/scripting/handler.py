@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -123,6 +124,7 @@ class ScriptedHandler(SendingHandler):
         self.requestline = known.line
         connection.busy, connection.doing = True, known.line
         self._enter(exchange)
+        route.count()
         self.close_connection = close = not known.keeps_alive
         exchange.answered, whole = response.whole(close=close, version=known.version)
         self._status = response.status
@@ -265,7 +267,11 @@ class ScriptedHandler(SendingHandler):
         return running.is_clients(self, error)
 
     def record_exception(self, error: BaseException) -> None:
-        """An exception in what answers the request fails the test."""
+        """An exception in what answers the request fails the test; after that, it is one of the thread."""
+        if self._connection is not None and self._connection.left_alone:
+            threading.excepthook(
+                threading.ExceptHookArgs((type(error), error, error.__traceback__, threading.current_thread()))
+            )
         trace = error.__traceback__
         # The reader's own frames are those that tell.
         while trace and trace.tb_next and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
@@ -434,9 +440,9 @@ class ScriptedHandler(SendingHandler):
         if self._exchange is not None:
             self._exchange.notes += (_printable(text),)
 
-    def take_over(self, status: int, head: bytes) -> None:
-        """An application has begun its response with this head, and writes it itself."""
-        self._status = status
+    def take_over(self, status: int, head: bytes, length: int | None) -> None:
+        """An application has begun its response with this head, and writes it itself, with a body of this length."""
+        self._status, self.stream.length = status, length
         if self._exchange is not None:
             self._note_answer(self._exchange, head)
 

@@ -116,6 +116,12 @@ class SendingHandler(FaultyHandler):
         self.wfile.write_head(head, more=False)
         if self.command == "HEAD":
             return
+        if self._connection is not None:
+            self._connection.turn.run(self._send_pieces, response, chunked)
+        else:
+            self._send_pieces(response, chunked)
+
+    def _send_pieces(self, response: Response, chunked: bool) -> None:
         before = self.wfile.written
         for piece in self._pieces(response):
             if not isinstance(piece, str | bytes | bytearray | memoryview):

@@ -43,7 +43,8 @@ class HTTPServer(socketserver.TCPServer):
 
     ``server_name`` and ``server_port`` are where it listens; the name is the address as bound, since nothing here
     looks names up. Beyond ``http.server``, ``grace`` is how long ``server_close`` waits for running handlers before it
-    cuts their connections, in seconds; None waits until they end.
+    cuts their connections, in seconds; None waits until they end. With a number, it does not wait for a handler whose
+    client has gone without its response.
     """
 
     allow_reuse_address = True
@@ -118,7 +119,7 @@ class HTTPServer(socketserver.TCPServer):
         """Stop serving and listening, and end every connection.
 
         Idle connections end at once, those of running handlers when the handler ends or ``grace`` is over. What does
-        not end even then is logged, with the stack of its handler.
+        not end even then is logged, with the stack of its handler. See ``grace`` for those whose clients have gone.
 
         In a fork of the process that serves, it closes the copies of the sockets, and the server goes on.
         """

@@ -4,6 +4,7 @@ import errno
 import gc
 import http.client
 import os
+import queue
 import re
 import socket
 import threading
@@ -20,6 +21,7 @@ from pytest_httpserve import HTTPServe, Request, ServerFailure
 from pytest_httpserve.errors import HTTPServeError, UsageError
 from pytest_httpserve.net.loop import Entry, Loop
 from pytest_httpserve.scripting.httpserve import RUNNING
+from pytest_httpserve.server import BaseHTTPRequestHandler
 
 
 def get(server: HTTPServe, path: str = "/a") -> str:
@@ -233,6 +235,135 @@ def test_a_stop_does_not_wait_for_a_handler_whose_client_has_gone() -> None:
     (note,) = server.exchanges[0].notes
     assert note.startswith("its client had gone: the handler of 'GET /a HTTP/1.1' did not end")
     assert "in be_slow" in note
+
+
+def ask(server: HTTPServe, path: str) -> socket.socket:
+    client = socket.create_connection((server.host, server.port), timeout=10)
+    client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    return client
+
+
+def test_a_handler_whose_client_has_gone_is_not_named_where_another_one_hangs() -> None:
+    arrived, leave = threading.Semaphore(0), threading.Event()
+    server = HTTPServe(grace=0.05).start()
+
+    @server.on("GET", "/{name}")
+    def hang_around(request: Request) -> None:
+        arrived.release()
+        leave.wait(30)
+
+    with ask(server, "/stays"):
+        ask(server, "/gone").close()
+        assert arrived.acquire(timeout=10)
+        assert arrived.acquire(timeout=10)
+        server.stop()
+    leave.set()
+    (failure,) = server.failures
+    assert failure.startswith("the handler of 'GET /stays HTTP/1.1' did not end")
+    assert [one.closed_by for one in sorted(server.connections, key=lambda one: one.index)] == ["server", "client"]
+
+
+def test_a_stream_whose_client_has_gone_is_not_waited_for() -> None:
+    leave = threading.Event()
+    server = HTTPServe(grace=3600).start()
+
+    def pieces() -> Iterator[str]:
+        yield "first"
+        leave.wait(30)
+
+    server.on("GET", "/a").respond(stream=pieces)
+    with ask(server, "/a") as client:
+        data = b""
+        while b"first" not in data:
+            data += client.recv(1000)
+    server.stop()
+    assert not leave.is_set()
+    leave.set()
+    assert server.failures == ()
+
+
+def test_what_a_handler_raises_after_its_response_fails_the_test_though_the_client_has_gone() -> None:
+    gone = threading.Event()
+    server = HTTPServe(grace=10).start()
+
+    class Failing(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"ok")
+            gone.wait(30)
+            raise RuntimeError("too late for the client")
+
+    server.mount("/", Failing)
+    with ask(server, "/a") as client:
+        data = b""
+        while not data.endswith(b"ok"):
+            data += client.recv(1000)
+    stopping = threading.Thread(target=server.stop)
+    stopping.start()
+    gone.set()
+    stopping.join(20)
+    assert not stopping.is_alive()
+    (failure,) = server.failures
+    assert "RuntimeError: too late for the client" in failure
+
+
+def test_what_a_handler_raises_when_nobody_waits_for_it_is_an_exception_of_its_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    arrived, leave, seen = threading.Event(), threading.Event(), queue.SimpleQueue[threading.ExceptHookArgs]()
+    monkeypatch.setattr(threading, "excepthook", seen.put)
+    server = HTTPServe(grace=3600).start()
+
+    @server.on("GET", "/a")
+    def fail(request: Request) -> None:
+        arrived.set()
+        leave.wait(30)
+        raise RuntimeError("nobody is there")
+
+    with ask(server, "/a"):
+        assert arrived.wait(10)
+    server.stop()
+    leave.set()
+    assert str(seen.get(timeout=10).exc_value) == "nobody is there"
+
+
+def test_a_client_that_has_ended_its_own_side_still_gets_its_response() -> None:
+    arrived, leave = threading.Event(), threading.Event()
+    server = HTTPServe(grace=3600).start()
+
+    @server.on("GET", "/a")
+    def answer(request: Request) -> str:
+        arrived.set()
+        leave.wait(30)
+        return "well"
+
+    with ask(server, "/a") as client:
+        client.shutdown(socket.SHUT_WR)
+        assert arrived.wait(10)
+        server.stop()
+        leave.set()
+        assert client.makefile("rb").read().endswith(b"well")
+
+
+def test_a_client_that_leaves_during_the_grace_ends_the_wait() -> None:
+    arrived, leave = threading.Event(), threading.Event()
+    server = HTTPServe(grace=3600).start()
+
+    @server.on("GET", "/a")
+    def be_slow(request: Request) -> None:
+        arrived.set()
+        leave.wait(30)
+
+    with ask(server, "/a"):
+        assert arrived.wait(10)
+        stopping = threading.Thread(target=server.stop)
+        stopping.start()
+    stopping.join(20)
+    assert not stopping.is_alive()
+    leave.set()
+    assert server.failures == ()
 
 
 def test_the_grace_is_how_long_a_stop_waits_for_a_handler() -> None:

@@ -211,3 +211,33 @@ def test_an_error_is_explained_to_who_has_room_for_it_alone(ask: Ask, tmp_path: 
     assert ask(Unlisted, target="/").status == 403
     (tmp_path / "link").symlink_to(tmp_path.parent)
     assert ask(TwoParameters, target="/link").status == 403
+
+
+class Forwarding:
+    """Wraps a method and passes all questions on to it, as decorators of libraries do."""
+
+    def __init__(self, wrapped: Callable[..., object]) -> None:
+        self.wrapped = wrapped
+        self.calls = 0
+
+    def __getattr__(self, name: str) -> Any:  # whatever the method has
+        return getattr(self.wrapped, name)
+
+    def __get__(self, handler: object, owner: type) -> Callable[..., object]:
+        if handler is None:
+            return self
+        bound = Forwarding(functools.partial(self, handler))
+        bound.__dict__["__code__"] = self.wrapped.__code__
+        return bound
+
+    def __call__(self, *arguments: object) -> object:
+        self.calls += 1
+        return self.wrapped(*arguments)
+
+
+def test_a_wrapper_that_forwards_the_code_of_ours_is_called(ask: Ask) -> None:
+    wrapper = Forwarding(SimpleHTTPRequestHandler.send_header)
+    handler = type("Wrapped", (Static,), {"send_header": wrapper})
+
+    assert ask(handler).status == 200
+    assert wrapper.calls == len(PLAIN)

@@ -36,7 +36,7 @@ class Clock:
 
 
 class Guard:
-    """What stands before all that would answer the requests beneath a prefix. ``refused`` are those it has answered, as
+    """Checks the requests beneath a prefix before anything answers them. ``refused`` are those it has answered, as
     far as the journal still has them, ``refused_count`` is how many there were.
 
     The prefix is in its canonical spelling, and empty for all paths.

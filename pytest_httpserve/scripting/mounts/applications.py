@@ -51,7 +51,7 @@ class ApplicationMount:
     application: Application
 
     def describe(self) -> str:
-        """What stands there, for a message."""
+        """What is mounted there, for a message."""
         return f"{_name(self.application)} is mounted"
 
 
@@ -196,7 +196,7 @@ class Outgoing:
         if self._prefix:
             head = _LOCATION.sub(lambda found: found[0] + self._prefix, head)
         head += handler.added_lines() + self._connection_field(fields, version) + b"\r\n"
-        handler.take_over(code, head)
+        handler.take_over(code, head, framing.length if framing.kind == "length" else None)
         handler.wfile.write_head(head, more=framing.kind == "length" and framing.length > 0)
 
     def _connection_field(self, fields: Headers, version: str) -> bytes:

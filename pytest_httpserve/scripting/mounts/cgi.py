@@ -37,7 +37,7 @@ class CGIMount(DirectoryMount):
     timeout: float
 
     def describe(self) -> str:
-        """What stands there, for a message."""
+        """What is mounted there, for a message."""
         return f"the CGI scripts of {self.directory} run"
 
     def serve(self, front: ScriptedHandler, below: str) -> None:

@@ -1,5 +1,7 @@
-"""How a directory answers a request that the scripted server has in hand: in the words of ``http.server``, by a handler
-of that kind, in front of which the scripted one stands."""
+"""Handlers in the style of ``http.server`` that answer on behalf of the scripted handler: for directories and CGI.
+
+The scripted handler owns the request and the connection; it is the ``front`` of the other.
+"""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class Mount(Protocol):
         """The prefix, in its canonical spelling."""
 
     def describe(self) -> str:
-        """What stands there, for a message."""
+        """What is mounted there, for a message."""
 
     def serve(self, handler: ScriptedHandler, below: str) -> None:
         """Answer the request that ``handler`` has in hand; ``below`` is its path (encoded) without the prefix."""
@@ -46,7 +46,7 @@ class DirectoryMount:
 
 
 class Mounts:
-    """All mounts of a server: the longest prefix that covers a path has it."""
+    """All mounts of a server. The mount with the longest prefix of a path answers for it."""
 
     def __init__(self) -> None:
         self._mounts: tuple[Mount, ...] = ()
@@ -87,7 +87,7 @@ def below(prefix: str, path: str) -> str:
 
 
 def find_directory(path: Path, roots: Sequence[Path], verb: str) -> Path:
-    """The directory ``path`` beneath the first of ``roots`` that has it.
+    """The directory ``path``, looked up in each of ``roots`` in turn.
 
     Raises UsageError with what was tried; ``verb`` is the method that was given the path.
     """
@@ -102,7 +102,7 @@ def find_directory(path: Path, roots: Sequence[Path], verb: str) -> Path:
 
 
 def check_prefix(at: str, given: str) -> str:
-    """The canonical spelling of a prefix. Raises UsageError for what is no path; ``given`` says where it stands."""
+    """The canonical spelling of a prefix. Raises UsageError for what is no path; ``given`` names the argument."""
     if not isinstance(at, str) or not at.startswith("/") or "//" in at or "?" in at or "#" in at:
         raise UsageError(f"{given} is a path such as / or /static, not {at!r}")
     return canonical_path(at.rstrip("/"))

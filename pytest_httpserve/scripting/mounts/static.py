@@ -1,4 +1,4 @@
-"""Directories of files behind a prefix."""
+"""Directories of files, mounted at a prefix."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class StaticMount(DirectoryMount):
     index_pages: tuple[str, ...] = INDEX_PAGES
 
     def describe(self) -> str:
-        """What stands there, for a message."""
+        """What is mounted there, for a message."""
         return f"{self.directory} is served"
 
     def serve(self, handler: ScriptedHandler, below: str) -> None:

@@ -79,7 +79,7 @@ class ConnectionRecord:
 
     @property
     def exchanges(self) -> tuple[Exchange, ...]:
-        """What it has carried, as far as the journal still has it."""
+        """Its exchanges, except those that the journal has dropped."""
         return self.look(self)
 
     @property

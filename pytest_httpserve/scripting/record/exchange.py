@@ -36,7 +36,7 @@ class ExchangeTimes(NamedTuple):
 
     @property
     def duration(self) -> float | None:
-        """Seconds from the first byte of the request to the last of the response; None while there is none."""
+        """Seconds from the first byte of the request to the last of the response; None until there is a response."""
         return self.response_ended - self.request_begun if self.response_ended is not None else None
 
 
@@ -157,8 +157,8 @@ class Exchange:
             return None
         method = self.request.method
         with _making:
-            if self._response is None or self._response.head is not answer.head:
-                self._response = SentResponse(answer.status, answer.head, self.raw, method)
+            if self._response is None or self._response.given is not answer.given:
+                self._response = SentResponse(answer.status, answer.given, self.raw, method)
             return self._response
 
     def close(self) -> None:
@@ -172,7 +172,7 @@ class Exchange:
         raw, begun = self.raw, self._recorded
         body = begun if raw.last_received is None else raw.last_received
         head = body if raw.head_received is None else raw.head_received
-        if self.answered is None:  # what may have been sent, such as 100, is none
+        if self.answered is None:  # an informational response may have been sent
             return ExchangeTimes(begun, head, body, None, None)
         return ExchangeTimes(begun, head, body, raw.first_sent, raw.last_sent)
 
@@ -237,7 +237,7 @@ class Exchange:
             raw.first_sent,
             raw.last_sent,
             response.status if response is not None else None,
-            response.head if response is not None else b"",
+            response.given if response is not None else b"",
             self.error,
             self.notes,
             self.faults,

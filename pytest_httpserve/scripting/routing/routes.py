@@ -302,26 +302,33 @@ class Route:
         return None if step is None else step.answer
 
     def take_at_once(self, exchange: Exchange) -> Response | None:
-        """The answer to this exchange, which now counts as a call, if it can leave at once; else nothing is taken."""
+        """The answer to this exchange, if it can leave at once; else nothing is taken.
+
+        ``count`` the call once the journal has it.
+        """
         if not self._is_plain or self._scenario is not None or self.gates:
             return None
         if self._steps:
             with self._lock:
-                step = self._next(exchange) if self._is_plain else None
+                step = self._next() if self._is_plain else None
         else:  # the last answers for ever: nobody else can take it away
             step = self._last
-            next(self._calls)
-            exchange.route = self
-        # For the type checker: it is plain.
-        return step.answer if step is not None and isinstance(step.answer, Response) else None
+        if step is None or not isinstance(step.answer, Response):  # for the type checker: it is plain
+            return None
+        exchange.route = self
+        return step.answer
+
+    def count(self) -> None:
+        """One more call."""
+        next(self._calls)
 
     def _step(self, exchange: Exchange) -> _Step | None:
-        with self._lock:
-            return self._next(exchange)
-
-    def _next(self, exchange: Exchange) -> _Step | None:
-        next(self._calls)
         exchange.route = self
+        self.count()
+        with self._lock:
+            return self._next()
+
+    def _next(self) -> _Step | None:
         if self._steps:
             self._last = self._steps[0]
             self._last.left -= 1

@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from pytest_httpserve import HTTPServe, Request, Response
+from pytest_httpserve.faults import Duplicate, Fault, Garbage, NoLastChunk, WrongChunkSize, WrongLength
 from pytest_httpserve.scripting.record.sent import SentResponse
 from pytest_httpserve.scripting.record.transcript import KEPT_BYTES
 
@@ -129,3 +130,46 @@ def test_a_body_that_is_under_way_is_there_as_far_as_it_has_come(server: HTTPSer
 
     assert exchange.response is response
     assert response.body == b"well"
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [(Duplicate("X-A"), ["a", "a"]), (WrongLength(by=-5), ["a"]), (Garbage("header"), ["a"])],
+    ids=repr,
+)
+def test_it_is_what_went_out_when_a_fault_has_changed_its_head(
+    server: HTTPServe, say: Callable[[HTTPServe, str | bytes], bytes], fault: Fault, says: list[str]
+) -> None:
+    server.on("GET", "/a").respond(text="hello world", headers={"X-A": "a"}, fault=fault)
+    data = say(server, "GET /a HTTP/1.1\nHost: x\nConnection: close\n\n")
+    server.stop()
+
+    response = server.exchanges[0].response
+    assert response is not None
+    assert response.headers.get_all("x-a") == says
+    assert response.head + response.content == data
+    assert response.content == b"hello world"
+
+
+@pytest.mark.parametrize("fault", [WrongChunkSize(), NoLastChunk()], ids=repr)
+def test_chunks_that_a_fault_has_made_are_there_as_they_went_out(server: HTTPServe, fault: Fault) -> None:
+    server.on("GET", "/a").respond(text="hello world", fault=fault)
+    with pytest.raises(requests.RequestException):
+        requests.get(server.url_for("/a"), timeout=10)
+    server.stop()
+
+    response = server.exchanges[0].response
+    assert response is not None
+    assert b"hello world" in response.content
+    assert b"hello world" in response.body
+
+
+def test_a_length_that_is_none_is_no_error(server: HTTPServe, say: Callable[[HTTPServe, str | bytes], bytes]) -> None:
+    server.on("GET", "/a").respond(text="hello", headers={"Content-Length": "abc"})
+    say(server, "GET /a HTTP/1.1\nHost: x\nConnection: close\n\n")
+    server.stop()
+
+    response = server.exchanges[0].response
+    assert response is not None
+    assert response.body == b"hello"
+    assert server.har()["log"]["entries"][0]["response"]["content"]["text"] == "hello"
