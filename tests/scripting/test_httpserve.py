@@ -196,6 +196,12 @@ def test_a_stop_ends_a_client_that_does_not_read(server: HTTPServe, tmp_path: Pa
     assert server.failures == (), "a client that does not read is no failure of the server"
 
 
+def ask(server: HTTPServe, path: str) -> socket.socket:
+    client = socket.create_connection((server.host, server.port), timeout=10)
+    client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    return client
+
+
 def test_a_handler_that_does_not_end_is_named_with_its_stack(server: HTTPServe) -> None:
     arrived, leave = threading.Event(), threading.Event()
 
@@ -204,8 +210,7 @@ def test_a_handler_that_does_not_end_is_named_with_its_stack(server: HTTPServe) 
         arrived.set()
         leave.wait(30)
 
-    with socket.create_connection((server.host, server.port), timeout=10) as client:
-        client.sendall(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
+    with ask(server, "/a"):
         assert arrived.wait(10)
         server.stop()
     hanging = server.failures
@@ -225,8 +230,7 @@ def test_a_stop_does_not_wait_for_a_handler_whose_client_has_gone() -> None:
         arrived.set()
         leave.wait(30)
 
-    with socket.create_connection((server.host, server.port), timeout=10) as client:
-        client.sendall(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
+    with ask(server, "/a"):
         assert arrived.wait(10)
     server.stop()
     assert not leave.is_set()
@@ -235,12 +239,6 @@ def test_a_stop_does_not_wait_for_a_handler_whose_client_has_gone() -> None:
     (note,) = server.exchanges[0].notes
     assert note.startswith("its client had gone: the handler of 'GET /a HTTP/1.1' did not end")
     assert "in be_slow" in note
-
-
-def ask(server: HTTPServe, path: str) -> socket.socket:
-    client = socket.create_connection((server.host, server.port), timeout=10)
-    client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-    return client
 
 
 def test_a_handler_whose_client_has_gone_is_not_named_where_another_one_hangs() -> None:
@@ -376,8 +374,7 @@ def test_the_grace_is_how_long_a_stop_waits_for_a_handler() -> None:
         leave.wait(30)
         return "late"
 
-    with socket.create_connection((server.host, server.port), timeout=10) as client:
-        client.sendall(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
+    with ask(server, "/a") as client:
         assert arrived.wait(10)
         stopping = threading.Thread(target=server.stop)
         stopping.start()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -112,7 +112,7 @@ class Exchange:
 
     def __init__(
         self,
-        request: Request | AskedFor | Callable[[], Request],
+        request: Request | AskedFor,
         raw: Transcript,
         connection: ConnectionRecord | None = None,
     ) -> None:
@@ -138,11 +138,8 @@ class Exchange:
         if not isinstance(request, Request):
             with _making:  # it is the same to everybody
                 request = self._request
-                if isinstance(request, tuple):
-                    request = made_request(request)
-                elif not isinstance(request, Request):
-                    request = request()
-                self._request = request
+                if not isinstance(request, Request):
+                    request = self._request = made_request(request)
         return request
 
     @request.setter

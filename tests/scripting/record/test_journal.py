@@ -22,7 +22,13 @@ from pytest_httpserve.faults import Reset
 from pytest_httpserve.scripting.record.connections import ConnectionRecord
 from pytest_httpserve.scripting.record.exchange import Entry
 from pytest_httpserve.scripting.record.journal import MOST_FAILURES, FaultEvent, Journal
-from pytest_httpserve.scripting.record.request import BODY_IN_MEMORY_BYTES, FILE_COUNTS_BYTES
+from pytest_httpserve.scripting.record.request import (
+    BODY_IN_MEMORY_BYTES,
+    FILE_COUNTS_BYTES,
+    AskedFor,
+    asked_for,
+    made_request,
+)
 from pytest_httpserve.scripting.record.sent import SentResponse
 from pytest_httpserve.scripting.record.transcript import KEPT_BYTES, Transcript
 from pytest_httpserve.wire.headers import Headers
@@ -832,23 +838,18 @@ def test_a_client_that_resets_an_idle_connection_has_asked_for_nothing_more(serv
     assert not server.connections[0].reused
 
 
-def test_a_request_that_is_made_when_somebody_looks_is_one_for_all() -> None:
-    made = Barrier()
-    one = Exchange(made.make, Transcript())
+def test_a_request_that_is_made_when_somebody_looks_is_one_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Request] = []
+
+    def make(asked: AskedFor) -> Request:
+        time.sleep(0)  # others may come meanwhile
+        made.append(made_request(asked))
+        return made[-1]
+
+    monkeypatch.setattr("pytest_httpserve.scripting.record.exchange.made_request", make)
+    one = Exchange(asked_for(exchange().request), Transcript())
     with ThreadPoolExecutor(8) as pool:
         seen = [looked.result() for looked in [pool.submit(lambda: one.request) for _ in range(8)]]
 
     assert len(set(map(id, seen))) == 1
-    assert made.count == 1
-
-
-class Barrier:
-    """Makes a request, slowly enough for others to come."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def make(self) -> Request:
-        self.count += 1
-        threading.Event().wait(0.01)
-        return exchange().request
+    assert len(made) == 1
