@@ -8,13 +8,14 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-import time
 from collections.abc import Callable, Generator, Mapping
 from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
+
+from pytest_httpserve import clock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,6 +41,7 @@ _RUNNING = pytest.StashKey["set[HTTPServe]"]()  # the servers that ran when the 
 # take two fifths more instructions: pytest looks at signatures for it each time.
 _ITEMS: list[pytest.Item] = []
 _LOOP = pytest.StashKey["Loop"]()
+_LOOP_ERRORS = pytest.StashKey[list[BaseException]]()
 _SETTINGS = pytest.StashKey[dict[str, Any]]()
 _FOLDER = pytest.StashKey["Path"]()
 _OVERRIDE = pytest.StashKey["pytest.FixtureDef[Any] | None"]()
@@ -267,6 +269,7 @@ def _loop(config: pytest.Config) -> Loop:
         from pytest_httpserve.net.workers import Workers
 
         loop = config.stash[_LOOP] = Loop(Workers("httpserve", daemon=True, idle=1.0), stays=True)
+        loop.report = config.stash.setdefault(_LOOP_ERRORS, []).append
 
         def close() -> None:
             loop.close()
@@ -534,7 +537,7 @@ def pytest_configure_node(node: Any) -> None:  # a WorkerController of pytest-xd
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     _ITEMS.append(item)
-    item.stash[_BEGAN] = time.monotonic()
+    item.stash[_BEGAN] = clock.monotonic()
     if item._report_sections:  # a test that is run again does not show what its earlier runs did
         item._report_sections[:] = [section for section in item._report_sections if section[1] != "httpserve"]
     try:
@@ -680,7 +683,20 @@ def _servers(item: pytest.Item) -> list[HTTPServe]:
 
 
 def _take_failures(item: pytest.Item) -> list[str]:
-    return [failure for server in _servers(item) for failure in server.take_failures()]
+    failures = [failure for server in _servers(item) for failure in server.take_failures()]
+    return [*_take_failures_of_loop(item.config), *failures]
+
+
+def _take_failures_of_loop(config: pytest.Config) -> list[str]:
+    """What has gone wrong with what serves all: it goes on, but the test that runs is to know."""
+    loop = config.stash.get(_LOOP, None)
+    if loop is None:
+        return []
+    from pytest_httpserve.net.loop import describe_error
+
+    loop.check()
+    errors = config.stash[_LOOP_ERRORS]
+    return [describe_error(errors.pop(0)) for _ in range(len(errors))]
 
 
 def _describe(item: pytest.Item, when: str) -> None:

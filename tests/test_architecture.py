@@ -1,5 +1,5 @@
-"""Imports point strictly downward: errors <- wire <- net <- protocol <- server <- scripting <- plugin; tls knows only
-errors. The public names of faults stand between scripting and plugin.
+"""Imports point strictly downward: clock <- errors <- wire <- net <- protocol <- server <- scripting <- plugin; tls
+knows only clock and errors. The public names of faults stand between scripting and plugin.
 
 And they are lazy: the plugin is imported by every pytest run of a project, so it brings nothing heavy with it.
 """
@@ -17,11 +17,11 @@ import pytest
 import pytest_httpserve
 
 PACKAGE = Path(pytest_httpserve.__file__).parent
-ORDER = ["errors", "arguments", "wire", "net", "protocol", "server", "scripting", "faults", "plugin"]
+ORDER = ["clock", "errors", "arguments", "wire", "net", "protocol", "server", "scripting", "faults", "plugin"]
 
 MAY_IMPORT = {layer: set(ORDER[: place + 1]) for place, layer in enumerate(ORDER)}
-MAY_IMPORT["net"] = {"errors", "arguments", "net"}  # it knows no HTTP
-MAY_IMPORT["tls"] = {"errors", "arguments", "tls"}
+MAY_IMPORT["net"] = {"clock", "errors", "arguments", "net"}  # it knows no HTTP
+MAY_IMPORT["tls"] = {"clock", "errors", "arguments", "tls"}
 MAY_IMPORT["scripting"].add("tls")
 MAY_IMPORT["plugin"].add("tls")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from pytest_httpserve import clock
 from pytest_httpserve.net.ending import Ending
 from pytest_httpserve.net.transport import Transport
 from pytest_httpserve.net.turn import Turn, nothing
@@ -161,17 +161,17 @@ class Connection:
         transport.say_goodbye()
         transport.shut_down(socket.SHUT_WR)
         transport.gathered, transport.overdue = b"", False
-        expiry = time.monotonic() + LINGER_SECONDS
+        expiry = clock.monotonic() + LINGER_SECONDS
         if self.turn.led:
             self._linger_on(expiry)
             return
-        while (left := expiry - time.monotonic()) > 0 and not self.closing:
+        while (left := expiry - clock.monotonic()) > 0 and not self.closing:
             if not transport.drop_input(left):
                 break
 
     def _linger_on(self, expiry: float) -> None:
         """The same, in the loop, where nobody waits."""
-        left = expiry - time.monotonic()
+        left = expiry - clock.monotonic()
         if left > 0 and not self.closing and self.transport.drop_input(None):
             self.turn.await_client(partial(self._linger_on, expiry), left)
 

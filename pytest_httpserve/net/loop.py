@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
+import traceback
 from collections.abc import Callable
 from functools import partial
 from operator import itemgetter
 from typing import Any, Protocol, TypeVar
 
+from pytest_httpserve import clock
+from pytest_httpserve.errors import HTTPServeError
 from pytest_httpserve.net.forks import begin_anew_in_forks
 from pytest_httpserve.net.poller import READABLE, Poller, Wake, make_poller
 from pytest_httpserve.net.workers import Workers
@@ -31,13 +33,22 @@ _UNUSED_TURNS = 50
 _MOST_EVENTS = 64
 # Systems take no more than some 24 days, in seconds.
 _LONGEST_WAIT = 86_400.0
+# Between two attempts to have a descriptor, in seconds.
+_PAUSE = 0.1
+_LOST = (
+    "the descriptor by which the servers wait for their clients was closed, and not by them: some code has closed a "
+    "number twice, or one that it never had. The servers go on with another one"
+)
+
+# Pollers and wakes whose numbers may be other files' by now, and must not be closed.
+_kept: list[tuple[Poller, Wake]] = []
 
 
 class Entry(Protocol):
     """Something that the loop waits for.
 
     ``file`` is its descriptor, which the loop waits for to become readable; it stays what it was when the descriptor
-    is closed. ``expiry`` is when to give it up (of time.monotonic); None for never. ``led`` is whether the thread that
+    is closed. ``expiry`` is when to give it up (of clock.monotonic); None for never. ``led`` is whether the thread that
     leads the loop serves it at this moment.
     """
 
@@ -66,10 +77,12 @@ class Loop:
     """Waits for entries, and serves them, led by one thread of ``workers`` at a time.
 
     With ``stays``, the loop goes on without entries, until ``close``; else its thread ends with the last of them.
+    ``report`` is told of each exception that would have ended it, and of others that its entries leave to it.
     """
 
     def __init__(self, workers: Workers, *, stays: bool = False) -> None:
         self.workers = workers
+        self.report: Callable[[BaseException], object] = say_as_thread
         self._stays = stays
         self._led = 0  # counts the threads that have led it
         self._poller: Poller | None = None  # there while it is led
@@ -94,6 +107,7 @@ class Loop:
         self._turns = 0  # counts what was watched
         self._watching = False
         self._quiet = threading.Event()  # wakes the watch: the loop has ended
+        self._losses: list[HTTPServeError] = []  # nobody has been told of yet
 
     # Entries
 
@@ -105,10 +119,11 @@ class Loop:
         with self._lock:
             if self._poller is None:
                 self._begin()
-            assert self._poller is not None
-            self._poller.register(entry.file, READABLE)
+            self._register(entry)
             self._entries[entry.file] = entry
             self._expect(entry.expiry)
+        if self._losses:
+            self._tell_of_loss()
 
     def remove(self, entry: Entry) -> None:
         """Wait for ``entry`` no more."""
@@ -126,14 +141,14 @@ class Loop:
         with self._lock:
             if self._poller is not None and self.has(entry) and entry.expiry is None:
                 self._poller.unregister(entry.file)
-                entry.expiry = time.monotonic() + seconds
+                entry.expiry = clock.monotonic() + seconds
                 self._expect(entry.expiry)
 
     def resume(self, entry: Entry) -> None:
         """Look at ``entry`` again, if it was paused."""
         with self._lock:
             if self._poller is not None and self.has(entry) and entry.expiry is not None:
-                self._poller.register(entry.file, READABLE)
+                self._register(entry)
                 entry.expiry = None
 
     def expect(self, expiry: float) -> None:
@@ -181,18 +196,35 @@ class Loop:
     def _call(self) -> None:
         """Have the leader look at what has changed."""
         if self._wake is not None and threading.get_ident() != self._leader:
-            self._wake.set()
+            try:
+                self._wake.set()
+            except OSError:  # it was closed by others
+                self._renew(_LOST)
 
     def _lead(self, turn: int) -> None:
-        """Wait and serve until another thread does, or there is nothing left to wait for."""
+        """Wait and serve until another thread does, or there is nothing left to wait for: no exception is a reason."""
         with self._lock:  # which is held by what has made this thread the leader, until it is
             self._leader = threading.get_ident()
+        while self._led == turn and self._poller is not None:
+            try:
+                self._tell_of_loss()
+                self._wait_and_serve(turn)
+            except BaseException as error:
+                self._tell(error)
+                try:
+                    self.check()
+                except OSError:  # there are no descriptors for another poller
+                    clock.sleep(_PAUSE)
+
+    def _wait_and_serve(self, turn: int) -> None:
+        """Until this thread leads no longer, or has something new to wait by."""
         thread = threading.current_thread()
         poller, entries = self._poller, self._entries
         assert poller is not None
         wait = poller.poll
-        while True:
-            now = time.monotonic()
+        strays: list[int] = []
+        while self._poller is poller:
+            now = clock.monotonic()
             if self._expiry is not None and self._expiry <= now:
                 self._give_up_expired(now, turn)
                 if self._led != turn:
@@ -200,29 +232,50 @@ class Loop:
             if not entries and self._ends():
                 return
             expiry = self._expiry
-            ready = wait(None if expiry is None else min(max(expiry - now, 0.0), _LONGEST_WAIT), _MOST_EVENTS)
+            try:
+                ready = wait(None if expiry is None else min(max(expiry - now, 0.0), _LONGEST_WAIT), _MOST_EVENTS)
+            except (OSError, ValueError):  # the latter tells of an object that has been closed
+                return self._wait_anew(poller, turn, _LOST)
+            if self._led != turn:
+                return
+            before, strays = strays, []
             for file, _ in ready:
                 entry = entries.get(file)
                 if entry is None:
                     if (wake := self._wake) is not None and file == wake.fileno():
                         wake.clear()
+                    else:
+                        strays.append(file)
                 elif entry.claim():
                     entry.lead(thread)
                     try:
                         entry.proceed()
                     except BaseException as error:
-                        _report(error)
+                        self._tell(error)
                     if self._led != turn:
                         return
+            if strays and strays == before:
+                # Closed here, but not in a fork of the process, which has a copy: no call takes it out any more.
+                return self._wait_anew(poller, turn, None)
+
+    def _wait_anew(self, poller: Poller, turn: int, lost: str | None) -> None:
+        """Have something new to wait by, if this thread still leads, and waits by this."""
+        with self._lock:
+            if self._led == turn and self._poller is poller:
+                self._renew(lost)
 
     def _ends(self) -> bool:
         """Whether there is nothing left to lead for."""
         with self._lock:
             if self._entries or self._stays:
                 return False
-            if self._poller is not None and self._wake is not None:
-                self._poller.close()
-                self._wake.close()
+            poller, wake = self._poller, self._wake
+            if poller is not None and wake is not None:
+                if self._is_whole():
+                    poller.close()
+                    wake.close()
+                else:
+                    _kept.append((poller, wake))
             self._poller = self._wake = None
             self._expiry = None
             self._quiet.set()
@@ -243,7 +296,80 @@ class Loop:
                 if not entry.expire():
                     self.expect(now)
             except BaseException as error:
-                _report(error)
+                self._tell(error)
+
+    def _tell(self, error: BaseException) -> None:
+        """Say what has left an entry's code, or the loop's own; the leader goes on."""
+        if not isinstance(error, SystemExit):  # which ends a thread without a word
+            try:
+                self.report(error)
+            except BaseException as further:
+                say_as_thread(further)
+
+    # What it waits by
+    # Loss of the poller
+
+    def _register(self, entry: Entry) -> None:
+        assert self._poller is not None
+        try:
+            self._poller.register(entry.file, READABLE)
+        except FileExistsError:
+            pass  # it was paused when the poller was renewed
+        except (OSError, ValueError):
+            if self._is_whole():
+                raise  # it is the entry that cannot be waited for
+            self._renew(_LOST)
+            self._poller.register(entry.file, READABLE)
+
+    def check(self) -> None:
+        """See whether what the loop waits by is still its own; if not, ``report`` is told, and it has something new.
+
+        The loop would notice by itself, but later: perhaps when another test runs.
+        """
+        with self._lock:
+            if self._poller is not None and not self._is_whole():
+                self._renew(_LOST)
+        self._tell_of_loss()
+
+    def _is_whole(self) -> bool:
+        """Whether poller and wake-up are what they were: not closed by others, nor numbers of other files by now."""
+        poller, wake = self._poller, self._wake
+        assert poller is not None and wake is not None
+        try:
+            poller.unregister(wake.fileno())
+            poller.register(wake.fileno(), READABLE)
+        except (OSError, ValueError):
+            return False
+        return wake.is_whole()
+
+    def _renew(self, lost: str | None) -> None:
+        """Wait by another poller; ``lost`` says what has become of this one, if that is somebody's failure."""
+        poller, wake = self._poller, self._wake
+        assert poller is not None and wake is not None
+        new_poller, new_wake = make_poller(), Wake()
+        new_poller.register(new_wake.fileno(), READABLE)
+        for file in self._entries:
+            with contextlib.suppress(OSError):  # it was closed by others, too
+                new_poller.register(file, READABLE)
+        if threading.get_ident() != self._leader:
+            self.workers.run(partial(self._lead, self._led + 1))
+            self._led += 1
+            with contextlib.suppress(OSError):
+                if wake.is_whole():
+                    wake.set()  # the thread that has led may still wait
+        self._poller, self._wake = new_poller, new_wake
+        if lost is None:
+            poller.close()
+            wake.close()
+        else:
+            _kept.append((poller, wake))
+            self._losses.append(HTTPServeError(lost))
+
+    def _tell_of_loss(self) -> None:
+        """Not with the lock held: whoever is told may want it, too."""
+        while self._losses:
+            with contextlib.suppress(IndexError):  # another thread has told of it
+                self._tell(self._losses.pop())
 
     def leave(self, entry: Entry) -> None:
         """``entry`` is going to wait: what has led the loop is its own thread from here on, and another one leads.
@@ -312,8 +438,14 @@ class Loop:
                         self.away.add(entry)
 
 
-def _report(error: BaseException) -> None:
-    """Say what has left an entry's code, as if its thread had ended in it; the leader goes on."""
-    if not isinstance(error, SystemExit):  # which ends a thread without a word
-        thread = threading.current_thread()
-        threading.excepthook(threading.ExceptHookArgs((type(error), error, error.__traceback__, thread)))
+def describe_error(error: BaseException) -> str:
+    """What a loop has reported, as the failure of a test."""
+    if isinstance(error, HTTPServeError):
+        return str(error)
+    return f"an exception would have ended the thread of the servers:\n{''.join(traceback.format_exception(error))}"
+
+
+def say_as_thread(error: BaseException) -> None:
+    """Say what has been raised as if the thread had ended in it."""
+    thread = threading.current_thread()
+    threading.excepthook(threading.ExceptHookArgs((type(error), error, error.__traceback__, thread)))

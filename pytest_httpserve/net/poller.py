@@ -8,10 +8,10 @@ import select
 import socket
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from pytest_httpserve import clock
 from pytest_httpserve.errors import UnsupportedError
 
 READABLE = 1  # of epoll
@@ -108,10 +108,10 @@ class Selection:
         if len(files) <= _MOST_SELECTED:
             return select.select(files, (), (), timeout)[0]
         parts = [files[start : start + _MOST_SELECTED] for start in range(0, len(files), _MOST_SELECTED)]
-        expiry = None if timeout is None else time.monotonic() + timeout
+        expiry = None if timeout is None else clock.monotonic() + timeout
         while True:
             ready = [file for part in parts for file in select.select(part, (), (), 0)[0]]
-            left = _TURN if expiry is None else min(expiry - time.monotonic(), _TURN)
+            left = _TURN if expiry is None else min(expiry - clock.monotonic(), _TURN)
             if ready or left <= 0:
                 return ready
             select.select([self._wake.fileno()], (), (), left)
@@ -147,6 +147,7 @@ class Wake:
         # A pipe costs a third of two sockets; on Windows only sockets can be waited for.
         self._sockets = () if hasattr(select, "poll") else socket.socketpair()
         self._files = tuple(end.fileno() for end in self._sockets) or os.pipe()
+        self._identities = [_identity(file) for file in self._files]
         # Nobody waits here: neither to clear what was not set, nor to set what was so often that there is no more room.
         if self._sockets:
             for end in self._sockets:
@@ -157,6 +158,13 @@ class Wake:
 
     def fileno(self) -> int:
         return self._files[0]
+
+    def is_whole(self) -> bool:
+        """Whether its numbers are still its own: others may have closed them, and further files may have them now."""
+        try:
+            return [_identity(file) for file in self._files] == self._identities
+        except OSError:
+            return False
 
     @property
     def _writing(self) -> int:
@@ -200,3 +208,8 @@ class Wake:
         if not self._sockets:
             for file in self._files:
                 os.close(file)
+
+
+def _identity(file: int) -> tuple[int, int]:
+    status = os.fstat(file)
+    return status.st_dev, status.st_ino

@@ -13,10 +13,10 @@ import socket
 import socketserver
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable, Iterator
 
+from pytest_httpserve import clock
 from pytest_httpserve.net.connection import Connection
 from pytest_httpserve.net.listening import Acceptor, Listener
 from pytest_httpserve.net.loop import Loop
@@ -225,11 +225,11 @@ class Service:
             self.closing = True
             self.dismiss()
         self.detach(grace)
-        started = time.monotonic()
+        started = clock.monotonic()
         # The loop must not be left with a closed listener.
         self._wait(lambda: self._serving.keys() <= {me}, grace)
         close_listener()
-        self.end_connections(None if grace is None else grace - (time.monotonic() - started))
+        self.end_connections(None if grace is None else grace - (clock.monotonic() - started))
         if self._workers is not None:
             self._workers.close(AFTERMATH)
 
@@ -266,10 +266,10 @@ class Service:
         """Whether all connections that somebody waits for have ended within ``seconds``; with None, all of them."""
         if seconds is None:
             return self._wait(lambda: not self._others(), None)
-        expiry = time.monotonic() + seconds
+        expiry = clock.monotonic() + seconds
         # Nobody tells of a client that leaves meanwhile.
-        while not self._wait(lambda: not self._awaited(), min(max(expiry - time.monotonic(), 0.0), _GLANCE)):
-            if time.monotonic() >= expiry:
+        while not self._wait(lambda: not self._awaited(), min(max(expiry - clock.monotonic(), 0.0), _GLANCE)):
+            if clock.monotonic() >= expiry:
                 return False
         return True
 

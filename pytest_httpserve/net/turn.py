@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pytest_httpserve import clock
 from pytest_httpserve.net.loop import MOST_AWAY
 from pytest_httpserve.net.transport import Transport
 
@@ -84,7 +84,7 @@ class Turn:
             return True
         if not self._gathered and transport.timeout is not None:
             # All of it must be here within one timeout, or a client could send a byte now and then.
-            self.expiry = time.monotonic() + transport.timeout
+            self.expiry = clock.monotonic() + transport.timeout
         self._gathered = len(transport.gathered)
         return False
 
@@ -92,7 +92,7 @@ class Turn:
         """Have the loop, and not this thread, wait so many seconds for the client, and then call ``serve``."""
         transport = self._transport
         self.serve, self.whole, self._gathered = serve, whole, len(transport.gathered)
-        self.expiry = time.monotonic() + timeout if timeout is not None else None
+        self.expiry = clock.monotonic() + timeout if timeout is not None else None
         self.resting = True
         if timeout != transport.timeout:
             transport.timeout = timeout  # of which the system need not know before a thread waits
@@ -102,7 +102,7 @@ class Turn:
     @property
     def left(self) -> float | None:
         """How many seconds are left until it expires; None for ever."""
-        return max(self.expiry - time.monotonic(), 0.0) if self.expiry is not None else None
+        return max(self.expiry - clock.monotonic(), 0.0) if self.expiry is not None else None
 
     def rest(self) -> None:
         """Have the loop wait for the client; from here on, it belongs to no thread.
@@ -124,7 +124,7 @@ class Turn:
         before = self._transport.timeout
         self._transport.set_timeout(seconds)
         if self.led and self.loop is not None and seconds is not None and (before is None or seconds < before):
-            self.loop.expect(time.monotonic() + seconds)
+            self.loop.expect(clock.monotonic() + seconds)
 
     # Waiting in a thread
 

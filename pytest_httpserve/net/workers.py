@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-import time
 from collections.abc import Callable
 
+from pytest_httpserve import clock
 from pytest_httpserve.net.forks import begin_anew_in_forks
 
 
@@ -84,7 +84,7 @@ class Workers:
             free, self._free = self._free, 0
         for _ in range(free):
             self._tasks.put(None)
-        expiry = time.monotonic() + timeout
+        expiry = clock.monotonic() + timeout
         for thread in list(self._threads):
             if thread is not threading.current_thread():
-                thread.join(max(0.0, expiry - time.monotonic()))
+                thread.join(max(0.0, expiry - clock.monotonic()))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import enum
 import io
 import sys
-import time
 from collections.abc import Callable
 from typing import Protocol
 
+from pytest_httpserve import clock
 from pytest_httpserve.errors import RequestError
 from pytest_httpserve.net.transport import RECEIVE_BYTES
 from pytest_httpserve.wire.framing import NO_BODY, BodyDecoder, FixedDecoder, Framing, UntilCloseDecoder, body_decoder
@@ -303,7 +303,7 @@ class Reader(io.BufferedIOBase):
         if self.state is State.BETWEEN or source.timeout is None:
             return source.receive(size)
         # A head in pieces: all of them must be here within one timeout, or a client could send a byte now and then.
-        now = time.monotonic()
+        now = clock.monotonic()
         if self._head_expiry is None:
             self._head_expiry = now + source.timeout
         return source.receive_within(size, self._head_expiry - now)
@@ -347,9 +347,9 @@ class Reader(io.BufferedIOBase):
             size = min(size, body.left)
         if source.timeout is None:
             return source.receive(min(size, MOST_BYTES))
-        started = time.monotonic()
+        started = clock.monotonic()
         data = source.receive(min(size, MOST_BYTES))
-        self._waited += time.monotonic() - started
+        self._waited += clock.monotonic() - started
         self._progress += len(data)
         if self._progress >= PROGRESS_BYTES:
             self._waited, self._progress = 0.0, 0

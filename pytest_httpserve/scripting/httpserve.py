@@ -6,16 +6,16 @@ import io
 import os
 import re
 import sys
-import time
 import urllib.parse
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import CodeType, TracebackType
 from typing import TYPE_CHECKING, Any, Unpack
 
+from pytest_httpserve import clock
 from pytest_httpserve.arguments import check_count, check_seconds, check_switch, check_timeout
 from pytest_httpserve.errors import HTTPServeError, ServerFailure, UsageError
-from pytest_httpserve.net.loop import Loop
+from pytest_httpserve.net.loop import Loop, describe_error
 from pytest_httpserve.net.service import AFTERMATH, DEFAULT_GRACE
 from pytest_httpserve.net.workers import Workers
 from pytest_httpserve.scripting.answers.limits import Flapping, Limit, SlowStart
@@ -142,7 +142,7 @@ class HTTPServe:
         self._bound_port = self._server.server_port
         self._server.set_timeout(self._timeout)
         self._server.grace = self._grace
-        self._loop = self._shared_loop or Loop(Workers("httpserve", daemon=True))
+        self._loop = self._shared_loop or self._own_loop()
         try:
             self._presence = Presence(self._server, self._loop)
         except BaseException:  # such as that of a process which may start no further thread
@@ -152,6 +152,11 @@ class HTTPServe:
             self._place, self.started_by = _place_outside(), _callers()
         RUNNING.add(self)
         return self
+
+    def _own_loop(self) -> Loop:
+        loop, journal = Loop(Workers("httpserve", daemon=True)), self._script.journal
+        loop.report = lambda error: journal.record_failure(describe_error(error))
+        return loop
 
     def _helper(self) -> HTTPServe:
         """A further server beside this one, started."""
@@ -369,7 +374,7 @@ class HTTPServe:
         *,
         per_second: int | None = None,
         per_minute: int | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = clock.monotonic,
     ) -> Limit:
         """Answer with 429 and Retry-After the requests beneath ``path`` that are too many in a second, or a minute.
 

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from typing import Any, ClassVar
 
+from pytest_httpserve import clock
 from pytest_httpserve.protocol.stream import Stream
 from pytest_httpserve.server import running
 from pytest_httpserve.server.base import BaseHTTPRequestHandler
@@ -25,7 +26,7 @@ class Tally:
         self._lock = threading.Lock()
         self._classes: Counter[int] = Counter()
         self._size = 0
-        self._began = time.monotonic()
+        self._began = clock.monotonic()
 
     def add(self, status: int, size: int) -> None:
         with self._lock:
@@ -37,7 +38,7 @@ class Tally:
         with self._lock:
             count = self._classes.total()
             classes = ", ".join(f"{number} of {status}xx" for status, number in sorted(self._classes.items()))
-            seconds = time.monotonic() - self._began
+            seconds = clock.monotonic() - self._began
             requests = "1 request" if count == 1 else f"{count} requests"
             return (
                 f"Served {requests}{f' ({classes})' if classes else ''}, {self._size} bytes, in {seconds:.1f} seconds."
@@ -56,7 +57,7 @@ class LoggedRequests(BaseHTTPRequestHandler):
 
     def handle_one_request(self) -> None:
         self.command, self.requestline, self._remark = None, "", None
-        self._started = time.perf_counter()
+        self._started = clock.perf_counter()
         try:
             super().handle_one_request()
         finally:
@@ -81,7 +82,7 @@ class LoggedRequests(BaseHTTPRequestHandler):
     def _log_exchange(self, stream: Stream, size: int) -> None:
         status = stream.status or 0
         self.tally.add(status, size)
-        milliseconds = (time.perf_counter() - self._started) * 1000
+        milliseconds = (clock.perf_counter() - self._started) * 1000
         whole = stream.length in (None, size) or not stream.has_body
         asked = escape(self.requestline.rpartition(" HTTP/")[0] or self.requestline or "-")
         about = f"{size} bytes {milliseconds:.1f} ms" if whole else f"cut off {milliseconds:.1f} ms"

@@ -8,34 +8,39 @@ from functools import lru_cache
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
-# The date of the current second, made once: (second, text, header line), replaced as a whole so that threads need no
-# lock.
-_now: tuple[int, str, bytes] = (0, "", b"")
+# The date of the current second, made once: (its parts, text, header line), replaced as a whole so that threads need no
+# lock. The time is the one that a test has set, for its client may compare; gmtime is what tests leave alone that put a
+# list of times in the place of time.time.
+_now: tuple[time.struct_time | None, str, bytes] = (None, "", b"")
 
 
 def http_date(timestamp: float | None = None) -> str:
     """``timestamp`` (seconds since the epoch; now if None), as in ``Sun, 06 Nov 1994 08:49:37 GMT``."""
-    return _format(timestamp) if timestamp is not None else _current()[1]
+    return _of(timestamp) if timestamp is not None else _current()[1]
 
 
 def date_line() -> bytes:
     """The header line ``Date`` of a response that goes out now."""
     now = _now
-    return now[2] if now[0] == int(time.time()) else _current()[2]
+    return now[2] if now[0] == time.gmtime() else _current()[2]
 
 
-def _current() -> tuple[int, str, bytes]:
+def _current() -> tuple[time.struct_time | None, str, bytes]:
     global _now
-    second = int(time.time())
-    if _now[0] != second:
-        text = _format(second)
-        _now = (second, text, f"Date: {text}\r\n".encode())
+    parts = time.gmtime()
+    if _now[0] != parts:
+        text = _format(parts)
+        _now = (parts, text, f"Date: {text}\r\n".encode())
     return _now
 
 
 @lru_cache(256)
-def _format(timestamp: float) -> str:
-    year, month, day, hour, minute, second, weekday, *_ = time.gmtime(timestamp)
+def _of(timestamp: float) -> str:
+    return _format(time.gmtime(timestamp))
+
+
+def _format(parts: time.struct_time) -> str:
+    year, month, day, hour, minute, second, weekday, *_ = parts
     return f"{_DAYS[weekday]}, {day:02} {_MONTHS[month - 1]} {year:04} {hour:02}:{minute:02}:{second:02} GMT"
 
 

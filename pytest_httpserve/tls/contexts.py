@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+from pytest_httpserve import clock
 from pytest_httpserve.errors import UnsupportedError, UsageError
 from pytest_httpserve.tls.authority import CertificateAuthority
 from pytest_httpserve.tls.certificate import Certificate
@@ -128,7 +129,7 @@ def issue(tls: TLS, fault: str | None, authority: CertificateAuthority, names: N
     if fault == "untrusted":
         authority = CertificateAuthority(folder=authority.folder)
     issuer = authority.intermediate if tls.intermediate or fault == "missing_chain" else authority
-    now = datetime.now(UTC).replace(tzinfo=None)  # X.509 has UTC alone, and trustme no zones
+    now = datetime.fromtimestamp(clock.now(), UTC).replace(tzinfo=None)  # X.509 has UTC alone, and trustme no zones
     certificate = issuer.issue(
         *dict.fromkeys([_ELSEWHERE] if fault == "wrong_host" else names),
         key_type=tls.key_type,

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
+from pytest_httpserve import clock
 from pytest_httpserve.tls.signing import authority_parts, reissued
 
 _AGE = timedelta(hours=1)  # of a revocation, so that no client's clock is behind it
@@ -32,7 +33,7 @@ def with_revocation_urls(authority: trustme.CA, chain: bytes, crl_url: str, ocsp
 def crl(authority: trustme.CA, revoked: Iterable[bytes]) -> bytes:
     """A CRL that lists these certificates (PEM), as PEM."""
     issuer, key = authority_parts(authority)
-    now = datetime.now(UTC)
+    now = datetime.fromtimestamp(clock.now(), UTC)
     builder = (
         x509.CertificateRevocationListBuilder()
         .issuer_name(issuer.subject)
@@ -64,7 +65,7 @@ def ocsp_answer(authority: trustme.CA, revoked: bytes, request: bytes) -> bytes:
     if asked.serial_number != certificate.serial_number:
         return _refusal(ocsp.OCSPResponseStatus.UNAUTHORIZED)
     issuer, key = authority_parts(authority)
-    now = datetime.now(UTC)
+    now = datetime.fromtimestamp(clock.now(), UTC)
     answer = (
         ocsp.OCSPResponseBuilder()
         .add_response(

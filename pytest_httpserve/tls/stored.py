@@ -10,6 +10,7 @@ import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from pytest_httpserve import clock
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.tls.files import put
 
@@ -44,7 +45,7 @@ def _checked(path: Path, pem: bytes) -> trustme.CA:
         raise UsageError(f"the CA file {path} holds a key that is not that of its certificate")
     if not _may_issue(certificate):
         raise UsageError(f"the CA file {path} holds a certificate that is not that of a CA")
-    now = datetime.now(UTC)
+    now = datetime.fromtimestamp(clock.now(), UTC)
     if certificate.not_valid_after_utc <= now:
         raise UsageError(
             f"the CA file {path} has expired, on {certificate.not_valid_after_utc:%Y-%m-%d}; without it, a new CA is "

@@ -6,6 +6,7 @@ import socket
 import struct
 from collections.abc import Callable
 from functools import partial
+from time import gmtime
 
 import pytest
 
@@ -164,7 +165,7 @@ def test_the_date_goes_on(server: HTTPServe, monkeypatch: pytest.MonkeyPatch) ->
     server.on("GET", "/a").respond(text="well!")
     dates = []
     for now in (784_111_777.0, 784_111_777.9, 784_111_778.0):
-        monkeypatch.setattr("pytest_httpserve.server.dates.time.time", partial(float, now))
+        monkeypatch.setattr("pytest_httpserve.server.dates.time.gmtime", partial(gmtime, now))
         data = exchanged(server, REQUEST % (b"GET /a", 1, b""))
         dates.append(next(line[6:] for line in data.split(b"\r\n") if line.startswith(b"Date: ")))
 

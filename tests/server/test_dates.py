@@ -28,11 +28,12 @@ def test_fractions_of_a_second_are_cut_off() -> None:
 
 
 def test_now_is_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    gmtime = time.gmtime
     for now in (784111777.5, 784111777.9, 784111778.1, 784111777.0):
-        monkeypatch.setattr(time, "time", lambda now=now: now)
+        monkeypatch.setattr(time, "gmtime", lambda given=None, now=now: gmtime(now if given is None else given))
         assert http_date() == http_date(now)
     monkeypatch.undo()
-    dates._now = (0, "", b"")
+    dates._now = (None, "", b"")
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ import pytest
 import trustme
 
 import pytest_httpserve
+from pytest_httpserve import clock
 from pytest_httpserve.net import loop
 from pytest_httpserve.net.connection import Connection
 from pytest_httpserve.net.poller import Poller, make_poller
@@ -195,8 +196,8 @@ def test_a_head_that_comes_in_many_pieces_must_come_within_one_timeout(
 ) -> None:
     server = serve(Hello)
     client = connect(server)
-    now, passed = time.monotonic, 0.0
-    monkeypatch.setattr(time, "monotonic", lambda: now() + passed)
+    now, passed = clock.monotonic, 0.0
+    monkeypatch.setattr(clock, "monotonic", lambda: now() + passed)
     sizes: list[int] = []
 
     def gathered() -> bool:
@@ -943,9 +944,9 @@ def test_how_long_a_client_was_silent_before_does_not_count(
     server = serve(Hello)
     client = connect(server)
     assert client.get("/a").body == b"/a"
-    now = time.monotonic
+    now = clock.monotonic
     passed = 0.0
-    monkeypatch.setattr(time, "monotonic", lambda: now() + passed)
+    monkeypatch.setattr(clock, "monotonic", lambda: now() + passed)
     for _ in range(3):
         passed += 2 * (Hello.timeout or 0)  # while the loop waits
         assert client.get("/again").body == b"/again"

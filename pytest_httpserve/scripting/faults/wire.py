@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import struct
 import sys
-import time
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING
 
+from pytest_httpserve import clock
 from pytest_httpserve.errors import RequestError, Struck
 from pytest_httpserve.scripting.faults.acts import (
     CONNECTION_PHASES,
@@ -200,8 +200,8 @@ class FaultyWire:
             return
         import fcntl
 
-        expiry = time.monotonic() + _LET_OUT_SECONDS
-        while time.monotonic() < expiry:
+        expiry = clock.monotonic() + _LET_OUT_SECONDS
+        while clock.monotonic() < expiry:
             unsent = fcntl.ioctl(self._connection.transport.fileno(), _SIOCOUTQNSD, b"\0" * 4)
             if not struct.unpack("i", unsent)[0] or not pause(self._connection, GLANCE_SECONDS):
                 return

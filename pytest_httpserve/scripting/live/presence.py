@@ -7,10 +7,10 @@ import os
 import socket
 import sys
 import threading
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from pytest_httpserve import clock
 from pytest_httpserve.errors import HTTPServeError, UnsupportedError
 from pytest_httpserve.net.listening import keep_port
 from pytest_httpserve.net.service import AFTERMATH
@@ -133,7 +133,7 @@ def _again(bind: Callable[[], socket.socket]) -> socket.socket:
         except OSError as error:
             if attempt == _ATTEMPTS - 1:
                 raise HTTPServeError(f"cannot take the port again: {error.strerror}") from None
-            time.sleep(_PAUSE)
+            clock.sleep(_PAUSE)
     raise AssertionError("there is at least one attempt")
 
 
@@ -142,7 +142,7 @@ def _again(bind: Callable[[], socket.socket]) -> socket.socket:
 
 def left(port: int) -> None:
     """A server has left this port."""
-    now = time.monotonic()
+    now = clock.monotonic()
     with _lock:
         _left.pop(port, None)  # what is put in last stands last
         _left[port] = now
@@ -153,4 +153,4 @@ def left(port: int) -> None:
 def is_fresh(port: int) -> bool:
     """Whether it is none of those that servers of this process have just left."""
     when = _left.get(port)
-    return when is None or time.monotonic() - when >= RECYCLE_SECONDS
+    return when is None or clock.monotonic() - when >= RECYCLE_SECONDS

@@ -5,8 +5,9 @@ from __future__ import annotations
 import select
 import sys
 import threading
-import time
 from typing import TYPE_CHECKING
+
+from pytest_httpserve import clock
 
 if TYPE_CHECKING:
     from pytest_httpserve.net.connection import Connection
@@ -46,10 +47,10 @@ def pause(
 
     A stop of the server does, and the end of the connection; where ``heeds_client``, a client that sends no more.
     """
-    expiry = time.monotonic() + seconds
+    expiry = clock.monotonic() + seconds
     with connection.waiting(connection.abort):  # by which the poll below ends, too
         while not connection.closing and (until is None or not until.is_set()):
-            left = expiry - time.monotonic()
+            left = expiry - clock.monotonic()
             if left <= 0:
                 return True
             if _has_ended(connection, left if until is None else min(left, GLANCE_SECONDS), heeds_client):
@@ -74,9 +75,9 @@ def _is_seen_to_end(connection: Connection, seconds: float, heeds_client: bool) 
     """The same without poll, by a look now and then: select does not tell a reset from what the client sends."""
     woken = threading.Event()
     connection.turn.interrupt = woken.set
-    expiry = time.monotonic() + seconds
+    expiry = clock.monotonic() + seconds
     while not connection.closing:
-        left = expiry - time.monotonic()
+        left = expiry - clock.monotonic()
         if left <= 0:
             return False
         if woken.wait(min(left, GLANCE_SECONDS)) or connection.transport.has_left(by_fin=heeds_client):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
+
+from pytest_httpserve import clock
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.record.exchange import Exchange
@@ -49,7 +50,7 @@ class ConnectionRecord:
         self.key = id(self)  # by which the journal names it
         self.exchange_count = 0
         self._dropped_received = self._dropped_sent = 0  # bytes of exchanges that the journal has dropped
-        self.opened = time.monotonic()
+        self.opened = clock.monotonic()
         self.closed: float | None = None
         self.closed_by: str | None = None
         self.closed_how: str | None = None
@@ -70,7 +71,7 @@ class ConnectionRecord:
     def end(self, by: str, how: str) -> None:
         """The connection is over."""
         self.closed_by, self.closed_how = by, how
-        self.closed = time.monotonic()
+        self.closed = clock.monotonic()
 
     @property
     def is_open(self) -> bool:

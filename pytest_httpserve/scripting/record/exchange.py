@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from pytest_httpserve.clock import monotonic
 from pytest_httpserve.scripting.record.request import AskedFor, Body, Facts, Request, asked_for, made_request
 from pytest_httpserve.scripting.record.sent import SentResponse
 from pytest_httpserve.scripting.record.transcript import Transcript

@@ -8,9 +8,9 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from time import monotonic, time
 from typing import Any
 
+from pytest_httpserve import clock
 from pytest_httpserve.errors import RequestError
 from pytest_httpserve.scripting.record.exchange import Exchange, ExchangeTimes
 from pytest_httpserve.scripting.record.request import Request
@@ -25,7 +25,7 @@ _UNKNOWN = -1
 def har(exchanges: Iterable[Exchange], base_url: str, dropped: int = 0) -> dict[str, Any]:
     """The exchanges of the server at ``base_url`` as a HAR document, ready for ``json.dumps``; that older ones were
     ``dropped`` is a comment."""
-    epoch = time() - monotonic()
+    epoch = clock.now() - clock.monotonic()
     name, _, version = BaseHTTPRequestHandler.server_version.partition("/")
     log: dict[str, Any] = {
         "version": "1.2",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from time import monotonic
 from typing import TYPE_CHECKING
+
+from pytest_httpserve.clock import monotonic
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

@@ -11,7 +11,6 @@ import signal
 import socket
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cache
@@ -19,6 +18,7 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any
 
+from pytest_httpserve import clock
 from pytest_httpserve.errors import RequestError, ScriptError, UnsupportedError
 from pytest_httpserve.server.cgi import keeper as cgi_keeper
 from pytest_httpserve.server.cgi.upload import Upload
@@ -278,16 +278,16 @@ class Child:
             self._poll.unregister(self._connection.transport.socket)
 
     def _expiry(self) -> float:
-        return math.inf if self._timeout is None else time.monotonic() + self._timeout
+        return math.inf if self._timeout is None else clock.monotonic() + self._timeout
 
     def _wait(self, expiry: float, longest: float = _LONGEST_POLL) -> list[int]:
         """Wait for something to happen; the files that are ready. What stderr has to say is taken here."""
-        left = expiry - time.monotonic()
+        left = expiry - clock.monotonic()
         if left <= 0:
             raise ScriptError(HTTPStatus.GATEWAY_TIMEOUT, f"it kept the server waiting for {self._timeout:g} s")
         upload = self._upload
         if upload is not None and not upload.complete:
-            longest = min(longest, max(upload.expiry - time.monotonic(), 0.0))
+            longest = min(longest, max(upload.expiry - clock.monotonic(), 0.0))
         events = dict(self._poll.poll(math.ceil(min(left, longest) * 1000)))
         if upload is not None:
             self._advance(upload, events)

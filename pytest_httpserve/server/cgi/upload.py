@@ -10,10 +10,10 @@ import math
 import os
 import select
 import sys
-import time
 from http import HTTPStatus
 from typing import IO, TYPE_CHECKING, Any
 
+from pytest_httpserve import clock
 from pytest_httpserve.errors import RequestError
 from pytest_httpserve.protocol.reader import PROGRESS_BYTES, Reader
 from pytest_httpserve.server.files.paths import read_at
@@ -76,7 +76,7 @@ class Upload:
             del events[client]
             self._receive()
             self._give()
-        if not self.complete and time.monotonic() >= self.expiry:
+        if not self.complete and clock.monotonic() >= self.expiry:
             transport = self._connection.transport
             late = TimeoutError(f"{self._progress} bytes of the body came in {transport.timeout} s")
             raise transport.failed(late)
@@ -88,7 +88,7 @@ class Upload:
     def _restart(self) -> None:
         timeout = self._connection.transport.timeout
         self._progress = 0
-        self.expiry = time.monotonic() + timeout if timeout is not None else math.inf
+        self.expiry = clock.monotonic() + timeout if timeout is not None else math.inf
 
     def _receive(self) -> None:
         piece = self._reader.read1(PIECE_BYTES)

@@ -206,7 +206,7 @@ def test_a_server_for_which_every_port_was_just_left_listens_on_one_of_them(
 
 def test_a_port_may_be_taken_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
-    monkeypatch.setattr("pytest_httpserve.scripting.live.presence.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("pytest_httpserve.scripting.live.presence.clock.monotonic", lambda: now[0])
     monkeypatch.setattr(presence, "_left", {})
     presence.left(5)
     assert not presence.is_fresh(5)

@@ -1,0 +1,27 @@
+"""The time, as it was told before anyone told it otherwise.
+
+Tests freeze the clock, turn it forward, or put a list of times in its place. A server that waits by such a clock waits
+for ever, or not at all, and takes times from the list that are the code's under test. So whatever measures time here
+takes it from this module, which took the functions when it was imported: with the plugin, before any test. What waits
+in threading and in sockets does not look at these functions.
+
+What only says what time it is (the ``Date`` of a response, a line of a log) asks ``time`` itself, as the test has it.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+
+# Objects of their own: freezegun replaces whatever in any module is one of the functions of ``time``.
+monotonic = partial(time.monotonic)
+perf_counter = partial(time.perf_counter)
+sleep = partial(time.sleep)
+
+# time-machine replaces time.time from within, so the time of day is counted on from the one at the import.
+_BEGAN = time.time() - time.monotonic()
+
+
+def now() -> float:
+    """The time of day, in seconds since the epoch: that of OpenSSL, and of other processes."""
+    return _BEGAN + monotonic()
