@@ -14,8 +14,12 @@ def modules(code: str) -> set[str]:
     return set(result.stdout.split())
 
 
+# The clock is taken as it is before any test.
+OURS = {"pytest_httpserve", "pytest_httpserve.clock", "pytest_httpserve.plugin"}
+
+
 def test_importing_the_plugin_imports_nothing_else() -> None:
-    assert modules("import pytest_httpserve.plugin") == {"pytest_httpserve", "pytest_httpserve.plugin"}
+    assert modules("import pytest_httpserve.plugin") == OURS
 
 
 @pytest.mark.parametrize("name", ["HTTPServe", "Response", "UsageError"])
@@ -46,12 +50,12 @@ def test_a_session_finds_the_plugin_and_imports_nothing_else_of_the_package(
 ) -> None:
     monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
     monkeypatch.delenv("PYTEST_PLUGINS")
-    pytester.makepyfile("""
+    pytester.makepyfile(f"""
         import sys
 
         def test_it():
-            ours = {name for name in sys.modules if name.split(".")[0] == "pytest_httpserve"}
-            assert ours == {"pytest_httpserve", "pytest_httpserve.plugin"}
+            ours = {{name for name in sys.modules if name.split(".")[0] == "pytest_httpserve"}}
+            assert ours == {OURS}
     """)
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
 
