@@ -17,6 +17,8 @@ LACKS: dict[str, tuple[str, ...]] = {
     # Without it, Python makes pairs of sockets as it does on Windows.
     "AF_UNIX": ("_socket.AF_UNIX", "_socket.socketpair"),
     "fork": ("os.fork", "os.forkpty"),
+    # Then no name can be looked up in an open directory, and be sure to be no link.
+    "O_NOFOLLOW": ("os.O_NOFOLLOW", "os.O_DIRECTORY"),
     "waitid": ("os.waitid",),
     "pidfd_open": ("os.pidfd_open",),
     "SO_REUSEPORT": ("_socket.SO_REUSEPORT",),

@@ -9,13 +9,13 @@ import urllib.parse
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from io import BytesIO
 from types import MappingProxyType
 from typing import IO, Any, TypeVar
 
 from pytest_httpserve.server.files.paths import path_of, read_at
 from pytest_httpserve.wire.headers import Field, Headers
+from pytest_httpserve.wire.memory import remembered
 
 # A body up to here stays in memory; what is beyond goes to an unnamed temporary file.
 BODY_IN_MEMORY_BYTES = 1 << 20
@@ -311,7 +311,7 @@ def _parse_pairs(text: str) -> list[tuple[str, str]]:
     return urllib.parse.parse_qsl(text, keep_blank_values=True, encoding="utf-8", errors="replace")
 
 
-@lru_cache(1024)
+@remembered(1024)
 def route_path(target: str) -> str:
     """The path in a target, in its canonical spelling."""
     return canonical_path(path_of(target))

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import select
+import stat
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from pytest_httpserve.server.cgi.script import (
     parse_output_head,
 )
 from pytest_httpserve.server.cgi.upload import Upload
+from pytest_httpserve.server.files.opening import LeadsOut
 from pytest_httpserve.wire import grammar
 from pytest_httpserve.wire.framing import encode_chunk, encode_last_chunk
 
@@ -38,8 +40,8 @@ if TYPE_CHECKING:
 MOST_LOCAL_REDIRECTS = 10
 
 _SPOOL_BYTES = 65_536
-# What could end a line, or a variable: RFC 3875 section 4.1.5 lets a server refuse it in PATH_INFO.
-_OBJECTIONABLE = re.compile(r"[\0\r\n]")
+# What could end a line: RFC 3875 section 4.1.5 lets a server refuse it in PATH_INFO.
+_OBJECTIONABLE = re.compile(r"[\r\n]")
 _PORT = re.compile(r":[0-9]*$")
 
 
@@ -115,19 +117,23 @@ class Run:
         path = f"{directory}/{name}"
         script = CGIScript(self._site.translate(path), decoded(self._site.prefix + path), slash + info, query)
         if _OBJECTIONABLE.search(script.name + decoded(script.path_info)) or "\0" in query:
-            running.send_error(self._handler, HTTPStatus.BAD_REQUEST, "There is CR, LF or NUL in the path")
-        elif self._site.root.leads_out(script.file):
-            running.send_error(
-                self._handler, HTTPStatus.FORBIDDEN, "A symbolic link here leads out of the served directory"
-            )
-        elif not (os.path.exists(script.file) and self._site.root.shows(script.file)):
+            running.send_error(self._handler, HTTPStatus.BAD_REQUEST, "There is CR, LF or NUL in the target")
+            return None
+        try:
+            _check_spelling(self._site.translate(script.path_info))
+            status = self._site.root.status(script.file)
+        except LeadsOut:
+            said = "A symbolic link here leads out of the served directory"
+            running.send_error(self._handler, HTTPStatus.FORBIDDEN, said)
+        except OSError:
             self._handler.send_error(HTTPStatus.NOT_FOUND, "No such CGI script")
-        elif not os.path.isfile(script.file):
-            self._handler.send_error(HTTPStatus.FORBIDDEN, "CGI script is not a plain file")
-        elif not (_needs_python(self._handler, script) or self._handler.is_executable(script.file)):
-            self._handler.send_error(HTTPStatus.FORBIDDEN, "CGI script is not executable")
         else:
-            return script
+            if not stat.S_ISREG(status.st_mode):
+                self._handler.send_error(HTTPStatus.FORBIDDEN, "CGI script is not a plain file")
+            elif not (_needs_python(self._handler, script) or self._handler.is_executable(script.file)):
+                self._handler.send_error(HTTPStatus.FORBIDDEN, "CGI script is not executable")
+            else:
+                return script
         return None
 
     def _run(self, script: CGIScript, body: IO[bytes] | Upload | None) -> str | None:
@@ -331,6 +337,16 @@ class Run:
     def _log_end(self, script: CGIScript, status: int) -> None:
         if status != 0:
             self._told.log(script, describe_end(status))
+
+
+def _check_spelling(path: str) -> None:
+    """Raises FileNotFoundError for a path of which the system takes no file, nor a variable."""
+    try:
+        spelt = os.fsencode(path)
+    except UnicodeEncodeError:
+        spelt = b"\0"
+    if b"\0" in spelt:
+        raise FileNotFoundError(path)
 
 
 def _needs_python(handler: CGIHTTPRequestHandler, script: CGIScript) -> bool:

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import html
-import os
 import stat
 import time
 import urllib.parse
 
 from pytest_httpserve.server.files.paths import decoded_path, path_of
+from pytest_httpserve.server.files.roots import Entry
 
 
-def listed(directory: str | os.PathLike[str], *, hidden: bool) -> list[os.DirEntry[str]]:
-    """The entries of a directory in the order they are shown. Raises OSError."""
-    with os.scandir(directory) as entries:
-        shown = [entry for entry in entries if hidden or not entry.name.startswith(".")]
-    return sorted(shown, key=lambda entry: (entry.name.lower(), entry.name))
-
-
-def directory_page(target: str, entries: list[os.DirEntry[str]], encoding: str) -> bytes:
+def directory_page(target: str, entries: list[Entry], encoding: str) -> bytes:
     """An HTML page with the name, size and date of each entry, for the directory at ``target``.
 
     Names that are no text in ``encoding`` keep their bytes. Programs that change the listings of ``http.server`` find
@@ -51,21 +44,17 @@ def directory_page(target: str, entries: list[os.DirEntry[str]], encoding: str) 
     return page.encode(encoding, "surrogateescape")
 
 
-def _item(entry: os.DirEntry[str]) -> str:
+def _item(entry: Entry) -> str:
     name = link = entry.name
     about = ""
-    try:
-        status = entry.stat()
-    except OSError:
-        pass  # a dangling link, or gone meanwhile: it has a name, no more
-    else:
-        modified = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(status.st_mtime))
-        if stat.S_ISDIR(status.st_mode):
+    if entry.status is not None:
+        modified = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(entry.status.st_mtime))
+        if stat.S_ISDIR(entry.status.st_mode):
             name = link = name + "/"
             about = f" <small>{modified} UTC</small>"
         else:
-            about = f" <small>{status.st_size} bytes, {modified} UTC</small>"
-    if entry.is_symlink():
+            about = f" <small>{entry.status.st_size} bytes, {modified} UTC</small>"
+    if entry.is_link:
         name = entry.name + "@"
     address = urllib.parse.quote(link, errors="surrogatepass")
     if ":" in address.partition("/")[0]:

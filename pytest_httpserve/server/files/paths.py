@@ -1,21 +1,16 @@
-"""From a target to a file: which one it names, what lies on the way to it, and how it is opened."""
+"""From a target to a file: which one it names, and what lies on the way to it."""
 
 from __future__ import annotations
 
 import io
 import os
 import posixpath
-import stat
 import sys
 import urllib.parse
-from functools import lru_cache
 from typing import IO, Any
 
 from pytest_httpserve.wire import grammar
-
-# A FIFO would keep a blocking open waiting for its writer.
-_READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-_NOT_A_LINK = getattr(os, "O_NOFOLLOW", 0)
+from pytest_httpserve.wire.memory import remembered
 
 
 def path_of(target: str) -> str:
@@ -41,7 +36,7 @@ def file_beneath(directory: str, target: str) -> str:
     return files[0] if len(files) == 1 else next(filter(os.path.lexists, files), files[0])
 
 
-@lru_cache(256)
+@remembered(256)
 def _files_beneath(directory: str, target: str) -> tuple[str, ...]:
     """The file that a target names. Octets that are no text name one by its bytes, or else one with U+FFFD for them."""
     path = path_of(target)
@@ -60,57 +55,14 @@ def _beneath(directory: str, path: str) -> str:
     return file + "/" if path.endswith("/") else file
 
 
-@lru_cache(256)
+@remembered(256)
 def names_below(directory: str, path: str) -> tuple[str, ...]:
     """The names from ``directory`` on to ``path``; none if that lies elsewhere."""
     below = path[len(directory) :] if path.startswith(directory) else ""
+    # "/site" has nothing of "/site2/a".
+    if directory and not directory.endswith(("/", os.sep)) and not below.startswith(("/", os.sep)):
+        return ()
     return tuple(name for name in below.replace(os.sep, "/").split("/") if name)
-
-
-@lru_cache(256)
-def _steps(directory: str, path: str) -> tuple[str, ...]:
-    """Every directory that is entered on the way from ``directory`` to ``path``, and then ``path``."""
-    names = names_below(directory, path)
-    return tuple(os.path.join(directory, *names[: count + 1]) for count in range(len(names)))
-
-
-def leads_out(directory: str, path: str) -> bool:
-    """Whether a symbolic link on the way to ``path`` leaves ``directory``."""
-    if not any(map(os.path.islink, _steps(directory, path))):
-        return False
-    root = os.path.realpath(directory)
-    return not os.path.join(os.path.realpath(path), "").startswith(os.path.join(root, ""))
-
-
-class OpenFile(io.FileIO):
-    """A regular file, open to be read, and its ``status`` when it was opened."""
-
-    status: os.stat_result
-
-
-def open_file(path: str, flags: int = 0) -> OpenFile | None:
-    """The regular file at ``path``; None if there is none that can be read."""
-    try:
-        descriptor = os.open(path, _READING | flags)
-    except (OSError, ValueError):
-        return None
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        os.close(descriptor)
-        return None
-    file = OpenFile(descriptor)
-    file.name = path
-    file.status = status
-    return file
-
-
-def open_without_links(directory: str, path: str) -> OpenFile | None:
-    """The same, if moreover no symbolic link is on the way to it from ``directory``."""
-    steps = _steps(directory, path)
-    # The last step is the system's: what it opens is what was looked at.
-    if any(map(os.path.islink, steps[:-1] if _NOT_A_LINK else steps)):
-        return None
-    return open_file(path, _NOT_A_LINK)
 
 
 def place_in(file: Any) -> int | None:  # whatever send_head gave
@@ -129,27 +81,6 @@ def read_at(file: IO[bytes], start: int, size: int) -> bytes:
         return os.pread(file.fileno(), size, start)
     file.seek(start)
     return file.read(size)
-
-
-def is_beneath(path: str, directory: str, *, nested: bool = True) -> bool:
-    """Whether ``path``, followed to its end, is in ``directory`` or, if ``nested``, in a directory beneath that."""
-    try:
-        wanted = os.stat(directory)
-        parent = os.path.dirname(os.path.realpath(path))
-    except (OSError, ValueError):  # no such directory; NUL in the path
-        return False
-    while not _is_same(parent, wanted):
-        if not nested or parent == os.path.dirname(parent):
-            return False
-        parent = os.path.dirname(parent)
-    return True
-
-
-def _is_same(path: str, wanted: os.stat_result) -> bool:
-    try:
-        return os.path.samestat(os.stat(path), wanted)
-    except OSError:
-        return False
 
 
 def encoded(path: str) -> str:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pytest_httpserve.server.files.paths import (
-    OpenFile,
-    is_beneath,
-    leads_out,
-    names_below,
-    open_file,
-    open_without_links,
-)
+from pytest_httpserve.server.files.opening import LeadsOut, OpenFile, entries_of, open_file, status_of
+from pytest_httpserve.server.files.paths import names_below
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +42,21 @@ DEFAULT_OPTIONS = FileOptions()
 INDEX_PAGES = ("index.html", "index.htm")
 
 
+class Found(NamedTuple):
+    """A file that may be sent."""
+
+    file: OpenFile
+    path: str
+
+
+class Entry(NamedTuple):
+    """What is in a directory: its ``status``, or that of what the link leads to; None if there is nothing to show."""
+
+    name: str
+    status: os.stat_result | None
+    is_link: bool
+
+
 class Root(NamedTuple):
     """A directory, and how it is served.
 
@@ -63,33 +73,71 @@ class Root(NamedTuple):
         """Whether the names on the way to ``path`` may be seen."""
         return self.options.hidden or not any(name.startswith(".") for name in names_below(self.directory, path))
 
-    def leads_out(self, path: str) -> bool:
-        """Whether a symbolic link on the way to ``path`` leaves the directory."""
-        return not self.options.follow_outside and leads_out(self.directory, path)
+    def open(self, path: str) -> OpenFile:
+        """The regular file at ``path``.
 
-    def open(self, path: str) -> OpenFile | None:
-        """The regular file at ``path``; None if there is none that may be shown and read."""
-        # Some systems open "file/" as the file; as a URL it is another one.
-        if path.endswith("/") or not self.shows(path):
-            return None
-        # A second look, at the file itself: a link or a file system that ignores case gives a script other names.
-        if self.scripts and any(is_beneath(path, directory, nested=nested) for directory, nested in self.scripts):
-            return None
-        if not self.options.follow_outside and (file := open_without_links(self.directory, path)) is not None:
-            return file
-        return None if self.leads_out(path) else open_file(path)
+        Raises OSError if there is none that may be shown and read: LeadsOut if a link on the way to it leaves the
+        directory, IsADirectoryError for a directory that may be shown.
+        """
+        if not self.shows(path):
+            raise FileNotFoundError(path)
+        try:
+            file = open_file(path, self._bounds, self.scripts)
+        except ValueError:  # NUL, or what the system cannot spell
+            raise FileNotFoundError(path) from None
+        if path.endswith("/"):  # some systems open "file/" as the file; as a URL it is another one
+            file.close()
+            raise FileNotFoundError(path)
+        return file
 
-    def index_page(self, directory: str) -> str | None:
-        """The page that stands for a directory."""
+    def status(self, path: str) -> os.stat_result:
+        """What the system says of what is at ``path``. Raises OSError as ``open`` does."""
+        if not self.shows(path):
+            raise FileNotFoundError(path)
+        try:
+            return status_of(path, self._bounds)
+        except ValueError:
+            raise FileNotFoundError(path) from None
+
+    def entries(self, path: str) -> list[Entry]:
+        """What the directory at ``path`` shows, in that order. Raises OSError as ``open`` does."""
+        shown = []
+        try:
+            with entries_of(path, self._bounds) as found:
+                for entry in found:
+                    if self.options.hidden or not entry.name.startswith("."):
+                        shown.append(self._entry(entry, os.path.join(path, entry.name)))
+        except ValueError:
+            raise FileNotFoundError(path) from None
+        return sorted(shown, key=lambda entry: (entry.name.lower(), entry.name))
+
+    def _entry(self, entry: os.DirEntry[str], path: str) -> Entry:
+        status = None
+        is_link = entry.is_symlink()
+        with contextlib.suppress(OSError):  # it leads nowhere, or out, or is gone meanwhile
+            # A link that has come meanwhile is described as it is.
+            status = status_of(path, self._bounds) if is_link else entry.stat(follow_symlinks=False)
+        return Entry(entry.name, status, is_link)
+
+    @property
+    def _bounds(self) -> str | None:
+        """The directory that links must not leave, if there is one."""
+        return None if self.options.follow_outside else self.directory
+
+    def index_page(self, directory: str) -> Found | None:
+        """The page that stands for a directory. Raises OSError if there is one, and it cannot be read."""
         for name in self.index_pages:
             page = os.path.join(directory, name)
-            if os.path.isfile(page) and not self.leads_out(page):
-                return page
+            with contextlib.suppress(FileNotFoundError, IsADirectoryError, LeadsOut):
+                return Found(self.open(page), page)
         return None
 
-    def fallback_for(self, path: str) -> str | None:
+    def fallback_for(self, path: str) -> Found | None:
         """The page for ``path``, which is not there."""
         fallback = self.options.fallback
         if fallback is None or "." in posixpath.basename(path.rstrip("/")):
             return None
-        return os.path.join(self.directory, fallback)
+        page = os.path.join(self.directory, fallback)
+        with contextlib.suppress(OSError):
+            return Found(self.open(page), page)
+        return None

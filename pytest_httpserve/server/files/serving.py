@@ -10,7 +10,7 @@ import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any
 
 from pytest_httpserve.protocol.writer import Writer
 from pytest_httpserve.server import running
@@ -24,11 +24,12 @@ from pytest_httpserve.server.files.conditions import (
     unmodified_since,
     wanted_ranges,
 )
-from pytest_httpserve.server.files.listings import directory_page, listed
-from pytest_httpserve.server.files.paths import OpenFile, decoded_path, names_below, place_in, read_at
+from pytest_httpserve.server.files.listings import directory_page
+from pytest_httpserve.server.files.opening import LeadsOut, OpenFile
+from pytest_httpserve.server.files.paths import decoded_path, names_below, path_of, place_in, read_at
 from pytest_httpserve.server.files.ranges import content_range, multipart
 from pytest_httpserve.server.files.representations import Representation, representation
-from pytest_httpserve.server.files.roots import Root
+from pytest_httpserve.server.files.roots import Found, Root
 from pytest_httpserve.wire.headers import Field
 
 if TYPE_CHECKING:
@@ -38,13 +39,6 @@ if TYPE_CHECKING:
 SMALL_FILE_BYTES = 65_536
 # What is sent of a file beyond http.server: a subclass that sends one of these itself means its own.
 _OURS = (b"etag:", b"accept-ranges:")
-
-
-class Found(NamedTuple):
-    """A file that may be sent."""
-
-    file: OpenFile
-    path: str
 
 
 def answer(handler: SimpleHTTPRequestHandler, root: Root, path: str, *, with_body: bool = True) -> None:
@@ -87,34 +81,36 @@ def send_head(handler: SimpleHTTPRequestHandler, root: Root, path: str) -> IO[by
 
 def _find(handler: SimpleHTTPRequestHandler, root: Root, path: str) -> Found | IO[bytes] | None:
     """What is to be sent: a file, or a listing whose head has been sent; None if the answer has been given whole."""
-    # A file is asked for more often than a directory, and without a link on the way to it.
-    file = root.open(path)
-    if file is None and root.shows(path) and root.leads_out(path):
+    try:
+        return Found(root.open(path), path)
+    except OSError as error:
+        refusal = type(error)
+    if refusal is LeadsOut:
         said = "A symbolic link here leads out of the served directory"
         running.send_error(handler, HTTPStatus.FORBIDDEN, said)
         return None
-    if file is None and os.path.isdir(path) and root.shows(path):
-        if not decoded_path(handler.path).endswith("/"):
-            _redirect_to_slash(handler, root)
-            return None
-        index = root.index_page(path)
-        if index is None:
-            return _send_listing(handler, root, path)
-        path = index
-        file = root.open(path)
-    if file is None and (fallback := root.fallback_for(path)) is not None:
-        path = fallback
-        file = root.open(path)
-    if file is None:
-        handler.send_error(HTTPStatus.NOT_FOUND, "File not found")
+    if refusal is not IsADirectoryError:
+        found = root.fallback_for(path)
+    elif not decoded_path(handler.path).endswith("/"):
+        _redirect_to_slash(handler, root)
         return None
-    return Found(file, path)
+    else:
+        try:
+            found = root.index_page(path)
+        except OSError:
+            found = root.fallback_for(path)
+        else:
+            if found is None:
+                return _send_listing(handler, root, path)
+    if found is None:
+        handler.send_error(HTTPStatus.NOT_FOUND, "File not found")
+    return found
 
 
 def send_listing(handler: SimpleHTTPRequestHandler, root: Root, path: str | os.PathLike[str]) -> io.BytesIO | None:
     """Send the head of a listing of the directory ``path``; its body is returned, None after an error."""
     try:
-        entries = listed(path, hidden=root.options.hidden)
+        entries = root.entries(os.fspath(path))
     except OSError:
         handler.send_error(HTTPStatus.NOT_FOUND, "No permission to list directory")
         return None
@@ -209,7 +205,8 @@ def _answer_with_file(
 def _encoded(handler: SimpleHTTPRequestHandler, root: Root, file: OpenFile, path: str) -> tuple[OpenFile, str]:
     """The neighbour of the file that the client likes best, and its coding; else the file itself."""
     for coding in accepted_codings(request_headers(handler)):
-        if encoded := root.open(path + CODINGS[coding]):
+        with contextlib.suppress(OSError):
+            encoded = root.open(path + CODINGS[coding])
             file.close()
             return encoded, coding
     return file, ""
@@ -267,10 +264,10 @@ def _send_listing(handler: SimpleHTTPRequestHandler, root: Root, path: str) -> i
 
 
 def _redirect_to_slash(handler: SimpleHTTPRequestHandler, root: Root) -> None:
-    # base has made one slash of several at the beginning: the answer stays on this host. To browsers, a backslash
-    # is a slash. A client keeps its own fragment.
-    path, mark, query = handler.path.partition("#")[0].partition("?")
-    path = path.replace("\\", "%5C")
+    # Two slashes at the beginning, or a whole URL, would lead to another host. To browsers, a backslash is a slash. A
+    # client keeps its own fragment.
+    path = "/" + path_of(handler.path).lstrip("/").replace("\\", "%5C")
+    _, mark, query = handler.path.partition("#")[0].partition("?")
     location = ("Location", f"{path}/{mark}{query}")
     _send_fields(handler, HTTPStatus.MOVED_PERMANENTLY, (location, ("Content-Length", "0")), _own_fields(root))
 
