@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 import pytest_httpserve
-from pytest_httpserve import Exchange, HTTPServe, Request, Response, Route, faults, plugin
+from pytest_httpserve import Exchange, HTTPServe, Request, Response, Route, faults
+from pytest_httpserve.plugin import _fixtures, _markers, _options
 from pytest_httpserve.scripting.answers.limits import Guard
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference.md"
@@ -95,7 +96,7 @@ def public(of: type) -> set[str]:
 
 def calls(name: str) -> set[str]:
     """The first arguments of all calls of this method in the plugin."""
-    tree = ast.parse(Path(plugin.__file__).read_text(encoding="utf-8"))
+    tree = ast.parse(Path(_options.__file__).read_text(encoding="utf-8"))
     return {
         ast.literal_eval(node.args[0])
         for node in ast.walk(tree)
@@ -104,7 +105,7 @@ def calls(name: str) -> set[str]:
 
 
 def fixtures() -> set[str]:
-    tree = ast.parse(Path(plugin.__file__).read_text(encoding="utf-8"))
+    tree = ast.parse(Path(_fixtures.__file__).read_text(encoding="utf-8"))
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     made = {one.name for one in functions if any("pytest.fixture" in ast.unparse(by) for by in one.decorator_list)}
     return {name for name in made if not name.startswith("_")}
@@ -115,7 +116,7 @@ def test_fixtures() -> None:
 
 
 def test_markers() -> None:
-    assert entries("Markers") == once({line.partition("(")[0] for line in plugin._MARKERS})
+    assert entries("Markers") == once({line.partition("(")[0] for line in _markers.DESCRIPTIONS})
 
 
 def test_options_and_their_twins() -> None:

@@ -5,6 +5,19 @@ import sys
 
 import pytest
 
+# What every run of pytest needs of the plugin. What a test needs that asks for a server is not among it.
+# The clock is: it is taken as it is before any test.
+OURS = {
+    "pytest_httpserve",
+    "pytest_httpserve.clock",
+    "pytest_httpserve.plugin",
+    "pytest_httpserve.plugin._fixtures",
+    "pytest_httpserve.plugin._hooks",
+    "pytest_httpserve.plugin._markers",
+    "pytest_httpserve.plugin._options",
+    "pytest_httpserve.plugin._outcomes",
+}
+
 
 def modules(code: str) -> set[str]:
     """The modules that ``code`` adds to those of pytest."""
@@ -12,10 +25,6 @@ def modules(code: str) -> set[str]:
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 0, result.stderr
     return set(result.stdout.split())
-
-
-# The clock is taken as it is before any test.
-OURS = {"pytest_httpserve", "pytest_httpserve.clock", "pytest_httpserve.plugin"}
 
 
 def test_importing_the_plugin_imports_nothing_else() -> None:

@@ -310,12 +310,14 @@ def test_a_marker_on_a_class_or_module_is_for_those_of_its_tests_that_have_a_ser
 def test_an_error_within_is_not_taken_for_one_of_the_marker(suite: Suite, pytester: pytest.Pytester) -> None:
     pytester.mkdir("site")
     result = suite("""
+        import importlib
         import pytest
-        from pytest_httpserve import HTTPServe
 
         @pytest.fixture(autouse=True)
         def broken(monkeypatch):
-            monkeypatch.setattr("pytest_httpserve.scripting.mounts.static.check_prefix", lambda *given: None + 1)
+            # Not by its name as text: that leads to the module of an earlier session within this process.
+            static = importlib.import_module("pytest_httpserve.scripting.mounts.static")
+            monkeypatch.setattr(static, "check_prefix", lambda *given: None + 1)
 
         @pytest.mark.serve_dir("site")
         def test_it(httpserve):

@@ -201,7 +201,7 @@ def test_a_wrong_marker_is_one_sentence(suite: Suite, marker: str, sentence: str
 
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines([sentence])
-    result.stdout.no_fnmatch_line("*plugin.py*")
+    result.stdout.no_fnmatch_line("*httpserve/plugin/*")
 
 
 def test_a_marker_on_a_test_without_server_is_an_error(suite: Suite) -> None:

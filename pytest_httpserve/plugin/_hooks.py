@@ -1,0 +1,149 @@
+"""What happens to each test: it is run as often as it asks for, what its servers say fails it, and what it has started
+does not outlive it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_httpserve import clock
+from pytest_httpserve.plugin._markers import check_markers
+from pytest_httpserve.plugin._options import is_holding
+from pytest_httpserve.plugin._outcomes import (
+    BEGAN,
+    SERVERS,
+    check_expectations,
+    describe,
+    explain,
+    fail_late,
+    running,
+    servers_of,
+    take_failures,
+)
+
+if TYPE_CHECKING:
+    from pytest_httpserve.scripting.httpserve import HTTPServe
+
+# The test that runs, behind those within which its session runs. A fixture that asked for ``request`` instead would
+# take two fifths more instructions: pytest looks at signatures for it each time.
+ITEMS: list[pytest.Item] = []
+
+_RUNNING = pytest.StashKey["set[HTTPServe]"]()  # the servers that ran when the test began
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:  # a WorkerController of pytest-xdist
+    from pytest_httpserve.plugin._xdist import tell_worker
+
+    tell_worker(node)
+
+
+@pytest.hookimpl(trylast=True)  # the fault stands last in the id of a test
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "httpserve" in metafunc.fixturenames or "httpserve_factory" in metafunc.fixturenames:
+        from pytest_httpserve.plugin._sweeps import vary
+
+        vary(metafunc)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    ITEMS.append(item)
+    item.stash[BEGAN] = clock.monotonic()
+    if item._report_sections:  # a test that is run again does not show what its earlier runs did
+        item._report_sections[:] = [section for section in item._report_sections if section[1] != "httpserve"]
+    try:
+        result = yield
+        check_markers(item)
+        return result
+    except BaseException as error:
+        __tracebackhide__ = True  # of that error, not of our own
+        explain(item, error, "setup")
+        raise
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    item.stash[_RUNNING] = running()
+    try:
+        result = yield
+    except BaseException as error:
+        check_expectations(item)
+        explain(item, error, "call")
+        _hold(item, error)
+        raise
+    check_expectations(item)
+    # A unittest.TestCase does not raise: its item keeps the errors until they are reported.
+    if kept := getattr(item, "_excinfo", None):
+        explain(item, kept[0].value, "call")
+        _hold(item, kept[0].value)
+        return result
+    failures = take_failures(item)
+    if failures:
+        describe(item, "call")
+        _hold(item, None)
+        pytest.fail("\n".join(failures), pytrace=False)
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    """The servers of the test have ended; what came up on those that run on is not left to the next test."""
+    try:
+        result = yield
+    except BaseException as error:
+        __tracebackhide__ = True  # of that error, not of our own
+        explain(item, error, "teardown")
+        raise
+    finally:
+        while ITEMS and ITEMS.pop() is not item:
+            pass  # of a session within this one that broke off
+    _end_forgotten(item)
+    failures = take_failures(item)
+    if failures:
+        describe(item, "teardown")
+    fail_late(failures)
+    return result
+
+
+def _end_forgotten(item: pytest.Item) -> None:
+    """A server that the test itself has started must not outlive it."""
+    if _RUNNING not in item.stash:  # it has never begun
+        return
+    before = item.stash[_RUNNING]
+    del item.stash[_RUNNING]
+    for server in running() - before:
+        if _is_of_a_fixture(server):
+            continue
+        server.record_forgotten()
+        item.stash.setdefault(SERVERS, []).append(server)  # its failures are the test's
+        server.stop()
+
+
+def _is_of_a_fixture(server: HTTPServe) -> bool:
+    """Whether a fixture has started the server: then it is the fixture's to stop, whenever the test asked for it."""
+    from _pytest import fixtures
+
+    setup = fixtures.call_fixture_func.__code__
+    return not server.started_by or setup in server.started_by
+
+
+def _hold(item: pytest.Item, error: BaseException | None) -> None:
+    """Let somebody look at the servers of a test that has failed, if that was asked for."""
+    no_failure = isinstance(error, pytest.skip.Exception | pytest.xfail.Exception | KeyboardInterrupt)
+    servers = servers_of(item) if is_holding(item.config) and not no_failure else []
+    if not servers:
+        return
+    capture = item.config.pluginmanager.getplugin("capturemanager")
+    if capture is not None:
+        capture.suspend(in_=True)
+    try:
+        addresses = "".join(f"  {server.socket_path or server.base_url}\n" for server in servers)
+        print(f"\n{item.nodeid} has failed. Its servers run on:\n{addresses}Press Enter to go on: ", end="", flush=True)
+        sys.stdin.readline()
+    finally:
+        if capture is not None:
+            capture.resume()

@@ -1,0 +1,120 @@
+"""The options of the command line, each with its ini twin, and what they say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_httpserve.plugin._markers import DESCRIPTIONS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DEFAULT_HOST = "127.0.0.1"
+
+# The kinds of failures, as scripting.record.journal has them; that is not imported before it is needed.
+KINDS = ("unanswered", "errors", "expectations")
+
+_SETTINGS = pytest.StashKey[dict[str, Any]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("httpserve", "HTTP servers for tests")
+    text = f"IP address that the servers of the httpserve fixtures listen on (default: {DEFAULT_HOST})"
+    group.addoption("--httpserve-host", metavar="ADDRESS", default=None, help=text)
+    parser.addini("httpserve_host", help=text, default=None)
+    text = "fail a test whose httpserve has a route that nobody calls and that is not optional()"
+    group.addoption("--httpserve-strict", action="store_true", default=None, help=text)
+    parser.addini("httpserve_strict", help=text, type="bool", default=False)
+    text = "kind of failure that fails no test: unanswered, errors or expectations (can be given several times)"
+    group.addoption("--httpserve-ignore", metavar="KIND", action="append", default=None, help=text)
+    parser.addini("httpserve_ignore", help=text, type="args", default=[])
+    text = "keep the servers of a test that fails up, show where they listen, and wait for Enter"
+    group.addoption("--httpserve-hold", action="store_true", default=None, help=text)
+    parser.addini("httpserve_hold", help=text, type="bool", default=False)
+    text = "PEM file with the test CA and its key, made if there is none (default: a CA of its own for each run)"
+    group.addoption("--httpserve-ca", metavar="PATH", default=None, help=text)
+    parser.addini("httpserve_ca", help=text, default=None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the markers known. A wrong value of an option ends the run before it begins."""
+    pytest.register_assert_rewrite("pytest_httpserve.scripting.reports.assertions")
+    for line in DESCRIPTIONS:
+        config.addinivalue_line("markers", line)
+    _host(config)
+    if config.getoption("--httpserve-hold") and getattr(config.option, "numprocesses", None):
+        raise pytest.UsageError("--httpserve-hold waits for Enter, which workers of pytest-xdist do not get: add -n 0")
+    for given, kinds in _ignored_by(config):
+        for kind in kinds:
+            if kind not in KINDS:
+                raise pytest.UsageError(f"{given}{kind!r} is none of {', '.join(KINDS)}")
+
+
+def settings(config: pytest.Config) -> dict[str, Any]:
+    """``host``, ``strict`` and ``ignore`` for the servers of a session, by option or ini."""
+    if _SETTINGS not in config.stash:
+        config.stash[_SETTINGS] = {
+            "host": _host(config),
+            "strict": _switch(config, "strict"),
+            "ignore": tuple(kind for _, kinds in _ignored_by(config) for kind in kinds),
+        }
+    return config.stash[_SETTINGS]
+
+
+def is_holding(config: pytest.Config) -> bool:
+    """Whether the servers of a test that fails are to stay up for somebody who looks at them."""
+    return _switch(config, "hold") and not hasattr(config, "workerinput")
+
+
+def _switch(config: pytest.Config, name: str) -> bool:
+    """What the option says or, without it, its ini twin."""
+    option = config.getoption(f"--httpserve-{name}")
+    return bool(config.getini(f"httpserve_{name}") if option is None else option)
+
+
+def _ignored_by(config: pytest.Config) -> list[tuple[str, list[str]]]:
+    """What is ignored, and where that is said: by the option or, without it, by its ini twin."""
+    option = config.getoption("--httpserve-ignore")
+    if option is not None:
+        return [("--httpserve-ignore=", option)]
+    return [("httpserve_ignore = ", config.getini("httpserve_ignore"))]
+
+
+def given_hosts(config: pytest.Config) -> tuple[tuple[str, str | None], ...]:
+    """The address to listen on as it was given, and by what."""
+    return (
+        ("--httpserve-host=", config.getoption("--httpserve-host")),
+        ("httpserve_host = ", config.getini("httpserve_host")),
+    )
+
+
+def _host(config: pytest.Config) -> str:
+    """The address to listen on: the option, else its ini twin, else the default."""
+    for given, value in given_hosts(config):
+        if value:
+            from pytest_httpserve.errors import UsageError
+            from pytest_httpserve.scripting.live.addresses import check_host
+
+            try:
+                return check_host(value, given)
+            except UsageError as error:
+                raise pytest.UsageError(str(error)) from None
+    return DEFAULT_HOST
+
+
+def given_ca(config: pytest.Config) -> tuple[str, str | None]:
+    """The file of the CA as it was given, and by what."""
+    option = config.getoption("--httpserve-ca")
+    return ("--httpserve-ca: ", option) if option else ("httpserve_ca: ", config.getini("httpserve_ca"))
+
+
+def ca_path(config: pytest.Config) -> Path | None:
+    """The file of the CA, relative to where pytest was started, or to its configuration file."""
+    given, path = given_ca(config)
+    if not path:
+        return None
+    from_option = given.startswith("--")
+    base = config.invocation_params.dir if from_option or config.inipath is None else config.inipath.parent
+    return base / path

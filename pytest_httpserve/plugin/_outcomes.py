@@ -1,0 +1,102 @@
+"""What the servers of a test say of it: failures, and the section of its report."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_httpserve.net.loop import Loop
+    from pytest_httpserve.scripting.httpserve import HTTPServe
+
+SERVERS = pytest.StashKey["list[HTTPServe]"]()
+LOOP: pytest.StashKey[Loop] = pytest.StashKey()  # by which all of them are served
+LOOP_ERRORS = pytest.StashKey[list[BaseException]]()
+BEGAN = pytest.StashKey[float]()
+
+_LATE = "after the test: "  # what came up when it had been checked
+
+
+def running() -> set[HTTPServe]:
+    """The servers that run now; nothing is imported to find that there are none."""
+    httpserve = sys.modules.get("pytest_httpserve.scripting.httpserve")
+    return set(httpserve.RUNNING) if httpserve is not None else set()
+
+
+def servers_of(item: pytest.Item) -> list[HTTPServe]:
+    """The servers of this test, and those that run for longer: of a module, a session, or without a fixture."""
+    httpserve = sys.modules.get("pytest_httpserve.scripting.httpserve")
+    own = item.stash.get(SERVERS, [])
+    others = httpserve.RUNNING.difference(own) if httpserve is not None else ()
+    return [*own, *sorted(others, key=lambda server: server.port)]
+
+
+def check_expectations(item: pytest.Item) -> None:
+    for server in item.stash.get(SERVERS, ()):
+        server.check_expectations()
+
+
+def take_failures(item: pytest.Item) -> list[str]:
+    failures = [failure for server in servers_of(item) for failure in server.take_failures()]
+    return [*_take_failures_of_loop(item.config), *failures]
+
+
+def _take_failures_of_loop(config: pytest.Config) -> list[str]:
+    """What has gone wrong with what serves all: it goes on, but the test that runs is to know."""
+    loop = config.stash.get(LOOP, None)
+    if loop is None:
+        return []
+    from pytest_httpserve.net.loop import describe_error
+
+    loop.check()
+    errors = config.stash[LOOP_ERRORS]
+    return [describe_error(errors.pop(0)) for _ in range(len(errors))]
+
+
+def fail_late(failures: Sequence[str]) -> None:
+    """What came up after the test's own check is not lost: it is an error of the teardown."""
+    if failures:
+        pytest.fail(_LATE + "\n".join(failures), pytrace=False)
+
+
+def explain(item: pytest.Item, error: BaseException, when: str) -> None:
+    """Put what the servers say beneath a test's own error. A test that says it is skipped, or xfails, stays so."""
+    said = str(error)
+    failures = [failure for failure in take_failures(item) if failure.strip() not in said]
+    if isinstance(error, pytest.skip.Exception | pytest.xfail.Exception):
+        return
+    describe(item, when)
+    if isinstance(error, pytest.fail.Exception) and not error.pytrace:
+        error.msg = "\n".join([str(error.msg), *failures])  # shown without its notes
+        return
+    for failure in failures:
+        error.add_note(failure)
+
+
+def describe(item: pytest.Item, when: str) -> None:
+    """Show the exchanges of a failing test in a section of its report; with -v, their bytes, too."""
+    servers = servers_of(item)
+    if not servers:
+        return
+    from pytest_httpserve.scripting.reports.report import exchanges_section
+
+    whole = item.config.get_verbosity() > 0
+    began = item.stash.get(BEGAN, 0.0)  # a server that runs for longer has seen other tests
+    lines = []
+    for server in servers:
+        exchanges = [exchange for exchange in server.exchanges if exchange.times.request_begun >= began]
+        connections = [record for record in server.connections if record.opened >= began]
+        if exchanges or server in item.stash.get(SERVERS, ()):
+            lines += exchanges_section(
+                server.socket_path or server.base_url,
+                exchanges,
+                server.fault_events,
+                connections,
+                whole=whole,
+                dropped_exchanges=server.dropped_exchanges,
+            )
+    if lines:
+        item.add_report_section(when, "httpserve", "\n".join(lines))

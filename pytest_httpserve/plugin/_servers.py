@@ -1,0 +1,133 @@
+"""The servers of a test: made as it wants them, started, and stopped with what they have to say.
+
+This is imported when a test asks for a server, and so may import what a server needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_httpserve.errors import HTTPServeError, UsageError
+from pytest_httpserve.net.loop import Loop
+from pytest_httpserve.net.workers import Workers
+from pytest_httpserve.plugin._configuration import configured, override, with_checks
+from pytest_httpserve.plugin._markers import MOUNTING, closest_markers, mounting_markers, obey
+from pytest_httpserve.plugin._options import given_hosts
+from pytest_httpserve.plugin._outcomes import LOOP, LOOP_ERRORS, SERVERS, describe, fail_late
+from pytest_httpserve.plugin._sweeps import faults_of_run
+from pytest_httpserve.scripting.httpserve import HTTPServe
+
+
+def start_marked(node: pytest.Item) -> HTTPServe:
+    """The server of a test, as its markers want it."""
+    markers = closest_markers(node)
+    marker = markers.get("serve_tls")
+    server = obey(marker, _make, node, markers, marker=marker)
+    for mounting in () if markers.keys().isdisjoint(MOUNTING) else mounting_markers(node):
+        obey(mounting, getattr(server, mounting.name), *mounting.args, **mounting.kwargs)
+    if (sweep := markers.get("serve_faults")) is not None:
+        server.fault(faults_of_run(node, sweep), expected=True)
+    obey(marker, _start_as_configured, server, node)
+    return server
+
+
+def start_another(node: pytest.Item, settings: Mapping[str, Any]) -> HTTPServe:
+    """A further server of a test. The port that is configured is that of the first."""
+    return _start(obey(None, _make, node, closest_markers(node), **{"port": 0, **settings}), node)
+
+
+def start_for_session(request: pytest.FixtureRequest) -> HTTPServe:
+    """A server that is no test's own."""
+    config = request.config
+    settings = {**configured(request), "port": 0}
+    settings.pop("client_timeout", None)
+    return HTTPServe(
+        **settings,
+        roots=[config.rootpath],
+        loop=_loop(config),
+        ca=lambda: request.getfixturevalue("httpserve_ca"),
+    ).start()
+
+
+def _loop(config: pytest.Config) -> Loop:
+    """What the servers of all tests are served by: to start a thread for every test would cost more than the test.
+
+    No fixture: each that a fixture asks for has its price in every test.
+    """
+    if LOOP not in config.stash:
+        loop = config.stash[LOOP] = Loop(Workers("httpserve", daemon=True, idle=1.0), stays=True)
+        loop.report = config.stash.setdefault(LOOP_ERRORS, []).append
+
+        def close() -> None:
+            loop.close()
+            loop.workers.close(timeout=1.0)
+
+        config.add_cleanup(close)
+    return config.stash[LOOP]
+
+
+def _make(
+    node: pytest.Item, markers: Mapping[str, pytest.Mark], *, marker: pytest.Mark | None = None, **settings: Any
+) -> HTTPServe:
+    """A server with these settings; ``marker`` is one that asks for TLS."""
+    given = {
+        "ca": lambda: _fixture(node, "httpserve_ca"),
+        "setenv": lambda name, value: _fixture(node, "monkeypatch").setenv(name, value),
+        **with_checks(node, markers),
+        **settings,
+    }
+    given.pop("client_timeout", None)
+    if settings.get("unix", False) is not False and "host" not in settings:
+        del given["host"]
+    if marker is not None:
+        from pytest_httpserve.tls import TLS
+
+        given["tls"] = obey(marker, TLS, *marker.args, **marker.kwargs)
+    return HTTPServe(roots=_roots(node.path, node.config.rootpath), loop=_loop(node.config), **given)
+
+
+def _fixture(node: pytest.Item, name: str) -> Any:  # whatever the fixture gives
+    request: pytest.FixtureRequest = node._request  # type: ignore[attr-defined]  # of each item that has fixtures
+    return request.getfixturevalue(name)
+
+
+@cache
+def _roots(file: Path, rootpath: Path) -> tuple[Path, ...]:
+    """Where the directories that a test names are looked for: beside its file, then in the rootdir."""
+    return tuple(dict.fromkeys([file.parent, rootpath]))
+
+
+def _start(server: HTTPServe, node: pytest.Item) -> HTTPServe:
+    obey(None, server.start)
+    node.stash.setdefault(SERVERS, []).append(server)
+    return server
+
+
+def _start_as_configured(server: HTTPServe, node: pytest.Item) -> HTTPServe:
+    """Start the server of the fixture. An address that it cannot listen on is one sentence, with where it was given."""
+    try:
+        return _start(server, node)
+    except UsageError:
+        raise
+    except HTTPServeError as error:
+        given = [f" ({given}{value})" for given, value in given_hosts(node.config) if value]
+        wrong = f"{error}{' (httpserve_config)' if override(node) else ''.join(given[:1])}"
+    pytest.fail(wrong, pytrace=False)
+
+
+def end(node: pytest.Item, servers: list[HTTPServe]) -> None:
+    """Stop the servers. What came up after the test's own check is not lost: it is an error of the teardown."""
+    for server in servers:
+        server.stop()
+    late = [failure for server in servers for failure in server.take_failures()]
+    if late:
+        describe(node, "teardown")
+    for server in servers:
+        node.stash[SERVERS].remove(server)  # the node lives as long as the session, the server need not
+        server.close_bodies()
+    fail_late(late)
