@@ -131,7 +131,6 @@ CIRCLES = [
     {"server.base", "server.running"},
     {"server.cgi.handler", "server.cgi.run"},
     {"server.files.handler", "server.files.serving"},
-    {"tls.authority", "tls.contexts", "tls.settings"},
 ]
 
 

@@ -10,17 +10,13 @@ from typing import TYPE_CHECKING, Self
 
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.tls import trust
-from pytest_httpserve.tls.certificate import Certificate
+from pytest_httpserve.tls.certificate import KEY_TYPES, Certificate
 from pytest_httpserve.tls.files import keep, passing
 
 if TYPE_CHECKING:
     import ssl
 
     import trustme
-
-    from pytest_httpserve.tls.contexts import Ready
-
-KEY_TYPES = ("ecdsa", "rsa")
 
 
 class CertificateAuthority:
@@ -37,8 +33,6 @@ class CertificateAuthority:
         self.trustme = authority or trustme.CA()
         self._intermediate: CertificateAuthority | None = None
         self._revoked: list[Certificate] = []
-        # What servers have made of their settings: that takes longer than a handshake.
-        self.ready: dict[object, Ready] = {}
 
     @classmethod
     def at(cls, path: str | os.PathLike[str], *, folder: Path | None = None) -> Self:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from pytest_httpserve.tls.files import keep
 
+KEY_TYPES = ("ecdsa", "rsa")
+
 
 @dataclass(frozen=True, slots=True)
 class Certificate:

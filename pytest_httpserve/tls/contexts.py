@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 from pytest_httpserve import clock
 from pytest_httpserve.errors import UnsupportedError, UsageError
@@ -30,6 +31,10 @@ class Ready(NamedTuple):
     context: ssl.SSLContext
 
 
+# What servers have made of their settings, for each CA: that takes longer than a handshake.
+_READY: WeakKeyDictionary[CertificateAuthority, dict[object, Ready]] = WeakKeyDictionary()
+
+
 def make_ready(tls: TLS, authority: CertificateAuthority, names: Names) -> Ready:
     """Certificate and context of a server with these names; the same for all servers with the same settings.
 
@@ -39,14 +44,15 @@ def make_ready(tls: TLS, authority: CertificateAuthority, names: Names) -> Ready
     library has no more.
     """
     key = (tls, tuple(names))
-    ready = authority.ready.get(key)
+    kept = _READY.setdefault(authority, {})
+    ready = kept.get(key)
     if ready is None:
         given = tls.certificate
         assert given is None or isinstance(given, Certificate)  # files are read by now
         certificate = given if given is not None else issue(tls, tls.fault, authority, [*names, *tls.names])
         ready = with_certificate(tls, certificate, authority)
         if given is None and not any(isinstance(value, Certificate) for _, value in tls.certificates_by_name):
-            authority.ready[key] = ready
+            kept[key] = ready
     return ready
 
 

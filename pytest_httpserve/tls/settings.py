@@ -10,8 +10,7 @@ from typing import cast
 
 from pytest_httpserve.arguments import check_above_zero, check_switch
 from pytest_httpserve.errors import UsageError
-from pytest_httpserve.tls.authority import KEY_TYPES
-from pytest_httpserve.tls.certificate import Certificate
+from pytest_httpserve.tls.certificate import KEY_TYPES, Certificate
 
 # What is wrong with the certificate, and what is wrong with the handshake.
 CERTIFICATE_FAULTS = ("expired", "not_yet_valid", "wrong_host", "self_signed", "untrusted", "missing_chain", "revoked")
