@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.record.exchange import Exchange, ExchangeTimes
     from pytest_httpserve.scripting.record.handshakes import PeerCertificate, TLSError, TLSSession
     from pytest_httpserve.scripting.record.journal import FaultEvent
-    from pytest_httpserve.scripting.record.request import Request, UploadedFile, Values
+    from pytest_httpserve.scripting.record.multipart import UploadedFile
+    from pytest_httpserve.scripting.record.request import Request, Values
     from pytest_httpserve.scripting.record.sent import SentResponse
     from pytest_httpserve.scripting.record.transcript import Transcript
     from pytest_httpserve.scripting.routing.matchers import Check, Matcher, basic_auth, bearer, match
@@ -59,7 +60,7 @@ _ROOMS = {
     "TLS_GALLERY": "tls.settings",
     "Transcript": "scripting.record.transcript",
     "UnsupportedError": "errors",
-    "UploadedFile": "scripting.record.request",
+    "UploadedFile": "scripting.record.multipart",
     "UsageError": "errors",
     "Values": "scripting.record.request",
     "basic_auth": "scripting.routing.matchers",

@@ -124,7 +124,6 @@ CIRCLES = [
     {"mounts.applications", "mounts.gateway"},
     # One loads the other when it is first needed.
     {"faults.acts", "faults.edits", "faults.wire"},
-    {"record.multipart", "record.request"},
     # The engine's own.
     {"net.listening", "net.service"},
     {"server", "server.trial"},

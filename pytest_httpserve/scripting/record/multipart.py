@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import re
 import urllib.parse
+from dataclasses import dataclass
 
-from pytest_httpserve.scripting.record.request import UploadedFile
 from pytest_httpserve.wire.headers import Headers
 
 # A parameter of a field: a quoted text or a token (RFC 9110 section 5.6.6); at the end, ``*`` says how it is encoded.
 _PARAMETER = re.compile(r';[ \t]*([A-Za-z0-9-]+)(\*?)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^;\s]*))')
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedFile:
+    """A part of a multipart form: ``name`` of the field, ``filename`` (empty for a plain field), type and contents."""
+
+    name: str
+    filename: str
+    content_type: str
+    content: bytes
 
 
 def parse_multipart(content_type: str, body: bytes) -> list[UploadedFile]:

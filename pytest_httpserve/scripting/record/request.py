@@ -11,11 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 from types import MappingProxyType
-from typing import IO, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from pytest_httpserve.server.files.paths import path_of, read_at
 from pytest_httpserve.wire.headers import Field, Headers
 from pytest_httpserve.wire.memory import remembered
+
+if TYPE_CHECKING:
+    from pytest_httpserve.scripting.record.multipart import UploadedFile
 
 # A body up to here stays in memory; what is beyond goes to an unnamed temporary file.
 BODY_IN_MEMORY_BYTES = 1 << 20
@@ -295,16 +298,6 @@ def made_request(asked: AskedFor, body: bytes | Body = b"", trailers: tuple[Fiel
         exchange_index,
         MappingProxyType(dict(parameters)),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class UploadedFile:
-    """A part of a multipart form: ``name`` of the field, ``filename`` (empty for a plain field), type and contents."""
-
-    name: str
-    filename: str
-    content_type: str
-    content: bytes
 
 
 def _parse_pairs(text: str) -> list[tuple[str, str]]:

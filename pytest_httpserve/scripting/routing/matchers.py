@@ -11,12 +11,15 @@ from abc import ABC, abstractmethod
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, lru_cache
-from typing import Any, NamedTuple, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, Unpack
 
 from pytest_httpserve.errors import UsageError
-from pytest_httpserve.scripting.record.request import Request, UploadedFile, route_path
+from pytest_httpserve.scripting.record.request import Request, route_path
 from pytest_httpserve.scripting.routing.paths import PathPattern
 from pytest_httpserve.wire import grammar
+
+if TYPE_CHECKING:
+    from pytest_httpserve.scripting.record.multipart import UploadedFile
 
 ABSENT = "(not there)"
 
