@@ -24,12 +24,10 @@ INTERNAL: dict[type, set[str]] = {
     Route: {
         *(
             "checks",
-            "count",
             "describe_calls",
             "expectation",
             "gates",
             "has_further_paths",
-            "is_lasting",
             "is_optional",
         ),
         *(
@@ -42,11 +40,10 @@ INTERNAL: dict[type, set[str]] = {
             "rank",
             "has_early_faults",
             "take",
-            "take_at_once",
             "takes",
         ),
     },
-    Exchange: {"answer", "answered", "close", "entry", "guard", "number", "of", "shown", "size"},
+    Exchange: {"answer", "answered", "close", "carried", "entry", "guard", "number", "of", "shown", "size"},
     Request: {"content", "sought", "sought_as"},
     Response: {"whole"},
     Guard: {"meet"},

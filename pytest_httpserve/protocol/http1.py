@@ -146,6 +146,52 @@ class HTTP1:
         except (OSError, RequestError):
             return False
 
+    # For who takes Streams as they are, by RFC 9112 and with their bodies decoded
+
+    def next_stream(self) -> bool:
+        """Wait for the next request, and take its head: it is ``stream`` then. False if none follows.
+
+        Raises RequestError as ``read_head`` does.
+        """
+        connection, reader = self.connection, self.reader
+        assert connection is not None
+        self.begin_request(stream := Stream())
+        connection.busy = False
+        if connection.ending.closing or not reader.wait():
+            return False
+        head = reader.next_head(self.limits)
+        if head is None:  # it comes in pieces, or something is wrong with it
+            line = reader.request_line()
+            if line:
+                self.read_head(line, strict=True, speaks_1_1=True, raw=False)
+            return bool(line)
+        stream.enter(head.line, head.fields, speaks_1_1=True)
+        reader.begin_body(head.fields.framing)
+        connection.busy, connection.doing = True, head.line.text
+        return True
+
+    def end_stream(self) -> bool:
+        """The response to the request in hand has been given; whether another request can follow."""
+        writer = self.writer
+        assert writer is not None
+        writer.flush()
+        lasts = self.stream.end_response(writer.written, anything=writer.anything).lasts
+        return lasts and self.end_request(read_on=True)
+
+    def take_leave(self) -> None:
+        """Send what is still held back, and let the client read it before the connection goes."""
+        connection, writer = self.connection, self.writer
+        assert connection is not None
+        assert writer is not None
+        try:
+            writer.close()
+            if self.lingers or not self.reader.complete:
+                connection.linger()
+        except OSError:
+            pass  # the client has gone
+        finally:
+            connection.let_go()
+
     def head_is_whole(self, data: bytes, seen: int) -> bool:
         """Whether these first bytes of a request are worth a look; see ``head_is_whole``."""
         return data.endswith(b"\r\n\r\n") or head_is_whole(self.limits, data, seen)

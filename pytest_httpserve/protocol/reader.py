@@ -136,6 +136,20 @@ class Reader(io.BufferedIOBase):
                 break
         return line
 
+    def next_head(self, limits: Limits) -> RequestHead | None:
+        """The head of the next request, parsed as a whole by RFC 9112; None, and nothing taken, if not all of it is
+        here, or if something is wrong with it."""
+        buffer = self._buffer
+        end = buffer.find(b"\r\n\r\n") + 4
+        if end < 4:
+            return None
+        try:
+            head = parse_whole_head(buffer[:end], limits, strict=True)
+        except RequestError:
+            return None
+        self._buffer = buffer[end:]
+        return head
+
     def take_head(self, line: bytes, limits: Limits, strict: bool) -> RequestHead | None:
         """The head that begins with ``line``, parsed as a whole: half as long as line by line, and once known a fifth.
 

@@ -59,11 +59,11 @@ class Writer(io.BufferedIOBase):
         self.sink.send(head, more=more)
         self._corked = more
 
-    def write_whole(self, head: bytes, body: bytes) -> None:
-        """Write a response at once."""
+    def write_whole(self, data: bytes, size: int) -> None:
+        """Write a response at once, head and body; so many bytes of it are the body's."""
         self.anything = True
-        self.written += len(body)
-        self.sink.send(head + body)
+        self.written += size
+        self.sink.send(data)
 
     def fileno(self) -> int:
         self.exposed = True

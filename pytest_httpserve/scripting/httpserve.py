@@ -42,7 +42,8 @@ from pytest_httpserve.scripting.reports import report
 from pytest_httpserve.scripting.routing.matchers import Criteria, Matcher, as_matcher
 from pytest_httpserve.scripting.routing.routes import Expectation, Route, calling_place
 from pytest_httpserve.scripting.routing.scenarios import Scenario
-from pytest_httpserve.scripting.scripted_server import Script, ScriptedServer
+from pytest_httpserve.scripting.script import Script
+from pytest_httpserve.scripting.scripted_server import ScriptedServer
 from pytest_httpserve.scripting.security import Security
 from pytest_httpserve.server.cgi import CGI_TIMEOUT
 from pytest_httpserve.server.servers import service_of

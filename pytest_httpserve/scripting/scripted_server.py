@@ -1,4 +1,4 @@
-"""The server behind every HTTPServe, and the script that it answers by."""
+"""The server behind every HTTPServe."""
 
 from __future__ import annotations
 
@@ -8,86 +8,20 @@ import socketserver
 import sys
 import threading
 import traceback
-from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_httpserve.errors import Struck
-from pytest_httpserve.net.service import Watcher, describe_hanging
-from pytest_httpserve.scripting.answers.limits import Guards
-from pytest_httpserve.scripting.answers.responses import Response
-from pytest_httpserve.scripting.faults.rules import FaultRules
-from pytest_httpserve.scripting.handler import ScriptedHandler
 from pytest_httpserve.scripting.live.presence import MOST_PUT_BACK, is_fresh
-from pytest_httpserve.scripting.mounts.mount import Mounts
-from pytest_httpserve.scripting.record.connections import ConnectionRecord
 from pytest_httpserve.scripting.record.journal import FaultEvent, Journal
-from pytest_httpserve.scripting.routing.routes import Routes
+from pytest_httpserve.scripting.script import Script
+from pytest_httpserve.scripting.serving import Serving
+from pytest_httpserve.scripting.watching import Watching
 from pytest_httpserve.server.servers import HTTPServer, ThreadingHTTPServer, service_of
 
 if TYPE_CHECKING:
     from pytest_httpserve.net.connection import Connection
     from pytest_httpserve.scripting.faults.acts import Fault
-
-
-class Script:
-    """What a server has been told, and what it has seen."""
-
-    __slots__ = ("fault_rules", "guards", "journal", "mounts", "queue", "routes")
-
-    def __init__(self, journal: Journal) -> None:
-        self.journal = journal
-        self.routes = Routes(journal)
-        self.mounts = Mounts()
-        self.queue: deque[Response] = deque()  # for requests that nothing else answers
-        self.fault_rules = FaultRules()
-        self.guards = Guards(journal)
-
-    def record_fault_event(self, event: FaultEvent) -> None:
-        """A fault has happened."""
-        self.journal.record_fault_event(event)
-        self.fault_rules.happened(event.fault)
-
-
-class Watching(Watcher):
-    """Has the journal know of each connection, from its beginning to its end.
-
-    ``records`` are those of the connections that are there now, ``faults`` those of the ones that have just come.
-    """
-
-    def __init__(self, journal: Journal) -> None:
-        self.records: dict[Connection, ConnectionRecord] = {}
-        self.faults: dict[Connection, tuple[Fault, ...]] = {}
-        self._journal = journal
-
-    def opened(self, connection: Connection) -> None:
-        self.records[connection] = record = self.make_record(connection)
-        connection.ending.on_end = partial(self._journal.end_connection, record)
-        self._journal.record_connection(record)
-
-    def make_record(self, connection: Connection) -> ConnectionRecord:
-        """What the journal knows of a connection."""
-        return ConnectionRecord(connection.index, connection.peer)
-
-    def closed(self, connection: Connection) -> None:
-        self.records.pop(connection, None)
-        self.faults.pop(connection, None)  # of one that no handler has had
-
-    def left_alone(self, connections: list[Connection]) -> None:
-        """A handler whose client has gone fails no test: its exchange says where it was."""
-        for connection in connections:
-            record = self.records.get(connection)
-            if record is not None and (exchanges := record.exchanges):
-                exchanges[-1].notes += (f"its client had gone: {describe_hanging(connection).rstrip()}",)
-
-    def hanging(self, connections: list[Connection]) -> None:
-        """A handler that will not end fails the test."""
-        for connection in connections:
-            text = describe_hanging(connection)
-            record = self.records.get(connection)
-            if record is not None and (exchanges := record.exchanges) and (route := exchanges[-1].route) is not None:
-                text += f"this was to be the answer of {route}\n"
-            self._journal.record_failure(text)
 
 
 class ScriptedServer(ThreadingHTTPServer):
@@ -104,17 +38,19 @@ class ScriptedServer(ThreadingHTTPServer):
         else:
             self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         # By name: beneath a server over TLS stands one whose own would make a context from files.
-        HTTPServer.__init__(self, (host, port), ScriptedHandler)
+        serving: Any = partial(Serving, script, self.watching)  # typeshed asks for a class of handlers
+        HTTPServer.__init__(self, (host, port), serving)
 
     def watch(self, journal: Journal) -> Watching:
         """Who is told of its connections."""
         return Watching(journal)
 
     def set_timeout(self, seconds: float) -> None:
-        """Wait for a client so long, as ``timeout`` of the handler has it."""
-        if seconds != ScriptedHandler.timeout:
-            # Of the class: the loop looks there before there is a handler.
-            self.RequestHandlerClass = type("ScriptedHandler", (ScriptedHandler,), {"timeout": seconds})
+        """Wait for a client so long, in seconds."""
+        if seconds != Serving.timeout:
+            # Of the class: the loop looks there before anything is made of it.
+            patient = type("Serving", (Serving,), {"timeout": seconds})
+            self.RequestHandlerClass = partial(patient, self.script, self.watching)
 
     def server_bind(self) -> None:
         """Take the address: a path, or a port that no other server of this process has just left."""

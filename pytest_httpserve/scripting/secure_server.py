@@ -13,7 +13,9 @@ from pytest_httpserve.scripting.answers.responses import Response
 from pytest_httpserve.scripting.record.connections import ConnectionRecord
 from pytest_httpserve.scripting.record.handshakes import Handshake, TLSError, error_of, session_of
 from pytest_httpserve.scripting.record.request import Request
-from pytest_httpserve.scripting.scripted_server import Script, ScriptedServer, Watching
+from pytest_httpserve.scripting.script import Script
+from pytest_httpserve.scripting.scripted_server import ScriptedServer
+from pytest_httpserve.scripting.watching import Watching
 from pytest_httpserve.server.servers import HTTPSServer, service_of
 from pytest_httpserve.tls.contexts import Names, Ready, issue, make_ready, with_certificate
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_httpserve.errors import UsageError
-from pytest_httpserve.scripting.scripted_server import Script, ScriptedServer
+from pytest_httpserve.scripting.script import Script
+from pytest_httpserve.scripting.scripted_server import ScriptedServer
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.httpserve import HTTPServe

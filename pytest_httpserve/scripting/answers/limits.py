@@ -5,16 +5,14 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_httpserve.arguments import check_seconds
 from pytest_httpserve.scripting.answers.responses import Response
-from pytest_httpserve.scripting.live.waiting import wait
 from pytest_httpserve.scripting.record.exchange import GUARD
 from pytest_httpserve.scripting.record.words import count
 
 if TYPE_CHECKING:
-    from pytest_httpserve.net.connection import Connection
     from pytest_httpserve.scripting.record.exchange import Exchange
     from pytest_httpserve.scripting.record.journal import Journal
 
@@ -33,6 +31,19 @@ class Clock:
     def advance(self, seconds: float) -> None:
         """Let so many seconds pass."""
         self._now += check_seconds("advance(seconds)", seconds)
+
+
+class Met(NamedTuple):
+    """What a request meets before anything answers it: a guard with its refusal, header fields for whatever it gets,
+    and how many seconds it has to wait."""
+
+    guard: Guard | None = None
+    refusal: Response | None = None
+    added: Fields = ()
+    seconds: float = 0.0
+
+
+NOTHING_MET = Met()
 
 
 class Guard:
@@ -66,8 +77,8 @@ class Guard:
         if self.guards is not None:
             self.guards.discard(self)
 
-    def meet(self, connection: Connection | None) -> tuple[Response | None, Fields]:
-        """The response if the request is refused, and headers for whatever response it gets. May wait."""
+    def meet(self) -> Met:
+        """Count the request, and say what it meets."""
         raise NotImplementedError
 
 
@@ -87,8 +98,8 @@ class Limit(Guard):
         self._ends: float | None = None  # the window
         self._came = 0  # in it
 
-    def meet(self, connection: Connection | None) -> tuple[Response | None, Fields]:
-        """Count the request. It is refused with 429 if it is one too many."""
+    def meet(self) -> Met:
+        """It is refused with 429 if it is one too many."""
         with self._lock:
             now = self._clock()
             if self._ends is None or now >= self._ends:
@@ -99,9 +110,9 @@ class Limit(Guard):
         said = {"Limit": self._most, "Remaining": max(left, 0), "Reset": seconds}
         fields = tuple((f"{x}RateLimit-{name}", str(value)) for x in ("", "X-") for name, value in said.items())
         if left >= 0:
-            return None, fields
+            return Met(added=fields)
         text = f"{self}: ask again in {count(seconds, 'second')}\n"
-        return Response(429, text=text, headers={"Retry-After": seconds}), fields
+        return Met(self, Response(429, text=text, headers={"Retry-After": seconds}), fields)
 
     def __str__(self) -> str:
         return f"the limit of {count(self._most, 'request')} in {self._window:g} s"
@@ -117,12 +128,12 @@ class Flapping(Guard):
         self._response = response
         self._came = 0
 
-    def meet(self, connection: Connection | None) -> tuple[Response | None, Fields]:
-        """Count the request; it is refused if the server is down."""
+    def meet(self) -> Met:
+        """It is refused if the server is down."""
         with self._lock:
             place = self._came % (self._up + self._down)
             self._came += 1
-        return (self._response if place >= self._up else None), ()
+        return Met(self, self._response) if place >= self._up else Met()
 
     def __str__(self) -> str:
         return f"the flapping (up for {self._up}, down for {self._down})"
@@ -138,17 +149,15 @@ class SlowStart(Guard):
         self._requests = requests
         self._delay = delay
 
-    def meet(self, connection: Connection | None) -> tuple[Response | None, Fields]:
-        """Let the request wait. Raises Interrupted if the server stops."""
+    def meet(self) -> Met:
+        """It has to wait, if it is one of the first."""
         with self._lock:
             left = self._requests - len(self.waits)
             if left <= 0:
-                return None, ()
+                return Met()
             seconds = self._delay * left / self._requests
             self.waits.append(seconds)
-        if connection is not None:
-            wait(connection, threading.Event(), seconds)
-        return None, ()
+        return Met(seconds=seconds)
 
 
 class Guards:
@@ -175,13 +184,13 @@ class Guards:
         """Those that requests for this path meet."""
         return tuple(guard for guard in self.active if path == guard.prefix or path.startswith(guard.prefix + "/"))
 
-    def meet(self, path: str, exchange: Exchange, connection: Connection | None) -> tuple[Response | None, Fields]:
-        """What the first guard that refuses the request answers; headers for what it gets else."""
-        fields: Fields = ()
+    def meet(self, path: str) -> Met:
+        """What a request for this path meets, up to the first guard that refuses it: fields and waits add up."""
+        added: Fields = ()
+        seconds = 0.0
         for guard in self.before(path):
-            refusal, more = guard.meet(connection)
-            fields += more
-            if refusal is not None:
-                guard.refuse(exchange)
-                return refusal, fields
-        return None, fields
+            met = guard.meet()
+            added, seconds = added + met.added, seconds + met.seconds
+            if met.refusal is not None:
+                return met._replace(added=added, seconds=seconds)
+        return Met(added=added, seconds=seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html as html_module
 import json as json_module
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,13 +11,14 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
-from pytest_httpserve.errors import UsageError
+from pytest_httpserve.errors import RequestError, UsageError
 from pytest_httpserve.scripting.record.sent import SentResponse
 from pytest_httpserve.server.base import BaseHTTPRequestHandler
 from pytest_httpserve.server.dates import date_line
+from pytest_httpserve.server.error_page import DEFAULT_ERROR_CONTENT_TYPE, DEFAULT_ERROR_MESSAGE
 from pytest_httpserve.wire import grammar
 from pytest_httpserve.wire.framing import connection_options
-from pytest_httpserve.wire.head import check_field, response_head
+from pytest_httpserve.wire.head import Version, check_field, response_head
 from pytest_httpserve.wire.headers import Field, Headers
 
 if TYPE_CHECKING:
@@ -55,6 +57,8 @@ SERVER = BaseHTTPRequestHandler.server_version
 MOST_AT_ONCE = 131_072
 _KEPT_BYTES = 16_384
 _KEPT_TEXT = 1_024
+# What is wrong with a request may quote it; so much of that is sent back.
+_MOST_TEXT = 300
 
 
 class Response:
@@ -76,7 +80,7 @@ class Response:
 
     __slots__ = (
         "_connection", "_dated", "_head", "_kept", "body", "closes", "faults", "fields", "file", "informational",
-        "reason", "status", "stream", "trailers",
+        "is_whole", "reason", "status", "stream", "trailers",
     )  # fmt: skip
 
     def __init__(
@@ -114,6 +118,7 @@ class Response:
         kind = self._check_one_body(bodies)
         self.file = _check_file(file) if file is not None else None
         self.stream = _check_stream(stream) if stream is not None else None
+        self.is_whole = file is None and stream is None  # to be sent with the head in one write
         self.body, content_type = _encode(kind, bodies)
         self.trailers = check_headers(trailers, "trailers=")
         if self.trailers and (self.file is not None or self.status in _WITHOUT_BODY):
@@ -168,43 +173,36 @@ class Response:
         self.fields += (("Content-Encoding", "gzip"),)
 
     @property
-    def is_whole(self) -> bool:
-        """Whether the body is here, to be sent with the head in one write."""
-        return self.file is None and self.stream is None
-
-    @property
     def headers(self) -> Headers:
         """The headers given with the response. Those that the server adds (Date, Content-Length) are not among them."""
         return Headers(self.fields)
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether it can leave at once, in one write, with nothing before it or behind it."""
-        special = self.trailers or self.informational or self.faults or self.closes
-        return self.is_whole and not special and len(self.body) <= MOST_AT_ONCE
-
-    def whole(self, *, close: bool, version: tuple[int, int]) -> tuple[SentResponse, bytes]:
-        """The response as it leaves for a client that speaks ``version``, and its bytes: head and body."""
+    def whole(self, *, close: bool, version: Version, added: tuple[Field, ...] = ()) -> tuple[SentResponse, bytes]:
+        """The response as it leaves for a client that speaks ``version``, and its bytes, head and body; without its
+        bytes if its body is too long to leave at once."""
         date = b"" if self._dated else date_line()
-        usual = not close and version >= (1, 1)
+        usual = not close and not added and version >= (1, 1)
         if usual and (kept := self._kept) is not None and kept[0] is date:
             return kept[1]
-        head = self.head(close=close, version=version)
-        whole = SentResponse(self.status, head), head + self.body
+        head = self.head(close=close, version=version, added=added)
+        whole = SentResponse(self.status, head), head + self.body if len(self.body) <= MOST_AT_ONCE else b""
         if usual and len(self.body) <= _KEPT_BYTES:
             self._kept = date, whole
         return whole
 
-    def head(self, *, close: bool, version: tuple[int, int], chunked: bool = False) -> bytes:
-        """The head to send to a client that speaks ``version``, on a connection that is to ``close`` or to last."""
-        connection = b"Transfer-Encoding: chunked\r\n" if chunked else b""
+    def head(self, *, close: bool, version: Version, chunked: bool = False, added: tuple[Field, ...] = ()) -> bytes:
+        """The head to send to a client that speaks ``version``, on a connection that is to ``close`` or to last, with
+        the fields that are ``added`` to whatever is answered."""
+        last = b"Transfer-Encoding: chunked\r\n" if chunked else b""
+        if added:
+            last += "".join(f"{name}: {value}\r\n" for name, value in added).encode("latin-1")
         if self._connection is None:
             if close:
-                connection += b"Connection: close\r\n"
+                last += b"Connection: close\r\n"
             elif version < (1, 1):
-                connection += b"Connection: keep-alive\r\n"
+                last += b"Connection: keep-alive\r\n"
         date = b"" if self._dated else date_line()
-        return b"%b%b%b\r\n" % (self._head, date, connection)
+        return b"%b%b%b\r\n" % (self._head, date, last)
 
     def _encode_head(self, content_type: str | None, given: Mapping[str, str]) -> bytes:
         """Status line and the fields that are always the same."""
@@ -333,6 +331,28 @@ def as_response(status: int | Response, arguments: ResponseArguments) -> Respons
     if arguments:
         raise UsageError(f"the Response that was given is all of it: {next(iter(arguments))}= belongs into it")
     return status
+
+
+def error_response(status: int, message: str | None = None, explanation: str | None = None) -> Response:
+    """The page of an error, with which its connection ends; ``message`` and ``explanation`` default to the usual."""
+    short, long = BaseHTTPRequestHandler.responses.get(status, ("???", "???"))
+    message = short if message is None or not grammar.REASON.fullmatch(message) else message
+    page = DEFAULT_ERROR_MESSAGE % {
+        "code": status,
+        "message": html_module.escape(message, quote=False),
+        "explain": html_module.escape(long if explanation is None else explanation, quote=False),
+    }
+    headers = {"Connection": "close", "Content-Type": DEFAULT_ERROR_CONTENT_TYPE}
+    return Response(status, reason=message, body=page.encode("utf-8", "replace"), headers=headers)
+
+
+def refusal(error: RequestError) -> Response:
+    """The answer to a request that cannot be served as it was sent."""
+    text = str(error)
+    text = text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]}... ({len(text)} characters)"
+    if error.status == HTTPStatus.BAD_REQUEST:
+        return error_response(error.status, text)
+    return error_response(error.status, error.reason, text)
 
 
 def make_response(result: object) -> Response:

@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_httpserve.errors import RequestError, UsageError
+from pytest_httpserve.scripting.answers.responses import SERVER
 from pytest_httpserve.scripting.mounts.gateway import Gateway
+from pytest_httpserve.scripting.record.sent import SentResponse
 from pytest_httpserve.server.files.paths import path_of
 from pytest_httpserve.wire.framing import (
     NO_BODY,
@@ -35,7 +37,7 @@ from pytest_httpserve.wire.headers import Headers
 from pytest_httpserve.wire.response_stream import ResponseHead, ResponseStream
 
 if TYPE_CHECKING:
-    from pytest_httpserve.scripting.handler import ScriptedHandler
+    from pytest_httpserve.scripting.answers.asked import Asked
 
 Application = Callable[..., Any]  # PEP 3333 leaves most types open
 
@@ -60,13 +62,13 @@ class HandlerMount(ApplicationMount):
 
     __slots__ = ()
 
-    def serve(self, handler: ScriptedHandler, below: str) -> None:
-        """Let a handler of the class answer the request, whose path beneath the prefix is ``below``."""
+    def serve(self, asked: Asked, below: str) -> None:
+        """Let a handler of the class answer what is asked; its path beneath the prefix is ``below``."""
         if not _says_100(self.application):
-            handler.invite_body()
-        with Outgoing(handler, prefix=self.prefix) as response:
-            request = _OneRequest(_framed(handler, below), response)
-            _take_one(self.application, request, handler.client_address, handler.server)
+            asked.invite_body()
+        with Outgoing(asked, prefix=self.prefix) as response:
+            request = _OneRequest(_framed(asked, below), response)
+            _take_one(self.application, request, asked.client, asked.server)
 
 
 class WSGIMount(ApplicationMount):
@@ -74,13 +76,14 @@ class WSGIMount(ApplicationMount):
 
     __slots__ = ()
 
-    def serve(self, handler: ScriptedHandler, below: str) -> None:
-        """Let the application answer the request, whose path beneath the prefix is ``below``."""
-        handler.invite_body()
+    def serve(self, asked: Asked, below: str) -> None:
+        """Let the application answer what is asked; its path beneath the prefix is ``below``."""
+        asked.invite_body()
         # Whoever asks for the prefix itself, without a slash behind it, asks for no path in the application.
-        path = "" if below == "/" and not path_of(handler.path).endswith("/") else below
-        with Outgoing(handler, chunk=handler.request_version != "HTTP/1.0") as response:
-            Gateway(handler, response, _environ(handler, self.prefix, path)).run(self.application)
+        path = "" if below == "/" and not path_of(asked.target).endswith("/") else below
+        with Outgoing(asked, chunk=asked.stream.version >= (1, 1)) as response:
+            environ = _environ(asked, self.prefix, path)
+            Gateway(asked, environ, response.write, response.break_off).run(self.application)
 
 
 def application_mount(prefix: str, application: object) -> HandlerMount | WSGIMount:
@@ -140,8 +143,8 @@ class Outgoing:
     in chunks; else such a body ends the connection. ``prefix`` is put before the paths in ``Location``.
     """
 
-    def __init__(self, handler: ScriptedHandler, *, prefix: str = "", chunk: bool = False) -> None:
-        self._handler = handler
+    def __init__(self, asked: Asked, *, prefix: str = "", chunk: bool = False) -> None:
+        self._asked = asked
         self._prefix = prefix.encode("ascii")
         self._chunk = chunk
         self._stream = ResponseStream()
@@ -170,41 +173,43 @@ class Outgoing:
                 self._write_head(part)
 
     def _write_informational(self, head: ResponseHead) -> None:
-        handler = self._handler
-        if handler.request_version != "HTTP/1.0":  # where they are unknown (RFC 9110 section 15.2)
-            handler.wfile.write_head(head.raw, more=False)
-            handler.awaits_100 &= head.status != 100
+        asked = self._asked
+        if asked.stream.version >= (1, 1):  # else they are unknown (RFC 9110 section 15.2)
+            asked.writer.write_head(head.raw, more=False)
+            asked.awaits_100 &= head.status != 100
 
     def _write_head(self, given: ResponseHead) -> None:
-        handler, head, version = self._handler, given.raw[:-2], given.protocol
+        asked, head, version = self._asked, given.raw[:-2], given.protocol
         try:
             code, fields = given.status, given.checked_headers()
-            framing = response_framing(handler.command or "", code, fields)
+            framing = response_framing(asked.method, code, fields)
         except (RequestError, ValueError) as error:
             raise ValueError(f"the application wrote an invalid head: {error}\n{head.decode('latin-1')}") from None
         if code == 101:
             framing = UNTIL_CLOSE
-            handler.reader.begin_tunnel()
+            asked.http1.reader.begin_tunnel()
         elif framing == UNTIL_CLOSE and self._chunk:
             self._chunking = True
             head += b"Transfer-Encoding: chunked\r\n"
         self._framing, self._body = framing, body_decoder(framing)
         lasts = keeps_alive(fields, (1, 1) if version == "HTTP/1.1" else (1, 0))
         # A client that was not told to go on may send its body, or leave it: nothing behind it could be told apart.
-        if not lasts or handler.awaits_100 or (framing == UNTIL_CLOSE and not self._chunking):
-            handler.close_connection = True
+        if not lasts or asked.awaits_100 or (framing == UNTIL_CLOSE and not self._chunking):
+            asked.stream.lasts = False
         if self._prefix:
             head = _LOCATION.sub(lambda found: found[0] + self._prefix, head)
-        head += handler.added_lines() + self._connection_field(fields, version) + b"\r\n"
-        handler.take_over(code, head, framing.length if framing.kind == "length" else None)
-        handler.wfile.write_head(head, more=framing.kind == "length" and framing.length > 0)
+        head += "".join(f"{name}: {value}\r\n" for name, value in asked.added).encode("latin-1")
+        head += self._connection_field(fields, version) + b"\r\n"
+        asked.stream.length = framing.length if framing.kind == "length" else None
+        asked.begin(SentResponse(code, head))
+        asked.writer.write_head(head, more=framing.kind == "length" and framing.length > 0)
 
     def _connection_field(self, fields: Headers, version: str) -> bytes:
         if "connection" in fields or version != "HTTP/1.1":
             return b""
-        if self._handler.close_connection:
+        if not self._asked.stream.lasts:
             return b"Connection: close\r\n"
-        return b"Connection: keep-alive\r\n" if self._handler.request_version == "HTTP/1.0" else b""
+        return b"Connection: keep-alive\r\n" if self._asked.stream.version < (1, 1) else b""
 
     def _write_body(self, data: bytes) -> None:
         if self._framing == NO_BODY:
@@ -221,15 +226,15 @@ class Outgoing:
                 data = data[: len(data) - len(surplus)]
         elif self._body.complete:
             return  # all that was announced is out
-        self._handler.wfile.write(data)
+        self._asked.writer.write(data)
 
     def break_off(self) -> None:
         """The application has failed: what went out so far must not pass for a whole response."""
         if self._framing is None:
             return  # nothing has: the answer that says so is a whole one
         if self._framing == UNTIL_CLOSE and not self._chunking:
-            self._handler.reset_connection()
-        self._handler.close_connection = True
+            self._asked.reset_connection()
+        self._asked.stream.lasts = False
         self._sound = False
 
     def _finish(self) -> None:
@@ -237,12 +242,12 @@ class Outgoing:
         if self._framing is None:
             raise RuntimeError("the application ended without a response")
         if self._chunking and self._sound:
-            self._handler.wfile.write(encode_last_chunk())
+            self._asked.writer.write(encode_last_chunk())
         elif not self._sound or not self._body.complete:
-            self._handler.close_connection = True
+            self._asked.stream.lasts = False
             if self._framing != UNTIL_CLOSE:  # which announces nothing
                 what = "more" if self._body.complete else "less"
-                self._handler.note(f"the application wrote {what} than the body that its head announces")
+                self._asked.note(f"the application wrote {what} than the body that its head announces")
 
 
 class _OneRequest:
@@ -306,40 +311,41 @@ class _Output(io.RawIOBase):
         return len(piece)
 
 
-def _framed(handler: ScriptedHandler, below: str) -> Iterator[bytes]:
+def _framed(asked: Asked, below: str) -> Iterator[bytes]:
     """The request in hand as a handler class reads it: with this path, and its body in the framing that it came in."""
-    _, mark, query = handler.path.partition("?")
-    lines = [f"{handler.command} {below}{mark}{query} {handler.request_version}\r\n"]
+    _, mark, query = asked.target.partition("?")
+    headers = asked.stream.headers
+    lines = [f"{asked.method} {below}{mark}{query} {asked.stream.line.protocol}\r\n"]
     # Where 100 has been said, nobody waits for it.
-    passed = [field for field in handler.headers.fields if handler.awaits_100 or field[0].lower() != "expect"]
+    passed = [field for field in headers.fields if asked.awaits_100 or field[0].lower() != "expect"]
     lines += [f"{name}: {value}\r\n" for name, value in passed]
     yield "".join([*lines, "\r\n"]).encode("latin-1")
-    reader, chunked = handler.reader, "transfer-encoding" in handler.headers
+    reader, chunked = asked.http1.reader, "transfer-encoding" in headers
     while piece := reader.read1():
         yield encode_chunk(piece) if chunked else piece
     if chunked and not reader.truncated:
         yield encode_last_chunk(reader.trailers.fields)
 
 
-def _environ(handler: ScriptedHandler, prefix: str, below: str) -> dict[str, Any]:
+def _environ(asked: Asked, prefix: str, below: str) -> dict[str, Any]:
     """The variables of a request (PEP 3333, RFC 3875 section 4.1). Text in them is latin-1 decoded bytes."""
-    headers = handler.headers
-    host, port = handler.server.server_address[:2]
+    headers = asked.stream.headers
+    host, port = asked.server.server_address[:2]
     environ: dict[str, Any] = {
         "GATEWAY_INTERFACE": "CGI/1.1",
         "PATH_INFO": urllib.parse.unquote_to_bytes(below).decode("latin-1"),
-        "QUERY_STRING": handler.path.partition("?")[2],
-        "REMOTE_ADDR": str(handler.client_address[0]),
-        "REMOTE_PORT": str(handler.client_address[1]),
-        "REQUEST_METHOD": handler.command,
+        "QUERY_STRING": asked.target.partition("?")[2],
+        "REMOTE_ADDR": str(asked.client[0]),
+        "REMOTE_PORT": str(asked.client[1]),
+        "REQUEST_METHOD": asked.method,
         "SCRIPT_NAME": urllib.parse.unquote_to_bytes(prefix).decode("latin-1"),
         "SERVER_NAME": str(host),
         "SERVER_PORT": str(port),
-        "SERVER_PROTOCOL": handler.request_version,
-        "SERVER_SOFTWARE": handler.version_string(),
+        "SERVER_PROTOCOL": asked.stream.line.protocol,
+        "SERVER_SOFTWARE": SERVER,
         "wsgi.input_terminated": True,  # the input ends where the body does, announced or chunked
     }
-    if handler.is_secure:
+    if not asked.connection.transport.plain:
         environ["HTTPS"] = "on"
     for name in headers:
         if "_" in name:

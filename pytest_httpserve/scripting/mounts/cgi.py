@@ -25,7 +25,7 @@ from pytest_httpserve.server.files.paths import file_beneath
 from pytest_httpserve.server.files.roots import Root
 
 if TYPE_CHECKING:
-    from pytest_httpserve.scripting.handler import ScriptedHandler
+    from pytest_httpserve.scripting.answers.asked import Asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +40,20 @@ class CGIMount(DirectoryMount):
         """What is mounted there, for a message."""
         return f"the CGI scripts of {self.directory} run"
 
-    def serve(self, front: ScriptedHandler, below: str) -> None:
+    def serve(self, asked: Asked, below: str) -> None:
         """Run the script that ``below`` names, whatever the method: that is the script's business."""
-        front.invite_body()
-        handler = fronted(front, _FrontedScripts)
+        asked.invite_body()
+        handler = fronted(asked, _FrontedScripts)
         prefix = urllib.parse.unquote(self.prefix, errors="surrogateescape") + "/"
         path = collapsed(self.prefix + below)
-        if not path.startswith(prefix):
+        if path.startswith(prefix):
+            self._run(handler, path[len(prefix) :].lstrip("/"))
+        else:
             handler.send_error(HTTPStatus.NOT_FOUND, explain="The path leads out of the CGI directory")
-            return
-        handler.cgi_info = info_of(handler.path, "", path[len(prefix) :].lstrip("/"))
+        asked.stream.lasts = not handler.close_connection
+
+    def _run(self, handler: _FrontedScripts, name: str) -> None:
+        handler.cgi_info = info_of(handler.path, "", name)
         site = Site(
             Root(self.directory),
             partial(file_beneath, self.directory),
@@ -59,7 +63,7 @@ class CGIMount(DirectoryMount):
             as_nobody=False,
             in_place=True,
         )
-        Run(handler, site, _Told(handler), front.local_redirects).run()
+        Run(handler, site, _Told(handler), handler.asked.redirects).run()
 
 
 class _FrontedScripts(Fronted, CGIHTTPRequestHandler):
@@ -74,18 +78,21 @@ class _Told:
 
     def log(self, script: CGIScript, text: str) -> None:
         self._handler.log_error("%s: %s", script.name, text)
-        self._handler.front.note(f"{script.name}: {text}")
+        self._handler.asked.note(f"{script.name}: {text}")
 
     def failed(self, script: CGIScript, error: ScriptError) -> None:
         """Told before the client hears of it. A server that stops asks for no answer."""
         self.log(script, str(error))
         if error.status != HTTPStatus.SERVICE_UNAVAILABLE:
             said = f"; it wrote to stderr:\n{error.stderr.rstrip()}" if error.stderr else ""
-            self._handler.front.fail(f"the CGI script {script.file} failed: {error}{said}\n")
+            self._handler.asked.fail(f"the CGI script {script.file} failed: {error}{said}\n")
         answer_failure(self._handler, error)
 
     def redirected(self, count: int) -> None:
-        self._handler.front.redirected(count)
+        handler, asked = self._handler, self._handler.asked
+        asked.stream.lasts = not handler.close_connection
+        asked.redirected(handler.command or "", handler.path, count)
+        handler.close_connection = not asked.stream.lasts
 
 
 def cgi_mount(

@@ -1,6 +1,7 @@
-"""Handlers in the style of ``http.server`` that answer on behalf of the scripted handler: for directories and CGI.
+"""Handlers in the style of ``http.server`` that answer for the scripted server: for directories and CGI.
 
-The scripted handler owns the request and the connection; it is the ``front`` of the other.
+One is made for each request. Its methods are called, and it is never run: connection and journal are the scripted
+server's own.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pytest_httpserve.scripting.record.sent import SentResponse
 from pytest_httpserve.server import running
 from pytest_httpserve.server.base import BaseHTTPRequestHandler
 from pytest_httpserve.server.files import serving
@@ -18,91 +20,81 @@ from pytest_httpserve.server.files.paths import file_beneath
 from pytest_httpserve.server.files.roots import DEFAULT_OPTIONS, Root
 
 if TYPE_CHECKING:
-    from pytest_httpserve.scripting.handler import ScriptedHandler
+    from pytest_httpserve.scripting.answers.asked import Asked
 
 FrontedT = TypeVar("FrontedT", bound="Fronted")
 
 
-class _OfTheFront:
-    """An attribute that is that of the handler in front."""
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    def __get__(self, handler: Fronted | None, owner: type) -> Any:  # whatever it is there
-        return self if handler is None else getattr(handler.front, self._name)
-
-    def __set__(self, handler: Fronted, value: object) -> None:
-        setattr(handler.front, self._name, value)
-
-
 class Fronted(SimpleHTTPRequestHandler):
-    """A handler whose request, connection and journal are those of the scripted handler in ``front`` of it."""
+    """A handler that answers what is ``asked``."""
 
     protocol_version = "HTTP/1.1"
     sys_version = ""
     strict = True
     decodes_body = True
 
-    front: ScriptedHandler
+    asked: Asked
     root = Root("", DEFAULT_OPTIONS)
-
-    request = client_address = None
-    server: Any = _OfTheFront()
-    connection: Any = _OfTheFront()
-    command: Any = _OfTheFront()
-    path: Any = _OfTheFront()
-    requestline: Any = _OfTheFront()
-    request_version: Any = _OfTheFront()
-    close_connection: Any = _OfTheFront()
-    rfile: Any = _OfTheFront()
-    wfile: Any = _OfTheFront()
 
     def end_headers(self) -> None:
         if self.root.options.cors:
             serving.add_origin(self, self.root.options.cors)
-        self.front.add_headers(self)
+        if running.stream_of(self).status is not None:  # else it is no final response
+            for name, value in self.asked.added:
+                self.send_header(name, value)
         BaseHTTPRequestHandler.end_headers(self)
 
     def flush_headers(self) -> None:
-        self._headers_buffer = self.front.note_head(self._headers_buffer)
-        BaseHTTPRequestHandler.flush_headers(self)
+        lines, self._headers_buffer = self._headers_buffer, []
+        head = b"".join(lines)
+        if (status := running.stream_of(self).status) is not None:
+            self.asked.begin(SentResponse(status, head))
+        running.write_head(self, head)
 
     def list_directory(self, path: str | os.PathLike[str]) -> io.BytesIO | None:
         return serving.send_listing(self, self.root, path)
-
-    def address_string(self) -> str:
-        return self.front.address_string()
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """It is logged with its answer."""
 
     def log_message(self, format: str, *args: Any) -> None:  # whatever % takes
-        self.front.log_message(format, *args)
+        self.asked.log(format, *args)
 
 
-def fronted(front: ScriptedHandler, handler_class: type[FrontedT]) -> FrontedT:
-    """A handler of the class for the request that ``front`` has in hand. It is not run: its methods are called."""
+def fronted(asked: Asked, handler_class: type[FrontedT]) -> FrontedT:
+    """A handler of the class for what is asked."""
     handler = handler_class.__new__(handler_class)
-    handler.front = front
-    own = vars(handler)
-    own[running.HTTP1_OF], own["rfile"] = front.http1, front.rfile
-    own["client_address"] = front.client_address
+    http1, stream = asked.http1, asked.stream
+    target = asked.target
+    vars(handler).update({
+        running.HTTP1_OF: http1,
+        "asked": asked,
+        "server": asked.server,
+        "client_address": asked.client,
+        "rfile": http1.reader,
+        "wfile": http1.writer,
+        "command": asked.method,
+        "path": "/" + target.lstrip("/") if target.startswith("//") else target,
+        "requestline": stream.line.text,
+        "request_version": stream.line.protocol,
+        "close_connection": not stream.lasts,
+    })  # fmt: skip
     return handler
 
 
-def serve_files(front: ScriptedHandler, root: Root, below: str) -> None:
+def serve_files(asked: Asked, root: Root, below: str) -> None:
     """Answer with what is beneath a directory; ``below`` is the path in it."""
-    handler = fronted(front, Fronted)
+    handler = fronted(asked, Fronted)
     handler.root = root
     path = file_beneath(root.directory, below)
-    match front.command:
+    match handler.command:
         case "GET" | "HEAD" as command:
             serving.answer(handler, root, path, with_body=command == "GET")
         case "OPTIONS":
             serving.send_options(handler, root)
         case _:
             _refuse_method(handler)
+    asked.stream.lasts = not handler.close_connection
 
 
 def _refuse_method(handler: Fronted) -> None:

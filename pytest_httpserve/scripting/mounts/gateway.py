@@ -8,12 +8,14 @@ import wsgiref.headers
 from typing import TYPE_CHECKING, Any
 
 from pytest_httpserve.errors import RequestError
+from pytest_httpserve.scripting.answers.responses import SERVER
 from pytest_httpserve.wire.grammar import REASON
 from pytest_httpserve.wire.head import check_field
 
 if TYPE_CHECKING:
-    from pytest_httpserve.scripting.handler import ScriptedHandler
-    from pytest_httpserve.scripting.mounts.applications import Outgoing
+    from collections.abc import Callable
+
+    from pytest_httpserve.scripting.answers.asked import Asked
 
 
 class Gateway(wsgiref.handlers.BaseHandler):
@@ -30,14 +32,17 @@ class Gateway(wsgiref.handlers.BaseHandler):
     bytes_sent: int
     headers: wsgiref.headers.Headers
 
-    def __init__(self, handler: ScriptedHandler, response: Outgoing, environ: dict[str, Any]) -> None:
-        self._handler = handler
-        self._response = response
+    def __init__(
+        self, asked: Asked, environ: dict[str, Any], write: Callable[[bytes], object], break_off: Callable[[], object]
+    ) -> None:
+        self._asked = asked
         self._environ = environ
-        self.server_software = handler.version_string()
+        self._write_through = write
+        self._break_off = break_off
+        self.server_software = SERVER
 
     def get_stdin(self) -> Any:  # what wsgiref hands on as wsgi.input
-        return self._handler.reader
+        return self._asked.http1.reader
 
     def get_stderr(self) -> Any:  # what wsgiref hands on as wsgi.errors
         return sys.stderr
@@ -46,7 +51,7 @@ class Gateway(wsgiref.handlers.BaseHandler):
         self.environ.update(self._environ)
 
     def _write(self, data: bytes) -> None:
-        self._response.write(data)
+        self._write_through(data)
 
     def _flush(self) -> None:
         pass  # each piece is on its way when it was written
@@ -59,7 +64,7 @@ class Gateway(wsgiref.handlers.BaseHandler):
             self.finish_response()
         except BaseException as error:
             # wsgiref itself would take every ConnectionError for the client's.
-            if isinstance(error, RequestError) or self._handler.is_clients(error):
+            if isinstance(error, RequestError) or self._asked.is_clients(error):
                 raise
             self.handle_error()
 
@@ -86,12 +91,12 @@ class Gateway(wsgiref.handlers.BaseHandler):
             self.send_headers()
 
     def _has_body(self) -> bool:
-        return self._handler.command != "HEAD" and not self._is_bodiless_status()
+        return self._asked.method != "HEAD" and not self._is_bodiless_status()
 
     def _is_bodiless_status(self) -> bool:
         return (self.status or "").startswith(("1", "204", "304"))
 
     def log_exception(self, exc_info: Any) -> None:  # the three of sys.exc_info()
         """An exception left the application: it fails the test."""
-        self._response.break_off()
-        self._handler.record_exception(exc_info[1])
+        self._break_off()
+        self._asked.record_exception(exc_info[1])

@@ -13,7 +13,7 @@ from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.record.request import canonical_path
 
 if TYPE_CHECKING:
-    from pytest_httpserve.scripting.handler import ScriptedHandler
+    from pytest_httpserve.scripting.answers.asked import Asked
 
 
 class Mount(Protocol):
@@ -31,8 +31,8 @@ class Mount(Protocol):
     def describe(self) -> str:
         """What is mounted there, for a message."""
 
-    def serve(self, handler: ScriptedHandler, below: str) -> None:
-        """Answer the request that ``handler`` has in hand; ``below`` is its path (encoded) without the prefix."""
+    def serve(self, asked: Asked, below: str) -> None:
+        """Answer what is asked; ``below`` is its path (encoded) without the prefix."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from pytest_httpserve.server.files.roots import DEFAULT_OPTIONS, INDEX_PAGES, Fi
 from pytest_httpserve.wire.headers import Headers
 
 if TYPE_CHECKING:
-    from pytest_httpserve.scripting.handler import ScriptedHandler
+    from pytest_httpserve.scripting.answers.asked import Asked
 
 # RFC 6454 section 6.2, and the two other values of Access-Control-Allow-Origin
 _ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[A-Za-z0-9._:\[\]-]+|\*|null")
@@ -35,11 +35,10 @@ class StaticMount(DirectoryMount):
         """What is mounted there, for a message."""
         return f"{self.directory} is served"
 
-    def serve(self, handler: ScriptedHandler, below: str) -> None:
+    def serve(self, asked: Asked, below: str) -> None:
         """Answer with what is beneath the directory; ``below`` is the path in it."""
-        handler.invite_body()
-        root = Root(self.directory, self.options, self.index_pages, handler.server.script.mounts.scripts)
-        serve_files(handler, root, below)
+        asked.invite_body()
+        serve_files(asked, Root(self.directory, self.options, self.index_pages, asked.scripts), below)
 
 
 def static_mount(

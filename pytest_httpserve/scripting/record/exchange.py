@@ -241,6 +241,10 @@ class Exchange:
             len(received) + len(sent) + size,
         )
 
+    def carried(self) -> tuple[ConnectionRecord | None, int, int]:
+        """Its connection, and how many bytes came in and went out over that."""
+        return self.connection, self.raw.bytes_received, self.raw.bytes_sent
+
     @classmethod
     def of(cls, entry: Entry, named: Mapping[int, Named]) -> Exchange:
         """The exchange that ``entry`` was made of."""
@@ -263,9 +267,7 @@ class Exchange:
 
 def carried(entry: Entry, named: Mapping[int, Named]) -> tuple[ConnectionRecord | None, int, int]:
     """The connection of an exchange, and how many bytes came in and went out over it."""
-    received, sent, dropped_received, dropped_sent = entry[9:13]
-    _, _, connection = entry[:3]
-    return named.get(connection), len(received) + dropped_received, len(sent) + dropped_sent
+    return named.get(entry[2]), len(entry[9]) + entry[11], len(entry[10]) + entry[12]
 
 
 def close_body(entry: Entry) -> None:

@@ -111,12 +111,13 @@ class Journal:
     def record(self, exchange: Exchange) -> None:
         """Add an exchange; its response may follow."""
         exchange.number = number = next(self._numbers)
-        self._kept[number] = exchange
+        kept = self._kept
+        kept[number] = exchange
         if (connection := exchange.connection) is not None:
             connection.exchange_count += 1  # one thread at a time serves a connection
-        if len(self._kept) > self.max_exchanges:
+        if len(kept) > self.max_exchanges:
             with self._lock:
-                while len(self._kept) > self.max_exchanges and self._over:
+                while len(kept) > self.max_exchanges and self._over:
                     self._drop_oldest()
         if self._waiting:  # else whoever begins to wait now looks first, and finds it
             with self._lock:
@@ -144,11 +145,9 @@ class Journal:
         self._bytes -= size
         self.dropped_exchanges += 1
         one = self._kept.pop(number)
-        self._taken.discard(number)
-        if isinstance(one, Exchange):
-            connection, received, sent = one.connection, one.raw.bytes_received, one.raw.bytes_sent
-        else:
-            connection, received, sent = carried(one, self._named)
+        if self._taken:
+            self._taken.discard(number)
+        connection, received, sent = one.carried() if isinstance(one, Exchange) else carried(one, self._named)
         if connection is not None:
             connection.drop(received, sent)
         if len(self._named) > 4 * self.max_exchanges:  # an entry names three at most

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.record.journal import FaultEvent, Seen
     from pytest_httpserve.scripting.record.request import Request
     from pytest_httpserve.scripting.routing.routes import Route
-    from pytest_httpserve.scripting.scripted_server import Script
+    from pytest_httpserve.scripting.script import Script
 
 NEAREST = 3
 
@@ -25,8 +25,8 @@ def explained(script: Script, request: Request) -> str:
     """What would answer ``request``; what it would meet before, such as a limit; why nothing would."""
     path = route_path(request.target)
     met = "".join(f"; first it meets {guard}" for guard in script.guards.before(path))
-    if (found := script.routes.find(request)) is not None:
-        return f"{found[0]} answers {request}{met}"
+    if (route := script.routes.find(request).route) is not None:
+        return f"{route} answers {request}{met}"
     if (mount := script.mounts.find(path)) is not None:
         return f"{mount.describe()} beneath {mount.prefix or '/'}, and answers {request}{met}"
     if script.queue:

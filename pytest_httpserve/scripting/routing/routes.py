@@ -10,13 +10,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, Unpack
 
 from pytest_httpserve.arguments import check_count, check_number, check_seconds
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.answers.gates import HOLD_SECONDS, Gate
 from pytest_httpserve.scripting.answers.responses import Response, ResponseArguments, as_response
-from pytest_httpserve.scripting.known import KnownRequest
 from pytest_httpserve.scripting.record.concurrency import most_at_once
 from pytest_httpserve.scripting.record.exchange import ROUTE
 from pytest_httpserve.scripting.record.request import Request, route_path
@@ -27,15 +26,12 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.record.exchange import Exchange
     from pytest_httpserve.scripting.record.journal import Journal
     from pytest_httpserve.scripting.routing.scenarios import Scenario
-    from pytest_httpserve.wire.message import RequestHead
 
 Handler = Callable[[Request], Any]  # what it may return, make_response says
 HandlerT = TypeVar("HandlerT", bound=Handler)
 
 _sequence = itertools.count()
 _MOST_PATHS = 1024
-_MOST_KNOWN = 256
-_KNOWN_BYTES = 4_096
 
 
 class _Step:
@@ -89,7 +85,6 @@ class Route:
         self.expectation: Expectation | None = None
         self.is_optional = False
         self.has_early_faults = False  # whether a response of it has faults that come before it
-        self._is_plain = False  # whether all its answers are responses that can leave at once
         check_number("priority=", priority)
         self.rank = (priority, next(_sequence))
         whole = matcher if isinstance(matcher, AllOf) else AllOf((matcher,))
@@ -142,9 +137,7 @@ class Route:
         if isinstance(answer, Response) and answer.faults:
             self.has_early_faults |= any(fault.is_early for fault in answer.faults)
         with self._lock:
-            is_first = self._last is None and not self._steps
             self._steps.append(step)
-            self._is_plain = (is_first or self._is_plain) and isinstance(answer, Response) and answer.is_plain
         return self
 
     def hold(self, phase: str = "response_head", *, timeout: float = HOLD_SECONDS) -> Gate:
@@ -262,19 +255,19 @@ class Route:
 
     # Choose
 
-    @property
-    def is_lasting(self) -> bool:
-        """Whether it takes a request again that it took before: only method and path have a part in it, no state of a
-        scenario, and no value of the test's, which may be equal to something else by then."""
-        return self._scenario is None and not self._further
-
-    def takes(self, request: Request) -> bool:
-        """Whether the route answers this request, the path of which has been found to match."""
-        return (
-            self.method in ("*", request.sought)
-            and (self._when is None or self._scenario is None or self._scenario.state == self._when)
-            and (not self._further or all(part.matches(request) for part in self._further))
-        )
+    def takes(self, asked: Sought, method: str) -> bool:
+        """Whether the route answers this request, whose path has been found to match, if it is sought as one with this
+        method."""
+        if self.method not in ("*", method):
+            return False
+        if self._when is not None and self._scenario is not None and self._scenario.state != self._when:
+            return False
+        if not self._further:
+            return True
+        request = asked.request
+        if method != request.method:
+            request = replace(request, sought_as=method)
+        return all(part.matches(request) for part in self._further)
 
     def checks(self, request: Request) -> list[Check]:
         """Each criterion of the route, held against the request."""
@@ -291,50 +284,26 @@ class Route:
         """
         scenario = self._scenario
         if scenario is None:
-            step = self._step(exchange)
+            step = self._next_step() if self._steps else self._last  # which answers for ever: nobody can take it away
         else:
             with scenario.lock:
                 if self._when is not None and scenario.state != self._when:
                     raise StateChanged
-                step = self._step(exchange)
+                step = self._next_step()
                 if step is not None and step.then is not None:
                     scenario.state = step.then
+        exchange.route = self
+        next(self._calls)
         return None if step is None else step.answer
 
-    def take_at_once(self, exchange: Exchange) -> Response | None:
-        """The answer to this exchange, if it can leave at once; else nothing is taken.
-
-        ``count`` the call once the journal has it.
-        """
-        if not self._is_plain or self._scenario is not None or self.gates:
-            return None
-        if self._steps:
-            with self._lock:
-                step = self._next() if self._is_plain else None
-        else:  # the last answers for ever: nobody else can take it away
-            step = self._last
-        if step is None or not isinstance(step.answer, Response):  # for the type checker: it is plain
-            return None
-        exchange.route = self
-        return step.answer
-
-    def count(self) -> None:
-        """One more call."""
-        next(self._calls)
-
-    def _step(self, exchange: Exchange) -> _Step | None:
-        exchange.route = self
-        self.count()
+    def _next_step(self) -> _Step | None:
         with self._lock:
-            return self._next()
-
-    def _next(self) -> _Step | None:
-        if self._steps:
-            self._last = self._steps[0]
-            self._last.left -= 1
-            if not self._last.left:
-                self._steps.popleft()
-        return self._last
+            if self._steps:
+                self._last = self._steps[0]
+                self._last.left -= 1
+                if not self._last.left:
+                    self._steps.popleft()
+            return self._last
 
     def join(self, routes: Routes, scenario: Scenario | None = None) -> Route:
         """Become one of ``routes`` and, maybe, of a scenario."""
@@ -364,7 +333,42 @@ class _Node:
         return found
 
 
-Candidates = tuple[tuple[Route, Mapping[str, Any]], ...]
+class Sought(Protocol):
+    """A request for which a route is sought."""
+
+    @property
+    def method(self) -> str:
+        """Its method."""
+
+    @property
+    def request(self) -> Request:
+        """All of it, made when somebody looks."""
+
+
+class Found(NamedTuple):
+    """A route for a request, if there is one, the parameters in its path, and these as they are kept."""
+
+    route: Route | None
+    parameters: Mapping[str, Any]
+    kept: tuple[tuple[str, Any], ...]
+
+
+NOT_FOUND = Found(None, MappingProxyType({}), ())
+
+
+class Candidates(NamedTuple):
+    """The routes whose path matches, the one to be asked first in front; ``runs_code`` is whether to choose among them
+    may call code of the test."""
+
+    routes: tuple[Found, ...]
+    runs_code: bool
+
+
+class _WholeRequest(NamedTuple):
+    """A request that is here."""
+
+    method: str
+    request: Request
 
 
 class Routes:
@@ -376,18 +380,15 @@ class Routes:
     def __init__(self, journal: Journal | None = None) -> None:
         self.journal = journal  # has their calls
         self._lock = threading.Lock()  # held by who changes them; whoever looks for one takes what is there
-        self.runs_code = False  # whether a choice may call code of the test
         self._all: dict[Route, None] = {}
         self._tree = _Node()
         self._others: tuple[Route, ...] = ()  # those whose path is no row of segments
         self._found: dict[str, Candidates] = {}  # what was found for a path before
-        self.known: dict[bytes, KnownRequest] = {}  # requests whose bytes tell which route takes them
 
     def add(self, route: Route) -> None:
         """Add a route."""
         with self._lock:
             self._all[route] = None
-            self.runs_code |= route.matcher.runs_code
             self._place(route)
 
     def discard(self, route: Route) -> None:
@@ -398,14 +399,13 @@ class Routes:
             for other in self._all:
                 rest.add(other)
             # Requests go on meanwhile: there is no moment in which they find less.
-            self._tree, self._others, self._found, self.known = rest._tree, rest._others, {}, {}
-            self.runs_code = rest.runs_code
+            self._tree, self._others, self._found = rest._tree, rest._others, {}
 
     def _place(self, route: Route) -> None:
         segments = route.pattern.segments if route.pattern is not None else None
         if segments is None:
             self._others += (route,)
-            self._found, self.known = {}, {}
+            self._found = {}
             return
         node = self._tree
         for segment in segments:
@@ -415,49 +415,32 @@ class Routes:
             else:
                 node = node.named.setdefault(segment, _Node())
         node.routes += (route,)
-        self._found, self.known = {}, {}
+        self._found = {}
 
-    def find(self, request: Request) -> tuple[Route, Mapping[str, Any]] | None:
-        """The route that answers this request, and the parameters in its path.
+    def find(self, request: Request) -> Found:
+        """What answers a request that is here."""
+        asked = _WholeRequest(request.method, request)
+        return self.choose(self.candidates(route_path(request.target)), asked)
+
+    def choose(self, candidates: Candidates, asked: Sought) -> Found:
+        """The first of the candidates that takes the request.
 
         HEAD is answered by a route for GET where there is none of its own.
         """
-        for found in self._candidates(route_path(request.target)):
-            route = found[0]
-            if route.takes(request):
-                if route.has_further_paths:
-                    return route, MappingProxyType(route.matcher.path_params(request))
-                return found
-        if request.sought == "HEAD":
-            return self.find(replace(request, sought_as="GET"))
-        return None
+        method = asked.method
+        for sought in (method,) if method != "HEAD" else ("HEAD", "GET"):
+            for found in candidates.routes:
+                route = found.route
+                if route is not None and route.takes(asked, sought):
+                    return (
+                        found
+                        if not route.has_further_paths
+                        else _found(route, route.matcher.path_params(asked.request))
+                    )
+        return NOT_FOUND
 
-    def learn(self, data: bytes, head: RequestHead) -> KnownRequest | None:
-        """The request without a body that ``data`` is, and the route for it; None if there is none, or if code of the
-        test has a say in it.
-
-        It is kept for when it comes again, if the choice will be the same then.
-        """
-        kept = self.known  # if a route is added meanwhile, there is a new one
-        line, fields = head.line, head.fields
-        candidates = self._candidates(route_path(line.target))
-        if self.runs_code and any(route.matcher.runs_code for route, _ in candidates):
-            return None
-        request = Request(line.method, line.target, fields.headers, line.version, ("", 0))
-        found = self.find(request)
-        if found is None:
-            return None
-        route, parameters = found
-        facts = line.method, line.target, fields.headers.fields, line.version, tuple(parameters.items())
-        known = KnownRequest(line.text, facts, line.version, fields.keeps_alive, route)
-        if len(data) <= _KNOWN_BYTES and all(route.is_lasting for route, _ in candidates):
-            if len(kept) >= _MOST_KNOWN:
-                kept.clear()
-            kept[data] = known
-        return known
-
-    def _candidates(self, path: str) -> Candidates:
-        """The routes whose path matches, the one to be asked first in front, with the parameters in the path."""
+    def candidates(self, path: str) -> Candidates:
+        """The routes whose path matches."""
         known = self._found  # if a route is added meanwhile, there is a new one
         if (candidates := known.get(path)) is not None:
             return candidates
@@ -465,11 +448,12 @@ class Routes:
         for route in self._others + self._tree.find(path.split("/"), 0):
             parameters = route.pattern.match(path) if route.pattern is not None else {}
             if parameters is not None:
-                found.append((route, MappingProxyType(parameters)))
+                found.append((route, parameters))
         found.sort(key=lambda one: one[0].rank, reverse=True)
         if len(known) >= _MOST_PATHS:
             known.clear()
-        known[path] = candidates = tuple(found)
+        runs_code = any(route.matcher.runs_code for route, _ in found)
+        known[path] = candidates = Candidates(tuple(_found(*one) for one in found), runs_code)
         return candidates
 
     def __iter__(self) -> Iterator[Route]:
@@ -482,8 +466,11 @@ class Routes:
         """Forget all of them."""
         with self._lock:
             self._all.clear()
-            self._tree, self._others, self._found, self.known = _Node(), (), {}, {}
-            self.runs_code = False
+            self._tree, self._others, self._found = _Node(), (), {}
+
+
+def _found(route: Route, parameters: Mapping[str, Any]) -> Found:
+    return Found(route, MappingProxyType(dict(parameters)), tuple(parameters.items()))
 
 
 def calling_place(depth: int) -> str:

@@ -17,7 +17,7 @@ from pytest_httpserve.scripting.record.journal import Journal
 from pytest_httpserve.scripting.record.sent import SentResponse
 from pytest_httpserve.scripting.record.transcript import Transcript
 from pytest_httpserve.scripting.routing.routes import Routes
-from pytest_httpserve.scripting.scripted_server import Script
+from pytest_httpserve.scripting.script import Script
 from pytest_httpserve.wire.headers import Headers
 
 from ..client import connect

@@ -176,7 +176,7 @@ def test_the_client_resets_a_connection_in_the_middle_of_its_answer(server: HTTP
 
 
 def test_a_client_that_is_silent_for_too_long_is_a_timeout(server: HTTPServe, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_httpserve.scripting.handler.ScriptedHandler.timeout", 0.05)
+    monkeypatch.setattr("pytest_httpserve.scripting.serving.Serving.timeout", 0.05)
     for sent in (b"", GET[:10]):
         with connect(server) as client:
             client.sendall(sent)

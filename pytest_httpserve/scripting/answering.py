@@ -1,0 +1,401 @@
+"""The one way through: what happens to a request, from its head to the end of its response."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+import traceback
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pytest_httpserve.errors import RequestError
+from pytest_httpserve.scripting.answers.limits import NOTHING_MET, Met
+from pytest_httpserve.scripting.answers.responses import Response, error_response, make_response, refusal
+from pytest_httpserve.scripting.answers.sending import send, send_last
+from pytest_httpserve.scripting.live.waiting import wait
+from pytest_httpserve.scripting.mounts.mount import below
+from pytest_httpserve.scripting.record.exchange import Exchange
+from pytest_httpserve.scripting.record.journal import FaultEvent
+from pytest_httpserve.scripting.record.request import NO_BODY, Body, Request, route_path
+from pytest_httpserve.scripting.reports import report
+from pytest_httpserve.scripting.routing.routes import NOT_FOUND, Found, StateChanged
+from pytest_httpserve.server.files.paths import path_of
+from pytest_httpserve.wire.framing import NO_BODY as NO_FRAMING
+
+if TYPE_CHECKING:
+    from pytest_httpserve.net.connection import Connection
+    from pytest_httpserve.protocol.writer import Writer
+    from pytest_httpserve.scripting.answers.gates import Gate
+    from pytest_httpserve.scripting.answers.limits import Fields
+    from pytest_httpserve.scripting.conversation import Conversation
+    from pytest_httpserve.scripting.faults.acts import Fault
+    from pytest_httpserve.scripting.mounts.mount import Mount
+    from pytest_httpserve.scripting.record.request import AskedFor
+    from pytest_httpserve.scripting.record.sent import SentResponse
+    from pytest_httpserve.scripting.record.transcript import Transcript
+    from pytest_httpserve.server.servers import HTTPServer
+
+logger = logging.getLogger("pytest_httpserve.scripting")
+
+Result = TypeVar("Result")
+
+_PACKAGE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
+
+
+class Answering:
+    """One request on its way to its response: ``answer`` is the way.
+
+    ``method`` and ``target`` are what is asked for: by the client or, if a CGI script has said so, instead of that.
+    ``gates`` are those of the route that answers, ``added`` the header fields for whatever answers. ``awaits_100`` is
+    whether the client waits for 100 before it sends its body, ``redirects`` how many scripts have led here. ``index``
+    is the number of the exchange on its connection.
+    """
+
+    # What a new one begins with: of the class, since there is a new one for each request.
+    exchange: Exchange | None = None
+    method = target = path = ""
+    gates: tuple[Gate, ...] = ()
+    added: Fields = ()
+    awaits_100 = False
+    redirects = 0
+    _body = NO_BODY
+    _request: Request | None = None
+    _fault_events: tuple[FaultEvent, ...] = ()  # before there was an exchange to have them
+
+    def __init__(self, conversation: Conversation, transcript: Transcript) -> None:
+        self.conversation = conversation
+        self.script = conversation.script
+        self.http1 = conversation.http1
+        self.stream = conversation.http1.stream
+        self.passage = conversation.passage
+        self.transcript = transcript
+        self.index = conversation.count
+
+    # The way
+
+    def answer(self) -> None:
+        """Answer the request whose head is here.
+
+        Raises RequestError if it is to be refused, OSError if its client has gone. What else goes wrong fails the test.
+        """
+        self.stream = stream = self.http1.stream
+        self.awaits_100 = stream.fields.expects_continue
+        if stream.fields.framing is not NO_FRAMING:
+            self._body = Body(self._read)
+            self.transcript.head_ends()
+        try:
+            self.passage.head_ends()
+            self.answer_to(stream.method, stream.line.target)
+            self.passage.response_ends()
+        except RequestError:
+            raise
+        except BaseException as error:
+            if self.is_clients(error):
+                raise
+            self._raised(error)
+
+    def answer_to(self, method: str, target: str) -> None:
+        """Choose, guards, body, record, take, send: each request goes this way, whatever answers it."""
+        self.method, self.target, self.path = method, target, route_path(target)
+        found = self._find()
+        mount = self.script.mounts.find(self.path) if found.route is None else None
+        met = self._meet_guards() if self.script.guards.active else NOTHING_MET
+        body_later = met.refusal is None and found.route is not None and found.route.has_early_faults
+        if not body_later:
+            self._take_body(streamed=mount is not None or (met.refusal is not None and self.awaits_100))
+        exchange = self._record(found)
+        if met.seconds:
+            wait(self.connection, threading.Event(), met.seconds)
+        if met.guard is not None:
+            met.guard.refuse(exchange)
+        elif mount is not None:
+            self._serve(mount)
+            return
+        response = met.refusal or self._take(found, exchange)
+        if response.faults:
+            self.suffer(response.faults)
+        if body_later:
+            self._take_body(streamed=False)
+        send(self, response)
+
+    def _find(self) -> Found:
+        routes = self.script.routes
+        candidates = routes.candidates(self.path)
+        if candidates.runs_code:
+            return self.run_code(routes.choose, candidates, self)
+        return routes.choose(candidates, self)
+
+    def _meet_guards(self) -> Met:
+        """What the request meets, once: not when a script has led to another path."""
+        if self.redirects:
+            return NOTHING_MET
+        met = self.script.guards.meet(self.path)
+        self.added = met.added
+        return met
+
+    def _take_body(self, *, streamed: bool) -> None:
+        """Take the body, for it is part of what the test looks at. What is ``streamed`` is taken by who answers: again,
+        if the routes have looked at it."""
+        body = self._body
+        self.passage.take_body(body, streamed=streamed)
+        if not streamed or body is NO_BODY:
+            return
+        if body.is_loaded:
+            self.http1.reader.replay(body.reader())
+        else:
+            body.leave()
+
+    def _record(self, found: Found) -> Exchange:
+        """From here on, everybody knows of it. A request that nobody has looked at is made when somebody does."""
+        if self.exchange is not None:  # a script has led to another path
+            return self.exchange
+        conversation, stream = self.conversation, self.stream
+        asked: AskedFor | Request
+        if self._request is None and self._body is NO_BODY:
+            facts = self.method, self.target, stream.fields.headers.fields, stream.version, found.kept
+            asked = facts, conversation.client, conversation.connection.index, self.index
+        else:
+            asked = self.request
+            asked.path_params = found.parameters
+            asked.trailers = self.http1.reader.trailers
+        self.exchange = exchange = Exchange(asked, self.transcript, conversation.record)
+        conversation.count += 1
+        if self._fault_events:
+            self._attach_fault_events(exchange)
+        self.script.journal.record(exchange)
+        return exchange
+
+    def _take(self, found: Found, exchange: Exchange) -> Response:
+        """The response of the route, else of the queue, else the 404 that fails the test."""
+        route = found.route
+        if route is None:
+            with contextlib.suppress(IndexError):  # there is none, or another thread was faster
+                return self.script.queue.popleft()
+            return self._unanswered(self.run_code(report.unanswered, self.script, self.request))
+        self.gates = route.gates
+        try:
+            answer = route.take(exchange)
+        except StateChanged:
+            found = self._find()
+            exchange.request.path_params = found.parameters
+            return self._take(found, exchange)
+        if answer is None:
+            return self._unanswered(report.without_answer(route, self.request))
+        if isinstance(answer, Response):
+            return answer
+        return make_response(self.run_code(answer, self._request_for(found, exchange)))
+
+    def _request_for(self, found: Found, exchange: Exchange) -> Request:
+        """What the function of a route is called with: the request or, if a script has led here, that for its path."""
+        if not self.redirects:
+            return exchange.request
+        request = self.request
+        request.path_params = found.parameters
+        return request
+
+    def _unanswered(self, text: str) -> Response:
+        """The 404 for a request that nothing answers, which fails the test with the same text."""
+        text = _printable(text)
+        self.script.journal.record_failure(text, "unanswered")
+        return Response(404, text=text)
+
+    def _serve(self, mount: Mount) -> None:
+        rest = below(mount.prefix, path_of(self.target))
+        if mount.runs_code:
+            self.run_code(mount.serve, self, rest)
+        else:
+            mount.serve(self, rest)
+
+    # What the steps have at hand
+
+    @property
+    def server(self) -> HTTPServer:
+        """The server that was asked."""
+        return self.conversation.server
+
+    @property
+    def connection(self) -> Connection:
+        """The connection that it came over."""
+        return self.conversation.connection
+
+    @property
+    def client(self) -> tuple[str, int]:
+        """Who asks: host and port."""
+        return self.conversation.client
+
+    @property
+    def request(self) -> Request:
+        """What is asked for, as code of the test sees it."""
+        request = self._request
+        if request is None:
+            conversation, stream = self.conversation, self.stream
+            request = self._request = Request(
+                self.method,
+                self.target,
+                stream.headers,
+                stream.version,
+                conversation.client,
+                self._body,
+                connection_index=conversation.connection.index,
+                exchange_index=self.index,
+            )
+        return request
+
+    @property
+    def scripts(self) -> tuple[tuple[str, bool], ...]:
+        """The directories of scripts, which nothing else shows, each with whether those beneath it are, too."""
+        return self.script.mounts.scripts
+
+    def _read(self, size: int) -> bytes:
+        """More of the body."""
+        self.invite_body()
+        reader = self.http1.reader
+        data = self.passage.read(reader.read1, size)
+        if not data and reader.truncated:
+            raise RequestError(HTTPStatus.BAD_REQUEST, "the connection ended inside the body")
+        return data
+
+    def invite_body(self) -> None:
+        """Say 100 to a client that waits for it before it sends its body."""
+        if self.awaits_100:
+            self.awaits_100 = False
+            self.writer.write_head(b"HTTP/1.1 100 Continue\r\n\r\n", more=False)
+
+    def run_code(self, code: Callable[..., Result], *arguments: Any) -> Result:  # whatever the code takes
+        """Run code of the test, which may wait for whatever it likes."""
+        return self.connection.turn.run(code, *arguments)
+
+    @property
+    def writer(self) -> Writer:
+        """What the response is written to: another one from where there are faults on."""
+        writer = self.http1.writer
+        assert writer is not None  # a connection has one
+        return writer
+
+    # The response
+
+    def begin(self, response: SentResponse) -> None:
+        """The head of the final response is about to leave: the journal knows before the client does, so that a test
+        can look at once, and one line in the log says who has asked for what."""
+        self.stream.status = response.status
+        assert self.exchange is not None
+        self.exchange.answer(response)
+        if logger.isEnabledFor(logging.DEBUG):
+            self.log('"%s" %s -', self.stream.line.text, response.status)
+
+    def log(self, format: str, *args: object) -> None:
+        """A line in the log, with the client's address."""
+        logger.debug("%s: " + format, self.client[0], *args)
+
+    # Faults
+
+    def suffer(self, faults: tuple[Fault, ...]) -> None:
+        """From here on in this exchange, these faults: those whose place is past happen with the next bytes."""
+        self.passage = self.passage.with_faults(faults, self, self.http1)
+
+    def note_fault(self, fault: Fault, where: str) -> None:
+        """A fault happens: the journal knows of it before the client does."""
+        event = FaultEvent(fault, where, self.connection.index)
+        self.script.record_fault_event(event)
+        self._fault_events += (event,)
+        if self.exchange is not None:
+            self._attach_fault_events(self.exchange)
+
+    def _attach_fault_events(self, exchange: Exchange) -> None:
+        exchange.faults += tuple(event.fault for event in self._fault_events)
+        exchange.notes += tuple(map(str, self._fault_events))
+        self._fault_events = ()
+
+    # What goes wrong
+
+    def is_clients(self, error: BaseException) -> bool:
+        """Whether this is the error in which the client's side of the connection ended."""
+        return error is self.connection.transport.failure
+
+    def _raised(self, error: BaseException) -> None:
+        """An exception in what answers, or in what was to choose who does. Told before the client hears of it: the test
+        may end as soon as it does."""
+        self.broken_exchange()
+        self.record_exception(error)
+        self.passage.abandon()
+        self.give_up()
+
+    def record_exception(self, error: BaseException) -> None:
+        """An exception in what answers the request fails the test."""
+        self.conversation.escaped(error)
+        trace = error.__traceback__
+        # The reader's own frames are those that tell.
+        while trace and trace.tb_next and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
+            trace = trace.tb_next
+        text = "".join(traceback.format_exception(type(error), error, trace))
+        if self.exchange is not None and self.exchange.route is not None:
+            text += f"this was to be the answer of {self.exchange.route}\n"
+        self.script.journal.record_failure(f"the handler of {self.stream.line.text!r} raised:\n{text}")
+
+    def give_up(self) -> None:
+        """What answers has failed: the client hears of it, if it has heard nothing yet; the connection ends."""
+        stream, writer = self.stream, self.writer
+        heard = stream.status is not None and writer.anything
+        stream.lasts = False
+        if not heard and self.connection.transport.failure is None:
+            stream.forget_response()
+            with contextlib.suppress(Exception):  # it is the failure that counts
+                send_last(self, error_response(HTTPStatus.INTERNAL_SERVER_ERROR))
+
+    def refuse(self, error: RequestError) -> None:
+        """A request that cannot be served stands in the journal, with what was wrong with it."""
+        self.broken_exchange().error = str(error)
+        if self.stream.status is None:
+            with contextlib.suppress(OSError):  # the client may have gone, too
+                send_last(self, refusal(error))
+
+    def broken_exchange(self) -> Exchange:
+        """The exchange in hand; if it broke off before there was one, of what came of the request."""
+        if self.exchange is not None:
+            return self.exchange
+        self._body.leave()
+        self.stream = self.http1.stream
+        if not self.method:
+            self.method, self.target = self._asked_so_far()
+        return self._record(NOT_FOUND)
+
+    def _asked_so_far(self) -> tuple[str, str]:
+        """Method and target of a request line, as far as there is one."""
+        line = self.stream.line
+        if line.text:
+            return line.method, line.target
+        first = self.transcript.request.lstrip(b"\r\n").partition(b"\n")[0].decode("latin-1")
+        method, _, rest = first.partition(" ")
+        return method.strip(), rest.split(" ")[0].strip()
+
+    # For mounts
+
+    def redirected(self, method: str, target: str, count: int) -> None:
+        """A script has asked for the answer to another path; so many have, so far."""
+        before = self.redirects, self._request
+        self.redirects, self._request = count, None
+        try:
+            self.answer_to(method, target)
+        finally:
+            self.redirects, self._request = before
+
+    def fail(self, text: str) -> None:
+        """What answers has failed, and the test with it."""
+        self.script.journal.record_failure(_printable(text))
+
+    def note(self, text: str) -> None:
+        """Note of the exchange what went on beside it."""
+        if self.exchange is not None:
+            self.exchange.notes += (_printable(text),)
+
+    def reset_connection(self) -> None:
+        """After this request, end the connection such that its client cannot take for whole what it has got."""
+        self.stream.lasts, self.conversation.resets = False, True
+
+
+def _printable(text: str) -> str:
+    """The name of a file or a directory may be no Unicode."""
+    return text.encode(errors="backslashreplace").decode()

@@ -1,0 +1,146 @@
+"""How responses leave: whole, as a stream, from a file; and where they wait at a gate."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import IO, TYPE_CHECKING
+
+from pytest_httpserve.errors import UsageError
+from pytest_httpserve.scripting.answers.responses import Response, phrase
+from pytest_httpserve.scripting.record.sent import SentResponse
+from pytest_httpserve.wire.framing import encode_chunk, encode_last_chunk
+from pytest_httpserve.wire.head import response_head
+
+if TYPE_CHECKING:
+    from pytest_httpserve.scripting.answers.asked import Asked
+
+_PIECE_BYTES = 65_536
+
+
+def send(asked: Asked, response: Response) -> None:
+    """Send the response to what was asked. Raises OSError if the client has gone."""
+    stream = asked.stream
+    if asked.gates:
+        asked.suffer(())  # what is decided at a gate may be a fault of the response
+        _wait_at(asked, "response_head")
+    if response.informational and stream.version >= (1, 1):
+        for status, fields in response.informational:
+            asked.writer.write_head(response_head(status, phrase(status), fields), more=False)
+    # A client that was not told to send its body may send it, or leave it: nothing behind it could be told apart.
+    if response.closes or asked.awaits_100:
+        stream.lasts = False
+    if response.file is not None:
+        _send_file(asked, response, response.file)
+    elif response.is_whole and not response.trailers and not asked.gates:
+        _send_whole(asked, response)
+    else:
+        _send_stream(asked, response)
+
+
+def send_last(asked: Asked, response: Response) -> None:
+    """Send a whole response, in the place of another one, with which the connection ends."""
+    asked.stream.lasts = False
+    _send_whole(asked, response)
+
+
+def _send_whole(asked: Asked, response: Response) -> None:
+    stream, writer = asked.stream, asked.writer
+    body = response.body if asked.method != "HEAD" else b""
+    stream.length = len(response.body)
+    sent, whole = response.whole(close=not stream.lasts, version=stream.version, added=asked.added)
+    asked.begin(sent)
+    if body is response.body and whole:
+        writer.write_whole(whole, len(body))
+        return
+    # The last piece leaves when the others have left: until then the exchange goes on.
+    writer.write_whole(sent.given + body[:_PIECE_BYTES], len(body[:_PIECE_BYTES]))
+    if rest := memoryview(body)[_PIECE_BYTES:]:
+        writer.write(rest[:-_PIECE_BYTES])
+        writer.write(rest[-_PIECE_BYTES:])
+
+
+def _send_stream(asked: Asked, response: Response) -> None:
+    """Send the pieces of a body as they come: in chunks, or to a client of HTTP/1.0 until the end."""
+    asked.connection.leave_loop()
+    stream = asked.stream
+    announced = "content-length" in response.headers or (response.is_whole and not response.trailers)
+    chunked = stream.version >= (1, 1) and not announced
+    if not chunked and not announced:
+        stream.lasts = False
+    head = response.head(close=not stream.lasts, version=stream.version, chunked=chunked, added=asked.added)
+    asked.begin(SentResponse(response.status, head))
+    asked.writer.write_head(head, more=False)
+    if asked.method != "HEAD":
+        asked.connection.turn.run(_send_pieces, asked, response, chunked)
+
+
+def _send_pieces(asked: Asked, response: Response, chunked: bool) -> None:
+    before = asked.writer.written
+    for piece in _pieces(asked, response):
+        if not isinstance(piece, str | bytes | bytearray | memoryview):
+            raise UsageError(f"a stream yields bytes or str, not {piece!r}")
+        data = piece.encode() if isinstance(piece, str) else bytes(piece)
+        if data:
+            asked.writer.write(encode_chunk(data) if chunked else data)
+    if chunked:
+        asked.writer.write(encode_last_chunk(response.trailers))
+    elif str(asked.writer.written - before) != response.headers.get("content-length", str(len(response.body))):
+        asked.stream.lasts = False  # nothing behind it could be told from the body
+
+
+def _pieces(asked: Asked, response: Response) -> Iterator[object]:
+    """What a body consists of, with the waits between."""
+    _wait_at(asked, "response_body")
+    if response.stream is not None:
+        yield from response.stream()
+        _wait_at(asked, "response_end")
+    else:
+        end = len(response.body) if response.trailers else -1  # an end of their own
+        yield response.body[:end]
+        _wait_at(asked, "response_end")
+        yield response.body[end:]
+
+
+def _send_file(asked: Asked, response: Response, path: os.PathLike[str]) -> None:
+    from pytest_httpserve.server.files.types import media_type
+
+    stream = asked.stream
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        about = (("Content-Type", media_type(path)), ("Content-Length", str(size)))
+        given = response.headers
+        fields = tuple(field for field in about if field[0] not in given)
+        if "content-length" not in given:
+            stream.length = size
+        head = response.head(close=not stream.lasts, version=stream.version, added=(*fields, *asked.added))
+        asked.begin(SentResponse(response.status, head))
+        if asked.method == "HEAD":
+            asked.writer.write_head(head, more=False)
+            return
+        if not asked.gates:
+            asked.writer.hold()
+        asked.writer.write_head(head, more=False)
+        _copy(asked, file, size)
+
+
+def _copy(asked: Asked, file: IO[bytes], size: int) -> None:
+    if not asked.gates:
+        if size <= _PIECE_BYTES:
+            asked.writer.write(file.read(size))
+        else:
+            asked.writer.send_file(file, 0, size)
+        return
+    asked.connection.leave_loop()
+    _wait_at(asked, "response_body")
+    most = max(size - 1, 0)
+    asked.writer.send_file(file, 0, most)
+    _wait_at(asked, "response_end")
+    asked.writer.send_file(file, most, size - most)
+
+
+def _wait_at(asked: Asked, phase: str) -> None:
+    """Where the answers of routes wait, if they are to: here, and nowhere else."""
+    for gate in asked.gates:
+        if gate.phase == phase and asked.exchange is not None:
+            asked.suffer(gate.hold(asked.exchange, asked.connection))

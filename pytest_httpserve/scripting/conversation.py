@@ -1,0 +1,53 @@
+"""What the exchanges of one connection have in common."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from pytest_httpserve.scripting.passage import AS_IT_IS, Passage
+
+if TYPE_CHECKING:
+    from pytest_httpserve.net.connection import Connection
+    from pytest_httpserve.protocol.http1 import HTTP1
+    from pytest_httpserve.scripting.record.connections import ConnectionRecord
+    from pytest_httpserve.scripting.script import Script
+    from pytest_httpserve.server.servers import HTTPServer
+
+
+class Conversation:
+    """A connection of a scripted server, with ``count`` exchanges so far.
+
+    ``client`` is the other end, host and port; ``record`` what the journal knows of the connection. ``passage`` is how
+    each exchange begins to pass. ``resets`` says that the connection is to end such that its client cannot take for
+    whole what it has got.
+    """
+
+    __slots__ = ("client", "connection", "count", "http1", "passage", "record", "resets", "script", "server")
+
+    def __init__(
+        self,
+        script: Script,
+        server: HTTPServer,
+        connection: Connection,
+        http1: HTTP1,
+        record: ConnectionRecord | None,
+    ) -> None:
+        self.script = script
+        self.server = server
+        self.connection = connection
+        self.http1 = http1
+        self.record = record
+        peer = connection.peer
+        # Of an IPv6 address, flow and scope follow.
+        self.client: tuple[str, int] = (peer[0], peer[1]) if isinstance(peer, tuple) else ("", 0)
+        self.passage: Passage = AS_IT_IS
+        self.count = 0
+        self.resets = False
+
+    def escaped(self, error: BaseException) -> None:
+        """An exception of what answers here: it is one of the thread if nobody waits for that any more."""
+        if self.connection.left_alone:
+            threading.excepthook(
+                threading.ExceptHookArgs((type(error), error, error.__traceback__, threading.current_thread()))
+            )

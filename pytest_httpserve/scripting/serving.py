@@ -1,0 +1,144 @@
+"""A connection of a scripted server: its requests are taken one after another, and each is answered."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import replace
+from http import HTTPStatus
+from typing import TYPE_CHECKING, ClassVar
+
+from pytest_httpserve.errors import RequestError, Struck
+from pytest_httpserve.protocol.http1 import HTTP1
+from pytest_httpserve.scripting.answering import Answering
+from pytest_httpserve.scripting.conversation import Conversation
+from pytest_httpserve.scripting.live.waiting import Interrupted
+from pytest_httpserve.scripting.passage import AS_IT_IS, FaultyPassage
+from pytest_httpserve.scripting.record.transcript import Transcript
+from pytest_httpserve.server.servers import HTTPServer, service_of
+from pytest_httpserve.wire.grammar import DEFAULT_LIMITS, Limits
+
+if TYPE_CHECKING:
+    from pytest_httpserve.scripting.script import Script
+    from pytest_httpserve.scripting.watching import Watching
+
+
+class Serving:
+    """What a scripted server makes for each connection, in the place where others have a handler.
+
+    It lasts as long as the connection, which rests in the loop between two requests.
+    """
+
+    # What the server looks at before a connection begins, as on any handler class.
+    timeout: ClassVar[float | None] = 60.0
+    rbufsize: ClassVar[int] = -1
+    thread_per_connection: ClassVar[bool | None] = False
+    # A body is kept as a whole nowhere but on disk, and there as far as it comes: any length may be announced.
+    limits: ClassVar[Limits] = replace(DEFAULT_LIMITS, body=10**20 - 1)
+
+    __slots__ = ("_connection", "_conversation", "_http1")
+
+    def __init__(
+        self, script: Script, watching: Watching, request: socket.socket, client_address: object, server: HTTPServer
+    ) -> None:
+        self._connection = connection = service_of(server).track(request, client_address)
+        connection.begin(self.timeout, nodelay=True)
+        self._http1 = http1 = HTTP1.over(connection, limits=self.limits)
+        record = watching.records.get(connection)
+        self._conversation = conversation = Conversation(script, server, connection, http1, record)
+        if watching.faults and (faults := watching.faults.pop(connection, ())):
+            conversation.passage = FaultyPassage(http1, faults)
+        self.serve()
+
+    def serve(self) -> None:
+        """Serve what there is; at the end, see the client off, unless the connection is to rest."""
+        try:
+            while self._serve_one() and not self._rests():
+                pass
+        finally:
+            if not self._connection.turn.resting:
+                self._see_off()
+
+    def _serve_one(self) -> bool:
+        """Take a request, and have it answered; whether another one can follow."""
+        http1, transport = self._http1, self._connection.transport
+        transport.tap = transcript = Transcript(http1.reader.unread)
+        answering = Answering(self._conversation, transcript)
+        lasts = False
+        try:
+            answering.passage.begin(answering)
+            if http1.next_stream():
+                answering.answer()
+                lasts = http1.end_stream()
+        except RequestError as error:
+            self._refuse(answering, error)
+        except OSError as error:
+            if error is not transport.failure:
+                answering.give_up()
+                raise
+            self._client_failed(answering, error)
+        except Exception:
+            answering.give_up()
+            raise
+        finally:
+            lasts = self._end(answering, lasts)
+        return lasts
+
+    def _end(self, answering: Answering, lasts: bool) -> bool:
+        """The exchange is over, if there was one; whether another request can follow."""
+        try:
+            answering.passage.end()
+        except Struck as struck:
+            self._end_struck(struck)
+            lasts = False
+        if (exchange := answering.exchange) is not None:
+            if lasts and (unread := self._http1.reader.unread):
+                exchange.raw.give_back(len(unread))
+            self._conversation.script.journal.finish(exchange)
+        return lasts
+
+    def _rests(self) -> bool:
+        """Whether the loop is to wait for the next request, and not this thread."""
+        http1, connection = self._http1, self._connection
+        if self._conversation.passage is not AS_IT_IS or not connection.may_rest():
+            return False
+        if unread := http1.reader.unread:
+            if http1.head_is_whole(unread, 0):
+                return False
+            connection.transport.gathered = http1.reader.take_unread()  # the beginning of a head
+        connection.turn.await_client(self.serve, connection.transport.timeout, http1.head_is_whole)
+        return True
+
+    def _see_off(self) -> None:
+        if self._conversation.resets:
+            self._connection.ending.reset()
+        else:
+            self._http1.take_leave()
+
+    # What goes wrong
+
+    def _refuse(self, answering: Answering, error: RequestError) -> None:
+        answering.refuse(error)
+        self._http1.lingers = True
+
+    def _client_failed(self, answering: Answering, error: OSError) -> None:
+        """A request whose client has gone stands in the journal, too: as much of it as came."""
+        http1, reader = self._http1, self._http1.reader
+        if isinstance(error, Struck):
+            if not reader.at_rest or answering.transcript.request:
+                answering.broken_exchange()
+            self._end_struck(error)
+            return
+        if answering.exchange is not None or not reader.at_rest:
+            said = str(error) if isinstance(error, Interrupted) else f"the client has gone: {error}"
+            answering.broken_exchange().error = said
+        self._connection.ending.say_whose()
+        if isinstance(error, TimeoutError) and http1.stream.status is None and (reader.in_head or not reader.complete):
+            text = f"the request did not come in time: {error}"
+            self._refuse(answering, RequestError(HTTPStatus.REQUEST_TIMEOUT, text))
+
+    def _end_struck(self, struck: Struck) -> None:
+        """A fault has ended the connection: see it off accordingly."""
+        if struck.resets:
+            self._conversation.resets = True
+        else:
+            self._http1.lingers = True
