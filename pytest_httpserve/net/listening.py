@@ -159,6 +159,12 @@ class Listener:
             self._socket.settimeout(self._timeout)
 
 
+def end_listening(sock: socket.socket) -> None:
+    """Before it is closed: end it, and with it the copies that forks of the process have. Nobody is accepted now."""
+    with contextlib.suppress(OSError):  # it did not listen, or is closed; and not every system does that
+        sock.shutdown(socket.SHUT_RDWR)
+
+
 def keep_port(sock: socket.socket) -> None:
     """Before it is bound: its port may be one that was just left, and is nobody else's as long as it has it.
 

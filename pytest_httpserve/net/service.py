@@ -18,7 +18,8 @@ from collections.abc import Callable, Iterator
 
 from pytest_httpserve import clock
 from pytest_httpserve.net.connection import Connection
-from pytest_httpserve.net.listening import Acceptor, Listener
+from pytest_httpserve.net.forks import close_copy
+from pytest_httpserve.net.listening import Acceptor, Listener, end_listening
 from pytest_httpserve.net.loop import Loop
 from pytest_httpserve.net.poller import Wake, readiness
 from pytest_httpserve.net.workers import Workers
@@ -64,6 +65,8 @@ class Service:
 
     def __init__(self) -> None:
         self.watcher = Watcher()
+        self._maker = os.getpid()
+        self._serves = False
         self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -101,6 +104,7 @@ class Service:
             self._begin_anew()
         actions = getattr(server.service_actions, "__func__", None)
         interval = poll_interval if actions is not socketserver.BaseServer.service_actions else None
+        self._serves = True
         with self._wakeable() as wake:
             if self.stop_asked:
                 return  # the listener may be closed by now
@@ -131,6 +135,7 @@ class Service:
         """
         if self.inherited:
             self._begin_anew()
+        self._serves = True
         with self._wakeable() as wake:
             if self.stop_asked:
                 return
@@ -163,7 +168,7 @@ class Service:
 
     def attach(self, server: socketserver.TCPServer, loop: Loop) -> None:
         """Have ``loop`` accept and serve, until ``detach``."""
-        self.loop = loop
+        self.loop, self._serves = loop, True
         self._listener = Listener(server, self, loop)
         loop.add(self._listener)
 
@@ -205,7 +210,19 @@ class Service:
                 return  # called by a handler that the loop itself runs: it ends as soon as that one has
             self._changed.wait_for(lambda: not self._serving)
 
-    def close(self, close_listener: Callable[[], object], grace: float | None) -> None:
+    def close_copies(self, server: socketserver.TCPServer) -> None:
+        """In a fork of the process that serves: close all sockets, but for one that the forking thread itself serves.
+
+        Its handler may have forked to serve it by a child.
+        """
+        me = threading.current_thread()
+        for connection in self.connections.values():
+            if connection.turn.thread is not me:
+                close_copy(connection.accepted)
+                close_copy(connection.transport.socket)
+        close_copy(server.socket)
+
+    def close(self, server: socketserver.TCPServer, close_listener: Callable[[], object], grace: float | None) -> None:
         """Stop, close the listener, and end every connection.
 
         Idle connections end at once, those of running handlers when the handler ends or ``grace`` seconds are over
@@ -228,6 +245,9 @@ class Service:
         started = clock.monotonic()
         # The loop must not be left with a closed listener.
         self._wait(lambda: self._serving.keys() <= {me}, grace)
+        # A server that was made to be served by forks of the process ends in each of them by itself.
+        if self._serves and self._maker == os.getpid():
+            end_listening(server.socket)
         close_listener()
         self.end_connections(None if grace is None else grace - (clock.monotonic() - started))
         if self._workers is not None:

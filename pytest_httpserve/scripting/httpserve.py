@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from pytest_httpserve import clock
 from pytest_httpserve.arguments import check_count, check_seconds, check_switch, check_timeout
 from pytest_httpserve.errors import HTTPServeError, ServerFailure, UsageError
+from pytest_httpserve.net.forks import begin_anew_in_forks
 from pytest_httpserve.net.loop import Loop, describe_error
 from pytest_httpserve.net.service import AFTERMATH, DEFAULT_GRACE
 from pytest_httpserve.net.workers import Workers
@@ -152,7 +153,24 @@ class HTTPServe:
         if self._shared_loop is None:
             self._place, self.started_by = _place_outside(), _callers()
         RUNNING.add(self)
+        begin_anew_in_forks(self)
         return self
+
+    def begin_anew(self) -> None:
+        """In a fork of the process, it does not run, has been told nothing, and has seen nothing: the parent's goes on.
+
+        What it was reached by there (``port``, ``url_for``) stays, for the fork may be a client.
+        """
+        server, self._server = self._server, None
+        presence, self._presence = self._presence, None
+        if server is not None:
+            service_of(server).close_copies(server)
+        if presence is not None:
+            presence.close_copies()
+        RUNNING.discard(self)
+        self._script.journal.begin_anew()
+        self._script = Script(self._script.journal)
+        self._scenarios = {}
 
     def _own_loop(self) -> Loop:
         loop, journal = Loop(Workers("httpserve", daemon=True)), self._script.journal
@@ -171,8 +189,6 @@ class HTTPServe:
             return
         RUNNING.discard(self)
         server.server_close()
-        if service_of(server).inherited:
-            return  # the rest is in use where the server runs
         if self._presence is not None:
             self._presence.end()
         if self._unix is not None:

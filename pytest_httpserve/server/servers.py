@@ -123,7 +123,7 @@ class HTTPServer(socketserver.TCPServer):
 
         In a fork of the process that serves, it closes the copies of the sockets, and the server goes on.
         """
-        self.__service.close(super().server_close, grace_of(self))
+        self.__service.close(self, super().server_close, grace_of(self))
 
 
 class ThreadingHTTPServer(socketserver.ThreadingMixIn, HTTPServer):

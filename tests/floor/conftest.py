@@ -8,7 +8,7 @@ import pytest
 
 import pytest_httpserve
 
-SECONDS = 60.0
+SECONDS = 45.0
 
 BEFORE = """
 import http.client, os, socket, sys, threading, time, urllib.parse

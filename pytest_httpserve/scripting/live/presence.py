@@ -6,13 +6,13 @@ import contextlib
 import os
 import socket
 import sys
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pytest_httpserve import clock
 from pytest_httpserve.errors import HTTPServeError, UnsupportedError
-from pytest_httpserve.net.listening import keep_port
+from pytest_httpserve.net.forks import ForkedLock, close_copy
+from pytest_httpserve.net.listening import end_listening, keep_port
 from pytest_httpserve.net.service import AFTERMATH
 from pytest_httpserve.server.servers import service_of
 
@@ -32,7 +32,7 @@ _ATTEMPTS = 50
 _PAUSE = 0.02
 
 _left: dict[int, float] = {}  # ports, and when a server of this process left them: the latest last
-_lock = threading.Lock()
+_lock = ForkedLock()
 
 
 class Presence:
@@ -80,6 +80,11 @@ class Presence:
         """The server has stopped."""
         self._clear()
 
+    def close_copies(self) -> None:
+        """In a fork of the process: close what stands in for the server."""
+        for sock in self._stand_ins:
+            close_copy(sock)
+
     @property
     def _refuses(self) -> bool:
         """Whether a socket stands in that has the port, and does not listen."""
@@ -96,6 +101,7 @@ class Presence:
         if self._there:
             self._there = False
             service.detach(self._server.grace)
+            end_listening(self._server.socket)
             self._server.socket.close()
         service.dismiss()
         # A client that has its response must not find the connection still open: a moment may be missing.
@@ -103,7 +109,9 @@ class Presence:
 
     def _clear(self) -> None:
         while self._stand_ins:
-            self._stand_ins.pop().close()
+            sock = self._stand_ins.pop()
+            end_listening(sock)
+            sock.close()
 
     def _bind(self, backlog: int | None) -> socket.socket:
         """A socket on the server's address, listening if there is a ``backlog``."""

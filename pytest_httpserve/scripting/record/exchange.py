@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from pytest_httpserve.clock import monotonic
+from pytest_httpserve.net.forks import ForkedLock
 from pytest_httpserve.scripting.record.request import AskedFor, Body, Facts, Request, asked_for, made_request
 from pytest_httpserve.scripting.record.sent import SentResponse
 from pytest_httpserve.scripting.record.transcript import Transcript
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.record.connections import ConnectionRecord
     from pytest_httpserve.scripting.routing.routes import Route
 
-_making = threading.Lock()
+_making = ForkedLock()
 
 
 class ExchangeTimes(NamedTuple):

@@ -85,6 +85,10 @@ class Journal:
         self.max_bytes = max_bytes
         self.max_exchanges = max_exchanges
         self.ignored: frozenset[str] = frozenset()
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """As if nothing had ever happened: in a fork of the process, where no thread writes it."""
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._waiting = 0

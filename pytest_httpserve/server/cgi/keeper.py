@@ -10,8 +10,9 @@ import atexit
 import contextlib
 import os
 import sys
-import threading
 from typing import TYPE_CHECKING
+
+from pytest_httpserve.net.forks import ForkedLock
 
 if TYPE_CHECKING:
     import subprocess
@@ -72,7 +73,7 @@ class Keeper:
             self._shell.wait()
 
 
-_lock = threading.Lock()
+_lock = ForkedLock()
 _keeper: Keeper | None = None
 
 
