@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_httpserve.server.cli import main
+from pytest_httpserve.server.cli.main import main
 
 
 def certify(names: Sequence[str]) -> tuple[bytes, bytes]:

@@ -90,10 +90,14 @@ def test_every_spelling_of_an_import_is_seen(statement: str, layer: str) -> None
     assert [found for _, found in imported_layers(statement, PACKAGE / "server" / "static.py")] == [layer]
 
 
-# The rooms of scripting, each of which may use those before it. The modules beside them may use all. The order follows
-# what they hold: the journal has faults, a response says what the journal has of it, a route has responses and gates.
-# ``script`` puts them together.
-ROOMS = ["live", "faults", "record", "answers", "routing", "mounts", "script", "reports"]
+# The rooms of a package, each of which may use those before it; BESIDE stands for the modules that are in none. In
+# scripting the order follows what they hold: the journal has faults, a response says what the journal has of it, a
+# route has responses and gates; ``script`` puts them together.
+BESIDE = ""
+ROOMS = {
+    "server": [BESIDE, "files", "cgi", "cli"],
+    "scripting": ["live", "faults", "record", "answers", "routing", "mounts", "script", "reports", BESIDE],
+}
 
 # What still points upward, and why. An entry that is no longer needed fails the test.
 UPWARD = {
@@ -114,7 +118,6 @@ CIRCLES = [
     {"faults.acts", "faults.edits", "faults.wire"},
     # The engine's own.
     {"net.listening", "net.service"},
-    {"server", "server.trial"},
     {"server.base", "server.running"},
     {"server.cgi.handler", "server.cgi.run"},
     {"server.files.handler", "server.files.serving"},
@@ -193,25 +196,30 @@ def test_modules_import_each_other_in_no_new_circle() -> None:
     assert [sorted(known) for known in CIRCLES if not any(circle <= known for circle in found)] == []
 
 
-def room_of(module: str) -> int | None:
-    """The place of its room in the order, one after the last for a module beside the rooms; None outside scripting."""
+def room_of(module: str, package: str) -> int | None:
+    """The place of its room in the order of the package; None outside the package, and for the package itself."""
     parts = module.split(".")
-    if parts[:2] != ["pytest_httpserve", "scripting"] or len(parts) < 3:
+    if parts[:2] != ["pytest_httpserve", package] or len(parts) < 3:
         return None
-    return ROOMS.index(parts[2]) if parts[2] in ROOMS else len(ROOMS)
+    rooms = ROOMS[package]
+    return rooms.index(parts[2] if parts[2] in rooms else BESIDE)
 
 
-def test_every_room_has_its_place() -> None:
-    folders = {path.name for path in (PACKAGE / "scripting").iterdir() if (path / "__init__.py").exists()}
-    assert folders | {"script"} == set(ROOMS)
+@pytest.mark.parametrize("package", ROOMS)
+def test_every_room_has_its_place(package: str) -> None:
+    folders = {path.name for path in (PACKAGE / package).iterdir() if (path / "__init__.py").exists()}
+    assert folders == {*ROOMS[package]} - {BESIDE, "script"}  # which is one module
 
 
-def test_imports_point_downward_in_scripting() -> None:
+def test_imports_point_downward_in_packages() -> None:
     upward = {
         (short(name), short(to))
+        for package in ROOMS
         for name, imported in graph().items()
         for to in imported
-        if (place := room_of(name)) is not None and (below := room_of(to)) is not None and below > place
+        if (place := room_of(name, package)) is not None
+        and (below := room_of(to, package)) is not None
+        and below > place
     }
     assert upward == UPWARD
 

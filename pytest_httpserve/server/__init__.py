@@ -25,16 +25,17 @@ __all__ = [
 nobody: int | None = None  # where http.server keeps what nobody_uid has found
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pytest_httpserve.server.cgi.handler import CGIHTTPRequestHandler
     from pytest_httpserve.server.cgi.paths import _url_collapse_path as _url_collapse_path
     from pytest_httpserve.server.cgi.paths import executable as executable
     from pytest_httpserve.server.cgi.process import nobody_uid as nobody_uid
+    from pytest_httpserve.server.cli.trial import _get_best_family as _get_best_family
+    from pytest_httpserve.server.cli.trial import _make_server as _make_server
+    from pytest_httpserve.server.cli.trial import test as test
     from pytest_httpserve.server.files.handler import SimpleHTTPRequestHandler
     from pytest_httpserve.server.files.roots import FileOptions
-    from pytest_httpserve.server.trial import _get_best_family as _get_best_family
-    from pytest_httpserve.server.trial import _main as _main
-    from pytest_httpserve.server.trial import _make_server as _make_server
-    from pytest_httpserve.server.trial import test as test
 
 # What is loaded when it is first asked for: many users of this package have no use for files and scripts, or for the
 # command line and its argparse, nor for the modules that http.server happens to import, and others take from it.
@@ -46,7 +47,7 @@ _ROOMS = {
     "executable": "cgi.paths",
     "nobody_uid": "cgi.process",
 }
-_OF_TRIAL = ("_get_best_family", "_main", "_make_server", "test")
+_OF_TRIAL = ("_get_best_family", "_make_server", "test")
 _MODULES = {
     "copy": "copy",
     "datetime": "datetime",
@@ -75,7 +76,7 @@ def __getattr__(name: str) -> object:
         value = globals()[name] = getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)
         return value
     if name in _OF_TRIAL:
-        from pytest_httpserve.server import trial
+        from pytest_httpserve.server.cli import trial
 
         return getattr(trial, name)
     if name in _MODULES:
@@ -87,6 +88,15 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_ROOMS})
+
+
+def _main(args: "Sequence[str] | None" = None) -> None:
+    """Serve a directory, as the arguments (default: those of the process) say: by ``test``, or what is in its place."""
+    import sys
+
+    from pytest_httpserve.server.cli import trial
+
+    trial.main(args, sys.modules[__name__].test)
 
 
 def _version() -> str:

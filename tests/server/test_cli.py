@@ -23,9 +23,15 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 
 from pytest_httpserve.__main__ import certify
-from pytest_httpserve.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer, test
-from pytest_httpserve.server.cli import main
-from pytest_httpserve.server.trial import _main, _make_server
+from pytest_httpserve.server import (
+    BaseHTTPRequestHandler,
+    SimpleHTTPRequestHandler,
+    ThreadingHTTPServer,
+    _main,
+    _make_server,
+    test,
+)
+from pytest_httpserve.server.cli.main import main
 
 from ..needs import there
 from ..ports import unused_port

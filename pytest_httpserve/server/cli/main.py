@@ -5,7 +5,6 @@ What a user gave wrong becomes a UsageError, and ``main`` makes of it one senten
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import errno
 import io
@@ -16,18 +15,13 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.net.connection import Connection
 from pytest_httpserve.net.service import Watcher
-from pytest_httpserve.server.colours import takes_colours
-from pytest_httpserve.server.console import LoggedRequests, Tally
-from pytest_httpserve.server.escaping import escape
-from pytest_httpserve.server.files.handler import SimpleHTTPRequestHandler
-from pytest_httpserve.server.files.roots import FileOptions
-from pytest_httpserve.server.servers import HTTPServer, ThreadingHTTPServer, service_of
-from pytest_httpserve.server.trial import (
+from pytest_httpserve.server.cli.console import LoggedRequests, Tally
+from pytest_httpserve.server.cli.listening import (
     Address,
     BothFamilies,
     addresses_of,
@@ -36,16 +30,17 @@ from pytest_httpserve.server.trial import (
     url_of,
     variant,
 )
-from pytest_httpserve.wire import grammar
-
-PROGRAM = "python -m pytest_httpserve"
+from pytest_httpserve.server.cli.options import PROGRAM, SPA_PAGE, Options, parse
+from pytest_httpserve.server.colours import takes_colours
+from pytest_httpserve.server.escaping import escape
+from pytest_httpserve.server.files.handler import SimpleHTTPRequestHandler
+from pytest_httpserve.server.files.roots import FileOptions
+from pytest_httpserve.server.servers import HTTPServer, ThreadingHTTPServer, service_of
 
 # Makes, for these host names and addresses, a CA's certificate and a server's with its key, both PEM. It is handed in
 # from above: the certificates are made by a module that stands beside this package, not beneath it.
 Certify = Callable[[Sequence[str]], tuple[bytes, bytes]]
 
-_FRAMING = ("content-length", "transfer-encoding")
-_SPA_PAGE = "index.html"
 # That this machine lacks the family, or the address: then another that the name stands for may do.
 _NOT_HERE = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
@@ -55,7 +50,7 @@ def main(arguments: Sequence[str] | None = None, *, certify: Certify) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a directory's name may be no text
     try:
-        options = _parse(arguments)
+        options = parse(arguments)
         with contextlib.ExitStack() as stack:
             _serve(options, certify, stack)
     except UsageError as error:
@@ -64,110 +59,6 @@ def main(arguments: Sequence[str] | None = None, *, certify: Certify) -> int:
     except KeyboardInterrupt:
         return 128 + signal.SIGINT  # before anything was served
     return 0
-
-
-# What the user gave
-
-
-class Options(argparse.Namespace):
-    """The arguments, checked."""
-
-    port: int
-    bind: str | None
-    directory: str
-    protocol: str
-    cgi: bool
-    tls_cert: str | None
-    tls_key: str | None
-    tls_password_file: str | None
-    content_type: str | None
-    headers: list[tuple[str, str]]
-    tls: bool
-    spa: bool
-    cors: bool
-    listing: bool
-    open: bool
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message)
-
-
-def _parse(arguments: Sequence[str] | None) -> Options:
-    options = _parser().parse_args(arguments, namespace=Options())
-    options.directory = _directory(options.directory)
-    if options.tls and options.tls_cert:
-        raise UsageError("--tls makes a certificate of its own: give either --tls or --tls-cert")
-    for option, path in (("--tls-key", options.tls_key), ("--tls-password-file", options.tls_password_file)):
-        if path is not None and options.tls_cert is None:
-            raise UsageError(f"{option} needs --tls-cert, the certificate that it belongs to")
-    for name, value in options.headers:
-        _check_header(name, value)
-    if options.spa and not os.path.isfile(os.path.join(options.directory, _SPA_PAGE)):
-        raise UsageError(f"--spa answers with {_SPA_PAGE}, and there is none in {options.directory!r}")
-    if options.content_type is not None and not (options.content_type and _is_field_value(options.content_type)):
-        raise UsageError(f"--content-type {options.content_type!r} cannot be the value of a header")
-    return options
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog=PROGRAM, description="Serve the files of a directory over HTTP/1.1.")
-    add = parser.add_argument
-    add("port", nargs="?", type=_port, default=8000, help="listen on this port; 0 takes a free one (default: 8000)")
-    add("-b", "--bind", metavar="ADDRESS", help="listen on this address (default: on all, IPv6 and IPv4)")
-    add("-d", "--directory", metavar="PATH", help="serve this directory (default: the current one)")
-    add(
-        "-p",
-        "--protocol",
-        choices=["HTTP/1.0", "HTTP/1.1"],
-        default="HTTP/1.1",
-        help="at most this version (default: HTTP/1.1)",
-    )
-    add("--cgi", action="store_true", help="run the CGI scripts in /cgi-bin and /htbin")
-    add("--content-type", metavar="TYPE", help="the type of files whose name does not say it")
-    header = partial(add, "-H", "--header", dest="headers", action="append", default=[])
-    header(nargs=2, metavar=("NAME", "VALUE"), help="send this header with each file and listing; repeatable")
-    add("--no-listing", dest="listing", action="store_false", help="refuse directories that have no index page")
-    add("--spa", action="store_true", help="answer paths that are not found with /index.html")
-    add("--cors", action="store_true", help="let pages of any origin read what is served")
-    add("--open", action="store_true", help="show what is served in a browser")
-    tls = parser.add_argument_group("HTTPS")
-    tls.add_argument("--tls", action="store_true", help="with a certificate of a test CA, both made on the spot")
-    tls.add_argument("--tls-cert", metavar="PATH", help="with this certificate (PEM, the chain behind it)")
-    tls.add_argument("--tls-key", metavar="PATH", help="its key, if that is in a file of its own")
-    tls.add_argument("--tls-password-file", metavar="PATH", help="a file with the password of the key")
-    return parser
-
-
-def _port(text: str) -> int:
-    if text.isascii() and text.isdecimal() and len(text) <= 5 and int(text) <= 65_535:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 65535")
-
-
-def _directory(given: str | None) -> str:
-    try:
-        path = os.path.abspath(os.curdir if given is None else given)
-    except OSError as error:  # the current directory was removed
-        raise UsageError(f"the current directory cannot be served: {error.strerror}") from None
-    if given == "" or not os.path.isdir(path):
-        wrong = "is not a directory" if given and os.path.exists(path) else "does not exist"
-        raise UsageError(f"--directory {given!r} {wrong}")
-    return path
-
-
-def _check_header(name: str, value: str) -> None:
-    if not grammar.FIELD_NAME.fullmatch(name):
-        raise UsageError(f"--header {name!r} cannot be the name of a header")
-    if name.lower() in _FRAMING:
-        raise UsageError(f"--header {name} is for the server to say: it depends on the file")
-    if not _is_field_value(value):
-        raise UsageError(f"--header {name} cannot have the value {value!r}")
-
-
-def _is_field_value(value: str) -> bool:
-    return value == value.strip() and grammar.REASON.fullmatch(value) is not None
 
 
 # What is served
@@ -241,7 +132,7 @@ def _handler_class(options: Options, tally: Tally) -> type[SimpleHTTPRequestHand
         "strict": True,
         "protocol_version": options.protocol,
         "file_options": FileOptions(
-            listing=options.listing, fallback=_SPA_PAGE if options.spa else None, cors=options.cors
+            listing=options.listing, fallback=SPA_PAGE if options.spa else None, cors=options.cors
         ),
         "extra_response_headers": tuple((name, value) for name, value in options.headers),
         "default_content_type": options.content_type or base.default_content_type,

@@ -1,0 +1,1 @@
+"""The command lines: ours, and that of ``http.server``."""
