@@ -97,6 +97,7 @@ def describe(item: pytest.Item, when: str) -> None:
                 connections,
                 whole=whole,
                 dropped_exchanges=server.dropped_exchanges,
+                dropped_fault_events=server.dropped_fault_events,
             )
     if lines:
         item.add_report_section(when, "httpserve", "\n".join(lines))

@@ -531,6 +531,11 @@ class HTTPServe:
         """The faults that have happened so far, each with its ``fault``, where, and the ``connection_index``."""
         return self._script.journal.fault_events
 
+    @property
+    def dropped_fault_events(self) -> int:
+        """How many of the oldest fault events the journal no longer has: it is bounded, by ``max_exchanges``."""
+        return self._script.journal.dropped_fault_events
+
     def requested(
         self, method: str | Matcher = "*", path: str | re.Pattern[str] = "*", **criteria: Unpack[Criteria]
     ) -> list[Exchange]:

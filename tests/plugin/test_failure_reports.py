@@ -865,6 +865,38 @@ def test_a_report_is_the_same_however_the_session_is_run(suite: Suite, shown: Sh
     assert re.sub(r"^\[gw0\].*\n", "", shown(result, "test_it")) == plain
 
 
+def test_the_section_says_how_many_fault_events_were_dropped(suite: Suite) -> None:
+    result = suite(
+        """
+        import http.client
+        import pytest
+        from client import fetch
+        from pytest_httpserve.faults import Close
+
+        def test_it(httpserve_factory):
+            server = httpserve_factory(max_exchanges=2)
+            server.fault(Close(phase="accept"), times=5)
+            for _ in range(5):
+                with pytest.raises((http.client.HTTPException, OSError)):
+                    fetch(server.url_for("/a"))
+            assert (len(server.fault_events), server.dropped_fault_events) == (2, 3)
+            assert False
+        """
+    )
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["E *assert False"])
+    result.stdout.fnmatch_lines(
+        [
+            "http://127.0.0.1:*",
+            "  (3 older fault events dropped: max_exchanges= bounds the journal)",
+            "  connection 3: fault Close(phase=*accept*)*",
+            "  connection 4: fault Close(phase=*accept*)*",
+        ],
+        consecutive=True,
+    )
+
+
 def test_the_section_says_how_many_exchanges_were_dropped(suite: Suite) -> None:
     result = suite(
         """

@@ -18,9 +18,10 @@ def count(number: int, what: str) -> str:
     return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
 
 
-def dropped(number: int, what: str, *, by: str = "max_exchanges= and max_journal_bytes=") -> list[str]:
-    """That the journal no longer has so many, in a line; none if it has all."""
-    return [f"  ({count(number, f'older {what}')} dropped: {by} bound the journal)"] if number else []
+def dropped(number: int, what: str, *, by_bytes: bool = True) -> list[str]:
+    """That the journal no longer has so many, in a line, and what bounds it; none if it has all."""
+    bounds = "max_exchanges= and max_journal_bytes= bound" if by_bytes else "max_exchanges= bounds"
+    return [f"  ({count(number, f'older {what}')} dropped: {bounds} the journal)"] if number else []
 
 
 def exchange_line(exchange: Exchange) -> str:

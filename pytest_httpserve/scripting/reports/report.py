@@ -111,7 +111,8 @@ def connection_lines(seen: Seen) -> list[str]:
     carried: dict[int, list[Exchange]] = {}  # by the connection: to ask each for its own would take the square of it
     for exchange in seen.exchanges:
         carried.setdefault(id(exchange.connection), []).append(exchange)
-    lines = dropped(seen.dropped_connections, "connection") + dropped(seen.dropped_exchanges, "exchange")
+    lines = dropped(seen.dropped_connections, "connection", by_bytes=False)
+    lines += dropped(seen.dropped_exchanges, "exchange")
     for record in seen.connections:
         lines += (f"  {line}" for line in _connection_lines(record, carried.get(id(record), ())))
     return lines or ["  there were no connections"]
@@ -168,11 +169,12 @@ def exchanges_section(
     *,
     whole: bool,
     dropped_exchanges: int = 0,
+    dropped_fault_events: int = 0,
 ) -> list[str]:
     """The exchanges of a server for the report of a failing test, a line each; ``whole`` adds their bytes.
 
-    ``dropped_exchanges`` is how many the journal no longer has. Of ``fault_events``, those are shown that happened on
-    no exchange, of ``connections`` those whose handshake failed.
+    ``dropped_exchanges`` and ``dropped_fault_events`` are how many the journal no longer has. Of ``fault_events``,
+    those are shown that happened on no exchange, of ``connections`` those whose handshake failed.
     """
     lines = [base_url, *(f"  {line}" for line in handshake_lines(connections)), *dropped(dropped_exchanges, "exchange")]
     for exchange in exchanges:
@@ -181,6 +183,7 @@ def exchanges_section(
         if whole:
             lines += [f"    {line}" for line in transcript(exchange)]
     known = {(exchange.request.connection_index, id(fault)) for exchange in exchanges for fault in exchange.faults}
+    lines += dropped(dropped_fault_events, "fault event", by_bytes=False)
     for event in fault_events:
         if (event.connection_index, id(event.fault)) not in known:
             lines.append(f"  connection {event.connection_index}: {event}")
