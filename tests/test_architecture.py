@@ -111,7 +111,7 @@ CIRCLES = [
     # An exchange names its route, and a route its calls and its scenario.
     {
         *("answers.gates", "record.concurrency", "record.connections", "record.exchange", "record.journal"),
-        *("record.words", "routing.routes", "routing.scenarios"),
+        *("record.lines", "routing.routes", "routing.scenarios"),
     },
     {"httpserve", "secure_server", "security"},
     # One loads the other when it is first needed.

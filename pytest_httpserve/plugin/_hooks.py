@@ -18,6 +18,7 @@ from pytest_httpserve.plugin._outcomes import (
     check_expectations,
     describe,
     explain,
+    fail,
     fail_late,
     running,
     servers_of,
@@ -85,7 +86,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     if failures:
         describe(item, "call")
         _hold(item, None)
-        pytest.fail("\n".join(failures), pytrace=False)
+        fail(failures)
     return result
 
 

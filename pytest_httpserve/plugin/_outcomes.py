@@ -53,13 +53,24 @@ def _take_failures_of_loop(config: pytest.Config) -> list[str]:
 
     loop.check()
     errors = config.stash[LOOP_ERRORS]
-    return [describe_error(errors.pop(0)) for _ in range(len(errors))]
+    if not errors:
+        return []
+    from pytest_httpserve.scripting.record.readable import readable_text
+
+    return [readable_text(describe_error(errors.pop(0))) for _ in range(len(errors))]
+
+
+def fail(failures: Sequence[str], said_before: str = "") -> None:
+    """Fail the test by what its servers say, if they do."""
+    if failures:
+        from pytest_httpserve.scripting.record.readable import joined
+
+        pytest.fail(said_before + joined(failures), pytrace=False)
 
 
 def fail_late(failures: Sequence[str]) -> None:
     """What came up after the test's own check is not lost: it is an error of the teardown."""
-    if failures:
-        pytest.fail(_LATE + "\n".join(failures), pytrace=False)
+    fail(failures, _LATE)
 
 
 def explain(item: pytest.Item, error: BaseException, when: str) -> None:
@@ -69,11 +80,14 @@ def explain(item: pytest.Item, error: BaseException, when: str) -> None:
     if isinstance(error, pytest.skip.Exception | pytest.xfail.Exception):
         return
     describe(item, when)
-    if isinstance(error, pytest.fail.Exception) and not error.pytrace:
-        error.msg = "\n".join([str(error.msg), *failures])  # shown without its notes
+    if not failures:
         return
-    for failure in failures:
-        error.add_note(failure)
+    from pytest_httpserve.scripting.record.readable import joined
+
+    if isinstance(error, pytest.fail.Exception) and not error.pytrace:
+        error.msg = f"{error.msg}\n{joined(failures)}"  # shown without its notes
+    else:
+        error.add_note(joined(failures))
 
 
 def describe(item: pytest.Item, when: str) -> None:
@@ -81,6 +95,7 @@ def describe(item: pytest.Item, when: str) -> None:
     servers = servers_of(item)
     if not servers:
         return
+    from pytest_httpserve.scripting.record.readable import MOST_JOINED_BYTES, readable
     from pytest_httpserve.scripting.reports.report import exchanges_section
 
     whole = item.config.get_verbosity() > 0
@@ -100,4 +115,4 @@ def describe(item: pytest.Item, when: str) -> None:
                 dropped_fault_events=server.dropped_fault_events,
             )
     if lines:
-        item.add_report_section(when, "httpserve", "\n".join(lines))
+        item.add_report_section(when, "httpserve", readable(lines, MOST_JOINED_BYTES))

@@ -19,6 +19,7 @@ from pytest_httpserve.scripting.live.waiting import wait
 from pytest_httpserve.scripting.mounts.mount import below
 from pytest_httpserve.scripting.record.exchange import Exchange
 from pytest_httpserve.scripting.record.journal import FaultEvent
+from pytest_httpserve.scripting.record.readable import written_out
 from pytest_httpserve.scripting.record.request import NO_BODY, Body, Request, route_path
 from pytest_httpserve.scripting.reports import report
 from pytest_httpserve.scripting.routing.routes import NOT_FOUND, Found, StateChanged
@@ -198,7 +199,6 @@ class Answering:
 
     def _unanswered(self, text: str) -> Response:
         """The 404 for a request that nothing answers, which fails the test with the same text."""
-        text = _printable(text)
         self.script.journal.record_failure(text, "unanswered")
         return Response(404, text=text)
 
@@ -384,18 +384,13 @@ class Answering:
 
     def fail(self, text: str) -> None:
         """What answers has failed, and the test with it."""
-        self.script.journal.record_failure(_printable(text))
+        self.script.journal.record_failure(text)
 
     def note(self, text: str) -> None:
         """Note of the exchange what went on beside it."""
         if self.exchange is not None:
-            self.exchange.notes += (_printable(text),)
+            self.exchange.notes += ("\n".join(map(written_out, text.split("\n"))),)
 
     def reset_connection(self) -> None:
         """After this request, end the connection such that its client cannot take for whole what it has got."""
         self.stream.lasts, self.conversation.resets = False, True
-
-
-def _printable(text: str) -> str:
-    """The name of a file or a directory may be no Unicode."""
-    return text.encode(errors="backslashreplace").decode()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from typing import TYPE_CHECKING
 
 from pytest_httpserve.scripting.passage import AS_IT_IS, Passage
+from pytest_httpserve.scripting.record.readable import is_readable, readable_text
 
 if TYPE_CHECKING:
     from pytest_httpserve.net.connection import Connection
@@ -48,6 +50,14 @@ class Conversation:
     def escaped(self, error: BaseException) -> None:
         """An exception of what answers here: it is one of the thread if nobody waits for that any more."""
         if self.connection.left_alone:
+            error = _readable_error(error)
             threading.excepthook(
                 threading.ExceptHookArgs((type(error), error, error.__traceback__, threading.current_thread()))
             )
+
+
+def _readable_error(error: BaseException) -> BaseException:
+    """The exception or, if its text cannot be shown anywhere, another that says as much: pytest makes a warning of it,
+    which a worker of pytest-xdist sends on."""
+    text = "".join(traceback.format_exception(error))
+    return error if is_readable(text) else RuntimeError(readable_text(text))

@@ -38,6 +38,8 @@ from pytest_httpserve.scripting.record.concurrency import most_at_once
 from pytest_httpserve.scripting.record.connections import ConnectionRecord
 from pytest_httpserve.scripting.record.exchange import Exchange
 from pytest_httpserve.scripting.record.journal import MOST_BYTES, MOST_EXCHANGES, FaultEvent, Journal, Seen, check_kinds
+from pytest_httpserve.scripting.record.lines import exchange_lines
+from pytest_httpserve.scripting.record.readable import joined, readable
 from pytest_httpserve.scripting.record.request import Body, Request
 from pytest_httpserve.scripting.reports import report
 from pytest_httpserve.scripting.routing.matchers import Criteria, Matcher, as_matcher
@@ -251,10 +253,9 @@ class HTTPServe:
         self.check_expectations()
         failures = self.take_failures()
         if failures and error is None:
-            raise ServerFailure("\n".join(failures))
-        if error is not None:
-            for failure in failures:
-                error.add_note(failure)
+            raise ServerFailure(joined(failures))
+        if failures and error is not None:
+            error.add_note(joined(failures))
 
     # Say
 
@@ -622,8 +623,8 @@ class HTTPServe:
     def _shown(self, title: str) -> str:
         seen = self._seen
         lines = words.dropped(seen.dropped_exchanges, "exchange")
-        lines += (f"  {words.exchange_line(exchange)}" for exchange in seen.exchanges)
-        return "\n".join([title, *(lines or ["  nothing"])])
+        lines += (f"  {line}" for line in exchange_lines(seen.exchanges))
+        return readable([title, *(lines or ["  nothing"])])
 
     # Assert
 

@@ -826,7 +826,7 @@ def test_the_section_is_plain_text_with_colors_and_without(suite: Suite, color: 
     assert re.search(r"^  GET /missing -> 404 text/plain; charset=utf-8 \d+ bytes \d+\.\d ms$", text, re.MULTILINE)
 
 
-def test_the_body_of_the_404_is_what_the_report_says_however_long(suite: Suite) -> None:
+def test_the_body_of_the_404_is_what_the_report_says(suite: Suite) -> None:
     result = suite("""
         import json
 
@@ -836,7 +836,7 @@ def test_the_body_of_the_404_is_what_the_report_says_however_long(suite: Suite) 
             httpserve.on("POST", "/a", json={"names": ["Ada"] * 500}, headers={"X-Long": "x" * 2000}).respond()
             status, text = fetch(httpserve.url_for("/a"), "POST", json.dumps({"names": ["Bob"] * 500}))
             assert status == 404
-            assert repr(["Ada"] * 500) in text and repr(["Bob"] * 500) in text and "x" * 2000 in text
+            assert "names[0]" in text and repr("Bob") in text and "(2000 characters)" in text
             assert httpserve.failures == (text,)
             assert f"the route POST /a ({__file__}:6)" in text
             print(f"<{text}>")

@@ -307,8 +307,13 @@ def test_what_a_handler_raises_after_its_response_fails_the_test_though_the_clie
     assert "RuntimeError: too late for the client" in failure
 
 
+@pytest.mark.parametrize(
+    ("raised", "kind", "text"),
+    [("nobody is there", ValueError, "nobody is there"), ("\ud800\x1b", RuntimeError, "ValueError: \\ud800\\x1b")],
+    ids=["plain", "unreadable"],
+)
 def test_what_a_handler_raises_when_nobody_waits_for_it_is_an_exception_of_its_thread(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, raised: str, kind: type[Exception], text: str
 ) -> None:
     arrived, leave, seen = threading.Event(), threading.Event(), queue.SimpleQueue[threading.ExceptHookArgs]()
     monkeypatch.setattr(threading, "excepthook", seen.put)
@@ -318,13 +323,15 @@ def test_what_a_handler_raises_when_nobody_waits_for_it_is_an_exception_of_its_t
     def fail(request: Request) -> None:
         arrived.set()
         leave.wait(30)
-        raise RuntimeError("nobody is there")
+        raise ValueError(raised)
 
     with ask(server, "/a"):
         assert arrived.wait(10)
     server.stop()
     leave.set()
-    assert str(seen.get(timeout=10).exc_value) == "nobody is there"
+    error = seen.get(timeout=10).exc_value
+    assert type(error) is kind
+    assert str(error).rstrip().endswith(text)
 
 
 def test_a_client_that_has_ended_its_own_side_still_gets_its_response() -> None:

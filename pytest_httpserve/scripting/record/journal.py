@@ -20,6 +20,7 @@ from pytest_httpserve.scripting.record.exchange import (
     carried,
     close_body,
 )
+from pytest_httpserve.scripting.record.readable import readable_text
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.faults.acts import Fault
@@ -184,6 +185,7 @@ class Journal:
 
     def record_failure(self, text: str, kind: str = "errors") -> None:
         """Add what must fail the test. Of those that nobody has taken, the first MOST_FAILURES are kept."""
+        text = readable_text(text)
         with self._lock:
             if kind in self.ignored:
                 return

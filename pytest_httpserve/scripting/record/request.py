@@ -13,6 +13,7 @@ from io import BytesIO
 from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
+from pytest_httpserve.scripting.record.readable import written_out
 from pytest_httpserve.server.files.paths import path_of, read_at
 from pytest_httpserve.wire.headers import Field, Headers
 from pytest_httpserve.wire.memory import remembered
@@ -267,7 +268,7 @@ class Request:
         return parse_multipart(self.headers["content-type"], self.body)
 
     def __str__(self) -> str:
-        return f"{self.method} {self.target}"
+        return written_out(f"{self.method} {self.target}")  # one that was refused may have anything in it
 
 
 # What a request says, as it is kept: method, target, header fields, version, parameters of the route's path.

@@ -1,11 +1,6 @@
-"""Words for what a journal has: numbers, and an exchange in one line."""
+"""Words for numbers of what a journal has."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pytest_httpserve.scripting.record.exchange import Exchange
 
 
 def times(count: int) -> str:
@@ -22,22 +17,3 @@ def dropped(number: int, what: str, *, by_bytes: bool = True) -> list[str]:
     """That the journal no longer has so many, in a line, and what bounds it; none if it has all."""
     bounds = "max_exchanges= and max_journal_bytes= bound" if by_bytes else "max_exchanges= bounds"
     return [f"  ({count(number, f'older {what}')} dropped: {bounds} the journal)"] if number else []
-
-
-def exchange_line(exchange: Exchange) -> str:
-    """An exchange in one line."""
-    response = exchange.response
-    parts = [str(exchange.request), "->", "no answer" if response is None else str(response.status)]
-    if response is not None:
-        headers = response.headers
-        parts += [
-            headers.get("content-type", ""),
-            f"{length} bytes" if (length := headers.get("content-length")) else "",
-        ]
-    if (duration := exchange.times.duration) is not None:
-        parts.append(f"{duration * 1000:.1f} ms")
-    if exchange.route is not None:
-        parts.append(f"by {exchange.route.place}")
-    if exchange.error:
-        parts.append(f"({exchange.error})")
-    return " ".join(part for part in parts if part)

@@ -10,6 +10,8 @@ from pytest_httpserve.scripting.record import words
 from pytest_httpserve.scripting.record.concurrency import most_at_once
 from pytest_httpserve.scripting.record.exchange import Exchange
 from pytest_httpserve.scripting.record.journal import Seen
+from pytest_httpserve.scripting.record.lines import exchange_lines
+from pytest_httpserve.scripting.record.readable import fits, readable
 from pytest_httpserve.scripting.reports import report
 from pytest_httpserve.scripting.routing.matchers import Check, Matcher, match
 
@@ -56,7 +58,9 @@ def assert_in_order(seen: Seen, steps: Iterable[Step]) -> None:
             before = f" after {wanted[position - 2][0]}" if position > 1 else ""
             title = f"step {position}, {name}, was not requested{before}"
             raise AssertionError(
-                _list(f"{title}; requested were:", exchanges, seen) if exchanges else f"{title}: there were no requests"
+                _list(f"{title}; requested were:", exchanges, seen)
+                if exchanges
+                else readable([f"{title}: there were no requests"])
             )
 
 
@@ -78,7 +82,7 @@ def assert_reused(seen: Seen, most: int) -> None:
     came = sum(record.exchange_count for record in used)
     title = f"{words.count(came, 'exchange')} came over {words.count(len(used), 'connection')}, and "
     title += f"were to come over {most}" if len(used) > most else "none was reused"
-    raise AssertionError("\n".join([f"{title}:", *report.connection_lines(seen)]))
+    raise AssertionError(readable([f"{title}:", *report.connection_lines(seen)]))
 
 
 def assert_all_closed(seen: Seen, by: str | None, timeout: float) -> None:
@@ -91,7 +95,7 @@ def assert_all_closed(seen: Seen, by: str | None, timeout: float) -> None:
     elif others := sum(by not in (None, record.closed_by) for record in connections):
         title = f"{others} of {words.count(len(connections), 'connection')} not closed by the {by}"
     if title:
-        raise AssertionError("\n".join([f"{title}:", *report.connection_lines(seen)]))
+        raise AssertionError(readable([f"{title}:", *report.connection_lines(seen)]))
     if by is not None and seen.dropped_connections:
         raise AssertionError(_unknown("who closed all connections", seen.dropped_connections, "connection"))
 
@@ -139,17 +143,21 @@ def _name(step: Step) -> str:
     return step if isinstance(step, str) else repr(step)
 
 
-def _list(title: str, exchanges: Iterable[Exchange], seen: Seen) -> str:
+def _list(title: str, exchanges: Sequence[Exchange], seen: Seen) -> str:
+    return readable(_listed(title, exchanges, seen))
+
+
+def _listed(title: str, exchanges: Sequence[Exchange], seen: Seen) -> list[str]:
     lines = [title, *words.dropped(seen.dropped_exchanges, "exchange")]
-    return "\n".join([*lines, *(f"  {words.exchange_line(exchange)}" for exchange in exchanges)])
+    return [*lines, *(f"  {line}" for line in exchange_lines(exchanges))]
 
 
 def _explain(title: str, seen: Seen, found: Sequence[Exchange], matcher: Matcher) -> str:
     """What was requested instead; of what was not asked for, the nearest with each criterion."""
     exchanges = seen.exchanges
     if not exchanges:
-        return f"{title}: there were no requests"
-    lines = [_list(f"{title}; requested were:", exchanges, seen)]
+        return readable([f"{title}: there were no requests"])
+    lines = _listed(f"{title}; requested were:", exchanges, seen)
     asked_for = set(map(id, found))
     others = [exchange for exchange in exchanges if id(exchange) not in asked_for]
     if others:
@@ -157,12 +165,14 @@ def _explain(title: str, seen: Seen, found: Sequence[Exchange], matcher: Matcher
         lines.append(f"the nearest{' other one' if found else ''} is {nearest.request}:")
         for check in checks:
             lines += [f"  {line}" for line in [*report.describe_check(check), *_diff(check)]]
-    return "\n".join(lines)
+    return readable(lines)
 
 
 def _diff(check: Check) -> list[str]:
     """What pytest says of two values that are not the same: nothing for those of one line, and without pytest."""
     if check.passed or type(check.expected) is not type(check.got):
+        return []
+    if not (fits(check.expected) and fits(check.got)):  # their first difference is enough
         return []
     if not isinstance(check.expected, dict | list) and "\n" not in str(check.expected):
         return []

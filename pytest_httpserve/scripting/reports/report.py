@@ -6,8 +6,11 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from pytest_httpserve.scripting.record.lines import exchange_line, exchange_lines, more
+from pytest_httpserve.scripting.record.readable import both_ends, brief, fits, line, readable, size
 from pytest_httpserve.scripting.record.request import route_path
-from pytest_httpserve.scripting.record.words import count, dropped, exchange_line
+from pytest_httpserve.scripting.record.words import count, dropped
+from pytest_httpserve.scripting.reports.differences import common_length, first_difference
 from pytest_httpserve.scripting.routing.matchers import Check, Matcher
 
 if TYPE_CHECKING:
@@ -26,11 +29,11 @@ def explained(script: Script, request: Request) -> str:
     path = route_path(request.target)
     met = "".join(f"; first it meets {guard}" for guard in script.guards.before(path))
     if (route := script.routes.find(request).route) is not None:
-        return f"{route} answers {request}{met}"
+        return line(f"{route} answers {request}{met}")
     if (mount := script.mounts.find(path)) is not None:
-        return f"{mount.describe()} beneath {mount.prefix or '/'}, and answers {request}{met}"
+        return line(f"{mount.describe()} beneath {mount.prefix or '/'}, and answers {request}{met}")
     if script.queue:
-        return f"{script.queue[0]!r} answers {request}, as the next in the queue{met}"
+        return line(f"{script.queue[0]!r} answers {request}, as the next in the queue{met}")
     return unanswered(script, request)
 
 
@@ -41,12 +44,12 @@ def unanswered(script: Script, request: Request) -> str:
     lines += [f"  {mount.describe()} beneath {mount.prefix or '/'}" for mount in script.mounts]
     if len(script.routes) == 0 and not list(script.mounts):
         lines.append("  the server has no route, and serves no directory")
-    return "\n".join([*lines, ""])
+    return readable([*lines, ""])
 
 
 def without_answer(route: Route, request: Request) -> str:
     """That the route which takes ``request`` was given no response."""
-    return f"{route} takes {request}, but was given no response: add .respond(...) to it\n"
+    return readable([f"{route} takes {request}, but was given no response: add .respond(...) to it", ""])
 
 
 def near_misses(routes: Iterable[Route], request: Request) -> list[str]:
@@ -76,15 +79,9 @@ def _likeness(one: str, other: str) -> float:
     """From 0 to 1: how much of a path, which may be a template, and of another is the same at beginning and end."""
     one = re.sub(r"\{[^}]*\}", "", one)  # a parameter may be anything
     longest = max(len(one), len(other), 1)
-    begin = _common_length(one, other)
-    end = _common_length(one[begin:][::-1], other[begin:][::-1])
+    begin = common_length(one, other)
+    end = common_length(one[begin:][::-1], other[begin:][::-1])
     return (begin + end) / longest
-
-
-def _common_length(one: str, other: str) -> int:
-    """How many characters at the beginning are the same."""
-    differing = (place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
-    return next(differing, min(len(one), len(other)))
 
 
 def nearest(matcher: Matcher, exchanges: Sequence[Exchange]) -> tuple[Exchange, list[Check]]:
@@ -94,10 +91,20 @@ def nearest(matcher: Matcher, exchanges: Sequence[Exchange]) -> tuple[Exchange, 
 
 
 def describe_check(check: Check) -> list[str]:
-    """A criterion in one line if it is met, else with what was expected and got, uncut."""
+    """A criterion in one line if it is met, else with what was expected and got: of large values, where they differ."""
     if check.passed:
-        return [f"✓ {check.criterion}: {check.got!r}"]
-    return [f"✗ {check.criterion}", f"    expected: {check.expected!r}", f"    got:      {check.got!r}"]
+        return [f"✓ {check.criterion}: {brief(check.got)}"]
+    if fits(check.expected) and fits(check.got):
+        return [f"✗ {check.criterion}", *_expected_and_got(check.expected, check.got)]
+    place, expected, got = first_difference(check.expected, check.got, part=check.part)
+    if not place:
+        return [f"✗ {check.criterion}", *_expected_and_got(expected, got)]
+    sizes = f"    of {size(check.expected)} expected, and {size(check.got)} got"
+    return [f"✗ {check.criterion}, which differs first at {place}", *_expected_and_got(expected, got), sizes]
+
+
+def _expected_and_got(expected: object, got: object) -> list[str]:
+    return [f"    expected: {brief(expected)}", f"    got:      {brief(got)}"]
 
 
 def _request_lines(request: Request) -> list[str]:
@@ -113,8 +120,10 @@ def connection_lines(seen: Seen) -> list[str]:
         carried.setdefault(id(exchange.connection), []).append(exchange)
     lines = dropped(seen.dropped_connections, "connection", by_bytes=False)
     lines += dropped(seen.dropped_exchanges, "exchange")
-    for record in seen.connections:
-        lines += (f"  {line}" for line in _connection_lines(record, carried.get(id(record), ())))
+    first, left_out, last = both_ends(seen.connections)
+    shown = [_connection_lines(record, carried.get(id(record), ())) for record in (*first, *last)]
+    shown.insert(len(first), more(left_out, "connection"))
+    lines += (f"  {line}" for one in shown for line in one)
     return lines or ["  there were no connections"]
 
 
@@ -124,7 +133,7 @@ def _connection_lines(record: ConnectionRecord, exchanges: Sequence[Exchange]) -
     state = "open" if record.is_open else f"closed by the {record.closed_by} ({record.closed_how})"
     title = f"connection {record.index} from {_address(record.client_address)}: {carried}, {state}"
     failed = [f"  {line}" for line in handshake_lines([record])]
-    return [title, *failed, *(f"  {exchange_line(exchange)}" for exchange in exchanges)]
+    return [title, *failed, *(f"  {line}" for line in exchange_lines(exchanges))]
 
 
 def handshake_lines(connections: Iterable[ConnectionRecord]) -> list[str]:
@@ -155,9 +164,7 @@ def transcript(exchange: Exchange) -> list[str]:
 
 def _raw_lines(mark: str, data: bytes, dropped: int) -> list[str]:
     text = data.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
-    # What a terminal would obey is written out.
-    text = "".join(char if char.isprintable() or char in "\n\t" else repr(char)[1:-1] for char in text)
-    lines = [f"{mark} {line}".rstrip() for line in text.rstrip("\n").split("\n")] if data else []
+    lines = [f"{mark} {line(one)}".rstrip() for one in text.rstrip("\n").split("\n")] if data else []
     return [*lines, f"{mark} ({dropped} bytes more were not kept)"] if dropped else lines
 
 
@@ -177,14 +184,19 @@ def exchanges_section(
     those are shown that happened on no exchange, of ``connections`` those whose handshake failed.
     """
     lines = [base_url, *(f"  {line}" for line in handshake_lines(connections)), *dropped(dropped_exchanges, "exchange")]
-    for exchange in exchanges:
-        lines.append(f"  {exchange_line(exchange)}")
-        lines += [f"    {note}" for note in exchange.notes]
-        if whole:
-            lines += [f"    {line}" for line in transcript(exchange)]
+    first, left_out, last = both_ends(exchanges)
+    shown = [_section_lines(exchange, whole=whole) for exchange in (*first, *last)]
+    shown.insert(len(first), [f"  {line}" for line in more(left_out, "exchange")])
+    lines += (line for one in shown for line in one)
     known = {(exchange.request.connection_index, id(fault)) for exchange in exchanges for fault in exchange.faults}
     lines += dropped(dropped_fault_events, "fault event", by_bytes=False)
     for event in fault_events:
         if (event.connection_index, id(event.fault)) not in known:
             lines.append(f"  connection {event.connection_index}: {event}")
     return lines if len(lines) > 1 else [*lines, "  no requests"]
+
+
+def _section_lines(exchange: Exchange, *, whole: bool) -> list[str]:
+    notes = [line for note in exchange.notes for line in note.split("\n")]
+    raw = transcript(exchange) if whole else []
+    return [f"  {exchange_line(exchange)}", *(f"    {line}" for line in (*notes, *raw))]

@@ -14,6 +14,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, Unpack
 
 from pytest_httpserve.errors import UsageError
+from pytest_httpserve.scripting.record.readable import brief
 from pytest_httpserve.scripting.record.request import Request, route_path
 from pytest_httpserve.scripting.routing.paths import PathPattern
 from pytest_httpserve.wire import grammar
@@ -25,12 +26,13 @@ ABSENT = "(not there)"
 
 
 class Check(NamedTuple):
-    """One criterion, held against one request."""
+    """One criterion, held against one request; ``part`` is whether the request may have more than was expected."""
 
     criterion: str
     passed: bool
     expected: object
     got: object
+    part: bool = False
 
 
 class Matcher(ABC):
@@ -145,7 +147,7 @@ class Alternatives(list[object]):
     """Values to be shown with ``or`` between them."""
 
     def __repr__(self) -> str:
-        return " or ".join(map(repr, self))
+        return " or ".join(map(brief, self))
 
 
 class Not(Matcher):
@@ -173,7 +175,7 @@ class Unequal:
         self.value = value
 
     def __repr__(self) -> str:
-        return f"anything but {self.value!r}"
+        return f"anything but {brief(self.value)}"
 
 
 def same(expected: Any, actual: Any) -> bool:
@@ -309,8 +311,8 @@ class JsonIs(Matcher):
         try:
             got = request.json()
         except (ValueError, RecursionError) as error:
-            return [Check(label, False, self.expected, Shown(f"no JSON ({error}): {request.body!r}"))]
-        return [Check(label, (contains if self.part else same)(self.expected, got), self.expected, got)]
+            return [Check(label, False, self.expected, Shown(f"no JSON ({error}): {brief(request.body)}"))]
+        return [Check(label, (contains if self.part else same)(self.expected, got), self.expected, got, self.part)]
 
     def __repr__(self) -> str:
         return f"{'json_contains' if self.part else 'json'}={self.expected!r}"

@@ -18,8 +18,10 @@ from pytest_httpserve.scripting.answers.gates import HOLD_SECONDS, Gate
 from pytest_httpserve.scripting.answers.responses import Response, ResponseArguments, as_response
 from pytest_httpserve.scripting.record.concurrency import most_at_once
 from pytest_httpserve.scripting.record.exchange import ROUTE
+from pytest_httpserve.scripting.record.lines import exchange_lines
+from pytest_httpserve.scripting.record.readable import readable
 from pytest_httpserve.scripting.record.request import Request, route_path
-from pytest_httpserve.scripting.record.words import dropped, exchange_line, times
+from pytest_httpserve.scripting.record.words import dropped, times
 from pytest_httpserve.scripting.routing.matchers import AllOf, Check, Matcher, Shown
 
 if TYPE_CHECKING:
@@ -230,7 +232,7 @@ class Route:
         called = f"called {times(self.call_count)}" if self.call_count else "never called"
         calls = self.calls
         lines = [f"{self} was {called}, expected {expected}", *dropped(self.call_count - len(calls), "call")]
-        return "\n".join([*lines, *(f"  {exchange_line(exchange)}" for exchange in calls)])
+        return readable([*lines, *(f"  {line}" for line in exchange_lines(calls))])
 
     def __enter__(self) -> Route:
         return self

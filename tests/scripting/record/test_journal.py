@@ -158,7 +158,7 @@ def reset(client: socket.socket) -> None:
         (b"GET /a b HTTP/1.1\r\nHost: x\r\n\r\n", "GET /a", "request line"),
         (b"GET /a HTTP/1.1\r\n\r\n", "GET /a", "Host"),
         (b"GET /a HTTP/1.1\r\nHost x\r\n\r\n", "GET /a", ""),
-        (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", "\x16\x03\x01\x02\x00\x01\x00 ", ""),
+        (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", "\\x16\\x03\\x01\\x02\\x00\\x01\\x00 ", ""),
         (b"GET /a HTTP/1.1\r\nHost: x\r\nX-", "GET /a", "the head ended before its blank line"),
         (
             b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhel",

@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from pytest_httpserve import HTTPServe
-from pytest_httpserve.scripting.record.words import exchange_line
+from pytest_httpserve.scripting.record.lines import exchange_line
 from pytest_httpserve.scripting.reports.report import exchanges_section, transcript
 
 Say = Callable[[HTTPServe, str | bytes], bytes]
@@ -54,12 +54,64 @@ def test_of_many_routes_the_nearest_are_shown_and_the_others_counted(server: HTT
     assert "18 more routes" in text
 
 
-def test_a_body_is_not_cut(server: HTTPServe) -> None:
-    server.on("POST", "/a", json={"text": "x" * 5000}).respond()
-    text = post(server, "/a", {"text": "y" * 5000})
+def test_large_values_are_compared(server: HTTPServe) -> None:
+    items = [{"name": f"name {number}"} for number in range(5_000)]
+    route = server.on("POST", "/a", json={"items": items}).respond()
+    other = [*items[:4_000], {"name": "another"}, *items[4_001:]]
 
-    assert "x" * 5000 in text
-    assert "y" * 5000 in text
+    assert post(server, "/a", {"items": other}) == (
+        "nothing answers POST /a\n"
+        "  with a body of 113899 bytes (application/json)\n"
+        f"  {route}\n"
+        "    ✓ method: 'POST'\n"
+        "    ✓ path: /a\n"
+        "    ✗ json, which differs first at items[4000].name\n"
+        "        expected: 'name 4000'\n"
+        "        got:      'another'\n"
+        "        of a dict of 1 key expected, and a dict of 1 key got\n"
+    )
+
+
+def test_a_large_value_against_a_small_one_is_shown_in_part(server: HTTPServe) -> None:
+    server.on("POST", "/a", json={"a": 1}).respond()
+    server.on("POST", "/a", json={"a": ["y" * 1_000] * 1_000, "b": 1}).respond()
+    text = post(server, "/a", {"a": ["y" * 1_000] * 1_000})
+
+    assert "✗ json, which differs first at a\n        expected: 1\n        got:      ['yyyyyy" in text
+    assert "✗ json, which differs first at b\n        expected: 1\n        got:      (not there)\n" in text
+    assert len(text) < 2_000
+
+
+@pytest.mark.parametrize("path", ["/%0a  forged", "/%1b%5b31m", "/%00", "/%ff"])
+def test_a_decoded_path_gives_no_orders(server: HTTPServe, path: str) -> None:
+    server.on("GET", "/a").respond()
+    text = requests.get(server.url_for("/") + path[1:], timeout=10).text
+
+    assert text.isprintable() or text.replace("\n", "").isprintable()
+    assert len(text.splitlines()) == 6
+    assert server.failures == (text,)
+
+
+def test_a_request_that_was_refused_gives_no_orders(server: HTTPServe, say: Say) -> None:
+    say(server, b"GET /\x1b[31m\x00\xff HTTP/1.1\r\nHost: x\r\n\r\n")
+
+    assert exchanges_section("http://x", server.exchanges, whole=True)
+    assert str(server.exchanges[0].request).isprintable()
+    for line in exchanges_section("http://x", server.exchanges, whole=True):
+        assert line.isprintable()
+
+
+def test_many_exchanges_are_shown_at_both_ends(server: HTTPServe) -> None:
+    server.on("*").respond()
+    with requests.Session() as client:
+        for number in range(60):
+            client.get(server.url_for(f"/{number}"), timeout=10)
+    lines = exchanges_section("http://x", server.exchanges, whole=False)
+
+    assert len(lines) == 42
+    assert lines[1].startswith("  GET /0 -> 200")
+    assert lines[21] == "  ... 20 more exchanges ..."
+    assert lines[-1].startswith("  GET /59 -> 200")
 
 
 def test_an_exchange_is_a_line(server: HTTPServe) -> None:

@@ -1,0 +1,45 @@
+"""Exchanges as lines of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pytest_httpserve.scripting.record.readable import both_ends, shortened
+from pytest_httpserve.scripting.record.words import count
+
+if TYPE_CHECKING:
+    from pytest_httpserve.scripting.record.exchange import Exchange
+
+MOST_REQUEST_LINE = 200
+
+
+def exchange_line(exchange: Exchange) -> str:
+    """An exchange in one line."""
+    response = exchange.response
+    request = shortened(str(exchange.request), MOST_REQUEST_LINE)
+    parts = [request, "->", "no answer" if response is None else str(response.status)]
+    if response is not None:
+        headers = response.headers
+        parts += [
+            headers.get("content-type", ""),
+            f"{length} bytes" if (length := headers.get("content-length")) else "",
+        ]
+    if (duration := exchange.times.duration) is not None:
+        parts.append(f"{duration * 1000:.1f} ms")
+    if exchange.route is not None:
+        parts.append(f"by {exchange.route.place}")
+    if exchange.error:
+        parts.append(f"({exchange.error})")
+    return " ".join(part for part in parts if part)
+
+
+def exchange_lines(exchanges: Sequence[Exchange]) -> list[str]:
+    """Exchanges, a line each; of many, the first and the last."""
+    first, left_out, last = both_ends(exchanges)
+    return [*map(exchange_line, first), *more(left_out, "exchange"), *map(exchange_line, last)]
+
+
+def more(left_out: int, what: str) -> list[str]:
+    """That so many are left out, in a line; none if none is."""
+    return [f"... {count(left_out, f'more {what}')} ..."] if left_out else []
