@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import io
 import sys
@@ -19,6 +20,8 @@ from pytest_httpserve.wire.message import RequestHead, parse_whole_head
 MOST_BYTES = 262_144  # received at once, however much is wanted: each may be there twice or three times for a moment
 # A body that trickles in is given up when it keeps its reader waiting for a whole timeout per so many bytes.
 PROGRESS_BYTES = 65_536
+# What is beyond this of a body is taken in without the loop: it may come for long without a pause, in tiny chunks.
+LED_BYTES = 131_072
 # What a handler left of a body is read and dropped up to here; past it, closing the connection is cheaper.
 DRAIN_BYTES = 262_144
 
@@ -43,6 +46,9 @@ class Source(Protocol):
     def receive_within(self, size: int, seconds: float, /) -> bytes:
         """The same, with a timeout of its own."""
 
+    def leave_loop(self) -> object:
+        """What is done with it from here on may take its time: it is done in a thread that others need not wait for."""
+
     def failed(self, error: OSError, /) -> OSError:
         """Note that the source is given up for this error."""
 
@@ -61,6 +67,9 @@ class FileSource:
 
     def receive_within(self, size: int, seconds: float) -> bytes:
         return self.receive(size)
+
+    def leave_loop(self) -> None:
+        pass
 
     def failed(self, error: OSError) -> OSError:
         return error
@@ -105,6 +114,7 @@ class Reader(io.BufferedIOBase):
         self._head_expiry: float | None = None
         self._waited = 0.0  # seconds, since _progress was last set to zero
         self._progress = 0
+        self._taken_in = 0  # of the body, with its chunks
 
     # Heads
 
@@ -227,7 +237,7 @@ class Reader(io.BufferedIOBase):
             self._body, self._framing = _EMPTY_BODY, framing
             self._buffer, self._behind = b"", self._buffer
             return
-        self._waited, self._progress = 0.0, 0
+        self._waited, self._progress, self._taken_in = 0.0, 0, 0
         self._framing, self._raw = framing, raw
         self._body = body_decoder(framing, limits=self._limits)
         self._buffer, self._behind = self._decode(self._buffer)
@@ -359,10 +369,18 @@ class Reader(io.BufferedIOBase):
         size = max(wanted, RECEIVE_BYTES) if self._read_ahead else wanted
         if not self._read_ahead and isinstance(body, FixedDecoder):
             size = min(size, body.left)
+        if self._taken_in >= LED_BYTES:
+            with contextlib.suppress(RuntimeError):  # there are no more threads: then it is done here
+                source.leave_loop()
+        data = self._receive_in_time(source, min(size, MOST_BYTES))
+        self._taken_in += len(data)
+        return data
+
+    def _receive_in_time(self, source: Source, size: int) -> bytes:
         if source.timeout is None:
-            return source.receive(min(size, MOST_BYTES))
+            return source.receive(size)
         started = clock.monotonic()
-        data = source.receive(min(size, MOST_BYTES))
+        data = source.receive(size)
         self._waited += clock.monotonic() - started
         self._progress += len(data)
         if self._progress >= PROGRESS_BYTES:
@@ -402,15 +420,19 @@ class Reader(io.BufferedIOBase):
 
     def readline(self, size: int | None = -1, /) -> bytes:
         limit = sys.maxsize if size is None or size < 0 else size
-        searched = 0
-        while True:
-            end = self._buffer.find(b"\n", searched, limit) + 1
-            if end:
-                line, self._buffer = self._buffer[:end], self._buffer[end:]
-                return line
-            searched = len(self._buffer)
-            if searched >= limit or not self._fill(1):
-                return self._take(limit)
+        parts: list[bytes] = []  # of a long line: each time the whole of it, that would be its square
+        try:
+            while (end := self._buffer.find(b"\n", 0, limit) + 1) == 0 and len(self._buffer) < limit:
+                parts.append(self._buffer)
+                limit -= len(self._buffer)
+                self._buffer = b""
+                if not self._fill(1):
+                    break
+        except BaseException:
+            self._buffer = b"".join(parts) + self._buffer
+            raise
+        parts.append(self._take(end or limit))
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def peek(self, size: int = 0, /) -> bytes:
         """What can be read without waiting, or the next bytes if there are none yet; nothing is taken."""

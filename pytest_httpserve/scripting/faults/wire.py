@@ -212,6 +212,9 @@ class FaultyWire:
     def timeout(self) -> float | None:
         return self._connection.transport.timeout
 
+    def leave_loop(self) -> None:
+        self._connection.leave_loop()
+
     def failed(self, error: OSError) -> OSError:
         return self._connection.transport.failed(error)
 
