@@ -11,6 +11,10 @@ from pytest_httpserve.wire.headers import Headers
 # A parameter of a field: a quoted text or a token (RFC 9110 section 5.6.6); at the end, ``*`` says how it is encoded.
 _PARAMETER = re.compile(r';[ \t]*([A-Za-z0-9-]+)(\*?)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^;\s]*))')
 
+# RFC 8187 section 3.2.1 asks for the first; the others are those that clients have used. What names any other codec is
+# left as it was sent: of those that Python has, some take ages for a long text, and some are none for texts at all.
+_CHARSETS = ("utf-8", "utf8", "us-ascii", "iso-8859-1", "")
+
 
 @dataclass(frozen=True, slots=True)
 class UploadedFile:
@@ -57,6 +61,9 @@ def _parameters(value: str) -> dict[str, str]:
         # Of backslashes, only those are escapes that must be: the rest stand in paths of Windows.
         text = re.sub(r'\\(["\\])', r"\1", quoted) or token
         if encoded:  # RFC 8187: charset'language'percent-encoded
-            text = urllib.parse.unquote(text.rpartition("'")[2], text.partition("'")[0] or "utf-8", "replace")
+            charset, _, rest = text.partition("'")
+            _, quote, rest = rest.partition("'")
+            if quote and charset.lower() in _CHARSETS:
+                text = urllib.parse.unquote(rest, charset or "utf-8", "replace")
         parameters[name.lower()] = text
     return parameters

@@ -32,6 +32,9 @@ _PCHAR = "!$&'()*+,;=:@-._~"
 _PLAIN_PATH = re.compile(rf"[A-Za-z0-9/{re.escape(_PCHAR)}]*")
 
 
+MadeT = TypeVar("MadeT")
+
+
 class Body:
     """The bytes of a body, however many, with at most a mebibyte of them in memory.
 
@@ -39,7 +42,7 @@ class Body:
     takes them itself.
     """
 
-    __slots__ = ("__weakref__", "_file", "_lock", "_memory", "_read", "_size")
+    __slots__ = ("__weakref__", "_file", "_lock", "_made", "_memory", "_read", "_size")
 
     def __init__(self, read: Callable[[int], bytes] | None = None) -> None:
         self._size = 0
@@ -47,6 +50,7 @@ class Body:
         self._file: IO[bytes] | None = None
         self._read = read
         self._lock = threading.Lock()
+        self._made: dict[object, Any] | None = {}  # None: nothing is to be kept of it but its bytes
 
     def load(self) -> None:
         """Take all of it from the connection, if that has not been done."""
@@ -101,6 +105,16 @@ class Body:
         self._file.seek(0)
         return self._file.read()
 
+    def once(self, key: object, make: Callable[[], MadeT]) -> MadeT:
+        """What ``make`` makes of it, which nobody changes: made once, however many look at it, while it is in hand."""
+        made = self._made
+        if made is None or not self.size:
+            return make()
+        if key not in made:
+            made[key] = make()
+        result: MadeT = made[key]
+        return result
+
     @property
     def kept(self) -> int:
         """How many bytes it counts for with whoever keeps it."""
@@ -108,7 +122,7 @@ class Body:
 
     def as_kept(self) -> bytes | Body:
         """Its bytes, unless they are in a file. What nobody has taken from the connection by now nobody will."""
-        self._read = None
+        self._read = self._made = None
         return self._memory if self._file is None else self
 
     @classmethod
@@ -219,12 +233,12 @@ class Request:
     @property
     def body(self) -> bytes:
         """The body, with chunks and other framing taken off."""
-        return self.content.read()
+        return self.content.once("body", self.content.read)
 
     @property
     def text(self) -> str:
         """The body as UTF-8. Raises UnicodeDecodeError if it is not."""
-        return self.body.decode()
+        return self.content.once("text", self.body.decode)
 
     @property
     def query(self) -> Values[str]:
@@ -246,6 +260,9 @@ class Request:
     @property
     def form(self) -> Values[str]:
         """The fields of a form, urlencoded or multipart, but for its files; empty for any other body."""
+        return self.content.once(("form", self.headers.get("content-type")), self._form)
+
+    def _form(self) -> Values[str]:
         if self._media_type == "application/x-www-form-urlencoded":
             return Values(_parse_pairs(self.body.decode(errors="replace")))
         return Values((part.name, part.content.decode(errors="replace")) for part in self._parts if not part.filename)
@@ -253,6 +270,9 @@ class Request:
     @property
     def files(self) -> Values[UploadedFile]:
         """The files of a multipart form, by the names of their fields; ``get_all`` has those with the same name."""
+        return self.content.once(("files", self.headers.get("content-type")), self._files)
+
+    def _files(self) -> Values[UploadedFile]:
         return Values((part.name, part) for part in self._parts if part.filename)
 
     @property
@@ -265,7 +285,8 @@ class Request:
             return []
         from pytest_httpserve.scripting.record.multipart import parse_multipart
 
-        return parse_multipart(self.headers["content-type"], self.body)
+        content_type = self.headers["content-type"]
+        return self.content.once(("parts", content_type), lambda: parse_multipart(content_type, self.body))
 
     def __str__(self) -> str:
         return written_out(f"{self.method} {self.target}")  # one that was refused may have anything in it

@@ -237,6 +237,12 @@ class Shown(str):
         return str(self)
 
 
+class NoJson(Shown):
+    """Why a body is no JSON."""
+
+    __slots__ = ()
+
+
 class Named(Matcher):
     """Values by name: those of the request's ``query``, ``headers``, ``cookies`` or ``form``, whichever ``kind`` says.
     Names that are not given may have any value.
@@ -308,14 +314,21 @@ class JsonIs(Matcher):
 
     def checks(self, request: Request) -> list[Check]:
         label = "json contains" if self.part else "json"
-        try:
-            got = request.json()
-        except (ValueError, RecursionError) as error:
-            return [Check(label, False, self.expected, Shown(f"no JSON ({error}): {brief(request.body)}"))]
+        got = request.content.once("json to compare with", lambda: _json_of(request))
+        if isinstance(got, NoJson):
+            return [Check(label, False, self.expected, got)]
         return [Check(label, (contains if self.part else same)(self.expected, got), self.expected, got, self.part)]
 
     def __repr__(self) -> str:
         return f"{'json_contains' if self.part else 'json'}={self.expected!r}"
+
+
+def _json_of(request: Request) -> Any:
+    """The body as JSON: one value for all that compare with it, none of which changes it."""
+    try:
+        return request.json()
+    except (ValueError, RecursionError) as error:
+        return NoJson(f"no JSON ({error}): {brief(request.body)}")
 
 
 class BodyIs(Matcher):
@@ -328,7 +341,9 @@ class BodyIs(Matcher):
 
     def checks(self, request: Request) -> list[Check]:
         pattern = self.expected.pattern if isinstance(self.expected, re.Pattern) else self.expected
-        got: object = request.body.decode(errors="replace") if isinstance(pattern, str) else request.body
+        got: object = request.body
+        if isinstance(pattern, str):
+            got = request.content.once("text to compare with", lambda: request.body.decode(errors="replace"))
         return [Check("body", same(self.expected, got), self.expected, got)]
 
     def __repr__(self) -> str:

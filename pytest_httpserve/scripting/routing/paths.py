@@ -10,20 +10,15 @@ from typing import Any
 
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.record.request import canonical_path
+from pytest_httpserve.scripting.routing.templates import Parameter, Template
 
 _PARAMETER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?::([a-z]+))?\}")
 
 # Parameters as others write them: <name>, :name, and * for whatever follows
 _FOREIGN = re.compile(r"<[^/<>]+>|(?<=/):[A-Za-z_]\w*(?=/|$)|(?<=/)\*+(?=/|$)")
 
-# What a parameter of each kind looks like in a path (still encoded), and what it becomes.
-CONVERTERS: dict[str, tuple[str, Callable[[str], Any]]] = {
-    "str": (r"[^/]+", str),
-    "int": (r"-?[0-9]{1,4300}", int),  # no more digits than int() takes
-    "float": (r"-?[0-9]+(?:\.[0-9]+)?", float),
-    "uuid": (r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", uuid.UUID),
-    "path": (r".+", str),
-}
+# What becomes of a parameter of each kind.
+CONVERTERS: dict[str, Callable[[str], Any]] = {"str": str, "int": int, "float": float, "uuid": uuid.UUID, "path": str}
 
 
 class PathPattern:
@@ -36,10 +31,11 @@ class PathPattern:
     any other path. Raises UsageError for what is none of these.
     """
 
-    __slots__ = ("_canonical", "_kinds", "_regex", "segments", "text")
+    __slots__ = ("_canonical", "_kinds", "_regex", "_template", "segments", "text")
 
     def __init__(self, path: str | re.Pattern[str]) -> None:
         self._kinds: dict[str, str] = {}
+        self._template: Template | None = None
         self.segments: tuple[str | None, ...] | None = None
         if isinstance(path, re.Pattern):
             if not isinstance(path.pattern, str):
@@ -54,7 +50,7 @@ class PathPattern:
             self._parse(path)
 
     def _parse(self, path: str) -> None:
-        parts = []
+        pieces: list[str | Parameter] = []
         end = 0
         for match in _PARAMETER.finditer(path):
             name, kind = match[1], match[2] or "str"
@@ -63,13 +59,13 @@ class PathPattern:
             if name in self._kinds:
                 raise UsageError(f"{path!r} has two parameters called {name!r}")
             self._kinds[name] = kind
-            parts += [re.escape(canonical_path(path[end : match.start()])), f"(?P<{name}>{CONVERTERS[kind][0]})"]
+            pieces += [canonical_path(path[end : match.start()]), Parameter(name, kind)]
             end = match.end()
-        rest = path[end:]
+        pieces.append(canonical_path(path[end:]))
         if set("{}") & set(_PARAMETER.sub("", path)):
             raise UsageError(f"{path!r} has a brace that belongs to no parameter such as {{name}} or {{id:int}}")
         if self._kinds:
-            self._regex = re.compile("".join([*parts, re.escape(canonical_path(rest))]))
+            self._template = Template([piece for piece in pieces if piece])
         if "path" not in self._kinds.values():
             self.segments = tuple(
                 None if _PARAMETER.search(segment) else canonical_path(segment) for segment in path.split("/")
@@ -78,20 +74,23 @@ class PathPattern:
     @property
     def is_exact(self) -> bool:
         """Whether there is one path only that matches."""
-        return self._regex is None and self.text != "*"
+        return self._regex is None and self._template is None and self.text != "*"
 
     def match(self, path: str) -> dict[str, Any] | None:
         """The parameters in ``path`` (canonical), converted and decoded; None if it does not match."""
+        if self._template is not None:
+            found = self._template.match(path)
+            return self._converted(found) if found is not None else None
         if self._regex is None:
             return {} if self.text == "*" or path == self._canonical else None
-        if not self._kinds:
-            match = self._regex.fullmatch(urllib.parse.unquote(path))
-            return match.groupdict() if match else None
-        match = self._regex.fullmatch(path)
-        if match is None:
+        match = self._regex.fullmatch(urllib.parse.unquote(path))
+        return match.groupdict() if match else None
+
+    def _converted(self, found: dict[str, str]) -> dict[str, Any] | None:
+        try:
+            return {name: CONVERTERS[kind](urllib.parse.unquote(found[name])) for name, kind in self._kinds.items()}
+        except ValueError:  # int() takes no number of thousands of digits
             return None
-        found = match.groupdict()
-        return {name: CONVERTERS[kind][1](urllib.parse.unquote(found[name])) for name, kind in self._kinds.items()}
 
 
 def _check_path(path: object) -> str:

@@ -87,8 +87,9 @@ class CGIHTTPRequestHandler(SimpleHTTPRequestHandler):
         query. Nested directories, the script and what comes behind it are told apart by ``run_cgi``.
         """
         path = collapsed(path_of(self.path))
+        longest = max(map(len, self.cgi_directories), default=0)
         slash = path.find("/", 1)
-        while slash > 0:
+        while 0 < slash <= longest:
             if path[:slash] in self.cgi_directories:
                 self.cgi_info = info_of(self.path, path[:slash], path[slash + 1 :])
                 return True
