@@ -7,8 +7,9 @@ from typing import NamedTuple
 from pytest_httpserve.wire.framing import NO_BODY, Framing, connection_options
 from pytest_httpserve.wire.headers import Field, Headers
 from pytest_httpserve.wire.message import Fields, Line
+from pytest_httpserve.wire.target import target_of
 
-_NOTHING_ASKED = Line("", "", "", (1, 1), "")
+_NOTHING_ASKED = Line("", "", "", (1, 1), "", target_of(""))
 NO_FIELDS = Fields(Headers(), NO_BODY, False, False)
 
 

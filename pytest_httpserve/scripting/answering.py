@@ -20,11 +20,11 @@ from pytest_httpserve.scripting.mounts.mount import below
 from pytest_httpserve.scripting.record.exchange import Exchange
 from pytest_httpserve.scripting.record.journal import FaultEvent
 from pytest_httpserve.scripting.record.readable import written_out
-from pytest_httpserve.scripting.record.request import NO_BODY, Body, Request, route_path
+from pytest_httpserve.scripting.record.request import NO_BODY, Body, Request
 from pytest_httpserve.scripting.reports import report
 from pytest_httpserve.scripting.routing.routes import NOT_FOUND, Found, StateChanged
-from pytest_httpserve.server.files.paths import path_of
 from pytest_httpserve.wire.framing import NO_BODY as NO_FRAMING
+from pytest_httpserve.wire.target import Target, target_of
 
 if TYPE_CHECKING:
     from pytest_httpserve.net.connection import Connection
@@ -49,7 +49,8 @@ _PACKAGE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 class Answering:
     """One request on its way to its response: ``answer`` is the way.
 
-    ``method`` and ``target`` are what is asked for: by the client or, if a CGI script has said so, instead of that.
+    ``method`` and ``target`` are what is asked for: by the client or, if a CGI script has said so, instead of that;
+    ``parts`` are the target's.
     ``gates`` are those of the route that answers, ``added`` the header fields for whatever answers. ``awaits_100`` is
     whether the client waits for 100 before it sends its body, ``redirects`` how many scripts have led here. ``index``
     is the number of the exchange on its connection.
@@ -57,7 +58,8 @@ class Answering:
 
     # What a new one begins with: of the class, since there is a new one for each request.
     exchange: Exchange | None = None
-    method = target = path = ""
+    method = target = ""
+    parts: Target
     gates: tuple[Gate, ...] = ()
     added: Fields = ()
     awaits_100 = False
@@ -89,7 +91,7 @@ class Answering:
             self.transcript.head_ends()
         try:
             self.passage.head_ends()
-            self.answer_to(stream.method, stream.line.target)
+            self.answer_to(stream.method, stream.line.target, stream.line.parts)
             self.passage.response_ends()
         except RequestError:
             raise
@@ -98,11 +100,11 @@ class Answering:
                 raise
             self._raised(error)
 
-    def answer_to(self, method: str, target: str) -> None:
+    def answer_to(self, method: str, target: str, parts: Target) -> None:
         """Choose, guards, body, record, take, send: each request goes this way, whatever answers it."""
-        self.method, self.target, self.path = method, target, route_path(target)
+        self.method, self.target, self.parts = method, target, parts
         found = self._find()
-        mount = self.script.mounts.find(self.path) if found.route is None else None
+        mount = self.script.mounts.find(parts.canonical) if found.route is None else None
         met = self._meet_guards() if self.script.guards.active else NOTHING_MET
         body_later = met.refusal is None and found.route is not None and found.route.has_early_faults
         if not body_later:
@@ -124,7 +126,7 @@ class Answering:
 
     def _find(self) -> Found:
         routes = self.script.routes
-        candidates = routes.candidates(self.path)
+        candidates = routes.candidates(self.parts.canonical)
         if candidates.runs_code:
             return self.run_code(routes.choose, candidates, self)
         return routes.choose(candidates, self)
@@ -133,7 +135,7 @@ class Answering:
         """What the request meets, once: not when a script has led to another path."""
         if self.redirects:
             return NOTHING_MET
-        met = self.script.guards.meet(self.path)
+        met = self.script.guards.meet(self.parts.canonical)
         self.added = met.added
         return met
 
@@ -203,7 +205,7 @@ class Answering:
         return Response(404, text=text)
 
     def _serve(self, mount: Mount) -> None:
-        rest = below(mount.prefix, path_of(self.target))
+        rest = below(mount.prefix, self.parts.path)
         if mount.runs_code:
             self.run_code(mount.serve, self, rest)
         else:
@@ -378,7 +380,7 @@ class Answering:
         before = self.redirects, self._request
         self.redirects, self._request = count, None
         try:
-            self.answer_to(method, target)
+            self.answer_to(method, target, target_of(target))
         finally:
             self.redirects, self._request = before
 

@@ -8,30 +8,26 @@ from functools import lru_cache
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
-# The date of the current second, made once: (its parts, text, header line), replaced as a whole so that threads need no
-# lock. The time is the one that a test has set, for its client may compare; gmtime is what tests leave alone that put a
-# list of times in the place of time.time.
-_now: tuple[time.struct_time | None, str, bytes] = (None, "", b"")
+# The date line of the current second, made once, replaced as a whole so that threads need no lock.
+_now: tuple[time.struct_time | None, bytes] = (None, b"")
 
 
 def http_date(timestamp: float | None = None) -> str:
     """``timestamp`` (seconds since the epoch; now if None), as in ``Sun, 06 Nov 1994 08:49:37 GMT``."""
-    return _of(timestamp) if timestamp is not None else _current()[1]
+    return _of(int(time.time()) if timestamp is None else timestamp)
 
 
 def date_line() -> bytes:
-    """The header line ``Date`` of a response that goes out now."""
-    now = _now
-    return now[2] if now[0] == time.gmtime() else _current()[2]
+    """The header line ``Date`` of a response that goes out now.
 
-
-def _current() -> tuple[time.struct_time | None, str, bytes]:
+    The time is the one that a test has set, for its client may compare. But it is gmtime that is asked, which tests
+    leave alone that put a list of times in the place of time.time.
+    """
     global _now
     parts = time.gmtime()
     if _now[0] != parts:
-        text = _format(parts)
-        _now = (parts, text, f"Date: {text}\r\n".encode())
-    return _now
+        _now = (parts, f"Date: {_format(parts)}\r\n".encode())
+    return _now[1]
 
 
 @lru_cache(256)

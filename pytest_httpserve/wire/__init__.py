@@ -19,15 +19,14 @@ from pytest_httpserve.wire.framing import (
 from pytest_httpserve.wire.grammar import Limits
 from pytest_httpserve.wire.head import (
     RequestLine,
-    Target,
     check_host,
     parse_fields,
     parse_request_line,
-    parse_target,
     response_head,
 )
 from pytest_httpserve.wire.headers import Headers
 from pytest_httpserve.wire.message import Fields, Line, parse_header_block, parse_line
+from pytest_httpserve.wire.target import Target, parse_target
 
 __all__ = [
     "CHUNKED",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from pytest_httpserve.errors import RequestError
 from pytest_httpserve.wire import grammar
@@ -23,20 +23,6 @@ class RequestLine(NamedTuple):
     method: str
     target: str
     version: Version
-
-
-class Target(NamedTuple):
-    """A request's target, taken apart but not decoded (RFC 9112 section 3.2).
-
-    ``path`` and ``query`` are percent-encoded as sent; ``query`` is None where there is no question mark.
-    ``authority`` is set for the absolute and the authority form, ``scheme`` for the absolute one.
-    """
-
-    form: Literal["origin", "absolute", "authority", "asterisk"]
-    path: str
-    query: str | None = None
-    authority: str | None = None
-    scheme: str | None = None
 
 
 def parse_request_line(line: bytes, *, limits: Limits = DEFAULT_LIMITS) -> RequestLine:
@@ -75,41 +61,6 @@ def _what_is_wrong_with_request_line(line: str) -> str:
     if not re.fullmatch(rf"{grammar.VCHAR}+", target):
         return f"the target has octets that must be percent-encoded: {target!r}"
     return f"the version is not of the form HTTP/1.1: {version!r}"
-
-
-def parse_target(target: str, method: str) -> Target:
-    """Take a request's target apart, in any of its four forms.
-
-    Raises RequestError (400) for a target that has none of them, or not the one its method asks for.
-    """
-    if method == "CONNECT":
-        match = grammar.AUTHORITY_FORM.fullmatch(target)
-        # RFC 9110 section 9.3.6: an invalid port must be refused
-        if match is None or not grammar.is_host(target) or int(match[1]) > 65_535:
-            raise RequestError(400, f"CONNECT takes host:port as its target, not {target!r}")
-        return Target("authority", "", authority=target)
-    if target.startswith("/"):
-        path, mark, query = target.partition("?")
-        _check_path(path)
-        return Target("origin", path, query if mark else None)
-    if target == "*":
-        if method != "OPTIONS":
-            raise RequestError(400, f"the target * belongs to OPTIONS, not to {method}")
-        return Target("asterisk", "*")
-    match = grammar.ABSOLUTE_FORM.fullmatch(target)
-    if match is None:
-        raise RequestError(400, f"the target is neither a path that begins with / nor a whole URL: {target!r}")
-    scheme, authority, path, absolute_query = match.groups()
-    # RFC 9110 section 4.2.1: a URL without a host is invalid
-    if authority[:1] in ("", ":") or not grammar.is_host(authority):
-        raise RequestError(400, f"the target's authority is no host[:port]: {target!r}")
-    _check_path(path)
-    return Target("absolute", path or "/", absolute_query, authority, scheme.lower())
-
-
-def _check_path(path: str) -> None:
-    if grammar.BARE_PERCENT.search(path):
-        raise RequestError(400, f"a percent sign in the path is not followed by two hexadecimal digits: {path!r}")
 
 
 def parse_fields(

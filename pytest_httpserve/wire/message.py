@@ -22,6 +22,7 @@ from pytest_httpserve.wire.framing import (
 from pytest_httpserve.wire.grammar import DEFAULT_LIMITS, Limits
 from pytest_httpserve.wire.head import Version
 from pytest_httpserve.wire.headers import Headers
+from pytest_httpserve.wire.target import Target, parse_target, target_of
 
 _KEPT_BYTES = 4_096
 _KEPT_HEADS = 256
@@ -29,13 +30,14 @@ _KEPT_HEADS = 256
 
 class Line(NamedTuple):
     """A request line: ``text`` as it was sent, without its end, its three parts, and ``protocol``, the last as text:
-    empty where HTTP/0.9 has none."""
+    empty where HTTP/0.9 has none. ``parts`` are those of the target."""
 
     text: str
     method: str
     target: str
     version: Version
     protocol: str
+    parts: Target
 
 
 class Fields(NamedTuple):
@@ -105,11 +107,10 @@ def _head(head: bytes, limits: Limits, strict: bool) -> RequestHead:
 def _line(line: bytes, limits: Limits, strict: bool) -> Line:
     parse = head.parse_request_line if strict else head.parse_lenient_request_line
     parsed = parse(line, limits=limits)
-    if strict:
-        head.parse_target(parsed.target, parsed.method)
+    parts = parse_target(parsed.target, parsed.method) if strict else target_of(parsed.target)
     text = line.decode("latin-1").rstrip("\r\n")
     major, minor = parsed.version
-    return Line(text, *parsed, f"HTTP/{major}.{minor}" if len(line.split()) > 2 else "")
+    return Line(text, *parsed, f"HTTP/{major}.{minor}" if len(line.split()) > 2 else "", parts)
 
 
 def _fields(block: bytes, version: Version, limits: Limits, strict: bool) -> Fields:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from pytest_httpserve.scripting.record.request import canonical_path, route_path
 from pytest_httpserve.scripting.routing.paths import PathPattern
 from pytest_httpserve.server.cgi.handler import CGIHTTPRequestHandler
 from pytest_httpserve.server.files.paths import file_beneath, names_below
 from pytest_httpserve.server.files.roots import Root
+from pytest_httpserve.wire.target import canonical_path, target_of
 
 Measure = Callable[[Callable[[], object]], int]
 
@@ -68,7 +68,7 @@ def test_long_paths_are_not_remembered(root: Path, bytes_kept: Measure) -> None:
         for index in range(300):
             target = f"/{index}" + "/a" * (16 * KILOBYTE)
             look(root, target)
-            route_path(target)
+            assert target_of(target).canonical
             names_below(str(root), str(root) + target)
 
     assert bytes_kept(look_at_many) <= 1 << 20

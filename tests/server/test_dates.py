@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_httpserve.server import dates
-from pytest_httpserve.server.dates import http_date, parse_http_date
+from pytest_httpserve.server.dates import date_line, http_date, parse_http_date
 
 
 def test_a_date_as_the_rfc_writes_it() -> None:
@@ -30,10 +30,12 @@ def test_fractions_of_a_second_are_cut_off() -> None:
 def test_now_is_now(monkeypatch: pytest.MonkeyPatch) -> None:
     gmtime = time.gmtime
     for now in (784111777.5, 784111777.9, 784111778.1, 784111777.0):
+        monkeypatch.setattr(time, "time", lambda now=now: now)
         monkeypatch.setattr(time, "gmtime", lambda given=None, now=now: gmtime(now if given is None else given))
         assert http_date() == http_date(now)
+        assert date_line() == f"Date: {http_date(now)}\r\n".encode()
     monkeypatch.undo()
-    dates._now = (None, "", b"")
+    dates._now = (None, b"")
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,15 @@ class KeepsBackslashes(Files):
         super().send_header(keyword, f"{self.path}/" if keyword == "Location" else value)
 
 
+# http.server sends back what it was sent.
+WHOLE_URLS = (
+    b"http://evil.test/dir",
+    b"https://evil.test/dir?a",
+    b"http://evil.test//evil.test/dir",
+    b"http://evil.test//evil.test/..",
+)
+
+
 @pytest.mark.parametrize("handler", [Files, Strict, *weak(KeepsSlashes, KeepsBackslashes)])
 def test_a_redirect_stays_on_its_host(serve: Serve, connect: Connect, handler: type[Files]) -> None:
     """CVE-2021-28861 (gh-87389): a target with two slashes came back as a ``Location`` that names another host.
@@ -74,10 +83,7 @@ def test_a_redirect_stays_on_its_host(serve: Serve, connect: Connect, handler: t
         b"\\\\evil.test/..",
         b"//evil.test/..?/dir",
         b"/dir?//evil.test/",
-        b"http://evil.test/dir",
-        b"https://evil.test/dir?a",
-        b"http://evil.test//evil.test/dir",
-        b"http://evil.test//evil.test/..",
+        *(WHOLE_URLS if handler.strict else ()),
     ):
         answer = ask(connect(server), get(target))
         for location in re.findall(rb"(?m)^Location: (.*)\r$", answer):

@@ -15,18 +15,21 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.record.sent import SentResponse
     from pytest_httpserve.server.servers import HTTPServer
     from pytest_httpserve.wire.headers import Field
+    from pytest_httpserve.wire.target import Target
 
 
 class Asked(Protocol):
     """A request that is to be answered.
 
     ``method`` and ``target`` are what is asked for: by the client or, if a CGI script has said so, instead of that;
-    ``redirects`` is how many scripts have led here. ``gates`` are those of the route that answers, ``added`` the header
-    fields for whatever answers. ``awaits_100`` is whether the client waits for 100 before it sends its body.
+    ``parts`` are the target's, ``redirects`` is how many scripts have led here. ``gates`` are those of the route that
+    answers, ``added`` the header fields for whatever answers. ``awaits_100`` is whether the client waits for 100 before
+    it sends its body.
     """
 
     method: str
     target: str
+    parts: Target
     redirects: int
     gates: tuple[Gate, ...]
     added: tuple[Field, ...]

@@ -21,7 +21,6 @@ from pytest_httpserve.errors import RequestError, UsageError
 from pytest_httpserve.scripting.answers.responses import SERVER
 from pytest_httpserve.scripting.mounts.gateway import Gateway
 from pytest_httpserve.scripting.record.sent import SentResponse
-from pytest_httpserve.server.files.paths import path_of
 from pytest_httpserve.wire.framing import (
     NO_BODY,
     UNTIL_CLOSE,
@@ -80,7 +79,7 @@ class WSGIMount(ApplicationMount):
         """Let the application answer what is asked; its path beneath the prefix is ``below``."""
         asked.invite_body()
         # Whoever asks for the prefix itself, without a slash behind it, asks for no path in the application.
-        path = "" if below == "/" and not path_of(asked.target).endswith("/") else below
+        path = "" if below == "/" and not asked.parts.path.endswith("/") else below
         with Outgoing(asked, chunk=asked.stream.version >= (1, 1)) as response:
             environ = _environ(asked, self.prefix, path)
             Gateway(asked, environ, response.write, response.break_off).run(self.application)
@@ -313,9 +312,8 @@ class _Output(io.RawIOBase):
 
 def _framed(asked: Asked, below: str) -> Iterator[bytes]:
     """The request in hand as a handler class reads it: with this path, and its body in the framing that it came in."""
-    _, mark, query = asked.target.partition("?")
     headers = asked.stream.headers
-    lines = [f"{asked.method} {below}{mark}{query} {asked.stream.line.protocol}\r\n"]
+    lines = [f"{asked.method} {below}{asked.parts.query_with_mark} {asked.stream.line.protocol}\r\n"]
     # Where 100 has been said, nobody waits for it.
     passed = [field for field in headers.fields if asked.awaits_100 or field[0].lower() != "expect"]
     lines += [f"{name}: {value}\r\n" for name, value in passed]
@@ -334,7 +332,7 @@ def _environ(asked: Asked, prefix: str, below: str) -> dict[str, Any]:
     environ: dict[str, Any] = {
         "GATEWAY_INTERFACE": "CGI/1.1",
         "PATH_INFO": urllib.parse.unquote_to_bytes(below).decode("latin-1"),
-        "QUERY_STRING": asked.target.partition("?")[2],
+        "QUERY_STRING": asked.parts.query or "",
         "REMOTE_ADDR": str(asked.client[0]),
         "REMOTE_PORT": str(asked.client[1]),
         "REQUEST_METHOD": asked.method,

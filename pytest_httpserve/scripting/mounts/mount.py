@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from pytest_httpserve.errors import UsageError
-from pytest_httpserve.scripting.record.request import canonical_path
+from pytest_httpserve.wire.target import canonical_path
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.answers.asked import Asked

@@ -18,6 +18,7 @@ from pytest_httpserve.scripting.record.sent import decoded, unframed
 from pytest_httpserve.server.base import BaseHTTPRequestHandler
 from pytest_httpserve.wire.framing import request_framing
 from pytest_httpserve.wire.response_stream import ResponseHead
+from pytest_httpserve.wire.target import target_of
 
 _UNKNOWN = -1
 
@@ -124,7 +125,7 @@ def _response(exchange: Exchange) -> dict[str, Any]:
 
 def _url(request: Request, base_url: str) -> str:
     target = request.target
-    if "://" in target.partition("?")[0]:
+    if target_of(target).form == "absolute":
         return target
     scheme, _, authority = base_url.partition("://")
     path = target if target.startswith("/") else f"/{target}"  # that of OPTIONS and CONNECT is no path

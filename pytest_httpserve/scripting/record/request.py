@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 import threading
 import urllib.parse
@@ -14,9 +13,9 @@ from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from pytest_httpserve.scripting.record.readable import written_out
-from pytest_httpserve.server.files.paths import path_of, read_at
+from pytest_httpserve.server.files.paths import read_at
 from pytest_httpserve.wire.headers import Field, Headers
-from pytest_httpserve.wire.memory import remembered
+from pytest_httpserve.wire.target import target_of
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.record.multipart import UploadedFile
@@ -26,10 +25,6 @@ BODY_IN_MEMORY_BYTES = 1 << 20
 # What such a file counts for with whoever keeps bodies up to a number of bytes: a process may not open many of them.
 FILE_COUNTS_BYTES = 128 << 10
 _READ_BYTES = 1 << 16
-
-# RFC 3986 section 3.3: what stands in a path as it is
-_PCHAR = "!$&'()*+,;=:@-._~"
-_PLAIN_PATH = re.compile(rf"[A-Za-z0-9/{re.escape(_PCHAR)}]*")
 
 
 MadeT = TypeVar("MadeT")
@@ -223,12 +218,12 @@ class Request:
     @property
     def path(self) -> str:
         """The path, percent-decoded as UTF-8."""
-        return urllib.parse.unquote(path_of(self.target))
+        return target_of(self.target).decoded_path
 
     @property
     def query_string(self) -> str:
         """What stands behind the question mark, as sent; empty if there is none."""
-        return self.target.partition("?")[2]
+        return target_of(self.target).query or ""
 
     @property
     def body(self) -> bytes:
@@ -324,19 +319,3 @@ def made_request(asked: AskedFor, body: bytes | Body = b"", trailers: tuple[Fiel
 
 def _parse_pairs(text: str) -> list[tuple[str, str]]:
     return urllib.parse.parse_qsl(text, keep_blank_values=True, encoding="utf-8", errors="replace")
-
-
-@remembered(1024)
-def route_path(target: str) -> str:
-    """The path in a target, in its canonical spelling."""
-    return canonical_path(path_of(target))
-
-
-def canonical_path(path: str) -> str:
-    """One spelling for all that mean the same path: ``/a b``, ``/a%20b`` and ``/%61%20b`` are one, ``/a%2Fb`` and
-    ``/a/b`` are two (RFC 3986 section 6.2.2)."""
-    if _PLAIN_PATH.fullmatch(path):
-        return path
-    return "/".join(
-        urllib.parse.quote(urllib.parse.unquote_to_bytes(segment), safe=_PCHAR) for segment in path.split("/")
-    )

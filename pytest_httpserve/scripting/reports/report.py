@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from pytest_httpserve.scripting.record.lines import exchange_line, exchange_lines, more
 from pytest_httpserve.scripting.record.readable import both_ends, brief, fits, line, readable, size
-from pytest_httpserve.scripting.record.request import route_path
 from pytest_httpserve.scripting.record.words import count, dropped
 from pytest_httpserve.scripting.reports.differences import common_length, first_difference
 from pytest_httpserve.scripting.routing.matchers import Check, Matcher
+from pytest_httpserve.wire.target import target_of
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.record.connections import ConnectionRecord
@@ -26,7 +26,7 @@ NEAREST = 3
 
 def explained(script: Script, request: Request) -> str:
     """What would answer ``request``; what it would meet before, such as a limit; why nothing would."""
-    path = route_path(request.target)
+    path = target_of(request.target).canonical
     met = "".join(f"; first it meets {guard}" for guard in script.guards.before(path))
     if (route := script.routes.find(request).route) is not None:
         return line(f"{route} answers {request}{met}")

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, Unpack
 
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.record.readable import brief
-from pytest_httpserve.scripting.record.request import Request, route_path
+from pytest_httpserve.scripting.record.request import Request
 from pytest_httpserve.scripting.routing.paths import PathPattern
 from pytest_httpserve.wire import grammar
+from pytest_httpserve.wire.target import target_of
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.record.multipart import UploadedFile
@@ -218,11 +219,11 @@ class PathIs(Matcher):
         self.pattern = PathPattern(path)
 
     def checks(self, request: Request) -> list[Check]:
-        passed = self.pattern.match(route_path(request.target)) is not None
+        passed = self.pattern.match(target_of(request.target).canonical) is not None
         return [Check("path", passed, Shown(self.pattern.text), Shown(request.path))]
 
     def path_params(self, request: Request) -> dict[str, Any]:
-        return self.pattern.match(route_path(request.target)) or {}
+        return self.pattern.match(target_of(request.target).canonical) or {}
 
     def __repr__(self) -> str:
         return self.pattern.text

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 from pytest_httpserve.errors import UsageError
-from pytest_httpserve.scripting.record.request import canonical_path
 from pytest_httpserve.scripting.routing.templates import Parameter, Template
+from pytest_httpserve.wire.target import canonical_path
 
 _PARAMETER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?::([a-z]+))?\}")
 

@@ -20,9 +20,10 @@ from pytest_httpserve.scripting.record.concurrency import most_at_once
 from pytest_httpserve.scripting.record.exchange import ROUTE
 from pytest_httpserve.scripting.record.lines import exchange_lines
 from pytest_httpserve.scripting.record.readable import readable
-from pytest_httpserve.scripting.record.request import Request, route_path
+from pytest_httpserve.scripting.record.request import Request
 from pytest_httpserve.scripting.record.words import dropped, times
 from pytest_httpserve.scripting.routing.matchers import AllOf, Check, Matcher, Shown
+from pytest_httpserve.wire.target import target_of
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.record.exchange import Exchange
@@ -422,7 +423,7 @@ class Routes:
     def find(self, request: Request) -> Found:
         """What answers a request that is here."""
         asked = _WholeRequest(request.method, request)
-        return self.choose(self.candidates(route_path(request.target)), asked)
+        return self.choose(self.candidates(target_of(request.target).canonical), asked)
 
     def choose(self, candidates: Candidates, asked: Sought) -> Found:
         """The first of the candidates that takes the request.

@@ -16,8 +16,9 @@ from pytest_httpserve.server.cgi.paths import collapsed, executable
 from pytest_httpserve.server.cgi.run import Run, Site, answer_failure
 from pytest_httpserve.server.cgi.script import CGIScript
 from pytest_httpserve.server.files.handler import SimpleHTTPRequestHandler, root_of
-from pytest_httpserve.server.files.paths import encoded, path_of
+from pytest_httpserve.server.files.paths import encoded
 from pytest_httpserve.wire.grammar import DEFAULT_LIMITS
+from pytest_httpserve.wire.target import target_of
 
 # How a class's own private attribute is called from outside.
 _REDIRECTS = "_CGIHTTPRequestHandler__redirects"
@@ -86,7 +87,7 @@ class CGIHTTPRequestHandler(SimpleHTTPRequestHandler):
         If so, ``cgi_info`` is set to that directory and to what follows its slash, both percent-encoded, with the
         query. Nested directories, the script and what comes behind it are told apart by ``run_cgi``.
         """
-        path = collapsed(path_of(self.path))
+        path = collapsed(target_of(self.path).path)
         longest = max(map(len, self.cgi_directories), default=0)
         slash = path.find("/", 1)
         while 0 < slash <= longest:
@@ -152,5 +153,4 @@ def _site_of(handler: CGIHTTPRequestHandler) -> Site:
 
 def info_of(target: str, directory: str, rest: str) -> tuple[str, str]:
     """``cgi_info`` for these parts of a decoded path, with the query of the target."""
-    _, mark, query = target.partition("?")
-    return encoded(directory), encoded(rest) + mark + query
+    return encoded(directory), encoded(rest) + target_of(target).query_with_mark

@@ -32,6 +32,7 @@ from pytest_httpserve.server.cgi.upload import Upload
 from pytest_httpserve.server.files.opening import LeadsOut
 from pytest_httpserve.wire import grammar
 from pytest_httpserve.wire.framing import encode_chunk, encode_last_chunk
+from pytest_httpserve.wire.target import target_of
 
 if TYPE_CHECKING:
     from pytest_httpserve.server.cgi.handler import CGIHTTPRequestHandler
@@ -244,8 +245,7 @@ class Run:
 
     def _server_name(self) -> str:
         """The host that the request is directed to (section 4.1.14), or else the address that the server has."""
-        absolute = grammar.ABSOLUTE_FORM.fullmatch(self._handler.path)
-        host = absolute[2] if absolute else running.stream_of(self._handler).headers.get("host", "")
+        host = target_of(self._handler.path).authority or running.stream_of(self._handler).headers.get("host", "")
         if host and grammar.is_host(host):
             return _PORT.sub("", host)
         name = str(getattr(self._handler.server, "server_name", ""))

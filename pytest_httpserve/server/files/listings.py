@@ -7,8 +7,9 @@ import stat
 import time
 import urllib.parse
 
-from pytest_httpserve.server.files.paths import decoded_path, path_of
+from pytest_httpserve.server.files.paths import decoded_path
 from pytest_httpserve.server.files.roots import Entry
+from pytest_httpserve.wire.target import target_of
 
 
 def directory_page(target: str, entries: list[Entry], encoding: str) -> bytes:
@@ -21,7 +22,7 @@ def directory_page(target: str, entries: list[Entry], encoding: str) -> bytes:
     try:
         shown.encode(encoding, "surrogateescape")
     except UnicodeError:
-        shown = urllib.parse.unquote(path_of(target))
+        shown = urllib.parse.unquote(target_of(target).path)
     title = f"Directory listing for {html.escape(shown, quote=False)}"
     items = "".join(map(_item, entries))
     page = f"""\

@@ -9,21 +9,13 @@ import sys
 import urllib.parse
 from typing import IO, Any
 
-from pytest_httpserve.wire import grammar
 from pytest_httpserve.wire.memory import remembered
-
-
-def path_of(target: str) -> str:
-    """The path in a target of any form, still encoded."""
-    path = target.partition("?")[0].partition("#")[0]
-    if absolute := grammar.ABSOLUTE_FORM.fullmatch(path):
-        return absolute[3] or "/"
-    return path
+from pytest_httpserve.wire.target import target_of
 
 
 def decoded_path(target: str) -> str:
     """The path in a target, decoded. Octets that are no text become U+FFFD."""
-    path = path_of(target)
+    path = target_of(target).path
     try:
         return urllib.parse.unquote(path, errors="surrogatepass")
     except UnicodeDecodeError:
@@ -39,7 +31,7 @@ def file_beneath(directory: str, target: str) -> str:
 @remembered(256)
 def _files_beneath(directory: str, target: str) -> tuple[str, ...]:
     """The file that a target names. Octets that are no text name one by its bytes, or else one with U+FFFD for them."""
-    path = path_of(target)
+    path = target_of(target).path
     try:
         return (_beneath(directory, urllib.parse.unquote(path, errors="surrogatepass")),)
     except UnicodeDecodeError:

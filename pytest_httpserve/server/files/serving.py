@@ -26,11 +26,12 @@ from pytest_httpserve.server.files.conditions import (
 )
 from pytest_httpserve.server.files.listings import directory_page
 from pytest_httpserve.server.files.opening import LeadsOut, OpenFile
-from pytest_httpserve.server.files.paths import decoded_path, names_below, path_of, place_in, read_at
+from pytest_httpserve.server.files.paths import decoded_path, names_below, place_in, read_at
 from pytest_httpserve.server.files.ranges import content_range, multipart
 from pytest_httpserve.server.files.representations import Representation, representation
 from pytest_httpserve.server.files.roots import Found, Root
 from pytest_httpserve.wire.headers import Field
+from pytest_httpserve.wire.target import target_of
 
 if TYPE_CHECKING:
     from pytest_httpserve.server.files.handler import SimpleHTTPRequestHandler
@@ -264,11 +265,13 @@ def _send_listing(handler: SimpleHTTPRequestHandler, root: Root, path: str) -> i
 
 
 def _redirect_to_slash(handler: SimpleHTTPRequestHandler, root: Root) -> None:
-    # Two slashes at the beginning, or a whole URL, would lead to another host. To browsers, a backslash is a slash. A
-    # client keeps its own fragment.
-    path = "/" + path_of(handler.path).lstrip("/").replace("\\", "%5C")
-    _, mark, query = handler.path.partition("#")[0].partition("?")
-    location = ("Location", f"{path}/{mark}{query}")
+    target = target_of(handler.path)
+    # Who is strict redirects to nothing but this host: a target that begins with a slash has only one there, and a
+    # whole URL leads elsewhere. http.server sends back what it was sent.
+    path = "/" + target.path.lstrip("/") if handler.strict else handler.path.partition("#")[0].partition("?")[0]
+    # To browsers, a backslash is a slash. A client keeps its own fragment.
+    path = path.replace("\\", "%5C")
+    location = ("Location", f"{path}/{target.query_with_mark}")
     _send_fields(handler, HTTPStatus.MOVED_PERMANENTLY, (location, ("Content-Length", "0")), _own_fields(root))
 
 

@@ -10,9 +10,9 @@ from collections.abc import Callable
 import pytest
 
 from pytest_httpserve import HTTPServe, Request
-from pytest_httpserve.scripting.record.request import BODY_IN_MEMORY_BYTES, Body, canonical_path
-from pytest_httpserve.server.files.paths import path_of
+from pytest_httpserve.scripting.record.request import BODY_IN_MEMORY_BYTES, Body
 from pytest_httpserve.wire.headers import Headers
+from pytest_httpserve.wire.target import canonical_path, target_of
 
 Say = Callable[[HTTPServe, str | bytes], bytes]
 
@@ -81,7 +81,7 @@ def test_one_spelling_is_enough(path: str) -> None:
 
 
 def test_the_path_of_an_absolute_target_keeps_its_encoding() -> None:
-    assert path_of("http://example.org/a%2Fb?c") == "/a%2Fb"
+    assert target_of("http://example.org/a%2Fb?c").path == "/a%2Fb"
 
 
 # Bodies

@@ -10,8 +10,8 @@ import requests
 
 from pytest_httpserve import HTTPServe, match
 from pytest_httpserve.errors import UsageError
-from pytest_httpserve.scripting.record.request import canonical_path
 from pytest_httpserve.scripting.routing.paths import PathPattern
+from pytest_httpserve.wire.target import canonical_path
 
 Say = Callable[[HTTPServe, str | bytes], bytes]
 KEY = "0123abcd-0123-ABCD-0123-0123456789ab"

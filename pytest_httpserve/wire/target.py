@@ -1,0 +1,102 @@
+"""A request's target, taken apart (RFC 9112 section 3.2)."""
+
+from __future__ import annotations
+
+import re
+import urllib.parse
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from pytest_httpserve.errors import RequestError
+from pytest_httpserve.wire import grammar
+from pytest_httpserve.wire.memory import remembered
+
+# RFC 3986 section 3.3: what stands in a path as it is
+_PCHAR = "!$&'()*+,;=:@-._~"
+_PLAIN_PATH = re.compile(rf"[A-Za-z0-9/{re.escape(_PCHAR)}]*")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A request's target, taken apart but not decoded.
+
+    ``path`` and ``query`` are percent-encoded as sent; ``query`` is None where there is no question mark.
+    ``authority`` is set for the absolute and the authority form, ``scheme`` for the absolute one.
+    """
+
+    form: Literal["origin", "absolute", "authority", "asterisk"]
+    path: str
+    query: str | None = None
+    authority: str | None = None
+    scheme: str | None = None
+
+    @cached_property
+    def canonical(self) -> str:
+        """The path in the one spelling that all have which mean the same; of CONNECT, where it leads."""
+        return canonical_path(self.path or self.authority or "")
+
+    @cached_property
+    def segments(self) -> tuple[str, ...]:
+        """Those of ``canonical``."""
+        return tuple(self.canonical.split("/"))
+
+    @property
+    def decoded_path(self) -> str:
+        """The path, percent-decoded as UTF-8."""
+        return urllib.parse.unquote(self.path or self.authority or "")
+
+    @property
+    def query_with_mark(self) -> str:
+        """The query as it stands behind a path; empty if there is none."""
+        return "" if self.query is None else f"?{self.query}"
+
+
+@remembered(1024)
+def target_of(text: str) -> Target:
+    """The target that a text is, whatever is wrong with it: http.server takes what RFC 9112 refuses."""
+    text = text.partition("#")[0]
+    absolute = grammar.ABSOLUTE_FORM.fullmatch(text) if not text.startswith("/") else None
+    if absolute is not None:
+        scheme, authority, path, query = absolute.groups()
+        return Target("absolute", path or "/", query, authority, scheme.lower())
+    path, mark, query = text.partition("?")
+    return Target("asterisk" if path == "*" else "origin", path, query if mark else None)
+
+
+def parse_target(text: str, method: str) -> Target:
+    """Take a request's target apart, in any of its four forms.
+
+    Raises RequestError (400) for a target that has none of them, or not the one its method asks for.
+    """
+    if method == "CONNECT":
+        match = grammar.AUTHORITY_FORM.fullmatch(text)
+        # RFC 9110 section 9.3.6: an invalid port must be refused
+        if match is None or not grammar.is_host(text) or int(match[1]) > 65_535:
+            raise RequestError(400, f"CONNECT takes host:port as its target, not {text!r}")
+        return Target("authority", "", authority=text)
+    if "#" in text:
+        raise RequestError(400, f"a target has no fragment: {text!r}")
+    target = target_of(text)
+    if target.form == "asterisk" and method != "OPTIONS":
+        raise RequestError(400, f"the target * belongs to OPTIONS, not to {method}")
+    if target.form == "origin" and not text.startswith("/"):
+        raise RequestError(400, f"the target is neither a path that begins with / nor a whole URL: {text!r}")
+    # RFC 9110 section 4.2.1: a URL without a host is invalid
+    if target.authority is not None and (target.authority[:1] in ("", ":") or not grammar.is_host(target.authority)):
+        raise RequestError(400, f"the target's authority is no host[:port]: {text!r}")
+    if grammar.BARE_PERCENT.search(target.path):
+        raise RequestError(
+            400, f"a percent sign in the path is not followed by two hexadecimal digits: {target.path!r}"
+        )
+    return target
+
+
+def canonical_path(path: str) -> str:
+    """One spelling for all that mean the same path: ``/a b``, ``/a%20b`` and ``/%61%20b`` are one, ``/a%2Fb`` and
+    ``/a/b`` are two (RFC 3986 section 6.2.2)."""
+    if _PLAIN_PATH.fullmatch(path):
+        return path
+    return "/".join(
+        urllib.parse.quote(urllib.parse.unquote_to_bytes(segment), safe=_PCHAR) for segment in path.split("/")
+    )
