@@ -17,7 +17,19 @@ import pytest
 import pytest_httpserve
 
 PACKAGE = Path(pytest_httpserve.__file__).parent
-ORDER = ["clock", "errors", "arguments", "wire", "net", "protocol", "server", "scripting", "faults", "plugin"]
+ORDER = [
+    "clock",
+    "errors",
+    "elsewhere",
+    "arguments",
+    "wire",
+    "net",
+    "protocol",
+    "server",
+    "scripting",
+    "faults",
+    "plugin",
+]
 
 MAY_IMPORT = {layer: set(ORDER[: place + 1]) for place, layer in enumerate(ORDER)}
 MAY_IMPORT["net"] = {"clock", "errors", "arguments", "net"}  # it knows no HTTP

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import CodeType, TracebackType
 from typing import TYPE_CHECKING, Any, Unpack
 
-from pytest_httpserve import clock
+from pytest_httpserve import clock, elsewhere
 from pytest_httpserve.arguments import check_count, check_seconds, check_switch, check_timeout
 from pytest_httpserve.errors import HTTPServeError, ServerFailure, UsageError
 from pytest_httpserve.net.forks import begin_anew_in_forks
@@ -270,9 +270,10 @@ class HTTPServe:
         """A route for the requests that meet all that is given; a matcher may be given instead.
 
         ``path`` is exact, a template (``/users/{id:int}``), a compiled pattern, or ``*``. The further arguments are
-        those of ``match``: ``query``, ``headers``, ``cookies``, ``json``, ``json_contains``, ``form``, ``files``,
-        ``body``, ``where``. Of several routes that take a request, the one of highest ``priority`` answers, then the
-        latest; all of them go before directories and applications. Raises UsageError for a wrong value.
+        those of ``match``: ``query``, ``query_exact``, ``headers``, ``cookies``, ``json``, ``json_contains``,
+        ``form``, ``form_exact``, ``files``, ``body``, ``where``. Of several routes that take a request, the one of
+        highest ``priority`` answers, then the latest; all of them go before directories and applications. Raises
+        UsageError for a wrong value.
         """
         return Route(as_matcher(method, path, criteria), calling_place(1), priority=priority).join(self._script.routes)
 
@@ -749,6 +750,11 @@ class HTTPServe:
     def ignore(self, *kinds: str) -> None:
         """From here on, failures of these kinds are none: ``unanswered``, ``errors``, ``expectations``."""
         self._script.journal.ignored |= check_kinds(kinds)
+
+    if not TYPE_CHECKING:  # a type checker is to know no names but those that there are
+
+        def __getattr__(self, name: str) -> object:
+            raise elsewhere.no_attribute(self, name, elsewhere.SERVER)
 
     def __repr__(self) -> str:
         state = self.base_url if self._server is not None else "stopped"

@@ -11,6 +11,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
+from pytest_httpserve.elsewhere import RESPONSE, called_here
 from pytest_httpserve.errors import RequestError, UsageError
 from pytest_httpserve.scripting.record.sent import SentResponse
 from pytest_httpserve.server.base import BaseHTTPRequestHandler
@@ -326,6 +327,8 @@ def as_response(status: int | Response, arguments: ResponseArguments) -> Respons
         if not arguments.keys() <= _ARGUMENTS.keys():
             unknown = next(name for name in arguments if name not in _ARGUMENTS)
             known = ", ".join(f"{name}=" for name in _ARGUMENTS)
+            if hint := called_here(unknown, RESPONSE):
+                raise UsageError(f"a response has no {unknown}={hint}")
             raise UsageError(f"a response has no {unknown}=, but a status and {known}")
         return Response(status, **arguments)
     if arguments:

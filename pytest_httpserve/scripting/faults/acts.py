@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pytest_httpserve.arguments import check_above_zero, check_count, check_seconds, is_number
+from pytest_httpserve.elsewhere import FAULT, called_here
 from pytest_httpserve.errors import UsageError
 
 if TYPE_CHECKING:
@@ -233,6 +234,13 @@ DelayArgument = float | tuple[float, float] | Delay
 ThrottleArgument = float | Slow
 
 
+def _meant_by(given: object) -> str:
+    """What a fault is called that somebody has said by a word, or by its class."""
+    if isinstance(given, str):
+        return called_here(given, FAULT)
+    return f"; {given.__name__}() is one" if isinstance(given, type) and issubclass(given, Fault) else ""
+
+
 def as_faults(
     fault: FaultArgument | None, delay: DelayArgument | None = None, throttle: ThrottleArgument | None = None
 ) -> tuple[Fault, ...]:
@@ -244,8 +252,7 @@ def as_faults(
         faults = (fault,)
     for one in faults:
         if not isinstance(one, Fault) or type(one) in (Fault, Act):
-            hint = f"; {one.__name__}() is one" if isinstance(one, type) and issubclass(one, Fault) else ""
-            raise UsageError(f"fault= takes a fault, as in Reset(after=10), or several, not {one!r}{hint}")
+            raise UsageError(f"fault= takes a fault, as in Reset(after=10), or several, not {one!r}{_meant_by(one)}")
     if delay is not None:
         faults += (delay if isinstance(delay, Delay) else Delay(delay),)
     if throttle is not None:

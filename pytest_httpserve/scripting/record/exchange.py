@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from pytest_httpserve import elsewhere
 from pytest_httpserve.clock import monotonic
 from pytest_httpserve.net.forks import ForkedLock
 from pytest_httpserve.scripting.record.request import AskedFor, Body, Facts, Request, asked_for, made_request
@@ -259,6 +260,11 @@ class Exchange:
         exchange.answered = SentResponse(status, head) if status is not None else None
         exchange.error, exchange.notes, exchange.faults = error, notes, faults
         return exchange
+
+    if not TYPE_CHECKING:  # a type checker is to know no names but those that there are
+
+        def __getattr__(self, name: str) -> object:
+            raise elsewhere.no_attribute(self, name, elsewhere.EXCHANGE)
 
     def __repr__(self) -> str:
         answer = str(self.answered.status) if self.answered else "no answer yet"

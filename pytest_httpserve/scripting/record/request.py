@@ -12,6 +12,7 @@ from io import BytesIO
 from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
+from pytest_httpserve import elsewhere
 from pytest_httpserve.scripting.record.readable import written_out
 from pytest_httpserve.server.files.paths import read_at
 from pytest_httpserve.wire.headers import Field, Headers
@@ -282,6 +283,11 @@ class Request:
 
         content_type = self.headers["content-type"]
         return self.content.once(("parts", content_type), lambda: parse_multipart(content_type, self.body))
+
+    if not TYPE_CHECKING:  # a type checker is to know no names but those that there are
+
+        def __getattr__(self, name: str) -> object:
+            raise elsewhere.no_attribute(self, name, elsewhere.REQUEST)
 
     def __str__(self) -> str:
         return written_out(f"{self.method} {self.target}")  # one that was refused may have anything in it

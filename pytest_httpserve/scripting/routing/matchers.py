@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, Unpack
 
+from pytest_httpserve.elsewhere import CRITERIA, called_here
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.record.readable import brief
 from pytest_httpserve.scripting.record.request import Request
@@ -246,24 +247,32 @@ class NoJson(Shown):
 
 class Named(Matcher):
     """Values by name: those of the request's ``query``, ``headers``, ``cookies`` or ``form``, whichever ``kind`` says.
-    Names that are not given may have any value.
+    Names that are not given may have any value; with ``exact``, they must not be there.
 
     An expected value is a text (or number), None for a name that must not be there, a list for one that stands there
     several times, or anything with an ``==`` of its own.
     """
 
-    def __init__(self, kind: str, expected: Mapping[str, Any]) -> None:
+    def __init__(self, kind: str, expected: Mapping[str, Any], *, exact: bool = False) -> None:
+        self._said = f"{kind}_exact" if exact else kind
         if not isinstance(expected, Mapping) or not all(isinstance(name, str) for name in expected):
-            raise UsageError(f"{kind}= takes a mapping of names to values, not {expected!r}")
+            raise UsageError(f"{self._said}= takes a mapping of names to values, not {expected!r}")
         for name in expected:
             if kind == "headers" and not grammar.TOKEN.fullmatch(name):
                 raise UsageError(f"no header can be called {name!r}")
         self._kind = kind
+        self._exact = exact
         self._expected = {name: _as_text(kind, value) for name, value in expected.items()}
 
     def checks(self, request: Request) -> list[Check]:
         there = getattr(request, self._kind)
-        return [self._check(name, expected, there.get_all(name)) for name, expected in self._expected.items()]
+        checks = [self._check(name, expected, there.get_all(name)) for name, expected in self._expected.items()]
+        if self._exact:
+            others = [name for name in there if name not in self._expected]
+            checks.append(
+                Check(f"nothing else in {self._kind}", not others, Shown("nothing"), others or Shown("nothing"))
+            )
+        return checks
 
     def _check(self, name: str, expected: Any, values: list[str]) -> Check:
         label = f"{self._kind.removesuffix('s')} {name}"
@@ -275,7 +284,7 @@ class Named(Matcher):
         return Check(label, same(expected, got), expected, got)
 
     def __repr__(self) -> str:
-        return f"{self._kind}={self._expected!r}"
+        return f"{self._said}={self._expected!r}"
 
 
 def _as_text(kind: str, value: Any) -> Any:
@@ -427,11 +436,13 @@ class Criteria(TypedDict, total=False):
     """The further arguments of ``match``, and of the functions that pass them on."""
 
     query: Mapping[str, Any] | str | None
+    query_exact: Mapping[str, Any] | None
     headers: Mapping[str, Any] | None
     cookies: Mapping[str, Any] | None
     json: Any
     json_contains: Any
     form: Mapping[str, Any] | None
+    form_exact: Mapping[str, Any] | None
     files: Mapping[str, Any] | None
     body: bytes | str | re.Pattern[str] | re.Pattern[bytes] | None
     where: Callable[[Request], object] | Matcher | None
@@ -440,9 +451,11 @@ class Criteria(TypedDict, total=False):
 # Each criterion by its name. Those of JSON may be None, which is its null; for all others that is: not given.
 _CRITERIA: dict[str, Callable[[Any], Matcher]] = {
     "query": lambda given: QueryIs(given) if isinstance(given, str) else Named("query", given),
+    "query_exact": lambda given: Named("query", given, exact=True),
     "headers": lambda given: Named("headers", given),
     "cookies": lambda given: Named("cookies", given),
     "form": lambda given: Named("form", given),
+    "form_exact": lambda given: Named("form", given, exact=True),
     "files": lambda given: FilesAre(given),
     "json": lambda given: JsonIs(given),
     "json_contains": lambda given: JsonIs(given, part=True),
@@ -450,21 +463,26 @@ _CRITERIA: dict[str, Callable[[Any], Matcher]] = {
     "where": lambda given: given if isinstance(given, Matcher) else Where(given),
 }
 
+# Of each of these, one says all of it, the other what must be there.
+_WHOLES = (("json", "json_contains", "body"), ("query_exact", "query", "query"), ("form_exact", "form", "form"))
+
 
 def match(method: str = "*", path: str | re.Pattern[str] = "*", **criteria: Unpack[Criteria]) -> Matcher:
     """A matcher for requests that meet all that is given.
 
     ``query``, ``headers``, ``cookies`` and ``form`` name values that must be there (None: must not be there, a list:
-    repeated); a str as ``query`` is the whole query. ``json`` is the whole body, ``json_contains`` what it must
-    contain. ``body`` is bytes, text or a pattern; ``files`` the contents of uploads by field. ``where`` is a predicate
-    of your own or another matcher. Raises UsageError for a wrong value.
+    repeated), ``query_exact`` and ``form_exact`` all that may be there; a str as ``query`` is the whole query.
+    ``json`` is the whole body, ``json_contains`` what it must contain. ``body`` is bytes, text or a pattern; ``files``
+    the contents of uploads by field. ``where`` is a predicate of your own or another matcher. Raises UsageError for a
+    wrong value.
     """
     make = _target if isinstance(method, str) and isinstance(path, str) else _target.__wrapped__
     target = make(method, path)
     if not criteria:
         return target
-    if "json" in criteria and "json_contains" in criteria:
-        raise UsageError("json= is the whole body, json_contains= a part of it: give one of them")
+    for whole, part, of in _WHOLES:
+        if whole in criteria and part in criteria:
+            raise UsageError(f"{whole}= is the whole {of}, {part}= a part of it: give one of them")
     return AllOf([target, *(_CRITERIA[name](value) for name, value in _given(criteria).items())])
 
 
@@ -477,6 +495,8 @@ def _given(criteria: Criteria) -> dict[str, object]:
     """The criteria that say something. Raises UsageError for one that there is not."""
     for name in criteria:
         if name not in _CRITERIA:
+            if hint := called_here(name, CRITERIA):
+                raise UsageError(f"there is no criterion {name}={hint}")
             raise UsageError(f"there is no criterion {name}=; there are {', '.join(f'{one}=' for one in _CRITERIA)}")
     return {name: value for name, value in criteria.items() if value is not None or name.startswith("json")}
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, Unpack
 
+from pytest_httpserve import elsewhere
 from pytest_httpserve.arguments import check_count, check_number, check_seconds
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.answers.gates import HOLD_SECONDS, Gate
@@ -245,6 +246,11 @@ class Route:
         expected = self.expectation or Expectation(1, None)
         if error is None and not expected.met_by(self.call_count):
             raise AssertionError(self.describe_calls(expected))
+
+    if not TYPE_CHECKING:  # a type checker is to know no names but those that there are
+
+        def __getattr__(self, name: str) -> object:
+            raise elsewhere.no_attribute(self, name, elsewhere.ROUTE)
 
     def __str__(self) -> str:
         return f"the route {'for all requests' if self._what == '* *' else self._what} ({self.place})"

@@ -430,6 +430,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"files": {"a": ("a.txt",)}}, "a file in files= is bytes, a text, a pattern, or (filename, one of these)"),
     ({"files": {"a": ("a.txt", b"", "text/plain")}}, "a file in files= is bytes, a text, a pattern"),
     ({"json": 1, "json_contains": 1}, "json= is the whole body, json_contains= a part of it: give one of them"),
+    ({"query": {}, "query_exact": {}}, "query_exact= is the whole query, query= a part of it: give one of them"),
+    ({"form": {}, "form_exact": {}}, "form_exact= is the whole form, form= a part of it: give one of them"),
+    ({"query_exact": "a=1"}, "query_exact= takes a mapping of names to values, not 'a=1'"),
     ({"body": {"a": 1}}, "body= takes bytes, a text or a pattern, not {'a': 1}; for JSON there is json="),
     ({"body": 5}, "body= takes bytes, a text or a pattern, not 5"),
     ({"where": 5}, "where= takes a callable or a matcher, not 5"),
@@ -475,7 +478,7 @@ def test_a_matcher_is_the_whole_of_what_is_asked_for(server: HTTPServe, call: An
 
 def test_a_criterion_that_there_is_not_is_refused_with_those_that_there_are(server: HTTPServe) -> None:
     unknown: Any = {"qurey": {"a": "1"}}
-    message = re.escape("there is no criterion qurey=; there are query=, headers=, cookies=, form=, files=, json=")
+    message = re.escape("there is no criterion qurey=; there are query=, query_exact=, headers=, cookies=")
     with pytest.raises(UsageError, match=message):
         match("GET", "/a", **unknown)
     with pytest.raises(UsageError, match=message):
@@ -530,3 +533,33 @@ def test_a_matcher_says_what_it_asks_for(server: HTTPServe, matcher: Matcher, sa
 def test_a_route_for_alternatives_names_them(server: HTTPServe) -> None:
     route = server.on(match("GET", "/a") | match("POST", "/b"))
     assert str(route).startswith("the route (GET /a | POST /b) (")
+
+
+@pytest.mark.parametrize(
+    ("target", "matches"),
+    [
+        ("/a?x=1&y=2", True),
+        ("/a?y=2&x=1", True),
+        ("/a?x=1&y=2&z=3", False),
+        ("/a?x=1", False),
+        ("/a?x=1&x=1&y=2", False),
+    ],
+)
+def test_an_exact_query_has_no_other_names(target: str, matches: bool) -> None:
+    assert match("GET", "/a", query_exact={"x": 1, "y": "2"}).matches(request(target)) is matches
+
+
+def test_an_exact_query_names_what_was_too_much() -> None:
+    (check,) = failed(match("GET", "/a", query_exact={"x": 1}), request("/a?x=1&y=2&z=3"))
+
+    assert describe_check(check) == ["✗ nothing else in query", "    expected: nothing", "    got:      ['y', 'z']"]
+    assert repr(match("GET", "/a", query_exact={"x": 1})) == "GET /a query_exact={'x': '1'}"
+    assert match("GET", "/a", query_exact={}).matches(request("/a"))
+
+
+def test_an_exact_form_has_no_other_fields() -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    exact = match("POST", "/a", form_exact={"x": ["1", "2"]})
+
+    assert exact.matches(request("/a", b"x=1&x=2", "POST", form))
+    assert not exact.matches(request("/a", b"x=1&x=2&y=", "POST", form))

@@ -166,12 +166,12 @@ def test_what_is_no_status_is_refused_with_what_was_meant(server: HTTPServe, sta
 
 
 def test_an_argument_that_a_response_does_not_have_is_refused_with_those_that_it_has(server: HTTPServe) -> None:
-    unknown: Any = {"status_code": 404}
+    unknown: Any = {"statuscode": 404}
     with pytest.raises(
-        UsageError, match="a response has no status_code=, but a status and text=, html=, json=, body=, "
+        UsageError, match="a response has no statuscode=, but a status and text=, html=, json=, body=, "
     ):
         server.on("GET", "/a").respond(**unknown)
-    with pytest.raises(UsageError, match="a response has no status_code="):
+    with pytest.raises(UsageError, match="a response has no statuscode="):
         server.enqueue(**unknown)
 
 
