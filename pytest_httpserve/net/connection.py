@@ -25,19 +25,19 @@ class Connection:
     ``doing`` says what it is busy with, ``index`` counts the server's connections from 0.
     """
 
+    index = 0
+    busy = False
+    doing = ""
+    begun = False  # something serves it
+    left_alone = False  # the server has ended, and what serves this one has not
+
     def __init__(self, sock: socket.socket, peer: object) -> None:
         self.accepted = sock  # what the server knows it by
         self.peer = peer
-        self.index = 0
-        self.busy = False
-        self.doing = ""
-        self.begun = False  # something serves it
-        self.left_alone = False  # the server has ended, and what serves this one has not
-        self.is_answered = not_yet
-        self.transport = Transport(sock, self.leave_loop, self.client_ended)
-        self.turn = Turn(self.transport)
-        self.turn.give_up = self.give_up
-        self.ending = Ending(self.transport)
+        self.is_answered: Callable[[], bool] = not_yet
+        self.transport = transport = Transport(sock, self.leave_loop, self.client_ended)
+        self.turn = Turn(transport, self.give_up)
+        self.ending = Ending(transport)
 
     @property
     def closing(self) -> bool:
@@ -80,8 +80,7 @@ class Connection:
 
     def may_rest(self) -> bool:
         """Whether the client's next bytes can be waited for by a loop."""
-        transport = self.transport
-        return self.turn.loop is not None and not transport.has_unread()
+        return self.turn.loop is not None and not self.transport.has_unread()
 
     def rest(self) -> None:
         """Have the loop wait for the client; from here on, it belongs to no thread.
@@ -107,9 +106,8 @@ class Connection:
         To be said before the socket is closed: if another process or a copy keeps the connection, the system would go
         on telling the loop of what comes from the client, and no call could stop it.
         """
-        turn = self.turn
-        if turn.loop is not None and turn.loop.has(turn):
-            turn.loop.remove(turn)
+        if (loop := self.turn.loop) is not None:
+            loop.remove(self.turn)
 
     def let_go(self) -> None:
         """What serves it is done with it: if it has closed the socket, it is closed now."""

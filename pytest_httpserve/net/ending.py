@@ -16,10 +16,11 @@ class Ending:
     has. ``closing`` says that the server has begun to close. ``on_end`` is told of the ending, once.
     """
 
+    closing = False
+    said: tuple[str, str] | None = None
+    on_end: Callable[[str, str], object] | None = None
+
     def __init__(self, transport: Transport) -> None:
-        self.closing = False
-        self.said: tuple[str, str] | None = None
-        self.on_end: Callable[[str, str], object] | None = None
         self._transport = transport
         self._saying = threading.Lock()
 

@@ -106,11 +106,11 @@ class Listener:
         # A client that left between its announcement and the accept must not block the loop in accept.
         server.socket.setblocking(False)
 
-    def claim(self) -> bool:
-        return self._claimed.acquire(False)
-
-    def lead(self, thread: threading.Thread) -> None:
+    def claim(self, leader: threading.Thread) -> bool:
+        if not self._claimed.acquire(False):
+            return False
         self.led = True
+        return True
 
     def go_alone(self) -> None:
         self.led = False

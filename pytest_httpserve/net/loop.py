@@ -56,11 +56,8 @@ class Entry(Protocol):
     expiry: float | None
     led: bool
 
-    def claim(self) -> bool:
-        """Take it, to serve it; False if another thread has it."""
-
-    def lead(self, thread: threading.Thread, /) -> None:
-        """It was claimed by the thread that leads the loop, this one."""
+    def claim(self, leader: threading.Thread, /) -> bool:
+        """Take it, to serve it, by the thread that leads the loop, this one; False if another thread has it."""
 
     def go_alone(self) -> None:
         """The thread that serves it leads no longer."""
@@ -126,7 +123,9 @@ class Loop:
             self._tell_of_loss()
 
     def remove(self, entry: Entry) -> None:
-        """Wait for ``entry`` no more."""
+        """Wait for ``entry`` no more, if it is waited for."""
+        if not self.has(entry):
+            return
         with self._lock:
             self._take_out(entry)
             if not self._entries and not self._stays:
@@ -246,8 +245,7 @@ class Loop:
                         wake.clear()
                     else:
                         strays.append(file)
-                elif entry.claim():
-                    entry.lead(thread)
+                elif entry.claim(thread):
                     try:
                         entry.proceed()
                     except BaseException as error:

@@ -79,6 +79,7 @@ class Service:
         # Itself, where nobody waits or is told: by way of the condition it takes three times as long.
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
+        self._waiting = 0  # how many threads wait for a change
         self._process = os.getpid()
         self._tracked = 0
         self._acts = False  # whether service_actions is to be called after each connection
@@ -208,7 +209,7 @@ class Service:
                     connection.close_when_idle()
             if threading.current_thread() in self._serving:
                 return  # called by a handler that the loop itself runs: it ends as soon as that one has
-            self._changed.wait_for(lambda: not self._serving)
+            self._wait(lambda: not self._serving, None)
 
     def close_copies(self, server: socketserver.TCPServer) -> None:
         """In a fork of the process that serves: close all sockets, but for one that the forking thread itself serves.
@@ -314,7 +315,11 @@ class Service:
 
     def _wait(self, condition: Callable[[], bool], seconds: float | None) -> bool:
         with self._changed:
-            return self._changed.wait_for(condition, seconds)
+            self._waiting += 1
+            try:
+                return self._changed.wait_for(condition, seconds)
+            finally:
+                self._waiting -= 1
 
     # Connections
 
@@ -350,10 +355,10 @@ class Service:
 
     def enter(self, request: socket.socket, client_address: object) -> Connection:
         """The connection is about to be processed, by this thread or for it."""
-        connection = self.track(request, client_address)
+        connection = self.connections.get(request) or self.track(request, client_address)
         with self._lock:
-            connection.turn.thread = threading.current_thread()
-            if self.stop_asked and connection.turn.thread in self._serving:
+            connection.turn.thread = thread = threading.current_thread()
+            if self.stop_asked and thread in self._serving:
                 connection.ending.closing = True  # the stop came before it could know of this one
             if self._acts:
                 self._wake_up()
@@ -389,19 +394,21 @@ class Service:
         if connection is None:
             return
         connection.end_wait()
-        connection.transport.let_go()
-        if connection.transport.socket is not request:  # somebody has made it of the one that was accepted
-            connection.transport.socket.close()
+        transport = connection.transport
+        transport.let_go()
+        if transport.socket is not request:  # somebody has made it of the one that was accepted
+            transport.socket.close()
         # Last: whoever waits for its end finds nothing left of it.
         with self._lock:
             self.connections.pop(request, None)
             if self._numbered.get(connection.turn.file) is connection:
                 del self._numbered[connection.turn.file]
-            self._changed.notify_all()
+            if self._waiting:
+                self._changed.notify_all()
         self.watcher.closed(connection)
         connection.forget()
         listener = self._listener  # once: another thread may detach it
-        if listener is not None:
+        if listener is not None and listener.expiry is not None:
             listener.resume()
 
 

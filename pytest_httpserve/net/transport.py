@@ -51,26 +51,29 @@ class Tap(Protocol):
 class Transport:
     """Moves the bytes of one connection: ``receive``, ``send`` and ``send_file``.
 
-    ``timeout`` is how long each of them may wait for the client, in seconds; None for ever. ``failure`` is the error in
-    which the client's side ended, if it did. ``leave_loop`` is called before a wait, if the loop's thread would wait;
-    ``client_ended`` when the client sends no more.
+    ``way`` is how: ``Leading`` while the thread that leads the loop moves them, else ``Alone``. ``timeout`` is how long
+    each of them may wait for the client, in seconds; None for ever. ``failure`` is the error in which the client's side
+    ended, if it did. ``leave_loop`` is called before a wait, if the loop's thread would wait; ``client_ended`` when the
+    client sends no more.
     """
+
+    # What a new one begins with: of the class, since there is a new one for each connection.
+    timeout: float | None = None
+    failure: OSError | None = None
+    tap: Tap | None = None
+    gathered = b""  # has come in, and nobody has received it yet
+    overdue = False  # whoever waits has waited for long enough
+    _ended = False  # gathering has met the end
+    _broken: OSError | None = None  # and this, an error
+    _open: socket.SocketIO | None = None  # keeps the descriptor open
+    _kept: float | None = None  # the timeout that the system knows of
 
     def __init__(
         self, sock: socket.socket, leave_loop: Callable[[], object], client_ended: Callable[[], object]
     ) -> None:
-        self.timeout: float | None = None
-        self.failure: OSError | None = None
-        self.tap: Tap | None = None
-        self.gathered = b""  # has come in, and nobody has received it yet
-        self.overdue = False  # whoever waits has waited for long enough
         self.leave_loop = leave_loop
         self.client_ended = client_ended
-        self._ended = False  # gathering has met the end
-        self._broken: OSError | None = None  # and this, an error
-        self._open: socket.SocketIO | None = None  # keeps the descriptor open
-        self._way: type[_Alone | _Leading] = _Alone
-        self._kept: float | None = None  # the timeout that the system knows of
+        self.way: type[Alone | Leading] = Alone
         self.wrap(sock)
 
     def wrap(self, sock: socket.socket) -> None:
@@ -81,7 +84,7 @@ class Transport:
 
     def prepare(self, *, nodelay: bool) -> None:
         """Make it ready for whoever reads from it and writes to it from here on."""
-        if self.at_once or self._way is _Alone:
+        if self.at_once or self.way is Alone:
             # In place of socket.setdefaulttimeout's, and of what macOS has an accepted socket inherit.
             self.socket.settimeout(None)
             self._kept = None
@@ -106,22 +109,6 @@ class Transport:
         # No public attribute of a socket says so.
         return self.socket.fileno() < 0 or bool(getattr(self.socket, "_closed", False))
 
-    # Who moves them
-
-    def lead(self) -> None:
-        """From here on, the thread that leads the loop moves them: it must not wait."""
-        self._way = _Leading
-
-    def go_alone(self) -> None:
-        """From here on, a thread that may wait moves them."""
-        self._way = _Alone
-
-    def rest(self) -> None:
-        """Nobody moves them: the loop waits for the client."""
-        if self._way is _Alone and not self.at_once:
-            self.wait_for_nothing()
-        self._way = _Alone
-
     def wait_for_nothing(self) -> None:
         """While the loop serves it, where that is said to the socket, not with each read and write: over TLS, say."""
         self._kept = 0.0
@@ -133,7 +120,7 @@ class Transport:
     def set_timeout(self, seconds: float | None) -> None:
         """From now on, no read or write waits longer than this; None waits for ever."""
         self.timeout = seconds
-        if self._way is _Alone:
+        if self.way is Alone:
             self.keep_time()
 
     @property
@@ -175,7 +162,7 @@ class Transport:
         error = self._broken if not self.overdue else BlockingIOError()
         if error is None:
             try:
-                data = b"" if self._ended else self._way.receive(self, size)
+                data = b"" if self._ended else self.way.receive(self, size)
             except OSError as met:
                 error = met
             else:
@@ -266,7 +253,7 @@ class Transport:
         if self.tap is not None:
             self.tap.sent(data)
         try:
-            self._way.send(self, data, _MSG_MORE if more and self.plain else 0)
+            self.way.send(self, data, _MSG_MORE if more and self.plain else 0)
         except OSError as error:
             raise self.failed(error) from None
 
@@ -291,7 +278,7 @@ class Transport:
             raise self.failed(error) from None
 
     def _send_uncopied(self, file: IO[bytes], offset: int, count: int, note: Callable[[int], object]) -> None:
-        sent = self._way.send_part(self, file, offset, min(count, SENDFILE_BYTES))
+        sent = self.way.send_part(self, file, offset, min(count, SENDFILE_BYTES))
         note(sent)
         offset, count = offset + sent, count - sent
         if count:
@@ -380,7 +367,7 @@ class Transport:
             return seconds is None and would_wait(error)
 
 
-class _Alone:
+class Alone:
     """Bytes are moved by a thread that has nothing else to do."""
 
     @staticmethod
@@ -397,7 +384,7 @@ class _Alone:
         return transport.send_part(file, offset, size)
 
 
-class _Leading:
+class Leading:
     """Bytes are moved by the thread that leads the loop, as far as they go at once."""
 
     @staticmethod
@@ -408,7 +395,7 @@ class _Leading:
             if not would_wait(error):
                 raise
         transport.leave_loop()
-        return _Alone.receive(transport, size)
+        return Alone.receive(transport, size)
 
     @staticmethod
     def send(transport: Transport, data: Buffer, flags: int) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_httpserve import clock
 from pytest_httpserve.net.loop import MOST_AWAY
-from pytest_httpserve.net.transport import Transport
+from pytest_httpserve.net.transport import Alone, Leading, Transport
 
 if TYPE_CHECKING:
     from pytest_httpserve.net.loop import Loop
@@ -30,46 +30,47 @@ class Turn:
     ``waiting`` for something other than its client (a child process, a gate).
     """
 
-    def __init__(self, transport: Transport) -> None:
-        self.file = transport.fileno()  # also when the socket is closed, by whomever
-        self.expiry: float | None = None
-        self.led = False
-        self.thread: threading.Thread | None = None
-        self.loop: Loop | None = None
+    # What a new one begins with: of the class, since there is a new one for each connection.
+    expiry: float | None = None
+    led = False
+    thread: threading.Thread | None = None
+    loop: Loop | None = None
+    whole: Whole | None = None
+    resting = False  # the server is to let it rest
+    runs_code = False  # that is not ours, and may take its time
+    interrupt: Callable[[], object] | None = None
+    _gathered = 0
+
+    def __init__(self, transport: Transport, give_up: Callable[[], object]) -> None:
+        self.file = transport.socket.fileno()  # also when the socket is closed, by whomever
         self.serve: Callable[[], object] = nothing  # what there is to do when the client has sent something
         self.proceed: Callable[[], object] = nothing  # the same, and what follows it
-        self.give_up: Callable[[], object] = nothing  # what there is to do when it expires
-        self.whole: Whole | None = None
-        self.resting = False  # the server is to let it rest
-        self.runs_code = False  # that is not ours, and may take its time
-        self.interrupt: Callable[[], object] | None = None
+        self.give_up = give_up  # what there is to do when it expires
         self._transport = transport
-        self._gathered = 0
         self._owned = threading.Lock()  # held by the thread that has claimed it
         self._owned.acquire()
 
     # As an entry of the loop
 
-    def claim(self) -> bool:
-        """Take it, to serve it; False if another thread has it."""
-        return self._owned.acquire(False)
-
-    def lead(self, thread: threading.Thread) -> None:
-        """It was claimed by the thread that leads the loop."""
-        self.led, self.thread = True, thread
-        self._transport.lead()
+    def claim(self, leader: threading.Thread | None = None) -> bool:
+        """Take it, to serve it, by the thread that leads the loop or another one; False if one has it."""
+        if not self._owned.acquire(False):
+            return False
+        if leader is not None:
+            self.led, self.thread = True, leader
+            self._transport.way = Leading
+        return True
 
     def go_alone(self) -> None:
         """The thread that serves it leads no longer."""
         self.led = False
-        self._transport.go_alone()
+        self._transport.way = Alone
 
     def expire(self) -> bool:
         """The client has been silent for too long, unless it is the loop that has not come to what it sent."""
         if self._transport.peek() is not None:
             return False
-        if self.claim():
-            self.lead(threading.current_thread())
+        if self.claim(threading.current_thread()):
             self.give_up()
         return True
 
@@ -109,13 +110,14 @@ class Turn:
 
         Raises RuntimeError if that takes a thread and the system has no more: then it rests not.
         """
-        loop = self.loop
+        loop, transport = self.loop, self._transport
         assert loop is not None
         self.resting = False
-        self._transport.rest()
         if self.led:
-            self.led = False
+            self.led, transport.way = False, Alone
         else:
+            if not transport.at_once:
+                transport.wait_for_nothing()
             loop.add(self)
         self._owned.release()
 
@@ -154,22 +156,23 @@ class Turn:
             if len(loop.away) >= MOST_AWAY:
                 self.leave_loop()
                 return code(*arguments)
-            return self._run_watched(loop, code, *arguments)
+            self._transport.keep_time()
+            try:
+                return loop.run(self, code, *arguments)
+            finally:
+                if self.led:
+                    self._go_on_leading()
         finally:
             self.runs_code = before
 
-    def _run_watched(self, loop: Loop, code: Callable[..., Result], *arguments: Any) -> Result:  # as above
+    def _go_on_leading(self) -> None:
+        """After code that was to find the socket as a thread of its own has it, and may have changed it."""
         transport = self._transport
-        transport.keep_time()
-        try:
-            return loop.run(self, code, *arguments)
-        finally:
-            if self.led:
-                if transport.timed_by_others:
-                    self.leave_loop()
-                elif not transport.at_once:
-                    with contextlib.suppress(OSError):  # closed by that code
-                        transport.wait_for_nothing()
+        if transport.timed_by_others:
+            self.leave_loop()
+        elif not transport.at_once:
+            with contextlib.suppress(OSError):  # closed by that code
+                transport.wait_for_nothing()
 
 
 def nothing() -> None:

@@ -44,17 +44,17 @@ class HTTP1:
     ``stream`` is the request in hand. Without a ``connection``, it reads from a file, and ``writer`` is None.
     """
 
+    lingers = False  # what the client still sends must not keep it from its answer
+    read_by_others = False  # whether code that is not ours reads the next request line when it has answered
+
     def __init__(self, connection: Connection | None, reader: Reader, writer: Writer | None, limits: Limits) -> None:
         self.connection = connection
         self.reader = reader
         self.writer = writer
         self.limits = limits
         self.stream = Stream()
-        self.rests = False  # whether its connection may rest in a loop between two requests
-        self.lingers = False  # what the client still sends must not keep it from its answer
         if connection is not None:
             connection.is_answered = self.is_answered
-        self.read_by_others = False  # whether code that is not ours reads the next request line when it has answered
 
     @classmethod
     def over(cls, connection: Connection, *, limits: Limits, read_ahead: bool = True) -> HTTP1:
@@ -181,16 +181,16 @@ class HTTP1:
     def take_leave(self) -> None:
         """Send what is still held back, and let the client read it before the connection goes."""
         connection, writer = self.connection, self.writer
-        assert connection is not None
-        assert writer is not None
         try:
-            writer.close()
-            if self.lingers or not self.reader.complete:
+            if writer is not None:
+                writer.close()
+            if connection is not None and (self.lingers or not self.reader.complete):
                 connection.linger()
         except OSError:
             pass  # the client has gone
         finally:
-            connection.let_go()
+            if connection is not None:
+                connection.let_go()
 
     def head_is_whole(self, data: bytes, seen: int) -> bool:
         """Whether these first bytes of a request are worth a look; see ``head_is_whole``."""

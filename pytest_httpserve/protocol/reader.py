@@ -96,25 +96,27 @@ class Reader(io.BufferedIOBase):
     TUNNEL, or BETWEEN: the next request.
     """
 
+    # What a new one begins with: of the class, since there is a new one for each connection.
+    state = State.BETWEEN
+    truncated = False  # the client ended inside the body
+    beyond: Callable[[], State] | None = None
+    _buffer = b""  # what can be read now
+    _behind = b""  # what lies behind the end of the body
+    _head = b""  # that of the request whose line was read last, if all of it was here
+    _line = b""
+    _body: BodyDecoder = _EMPTY_BODY
+    _framing: Framing = NO_BODY
+    _raw = False
+    _head_expiry: float | None = None
+    _waited = 0.0  # seconds, since _progress was last set to zero
+    _progress = 0
+    _taken_in = 0  # of the body, with its chunks
+
     def __init__(self, source: Source, *, limits: Limits = DEFAULT_LIMITS, read_ahead: bool = True) -> None:
         self.source = source
-        self.state = State.BETWEEN
-        self.truncated = False  # the client ended inside the body
-        self.beyond: Callable[[], State] | None = None
         self._limits = limits
         self._read_ahead = read_ahead
-        self._buffer = b""  # what can be read now
-        self._behind = b""  # what lies behind the end of the body
-        self._head = b""  # that of the request whose line was read last, if all of it was here
-        self._line = b""
-        self._body: BodyDecoder = _EMPTY_BODY
-        self._framing: Framing = NO_BODY
-        self._raw = False
         self._replayed: Callable[[int], bytes] = _nothing
-        self._head_expiry: float | None = None
-        self._waited = 0.0  # seconds, since _progress was last set to zero
-        self._progress = 0
-        self._taken_in = 0  # of the body, with its chunks
 
     # Heads
 

@@ -33,14 +33,16 @@ class Writer(io.BufferedIOBase):
     for it: after ``hold`` the head stays here until the next write or flush; otherwise the kernel joins the two.
     """
 
+    # What a new one begins with: of the class, since there is a new one for each connection.
+    written = 0  # bytes of the response in hand, without its heads
+    anything = False  # whether anything was written since begin_response
+    exposed = False  # whether somebody was given its descriptor since then, and may have written to that
+    _holding = False
+    _held = b""
+    _corked = False
+
     def __init__(self, sink: Sink) -> None:
         self.sink = sink
-        self._holding = False
-        self._held = b""
-        self._corked = False
-        self.written = 0  # bytes of the response in hand, without its heads
-        self.anything = False  # whether anything was written since begin_response
-        self.exposed = False  # whether somebody was given its descriptor since then, and may have written to that
 
     def begin_response(self) -> None:
         self.written = 0

@@ -92,7 +92,6 @@ def begin(handler: BaseHTTPRequestHandler, sock: socket.socket) -> None:
     if handler.wbufsize != 0:
         size = handler.wbufsize if handler.wbufsize > 0 else io.DEFAULT_BUFFER_SIZE
         handler.wfile = io.BufferedWriter(http1.writer, size)
-    http1.rests = may_rest(type(handler))
     http1.read_by_others = not is_ours(type(handler), "handle_one_request")
     vars(handler)[HTTP1_OF] = http1
 
@@ -169,7 +168,7 @@ def goes_on(handler: BaseHTTPRequestHandler) -> bool:
         return True
     if connection.transport.closed:
         return False
-    if not (http1.rests and connection.may_rest()):
+    if not connection.may_rest():
         return True
     unread = reader.unread
     if unread and (not handler.rbufsize or http1.head_is_whole(unread, 0)):
@@ -372,21 +371,14 @@ def is_clients(handler: BaseHTTPRequestHandler, error: BaseException) -> bool:
 def see_off(handler: BaseHTTPRequestHandler) -> None:
     """Send what is still held back, and let the client read it before the connection goes."""
     http1 = http1_of(handler)
-    connection = http1.connection
-    try:
-        handler.wfile.flush()
-        if connection is not None and (http1.lingers or not http1.reader.complete):
-            connection.linger()
-    except (AttributeError, OSError, ValueError):
-        pass  # the client has gone, or the handler closed wfile
-    finally:
-        if http1.writer is not None:
-            with contextlib.suppress(OSError):
-                http1.writer.close()  # or a buffer around it would go on trying to be rid of what it holds
-        if connection is not None:
-            connection.let_go()
-            if getattr(handler.server, SERVICE_OF, None) is None:
-                connection.forget()  # no service does it
+    wfile: Any = getattr(handler, "wfile", None)  # whatever the handler has made of it
+    if wfile is not http1.writer:
+        with contextlib.suppress(AttributeError, OSError, ValueError):  # the client has gone, or the handler closed it
+            wfile.flush()
+    # A buffer around the writer would go on trying to be rid of what it holds if that was not closed, too.
+    http1.take_leave()
+    if http1.connection is not None and getattr(handler.server, SERVICE_OF, None) is None:
+        http1.connection.forget()  # no service does it
 
 
 def writer_of(handler: BaseHTTPRequestHandler) -> Writer | None:

@@ -40,11 +40,11 @@ class Line:
         self._work = work
         self._claimed = threading.Lock()
 
-    def claim(self) -> bool:
-        return self._claimed.acquire(False)
-
-    def lead(self, thread: threading.Thread) -> None:
-        self.led = True
+    def claim(self, leader: threading.Thread | None = None) -> bool:
+        if not self._claimed.acquire(False):
+            return False
+        self.led = leader is not None
+        return True
 
     def go_alone(self) -> None:
         self.led = False
