@@ -123,9 +123,11 @@ class Turn:
 
     def set_timeout(self, seconds: float | None) -> None:
         """From now on, no read or write waits longer than this; None waits for ever."""
-        before = self._transport.timeout
-        self._transport.set_timeout(seconds)
-        if self.led and self.loop is not None and seconds is not None and (before is None or seconds < before):
+        transport = self._transport
+        before, transport.timeout = transport.timeout, seconds
+        if not self.led:
+            transport.keep_time()
+        elif self.loop is not None and seconds is not None and (before is None or seconds < before):
             self.loop.expect(clock.monotonic() + seconds)
 
     # Waiting in a thread
@@ -156,23 +158,18 @@ class Turn:
             if len(loop.away) >= MOST_AWAY:
                 self.leave_loop()
                 return code(*arguments)
-            self._transport.keep_time()
+            transport = self._transport
+            transport.keep_time()
             try:
                 return loop.run(self, code, *arguments)
             finally:
-                if self.led:
-                    self._go_on_leading()
+                if self.led and transport.timed_by_others:
+                    self.leave_loop()
+                elif self.led and not transport.at_once:
+                    with contextlib.suppress(OSError):  # closed by that code
+                        transport.wait_for_nothing()
         finally:
             self.runs_code = before
-
-    def _go_on_leading(self) -> None:
-        """After code that was to find the socket as a thread of its own has it, and may have changed it."""
-        transport = self._transport
-        if transport.timed_by_others:
-            self.leave_loop()
-        elif not transport.at_once:
-            with contextlib.suppress(OSError):  # closed by that code
-                transport.wait_for_nothing()
 
 
 def nothing() -> None:

@@ -71,7 +71,7 @@ class HTTP1:
 
     def next_line(self) -> bytes:
         """Wait for the next request, and take its request line; empty if none follows."""
-        self.begin_request(Stream())
+        self.begin_request()
         connection = self.connection
         if connection is not None:
             connection.busy = False
@@ -79,9 +79,9 @@ class HTTP1:
                 return b""
         return self.reader.request_line() if self.reader.wait() else b""
 
-    def begin_request(self, stream: Stream) -> None:
-        """From here on, this is the request in hand."""
-        self.stream = stream
+    def begin_request(self) -> None:
+        """From here on, a new request is in hand."""
+        self.stream = Stream()
         if self.writer is not None:
             self.writer.begin_response()
 
@@ -90,33 +90,34 @@ class HTTP1:
 
         Raises RequestError (400, 413, 414, 417, 431, 501, 505); then ``stream`` has as much of it as was understood.
         """
-        stream = self._parse(line, strict, speaks_1_1)
-        connection, framing = self.connection, stream.fields.framing
+        if self.stream.line.text:  # that of another request: the line was read by code that is not ours
+            self.begin_request()
+        stream, reader, connection = self.stream, self.reader, self.connection
+        head = reader.take_head(line, self.limits, strict)
+        if head is not None:
+            stream.enter(head.line, head.fields, speaks_1_1=speaks_1_1)
+        else:
+            self._parse(line, strict, speaks_1_1)
+        framing = stream.fields.framing
         # Over a file that is no socket, what follows a head without a length is there to be read, as the head was.
         if connection is not None or framing is not NO_BODY:
-            self.reader.begin_body(framing, raw=raw)
+            reader.begin_body(framing, raw=raw)
         if self.read_by_others or (raw and stream.asks_to_leave):
-            self.reader.beyond = partial(_beyond_body, stream, connection, self.writer, self.read_by_others)
+            reader.beyond = partial(_beyond_body, stream, connection, self.writer, self.read_by_others)
         if connection is not None:
             connection.busy = True
             connection.doing = stream.line.text
         return stream
 
-    def _parse(self, raw_line: bytes, strict: bool, speaks_1_1: bool) -> Stream:
-        if self.stream.line.text:  # that of another request: the line was read by code that is not ours
-            self.begin_request(Stream())
+    def _parse(self, raw_line: bytes, strict: bool, speaks_1_1: bool) -> None:
+        """Line by line: not all of the head is here, or something is wrong with it."""
         stream = self.stream
-        head = self.reader.take_head(raw_line, self.limits, strict)
-        if head is not None:
-            stream.enter(head.line, head.fields, speaks_1_1=speaks_1_1)
-            return stream
         line = parse_line(raw_line, limits=self.limits, strict=strict)
         stream.enter(line, NO_FIELDS, speaks_1_1=speaks_1_1)
         # HTTP/0.9 has no headers.
         block = self.reader.read_fields(lenient=not strict) if line.protocol else b""
         fields = parse_header_block(block, line.version, limits=self.limits, strict=strict)
         stream.enter(line, fields, speaks_1_1=speaks_1_1)
-        return stream
 
     # The response
 
@@ -155,7 +156,7 @@ class HTTP1:
         """
         connection, reader = self.connection, self.reader
         assert connection is not None
-        self.begin_request(stream := Stream())
+        self.begin_request()
         connection.busy = False
         if connection.ending.closing or not reader.wait():
             return False
@@ -165,7 +166,7 @@ class HTTP1:
             if line:
                 self.read_head(line, strict=True, speaks_1_1=True, raw=False)
             return bool(line)
-        stream.enter(head.line, head.fields, speaks_1_1=True)
+        self.stream.enter(head.line, head.fields, speaks_1_1=True)
         reader.begin_body(head.fields.framing)
         connection.busy, connection.doing = True, head.line.text
         return True

@@ -310,7 +310,7 @@ class Reader(io.BufferedIOBase):
     @property
     def complete(self) -> bool:
         """Whether the whole body of the request in hand has come in."""
-        return self.between_bodies or self._body.complete
+        return self._body.complete or self.between_bodies
 
     # Bytes
 

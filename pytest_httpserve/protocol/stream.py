@@ -26,7 +26,8 @@ _LASTS, _ENDS = Verdict(True), Verdict(False)
 class Stream:
     """What is known of a request, and what has been said in its response.
 
-    ``lasts`` is whether the connection is to go on after it. ``status`` is that of the final response, None until it
+    ``asks_to_leave`` is whether the client asks for the connection to leave HTTP (RFC 9110 sections 7.8 and 9.3.6),
+    ``lasts`` whether the connection is to go on after it. ``status`` is that of the final response, None until it
     is given; ``length`` its Content-Length, ``delimited`` whether its head says where its body ends, ``said`` whether
     it says what becomes of the connection, ``leaves`` whether the connection leaves HTTP with it. ``measured`` is
     whether all of it passes through our hands: a handler that takes its socket in hand may write to it.
@@ -38,7 +39,7 @@ class Stream:
     method = ""
     version = (1, 1)
     speaks_1_1 = measured = True
-    lasts = leaves = False
+    lasts = leaves = asks_to_leave = False
     status: int | None = None
     length: int | None = None
     coded = delimited = said = False
@@ -51,6 +52,7 @@ class Stream:
         self.version = line.version
         self.speaks_1_1 = speaks_1_1
         self.lasts = fields.keeps_alive and speaks_1_1
+        self.asks_to_leave = fields.asks_to_upgrade or line.method == "CONNECT"
 
     @property
     def headers(self) -> Headers:
@@ -66,11 +68,6 @@ class Stream:
     def expects_continue(self) -> bool:
         """Whether the client waits for 100 before it sends the body."""
         return self.fields.expects_continue and self.speaks_1_1
-
-    @property
-    def asks_to_leave(self) -> bool:
-        """Whether the client asks for the connection to leave HTTP (RFC 9110 sections 7.8 and 9.3.6)."""
-        return self.fields.asks_to_upgrade or self.method == "CONNECT"
 
     # The response
 

@@ -161,7 +161,7 @@ def goes_on(handler: BaseHTTPRequestHandler) -> bool:
     if (
         reader.state is not State.BETWEEN and not reader.between_bodies
     ):  # an override of handle_one_request knows nothing of it
-        http1.begin_request(Stream())
+        http1.begin_request()
         if not http1.end_request(read_on=connection is None or connection.stays()):
             return False
     if connection is None or reader.source is not connection.transport:
