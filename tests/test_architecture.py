@@ -125,9 +125,6 @@ CIRCLES = [
         *("answers.gates", "record.concurrency", "record.connections", "record.exchange", "record.journal"),
         *("record.lines", "routing.routes", "routing.scenarios"),
     },
-    {"httpserve", "secure_server", "security"},
-    # One loads the other when it is first needed.
-    {"faults.acts", "faults.edits", "faults.wire"},
     # The engine's own.
     {"net.listening", "net.service"},
     {"server.base", "server.running"},

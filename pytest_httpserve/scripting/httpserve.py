@@ -54,7 +54,7 @@ from pytest_httpserve.wire import grammar
 from pytest_httpserve.wire.headers import Headers
 
 if TYPE_CHECKING:
-    from pytest_httpserve.scripting.faults.acts import FaultArgument
+    from pytest_httpserve.scripting.faults.given import FaultArgument
     from pytest_httpserve.tls import TLS, Certificate, CertificateAuthority
 
 # The servers of this process that have been started, and not stopped.
@@ -125,6 +125,7 @@ class HTTPServe:
         self._timeout = check_timeout("timeout=", timeout)
         self._grace = check_seconds("grace=", grace)
         self._server: ScriptedServer | None = None
+        self._revocation: HTTPServe | None = None
         self._bound_port: int | None = None
         self._shared_loop = loop
         self._security = Security(tls, ca, self._roots if self._roots is not None else (Path.cwd(),), setenv)
@@ -181,7 +182,8 @@ class HTTPServe:
 
     def _helper(self) -> HTTPServe:
         """A further server beside this one, started."""
-        return HTTPServe(host=self._host, loop=self._shared_loop).start()
+        self._revocation = HTTPServe(host=self._host, loop=self._shared_loop).start()
+        return self._revocation
 
     def stop(self) -> None:
         """Stop listening and end all connections; running handlers have ``grace`` seconds. Does nothing if stopped."""
@@ -301,7 +303,7 @@ class HTTPServe:
         on, ``probability=0.1`` one in ten, drawn by ``seed``; either without end unless ``times`` says so. With
         ``expected``, the test fails if it does not happen. Raises UsageError for a wrong value.
         """
-        from pytest_httpserve.scripting.faults.acts import as_faults
+        from pytest_httpserve.scripting.faults.given import as_faults
 
         faults = as_faults(fault)
         if self._security.tls is None and (shaking := [one for one in faults if one.place == "tls_handshake"]):
@@ -500,7 +502,7 @@ class HTTPServe:
     @property
     def revocation(self) -> HTTPServe | None:
         """The server that tells clients that the certificate of ``tls="revoked"`` is revoked; None without one."""
-        return self._security.revocation
+        return self._revocation
 
     def trust_env(self, *, public: bool = False) -> None:
         """Have programs that this process starts, and most clients in it, trust ``ca``, until the server is stopped.

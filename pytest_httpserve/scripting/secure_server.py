@@ -6,7 +6,7 @@ import base64
 import socket
 import ssl
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from pytest_httpserve.net.poller import readiness
 from pytest_httpserve.scripting.answers.responses import Response
@@ -21,9 +21,22 @@ from pytest_httpserve.tls.contexts import Names, Ready, issue, make_ready, with_
 
 if TYPE_CHECKING:
     from pytest_httpserve.net.connection import Connection
-    from pytest_httpserve.scripting.httpserve import HTTPServe
     from pytest_httpserve.scripting.record.journal import Journal
+    from pytest_httpserve.scripting.routing.routes import Route
     from pytest_httpserve.tls import TLS, Certificate, CertificateAuthority
+
+
+class Telling(Protocol):
+    """A server, of plain HTTP, that tells clients of a certificate which was revoked."""
+
+    def on(self, method: str, path: str, /) -> Route:
+        """A route of it."""
+
+    def url_for(self, path: str, /) -> str:
+        """The URL of a path."""
+
+    def stop(self) -> object:
+        """End it."""
 
 
 class WatchingHandshakes(Watching):
@@ -128,7 +141,7 @@ class UnshakenServer(HandshakingServer):
 
 
 def make_server(
-    tls: TLS, host: str, port: int, script: Script, authority: CertificateAuthority, revocation: HTTPServe | None
+    tls: TLS, host: str, port: int, script: Script, authority: CertificateAuthority, revocation: Telling | None
 ) -> ScriptedServer:
     """The server that ``tls`` asks for; ``revocation`` is one to tell clients of a certificate that is revoked."""
     if tls.fault == "plain_http":
@@ -148,7 +161,7 @@ def names_of(host: str) -> Names:
     return local if host in (*local, "0.0.0.0", "::") or host.startswith("/") else (*local, host)
 
 
-def _revoked(tls: TLS, authority: CertificateAuthority, names: Names, server: HTTPServe) -> Certificate:
+def _revoked(tls: TLS, authority: CertificateAuthority, names: Names, server: Telling) -> Certificate:
     """A certificate that names ``server`` as the place to ask, and what that one says."""
     from pytest_httpserve.tls.revocation import der, ocsp_answer, with_revocation_urls
 

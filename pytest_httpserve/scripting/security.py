@@ -15,7 +15,7 @@ from pytest_httpserve.scripting.script import Script
 from pytest_httpserve.scripting.scripted_server import ScriptedServer
 
 if TYPE_CHECKING:
-    from pytest_httpserve.scripting.httpserve import HTTPServe
+    from pytest_httpserve.scripting.secure_server import Telling
     from pytest_httpserve.tls import TLS, CertificateAuthority
     from pytest_httpserve.tls.trust import Environment
 
@@ -35,7 +35,7 @@ class Security:
         setenv: Callable[[str, str], object] | None,
     ) -> None:
         self.tls: TLS | None = None
-        self.revocation: HTTPServe | None = None
+        self.revocation: Telling | None = None
         self._ca = ca
         self._setenv = setenv
         self._environment: Environment | None = None
@@ -66,7 +66,7 @@ class Security:
             self._ca = self._ca()
         return self._ca
 
-    def listen(self, host: str, port: int, script: Script, helper: Callable[[], HTTPServe]) -> ScriptedServer:
+    def listen(self, host: str, port: int, script: Script, helper: Callable[[], Telling]) -> ScriptedServer:
         """The server itself. ``helper`` makes a further one, started, for clients that ask about a certificate."""
         if self.tls is None:
             return ScriptedServer(host, port, script)

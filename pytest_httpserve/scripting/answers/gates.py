@@ -13,7 +13,8 @@ from pytest_httpserve.scripting.live.waiting import wait
 
 if TYPE_CHECKING:
     from pytest_httpserve.net.connection import Connection
-    from pytest_httpserve.scripting.faults.acts import Fault, FaultArgument
+    from pytest_httpserve.scripting.faults.acts import Fault
+    from pytest_httpserve.scripting.faults.given import FaultArgument
     from pytest_httpserve.scripting.record.exchange import Exchange
     from pytest_httpserve.scripting.record.request import Request
 
@@ -148,6 +149,7 @@ class Gate:
 
 
 def _faults_of(fault: FaultArgument | None) -> tuple[Fault, ...]:
-    from pytest_httpserve.scripting.faults.acts import Reset, as_faults
+    from pytest_httpserve.scripting.faults.acts import Reset
+    from pytest_httpserve.scripting.faults.given import as_faults
 
     return as_faults(Reset() if fault is None else fault)

@@ -23,7 +23,8 @@ from pytest_httpserve.wire.head import Version, check_field, response_head
 from pytest_httpserve.wire.headers import Field, Headers
 
 if TYPE_CHECKING:
-    from pytest_httpserve.scripting.faults.acts import DelayArgument, Fault, FaultArgument, ThrottleArgument
+    from pytest_httpserve.scripting.faults.acts import Fault
+    from pytest_httpserve.scripting.faults.given import DelayArgument, FaultArgument, ThrottleArgument
 
 HeadersArgument = Mapping[str, str | int] | Sequence[tuple[str, str | int]]
 StreamArgument = Iterable[bytes | str] | Callable[[], Iterable[bytes | str]]
@@ -106,7 +107,8 @@ class Response:
     ) -> None:
         self.faults: tuple[Fault, ...] = ()
         if fault is not None or delay is not None or throttle is not None:
-            from pytest_httpserve.scripting.faults.acts import CONNECTION_PHASES, as_faults
+            from pytest_httpserve.scripting.faults.acts import CONNECTION_PHASES
+            from pytest_httpserve.scripting.faults.given import as_faults
 
             self.faults = as_faults(fault, delay, throttle)
             for one in self.faults:

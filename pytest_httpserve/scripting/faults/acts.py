@@ -7,12 +7,11 @@ says how fast bytes move, and edits, in a room of their own, change what is sent
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pytest_httpserve.arguments import check_above_zero, check_count, check_seconds, is_number
-from pytest_httpserve.elsewhere import FAULT, called_here
+from pytest_httpserve.arguments import check_above_zero, check_count, check_seconds
 from pytest_httpserve.errors import UsageError
 
 if TYPE_CHECKING:
@@ -227,39 +226,3 @@ class EarlyAnswer(Fault):
     @property
     def place(self) -> Phase:
         return "request_body"
-
-
-FaultArgument = Fault | Iterable[Fault]
-DelayArgument = float | tuple[float, float] | Delay
-ThrottleArgument = float | Slow
-
-
-def _meant_by(given: object) -> str:
-    """What a fault is called that somebody has said by a word, or by its class."""
-    if isinstance(given, str):
-        return called_here(given, FAULT)
-    return f"; {given.__name__}() is one" if isinstance(given, type) and issubclass(given, Fault) else ""
-
-
-def as_faults(
-    fault: FaultArgument | None, delay: DelayArgument | None = None, throttle: ThrottleArgument | None = None
-) -> tuple[Fault, ...]:
-    """The faults that ``fault=``, ``delay=`` and ``throttle=`` say. Raises UsageError for what is none."""
-    faults: tuple[Fault, ...] = ()
-    if isinstance(fault, Iterable) and not isinstance(fault, str | bytes):
-        faults = tuple(fault)
-    elif fault is not None:
-        faults = (fault,)
-    for one in faults:
-        if not isinstance(one, Fault) or type(one) in (Fault, Act):
-            raise UsageError(f"fault= takes a fault, as in Reset(after=10), or several, not {one!r}{_meant_by(one)}")
-    if delay is not None:
-        faults += (delay if isinstance(delay, Delay) else Delay(delay),)
-    if throttle is not None:
-        if not isinstance(throttle, Slow) and not is_number(throttle):
-            raise UsageError(f"throttle= takes bytes a second, or Slow(...), not {throttle!r}")
-        faults += (throttle if isinstance(throttle, Slow) else Slow(throttle),)
-    if faults:
-        # What they happen on is loaded here, and not by the threads of a server; see Route.handle.
-        from pytest_httpserve.scripting.faults import wire as wire
-    return faults

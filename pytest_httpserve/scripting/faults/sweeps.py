@@ -7,7 +7,8 @@ from typing import Any
 
 from pytest_httpserve.arguments import check_count
 from pytest_httpserve.errors import UsageError
-from pytest_httpserve.scripting.faults.acts import PHASES, Act, Close, Fault, Reset, Stall, as_faults
+from pytest_httpserve.scripting.faults.acts import PHASES, Act, Close, Fault, Reset, Stall
+from pytest_httpserve.scripting.faults.given import as_faults
 
 Sweep = list[tuple[Fault, ...]]
 

@@ -125,7 +125,7 @@ class Route:
             raise UsageError(f"a handler is a plain function, called in a thread; {function.__name__}() is async")
         # It may ask for these, and it runs in a thread. pytest rewrites the asserts of what is imported, and Python
         # 3.11 fails when two threads have it do so at the same time.
-        from pytest_httpserve.scripting.faults import wire as wire
+        from pytest_httpserve.scripting.faults import given as given
         from pytest_httpserve.scripting.record import multipart as multipart
         from pytest_httpserve.server.files import serving as serving
         from pytest_httpserve.server.files import types as types
@@ -151,7 +151,7 @@ class Route:
         or chunk of its body (``response_end``).
         """
         # What waits at a gate may meet with a fault there; see handle.
-        from pytest_httpserve.scripting.faults import wire as wire
+        from pytest_httpserve.scripting.faults import given as given
 
         gate = Gate(str(self), phase, check_seconds("timeout=", timeout))
         self.gates += (gate,)
