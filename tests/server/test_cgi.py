@@ -726,6 +726,23 @@ def test_much_on_stderr_stops_no_one(site: Site) -> None:
     assert len(site.log) < 100_000
 
 
+def test_many_empty_lines_on_stderr_are_not_all_logged(site: Site) -> None:
+    """200,000 of them took 29 s."""
+    site.script("yes '' | head -n 200000 >&2;" + HELLO)
+
+    assert site.get().body == b"hello\n"
+    lines = [line for line in site.log if line.startswith("/cgi-bin/x.sh:")]
+    assert 1_000 < len(lines) < 1_100
+    assert lines[-1] == "/cgi-bin/x.sh: (says more on stderr than is shown)"
+
+
+def test_a_variable_that_is_too_large_is_named(site: Site) -> None:
+    site.script(HELLO)
+
+    assert site.client(cgi_env={"IN_THE_WAY": "x" * 4_000_000}).get("/cgi-bin/x.sh").status == 502
+    assert [line for line in site.log if "variables and arguments, the variable IN_THE_WAY has 4000000" in line]
+
+
 # Redirects
 
 

@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar
 import pytest
 
 from pytest_httpserve.server import HTTPServer, SimpleHTTPRequestHandler
+from pytest_httpserve.server.dates import parse_http_date
 from pytest_httpserve.server.files.roots import FileOptions
 
 if TYPE_CHECKING:
@@ -497,6 +498,16 @@ def test_another_content_has_another_entity_tag(site: Site, root: Path) -> None:
     after = client.get("/a.txt").headers["ETag"]
     assert before != after
     assert client.get("/a.txt", f"If-None-Match: {before}").body == b"abcdefghij"
+
+
+def test_a_file_was_never_modified_in_the_future(site: Site, root: Path) -> None:
+    """RFC 9110 section 8.8.2.1."""
+    os.utime(root / "a.txt", (4_000_000_000, 4_000_000_000))
+    client = site()
+    answer = client.get("/a.txt")
+    modified, date = (parse_http_date(answer.headers[name]) for name in ("Last-Modified", "Date"))
+    assert modified is not None and date is not None and modified <= date
+    assert client.get("/a.txt", f"If-Modified-Since: {answer.headers['Last-Modified']}").status == 200
 
 
 # Ranges

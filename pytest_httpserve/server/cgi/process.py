@@ -30,6 +30,8 @@ PIECE_BYTES = 65_536
 # What a script may write before the blank line that ends its head, and how much of its stderr is kept.
 HEAD_BYTES = 65_536
 STDERR_BYTES = 65_536
+# A line that is logged counts for so many bytes at least: of empty ones, too, there are no more than a thousand.
+_LINE_COUNTS = 64
 
 # RFC 3875 section 6.2: a line ends with LF, or with CRLF.
 _HEAD_END = re.compile(rb"(?P<line>\A|\n)\r?\n")
@@ -315,20 +317,25 @@ class _Complaints:
 
     def __init__(self, log: Callable[[str], object]) -> None:
         self._log = log
-        self._line = b""
-        self._kept = b""
+        self._line = bytearray()
+        self._kept = bytearray()
         self._left = STDERR_BYTES  # to log
 
     @property
     def text(self) -> str:
-        return self._kept.decode(errors="backslashreplace")
+        return self._kept[-STDERR_BYTES:].decode(errors="backslashreplace")
 
     def add(self, data: bytes) -> bool:
         """False if there is nothing to add: stderr has ended."""
-        self._kept = (self._kept + data)[-STDERR_BYTES:]
-        *lines, self._line = (self._line + data).split(b"\n")
+        self._kept += data
+        if len(self._kept) > 2 * STDERR_BYTES:  # not each time: it may come byte by byte
+            del self._kept[:-STDERR_BYTES]
+        *lines, last = data.split(b"\n")
         for line in lines:
-            self._say(line)
+            self._line += line
+            self._say(self._line)
+            self._line.clear()
+        self._line += last
         if len(self._line) > STDERR_BYTES:
             self.end()
         return bool(data)
@@ -337,12 +344,12 @@ class _Complaints:
         """Log what is there of a last line."""
         if self._line:
             self._say(self._line)
-            self._line = b""
+            self._line.clear()
 
-    def _say(self, line: bytes) -> None:
+    def _say(self, line: bytearray) -> None:
         if self._left > 0:
             self._log(line.decode(errors="backslashreplace").rstrip("\r"))
-            self._left -= len(line) + 1
+            self._left -= max(len(line), _LINE_COUNTS)
             if self._left <= 0:
                 self._log("(says more on stderr than is shown)")
 

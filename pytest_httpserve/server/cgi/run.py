@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import select
 import stat
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import IO, TYPE_CHECKING, Protocol
@@ -144,10 +145,12 @@ class Run:
         """
         file = os.path.abspath(script.file)
         command = [sys.executable, "-u", file] if _needs_python(self._handler, script) else [file]
+        command += script.search_words if self._handler.command in ("GET", "HEAD") else ()
+        variables = self._environment(script, body)
         try:
             child = Child(
-                [*command, *(script.search_words if self._handler.command in ("GET", "HEAD") else ())],
-                env=self._environment(script, body),
+                command,
+                env=variables,
                 stdin=body,
                 cwd=os.path.dirname(file) if self._site.in_place else None,
                 user=nobody() if self._site.as_nobody and is_root() else None,
@@ -160,6 +163,8 @@ class Run:
             return None
         except OSError as error:
             hint = "does its first line name the program that runs it, as in #!/bin/sh?"
+            if error.errno == errno.E2BIG:
+                hint = _what_is_large(command, variables)
             raise ScriptError(HTTPStatus.BAD_GATEWAY, f"it cannot be run ({error.strerror}): {hint}") from None
         with child:
             try:
@@ -337,6 +342,14 @@ class Run:
     def _log_end(self, script: CGIScript, status: int) -> None:
         if status != 0:
             self._told.log(script, describe_end(status))
+
+
+def _what_is_large(command: Sequence[str], variables: Mapping[str, str]) -> str:
+    """What there is to know of a command that the system finds too long."""
+    sizes = {f"the variable {name}": len(os.fsencode(value)) for name, value in variables.items()}
+    sizes["its arguments"] = sum(len(os.fsencode(word)) for word in command)
+    largest = max(sizes, key=sizes.__getitem__)
+    return f"of {sum(sizes.values())} bytes of variables and arguments, {largest} has {sizes[largest]}"
 
 
 def _check_spelling(path: str) -> None:

@@ -8,6 +8,7 @@ import os
 import secrets
 import shutil
 import sys
+import time
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from typing import IO, TYPE_CHECKING, Any
@@ -74,7 +75,7 @@ def send_head(handler: SimpleHTTPRequestHandler, root: Root, path: str) -> IO[by
     fields = (
         ("Content-type", handler.guess_type(path)),
         ("Content-Length", str(status.st_size)),
-        ("Last-Modified", handler.date_time_string(status.st_mtime)),
+        ("Last-Modified", handler.date_time_string(min(status.st_mtime, time.time()))),
     )
     _send_fields(handler, HTTPStatus.OK, fields, _own_fields(root, path))
     return io.BufferedReader(file)
@@ -189,7 +190,8 @@ def _answer_with_file(
         coding = None
         if root.options.precompressed:
             file, coding = _encoded(handler, root, file, path)
-        modified = handler.date_time_string(file.status.st_mtime)
+        # RFC 9110 section 8.8.2.1: never later than the Date of the response.
+        modified = handler.date_time_string(min(file.status.st_mtime, time.time()))
         chosen = representation(file.status, modified, media_type, coding)
         parts = _send_representation(handler, chosen, own, with_ranges=with_body)
         if not with_body:
