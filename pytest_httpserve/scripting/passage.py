@@ -71,7 +71,7 @@ class FaultyPassage(Passage):
 
     def __init__(self, http1: HTTP1, lasting: tuple[Fault, ...] = ()) -> None:
         # Loaded with the first fault that somebody has made.
-        from pytest_httpserve.scripting.faults.wire import FaultyWire
+        from pytest_httpserve.scripting.faults.wire import FaultyWire, nobody
 
         connection = http1.connection
         assert connection is not None
@@ -79,17 +79,15 @@ class FaultyPassage(Passage):
         self._http1 = http1
         self._connection = connection
         self._lasting = lasting
-        self._wire = FaultyWire(connection, self._note)
+        self._wire = FaultyWire(connection)
+        self._nobody = nobody
         http1.writer = Writer(self._wire)
         if lasting:
             http1.reader = Reader(self._wire, limits=http1.limits)
 
-    def _note(self, fault: Fault, where: str) -> None:
-        self._passing.note_fault(fault, where)
-
     def begin(self, passing: Passing) -> None:
         self._passing = passing
-        self._wire.begin(self._lasting, passing.index)
+        self._wire.begin(self._lasting, passing.index, passing.note_fault)
 
     def with_faults(self, faults: tuple[Fault, ...], passing: Passing, http1: HTTP1) -> Passage:
         self._wire.add(faults)
@@ -116,7 +114,7 @@ class FaultyPassage(Passage):
         early = next((fault for fault in faults if fault.answers_early), None)
         self._wire.reach("request_body")
         if early is not None:
-            self._note(early, "")
+            self._passing.note_fault(early, "")
             # The rest of the body may never come.
             self._http1.stream.lasts &= self._http1.reader.complete
         elif faults or not streamed:
@@ -136,11 +134,13 @@ class FaultyPassage(Passage):
             if self._connection.transport.failure is None:
                 self.response_ends()
         finally:
+            del self._passing  # which leads back to here, as what the wire tells does
+            self._wire.begin((), 0, self._nobody)
             if not self._lasting:
                 self._http1.writer = Writer(self._connection.transport)
 
     def _withhold_continue(self, faults: tuple[Fault, ...]) -> None:
         for fault in faults:
             if fault.withholds_continue and self._passing.awaits_100:
-                self._note(fault, "")
+                self._passing.note_fault(fault, "")
                 self._passing.awaits_100 = False

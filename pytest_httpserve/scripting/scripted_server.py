@@ -99,8 +99,8 @@ class ScriptedServer(ThreadingHTTPServer):
             self.script.record_fault_event(FaultEvent(fault, where, connection.index))
 
         connection.turn.thread = threading.current_thread()
-        wire = FaultyWire(connection, note)
-        wire.begin(faults, 0)
+        wire = FaultyWire(connection)
+        wire.begin(faults, 0, note)
         try:
             wire.reach("accept")
             if self.await_handshake(connection):

@@ -57,20 +57,26 @@ _LET_OUT_SECONDS = 5.0
 _SIOCOUTQNSD = 0x894B
 
 
+Note = Callable[[Fault, str], object]
+
+
+def nobody(fault: Fault, where: str) -> None:
+    """There is no exchange that a fault could happen on."""
+
+
 class FaultyWire:
     """The connection as the faults of an exchange have it.
 
-    ``note`` is told of each fault when it happens, with a line that says how. What ends the connection raises Struck,
-    which is noted as the connection's failure.
+    What ends the connection raises Struck, which is noted as the connection's failure.
     """
 
-    def __init__(self, connection: Connection, note: Callable[[Fault, str], object]) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._note = note
-        self.begin((), 0)
+        self.begin((), 0, nobody)
 
-    def begin(self, faults: tuple[Fault, ...], exchange_index: int) -> None:
-        """An exchange begins, with these faults."""
+    def begin(self, faults: tuple[Fault, ...], exchange_index: int, note: Note) -> None:
+        """An exchange begins, with these faults; ``note`` is told of each that happens, with a line that says how."""
+        self._note = note
         self.faults: tuple[Fault, ...] = ()
         self._exchange_index = exchange_index
         self._acts: list[Act] = []
