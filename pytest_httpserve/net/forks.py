@@ -13,6 +13,8 @@ import weakref
 from types import TracebackType
 from typing import Protocol
 
+from pytest_httpserve.net import system
+
 
 class Threaded(Protocol):
     """Something that lives by its threads."""
@@ -52,7 +54,7 @@ def close_copy(sock: socket.socket) -> None:
     """In a fork: close its copy, whoever uses it there."""
     # Not by close(), which waits for the files that were made of the socket.
     if (file := sock.detach()) >= 0:
-        os.close(file)
+        system.close(file)
 
 
 def _begin_anew() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import select
 import socket
 import sys
@@ -13,6 +12,7 @@ from typing import Protocol
 
 from pytest_httpserve import clock
 from pytest_httpserve.errors import UnsupportedError
+from pytest_httpserve.net import system
 
 READABLE = 1  # of epoll
 # What select takes at once on Windows, and how often larger numbers are looked at, in seconds.
@@ -120,14 +120,12 @@ class Selection:
         self._wake.close()
 
 
-def make_poller() -> Poller:
-    """The best that the system has."""
-    if sys.platform == "linux":
-        return select.epoll() if hasattr(select, "epoll") else Selection()
-    elif sys.platform == "win32":
-        return Selection()
-    else:
-        return KernelQueue() if hasattr(select, "kqueue") else Selection()
+# The best that the system has.
+make_poller: Callable[[], Poller] = Selection
+if sys.platform == "linux":
+    make_poller = select.epoll if hasattr(select, "epoll") else Selection
+elif sys.platform != "win32":
+    make_poller = KernelQueue if hasattr(select, "kqueue") else Selection
 
 
 def readiness(*files: int) -> Callable[[float | None], list[int]]:
@@ -146,15 +144,15 @@ class Wake:
     def __init__(self) -> None:
         # A pipe costs a third of two sockets; on Windows only sockets can be waited for.
         self._sockets = () if hasattr(select, "poll") else socket.socketpair()
-        self._files = tuple(end.fileno() for end in self._sockets) or os.pipe()
-        self._identities = [_identity(file) for file in self._files]
+        self._files = tuple(end.fileno() for end in self._sockets) or system.pipe()
+        self._identities = self._identify()
         # Nobody waits here: neither to clear what was not set, nor to set what was so often that there is no more room.
         if self._sockets:
             for end in self._sockets:
                 end.setblocking(False)
-        elif sys.platform != "win32":  # which has no poll
+        elif system.set_blocking is not None:
             for file in self._files:
-                os.set_blocking(file, False)
+                system.set_blocking(file, False)
 
     def fileno(self) -> int:
         return self._files[0]
@@ -162,9 +160,14 @@ class Wake:
     def is_whole(self) -> bool:
         """Whether its numbers are still its own: others may have closed them, and further files may have them now."""
         try:
-            return [_identity(file) for file in self._files] == self._identities
+            return self._identify() == self._identities
         except OSError:
             return False
+
+    def _identify(self) -> list[object]:
+        if self._sockets:  # which are no files on Windows
+            return [end.getsockname() for end in self._sockets]
+        return [(status.st_dev, status.st_ino) for status in map(system.fstat, self._files)]
 
     @property
     def _writing(self) -> int:
@@ -175,14 +178,14 @@ class Wake:
             if self._sockets:
                 self._sockets[1].send(b"\0")
             else:
-                os.write(self._writing, b"\0")
+                system.write(self._writing, b"\0")
 
     def clear(self) -> None:
         with contextlib.suppress(BlockingIOError):
             if self._sockets:
                 self._sockets[0].recv(65_536)
             else:
-                os.read(self._files[0], 65_536)
+                system.read(self._files[0], 65_536)
 
     @contextlib.contextmanager
     def on_signals(self) -> Iterator[None]:
@@ -207,9 +210,4 @@ class Wake:
             end.close()
         if not self._sockets:
             for file in self._files:
-                os.close(file)
-
-
-def _identity(file: int) -> tuple[int, int]:
-    status = os.fstat(file)
-    return status.st_dev, status.st_ino
+                system.close(file)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import socket
 import socketserver
 import sys
@@ -17,6 +16,7 @@ import traceback
 from collections.abc import Callable, Iterator
 
 from pytest_httpserve import clock
+from pytest_httpserve.net import system
 from pytest_httpserve.net.connection import Connection
 from pytest_httpserve.net.forks import close_copy
 from pytest_httpserve.net.listening import Acceptor, Listener, end_listening
@@ -65,7 +65,7 @@ class Service:
 
     def __init__(self) -> None:
         self.watcher = Watcher()
-        self._maker = os.getpid()
+        self._maker = system.getpid()
         self._serves = False
         self._begin_anew()
 
@@ -80,7 +80,7 @@ class Service:
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._waiting = 0  # how many threads wait for a change
-        self._process = os.getpid()
+        self._process = system.getpid()
         self._tracked = 0
         self._acts = False  # whether service_actions is to be called after each connection
         self._serving: dict[threading.Thread, Wake] = {}  # serve_forever may run in several
@@ -90,7 +90,7 @@ class Service:
     @property
     def inherited(self) -> bool:
         """Whether this process is a fork of the one that serves: it has copies of all sockets, and no thread."""
-        return os.getpid() != self._process
+        return system.getpid() != self._process
 
     # Serving
 
@@ -247,7 +247,7 @@ class Service:
         # The loop must not be left with a closed listener.
         self._wait(lambda: self._serving.keys() <= {me}, grace)
         # A server that was made to be served by forks of the process ends in each of them by itself.
-        if self._serves and self._maker == os.getpid():
+        if self._serves and self._maker == system.getpid():
             end_listening(server.socket)
         close_listener()
         self.end_connections(None if grace is None else grace - (clock.monotonic() - started))

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import select
 import socket
 import struct
 import sys
 from collections.abc import Callable
+from io import BufferedReader, FileIO
 from typing import IO, TYPE_CHECKING, Protocol
 
+from pytest_httpserve.net import system
 from pytest_httpserve.net.poller import readiness
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ _MSG_MORE = int(getattr(socket, "MSG_MORE", 0))
 _KERNEL_KEEPS_TIME = sys.platform == "linux" and hasattr(socket, "SO_RCVTIMEO") and hasattr(socket, "MSG_DONTWAIT")
 _MSG_DONTWAIT = int(getattr(socket, "MSG_DONTWAIT", 0)) if _KERNEL_KEEPS_TIME else 0
 _LINGER_FOR_NOTHING = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
-_sendfile: Callable[[int, int, int, int], int] | None = getattr(os, "sendfile", None)
+_sendfile: Callable[[int, int, int, int], int] | None = system.sendfile
 
 
 class Tap(Protocol):
@@ -263,7 +264,8 @@ class Transport:
         ``note`` is called with the number of bytes of each part that has left.
         """
         try:
-            if self.plain and _sendfile is not None:
+            # The number of what is no file of the system's would be another file's.
+            if self.plain and _sendfile is not None and isinstance(file, BufferedReader | FileIO):
                 self._send_uncopied(file, offset, count, note)
                 return
             # A TLS layer has to see the bytes; the ssl module's sendfile gives it 8 KiB at a time.

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 # take two fifths more instructions: pytest looks at signatures for it each time.
 ITEMS: list[pytest.Item] = []
 
+_SERVING = {"httpserve", "httpserve_factory", "httpserve_session", "httpserve_client"}
+
 _RUNNING = pytest.StashKey["set[HTTPServe]"]()  # the servers that ran when the test began
 
 
@@ -53,6 +55,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     ITEMS.append(item)
+    if not _SERVING.isdisjoint(getattr(item, "fixturenames", ())):
+        # Imported while another fixture has something else in the place of the modules that it imports, it would keep
+        # that for all later tests.
+        import pytest_httpserve.plugin._servers  # noqa: F401
     item.stash[BEGAN] = clock.monotonic()
     if item._report_sections:  # a test that is run again does not show what its earlier runs did
         item._report_sections[:] = [section for section in item._report_sections if section[1] != "httpserve"]

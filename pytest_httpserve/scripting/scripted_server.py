@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import socket
 import socketserver
-import sys
 import threading
 import traceback
 from functools import partial
@@ -33,7 +32,7 @@ class ScriptedServer(ThreadingHTTPServer):
         self.script = script
         self.watching = service_of(self).watcher = self.watch(script.journal)
         # An instance attribute: socketserver reads it when it makes the socket.
-        if sys.platform != "win32" and host.startswith("/"):
+        if hasattr(socket, "AF_UNIX") and host.startswith("/"):
             self.address_family = socket.AF_UNIX
         else:
             self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pytest_httpserve import clock
 from pytest_httpserve.errors import HTTPServeError, UnsupportedError
+from pytest_httpserve.net import system
 from pytest_httpserve.net.forks import ForkedLock, close_copy
 from pytest_httpserve.net.listening import end_listening, keep_port
 from pytest_httpserve.net.service import AFTERMATH
@@ -68,7 +68,7 @@ class Presence:
 
     def hang(self) -> None:
         """Let connecting hang: the backlog is full. Raises UnsupportedError where a full backlog refuses."""
-        if sys.platform != "linux" or self._is_unix:
+        if system.PLATFORM != "linux" or self._is_unix:
             raise UnsupportedError("connecting hangs on Linux alone, and over TCP: elsewhere, a full backlog refuses")
         self._leave()
         listener = _again(lambda: self._bind(0))

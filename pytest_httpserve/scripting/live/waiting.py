@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import select
-import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -63,7 +62,7 @@ def pause(
 
 def _has_ended(connection: Connection, seconds: float, heeds_client: bool) -> bool:
     """Whether the connection ends within so many seconds."""
-    if sys.platform == "win32" or not hasattr(select, "poll"):
+    if not hasattr(select, "poll"):
         return _is_seen_to_end(connection, seconds, heeds_client)
     poll = select.poll()
     # What the client sends does not matter, nor, while it is owed an answer, that it will send no more.

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from pytest_httpserve.errors import UsageError
+from pytest_httpserve.net.system import check_files
 from pytest_httpserve.wire.target import canonical_path
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def find_directory(path: Path, roots: Sequence[Path], verb: str) -> Path:
 
     Raises UsageError with what was tried; ``verb`` is the method that was given the path.
     """
+    check_files()
     tried = list(dict.fromkeys(root / path for root in roots))
     for candidate in tried:
         if os.path.isdir(candidate):  # where Path.is_dir raises, as for a name too long, this says no

@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
-import sys
 from typing import TYPE_CHECKING
 
 from pytest_httpserve.net.forks import ForkedLock
@@ -63,7 +62,7 @@ class Keeper:
             self._empty.append(line)
 
     def _write(self, line: int, text: str) -> None:
-        if sys.platform != "win32":  # where no script runs
+        if hasattr(os, "pwrite"):
             os.pwrite(self._file, f"{text:{_DIGITS}}\n".encode("ascii"), line * (_DIGITS + 1))
 
     def end(self) -> None:

@@ -247,7 +247,7 @@ class Child:
 
     def _kill(self) -> None:
         with self._lock:
-            if sys.platform != "win32" and self._process.returncode is None:
+            if hasattr(os, "killpg") and hasattr(signal, "SIGKILL") and self._process.returncode is None:
                 with contextlib.suppress(ProcessLookupError, PermissionError):  # gone; or, on macOS, about to be
                     os.killpg(self._process.pid, signal.SIGKILL)
 
@@ -257,7 +257,7 @@ class Child:
             cgi_keeper.let_go(self._process.pid)
             status = self._process.wait()
         # What the pipe still holds; its end may never come, if a process was left behind that has it, too.
-        if sys.platform != "win32":  # where no script runs
+        if hasattr(os, "set_blocking"):
             os.set_blocking(self._stderr.fileno(), False)
         with contextlib.suppress(BlockingIOError):
             for _ in range(_PIPE_PIECES):
@@ -366,7 +366,7 @@ def _end_of(pid: int) -> int | None:
 
 def make_poll() -> Any:  # select.poll, which is no type on Windows
     """What watches the pipes of a script. Raises UnsupportedError where there is no such thing."""
-    if sys.platform == "win32" or not hasattr(select, "poll"):
+    if not hasattr(select, "poll"):
         raise UnsupportedError("CGI needs poll(), which this Python does not have")
     return select.poll()
 

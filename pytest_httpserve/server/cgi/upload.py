@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import os
 import select
-import sys
 from http import HTTPStatus
 from typing import IO, TYPE_CHECKING, Any
 
@@ -56,7 +55,7 @@ class Upload:
 
     def begin(self, pipe: IO[bytes], poll: Any) -> None:
         """From here on, ``pipe`` is the script's input, and ``poll`` is told what to watch."""
-        if sys.platform != "win32":  # where no script runs
+        if hasattr(os, "set_blocking"):
             os.set_blocking(pipe.fileno(), False)
         self._pipe, self._poll = pipe, poll
         self._restart()

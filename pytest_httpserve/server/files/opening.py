@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TypeVar
 
+from pytest_httpserve.net.system import check_files
 from pytest_httpserve.server.files.paths import names_below
 
 Result = TypeVar("Result")
@@ -98,6 +99,7 @@ def status_of(path: str, directory: str | None) -> os.stat_result:
 
 
 def _open(path: str, directory: str | None, scripts: Scripts = ()) -> int:
+    check_files()
     if not BY_DESCRIPTOR:
         return _open_by_path(path, directory, scripts)
     if scripts:

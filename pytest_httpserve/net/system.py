@@ -1,0 +1,36 @@
+"""What the engine asks of the system, as it was when this was imported: before a test, as a rule.
+
+A test may put a file system of its own in the place of the real one (pyfakefs), take functions away (gevent), or say
+that this is another system (``sys.platform``). What servers wait by is real all the same: their sockets are, too.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import partial
+
+from pytest_httpserve.errors import UsageError
+
+PLATFORM: str = sys.platform
+
+# Objects of their own: pyfakefs replaces whatever in any module is one of the functions of ``os``.
+close = partial(os.close)
+fstat = partial(os.fstat)
+getpid = partial(os.getpid)
+pipe = partial(os.pipe)
+read = partial(os.read)
+set_blocking = partial(os.set_blocking) if hasattr(os, "set_blocking") else None  # Windows has pipes without it
+sendfile = partial(os.sendfile) if hasattr(os, "sendfile") else None
+write = partial(os.write)
+
+_OPEN = (os.open,)
+
+
+def check_files() -> None:
+    """Raise UsageError if files are not the system's: to it, descriptors of others are nothing, or other files."""
+    if os.open is not _OPEN[0]:
+        raise UsageError(
+            "directories are served from the system's own disk, and this test has another file system in its place "
+            "(as pyfakefs has); respond(file=...) takes files of that"
+        )
