@@ -85,7 +85,7 @@ def httpserve_session(request: pytest.FixtureRequest, httpserve_config: object) 
     finally:
         server.stop()
     server.check_expectations()
-    fail_late(server.take_failures())
+    fail_late(server.take_failures(), request.node)
 
 
 @pytest.fixture(scope="session")

@@ -92,7 +92,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     if failures:
         describe(item, "call")
         _hold(item, None)
-        fail(failures)
+        fail(failures, item)
     return result
 
 
@@ -112,7 +112,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
     failures = take_failures(item)
     if failures:
         describe(item, "teardown")
-    fail_late(failures)
+    fail_late(failures, item)
     return result
 
 

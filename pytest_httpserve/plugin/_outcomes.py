@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -16,6 +17,8 @@ SERVERS = pytest.StashKey["list[HTTPServe]"]()
 LOOP: pytest.StashKey[Loop] = pytest.StashKey()  # by which all of them are served
 LOOP_ERRORS = pytest.StashKey[list[BaseException]]()
 BEGAN = pytest.StashKey[float]()
+
+_PACKAGE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 
 _LATE = "after the test: "  # what came up when it had been checked
 
@@ -60,21 +63,42 @@ def _take_failures_of_loop(config: pytest.Config) -> list[str]:
     return [readable_text(describe_error(errors.pop(0))) for _ in range(len(errors))]
 
 
-def fail(failures: Sequence[str], said_before: str = "") -> None:
-    """Fail the test by what its servers say, if they do."""
+def fail(failures: Sequence[str], node: object, said_before: str = "") -> None:
+    """Fail the test by what its servers say, if they do: at the line of the route that the first of it is about, or of
+    the test."""
     if failures:
         from pytest_httpserve.scripting.record.readable import joined
 
-        pytest.fail(said_before + joined(failures), pytrace=False)
+        failure = pytest.fail.Exception(said_before + joined(failures), pytrace=False)
+        _raise_at(getattr(failures[0], "place", "") or _place_of(node), failure)
 
 
-def fail_late(failures: Sequence[str]) -> None:
+def fail_late(failures: Sequence[str], node: object) -> None:
     """What came up after the test's own check is not lost: it is an error of the teardown."""
-    fail(failures, _LATE)
+    fail(failures, node, _LATE)
+
+
+def _place_of(node: object) -> str:
+    """``file:line`` where a test is written; empty for what is no test."""
+    if not isinstance(node, pytest.Item):
+        return ""
+    path, line, _ = node.reportinfo()
+    return f"{path}:{line + 1}" if line is not None else ""
+
+
+def _raise_at(place: str, error: BaseException) -> NoReturn:
+    """Raise it in a frame at that place: this is what pytest, and whoever reads its reports, takes for where it was
+    raised."""
+    file, _, line = place.rpartition(":")
+    if not file:
+        raise error
+    exec(compile("\n" * (int(line) - 1) + "raise error", file, "exec"), {"error": error})
+    raise error  # for the type checker
 
 
 def explain(item: pytest.Item, error: BaseException, when: str) -> None:
     """Put what the servers say beneath a test's own error. A test that says it is skipped, or xfails, stays so."""
+    _hide_own_frames(error)
     said = str(error)
     failures = [failure for failure in take_failures(item) if failure.strip() not in said]
     if isinstance(error, pytest.skip.Exception | pytest.xfail.Exception):
@@ -88,6 +112,21 @@ def explain(item: pytest.Item, error: BaseException, when: str) -> None:
         error.msg = f"{error.msg}\n{joined(failures)}"  # shown without its notes
     else:
         error.add_note(joined(failures))
+
+
+def _hide_own_frames(error: BaseException) -> None:
+    """What the test did wrong was raised in our code, and is to be found in the test's."""
+    from pytest_httpserve.errors import HTTPServeError
+
+    if not isinstance(error, HTTPServeError):
+        return
+    last = trace = error.__traceback__
+    while trace is not None:
+        if not trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
+            last = trace
+        trace = trace.tb_next
+    if last is not None:
+        last.tb_next = None
 
 
 def describe(item: pytest.Item, when: str) -> None:

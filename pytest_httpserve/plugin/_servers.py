@@ -130,4 +130,4 @@ def end(node: pytest.Item, servers: list[HTTPServe]) -> None:
     for server in servers:
         node.stash[SERVERS].remove(server)  # the node lives as long as the session, the server need not
         server.close_bodies()
-    fail_late(late)
+    fail_late(late, node)

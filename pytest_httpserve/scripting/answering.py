@@ -186,7 +186,7 @@ class Answering:
             exchange.request.path_params = found.parameters
             return self._take(found, exchange)
         if answer is None:
-            return self._unanswered(report.without_answer(route, self.request))
+            return self._unanswered(report.without_answer(route, self.request), route.place)
         if isinstance(answer, Response):
             return answer
         return make_response(self.run_code(answer, self._request_for(found, exchange)))
@@ -199,9 +199,9 @@ class Answering:
         request.path_params = found.parameters
         return request
 
-    def _unanswered(self, text: str) -> Response:
+    def _unanswered(self, text: str, place: str = "") -> Response:
         """The 404 for a request that nothing answers, which fails the test with the same text."""
-        self.script.journal.record_failure(text, "unanswered")
+        self.script.journal.record_failure(text, "unanswered", place)
         return Response(404, text=text)
 
     def _serve(self, mount: Mount) -> None:
@@ -333,9 +333,11 @@ class Answering:
         while trace and trace.tb_next and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
             trace = trace.tb_next
         text = "".join(traceback.format_exception(type(error), error, trace))
-        if self.exchange is not None and self.exchange.route is not None:
-            text += f"this was to be the answer of {self.exchange.route}\n"
-        self.script.journal.record_failure(f"the handler of {self.stream.line.text!r} raised:\n{text}")
+        route = self.exchange.route if self.exchange is not None else None
+        if route is not None:
+            text += f"this was to be the answer of {route}\n"
+        text = f"the handler of {self.stream.line.text!r} raised:\n{text}"
+        self.script.journal.record_failure(text, place=route.place if route is not None else "")
 
     def give_up(self) -> None:
         """What answers has failed: the client hears of it, if it has heard nothing yet; the connection ends."""

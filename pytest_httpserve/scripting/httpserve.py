@@ -733,7 +733,7 @@ class HTTPServe:
             if expected is None and self._strict and not route.is_optional:
                 expected = Expectation(1, None)
             if expected is not None and not expected.met_by(route.call_count):
-                self._script.journal.record_failure(route.describe_calls(expected) + "\n", "expectations")
+                self._script.journal.record_failure(route.describe_calls(expected) + "\n", "expectations", route.place)
         for fault in self._script.fault_rules.unmet:
             self._script.journal.record_failure(f"{fault!r} was to happen, and never did\n", "expectations")
 

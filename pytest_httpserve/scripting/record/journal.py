@@ -42,11 +42,19 @@ class FaultEvent(NamedTuple):
         return f"fault {self.fault!r}{f': {self.where}' if self.where else ''}"
 
 
-class Failure(NamedTuple):
-    """What must fail the test: one of the kinds of KINDS, and a text to read."""
+class Failure(str):
+    """What must fail the test, as a text to read: of one of the kinds of KINDS. It is about the route that was written
+    at ``place`` (file:line), if it is about one."""
+
+    __slots__ = ("kind", "place")
 
     kind: str
-    text: str
+    place: str
+
+    def __new__(cls, text: str, kind: str, place: str = "") -> Failure:
+        failure = super().__new__(cls, text)
+        failure.kind, failure.place = kind, place
+        return failure
 
 
 # A request that nothing answered; an exception in, or a hang of, what answers; an expectation that was not met.
@@ -183,17 +191,17 @@ class Journal:
             self.dropped_fault_events += len(self._fault_events) == self.max_exchanges
             self._fault_events.append(event)
 
-    def record_failure(self, text: str, kind: str = "errors") -> None:
+    def record_failure(self, text: str, kind: str = "errors", place: str = "") -> None:
         """Add what must fail the test. Of those that nobody has taken, the first MOST_FAILURES are kept."""
-        text = readable_text(text)
+        failure = Failure(readable_text(text), kind, place)
         with self._lock:
             if kind in self.ignored:
                 return
             if len(self._failures) < MOST_FAILURES:
-                self._failures.append(Failure(kind, text))
+                self._failures.append(failure)
             elif self._seen:
                 self._seen -= 1
-                self._failures = [*self._failures[1:], Failure(kind, text)]
+                self._failures = [*self._failures[1:], failure]
             else:
                 self._unkept[kind] += 1
 
@@ -268,24 +276,24 @@ class Journal:
             return self._show(number)
 
     @property
-    def failures(self) -> tuple[str, ...]:
+    def failures(self) -> tuple[Failure, ...]:
         """What must fail the test, each as a text to read."""
         with self._lock:
-            return self._texts(self._failures)
+            return self._that_count(self._failures)
 
-    def take_failures(self) -> tuple[str, ...]:
+    def take_failures(self) -> tuple[Failure, ...]:
         """The failures since the last time this was called."""
         with self._lock:
-            texts = self._texts(self._failures[self._seen :])
+            failures = self._that_count(self._failures[self._seen :])
             self._seen = len(self._failures)
             self._unkept.clear()
-            return texts
+            return failures
 
-    def _texts(self, failures: Iterable[Failure]) -> tuple[str, ...]:
-        texts = [failure.text for failure in failures if failure.kind not in self.ignored]
+    def _that_count(self, failures: Iterable[Failure]) -> tuple[Failure, ...]:
+        counting = [failure for failure in failures if failure.kind not in self.ignored]
         if unkept := sum(number for kind, number in self._unkept.items() if kind not in self.ignored):
-            texts.append(f"{unkept} more failures came after these and were not kept\n")
-        return tuple(texts)
+            counting.append(Failure(f"{unkept} more failures came after these and were not kept\n", "errors"))
+        return tuple(counting)
 
     def close(self) -> None:
         """Let go of all bodies that are in files: they cannot be read any more."""
