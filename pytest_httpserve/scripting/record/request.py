@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 import urllib.parse
-import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from io import BytesIO
 from types import MappingProxyType
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_httpserve import elsewhere
 from pytest_httpserve.scripting.record.readable import written_out
-from pytest_httpserve.server.files.paths import read_at
+from pytest_httpserve.scripting.record.spool import Stored
 from pytest_httpserve.wire.headers import Field, Headers
 from pytest_httpserve.wire.target import target_of
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.record.multipart import UploadedFile
 
-# A body up to here stays in memory; what is beyond goes to an unnamed temporary file.
+# A body up to here stays in memory; one that is larger goes to disk.
 BODY_IN_MEMORY_BYTES = 1 << 20
-# What such a file counts for with whoever keeps bodies up to a number of bytes: a process may not open many of them.
+# What that counts for with whoever keeps bodies up to a number of bytes: a disk has more room than memory, but not all.
 FILE_COUNTS_BYTES = 128 << 10
 _READ_BYTES = 1 << 16
 
@@ -43,7 +42,7 @@ class Body:
     def __init__(self, read: Callable[[int], bytes] | None = None) -> None:
         self._size = 0
         self._memory = b""
-        self._file: IO[bytes] | None = None
+        self._file: Stored | None = None
         self._read = read
         self._lock = threading.Lock()
         self._made: dict[object, Any] | None = {}  # None: nothing is to be kept of it but its bytes
@@ -80,9 +79,8 @@ class Body:
             while piece := read(_READ_BYTES):
                 self._size += len(piece)
                 if self._file is None and self._size > BODY_IN_MEMORY_BYTES:
-                    self._file = tempfile.TemporaryFile()  # noqa: SIM115  closed with this body
-                    weakref.finalize(self, self._file.close)
-                    self._file.writelines(pieces)
+                    self._file = Stored()
+                    self._file.write(b"".join(pieces))
                     pieces.clear()
                 if self._file is None:
                     pieces.append(piece)
@@ -91,15 +89,14 @@ class Body:
         finally:  # what came of a body that broke off can be looked at, too
             self._memory = b"".join(pieces)
             if self._file is not None:
-                self._file.flush()  # for those who read it by its descriptor
+                self._file.end()
 
     def read(self) -> bytes:
         """All of it."""
         self.load()
         if self._file is None:
             return self._memory
-        self._file.seek(0)
-        return self._file.read()
+        return b"".join(iter(partial(self.reader(), _READ_BYTES), b""))
 
     def once(self, key: object, make: Callable[[], MadeT]) -> MadeT:
         """What ``make`` makes of it, which nobody changes: made once, however many look at it, while it is in hand."""
@@ -141,14 +138,14 @@ class Body:
 
         def read(size: int) -> bytes:
             nonlocal at
-            piece = read_at(file, at, size)
+            piece = file.read_at(at, size)
             at += len(piece)
             return piece
 
         return read
 
     def close(self) -> None:
-        """Let go of the temporary file, if there is one: the body cannot be read any more."""
+        """Let go of what is on disk, if anything is: the body cannot be read any more."""
         if self._file is not None:
             self._file.close()
 

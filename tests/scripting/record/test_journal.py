@@ -6,13 +6,11 @@ import socket
 import struct
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO
 
 import pytest
 import requests
@@ -30,6 +28,7 @@ from pytest_httpserve.scripting.record.request import (
     made_request,
 )
 from pytest_httpserve.scripting.record.sent import SentResponse
+from pytest_httpserve.scripting.record.spool import spool
 from pytest_httpserve.scripting.record.transcript import KEPT_BYTES, Transcript
 from pytest_httpserve.wire.headers import Headers
 
@@ -426,21 +425,19 @@ def test_bodies_count_as_they_are_kept() -> None:
         assert len(server.exchanges[-1].request.body) == size
 
 
-def test_files_of_bodies_are_closed_when_their_exchanges_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    files: list[IO[bytes]] = []
-    make = tempfile.TemporaryFile
-
-    def note() -> IO[bytes]:
-        files.append(make())
-        return files[-1]
-
-    monkeypatch.setattr(tempfile, "TemporaryFile", note)
+def test_bodies_on_disk_go_when_their_exchanges_are_dropped() -> None:
+    used = spool().used
     with HTTPServe(max_exchanges=2) as server:
         server.on("POST", "/a").respond()
+        ask(server, 2, body=bytes(BODY_IN_MEMORY_BYTES + 1))
+        two = spool().used
         ask(server, 6, body=bytes(BODY_IN_MEMORY_BYTES + 1))
-        assert [file.closed for file in files] == [True] * 4 + [False] * 2
+        assert spool().used == two > used
+        body = server.exchanges[0].request.content
         server.close_bodies()
-        assert all(file.closed for file in files)
+        assert spool().used == used
+    with pytest.raises(ValueError, match="kept on disk, and is gone"):
+        body.read()
 
 
 def test_what_was_taken_leaves_no_gap() -> None:

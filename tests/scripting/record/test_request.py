@@ -11,6 +11,7 @@ import pytest
 
 from pytest_httpserve import HTTPServe, Request
 from pytest_httpserve.scripting.record.request import BODY_IN_MEMORY_BYTES, Body
+from pytest_httpserve.scripting.record.spool import spool
 from pytest_httpserve.wire.headers import Headers
 from pytest_httpserve.wire.target import canonical_path, target_of
 
@@ -110,9 +111,12 @@ def test_only_a_large_body_takes_a_file() -> None:
     assert open_descriptors() == before, "a body of a mebibyte was put into a file"
     large = Body(io.BytesIO(bytes(BODY_IN_MEMORY_BYTES + 1)).read)
     large.load()
-    assert open_descriptors() == before + 1, "a larger body is not in a file of its own"
-    del small, large
-    assert open_descriptors() == before, "the file outlives the body"
+    assert open_descriptors() == before + 1, "a larger body is not in a file"
+    more = [Body(io.BytesIO(bytes([index]) * (BODY_IN_MEMORY_BYTES + index)).read) for index in range(1, 30)]
+    assert [body.read() for body in more] == [bytes([n]) * (BODY_IN_MEMORY_BYTES + n) for n in range(1, 30)]
+    assert open_descriptors() == before + 1, "each larger body takes a descriptor"
+    del small, large, more
+    assert open_descriptors() == before, "the file outlives the bodies"
 
 
 def test_a_large_body_that_is_forgotten_leaves_no_open_file_to_warn_of() -> None:
@@ -275,3 +279,50 @@ def test_several_may_read_a_body_at_the_same_time(size: int) -> None:
 
     assert [b"".join(one) for one in pieces] == [content, content]
     assert body.read() == content
+
+
+def test_room_on_disk_is_used_again_and_bodies_stay_what_they_are() -> None:
+    def large(byte: int) -> Body:
+        body = Body(io.BytesIO(bytes([byte]) * (2 * BODY_IN_MEMORY_BYTES + byte)).read)
+        body.load()
+        return body
+
+    used = spool().used
+    bodies = {byte: large(byte) for byte in range(1, 8)}
+    most = spool().used - used
+    for byte in (2, 3, 5):
+        del bodies[byte]
+    bodies |= {byte: large(byte) for byte in (9, 10, 11)}
+    assert spool().used - used == most
+
+    for byte, body in bodies.items():
+        assert body.read() == bytes([byte]) * (2 * BODY_IN_MEMORY_BYTES + byte)
+        read, size = body.reader(), 0
+        while piece := read(100_001):
+            assert set(piece) == {byte}
+            size += len(piece)
+        assert size == body.size
+    bodies[1].close()
+    bodies[1].close()
+    with pytest.raises(ValueError, match="kept on disk, and is gone"):
+        bodies[1].read()
+    del bodies, body, read
+    assert spool().used == used
+
+
+@pytest.mark.needs("os.fork")
+def test_a_fork_writes_bodies_to_a_file_of_its_own() -> None:
+    body = Body(io.BytesIO(b"parent" * BODY_IN_MEMORY_BYTES).read)
+    body.load()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            other = Body(io.BytesIO(b"child!" * BODY_IN_MEMORY_BYTES).read)
+            status = 0 if other.read()[:6] == b"child!" and body.read()[:6] == b"parent" else 2
+        finally:
+            os._exit(status)
+    _, status = os.waitpid(child, 0)
+
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert body.read() == b"parent" * BODY_IN_MEMORY_BYTES
