@@ -19,7 +19,7 @@ from pytest_httpserve.scripting.live.waiting import wait
 from pytest_httpserve.scripting.mounts.mount import below
 from pytest_httpserve.scripting.record.exchange import Exchange
 from pytest_httpserve.scripting.record.journal import FaultEvent
-from pytest_httpserve.scripting.record.readable import written_out
+from pytest_httpserve.scripting.record.readable import readable_text, written_out
 from pytest_httpserve.scripting.record.request import NO_BODY, Body, Request
 from pytest_httpserve.scripting.reports import report
 from pytest_httpserve.scripting.routing.routes import NOT_FOUND, Found, StateChanged
@@ -321,12 +321,12 @@ class Answering:
         """An exception in what answers, or in what was to choose who does. Told before the client hears of it: the test
         may end as soon as it does."""
         self.broken_exchange()
-        self.record_exception(error)
+        text = self.record_exception(error)
         self.passage.abandon()
-        self.give_up()
+        self.give_up(Response(500, text=text))
 
-    def record_exception(self, error: BaseException) -> None:
-        """An exception in what answers the request fails the test."""
+    def record_exception(self, error: BaseException) -> str:
+        """An exception in what answers the request fails the test, with the text that this returns."""
         self.conversation.escaped(error)
         trace = error.__traceback__
         # The reader's own frames are those that tell.
@@ -336,10 +336,11 @@ class Answering:
         route = self.exchange.route if self.exchange is not None else None
         if route is not None:
             text += f"this was to be the answer of {route}\n"
-        text = f"the handler of {self.stream.line.text!r} raised:\n{text}"
+        text = readable_text(f"the handler of {self.stream.line.text!r} raised:\n{text}")
         self.script.journal.record_failure(text, place=route.place if route is not None else "")
+        return text
 
-    def give_up(self) -> None:
+    def give_up(self, response: Response | None = None) -> None:
         """What answers has failed: the client hears of it, if it has heard nothing yet; the connection ends."""
         stream, writer = self.stream, self.writer
         heard = stream.status is not None and writer.anything
@@ -347,7 +348,7 @@ class Answering:
         if not heard and self.connection.transport.failure is None:
             stream.forget_response()
             with contextlib.suppress(Exception):  # it is the failure that counts
-                send_last(self, error_response(HTTPStatus.INTERNAL_SERVER_ERROR))
+                send_last(self, response or error_response(HTTPStatus.INTERNAL_SERVER_ERROR))
 
     def refuse(self, error: RequestError) -> None:
         """A request that cannot be served stands in the journal, with what was wrong with it."""

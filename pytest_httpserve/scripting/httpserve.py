@@ -577,12 +577,13 @@ class HTTPServe:
         if not self._script.journal.wait(
             lambda: len(self.requested(matcher)) >= times, check_seconds("timeout=", timeout)
         ):
-            found = len(self.requested(matcher))
-            came = f"was requested {words.times(found)}" if found else "was not requested"
+            from pytest_httpserve.scripting.reports.assertions import explained
+
+            found = self.requested(matcher)
+            came = f"was requested {words.times(len(found))}" if found else "was not requested"
             wanted = f", expected {words.times(times)}" if times > 1 else ""
-            raise AssertionError(
-                self._shown(f"{_what(method, path)} {came} within {timeout} s{wanted}; requested were:")
-            )
+            title = f"{_what(method, path)} {came} within {timeout} s{wanted}"
+            raise AssertionError(explained(title, self._seen, found, matcher))
         return self.requested(matcher)
 
     def explain(

@@ -174,7 +174,7 @@ def test_an_exception_in_a_scripted_handler_is_shown_from_the_handler_on(suite: 
         this was to be the answer of the route GET /a (/project/test_it.py:4)
         --------------------------- Captured httpserve call ----------------------------
         http://127.0.0.1:PORT
-          GET /a -> 500 text/html;charset=utf-8 99 bytes 0.1 ms by /project/test_it.py:4
+          GET /a -> 500 text/plain; charset=utf-8 99 bytes 0.1 ms by /project/test_it.py:4
     """)
 
 
@@ -204,7 +204,7 @@ def test_a_failed_assert_in_a_scripted_handler_is_shown_with_its_values(suite: S
         this was to be the answer of the route GET /a (/project/test_it.py:4)
         --------------------------- Captured httpserve call ----------------------------
         http://127.0.0.1:PORT
-          GET /a?page=2 -> 500 text/html;charset=utf-8 99 bytes 0.1 ms by /project/test_it.py:4
+          GET /a?page=2 -> 500 text/plain; charset=utf-8 99 bytes 0.1 ms by /project/test_it.py:4
     """)
 
 
@@ -225,7 +225,7 @@ def test_an_answer_of_a_wrong_type_names_the_route(suite: Suite, shown: Shown) -
         this was to be the answer of the route GET /a (/project/test_it.py:4)
         --------------------------- Captured httpserve call ----------------------------
         http://127.0.0.1:PORT
-          GET /a -> 500 text/html;charset=utf-8 99 bytes 0.1 ms by /project/test_it.py:4
+          GET /a -> 500 text/plain; charset=utf-8 99 bytes 0.1 ms by /project/test_it.py:4
     """)  # noqa: E501
 
 
@@ -256,7 +256,7 @@ def test_a_failed_assert_in_a_mounted_handler_class_is_shown_with_its_values(sui
           + /b
         --------------------------- Captured httpserve call ----------------------------
         http://127.0.0.1:PORT
-          GET /app/b -> 500 text/html;charset=utf-8 99 bytes 0.1 ms
+          GET /app/b -> 500 text/plain; charset=utf-8 99 bytes 0.1 ms
     """)
 
 
@@ -406,7 +406,7 @@ def test_several_failures_are_one_report_server_by_server(suite: Suite, shown: S
           the server has no route, and serves no directory
         --------------------------- Captured httpserve call ----------------------------
         http://127.0.0.1:PORT
-          GET /b -> 500 text/html;charset=utf-8 99 bytes 0.1 ms by /project/test_it.py:6
+          GET /b -> 500 text/plain; charset=utf-8 99 bytes 0.1 ms by /project/test_it.py:6
           GET /missing -> 404 text/plain; charset=utf-8 99 bytes 0.1 ms
         http://127.0.0.1:PORT
           GET /other -> 404 text/plain; charset=utf-8 99 bytes 0.1 ms

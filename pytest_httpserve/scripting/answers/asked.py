@@ -76,8 +76,8 @@ class Asked(Protocol):
     def is_clients(self, error: BaseException, /) -> bool:
         """Whether this is the error in which the client's side of the connection ended."""
 
-    def record_exception(self, error: BaseException, /) -> None:
-        """An exception in what answers the request fails the test."""
+    def record_exception(self, error: BaseException, /) -> str:
+        """An exception in what answers the request fails the test, with the text that this returns."""
 
     def fail(self, text: str, /) -> None:
         """What answers has failed, and the test with it."""

@@ -33,7 +33,7 @@ def assert_requested(seen: Seen, matcher: Matcher, what: str, times: int | None)
         title += f", expected {words.times(times) if times else 'not at all'}"
     if times is not None and len(found) > times:
         raise AssertionError(_list(f"{title}:", found, seen))
-    raise AssertionError(_explain(title, seen, found, matcher))
+    raise AssertionError(explained(title, seen, found, matcher))
 
 
 def assert_not_requested(seen: Seen, matcher: Matcher, what: str) -> None:
@@ -152,7 +152,7 @@ def _listed(title: str, exchanges: Sequence[Exchange], seen: Seen) -> list[str]:
     return [*lines, *(f"  {line}" for line in exchange_lines(exchanges))]
 
 
-def _explain(title: str, seen: Seen, found: Sequence[Exchange], matcher: Matcher) -> str:
+def explained(title: str, seen: Seen, found: Sequence[Exchange], matcher: Matcher) -> str:
     """What was requested instead; of what was not asked for, the nearest with each criterion."""
     exchanges = seen.exchanges
     if not exchanges:
@@ -161,8 +161,10 @@ def _explain(title: str, seen: Seen, found: Sequence[Exchange], matcher: Matcher
     asked_for = set(map(id, found))
     others = [exchange for exchange in exchanges if id(exchange) not in asked_for]
     if others:
-        nearest, checks = report.nearest(matcher, others)
-        lines.append(f"the nearest{' other one' if found else ''} is {nearest.request}:")
+        nearest, checks, as_near = report.nearest(matcher, others)
+        other = " other one" if found else ""
+        latest = f", the latest of {as_near} as near," if as_near > 1 else ""
+        lines.append(f"the nearest{other}{latest} is {nearest.request}:")
         for check in checks:
             lines += [f"  {line}" for line in [*report.describe_check(check), *_diff(check)]]
     return readable(lines)

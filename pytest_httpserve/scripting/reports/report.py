@@ -84,10 +84,14 @@ def _likeness(one: str, other: str) -> float:
     return (begin + end) / longest
 
 
-def nearest(matcher: Matcher, exchanges: Sequence[Exchange]) -> tuple[Exchange, list[Check]]:
-    """The exchange, of some, whose request comes nearest to what ``matcher`` takes, with its criteria."""
+def nearest(matcher: Matcher, exchanges: Sequence[Exchange]) -> tuple[Exchange, list[Check], int]:
+    """The exchange, of some, whose request comes nearest to what ``matcher`` takes, with its criteria, and how many
+    come as near: of these, it is the latest."""
     held = [(exchange, matcher.checks(exchange.request)) for exchange in exchanges]
-    return min(held, key=lambda one: _distance(one[1]))
+    distances = [_distance(checks) for _, checks in held]
+    least = min(distances)
+    exchange, checks = next(one for one, distance in zip(held[::-1], distances[::-1], strict=True) if distance == least)
+    return exchange, checks, distances.count(least)
 
 
 def describe_check(check: Check) -> list[str]:

@@ -220,8 +220,11 @@ class PathIs(Matcher):
         self.pattern = PathPattern(path)
 
     def checks(self, request: Request) -> list[Check]:
-        passed = self.pattern.match(target_of(request.target).canonical) is not None
-        return [Check("path", passed, Shown(self.pattern.text), Shown(request.path))]
+        target = target_of(request.target)
+        passed = self.pattern.match(target.canonical) is not None
+        # ``/a%2Fb`` is another path than ``/a/b``, and looks like it when it is decoded.
+        got = target.canonical if not passed and "%2F" in target.canonical else request.path
+        return [Check("path", passed, Shown(self.pattern.text), Shown(got))]
 
     def path_params(self, request: Request) -> dict[str, Any]:
         return self.pattern.match(target_of(request.target).canonical) or {}

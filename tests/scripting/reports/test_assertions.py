@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 
-from pytest_httpserve import HTTPServe, match
+from pytest_httpserve import HTTPServe, Request, match
 from pytest_httpserve.errors import UsageError
 
 
@@ -177,7 +177,7 @@ def test_a_wait_that_is_over_fails_with_what_was_requested(asked: HTTPServe) -> 
 
 
 def test_a_wait_on_a_server_that_nobody_asked_says_nothing_came(server: HTTPServe) -> None:
-    with pytest.raises(AssertionError, match=r"requested were:\n  nothing$"):
+    with pytest.raises(AssertionError, match=r"GET /a was not requested within 0 s: there were no requests$"):
         server.wait_for("GET", "/a", timeout=0)
 
 
@@ -493,3 +493,75 @@ def test_connections_that_were_dropped_are_not_taken_for_none() -> None:
             server.assert_reused()
         with pytest.raises(AssertionError, match="who closed all connections is not known: 3 older connections"):
             server.assert_all_closed(by="client")
+
+
+def test_of_equally_near_requests_the_latest_is_shown(server: HTTPServe) -> None:
+    server.on("*").respond()
+    for number in (1, 2, 3):
+        requests.post(server.url_for("/a"), json={"n": number}, timeout=10)
+
+    with pytest.raises(AssertionError) as caught:
+        server.assert_requested("POST", "/a", json={"n": 4})
+
+    assert "the nearest, the latest of 3 as near, is POST /a:\n" in str(caught.value)
+    assert "got:      {'n': 3}" in str(caught.value)
+
+
+def test_wait_for_shows_the_nearest_request(server: HTTPServe) -> None:
+    server.on("*").respond()
+    requests.post(server.url_for("/a"), json={"n": 1}, timeout=10)
+
+    with pytest.raises(AssertionError) as caught:
+        server.wait_for("POST", "/a", json={"n": 4}, timeout=0.01)
+
+    assert str(caught.value).startswith("POST /a was not requested within 0.01 s; requested were:\n  POST /a -> 200")
+    assert "the nearest is POST /a:\n" in str(caught.value)
+    assert "got:      {'n': 1}" in str(caught.value)
+
+
+def test_a_slash_within_a_segment_is_shown_as_it_was_sent(server: HTTPServe) -> None:
+    server.on("GET", "/a/b").respond()
+    requests.get(server.base_url + "/a%2fb", timeout=10)
+
+    assert "expected: /a/b\n        got:      /a%2Fb\n" in server.take_failures()[0]
+
+
+@pytest.mark.parametrize(
+    ("sent", "why"),
+    [
+        (b"POST /a HTTP/1.1\r\n\r\n", "Host"),
+        (b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab", "the connection ended inside the body"),
+    ],
+    ids=["refused", "broken off"],
+)
+def test_a_route_whose_only_request_got_no_further_was_not_called_for_that(
+    server: HTTPServe, sent: bytes, why: str
+) -> None:
+    route = server.on("POST", "/a").respond().expect()
+    server.on("POST", "/b").respond().expect()
+    with socket.create_connection((server.host, server.port), timeout=10) as client:
+        client.sendall(sent)
+        client.shutdown(socket.SHUT_WR)
+        client.makefile("rb").read()
+    server.check_expectations()
+
+    first, second = server.take_failures()
+    title, line, end = first.split("\n")
+    assert title.startswith(f"{route} was not called, expected once: POST /a was refused or broke off (")
+    assert why in title
+    assert line.startswith("  POST /a -> ")
+    assert end == ""
+    assert "was never called, expected once\n" in second
+
+
+def test_the_500_of_a_handler_says_what_the_report_says(server: HTTPServe) -> None:
+    @server.on("GET", "/a")
+    def fail(request: Request) -> None:
+        raise ValueError("no\x1b")
+
+    answer = requests.get(server.url_for("/a"), timeout=10)
+
+    assert answer.status_code == 500
+    assert (answer.text,) == server.take_failures()
+    assert "ValueError: no\\x1b\n" in answer.text
+    assert answer.headers["Connection"] == "close"
