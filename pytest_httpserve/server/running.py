@@ -261,8 +261,8 @@ def last_fields(handler: BaseHTTPRequestHandler) -> tuple[Field, ...]:
 
 def hold_head(handler: BaseHTTPRequestHandler) -> None:
     """Keep the next head back: the caller writes what belongs behind it at once."""
-    if (writer := writer_of(handler)) is not None:
-        writer.hold()
+    if isinstance(handler.wfile, Writer):
+        handler.wfile.hold()
 
 
 def write_head(handler: BaseHTTPRequestHandler, head: bytes) -> None:
@@ -381,15 +381,11 @@ def see_off(handler: BaseHTTPRequestHandler) -> None:
         http1.connection.forget()  # no service does it
 
 
-def writer_of(handler: BaseHTTPRequestHandler) -> Writer | None:
-    """The handler's ``wfile``, if it is one of ours."""
-    return handler.wfile if isinstance(handler.wfile, Writer) else None
-
-
 def reaches_client(handler: BaseHTTPRequestHandler) -> bool:
     """Whether what is written to the handler's ``wfile`` goes to the client as it is: the file is the one it began
     with."""
-    return isinstance(getattr(handler.wfile, "raw", handler.wfile), Writer | Sending)
+    wfile = handler.wfile
+    return isinstance(wfile, Writer) or isinstance(getattr(wfile, "raw", wfile), Writer | Sending)
 
 
 class Sending(io.BufferedIOBase):

@@ -26,8 +26,8 @@ class Validators(NamedTuple):
     modified: int
 
 
-def evaluate(headers: RequestHeaders, validators: Validators, *, any_matches: bool) -> HTTPStatus:
-    """The conditions of a GET or HEAD in their order (RFC 9110 section 13.2.2): 200, 304 or 412.
+def evaluate(headers: RequestHeaders, validators: Validators, *, any_matches: bool) -> HTTPStatus | None:
+    """The conditions of a GET or HEAD in their order (RFC 9110 section 13.2.2): 304 or 412, None if all are met.
 
     ``any_matches`` is whether ``If-None-Match: *`` means what RFC 9110 says, or nothing as in ``http.server``.
     """
@@ -43,7 +43,7 @@ def evaluate(headers: RequestHeaders, validators: Validators, *, any_matches: bo
             return HTTPStatus.NOT_MODIFIED
     elif unmodified_since(headers, validators.modified):
         return HTTPStatus.NOT_MODIFIED
-    return HTTPStatus.OK
+    return None
 
 
 def unmodified_since(headers: RequestHeaders, modified: int) -> bool:

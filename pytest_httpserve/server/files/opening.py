@@ -52,8 +52,9 @@ class LeadsOut(PermissionError):
 
 
 class OpenFile(io.FileIO):
-    """A regular file, open to be read, and its ``status`` when it was opened."""
+    """A regular file, open to be read: its ``path``, and its ``status`` when it was opened."""
 
+    path: str
     status: os.stat_result
 
 
@@ -69,7 +70,7 @@ def open_file(path: str, directory: str | None, scripts: Scripts = ()) -> OpenFi
         os.close(descriptor)
         raise (IsADirectoryError if stat.S_ISDIR(status.st_mode) else FileNotFoundError)(path)
     file = OpenFile(descriptor)
-    file.name = path
+    file.name = file.path = path
     file.status = status
     return file
 

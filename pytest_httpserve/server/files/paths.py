@@ -59,7 +59,7 @@ def names_below(directory: str, path: str) -> tuple[str, ...]:
 
 def place_in(file: Any) -> int | None:  # whatever send_head gave
     """Where it stands, if it reads a regular file as it is: None for a pipe, or a member of an archive."""
-    if not isinstance(getattr(file, "raw", file), io.FileIO):
+    if not isinstance(file, io.FileIO) and not isinstance(getattr(file, "raw", None), io.FileIO):
         return None
     try:
         return int(file.tell())

@@ -42,13 +42,6 @@ DEFAULT_OPTIONS = FileOptions()
 INDEX_PAGES = ("index.html", "index.htm")
 
 
-class Found(NamedTuple):
-    """A file that may be sent."""
-
-    file: OpenFile
-    path: str
-
-
 class Entry(NamedTuple):
     """What is in a directory: its ``status``, or that of what the link leads to; None if there is nothing to show."""
 
@@ -124,20 +117,18 @@ class Root(NamedTuple):
         """The directory that links must not leave, if there is one."""
         return None if self.options.follow_outside else self.directory
 
-    def index_page(self, directory: str) -> Found | None:
+    def index_page(self, directory: str) -> OpenFile | None:
         """The page that stands for a directory. Raises OSError if there is one, and it cannot be read."""
         for name in self.index_pages:
-            page = os.path.join(directory, name)
             with contextlib.suppress(FileNotFoundError, IsADirectoryError, LeadsOut):
-                return Found(self.open(page), page)
+                return self.open(os.path.join(directory, name))
         return None
 
-    def fallback_for(self, path: str) -> Found | None:
+    def fallback_for(self, path: str) -> OpenFile | None:
         """The page for ``path``, which is not there."""
         fallback = self.options.fallback
         if fallback is None or "." in posixpath.basename(path.rstrip("/")):
             return None
-        page = os.path.join(self.directory, fallback)
         with contextlib.suppress(OSError):
-            return Found(self.open(page), page)
+            return self.open(os.path.join(self.directory, fallback))
         return None

@@ -30,7 +30,7 @@ from pytest_httpserve.server.files.opening import LeadsOut, OpenFile
 from pytest_httpserve.server.files.paths import decoded_path, names_below, place_in, read_at
 from pytest_httpserve.server.files.ranges import content_range, multipart
 from pytest_httpserve.server.files.representations import Representation, representation
-from pytest_httpserve.server.files.roots import Found, Root
+from pytest_httpserve.server.files.roots import Root
 from pytest_httpserve.wire.headers import Field
 from pytest_httpserve.wire.target import target_of
 
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 # A file up to this size leaves in one write with its head; a larger one goes out by sendfile.
 SMALL_FILE_BYTES = 65_536
+# By names of their own: Python 3.11 takes as long for one of an enumeration as for a call.
+_FOUND = _OK, _PARTIAL = HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT
 # What is sent of a file beyond http.server: a subclass that sends one of these itself means its own.
 _OURS = (b"etag:", b"accept-ranges:")
 
@@ -50,8 +52,8 @@ def answer(handler: SimpleHTTPRequestHandler, root: Root, path: str, *, with_bod
     """
     running.hold_head(handler)
     found = _find(handler, root, path)
-    if isinstance(found, Found):
-        _answer_with_file(handler, root, *found, with_body=with_body)
+    if isinstance(found, OpenFile):
+        _answer_with_file(handler, root, found, with_body=with_body)
     elif found is not None:
         with contextlib.closing(found):
             if with_body:
@@ -63,28 +65,27 @@ def send_head(handler: SimpleHTTPRequestHandler, root: Root, path: str) -> IO[by
 
     Returns what the body is to be read from, which the caller closes; None if the answer has been given whole.
     """
-    found = _find(handler, root, path)
-    if not isinstance(found, Found):
-        return found
-    file, path = found
+    file = _find(handler, root, path)
+    if not isinstance(file, OpenFile):
+        return file
     asked, status = request_headers(handler), file.status
     if asked.get("If-None-Match") is None and unmodified_since(asked, int(status.st_mtime)):
         file.close()
         _send_fields(handler, HTTPStatus.NOT_MODIFIED, (), {})
         return None
     fields = (
-        ("Content-type", handler.guess_type(path)),
+        ("Content-type", handler.guess_type(file.path)),
         ("Content-Length", str(status.st_size)),
         ("Last-Modified", handler.date_time_string(min(status.st_mtime, time.time()))),
     )
-    _send_fields(handler, HTTPStatus.OK, fields, _own_fields(root, path))
+    _send_fields(handler, _OK, fields, _own_fields(root, file.path))
     return io.BufferedReader(file)
 
 
-def _find(handler: SimpleHTTPRequestHandler, root: Root, path: str) -> Found | IO[bytes] | None:
+def _find(handler: SimpleHTTPRequestHandler, root: Root, path: str) -> OpenFile | IO[bytes] | None:
     """What is to be sent: a file, or a listing whose head has been sent; None if the answer has been given whole."""
     try:
-        return Found(root.open(path), path)
+        return root.open(path)
     except OSError as error:
         refusal = type(error)
     if refusal is LeadsOut:
@@ -163,8 +164,8 @@ def copy(handler: BaseHTTPRequestHandler, source: Any, outputfile: Any) -> None:
 
 def request_headers(handler: SimpleHTTPRequestHandler) -> RequestHeaders:
     """The headers, repeated lines combined; those of an override that has made, and may have changed, its own."""
-    own = vars(handler).get("headers")
-    return running.stream_of(handler).headers if own is None else _Others(own)
+    own = handler.__dict__.get("headers")
+    return running.stream_of(handler).fields.headers if own is None else _Others(own)
 
 
 class _Others:
@@ -180,10 +181,9 @@ class _Others:
 # A file
 
 
-def _answer_with_file(
-    handler: SimpleHTTPRequestHandler, root: Root, file: OpenFile, path: str, *, with_body: bool
-) -> None:
+def _answer_with_file(handler: SimpleHTTPRequestHandler, root: Root, file: OpenFile, *, with_body: bool) -> None:
     """Choose the representation, evaluate the conditions, then the range (RFC 9110 section 13.2.2)."""
+    path = file.path
     try:
         own = _own_fields(root, path)
         media_type = own["content-type"][1] if "content-type" in own else handler.guess_type(path)
@@ -221,16 +221,16 @@ def _send_representation(
     """Send the head; what the body consists of is returned, None for the whole file."""
     asked = request_headers(handler)
     verdict = evaluate(asked, chosen.validators, any_matches=handler.strict)
-    if verdict == HTTPStatus.PRECONDITION_FAILED:
-        handler.send_error(verdict)
-        return ()
-    if verdict == HTTPStatus.NOT_MODIFIED:
-        _send_fields(handler, verdict, chosen.kept, own)
+    if verdict is not None:
+        if verdict == HTTPStatus.NOT_MODIFIED:
+            _send_fields(handler, verdict, chosen.kept, own)
+        else:
+            handler.send_error(verdict)
         return ()
     pieces = wanted_ranges(asked, chosen.validators, chosen.size) if with_ranges else None
     if pieces is not None:
         return _send_ranges(handler, pieces, chosen, own)
-    _send_fields(handler, HTTPStatus.OK, chosen.whole, own)
+    _send_fields(handler, _OK, chosen.whole, own)
     return None
 
 
@@ -252,7 +252,7 @@ def _send_ranges(
     about["Content-Length"] = str(sum(map(len, body)))
     # A type of the options has gone into the fields, or into each of the parts.
     own = {name: field for name, field in own.items() if name != "content-type"}
-    _send_fields(handler, HTTPStatus.PARTIAL_CONTENT, tuple(about.items()), own)
+    _send_fields(handler, _PARTIAL, tuple(about.items()), own)
     return body
 
 
@@ -295,8 +295,7 @@ def _send_fields(
     handler: SimpleHTTPRequestHandler, status: HTTPStatus, fields: tuple[Field, ...], own: dict[str, Field]
 ) -> None:
     """Send a whole head: these fields, and those that the options add or replace (``own``)."""
-    found = status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT)
-    extra: Iterable[tuple[str, str]] = (handler.extra_response_headers or ()) if found else ()
+    extra: Iterable[tuple[str, str]] = (handler.extra_response_headers or ()) if status in _FOUND else ()
     in_place_of_ours = False
     if own or extra:
         sent = {name.lower(): (name, value) for name, value in fields} | own
