@@ -67,6 +67,7 @@ class Service:
         self.watcher = Watcher()
         self._maker = system.getpid()
         self._serves = False
+        self.at_close: list[Callable[[], object]] = []  # what is called when all connections have ended
         self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -251,6 +252,8 @@ class Service:
             end_listening(server.socket)
         close_listener()
         self.end_connections(None if grace is None else grace - (clock.monotonic() - started))
+        for end in self.at_close:
+            end()
         if self._workers is not None:
             self._workers.close(AFTERMATH)
 

@@ -46,6 +46,7 @@ class Site:
     def __init__(self, root: Path, serve: Serve, connect: Callable[[HTTPServer], Client]) -> None:
         self.root = root
         self.log: list[str] = []
+        self._logged = threading.Condition()
         self._serve = serve
         self._connect = connect
         self._server: HTTPServer | None = None
@@ -63,14 +64,16 @@ class Site:
 
     def serve(self, *, server_class: Any = ThreadingHTTPServer, **attributes: Any) -> HTTPServer:
         """A server whose handler class has these attributes."""
-        log = self.log
+        log, logged = self.log, self._logged
 
         class Handler(CGIHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             cgi_as_nobody = False  # who could not read what a test has in its directory
 
             def log_message(self, format: str, *args: Any) -> None:
-                log.append(format % args)
+                with logged:
+                    log.append(format % args)
+                    logged.notify_all()
 
         handler = type("Handler", (Handler,), attributes)
         self._server = self._serve(partial(handler, directory=self.root), server_class)
@@ -82,6 +85,11 @@ class Site:
             self.serve(**attributes)
         assert self._server is not None
         return self._connect(self._server)
+
+    def log_has(self, *lines: str) -> None:
+        """Wait until these are in the log."""
+        with self._logged:
+            assert self._logged.wait_for(lambda: {*lines} <= {*self.log}, 5.0), self.log
 
     def get(self, target: str = "/cgi-bin/x.sh", *fields: str) -> Answer:
         return self.client().get(target, *fields)
@@ -1022,28 +1030,58 @@ def test_a_script_that_stalls_in_its_output_is_killed_and_its_response_breaks_of
     lifeline.wait_for_the_end()
 
 
-def test_a_script_that_has_answered_but_does_not_end_is_killed(site: Site, lifeline: Lifeline) -> None:
+VERSIONS = pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/1.0"])
+
+
+@VERSIONS
+def test_a_script_that_has_answered_but_does_not_end_is_killed(site: Site, lifeline: Lifeline, version: str) -> None:
     site.script(f"{lifeline.hold}; {HELLO}; exec >&- 2>&-; sleep 1000")
 
-    with pytest.raises(EOFError, match="after 6 bytes"):
-        site.client(cgi_timeout=1).get("/cgi-bin/x.sh")
+    answer = site.client(cgi_timeout=1).request("GET", "/cgi-bin/x.sh", version=version)
+
+    assert answer.body == b"hello\n"
     lifeline.wait_for_the_end()
 
 
+@VERSIONS
 @pytest.mark.parametrize("has_pidfd", [True, False])
-def test_a_script_may_close_its_output_before_it_ends(
-    site: Site, has_pidfd: bool, cue: Cue, monkeypatch: pytest.MonkeyPatch
+def test_a_response_ends_with_the_output_and_the_script_may_go_on(
+    site: Site, has_pidfd: bool, cue: Cue, lifeline: Lifeline, monkeypatch: pytest.MonkeyPatch, version: str
 ) -> None:
     if not has_pidfd:
         monkeypatch.delattr(os, "pidfd_open", raising=False)
-    site.script(f"{HELLO}; exec >&-; {cue.wait}; echo $cue >&2; exit 3")
+    site.script(f"{HELLO}; exec >&-; {lifeline.hold}; {cue.wait}; echo $cue >&2; exit 3")
     client = site.client()
-    begin(client)
-    client.until(b"hello\n")
-    cue.give("late")
 
-    assert client.until(b"0\r\n\r\n")
-    assert site.log[-2:] == ["/cgi-bin/x.sh: late", "/cgi-bin/x.sh: ended with exit status 3"]
+    assert client.request("GET", "/cgi-bin/x.sh", version=version).body == b"hello\n"
+    lifeline.wait_for_the_start()
+    if version == "HTTP/1.1":
+        assert client.get("/").status == 200, "the connection does not go on without it"
+    cue.give("late")
+    lifeline.wait_for_the_end()
+    site.log_has("/cgi-bin/x.sh: late", "/cgi-bin/x.sh: ended with exit status 3")
+
+
+@VERSIONS
+def test_a_script_that_goes_on_ends_with_the_server(site: Site, lifeline: Lifeline, version: str) -> None:
+    site.script(f"{HELLO}; exec >&-; {lifeline.hold}; sleep 1000 & sleep 1000")
+
+    assert site.client().request("GET", "/cgi-bin/x.sh", version=version).body == b"hello\n"
+    lifeline.wait_for_the_start()
+    assert site._server is not None
+    site._server.server_close()
+    lifeline.wait_for_the_end()
+
+
+def test_what_a_script_has_left_behind_ends_with_the_server(site: Site, lifeline: Lifeline) -> None:
+    site.script(f"{{ {lifeline.hold}; sleep 1000; }} >/dev/null 2>&1 & {HELLO}")
+
+    for _ in range(3):
+        assert site.get().body == b"hello\n"
+        lifeline.wait_for_the_start()
+    assert site._server is not None
+    site._server.server_close()
+    lifeline.wait_for_the_end()
 
 
 def test_a_process_that_a_script_leaves_behind_keeps_no_one_waiting(site: Site, cue: Cue) -> None:

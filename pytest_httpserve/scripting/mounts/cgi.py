@@ -80,6 +80,9 @@ class _Told:
         self._handler.log_error("%s: %s", script.name, text)
         self._handler.asked.note(f"{script.name}: {text}")
 
+    def log_later(self, script: CGIScript, text: str) -> None:
+        self._handler.log_error("%s: %s", script.name, text)
+
     def failed(self, script: CGIScript, error: ScriptError) -> None:
         """Told before the client hears of it. A server that stops asks for no answer."""
         self.log(script, str(error))

@@ -124,6 +124,8 @@ class _Told:
     def log(self, script: CGIScript, text: str) -> None:
         self._handler.log_error("%s: %s", script.name, text)
 
+    log_later = log
+
     def failed(self, script: CGIScript, error: ScriptError) -> None:
         self.log(script, str(error))
         answer_failure(self._handler, error)

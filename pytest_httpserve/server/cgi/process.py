@@ -21,6 +21,7 @@ from typing import IO, TYPE_CHECKING, Any
 from pytest_httpserve import clock
 from pytest_httpserve.errors import RequestError, ScriptError, UnsupportedError
 from pytest_httpserve.server.cgi import keeper as cgi_keeper
+from pytest_httpserve.server.cgi.survivors import Survivors, kill_session
 from pytest_httpserve.server.cgi.upload import Upload
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ _HEAD_END = re.compile(rb"(?P<line>\A|\n)\r?\n")
 _LONGEST_POLL = 3600.0
 # How often a process is asked whether it has ended, where the system cannot tell of itself.
 _TURN = 0.005
+# How long a script may live on after its output before its response ends without it.
+_MOMENT = 0.25
 _POLLIN = int(getattr(select, "POLLIN", 0))
 _POLLHUP = int(getattr(select, "POLLHUP", 0))
 _POLLRDHUP = int(getattr(select, "POLLRDHUP", 0))  # of Linux
@@ -67,6 +70,7 @@ class Child:
         user: tuple[int, int] | None,
         timeout: float | None,
         connection: Connection | None,
+        survivors: Survivors | None = None,
         log: Callable[[str], object],
     ) -> None:
         import subprocess
@@ -94,8 +98,10 @@ class Child:
         self._stdout, self._stderr = self._process.stdout, self._process.stderr
         self._timeout = timeout
         self._connection = connection
+        self._survivors = survivors
         self._log = log
-        self._complaints = _Complaints(log)
+        self._complaints = _Complaints(lambda text: self._log(text))
+        self._goes_on = False  # without whoever has started it
         self._lock = threading.Lock()  # once waited for, a process must not be killed: its id may be another's
         self._stopped = False
         self._waiting: AbstractContextManager[None] | None = None
@@ -129,9 +135,14 @@ class Child:
     ) -> None:
         if self._waiting is not None:
             self._waiting.__exit__(None, None, None)
+            self._waiting = None
+        if self._goes_on:
+            return
         if self._process.returncode is None:
             self._kill()
             self._reap()
+        elif self._survivors is not None:
+            self._survivors.keep(self._process.pid)
         if self._upload is not None:
             self._upload.close()
         self._stdout.close()
@@ -227,18 +238,49 @@ class Child:
 
         Its exit status, or the number of a signal below zero. Raises ScriptError (504) if it takes too long.
         """
+        self._await_end(self._expiry())
+        return self._reap()
+
+    def _await_end(self, expiry: float) -> None:
         if self._has_ended():
-            return self._reap()
-        expiry = self._expiry()
-        self._poll.unregister(self._stdout)
-        self._stdout.close()
-        self._done = True
-        self._watch_client()
+            return
+        if not self._done:
+            self._poll.unregister(self._stdout)
+            self._stdout.close()
+            self._done = True
+            self._watch_client()
         while not self._has_ended():
             if self._is_starved():
                 expiry = self._expiry()
             self._wait(expiry, _LONGEST_POLL if self._end is not None else _TURN)
-        return self._reap()
+
+    def outlives_its_output(self) -> bool:
+        """Whether it has closed its output, and does not end in the next moment, as most do that have."""
+        if self._survivors is None or (self._upload is not None and not self._upload.complete):
+            return False
+        with contextlib.suppress(ScriptError):
+            self._await_end(min(clock.monotonic() + _MOMENT, self._expiry()))
+        return not self._has_ended() and not self._stopped
+
+    def go_on(self, log: Callable[[str], object]) -> None:
+        """From here on, it is no longer its starter's: a thread waits for its end, and has ``log`` know of it."""
+        assert self._survivors is not None, "it does not outlive its output"
+        self._connection, self._log, self._goes_on = None, log, True
+        try:
+            self._survivors.see_off(self._go_on, self._stop)
+        except RuntimeError:  # there are no more threads: it is killed
+            self._goes_on = False
+
+    def _go_on(self) -> None:
+        try:
+            status = self.wait()
+            if status and not self._stopped:
+                self._log(describe_end(status))
+        except ScriptError:
+            self._log(f"it is killed, since it went on for {self._timeout:g} s after its answer")
+        finally:
+            self._goes_on = False
+            self.__exit__(None, None, None)
 
     def _stop(self) -> None:
         """Called by another thread."""
@@ -247,9 +289,8 @@ class Child:
 
     def _kill(self) -> None:
         with self._lock:
-            if hasattr(os, "killpg") and hasattr(signal, "SIGKILL") and self._process.returncode is None:
-                with contextlib.suppress(ProcessLookupError, PermissionError):  # gone; or, on macOS, about to be
-                    os.killpg(self._process.pid, signal.SIGKILL)
+            if self._process.returncode is None:
+                kill_session(self._process.pid)
 
     def _reap(self) -> int:
         """Take leave of a process that has ended, or is about to, with all it has written to stderr."""

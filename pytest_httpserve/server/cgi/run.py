@@ -29,6 +29,7 @@ from pytest_httpserve.server.cgi.script import (
     native,
     parse_output_head,
 )
+from pytest_httpserve.server.cgi.survivors import survivors_of
 from pytest_httpserve.server.cgi.upload import Upload
 from pytest_httpserve.server.files.opening import LeadsOut
 from pytest_httpserve.wire import grammar
@@ -70,6 +71,9 @@ class Told(Protocol):
 
     def log(self, script: CGIScript, text: str, /) -> None:
         """A line of a script's stderr, or one about the script."""
+
+    def log_later(self, script: CGIScript, text: str, /) -> None:
+        """The same, when its request is over."""
 
     def failed(self, script: CGIScript, error: ScriptError, /) -> None:
         """It has given no answer, or half of one: ``error`` says why, and how to answer."""
@@ -156,6 +160,7 @@ class Run:
                 user=nobody() if self._site.as_nobody and is_root() else None,
                 timeout=self._site.timeout,
                 connection=running.http1_of(self._handler).connection,
+                survivors=survivors_of(self._handler.server),
                 log=lambda text: self._told.log(script, text),
             )
         except PermissionError as error:
@@ -315,12 +320,17 @@ class Run:
             piece = child.read()
         if surplus:
             self._told.log(script, f"wrote {surplus} bytes more than its Content-Length, which are not sent")
+        end = encode_last_chunk() if self._chunked else b""
+        if child.outlives_its_output():
+            self._write_output(last, end)
+            child.go_on(lambda text: self._told.log_later(script, text))
+            return
         # The client learns of the end when everything is known of it, and in the log.
         status = child.wait()
         if status < 0:  # what it has said so far must not pass for all it had to say
             raise ScriptError(HTTPStatus.BAD_GATEWAY, f"it {describe_end(status)}")
         self._log_end(script, status)
-        self._write_output(last, end=encode_last_chunk() if self._chunked else b"")
+        self._write_output(last, end)
 
     def _write_output(self, piece: bytes, end: bytes = b"") -> None:
         framed = (encode_chunk(piece) if self._chunked and piece else piece) + end

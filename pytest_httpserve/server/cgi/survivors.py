@@ -1,0 +1,123 @@
+"""What scripts leave running: it may go on, and ends with the server."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import weakref
+from collections.abc import Callable
+
+from pytest_httpserve import clock
+from pytest_httpserve.net.service import Service
+from pytest_httpserve.server.cgi import keeper
+from pytest_httpserve.server.running import SERVICE_OF
+
+_END_SECONDS = 5.0  # until what was killed has ended
+_PRUNED_AT = 64
+
+
+class Survivors:
+    """The scripts of a server that go on after their responses, and the processes that others have left behind.
+
+    These are known by their session: that of the script, whose processes are one group.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sessions: set[int] = set()
+        self._scripts: dict[threading.Thread, Callable[[], object]] = {}
+        self._over = False
+
+    def keep(self, session: int) -> None:
+        """The script that led this session has ended: end with the server what is left of it."""
+        if not _has_processes(session):
+            return
+        with self._lock:
+            if self._over:
+                kill_session(session)
+                return
+            if len(self._sessions) >= _PRUNED_AT:
+                self._prune()
+            self._sessions.add(session)
+            keeper.keep(session)
+
+    def _prune(self) -> None:
+        ended = {session for session in self._sessions if not _has_processes(session)}
+        self._sessions -= ended
+        for session in ended:
+            keeper.let_go(session)
+
+    def see_off(self, script: Callable[[], object], kill: Callable[[], object]) -> None:
+        """Have a thread call ``script``, which waits for the end of one that goes on; ``kill`` hastens it.
+
+        Raises RuntimeError if the system has no more threads.
+        """
+
+        def run() -> None:
+            try:
+                script()
+            finally:
+                with self._lock:
+                    self._scripts.pop(thread, None)
+
+        thread = threading.Thread(target=run, name="pytest-httpserve CGI script", daemon=True)
+        with self._lock:
+            self._scripts[thread] = kill
+        try:
+            thread.start()
+        except BaseException:
+            del self._scripts[thread]
+            raise
+        if self._over:
+            kill()
+
+    def end(self) -> None:
+        """The server closes."""
+        with self._lock:
+            self._over = True
+            scripts, sessions, self._sessions = dict(self._scripts), self._sessions, set()
+        for kill in scripts.values():
+            kill()
+        for session in sessions:
+            kill_session(session)
+            keeper.let_go(session)
+        expiry = clock.monotonic() + _END_SECONDS
+        for thread in scripts:
+            thread.join(max(expiry - clock.monotonic(), 0.0))
+
+
+_of: weakref.WeakKeyDictionary[Service, Survivors] = weakref.WeakKeyDictionary()
+_making = threading.Lock()
+
+
+def survivors_of(server: object) -> Survivors | None:
+    """Those of a server; None for one that is not ours, which does not say when it closes."""
+    service: Service | None = getattr(server, SERVICE_OF, None)
+    if service is None:
+        return None
+    with _making:
+        if service not in _of:
+            _of[service] = Survivors()
+            service.at_close.append(_of[service].end)
+        return _of[service]
+
+
+def kill_session(leader: int) -> None:
+    """Kill the processes of the session that this one leads, or has led."""
+    if hasattr(os, "killpg") and hasattr(signal, "SIGKILL"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # gone; or, on macOS, about to be
+            os.killpg(leader, signal.SIGKILL)
+
+
+def _has_processes(session: int) -> bool:
+    if not hasattr(os, "killpg"):
+        return False
+    try:
+        os.killpg(session, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # they are another user's, or about to end
+        pass
+    return True
