@@ -45,6 +45,10 @@ class UnsupportedError(HTTPServeError):
     """What was asked for is right, and this machine cannot do it: the message says what is missing."""
 
 
+class NoMoreThreads(HTTPServeError, RuntimeError):
+    """A server needs another thread, and the system, or a limit on this process, has no more."""
+
+
 class Struck(HTTPServeError, ConnectionError):
     """A fault has ended the connection: for what serves it, as if its client had gone.
 

@@ -24,7 +24,7 @@ logger = logging.getLogger("pytest_httpserve.server")
 
 # How long nothing is accepted when the system has no room for another connection, and none ends; in seconds.
 EXHAUSTED_SECONDS = 0.1
-_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class Acceptor:
@@ -44,7 +44,7 @@ class Acceptor:
         try:
             request, client_address = server.get_request()
         except OSError as error:
-            if error.errno not in _EXHAUSTED:  # its client has left again
+            if error.errno not in EXHAUSTED:  # its client has left again
                 return True
             if not self._exhausted:
                 self._exhausted = True

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 
 from pytest_httpserve import clock
+from pytest_httpserve.errors import NoMoreThreads
 from pytest_httpserve.net.forks import begin_anew_in_forks
 
 
@@ -44,9 +45,9 @@ class Workers:
         self._threads.add(thread)
         try:
             thread.start()
-        except RuntimeError:  # the system has no more threads
+        except RuntimeError:
             self._threads.discard(thread)
-            raise
+            raise NoMoreThreads("the system has no more threads (or ulimit -u allows no more)") from None
 
     def _work(self, task: Callable[[], object] | None) -> None:
         try:

@@ -128,7 +128,7 @@ class HTTPServe:
         self._revocation: HTTPServe | None = None
         self._bound_port: int | None = None
         self._shared_loop = loop
-        self._security = Security(tls, ca, self._roots if self._roots is not None else (Path.cwd(),), setenv)
+        self._security = Security(tls, ca, self._roots if self._roots is not None else _current(), setenv)
 
     # Live
 
@@ -142,16 +142,20 @@ class HTTPServe:
         except OSError as error:
             if self._unix is not None:
                 self._unix.give_up()
-            where = self.socket_path or f"{self._host} port {self._port}"
-            raise HTTPServeError(f"cannot listen on {where}: {error.strerror}") from None
+            where = f"listen on {self.socket_path or f'{self._host} port {self._port}'}"
+            # One with the name of a file comes from the CA, whose files are in the temporary folder.
+            failed = where if error.filename is None else f"use {error.filename}"
+            raise HTTPServeError(f"cannot {failed}: {error.strerror}") from None
         self._bound_port = self._server.server_port
         self._server.set_timeout(self._timeout)
         self._server.grace = self._grace
         self._loop = self._shared_loop or self._own_loop()
         try:
             self._presence = Presence(self._server, self._loop)
-        except BaseException:  # such as that of a process which may start no further thread
+        except BaseException as error:  # such as that of a process which may start no further thread
             self.stop()
+            if isinstance(error, OSError):
+                raise HTTPServeError(f"cannot wait for clients: {error.strerror}") from None
             raise
         if self._shared_loop is None:
             self._place, self.started_by = _place_outside(), _callers()
@@ -344,7 +348,7 @@ class HTTPServe:
         self._script.mounts.add(
             static_mount(
                 path,
-                roots=self._roots if self._roots is not None else (Path.cwd(),),
+                roots=self._roots if self._roots is not None else _current(),
                 at=at,
                 index=index,
                 headers=headers,
@@ -375,7 +379,7 @@ class HTTPServe:
         """
         from pytest_httpserve.scripting.mounts.cgi import cgi_mount
 
-        roots = self._roots if self._roots is not None else (Path.cwd(),)
+        roots = self._roots if self._roots is not None else _current()
         self._script.mounts.add(cgi_mount(path, roots=roots, at=at, env=env, timeout=timeout))
 
     def mount(self, prefix: str, application: object) -> None:
@@ -764,6 +768,14 @@ class HTTPServe:
         if dropped := self.dropped_exchanges:
             state += f", {words.count(dropped, 'older exchange')} dropped"
         return f"<HTTPServe {state}>"
+
+
+def _current() -> tuple[Path]:
+    """The current directory; as it is called by all, if it has been removed."""
+    try:
+        return (Path.cwd(),)
+    except FileNotFoundError:
+        return (Path(),)
 
 
 def _place_outside() -> str:

@@ -12,6 +12,8 @@ from pytest_httpserve.scripting.live.addresses import check_socket_path
 
 # What stands in a URL for the host: clients are told of the socket in their own ways.
 HOST = "localhost"
+# Where else the system keeps temporary files, if the user's own folder for them has too long a path.
+_SHORT = ("/tmp", "/var/tmp")
 
 
 class UnixSocket:
@@ -26,15 +28,24 @@ class UnixSocket:
     def make(self) -> str:
         """The path to listen on."""
         if self.path is None:
-            from tempfile import mkdtemp
-
-            self._directory = mkdtemp(prefix="httpserve-")
-            try:
-                self.path = check_socket_path(os.path.join(self._directory, "socket"))
-            except UsageError:
-                self.give_up()
-                raise
+            return self._make_somewhere()
         return self.path
+
+    def _make_somewhere(self) -> str:
+        """In the temporary folder, or in one whose path is short enough for a socket, if that is not."""
+        from tempfile import mkdtemp
+
+        wrong: Exception = UnsupportedError("unix=True needs a folder for its socket")
+        for parent in (None, *_SHORT):
+            try:
+                self._directory = mkdtemp(prefix="httpserve-", dir=parent)
+                self.path = check_socket_path(os.path.join(self._directory, "socket"))
+            except (OSError, UsageError) as error:
+                self.give_up()
+                wrong = error if parent is None else wrong
+            else:
+                return self.path
+        raise wrong
 
     def give_up(self) -> None:
         """Nobody has listened: a file that is there is another's."""

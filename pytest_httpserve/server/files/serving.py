@@ -8,11 +8,12 @@ import os
 import secrets
 import shutil
 import sys
-import time
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from typing import IO, TYPE_CHECKING, Any
 
+from pytest_httpserve import clock
+from pytest_httpserve.net.listening import EXHAUSTED
 from pytest_httpserve.protocol.writer import Writer
 from pytest_httpserve.server import running
 from pytest_httpserve.server.base import BaseHTTPRequestHandler, add_fields
@@ -76,7 +77,7 @@ def send_head(handler: SimpleHTTPRequestHandler, root: Root, path: str) -> IO[by
     fields = (
         ("Content-type", handler.guess_type(file.path)),
         ("Content-Length", str(status.st_size)),
-        ("Last-Modified", handler.date_time_string(min(status.st_mtime, time.time()))),
+        ("Last-Modified", handler.date_time_string(min(status.st_mtime, clock.now()))),
     )
     _send_fields(handler, _OK, fields, _own_fields(root, file.path))
     return io.BufferedReader(file)
@@ -87,6 +88,8 @@ def _find(handler: SimpleHTTPRequestHandler, root: Root, path: str) -> OpenFile 
     try:
         return root.open(path)
     except OSError as error:
+        if error.errno in EXHAUSTED:  # which says nothing of the file
+            raise
         refusal = type(error)
     if refusal is LeadsOut:
         said = "A symbolic link here leads out of the served directory"
@@ -191,7 +194,7 @@ def _answer_with_file(handler: SimpleHTTPRequestHandler, root: Root, file: OpenF
         if root.options.precompressed:
             file, coding = _encoded(handler, root, file, path)
         # RFC 9110 section 8.8.2.1: never later than the Date of the response.
-        modified = handler.date_time_string(min(file.status.st_mtime, time.time()))
+        modified = handler.date_time_string(min(file.status.st_mtime, clock.now()))
         chosen = representation(file.status, modified, media_type, coding)
         parts = _send_representation(handler, chosen, own, with_ranges=with_body)
         if not with_body:

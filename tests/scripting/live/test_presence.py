@@ -457,6 +457,7 @@ def test_a_unix_socket_that_cannot_be_leaves_nothing(tmp_path: Path, monkeypatch
     deep = tmp_path / (100 * "a")
     deep.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(deep))
+    monkeypatch.setattr("pytest_httpserve.scripting.live.unix_socket._SHORT", [str(deep)])
     with pytest.raises(UsageError, match="bytes"):
         HTTPServe(unix=True).start()
     assert list(deep.iterdir()) == []
