@@ -20,6 +20,7 @@ from pytest_httpserve.plugin._hooks import (
     pytest_configure_node,
     pytest_generate_tests,
     pytest_runtest_call,
+    pytest_runtest_makereport,
     pytest_runtest_setup,
     pytest_runtest_teardown,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "pytest_configure_node",
     "pytest_generate_tests",
     "pytest_runtest_call",
+    "pytest_runtest_makereport",
     "pytest_runtest_setup",
     "pytest_runtest_teardown",
 ]

@@ -20,6 +20,7 @@ from pytest_httpserve.plugin._outcomes import (
     explain,
     fail,
     fail_late,
+    forget_sections,
     running,
     servers_of,
     take_failures,
@@ -34,6 +35,7 @@ ITEMS: list[pytest.Item] = []
 
 _SERVING = {"httpserve", "httpserve_factory", "httpserve_session", "httpserve_client"}
 
+_IS_CALLED = pytest.StashKey[bool]()  # its function runs
 _RUNNING = pytest.StashKey["set[HTTPServe]"]()  # the servers that ran when the test began
 
 
@@ -60,8 +62,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
         # that for all later tests.
         import pytest_httpserve.plugin._servers  # noqa: F401
     item.stash[BEGAN] = clock.monotonic()
-    if item._report_sections:  # a test that is run again does not show what its earlier runs did
-        item._report_sections[:] = [section for section in item._report_sections if section[1] != "httpserve"]
+    forget_sections(item)  # a test that is run again does not show what its earlier runs did
     try:
         result = yield
         check_markers(item)
@@ -75,13 +76,16 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     item.stash[_RUNNING] = running()
+    item.stash[_IS_CALLED] = True
     try:
         result = yield
     except BaseException as error:
+        item.stash[_IS_CALLED] = False
         check_expectations(item)
         explain(item, error, "call")
         _hold(item, error)
         raise
+    item.stash[_IS_CALLED] = False
     check_expectations(item)
     # A unittest.TestCase does not raise: its item keeps the errors until they are reported.
     if kept := getattr(item, "_excinfo", None):
@@ -94,6 +98,20 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         _hold(item, None)
         fail(failures, item)
     return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A subtest that fails is reported while its test still runs."""
+    if call.excinfo is None or not item.stash.get(_IS_CALLED, False):
+        return (yield)
+    explain(item, call.excinfo.value, "call")
+    try:
+        return (yield)
+    finally:
+        forget_sections(item)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -25,6 +25,9 @@ DESCRIPTIONS = (
     "errors and expectations; strict fails the test for a route that nobody calls",
 )
 
+# The httpserve fixture has made the server of this test, whoever has asked for it.
+HAS_HTTPSERVE = pytest.StashKey[bool]()
+
 # Markers that mount something on the httpserve fixture, with the prefix where they do so if they do not say.
 MOUNTING = {"serve_dir": "/", "serve_cgi": "/cgi-bin"}
 _OF_HTTPSERVE = (*MOUNTING, "serve_tls", "serve_faults")
@@ -53,7 +56,9 @@ def mounting_markers(node: pytest.Item) -> list[pytest.Mark]:
 def check_markers(item: pytest.Item) -> None:
     """Refuse a marker on a test function that would do nothing, as the test has no server."""
     for marker in item.own_markers:
-        if marker.name in _OF_HTTPSERVE and "httpserve" not in getattr(item, "fixturenames", ()):
+        if marker.name in _OF_HTTPSERVE and not (
+            "httpserve" in getattr(item, "fixturenames", ()) or HAS_HTTPSERVE in item.stash
+        ):
             pytest.fail(
                 f"@pytest.mark.{marker.name}: this is for the server of the httpserve fixture, which the test does not "
                 'ask for: give it the argument httpserve, or mark it with @pytest.mark.usefixtures("httpserve")',

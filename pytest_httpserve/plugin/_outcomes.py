@@ -114,6 +114,12 @@ def explain(item: pytest.Item, error: BaseException, when: str) -> None:
         error.add_note(joined(failures))
 
 
+def forget_sections(item: pytest.Item) -> None:
+    """Take away what ``describe`` has added to the report of a test."""
+    if item._report_sections:
+        item._report_sections[:] = [section for section in item._report_sections if section[1] != "httpserve"]
+
+
 def _hide_own_frames(error: BaseException) -> None:
     """What the test did wrong was raised in our code, and is to be found in the test's."""
     from pytest_httpserve.errors import HTTPServeError

@@ -16,7 +16,7 @@ from pytest_httpserve.errors import HTTPServeError, UsageError
 from pytest_httpserve.net.loop import Loop
 from pytest_httpserve.net.workers import Workers
 from pytest_httpserve.plugin._configuration import configured, override, with_checks
-from pytest_httpserve.plugin._markers import MOUNTING, closest_markers, mounting_markers, obey
+from pytest_httpserve.plugin._markers import HAS_HTTPSERVE, MOUNTING, closest_markers, mounting_markers, obey
 from pytest_httpserve.plugin._options import given_hosts
 from pytest_httpserve.plugin._outcomes import LOOP, LOOP_ERRORS, SERVERS, describe, fail_late
 from pytest_httpserve.plugin._sweeps import faults_of_run
@@ -25,6 +25,7 @@ from pytest_httpserve.scripting.httpserve import HTTPServe
 
 def start_marked(node: pytest.Item) -> HTTPServe:
     """The server of a test, as its markers want it."""
+    node.stash[HAS_HTTPSERVE] = True
     markers = closest_markers(node)
     marker = markers.get("serve_tls")
     server = obey(marker, _make, node, markers, marker=marker)
