@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -23,8 +24,9 @@ def httpserve_config(pytestconfig: pytest.Config) -> Mapping[str, Any]:
     """What servers are made with, to be overridden: def httpserve_config(): return {"host": "::1", "strict": True}.
 
     What an override leaves out is as command line and configuration file say. It knows host, port (of httpserve alone),
-    strict, ignore, tls, timeout, grace, max_exchanges, max_journal_bytes, and client_timeout (of httpserve_client). A
-    marker, and an argument of httpserve_factory, count for more. For httpserve_session it is to be session-scoped.
+    strict, ignore, tls, timeout, grace, max_exchanges, max_journal_bytes, keep_threads, and client_timeout (of
+    httpserve_client). A marker, and an argument of httpserve_factory, count for more. For httpserve_session it is to be
+    session-scoped.
     """
     return MappingProxyType(settings(pytestconfig))
 
@@ -106,8 +108,14 @@ def httpserve_ca(request: pytest.FixtureRequest) -> CertificateAuthority:
 
 @pytest.fixture
 def httpserve_env(httpserve_ca: CertificateAuthority) -> dict[str, str]:
-    """Variables by which programs trust httpserve_ca: subprocess.run(..., env=os.environ | httpserve_env)."""
-    return httpserve_ca.env()
+    """Variables by which programs trust httpserve_ca: subprocess.run(..., env=os.environ | httpserve_env).
+
+    If the environment has a proxy, NO_PROXY excepts the servers from it.
+    """
+    from pytest_httpserve.plugin._configuration import configuration
+    from pytest_httpserve.tls.trust import past_proxies
+
+    return {**httpserve_ca.env(), **past_proxies(os.environ, configuration(ITEMS[-1])["host"])}
 
 
 @pytest.fixture

@@ -47,10 +47,11 @@ def start_for_session(request: pytest.FixtureRequest) -> HTTPServe:
     config = request.config
     settings = {**configured(request), "port": 0}
     settings.pop("client_timeout", None)
+    keep = settings.pop("keep_threads", True)
     return HTTPServe(
         **settings,
         roots=[config.rootpath],
-        loop=_loop(config),
+        loop=_loop(config) if keep else None,
         ca=lambda: request.getfixturevalue("httpserve_ca"),
     ).start()
 
@@ -83,13 +84,15 @@ def _make(
         **settings,
     }
     given.pop("client_timeout", None)
+    # Without, it has its own, which end with it.
+    loop = _loop(node.config) if given.pop("keep_threads", True) else None
     if settings.get("unix", False) is not False and "host" not in settings:
         del given["host"]
     if marker is not None:
         from pytest_httpserve.tls import TLS
 
         given["tls"] = obey(marker, TLS, *marker.args, **marker.kwargs)
-    return HTTPServe(roots=_roots(node.path, node.config.rootpath), loop=_loop(node.config), **given)
+    return HTTPServe(roots=_roots(node.path, node.config.rootpath), loop=loop, **given)
 
 
 def _fixture(node: pytest.Item, name: str) -> Any:  # whatever the fixture gives

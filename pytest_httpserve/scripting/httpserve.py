@@ -511,9 +511,10 @@ class HTTPServe:
     def trust_env(self, *, public: bool = False) -> None:
         """Have programs that this process starts, and most clients in it, trust ``ca``, until the server is stopped.
 
-        That is done by environment variables, ``ca.env()``; with ``public``, they trust the public CAs as well.
+        That is done by environment variables, ``ca.env()``; with ``public``, they trust the public CAs as well. If the
+        environment has a proxy, ``NO_PROXY`` excepts the server from it.
         """
-        self._security.trust(public=public)
+        self._security.trust(self._host, public=public)
 
     @property
     def exchanges(self) -> tuple[Exchange, ...]:

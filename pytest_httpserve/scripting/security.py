@@ -5,6 +5,7 @@ Nothing here imports ssl for a server without it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -80,14 +81,14 @@ class Security:
             self.end()
             raise
 
-    def trust(self, *, public: bool) -> None:
-        """Let this process, and those that it starts, trust the CA until ``end``."""
-        from pytest_httpserve.tls.trust import Environment
+    def trust(self, host: str, *, public: bool) -> None:
+        """Let this process, and those that it starts, trust the CA until ``end``, and ask ``host`` past any proxy."""
+        from pytest_httpserve.tls.trust import Environment, past_proxies
 
         if self._setenv is None:
             self._environment = Environment()
             self._setenv = self._environment.set
-        for name, value in self.ca.env(public=public).items():
+        for name, value in {**self.ca.env(public=public), **past_proxies(os.environ, host)}.items():
             self._setenv(name, value)
 
     def end(self) -> None:

@@ -40,6 +40,7 @@ _CHECKS: dict[str, Callable[[Any], object]] = {
     "timeout": lambda value: check_timeout("timeout=", value),
     "grace": lambda value: check_seconds("grace=", value),
     "client_timeout": lambda value: check_timeout("client_timeout=", value),
+    "keep_threads": lambda value: check_switch("keep_threads=", value),
     "max_exchanges": lambda value: check_count("max_exchanges=", value, least=1),
     "max_journal_bytes": lambda value: check_count("max_journal_bytes=", value),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 # Who reads which: OpenSSL, and with it Python's ssl module; requests; curl; pip; git. Each trusts this file alone.
@@ -16,10 +17,28 @@ VARIABLES = (
     "NODE_EXTRA_CA_CERTS",
 )
 
+_LOCAL = ("localhost", "127.0.0.1", "::1", "[::1]")
+
 
 def variables(path: Path) -> dict[str, str]:
     """The variables, each with the path of a PEM file."""
     return dict.fromkeys(VARIABLES, str(path))
+
+
+def past_proxies(environment: Mapping[str, str], host: str) -> dict[str, str]:
+    """Variables by which programs ask this host, and the local one by all its names, themselves.
+
+    None if there is no proxy in the environment, or it is for no host.
+    """
+    excepted = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
+    if excepted.strip() == "*" or not any(
+        value and name.lower() in ("http_proxy", "https_proxy", "all_proxy") for name, value in environment.items()
+    ):
+        return {}
+    # Some programs compare an IPv6 address with its brackets, some without.
+    own = [host, f"[{host}]"] if ":" in host else [host]
+    hosts = [*filter(None, map(str.strip, excepted.split(","))), *_LOCAL, *own]
+    return dict.fromkeys(("NO_PROXY", "no_proxy"), ",".join(dict.fromkeys(hosts)))
 
 
 def bundle(pem: bytes) -> bytes:

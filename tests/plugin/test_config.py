@@ -12,7 +12,9 @@ from ..ports import unused_port
 Suite = Callable[..., pytest.RunResult]
 Shown = Callable[[pytest.RunResult, str], str]
 
-NAMES = "host, port, strict, ignore, tls, timeout, grace, client_timeout, max_exchanges, max_journal_bytes"
+NAMES = (
+    "host, port, strict, ignore, tls, timeout, grace, client_timeout, keep_threads, max_exchanges, max_journal_bytes"
+)
 
 LISTENS_ON = """
     def test_it(httpserve, httpserve_factory):
