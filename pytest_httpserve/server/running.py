@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
+from operator import attrgetter
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,10 @@ _MOST_TEXT = 300
 _METHODS = (FunctionType, MethodType)
 # The methods that frame a connection: who overrides one has code that lasts as long as that.
 _FRAMING = ("__init__", "setup", "handle", "handle_one_request", "finish")
+_framing_of = attrgetter(*_FRAMING)
+# Those of the class that was looked at last, and whether they are ours: replaced as a whole so that threads need no
+# lock. Each connection asks, and most servers of a process have handlers of one class.
+_framing: tuple[tuple[object, ...], bool] = ((), False)
 _PACKAGE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 # The attributes of an instance that are no state of a subclass's own.
 _KNOWN = frozenset(
@@ -125,7 +130,11 @@ def may_rest(handler_class: Any) -> bool:  # whatever makes handlers
     said = handler_class.thread_per_connection
     if said is not None:
         return not said
-    return is_ours(handler_class, *_FRAMING)
+    global _framing
+    known, methods = _framing, _framing_of(handler_class)
+    if methods != known[0]:
+        _framing = known = methods, is_ours(handler_class, *_FRAMING)
+    return known[1]
 
 
 def is_ours(owner: Any, *names: str, beside: str = _PACKAGE) -> bool:  # a handler or a server, or a class of them
