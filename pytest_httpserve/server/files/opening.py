@@ -154,7 +154,9 @@ def _open_name(name: str, parent: int | None) -> int | None:
     try:
         return os.open(name, _READING | _NOT_A_LINK, dir_fd=parent)
     except PermissionError:
-        return os.open(name, _ENTERING | _NOT_A_LINK, dir_fd=parent)
+        with contextlib.suppress(NotADirectoryError):
+            return os.open(name, _ENTERING | _NOT_A_LINK, dir_fd=parent)
+        raise
     except OSError as error:
         if error.errno in _IS_A_LINK:
             return None
