@@ -85,7 +85,7 @@ def test_neither_server_nor_bodies_are_kept_until_the_session_ends(suite: Suite)
             httpserve.on("POST", "/a").respond()
             for _ in range(3):
                 fetch(httpserve.url_for("/a"), "POST", bytes(2_000_000))
-            assert temporary_files() == before + 3
+            assert temporary_files() == before + 1  # whatever their number
             seen.extend([before, weakref.ref(httpserve)])
 
         def test_second(httpserve):
