@@ -111,8 +111,9 @@ def _send_file(asked: Asked, response: Response, path: os.PathLike[str]) -> None
         about = (("Content-Type", media_type(path)), ("Content-Length", str(size)))
         given = response.headers
         fields = tuple(field for field in about if field[0] not in given)
-        if "content-length" not in given:
-            stream.length = size
+        if given.get("content-length", str(size)) != str(size):
+            stream.lasts = False  # nothing behind it could be told from the body
+        stream.length = size
         head = response.head(close=not stream.lasts, version=stream.version, added=(*fields, *asked.added))
         asked.begin(SentResponse(response.status, head))
         if asked.method == "HEAD":

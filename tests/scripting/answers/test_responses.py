@@ -259,6 +259,21 @@ def test_a_length_that_is_not_the_bodys_ends_the_connection(server: HTTPServe, s
     assert b"\r\nConnection: close\r\n" in answer
 
 
+@pytest.mark.parametrize(("length", "goes_on"), [(5, True), (2, False), (50, False)])
+def test_a_length_that_is_not_the_files_ends_the_connection(
+    server: HTTPServe, say: Say, tmp_path: Path, length: int, goes_on: bool
+) -> None:
+    (tmp_path / "a.txt").write_text("hello")
+    server.on("GET", "/a").respond(file=tmp_path / "a.txt", headers={"Content-Length": length})
+    answer = say(server, "GET /a HTTP/1.1\nHost: x\n\nGET /a HTTP/1.1\nHost: x\nConnection: close\n\n")
+
+    head, body = answer.split(b"\r\n\r\n")[:2]
+    assert b"\r\nContent-Length: %d\r\n" % length in answer
+    assert (b"\r\nConnection: close" not in head) is goes_on
+    assert body.startswith(b"helloHTTP/1.1 200" if goes_on else b"hello")
+    assert answer.count(b"HTTP/1.1 200") == 1 + goes_on, "a response came on a connection that nobody can follow"
+
+
 # What is refused
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
