@@ -183,7 +183,8 @@ class Answering:
             answer = route.take(exchange)
         except StateChanged:
             found = self._find()
-            exchange.request.path_params = found.parameters
+            if not self.redirects:
+                exchange.request.path_params = found.parameters
             return self._take(found, exchange)
         if answer is None:
             return self._unanswered(report.without_answer(route, self.request), route.place)
@@ -379,13 +380,13 @@ class Answering:
     # For mounts
 
     def redirected(self, method: str, target: str, count: int) -> None:
-        """A script has asked for the answer to another path; so many have, so far."""
-        before = self.redirects, self._request
-        self.redirects, self._request = count, None
+        """A script has asked for the answer to another path; so many have, so far. The body was the script's."""
+        before = self.redirects, self._request, self._body
+        self.redirects, self._request, self._body = count, None, NO_BODY
         try:
             self.answer_to(method, target, target_of(target))
         finally:
-            self.redirects, self._request = before
+            self.redirects, self._request, self._body = before
 
     def fail(self, text: str) -> None:
         """What answers has failed, and the test with it."""

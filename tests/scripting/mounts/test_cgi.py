@@ -151,6 +151,18 @@ def test_a_request_that_was_redirected_to_a_route_counts_once(server: HTTPServe,
     assert [one.request.exchange_index for one in server.exchanges] == [0, 1]
 
 
+@pytest.mark.parametrize("looks", [True, False])
+def test_what_a_script_leads_to_gets_no_body(server: HTTPServe, scripts: Path, looks: bool) -> None:
+    """It is asked by GET: the body was the script's, whether a route has looked at it before or not."""
+    write(scripts / "x.sh", "printf 'Location: /where\\n\\n'")
+    server.serve_cgi(scripts)
+    if looks:
+        server.on("POST", "/cgi-bin/x.sh", json={"other": "body"}).respond(201)
+    server.on("GET", "/where").handle(lambda request: [request.method, request.text])
+
+    assert request(server, "/cgi-bin/x.sh", "POST", data=b"x").json() == ["GET", ""]
+
+
 def test_a_local_redirect_to_nothing_fails_as_a_request_for_it_would(server: HTTPServe, scripts: Path) -> None:
     write(scripts / "x.sh", "printf 'Location: /nothing\\n\\n'")
     server.serve_cgi(scripts)
