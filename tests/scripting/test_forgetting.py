@@ -84,6 +84,15 @@ def left() -> Counter[str]:
     return Counter(type(one).__name__ for one in gc.get_objects() if isinstance(one, MADE))
 
 
+def ask_twice(server: HTTPServe, request_line: bytes) -> None:
+    for _ in range(2):
+        with socket.create_connection((server.host, server.port), timeout=PATIENCE) as client:
+            client.sendall(request_line + b"\r\nHost: x\r\nConnection: close\r\n\r\n")
+            with contextlib.suppress(ConnectionError):
+                while client.recv(65_536):
+                    pass
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("request_line", [b"GET /a HTTP/1.1", b"GET /a b HTTP/1.1", b"GET"])
 @pytest.mark.usefixtures("no_collector")
@@ -91,10 +100,18 @@ def test_nothing_is_left_of_an_exchange(kind: Callable[[HTTPServe], None], reque
     before = left()
     with HTTPServe(ignore=("errors", "unanswered")) as server:
         kind(server)
-        for _ in range(2):
-            with socket.create_connection((server.host, server.port), timeout=PATIENCE) as client:
-                client.sendall(request_line + b"\r\nHost: x\r\nConnection: close\r\n\r\n")
-                with contextlib.suppress(ConnectionError):
-                    while client.recv(65_536):
-                        pass
+        ask_twice(server, request_line)
+    assert left() <= before
+
+
+@pytest.mark.needs("select.poll")
+@pytest.mark.usefixtures("no_collector")
+def test_nothing_is_left_of_a_script(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\na'\n")
+    (tmp_path / "a").chmod(0o755)
+    before = left()
+    with HTTPServe() as server:
+        server.serve_cgi(tmp_path, at="/")
+        ask_twice(server, b"GET /a HTTP/1.1")
+        assert [exchange.status for exchange in server.exchanges] == [200, 200]
     assert left() <= before

@@ -100,7 +100,7 @@ class Child:
         self._connection = connection
         self._survivors = survivors
         self._log = log
-        self._complaints = _Complaints(lambda text: self._log(text))
+        self._complaints = _Complaints(log)
         self._goes_on = False  # without whoever has started it
         self._lock = threading.Lock()  # once waited for, a process must not be killed: its id may be another's
         self._stopped = False
@@ -265,7 +265,8 @@ class Child:
     def go_on(self, log: Callable[[str], object]) -> None:
         """From here on, it is no longer its starter's: a thread waits for its end, and has ``log`` know of it."""
         assert self._survivors is not None, "it does not outlive its output"
-        self._connection, self._log, self._goes_on = None, log, True
+        self._connection, self._goes_on = None, True
+        self._log = self._complaints.log = log
         try:
             self._survivors.see_off(self._go_on, self._stop)
         except RuntimeError:  # there are no more threads: it is killed
@@ -357,7 +358,7 @@ class _Complaints:
     """What a process writes to its stderr: each line is logged when it is whole, the last part is kept."""
 
     def __init__(self, log: Callable[[str], object]) -> None:
-        self._log = log
+        self.log = log
         self._line = bytearray()
         self._kept = bytearray()
         self._left = STDERR_BYTES  # to log
@@ -389,10 +390,10 @@ class _Complaints:
 
     def _say(self, line: bytearray) -> None:
         if self._left > 0:
-            self._log(line.decode(errors="backslashreplace").rstrip("\r"))
+            self.log(line.decode(errors="backslashreplace").rstrip("\r"))
             self._left -= max(len(line), _LINE_COUNTS)
             if self._left <= 0:
-                self._log("(says more on stderr than is shown)")
+                self.log("(says more on stderr than is shown)")
 
 
 def _end_of(pid: int) -> int | None:
