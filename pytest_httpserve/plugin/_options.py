@@ -30,6 +30,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     text = "kind of failure that fails no test: unanswered, errors or expectations (can be given several times)"
     group.addoption("--httpserve-ignore", metavar="KIND", action="append", default=None, help=text)
     parser.addini("httpserve_ignore", help=text, type="args", default=[])
+    text = "header field whose value no report and no trace shows, beside those of credentials and cookies"
+    group.addoption("--httpserve-redact", metavar="NAME", action="append", default=None, help=text)
+    parser.addini("httpserve_redact", help=text, type="args", default=[])
     text = "keep the servers of a test that fails up, show where they listen, and wait for Enter"
     group.addoption("--httpserve-hold", action="store_true", default=None, help=text)
     parser.addini("httpserve_hold", help=text, type="bool", default=False)
@@ -46,6 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
     _host(config)
     if config.getoption("--httpserve-hold") and getattr(config.option, "numprocesses", None):
         raise pytest.UsageError("--httpserve-hold waits for Enter, which workers of pytest-xdist do not get: add -n 0")
+    _check_redacted(config)
     for given, kinds in _ignored_by(config):
         for kind in kinds:
             if kind not in KINDS:
@@ -59,6 +63,7 @@ def settings(config: pytest.Config) -> dict[str, Any]:
             "host": _host(config),
             "strict": _switch(config, "strict"),
             "ignore": tuple(kind for _, kinds in _ignored_by(config) for kind in kinds),
+            "redact": _redacted(config),
         }
     return config.stash[_SETTINGS]
 
@@ -80,6 +85,23 @@ def _ignored_by(config: pytest.Config) -> list[tuple[str, list[str]]]:
     if option is not None:
         return [("--httpserve-ignore=", option)]
     return [("httpserve_ignore = ", config.getini("httpserve_ignore"))]
+
+
+def _check_redacted(config: pytest.Config) -> None:
+    if names := _redacted(config):
+        from pytest_httpserve.errors import UsageError
+        from pytest_httpserve.scripting.record.redaction import check_redact
+
+        try:
+            check_redact(names)
+        except UsageError as error:
+            raise pytest.UsageError(f"httpserve_redact: {error}") from None
+
+
+def _redacted(config: pytest.Config) -> tuple[str, ...]:
+    """The names that the option gives or, without it, its ini twin."""
+    option = config.getoption("--httpserve-redact")
+    return tuple(config.getini("httpserve_redact") if option is None else option)
 
 
 def given_hosts(config: pytest.Config) -> tuple[tuple[str, str | None], ...]:

@@ -156,6 +156,7 @@ def describe(item: pytest.Item, when: str) -> None:
                 server.fault_events,
                 connections,
                 whole=whole,
+                redacted=server.redacted,
                 dropped_exchanges=server.dropped_exchanges,
                 dropped_fault_events=server.dropped_fault_events,
             )

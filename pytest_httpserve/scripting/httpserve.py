@@ -40,6 +40,7 @@ from pytest_httpserve.scripting.record.exchange import Exchange
 from pytest_httpserve.scripting.record.journal import MOST_BYTES, MOST_EXCHANGES, FaultEvent, Journal, Seen, check_kinds
 from pytest_httpserve.scripting.record.lines import exchange_lines
 from pytest_httpserve.scripting.record.readable import joined, readable
+from pytest_httpserve.scripting.record.redaction import check_redact
 from pytest_httpserve.scripting.record.request import Body, Request
 from pytest_httpserve.scripting.reports import report
 from pytest_httpserve.scripting.routing.matchers import Criteria, Matcher, as_matcher
@@ -74,7 +75,8 @@ class HTTPServe:
     ``host`` is an IP address, ``port`` a number or 0 for any that is free. Relative directories are looked for in each
     of ``roots`` (default: the current directory). ``loop`` is one to share with other servers; without it the server
     has its own, whose threads end with it. With ``strict``, a route that nobody calls is a failure; ``ignore`` are
-    kinds of failures that are none: ``unanswered``, ``errors``, ``expectations``. A client may keep it waiting for
+    kinds of failures that are none: ``unanswered``, ``errors``, ``expectations``; ``redact`` names header fields whose
+    values no report shows, as it shows none of credentials. A client may keep it waiting for
     ``timeout`` seconds: for its next request, for a whole head, for each 64 KiB of a body, for taking what is sent. A
     stop waits ``grace`` seconds for running handlers, but not for those whose client has gone. The journal keeps
     ``max_exchanges`` exchanges and ``max_journal_bytes`` of their bytes: the oldest beyond are dropped.
@@ -94,6 +96,7 @@ class HTTPServe:
         loop: Loop | None = None,
         strict: bool = False,
         ignore: Iterable[str] = (),
+        redact: Iterable[str] = (),
         timeout: float = 60.0,
         grace: float = DEFAULT_GRACE,
         max_exchanges: int = MOST_EXCHANGES,
@@ -120,6 +123,7 @@ class HTTPServe:
             )
         )
         self._script.journal.ignored = check_kinds(ignore)
+        self._script.journal.redacted = check_redact(redact)
         self._scenarios: dict[str, Scenario] = {}
         self._strict = check_switch("strict=", strict)
         self._timeout = check_timeout("timeout=", timeout)
@@ -623,7 +627,7 @@ class HTTPServe:
         from pytest_httpserve.scripting.record.har import har
 
         seen = self._seen
-        return har(seen.exchanges, self.base_url, seen.dropped_exchanges)
+        return har(seen.exchanges, self.base_url, seen.dropped_exchanges, redacted=seen.redacted)
 
     @property
     def _seen(self) -> Seen:
@@ -721,6 +725,11 @@ class HTTPServe:
         assert_all_closed(self._seen, by, timeout)
 
     # Failures
+
+    @property
+    def redacted(self) -> frozenset[str]:
+        """The header fields, in small letters, whose values no report shows: those of ``redact``, and credentials."""
+        return self._script.journal.redacted
 
     @property
     def failures(self) -> tuple[str, ...]:

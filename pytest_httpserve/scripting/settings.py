@@ -9,6 +9,7 @@ from pytest_httpserve.arguments import check_count, check_seconds, check_switch,
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.live.addresses import check_host, check_port
 from pytest_httpserve.scripting.record.journal import check_kinds
+from pytest_httpserve.scripting.record.redaction import check_redact
 
 
 def check_settings(given: object) -> dict[str, Any]:
@@ -36,6 +37,7 @@ _CHECKS: dict[str, Callable[[Any], object]] = {
     "port": check_port,
     "strict": lambda value: check_switch("strict=", value),
     "ignore": _ignore,
+    "redact": lambda value: tuple(sorted(check_redact(value))),
     "tls": _tls,
     "timeout": lambda value: check_timeout("timeout=", value),
     "grace": lambda value: check_seconds("grace=", value),

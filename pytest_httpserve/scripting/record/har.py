@@ -13,6 +13,7 @@ from typing import Any
 from pytest_httpserve import clock
 from pytest_httpserve.errors import RequestError
 from pytest_httpserve.scripting.record.exchange import Exchange, ExchangeTimes
+from pytest_httpserve.scripting.record.redaction import ALWAYS_REDACTED, MASK, masked_fields
 from pytest_httpserve.scripting.record.request import Request
 from pytest_httpserve.scripting.record.sent import decoded, unframed
 from pytest_httpserve.server.base import BaseHTTPRequestHandler
@@ -23,29 +24,31 @@ from pytest_httpserve.wire.target import target_of
 _UNKNOWN = -1
 
 
-def har(exchanges: Iterable[Exchange], base_url: str, dropped: int = 0) -> dict[str, Any]:
+def har(
+    exchanges: Iterable[Exchange], base_url: str, dropped: int = 0, *, redacted: frozenset[str] = ALWAYS_REDACTED
+) -> dict[str, Any]:
     """The exchanges of the server at ``base_url`` as a HAR document, ready for ``json.dumps``; that older ones were
-    ``dropped`` is a comment."""
+    ``dropped`` is a comment. The values of fields that are ``redacted`` are not in it."""
     epoch = clock.now() - clock.monotonic()
     name, _, version = BaseHTTPRequestHandler.server_version.partition("/")
     log: dict[str, Any] = {
         "version": "1.2",
         "creator": {"name": name, "version": version},
-        "entries": [_entry(exchange, base_url, epoch) for exchange in exchanges],
+        "entries": [_entry(exchange, base_url, epoch, redacted) for exchange in exchanges],
     }
     if dropped:
         log["comment"] = f"{dropped} older exchange{'' if dropped == 1 else 's'} dropped"
     return {"log": log}
 
 
-def _entry(exchange: Exchange, base_url: str, epoch: float) -> dict[str, Any]:
+def _entry(exchange: Exchange, base_url: str, epoch: float, redacted: frozenset[str]) -> dict[str, Any]:
     times = exchange.times
     timings = _timings(times)
     entry = {
         "startedDateTime": datetime.fromtimestamp(epoch + times.request_begun, UTC).isoformat(timespec="milliseconds"),
         "time": sum(timings.values()),
-        "request": _request(exchange, base_url),
-        "response": _response(exchange),
+        "request": _request(exchange, base_url, redacted),
+        "response": _response(exchange, redacted),
         "cache": {},
         "timings": timings,
         "connection": str(exchange.request.connection_index),
@@ -70,7 +73,7 @@ def _timings(times: ExchangeTimes) -> dict[str, float]:
     }
 
 
-def _request(exchange: Exchange, base_url: str) -> dict[str, Any]:
+def _request(exchange: Exchange, base_url: str, redacted: frozenset[str]) -> dict[str, Any]:
     request, raw = exchange.request, exchange.raw
     head, blank, rest = raw.request.lstrip(b"\r\n").partition(b"\r\n\r\n")
     try:
@@ -81,8 +84,8 @@ def _request(exchange: Exchange, base_url: str) -> dict[str, Any]:
         "method": request.method,
         "url": _url(request, base_url),
         "httpVersion": _version(request),
-        "cookies": _pairs(request.cookies.pairs),
-        "headers": _pairs(request.headers.fields),
+        "cookies": _pairs([(name, MASK) for name in request.cookies]),
+        "headers": _pairs(masked_fields(request.headers.fields, redacted)),
         "queryString": _pairs(request.query.pairs),
         "headersSize": len(head) + len(blank) if blank else _UNKNOWN,
         "bodySize": len(rest) + raw.dropped_received if blank else _UNKNOWN,
@@ -96,7 +99,7 @@ def _request(exchange: Exchange, base_url: str) -> dict[str, Any]:
     return entry
 
 
-def _response(exchange: Exchange) -> dict[str, Any]:
+def _response(exchange: Exchange, redacted: frozenset[str]) -> dict[str, Any]:
     answer, raw = exchange.response, exchange.raw
     if answer is None:  # as browsers write it
         empty = {"size": 0, "mimeType": ""}
@@ -111,7 +114,7 @@ def _response(exchange: Exchange) -> dict[str, Any]:
         "statusText": head.reason,
         "httpVersion": head.protocol,
         "cookies": [_cookie(line) for line in headers.get_all("set-cookie")],
-        "headers": _pairs(headers.fields),
+        "headers": _pairs(masked_fields(headers.fields, redacted)),
         "content": {
             "size": len(body) + raw.dropped_sent if kept else _UNKNOWN,
             "mimeType": headers.get("content-type", ""),
@@ -142,11 +145,11 @@ def _pairs(pairs: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
 
 
 def _cookie(line: str) -> dict[str, Any]:
-    """A Set-Cookie line (RFC 6265 section 4.1)."""
+    """A Set-Cookie line (RFC 6265 section 4.1), without its value."""
     pair, *attributes = line.split(";")
-    name, _, value = pair.partition("=")
+    name = pair.partition("=")[0]
     said = {key.strip().lower(): text.strip() for key, _, text in (one.partition("=") for one in attributes)}
-    cookie: dict[str, Any] = {"name": name.strip(), "value": value.strip()}
+    cookie: dict[str, Any] = {"name": name.strip(), "value": MASK}
     cookie |= {key: said[key] for key in ("path", "domain") if key in said}
     return {**cookie, "httpOnly": "httponly" in said, "secure": "secure" in said}
 

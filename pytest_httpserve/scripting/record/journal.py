@@ -21,6 +21,7 @@ from pytest_httpserve.scripting.record.exchange import (
     close_body,
 )
 from pytest_httpserve.scripting.record.readable import readable_text
+from pytest_httpserve.scripting.record.redaction import ALWAYS_REDACTED
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.faults.acts import Fault
@@ -77,6 +78,7 @@ class Seen(NamedTuple):
     connections: tuple[ConnectionRecord, ...]
     dropped_exchanges: int
     dropped_connections: int
+    redacted: frozenset[str]
 
 
 class Journal:
@@ -84,7 +86,8 @@ class Journal:
 
     It keeps ``max_exchanges`` exchanges, and ``max_bytes`` of what is in memory of all of them together. Past that it
     drops the oldest of those that are over; the newest of these always stays. Of connections that are closed, and of
-    faults that have happened, it keeps as many. ``ignored`` are the kinds of failures that are none here.
+    faults that have happened, it keeps as many. ``ignored`` are the kinds of failures that are none here,
+    ``redacted`` the header fields whose values nobody is shown.
 
     What an exchange that is over says is kept as a tuple of plain values. The Exchange is made again when somebody
     looks, and then it stays, so that everybody sees the same one.
@@ -94,6 +97,7 @@ class Journal:
         self.max_bytes = max_bytes
         self.max_exchanges = max_exchanges
         self.ignored: frozenset[str] = frozenset()
+        self.redacted = ALWAYS_REDACTED
         self.begin_anew()
 
     def begin_anew(self) -> None:
@@ -223,7 +227,9 @@ class Journal:
     def seen(self) -> Seen:
         """All of it."""
         with self._lock:
-            return Seen(self.exchanges, self.connections, self.dropped_exchanges, self.dropped_connections)
+            return Seen(
+                self.exchanges, self.connections, self.dropped_exchanges, self.dropped_connections, self.redacted
+            )
 
     @property
     def fault_events(self) -> tuple[FaultEvent, ...]:

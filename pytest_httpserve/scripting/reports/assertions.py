@@ -165,7 +165,7 @@ def explained(title: str, seen: Seen, found: Sequence[Exchange], matcher: Matche
         other = " other one" if found else ""
         latest = f", the latest of {as_near} as near," if as_near > 1 else ""
         lines.append(f"the nearest{other}{latest} is {nearest.request}:")
-        for check in checks:
+        for check in (report.redact(check, seen.redacted) for check in checks):
             lines += [f"  {line}" for line in [*report.describe_check(check), *_diff(check)]]
     return readable(lines)
 

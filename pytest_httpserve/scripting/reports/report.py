@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from pytest_httpserve.scripting.record.lines import exchange_line, exchange_lines, more
 from pytest_httpserve.scripting.record.readable import both_ends, brief, fits, line, readable, size
+from pytest_httpserve.scripting.record.redaction import ALWAYS_REDACTED, masked, masked_line
 from pytest_httpserve.scripting.record.words import count, dropped
 from pytest_httpserve.scripting.reports.differences import common_length, first_difference
-from pytest_httpserve.scripting.routing.matchers import Check, Matcher
+from pytest_httpserve.scripting.routing.matchers import Check, Matcher, Shown
 from pytest_httpserve.wire.target import target_of
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.script import Script
 
 NEAREST = 3
+_FIELD = re.compile(r"\b(header|cookie) ([^\s()|&]+)")
 
 
 def explained(script: Script, request: Request) -> str:
@@ -40,7 +42,7 @@ def explained(script: Script, request: Request) -> str:
 def unanswered(script: Script, request: Request) -> str:
     """That nothing answers ``request``, and how near each of the nearest routes comes to it."""
     lines = [f"nothing answers {request}", *_request_lines(request)]
-    lines += near_misses(script.routes, request)
+    lines += near_misses(script.routes, request, script.journal.redacted)
     lines += [f"  {mount.describe()} beneath {mount.prefix or '/'}" for mount in script.mounts]
     if len(script.routes) == 0 and not list(script.mounts):
         lines.append("  the server has no route, and serves no directory")
@@ -52,14 +54,14 @@ def without_answer(route: Route, request: Request) -> str:
     return readable([f"{route} takes {request}, but was given no response: add .respond(...) to it", ""])
 
 
-def near_misses(routes: Iterable[Route], request: Request) -> list[str]:
+def near_misses(routes: Iterable[Route], request: Request, redacted: frozenset[str]) -> list[str]:
     """The routes that come nearest to ``request``, each with its criteria, met or not."""
     held = [(route, route.checks(request)) for route in routes]
     held.sort(key=lambda one: (_distance(one[1]), -one[0].rank[1]))
     lines = []
     for route, checks in held[:NEAREST]:
         lines.append(f"  {route}")
-        lines += [f"    {line}" for check in checks for line in describe_check(check)]
+        lines += [f"    {line}" for check in checks for line in describe_check(redact(check, redacted))]
     if len(held) > NEAREST:
         rest = len(held) - NEAREST
         lines.append(f"  and {rest} more routes, less near" if rest > 1 else "  and one more route, less near")
@@ -92,6 +94,17 @@ def nearest(matcher: Matcher, exchanges: Sequence[Exchange]) -> tuple[Exchange, 
     least = min(distances)
     exchange, checks = next(one for one, distance in zip(held[::-1], distances[::-1], strict=True) if distance == least)
     return exchange, checks, distances.count(least)
+
+
+def redact(check: Check, redacted: frozenset[str]) -> Check:
+    """The check without what came, if that is a credential that the test did not name itself."""
+    names = {"cookie" if kind == "cookie" else name.lower() for kind, name in _FIELD.findall(check.criterion)}
+    if names.isdisjoint(redacted) or isinstance(check.got, Shown):
+        return check
+    if type(check.got) is type(check.expected) and check.got == check.expected:  # ANY names no value
+        return check
+    name = min(names & redacted)
+    return check._replace(got=Shown(masked(name, check.got if isinstance(check.got, str) else "", redacted)))
 
 
 def describe_check(check: Check) -> list[str]:
@@ -157,18 +170,20 @@ def _address(address: object) -> str:
     return f"{address[0]} port {address[1]}" if isinstance(address, tuple) and address[0] else "a Unix socket"
 
 
-def transcript(exchange: Exchange) -> list[str]:
-    """The bytes of an exchange as lines: what came in behind ``>``, what went out behind ``<``."""
+def transcript(exchange: Exchange, redacted: frozenset[str]) -> list[str]:
+    """The bytes of an exchange as lines: what came in behind ``>``, what went out behind ``<``; without credentials."""
     raw = exchange.raw
     return [
-        *_raw_lines(">", raw.request, raw.dropped_received),
-        *_raw_lines("<", raw.response, raw.dropped_sent),
+        *_raw_lines(">", raw.request, raw.dropped_received, redacted),
+        *_raw_lines("<", raw.response, raw.dropped_sent, redacted),
     ]
 
 
-def _raw_lines(mark: str, data: bytes, dropped: int) -> list[str]:
+def _raw_lines(mark: str, data: bytes, dropped: int, redacted: frozenset[str]) -> list[str]:
     text = data.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
-    lines = [f"{mark} {line(one)}".rstrip() for one in text.rstrip("\n").split("\n")] if data else []
+    lines = (
+        [f"{mark} {line(masked_line(one, redacted))}".rstrip() for one in text.rstrip("\n").split("\n")] if data else []
+    )
     return [*lines, f"{mark} ({dropped} bytes more were not kept)"] if dropped else lines
 
 
@@ -179,6 +194,7 @@ def exchanges_section(
     connections: Iterable[ConnectionRecord] = (),
     *,
     whole: bool,
+    redacted: frozenset[str] = ALWAYS_REDACTED,
     dropped_exchanges: int = 0,
     dropped_fault_events: int = 0,
 ) -> list[str]:
@@ -189,7 +205,7 @@ def exchanges_section(
     """
     lines = [base_url, *(f"  {line}" for line in handshake_lines(connections)), *dropped(dropped_exchanges, "exchange")]
     first, left_out, last = both_ends(exchanges)
-    shown = [_section_lines(exchange, whole=whole) for exchange in (*first, *last)]
+    shown = [_section_lines(exchange, redacted, whole=whole) for exchange in (*first, *last)]
     shown.insert(len(first), [f"  {line}" for line in more(left_out, "exchange")])
     lines += (line for one in shown for line in one)
     known = {(exchange.request.connection_index, id(fault)) for exchange in exchanges for fault in exchange.faults}
@@ -200,7 +216,7 @@ def exchanges_section(
     return lines if len(lines) > 1 else [*lines, "  no requests"]
 
 
-def _section_lines(exchange: Exchange, *, whole: bool) -> list[str]:
+def _section_lines(exchange: Exchange, redacted: frozenset[str], *, whole: bool) -> list[str]:
     notes = [line for note in exchange.notes for line in note.split("\n")]
-    raw = transcript(exchange) if whole else []
+    raw = transcript(exchange, redacted) if whole else []
     return [f"  {exchange_line(exchange)}", *(f"    {line}" for line in (*notes, *raw))]

@@ -1,12 +1,15 @@
 """What a reader sees: near misses, exchanges, transcripts."""
 
+import json
 import re
 from collections.abc import Callable
+from typing import Any
+from unittest.mock import ANY
 
 import pytest
 import requests
 
-from pytest_httpserve import HTTPServe
+from pytest_httpserve import HTTPServe, UsageError
 from pytest_httpserve.scripting.record.lines import exchange_line
 from pytest_httpserve.scripting.reports.report import exchanges_section, transcript
 
@@ -134,7 +137,7 @@ def test_a_transcript_has_both_directions(server: HTTPServe, say: Say) -> None:
     server.on("POST", "/a").respond(body=b"\x00\xff\r\nend")
     say(server, "POST /a HTTP/1.1\nHost: x\nConnection: close\nContent-Length: 3\n\nabc")
     server.stop()
-    lines = transcript(server.exchanges[0])
+    lines = transcript(server.exchanges[0], server.redacted)
 
     assert lines[:6] == ["> POST /a HTTP/1.1", "> Host: x", "> Connection: close", "> Content-Length: 3", ">", "> abc"]
     assert lines[6] == "< HTTP/1.1 200 OK"
@@ -146,7 +149,7 @@ def test_what_a_terminal_would_obey_is_written_out(server: HTTPServe, say: Say) 
     say(server, "GET /a HTTP/1.0\n\n")
     server.stop()
 
-    assert transcript(server.exchanges[0])[-1] == "< \\x1b[31mred\\x07"
+    assert transcript(server.exchanges[0], server.redacted)[-1] == "< \\x1b[31mred\\x07"
 
 
 def test_a_transcript_says_what_was_not_kept(server: HTTPServe, say: Say) -> None:
@@ -154,9 +157,57 @@ def test_a_transcript_says_what_was_not_kept(server: HTTPServe, say: Say) -> Non
     answer = say(server, "GET /a HTTP/1.0\n\n")
     server.stop()
 
-    assert transcript(server.exchanges[0])[-1] == f"< ({len(answer) - 65_536} bytes more were not kept)"
+    assert (
+        transcript(server.exchanges[0], server.redacted)[-1] == f"< ({len(answer) - 65_536} bytes more were not kept)"
+    )
 
 
 @pytest.mark.parametrize("whole", [False, True])
 def test_a_server_that_nobody_asked_says_so(server: HTTPServe, whole: bool) -> None:
     assert exchanges_section("http://x", server.exchanges, whole=whole) == ["http://x", "  no requests"]
+
+
+def test_credentials_are_not_shown() -> None:
+    with HTTPServe(redact=["X-Api-Key"]) as server:
+        server.on("GET", "/a", headers={"Authorization": "Bearer expected", "X-Api-Key": ANY, "X-Id": "1"}).respond()
+        headers = {"Authorization": "Bearer s3cret", "Cookie": "id=s3cret", "x-api-key": "s3cret", "X-Id": "seen"}
+        answer = requests.get(server.url_for("/a"), headers=headers, timeout=10)
+        with pytest.raises(AssertionError) as caught:
+            server.assert_requested("GET", "/a", cookies={"id": "expected"})
+        section = exchanges_section("http://x", server.exchanges, whole=True, redacted=server.redacted)
+
+        assert server.take_failures() == (answer.text,)
+        assert server.exchanges[0].request.headers["Authorization"] == "Bearer s3cret"
+        for text in (answer.text, str(caught.value), "\n".join(section), json.dumps(server.har())):
+            assert "s3cret" not in text
+        assert "got:      Bearer ***" in answer.text
+        assert "expected: 'Bearer expected'" in answer.text
+        assert "✓ header X-Api-Key: ***" in answer.text
+        assert "got:      'seen'" in answer.text
+        assert "> Authorization: Bearer ***" in "\n".join(section)
+        assert "> Cookie: ***" in "\n".join(section)
+
+
+def test_a_credential_that_the_test_has_named_is_shown(server: HTTPServe) -> None:
+    server.on("GET", "/a", headers={"Authorization": "Bearer named"}, query={"n": 1}).respond()
+
+    text = requests.get(server.url_for("/a"), headers={"Authorization": "Bearer named"}, timeout=10).text
+
+    assert "✓ header Authorization: 'Bearer named'" in text
+    assert server.take_failures() == (text,)
+
+
+def test_cookies_that_are_set_are_not_shown(server: HTTPServe) -> None:
+    server.on("GET", "/a").respond(cookies={"id": "s3cret"})
+    requests.get(server.url_for("/a"), timeout=10)
+    server.stop()
+
+    for text in (json.dumps(server.har()), "\n".join(transcript(server.exchanges[0], server.redacted))):
+        assert "s3cret" not in text
+        assert "***" in text
+
+
+@pytest.mark.parametrize("names", [["a b"], [5], 5, [""]])
+def test_what_can_be_no_header_field_cannot_be_redacted(names: Any) -> None:
+    with pytest.raises(UsageError, match="redact= takes names of header fields, not "):
+        HTTPServe(redact=names)

@@ -1,0 +1,46 @@
+"""Credentials, which no report and no trace shows. The exchange itself has them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from pytest_httpserve.errors import UsageError
+from pytest_httpserve.wire import grammar
+from pytest_httpserve.wire.headers import Field
+
+# Header fields whose values are never shown, by their names in small letters; a test adds others.
+ALWAYS_REDACTED = frozenset({"authorization", "cookie", "proxy-authorization", "set-cookie"})
+MASK = "***"
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9-]* +(?=\S)")
+
+
+def check_redact(names: str | Iterable[str]) -> frozenset[str]:
+    """Names of header fields, with those that are always redacted. Raises UsageError for what can be none."""
+    given = (names,) if isinstance(names, str) or not isinstance(names, Iterable) else tuple(names)
+    for name in given:
+        if not isinstance(name, str) or not grammar.TOKEN.fullmatch(name):
+            raise UsageError(f"redact= takes names of header fields, not {name!r}")
+    return ALWAYS_REDACTED.union(name.lower() for name in given)
+
+
+def masked(name: str, value: str, redacted: frozenset[str]) -> str:
+    """The value of a field as it may be shown: of credentials, their scheme."""
+    if name.lower() not in redacted:
+        return value
+    scheme = _SCHEME.match(value) if name.lower().endswith("authorization") else None
+    return f"{scheme[0] if scheme else ''}{MASK}"
+
+
+def masked_fields(fields: Iterable[Field], redacted: frozenset[str]) -> list[Field]:
+    """Fields as they may be shown."""
+    return [(name, masked(name, value, redacted)) for name, value in fields]
+
+
+def masked_line(line: str, redacted: frozenset[str]) -> str:
+    """A line of what went over the wire; a line of a body that looks like a field is treated as one."""
+    name, colon, value = line.partition(":")
+    if not colon or name.lower() not in redacted:
+        return line
+    return f"{name}: {masked(name, value.strip(), redacted)}"
