@@ -10,7 +10,10 @@ What only says what time it is (the ``Date`` of a response, a line of a log) ask
 
 from __future__ import annotations
 
+import contextlib
+import datetime
 import time
+from collections.abc import Iterator
 from functools import partial
 
 # Objects of their own: freezegun replaces whatever in any module is one of the functions of ``time``.
@@ -25,3 +28,17 @@ _BEGAN = time.time() - time.monotonic()
 def now() -> float:
     """The time of day, in seconds since the epoch: that of OpenSSL, and of other processes."""
     return _BEGAN + monotonic()
+
+
+# Not by its own name, which freezegun would replace.
+_DATETIME = (datetime.datetime,)
+
+
+@contextlib.contextmanager
+def real_datetime() -> Iterator[None]:
+    """For what keeps the class ``datetime`` that it finds at first: the real one, whatever a test has in its place."""
+    replaced, datetime.datetime = datetime.datetime, _DATETIME[0]  # type: ignore[misc]  # as freezegun does it
+    try:
+        yield
+    finally:
+        datetime.datetime = replaced  # type: ignore[misc]

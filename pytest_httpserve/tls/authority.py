@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from pytest_httpserve import clock
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.tls import trust
 from pytest_httpserve.tls.certificate import KEY_TYPES, Certificate
@@ -19,6 +20,16 @@ if TYPE_CHECKING:
     import trustme
 
 
+@functools.cache
+def _bring_in() -> None:
+    """Import trustme, and with it cryptography, and let that see a time: it keeps the class of the first one, and would
+    refuse all others later if a test had frozen the clock meanwhile."""
+    with clock.real_datetime():
+        import trustme
+
+        trustme.CA()
+
+
 class CertificateAuthority:
     """A CA with a key of its own: whoever trusts ``pem`` trusts all that it issues, and nothing else.
 
@@ -27,7 +38,8 @@ class CertificateAuthority:
     """
 
     def __init__(self, *, folder: Path | None = None, authority: trustme.CA | None = None) -> None:
-        import trustme  # brings cryptography along: only those who need a certificate wait for it
+        _bring_in()  # which takes its time: only those who need a certificate wait for it
+        import trustme
 
         self.folder = folder
         self.trustme = authority or trustme.CA()
@@ -41,6 +53,7 @@ class CertificateAuthority:
         Of several who make it at once, in any process, all get the same. Raises UsageError, with the path, for a file
         that holds no valid CA with its key, or that others than its owner can read.
         """
+        _bring_in()
         from pytest_httpserve.tls.stored import authority_at
 
         return cls(folder=folder, authority=authority_at(Path(path)))

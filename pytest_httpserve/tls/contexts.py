@@ -38,7 +38,7 @@ _READY: WeakKeyDictionary[CertificateAuthority, dict[object, Ready]] = WeakKeyDi
 def make_ready(tls: TLS, authority: CertificateAuthority, names: Names) -> Ready:
     """Certificate and context of a server with these names; the same for all servers with the same settings.
 
-    Those of a user's own certificate are not kept: a test may have made it for itself.
+    Those of a user's own certificate are not kept, nor those by a clock of the user's: a test may have made either.
 
     Raises UsageError for a certificate, a name or a cipher that is none, UnsupportedError for what this machine's TLS
     library has no more.
@@ -51,7 +51,8 @@ def make_ready(tls: TLS, authority: CertificateAuthority, names: Names) -> Ready
         assert given is None or isinstance(given, Certificate)  # files are read by now
         certificate = given if given is not None else issue(tls, tls.fault, authority, [*names, *tls.names])
         ready = with_certificate(tls, certificate, authority)
-        if given is None and not any(isinstance(value, Certificate) for _, value in tls.certificates_by_name):
+        own = [value for _, value in tls.certificates_by_name if isinstance(value, Certificate)]
+        if given is None and tls.clock is None and not own:
             kept[key] = ready
     return ready
 
@@ -135,12 +136,13 @@ def issue(tls: TLS, fault: str | None, authority: CertificateAuthority, names: N
     if fault == "untrusted":
         authority = CertificateAuthority(folder=authority.folder)
     issuer = authority.intermediate if tls.intermediate or fault == "missing_chain" else authority
-    now = datetime.fromtimestamp(clock.now(), UTC).replace(tzinfo=None)  # X.509 has UTC alone, and trustme no zones
+    seconds = (tls.clock or clock.now)()
+    now = datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)  # X.509 has UTC alone, and trustme no zones
     certificate = issuer.issue(
         *dict.fromkeys([_ELSEWHERE] if fault == "wrong_host" else names),
         key_type=tls.key_type,
         not_after=now - _LONG if fault == "expired" else None,
-        not_before=now + _LONG if fault == "not_yet_valid" else None,
+        not_before={"not_yet_valid": now + _LONG, "expired": now - 2 * _LONG}.get(fault or ""),
     )
     if fault == "self_signed":
         from pytest_httpserve.tls.signing import self_signed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import cast
@@ -38,6 +38,9 @@ class TLS:
     list of names, or a mapping of names to a Certificate, to None for one of the test CA, or to a fault of
     certificates. A handshake may take ``handshake_timeout`` seconds.
 
+    ``clock`` is the clock by which a certificate is ``expired`` or ``not_yet_valid``, for a client that does not go by
+    the system's: a function that returns seconds since the epoch, such as ``time.time`` of a test that has frozen it.
+
     Raises UsageError for a wrong value, and for settings that contradict each other.
     """
 
@@ -53,6 +56,7 @@ class TLS:
     certificate: CertificateArgument | None = None
     sni: SNIArgument = ()
     handshake_timeout: float = 10.0
+    clock: Callable[[], float] | None = None
 
     @property
     def certificates_by_name(self) -> tuple[tuple[str, Certificate | str | None], ...]:
@@ -70,6 +74,8 @@ class TLS:
         if self.ciphers is not None and not isinstance(self.ciphers, str):
             raise UsageError(f"ciphers= is text in the format of OpenSSL, such as 'ECDHE+AESGCM', not {self.ciphers!r}")
         check_switch("intermediate=", self.intermediate)
+        if self.clock is not None and not callable(self.clock):
+            raise UsageError(f"clock= is a function that returns seconds since the epoch, not {self.clock!r}")
         check_above_zero("handshake_timeout=", self.handshake_timeout, "a number of seconds")
         _check_certificate(self.certificate)
         self._check_together()

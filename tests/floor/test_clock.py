@@ -118,6 +118,59 @@ def test_good(httpserve_factory):
 """, passed=3)  # fmt: skip
 
 
+@pytest.mark.parametrize("fault", ["True", "'expired'", "'revoked'"])
+def test_certificates_are_made_after_those_of_a_frozen_test(floor: Floor, fault: str) -> None:
+    """What makes them keeps the class of the first time that it is given."""
+    floor(f"""
+from freezegun import freeze_time
+
+def test_frozen(httpserve_factory):
+    with freeze_time("2031-01-01"):
+        httpserve_factory(tls={fault})
+
+@pytest.mark.parametrize("fault", [True, "expired", "not_yet_valid", "revoked"])
+def test_it(httpserve_factory, fault):
+    httpserve_factory(tls=fault)
+""", passed=5)  # fmt: skip
+
+
+def test_a_client_may_go_by_the_frozen_clock(floor: Floor) -> None:
+    floor("""
+import datetime, ssl
+from freezegun import freeze_time
+from pytest_httpserve import TLS, Clock
+
+def dates(server):
+    from cryptography import x509
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as client:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with context.wrap_socket(client) as shaken:
+            found = x509.load_der_x509_certificate(shaken.getpeercert(True))
+    return found.not_valid_before_utc, found.not_valid_after_utc
+
+@pytest.mark.parametrize("when", ["2005-01-01", "2005-02-01", "2105-01-01"])
+def test_it(httpserve_factory, when):
+    with freeze_time(when):
+        now = datetime.datetime.now(datetime.UTC)
+        begin, end = dates(httpserve_factory(tls=TLS("expired", clock=time.time)))
+        assert begin < end < now < end + datetime.timedelta(days=60)
+        begin, end = dates(httpserve_factory(tls=TLS("not_yet_valid", clock=time.time)))
+        assert now < begin < now + datetime.timedelta(days=60) and begin < end
+
+def test_moved(httpserve_factory):
+    clock = Clock(1_200_000_000.0)
+    first = dates(httpserve_factory(tls=TLS("expired", clock=clock)))[1]
+    clock.advance(86_400)
+    assert dates(httpserve_factory(tls=TLS("expired", clock=clock)))[1] - first == datetime.timedelta(days=1)
+
+def test_wrong():
+    from pytest_httpserve import UsageError
+    with pytest.raises(UsageError, match="clock= is a function"):
+        TLS("expired", clock=5)
+""", passed=5)  # fmt: skip
+
+
 def test_an_exception_in_the_loop_fails_the_test_and_nothing_else(floor: Floor) -> None:
     result = floor("""
 def test_it(httpserve):

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_httpserve.arguments import check_seconds
+from pytest_httpserve.arguments import check_number, check_seconds
 from pytest_httpserve.scripting.answers.responses import Response
 from pytest_httpserve.scripting.record.exchange import GUARD
 from pytest_httpserve.scripting.record.words import count
@@ -20,10 +20,10 @@ Fields = tuple[tuple[str, str], ...]
 
 
 class Clock:
-    """A clock that stands still until the test moves it: ``clock.advance(0.5)``. Seconds, from 0 on."""
+    """A clock that stands still until the test moves it: ``clock.advance(0.5)``. Seconds, from ``start`` on."""
 
-    def __init__(self) -> None:
-        self._now = 0.0
+    def __init__(self, start: float = 0.0) -> None:
+        self._now = check_number("start=", start)
 
     def __call__(self) -> float:
         return self._now
