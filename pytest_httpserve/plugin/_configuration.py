@@ -11,7 +11,7 @@ import pytest
 
 from pytest_httpserve.plugin._options import KINDS, settings
 
-_OVERRIDE = pytest.StashKey["pytest.FixtureDef[Any] | None"]()
+_OVERRIDE: pytest.StashKey[pytest.FixtureDef[Any] | None] = pytest.StashKey()
 
 
 def configuration(node: pytest.Item) -> dict[str, Any]:

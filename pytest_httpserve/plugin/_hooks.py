@@ -35,8 +35,8 @@ ITEMS: list[pytest.Item] = []
 
 _SERVING = {"httpserve", "httpserve_factory", "httpserve_session", "httpserve_client"}
 
-_IS_CALLED = pytest.StashKey[bool]()  # its function runs
-_RUNNING = pytest.StashKey["set[HTTPServe]"]()  # the servers that ran when the test began
+_IS_CALLED: pytest.StashKey[bool] = pytest.StashKey()  # its function runs
+_RUNNING: pytest.StashKey[set[HTTPServe]] = pytest.StashKey()  # the servers that ran when the test began
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -26,7 +26,7 @@ DESCRIPTIONS = (
 )
 
 # The httpserve fixture has made the server of this test, whoever has asked for it.
-HAS_HTTPSERVE = pytest.StashKey[bool]()
+HAS_HTTPSERVE: pytest.StashKey[bool] = pytest.StashKey()
 
 # Markers that mount something on the httpserve fixture, with the prefix where they do so if they do not say.
 MOUNTING = {"serve_dir": "/", "serve_cgi": "/cgi-bin"}

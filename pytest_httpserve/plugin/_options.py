@@ -16,7 +16,7 @@ DEFAULT_HOST = "127.0.0.1"
 # The kinds of failures, as scripting.record.journal has them; that is not imported before it is needed.
 KINDS = ("unanswered", "errors", "expectations")
 
-_SETTINGS = pytest.StashKey[dict[str, Any]]()
+_SETTINGS: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

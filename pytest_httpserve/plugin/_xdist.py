@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-_FOLDER = pytest.StashKey[Path]()
+_FOLDER: pytest.StashKey[Path] = pytest.StashKey()
 
 
 def folder_of_run(config: pytest.Config) -> Path:
