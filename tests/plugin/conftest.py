@@ -8,6 +8,8 @@ import pytest
 import requests  # noqa: F401  for the same reason as the next
 import trustme  # noqa: F401  a session within forgets what it imported, and cryptography cannot be imported twice
 
+import pytest_httpserve.plugin._servers  # noqa: F401  nor may it leave names of a forgotten module in the package
+
 CLIENT = '''
 """A client that takes every status for an answer."""
 
