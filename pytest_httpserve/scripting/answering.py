@@ -296,7 +296,7 @@ class Answering:
     # Faults
 
     def suffer(self, faults: tuple[Fault, ...]) -> None:
-        """From here on in this exchange, these faults: those whose place is past happen with the next bytes."""
+        """From here on in this exchange, these faults; see ``Passage.with_faults``."""
         self.passage = self.passage.with_faults(faults, self, self.http1)
 
     def note_fault(self, fault: Fault, where: str) -> None:

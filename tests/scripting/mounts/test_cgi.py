@@ -163,6 +163,22 @@ def test_what_a_script_leads_to_gets_no_body(server: HTTPServe, scripts: Path, l
     assert request(server, "/cgi-bin/x.sh", "POST", data=b"x").json() == ["GET", ""]
 
 
+def test_the_parameters_of_what_a_script_leads_to_are_not_the_clients(server: HTTPServe, scripts: Path) -> None:
+    write(scripts / "x.sh", "printf 'Location: /where/7\\n\\n'")
+    server.serve_cgi(scripts)
+    flow = server.scenario("flow")
+
+    def leave(_: object) -> bool:  # as another request would, between the choice of the route and its answer
+        flow.state = "left"
+        return True
+
+    flow.on("GET", "/where/{id:int}", where=leave).when(flow.state).respond(404)
+    flow.on("GET", "/where/{id:int}").when("left").handle(lambda request: dict(request.path_params))
+
+    assert request(server, "/cgi-bin/x.sh").json() == {"id": 7}
+    assert dict(server.exchanges[0].request.path_params) == {}
+
+
 def test_a_local_redirect_to_nothing_fails_as_a_request_for_it_would(server: HTTPServe, scripts: Path) -> None:
     write(scripts / "x.sh", "printf 'Location: /nothing\\n\\n'")
     server.serve_cgi(scripts)
