@@ -60,7 +60,11 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     if not _SERVING.isdisjoint(getattr(item, "fixturenames", ())):
         # Imported while another fixture has something else in the place of the modules that it imports, it would keep
         # that for all later tests.
-        import pytest_httpserve.plugin._servers  # noqa: F401
+        import pytest_httpserve.plugin._servers
+
+        if "pyfakefs" in sys.modules:  # so it is with what is imported when a directory, or a file, is first served
+            import pytest_httpserve.scripting.mounts.cgi
+            import pytest_httpserve.scripting.mounts.static  # noqa: F401
     item.stash[BEGAN] = clock.monotonic()
     forget_sections(item)  # a test that is run again does not show what its earlier runs did
     try:
