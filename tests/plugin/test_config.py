@@ -13,7 +13,8 @@ Suite = Callable[..., pytest.RunResult]
 Shown = Callable[[pytest.RunResult, str], str]
 
 NAMES = (
-    "host, port, strict, ignore, tls, timeout, grace, client_timeout, keep_threads, max_exchanges, max_journal_bytes"
+    "host, port, strict, ignore, redact, tls, timeout, grace, client_timeout, keep_threads, max_exchanges, "
+    "max_journal_bytes"
 )
 
 LISTENS_ON = """
@@ -163,7 +164,7 @@ def test_what_the_options_say_cannot_be_changed_by_accident(suite: Suite) -> Non
         import pytest
 
         def test_it(httpserve_config):
-            assert httpserve_config == {"host": "127.0.0.1", "strict": False, "ignore": ()}
+            assert httpserve_config == {"host": "127.0.0.1", "strict": False, "ignore": (), "redact": ()}
             with pytest.raises(TypeError):
                 httpserve_config["strict"] = True
     """)
