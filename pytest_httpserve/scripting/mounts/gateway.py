@@ -97,6 +97,7 @@ class Gateway(wsgiref.handlers.BaseHandler):
         return (self.status or "").startswith(("1", "204", "304"))
 
     def log_exception(self, exc_info: Any) -> None:  # the three of sys.exc_info()
-        """An exception left the application: it fails the test."""
+        """An exception left the application: it fails the test, with the text that the client is answered with."""
         self._break_off()
-        self._asked.record_exception(exc_info[1])
+        self.error_headers = [("Content-Type", "text/plain; charset=utf-8")]
+        self.error_body = self._asked.record_exception(exc_info[1]).encode()
