@@ -284,7 +284,7 @@ def test_an_exception_in_a_wsgi_application_is_shown(suite: Suite, shown: Shown)
           + /b
         --------------------------- Captured httpserve call ----------------------------
         http://127.0.0.1:PORT
-          GET /app/b -> 500 text/plain 99 bytes 0.1 ms
+          GET /app/b -> 500 text/plain; charset=utf-8 99 bytes 0.1 ms
     """)
 
 
