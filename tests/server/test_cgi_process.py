@@ -14,14 +14,22 @@ import pytest
 from pytest_httpserve.net.connection import Connection
 from pytest_httpserve.server.cgi.keeper import Keeper
 from pytest_httpserve.server.cgi.process import Child
+from pytest_httpserve.server.cgi.survivors import Survivors
 
 pytestmark = pytest.mark.needs("select.poll")
 
 PATIENCE = 5.0  # seconds
 
 
+class AtOnce(Survivors):
+    """Waits for scripts before anybody else goes on, as a thread may that is fast."""
+
+    def see_off(self, script: Callable[[], object], kill: Callable[[], object]) -> None:
+        script()
+
+
 @contextlib.contextmanager
-def running(commands: str) -> Iterator[tuple[Child, int]]:
+def running(commands: str, survivors: Survivors | None = None) -> Iterator[tuple[Child, int]]:
     """A shell with these commands, and a descriptor to write its input to."""
     read, write = os.pipe()
     with os.fdopen(read, "rb") as stdin:
@@ -33,6 +41,7 @@ def running(commands: str) -> Iterator[tuple[Child, int]]:
             user=None,
             timeout=PATIENCE,
             connection=None,
+            survivors=survivors,
             log=print,
         )
     with child:
@@ -69,6 +78,16 @@ def test_it_is_not_over_when_it_has_closed_its_output() -> None:
         assert not child.is_over()
         end(child, write)
         assert child.is_over()
+
+
+def test_who_waits_for_its_end_may_be_faster_than_who_has_started_it() -> None:
+    with running("printf 1; exec >&-; read line", AtOnce()) as (child, write):
+        assert child.read() == b"1"
+        assert child.read() == b""
+        os.write(write, b"\n")
+        child.go_on(print)
+        file = os.dup(write)  # takes the lowest number that is free: that of one that was closed just now
+    os.close(file)
 
 
 @pytest.mark.needs("signal.SIGCHLD")

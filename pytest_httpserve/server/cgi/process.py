@@ -136,8 +136,11 @@ class Child:
         if self._waiting is not None:
             self._waiting.__exit__(None, None, None)
             self._waiting = None
-        if self._goes_on:
-            return
+        if not self._goes_on:  # else that is the business of the thread that waits for its end
+            self._leave()
+
+    def _leave(self) -> None:
+        """Take leave of it, by whoever it belongs to, once."""
         if self._process.returncode is None:
             self._kill()
             self._reap()
@@ -280,8 +283,7 @@ class Child:
         except ScriptError:
             self._log(f"it is killed, since it went on for {self._timeout:g} s after its answer")
         finally:
-            self._goes_on = False
-            self.__exit__(None, None, None)
+            self._leave()
 
     def _stop(self) -> None:
         """Called by another thread."""
