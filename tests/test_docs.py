@@ -68,6 +68,7 @@ def blocks_of(page: Path) -> list[Block]:
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 
 
+@pytest.mark.same_everywhere
 @pytest.mark.parametrize(
     "block",
     [

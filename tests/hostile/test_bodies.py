@@ -15,6 +15,8 @@ from pytest_httpserve.scripting.record import multipart
 from pytest_httpserve.scripting.record.request import Request
 from pytest_httpserve.wire.framing import CHUNKED, ChunkedDecoder, Framing
 
+pytestmark = pytest.mark.same_everywhere  # what is counted is the same on every Python
+
 Measure = Callable[[Callable[[], object]], int]
 
 MEBIBYTE = 1 << 20

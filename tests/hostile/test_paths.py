@@ -14,6 +14,8 @@ from pytest_httpserve.server.files.paths import file_beneath, names_below
 from pytest_httpserve.server.files.roots import Root
 from pytest_httpserve.wire.target import canonical_path, target_of
 
+pytestmark = pytest.mark.same_everywhere  # what is counted is the same on every Python
+
 Measure = Callable[[Callable[[], object]], int]
 
 KILOBYTE = 1024

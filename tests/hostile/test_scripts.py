@@ -8,6 +8,8 @@ import pytest
 
 from pytest_httpserve.server.cgi.process import STDERR_BYTES, _Complaints
 
+pytestmark = pytest.mark.same_everywhere  # what is counted is the same on every Python
+
 Measure = Callable[[Callable[[], object]], int]
 
 
