@@ -70,6 +70,10 @@ def test_it_waits_by_the_best_that_there_is(httpserve):
 {LATER}""", passed=2 + LATERS)  # fmt: skip
 
 
+# gevent's own subprocess forks, of which Python warns where there are threads.
+FORKS = ("-W", "ignore:This process:DeprecationWarning")
+
+
 def test_gevent_has_patched_everything(floor: Floor) -> None:
     floor(f"""{USES}
 import gevent
@@ -86,7 +90,7 @@ def test_many(httpserve):
     jobs = [gevent.spawn(fetch, httpserve.url_for(path)) for path in ("/a", "/sleep") * 10]
     gevent.joinall(jobs, timeout=20)
     assert [job.value for job in jobs] == [(200, "well")] * 20
-{LATER}""", passed=2 + LATERS, first="import gevent.monkey\ngevent.monkey.patch_all()\n")  # fmt: skip
+{LATER}""", *FORKS, passed=2 + LATERS, first="import gevent.monkey\ngevent.monkey.patch_all()\n")  # fmt: skip
 
 
 @pytest.mark.parametrize("fixtures", ["fs, httpserve", "httpserve, fs"])

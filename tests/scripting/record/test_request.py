@@ -311,6 +311,7 @@ def test_room_on_disk_is_used_again_and_bodies_stay_what_they_are() -> None:
 
 
 @pytest.mark.needs("os.fork")
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")  # servers of other tests have threads
 def test_a_fork_writes_bodies_to_a_file_of_its_own() -> None:
     body = Body(io.BytesIO(b"parent" * BODY_IN_MEMORY_BYTES).read)
     body.load()
