@@ -80,10 +80,10 @@ class Writer(io.BufferedIOBase):
         self.anything = True
         if self._held:
             data = self._release() + bytes(data)
+        self.written += size  # before the client can have it, and be gone
         if size or self._holding:
             self.sink.send(data)
         self._corked = self._holding = False
-        self.written += size
         return size
 
     def send_file(self, file: IO[bytes], offset: int, count: int) -> None:
