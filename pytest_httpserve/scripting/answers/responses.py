@@ -250,7 +250,7 @@ def _check_file(file: str | os.PathLike[str]) -> Path:
     if not isinstance(file, str | os.PathLike):
         raise UsageError(f"file= takes a path, not {type(file).__name__}")
     # Here, and not in the thread that sends it.
-    from pytest_httpserve.server.files import serving as serving
+    import pytest_httpserve.server.files.serving as serving  # noqa: F401
     from pytest_httpserve.server.files import types as types
 
     path = Path(file).absolute()  # the test may change the directory before the file is sent

@@ -11,10 +11,11 @@ import os
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
+# By its whole name: the package may have an older one than sys.modules, where a test restores these.
+import pytest_httpserve.server.files.serving as serving
 from pytest_httpserve.scripting.record.sent import SentResponse
 from pytest_httpserve.server import running
 from pytest_httpserve.server.base import BaseHTTPRequestHandler
-from pytest_httpserve.server.files import serving
 from pytest_httpserve.server.files.handler import SimpleHTTPRequestHandler
 from pytest_httpserve.server.files.paths import file_beneath
 from pytest_httpserve.server.files.roots import DEFAULT_OPTIONS, Root

@@ -125,9 +125,9 @@ class Route:
             raise UsageError(f"a handler is a plain function, called in a thread; {function.__name__}() is async")
         # It may ask for these, and it runs in a thread. pytest rewrites the asserts of what is imported, and Python
         # 3.11 fails when two threads have it do so at the same time.
+        import pytest_httpserve.server.files.serving as serving  # noqa: F401
         from pytest_httpserve.scripting.faults import given as given
         from pytest_httpserve.scripting.record import multipart as multipart
-        from pytest_httpserve.server.files import serving as serving
         from pytest_httpserve.server.files import types as types
 
         return self._add(function, times)

@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import IO, Any, ClassVar
 
+# By its whole name: the package may have an older one than sys.modules, where a test restores these.
+import pytest_httpserve.server.files.serving as serving
 from pytest_httpserve.server import running
 from pytest_httpserve.server.base import BaseHTTPRequestHandler
-from pytest_httpserve.server.files import serving
 from pytest_httpserve.server.files.paths import file_beneath
 from pytest_httpserve.server.files.roots import DEFAULT_OPTIONS, FileOptions, Root
 from pytest_httpserve.server.files.types import DEFAULT_TYPE, EXTENSIONS, media_type
