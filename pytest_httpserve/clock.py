@@ -5,7 +5,7 @@ for ever, or not at all, and takes times from the list that are the code's under
 takes it from this module, which took the functions when it was imported: with the plugin, before any test. What waits
 in threading and in sockets does not look at these functions.
 
-What only says what time it is (the ``Date`` of a response, a line of a log) asks ``time`` itself, as the test has it.
+What only tells the time (the ``Date`` of a response, a line of a log) asks ``time`` itself, and so tells the test's.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ class Entry(Protocol):
     led: bool
 
     def claim(self, leader: threading.Thread, /) -> bool:
-        """Take it, to serve it, by the thread that leads the loop, this one; False if another thread has it."""
+        """Claim it for this thread, which leads the loop and serves it next; False if another thread has it."""
 
     def go_alone(self) -> None:
         """The thread that serves it leads no longer."""
@@ -304,8 +304,7 @@ class Loop:
             except BaseException as further:
                 say_as_thread(further)
 
-    # What it waits by
-    # Loss of the poller
+    # What it waits by, and what if others close that
 
     def _register(self, entry: Entry) -> None:
         assert self._poller is not None

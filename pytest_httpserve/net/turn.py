@@ -53,7 +53,7 @@ class Turn:
     # As an entry of the loop
 
     def claim(self, leader: threading.Thread | None = None) -> bool:
-        """Take it, to serve it, by the thread that leads the loop or another one; False if one has it."""
+        """Claim it for this thread, which may be the ``leader`` of the loop; False if another thread has it."""
         if not self._owned.acquire(False):
             return False
         if leader is not None:

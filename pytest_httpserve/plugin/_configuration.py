@@ -28,7 +28,7 @@ def override(node: pytest.Item) -> pytest.FixtureDef[Any] | None:
     """The httpserve_config that a test sees, if that is not ours: looked up once for all tests that stand together."""
     together = node.parent or node
     if _OVERRIDE not in together.stash:
-        where: Any = together if pytest.version_tuple >= (8, 1) else together.nodeid  # as pytest 8.0 has it
+        where: Any = together if pytest.version_tuple >= (8, 1) else together.nodeid  # pytest 8.0 takes an id
         found = node.session._fixturemanager.getfixturedefs("httpserve_config", where) or ()
         together.stash[_OVERRIDE] = found[-1] if len(found) > 1 else None
     return together.stash[_OVERRIDE]

@@ -41,8 +41,8 @@ def _httpserve_faults(request: pytest.FixtureRequest) -> object:
 def httpserve() -> Generator[HTTPServe]:
     """A fresh HTTP server for this test: httpserve.on("GET", "/a").respond(text="hi"), then httpserve.url_for("/a").
 
-    The marker serve_dir("site") has it serve a directory, serve_cgi("scripts") run one's CGI scripts; serve_tls makes
-    it an HTTPS server. A request that nothing answers fails the test.
+    With the marker serve_dir("site") it serves a directory, with serve_cgi("scripts") it runs the CGI scripts in one,
+    and with serve_tls it is an HTTPS server. A request that nothing answers fails the test.
     """
     from pytest_httpserve.plugin._servers import end, start_marked
 

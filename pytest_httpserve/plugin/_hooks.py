@@ -29,8 +29,8 @@ from pytest_httpserve.plugin._outcomes import (
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.httpserve import HTTPServe
 
-# The test that runs, behind those within which its session runs. A fixture that asked for ``request`` instead would
-# take two fifths more instructions: pytest looks at signatures for it each time.
+# The running test is the last; before it come those whose own sessions this one runs in. A fixture that asked for
+# ``request`` instead would take two fifths more instructions: pytest inspects its signature each time.
 ITEMS: list[pytest.Item] = []
 
 _SERVING = {"httpserve", "httpserve_factory", "httpserve_session", "httpserve_client"}
@@ -46,7 +46,7 @@ def pytest_configure_node(node: Any) -> None:  # a WorkerController of pytest-xd
     tell_worker(node)
 
 
-@pytest.hookimpl(trylast=True)  # the fault stands last in the id of a test
+@pytest.hookimpl(trylast=True)  # so that the fault comes last in the test's id
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "httpserve" in metafunc.fixturenames or "httpserve_factory" in metafunc.fixturenames:
         from pytest_httpserve.plugin._sweeps import vary

@@ -21,8 +21,8 @@ DESCRIPTIONS = (
     "serves HTTPS with a certificate of the httpserve_ca; `fault` names what is wrong with it, such as 'expired'",
     'serve_faults("every_phase" | "cut" | faults, *, effects=, every=, upto=, effect=): runs the test once for each '
     "fault, which happens on the first connection to the httpserve fixture; the id of the test names it",
-    "serve_checks(*, ignore=(), strict=None): which failures of its servers are none in this test, of unanswered, "
-    "errors and expectations; strict fails the test for a route that nobody calls",
+    "serve_checks(*, ignore=(), strict=None): kinds of failure that do not fail this test, of unanswered, errors and "
+    "expectations; strict fails it for a route that nobody calls",
 )
 
 # The httpserve fixture has made the server of this test, whoever has asked for it.

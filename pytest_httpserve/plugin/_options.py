@@ -36,7 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     text = "keep the servers of a test that fails up, show where they listen, and wait for Enter"
     group.addoption("--httpserve-hold", action="store_true", default=None, help=text)
     parser.addini("httpserve_hold", help=text, type="bool", default=False)
-    text = "PEM file with the test CA and its key, made if there is none (default: a CA of its own for each run)"
+    text = "PEM file with the test CA and its key, created if it does not exist (default: a new CA for each run)"
     group.addoption("--httpserve-ca", metavar="PATH", default=None, help=text)
     parser.addini("httpserve_ca", help=text, default=None)
 
@@ -53,7 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for given, kinds in _ignored_by(config):
         for kind in kinds:
             if kind not in KINDS:
-                raise pytest.UsageError(f"{given}{kind!r} is none of {', '.join(KINDS)}")
+                raise pytest.UsageError(f"{given}{kind!r} is not one of {', '.join(KINDS)}")
 
 
 def settings(config: pytest.Config) -> dict[str, Any]:

@@ -18,7 +18,7 @@ def check_settings(given: object) -> dict[str, Any]:
         raise UsageError(f"it returns a mapping such as {{'strict': True}}, not {given!r}")
     for name in given:
         if name not in _CHECKS:
-            raise UsageError(f"{name!r} is none of {', '.join(_CHECKS)}")
+            raise UsageError(f"{name!r} is not one of {', '.join(_CHECKS)}")
     return {name: _CHECKS[name](value) for name, value in given.items()}
 
 

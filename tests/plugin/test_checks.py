@@ -220,7 +220,7 @@ def test_a_kind_that_does_not_exist_is_a_usage_error_of_the_option(suite: Suite)
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(
-        ["ERROR: --httpserve-ignore='missing' is none of unanswered, errors, expectations"], consecutive=True
+        ["ERROR: --httpserve-ignore='missing' is not one of unanswered, errors, expectations"], consecutive=True
     )
 
 
@@ -229,7 +229,7 @@ def test_a_kind_that_does_not_exist_is_a_usage_error_of_the_ini_file(suite: Suit
     result = suite("def test_it(): pass")
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["ERROR: httpserve_ignore = 'missing' is none of unanswered, errors, expectations"])
+    result.stderr.fnmatch_lines(["ERROR: httpserve_ignore = 'missing' is not one of unanswered, errors, expectations"])
 
 
 @pytest.mark.parametrize("arguments", ["ignore=['missing']", "ignore=5", "ignore='x'", "strick=True", "'errors'"])

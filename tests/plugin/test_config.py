@@ -357,8 +357,8 @@ def test_a_narrower_scope_is_an_error_whoever_asks_first(suite: Suite, pytester:
     ("value", "sentence"),
     [
         ("None", "it returns a mapping such as {'strict': True}, not None"),
-        ("{'hots': '::1'}", f"'hots' is none of {NAMES}"),
-        ("{'unix': True}", f"'unix' is none of {NAMES}"),
+        ("{'hots': '::1'}", f"'hots' is not one of {NAMES}"),
+        ("{'unix': True}", f"'unix' is not one of {NAMES}"),
         ("{'host': 'localhost'}", "host='localhost' is no IP address such as 127.0.0.1 or ::1"),
         ("{'port': '80'}", "port= is a number from 0 to 65535, not '80'"),
         ("{'strict': 'no'}", "strict= is True or False, not 'no'"),
