@@ -12,6 +12,8 @@ import logging
 import socket
 import socketserver
 import threading
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_httpserve.net.poller import Wake, readiness
@@ -94,10 +96,12 @@ class Listener:
     expiry: float | None = None  # of a pause, since the system has no room for another connection
     led = False
 
-    def __init__(self, server: socketserver.TCPServer, service: Service, loop: Loop) -> None:
+    def __init__(self, server: socketserver.TCPServer, service: Service, loop: Loop, *, watched: bool) -> None:
         self.file = server.fileno()
         self._socket = server.socket
-        self._acceptor = Acceptor(server, service)
+        accept = Acceptor(server, service).accept_one
+        # The server class may shake hands while it accepts, or look who has come.
+        self._accept: Callable[[], bool] = partial(loop.run, self, accept) if watched else accept
         self._loop = loop
         self._claimed = threading.Lock()
         self._accepting: int | None = None  # in which thread
@@ -120,8 +124,7 @@ class Listener:
         room = True
         try:
             if not self._ended:
-                # Watched: the server class may shake hands while it accepts, or look who has come.
-                room = self._loop.run(self, self._acceptor.accept_one)
+                room = self._accept()
         finally:
             self.led, self._accepting = False, None
             if not self._ended:

@@ -26,6 +26,9 @@ class Poller(Protocol):
     def register(self, file: int, events: int, /) -> None:
         """Wait for this one, too."""
 
+    def modify(self, file: int, events: int, /) -> None:
+        """Wait for it as before. Raises OSError if it was not waited for."""
+
     def unregister(self, file: int, /) -> None:
         """Wait for it no more."""
 
@@ -46,6 +49,10 @@ if sys.platform != "linux" and sys.platform != "win32":
 
         def register(self, file: int, events: int, /) -> None:
             self._queue.control([select.kevent(file, select.KQ_FILTER_READ, select.KQ_EV_ADD)], 0)
+
+        def modify(self, file: int, events: int, /) -> None:
+            self.unregister(file)  # which raises, where to add it once more would not
+            self.register(file, events)
 
         def unregister(self, file: int, /) -> None:
             self._queue.control([select.kevent(file, select.KQ_FILTER_READ, select.KQ_EV_DELETE)], 0)
@@ -78,6 +85,10 @@ class Selection:
             raise UnsupportedError(f"select() takes no descriptor {file}, and this Python has no poll()") from None
         self._files.add(file)
         self._wake.set()
+
+    def modify(self, file: int, events: int, /) -> None:
+        if file not in self._files:
+            raise FileNotFoundError(file)
 
     def unregister(self, file: int, /) -> None:
         self._files.discard(file)
@@ -145,7 +156,7 @@ class Wake:
         # A pipe costs a third of two sockets; on Windows only sockets can be waited for.
         self._sockets = () if hasattr(select, "poll") else socket.socketpair()
         self._files = tuple(end.fileno() for end in self._sockets) or system.pipe()
-        self._identities = self._identify()
+        self._identity = self._identify()
         # Nobody waits here: neither to clear what was not set, nor to set what was so often that there is no more room.
         if self._sockets:
             for end in self._sockets:
@@ -158,16 +169,18 @@ class Wake:
         return self._files[0]
 
     def is_whole(self) -> bool:
-        """Whether its numbers are still its own: others may have closed them, and further files may have them now."""
+        """Whether what it is set by is still its own: others may have closed it, and a further file may have its number
+        by now. Of what it is waited for by, the poller knows."""
         try:
-            return self._identify() == self._identities
+            return self._identify() == self._identity
         except OSError:
             return False
 
-    def _identify(self) -> list[object]:
+    def _identify(self) -> object:
         if self._sockets:  # which are no files on Windows
-            return [end.getsockname() for end in self._sockets]
-        return [(status.st_dev, status.st_ino) for status in map(system.fstat, self._files)]
+            return self._sockets[1].getsockname()
+        status = system.fstat(self._writing)
+        return status.st_dev, status.st_ino
 
     @property
     def _writing(self) -> int:

@@ -168,10 +168,11 @@ class Service:
                 self._changed.notify_all()
             wake.close()
 
-    def attach(self, server: socketserver.TCPServer, loop: Loop) -> None:
-        """Have ``loop`` accept and serve, until ``detach``."""
+    def attach(self, server: socketserver.TCPServer, loop: Loop, *, watched: bool = True) -> None:
+        """Have ``loop`` accept and serve, until ``detach``; ``watched`` if what the server does with a connection that
+        has come may take its time."""
         self.loop, self._serves = loop, True
-        self._listener = Listener(server, self, loop)
+        self._listener = Listener(server, self, loop, watched=watched)
         loop.add(self._listener)
 
     def detach(self, seconds: float | None) -> None:

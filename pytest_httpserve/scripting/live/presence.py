@@ -42,7 +42,7 @@ class Presence:
         self._server = server
         self._loop = loop
         self._stand_ins: list[socket.socket] = []
-        service_of(server).attach(server, loop)
+        service_of(server).attach(server, loop, watched=False)
         self._there = True
 
     def resume(self) -> None:
@@ -55,7 +55,7 @@ class Presence:
             else:
                 self._clear()
                 self._server.socket = _again(lambda: self._bind(backlog))
-            service_of(self._server).attach(self._server, self._loop)
+            service_of(self._server).attach(self._server, self._loop, watched=False)
             self._there = True
 
     def refuse(self) -> None:
