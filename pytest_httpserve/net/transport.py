@@ -239,6 +239,16 @@ class Transport:
         poll.register(file, select.POLLRDHUP)
         return bool(poll.poll(0))
 
+    def how_left(self) -> str | None:
+        """How the client has ended its side, if it has: ``FIN`` or ``RST``."""
+        if self.socket.fileno() < 0:
+            return None
+        try:
+            unread = self._peeked()
+        except OSError:
+            return "RST"
+        return "FIN" if unread == b"" or self.has_been_left() else None
+
     def _peeked(self) -> bytes | None:
         file = self.socket.fileno()
         # Asked first: where Python keeps the time, a read waits, whatever its flags.

@@ -32,6 +32,7 @@ from pytest_httpserve.scripting.live import unix_socket
 from pytest_httpserve.scripting.live.addresses import base_url, check_host, check_port
 from pytest_httpserve.scripting.live.presence import Presence, left
 from pytest_httpserve.scripting.live.unix_socket import UnixSocket
+from pytest_httpserve.scripting.live.waiting import GLANCE_SECONDS
 from pytest_httpserve.scripting.mounts.mount import check_prefix
 from pytest_httpserve.scripting.record import words
 from pytest_httpserve.scripting.record.concurrency import most_at_once
@@ -537,6 +538,8 @@ class HTTPServe:
 
         Of those that are closed, the latest ``max_exchanges`` are kept.
         """
+        if self._server is not None:
+            self._server.watching.look()
         return self._script.journal.connections
 
     @property
@@ -719,9 +722,11 @@ class HTTPServe:
 
         if by not in (None, "client", "server"):
             raise UsageError(f"by= is 'client' or 'server', not {by!r}")
-        self._script.journal.wait(
-            lambda: not any(record.is_open for record in self.connections), check_seconds("timeout=", timeout)
-        )
+        journal = self._script.journal
+        expiry = clock.monotonic() + check_seconds("timeout=", timeout)
+        while any(record.is_open for record in self.connections) and (left := expiry - clock.monotonic()) > 0:
+            # Nobody tells of a client that leaves while its request waits.
+            journal.wait(lambda: not any(record.is_open for record in journal.connections), min(left, GLANCE_SECONDS))
         assert_all_closed(self._seen, by, timeout)
 
     # Failures

@@ -38,6 +38,13 @@ class Watching(Watcher):
         self.records.pop(connection, None)
         self.faults.pop(connection, None)  # of one that no handler has had
 
+    def look(self) -> None:
+        """Note whose client has left: where a request waits (at a gate, say), nobody reads from its connection."""
+        for connection in list(self.records):
+            ending = connection.ending
+            if ending.said is None and (how := connection.transport.how_left()) is not None:
+                ending.say("client", how)
+
     def left_alone(self, connections: list[Connection]) -> None:
         """A handler whose client has gone fails no test: its exchange says where it was."""
         for connection in connections:

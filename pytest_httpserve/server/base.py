@@ -235,26 +235,7 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
 
         ``message`` is the reason phrase, ``explain`` the text of the page; both default to those in ``responses``.
         """
-        short, long = self.responses.get(code, ("???", "???"))
-        message = short if message is None else message
-        explain = long if explain is None else explain
-        self.log_error("code %d, message %s", code, message)
-        body = b""
-        running.hold_head(self)
-        self.send_response(code, message)
-        self.send_header("Connection", "close")
-        if code >= 200 and code not in (204, 205, 304):
-            page = self.error_message_format % {
-                "code": code,
-                "message": html.escape(message, quote=False),
-                "explain": html.escape(explain, quote=False),
-            }
-            body = page.encode("utf-8", "replace")
-            self.send_header("Content-Type", self.error_content_type)
-            self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if body and self.command != "HEAD":
-            self.wfile.write(body)
+        send_error_page(self, code, message, explain, (("Connection", "close"),))
 
     def send_response(self, code: int, message: str | None = None) -> None:
         """Begin a response: status line, ``Server`` and ``Date``; logs the request."""
@@ -383,3 +364,30 @@ def _encode_field(name: str, value: str) -> tuple[bytes, str]:
     small = name.lower()
     framing = small if small in ("connection", "content-length", "transfer-encoding") else ""
     return _encode_line(f"{name}: {value}"), framing
+
+
+def send_error_page(
+    handler: BaseHTTPRequestHandler, code: int, message: str | None, explain: str | None, fields: tuple[Field, ...]
+) -> None:
+    """Log and send a whole error response, with these fields, too."""
+    short, long = handler.responses.get(code, ("???", "???"))
+    message = short if message is None else message
+    explain = long if explain is None else explain
+    handler.log_error("code %d, message %s", code, message)
+    body = b""
+    running.hold_head(handler)
+    handler.send_response(code, message)
+    for name, value in fields:
+        handler.send_header(name, value)
+    if code >= 200 and code not in (204, 205, 304):
+        page = handler.error_message_format % {
+            "code": code,
+            "message": html.escape(message, quote=False),
+            "explain": html.escape(explain, quote=False),
+        }
+        body = page.encode("utf-8", "replace")
+        handler.send_header("Content-Type", handler.error_content_type)
+        handler.send_header("Content-Length", str(len(body)))
+    handler.end_headers()
+    if body and handler.command != "HEAD":
+        handler.wfile.write(body)

@@ -210,7 +210,7 @@ class TestCase(unittest.TestCase):
 
 # Of a server without TLS.
 PHASES = [phase for phase in ALL_PHASES if phase != "tls_handshake"]
-STALLS = [Stall(after=int(phase == "response_body"), phase=phase) for phase in PHASES]
+STALLS = [Stall(after=1 if phase == "response_body" else None, phase=phase) for phase in PHASES]
 
 
 def cuts(effect: type[Act], *places: int) -> list[Act]:

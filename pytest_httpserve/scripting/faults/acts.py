@@ -73,11 +73,12 @@ class Act(Fault):
     Without a phase it is the response: with ``after``, that many bytes of its body; without, before its first byte.
     """
 
-    after: int = 0
+    after: int | None = None
     phase: Phase | None = None
 
     def __post_init__(self) -> None:
-        check_count(f"after= of {type(self).__name__}", self.after)
+        if self.after is not None:
+            check_count(f"after= of {type(self).__name__}", self.after)
         if self.phase is not None and self.phase not in PHASES:
             raise UsageError(f"a phase is one of {', '.join(PHASES)}, not {self.phase!r}")
         if self.after and self.phase in (*CONNECTION_PHASES, "response_end"):
@@ -85,7 +86,12 @@ class Act(Fault):
 
     @property
     def place(self) -> Phase:
-        return self.phase or ("response_body" if self.after else "response_head")
+        return self.phase or ("response_head" if self.after is None else "response_body")
+
+    @property
+    def byte(self) -> int:
+        """How many bytes of its phase come before it."""
+        return self.after or 0
 
     @property
     def name(self) -> str:
@@ -136,7 +142,7 @@ class Delay(Act):
         seconds: float | tuple[float, float] | Callable[[Random], float],
         *,
         phase: Phase | None = None,
-        after: int = 0,
+        after: int | None = None,
         seed: int = 0,
     ) -> None:
         for name, value in (("after", after), ("phase", phase), ("seconds", seconds), ("seed", seed)):

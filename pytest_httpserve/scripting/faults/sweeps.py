@@ -45,7 +45,7 @@ def _every_phase(effects: Sequence[type[Act]] = (Reset, Close)) -> Sweep:
     effects = effects if isinstance(effects, Iterable) else (effects,)  # one is enough
     # In the body it is one byte in: before its first, it would be the same as behind the head.
     return [
-        (_check_effect(effect)(after=1 if phase == "response_body" else 0, phase=phase),)
+        (_check_effect(effect)(after=1 if phase == "response_body" else None, phase=phase),)
         for phase in PHASES
         if phase != "tls_handshake"
         for effect in effects

@@ -97,7 +97,7 @@ class FaultyWire:
         self.faults += faults
         self._acts = sorted(
             [*self._acts, *(fault for fault in faults if isinstance(fault, Act))],
-            key=lambda act: (PHASES.index(act.place), act.after),
+            key=lambda act: (PHASES.index(act.place), act.byte),
         )
 
     # Phases
@@ -108,7 +108,7 @@ class FaultyWire:
             self._phase, self._owed, self._moved = phase, 0.0, 0
         self._moved = max(moved, self._moved)
         here = PHASES.index(phase), self._moved
-        while self._acts and (PHASES.index(self._acts[0].place), self._acts[0].after) <= here:
+        while self._acts and (PHASES.index(self._acts[0].place), self._acts[0].byte) <= here:
             self._do(self._acts.pop(0))
 
     def catch_up(self) -> None:
@@ -122,7 +122,7 @@ class FaultyWire:
     def _room(self, phase: Phase) -> int:
         """How many bytes can pass before the next act of the phase, or the next pause."""
         moved = self._moved if phase == self._phase else 0
-        room = self._acts[0].after - moved if self._acts and self._acts[0].place == phase else _ALL
+        room = self._acts[0].byte - moved if self._acts and self._acts[0].place == phase else _ALL
         slow = self._pace(phase)
         return max(1, min(room, slow.piece if slow is not None else _ALL))
 
@@ -181,8 +181,8 @@ class FaultyWire:
         seconds = f", for {self._seconds(act):.3g} s" if isinstance(act, Delay) else ""
         if act.place in (*CONNECTION_PHASES, "response_end"):
             return act.place + seconds
-        in_time = self._phase == act.place and act.after <= self._moved + len(self._kept_back)
-        return f"{act.place}, after {act.after} bytes{seconds}" if in_time else f"{act.place}, at its end{seconds}"
+        in_time = self._phase == act.place and act.byte <= self._moved + len(self._kept_back)
+        return f"{act.place}, after {act.byte} bytes{seconds}" if in_time else f"{act.place}, at its end{seconds}"
 
     def _seconds(self, delay: Delay) -> float:
         return delay.draw(self._connection.index, self._exchange_index)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest_httpserve.server.files.serving as serving
 from pytest_httpserve.scripting.record.sent import SentResponse
 from pytest_httpserve.server import running
-from pytest_httpserve.server.base import BaseHTTPRequestHandler
+from pytest_httpserve.server.base import BaseHTTPRequestHandler, send_error_page
 from pytest_httpserve.server.files.handler import SimpleHTTPRequestHandler
 from pytest_httpserve.server.files.paths import file_beneath
 from pytest_httpserve.server.files.roots import DEFAULT_OPTIONS, Root
@@ -51,6 +51,10 @@ class Fronted(SimpleHTTPRequestHandler):
         if (status := running.stream_of(self).status) is not None:
             self.asked.begin(SentResponse(status, head))
         running.write_head(self, head)
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """As ``http.server`` does, but the connection lasts: nothing is wrong with how the request was sent."""
+        send_error_page(self, code, message, explain, ())
 
     def list_directory(self, path: str | os.PathLike[str]) -> io.BytesIO | None:
         return serving.send_listing(self, self.root, path)

@@ -78,6 +78,7 @@ def cut(fault: Fault, at: int, ending: Ending, request: bytes = GET) -> Case:
 
 CASES = [
     cut(Reset(), 0, "RST"),
+    cut(Reset(after=0), HEAD_BYTES, "RST"),
     cut(Reset(after=4), HEAD_BYTES + 4, "RST"),
     cut(Reset(after=1, phase="response_head"), 1, "RST"),
     cut(Reset(after=17, phase="response_head"), 17, "RST"),
@@ -90,6 +91,7 @@ CASES = [
     cut(Reset(after=3, phase="request_body"), 0, "RST", POST),
     cut(Reset(after=99, phase="request_body"), 0, "RST", POST),
     cut(Close(), 0, "FIN"),
+    cut(Close(after=0), HEAD_BYTES, "FIN"),
     cut(Close(after=4), HEAD_BYTES + 4, "FIN"),
     cut(Close(after=17, phase="response_head"), 17, "FIN"),
     cut(Close(after=3, phase="request_body"), 0, "FIN", POST),

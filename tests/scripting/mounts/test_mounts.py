@@ -202,6 +202,23 @@ def test_a_body_sent_to_a_directory_is_not_taken_for_the_next_request(server: HT
     assert answer.endswith(b"\r\n\r\na page")
 
 
+def test_a_file_that_is_missing_costs_no_connection(server: HTTPServe, site: Path) -> None:
+    server.serve_dir(site)
+    with requests.Session() as session:
+        for _ in range(3):
+            assert session.get(server.url_for("/missing.txt"), timeout=10).status_code == 404
+        assert session.get(server.url_for("/page.txt"), timeout=10).text == "a page"
+
+    server.assert_reused()
+
+
+def test_a_client_that_asks_for_the_end_gets_it_with_a_404(server: HTTPServe, site: Path, say: Say) -> None:
+    server.serve_dir(site)
+    answer = say(server, "GET /missing.txt HTTP/1.1\nHost: x\nConnection: close\n\n")
+
+    assert answer.count(b"\r\nConnection: close\r\n") == 1
+
+
 def test_head_gets_no_body(server: HTTPServe, site: Path, say: Say) -> None:
     server.serve_dir(site)
     answer = say(server, "HEAD /page.txt HTTP/1.0\n\n")

@@ -232,6 +232,55 @@ def test_a_client_that_leaves_a_script_ends_the_connection(server: HTTPServe, tm
     assert endings(server) == [("client", "FIN")]
 
 
+# A client that leaves while its request waits
+
+
+def at_a_gate(server: HTTPServe, end: threading.Event) -> None:
+    server.on("GET", "/slow").respond().hold()
+
+
+def for_a_delay(server: HTTPServe, end: threading.Event) -> None:
+    server.on("GET", "/slow").respond(delay=60)
+
+
+def for_a_slow_start(server: HTTPServe, end: threading.Event) -> None:
+    server.on("GET", "/slow").respond()
+    server.slow_start(delay=60)
+
+
+def for_a_function(server: HTTPServe, end: threading.Event) -> None:
+    server.on("GET", "/slow").handle(lambda request: str(end.wait(60)))
+
+
+@pytest.mark.parametrize("leave", [socket.socket.close, reset], ids=["FIN", "RST"])
+@pytest.mark.parametrize("waits", [at_a_gate, for_a_delay, for_a_slow_start, for_a_function])
+def test_a_client_that_gives_up_has_closed_its_connection(
+    server: HTTPServe, waits: Callable[[HTTPServe, threading.Event], None], leave: Callable[[socket.socket], None]
+) -> None:
+    end = threading.Event()
+    waits(server, end)
+    client = connect(server)
+    client.sendall(GET.replace(b"/a", b"/slow"))
+    assert server.wait_for("GET", "/slow", timeout=10)
+    assert server.connections[0].is_open
+    leave(client)
+
+    server.assert_all_closed(by="client", timeout=10)
+    assert endings(server) == [("client", "RST" if leave is reset else "FIN")]
+    end.set()
+
+
+def test_a_client_that_sends_no_more_still_gets_its_answer(server: HTTPServe) -> None:
+    gate = server.on("GET", "/slow").respond(text="well").hold()
+    with connect(server) as client:
+        client.sendall(GET.replace(b"/a", b"/slow"))
+        client.shutdown(socket.SHUT_WR)
+        held = gate.arrived(timeout=10)
+        server.assert_all_closed(by="client", timeout=10)
+        held.release()
+        assert read_answer(client).endswith(b"well")
+
+
 # Real clients
 
 
