@@ -24,12 +24,14 @@ from pytest_httpserve.net.workers import Workers
 
 Result = TypeVar("Result")
 
-# How long code may take before others are served by another thread, in seconds; at most twice that.
+# How long code may take before others are served by another thread, in seconds. Where all that was watched was quick,
+# the watch looks less and less often: each look takes the interpreter away from those who are served.
 PATIENCE = 0.002
+MOST_PATIENCE = 0.016
 # While so many took longer, no other is to be run in the leader's thread.
 MOST_AWAY = 2
-# The watch ends when there was nothing to watch for so many times its patience.
-_UNUSED_TURNS = 50
+# The watch ends when there was nothing to watch for so many seconds.
+_UNUSED = 0.1
 _MOST_EVENTS = 64
 # Systems take no more than some 24 days, in seconds.
 _LONGEST_WAIT = 86_400.0
@@ -419,21 +421,22 @@ class Loop:
 
     def _watch(self) -> None:
         """Have another thread lead when what is watched takes its time."""
-        unused = 0
+        unused, patience = 0.0, PATIENCE
         while True:
             turns = self._turns
-            self._quiet.wait(PATIENCE)
+            self._quiet.wait(patience)
             with self._lock:
-                entry = self._watched
-                unused = unused + 1 if entry is None and self._turns == turns else 0
-                if entry is None and (self._poller is None or unused >= _UNUSED_TURNS):
+                entry, same = self._watched, self._turns == turns
+                unused = unused + patience if entry is None and same else 0.0
+                if entry is None and (self._poller is None or unused >= _UNUSED):
                     self._watching = False
                     return
-                if entry is not None and self._turns == turns:
+                if entry is not None and same:
                     # Without another thread, the others have to wait for this one.
                     with contextlib.suppress(RuntimeError):
                         self._pass_on(entry)
                         self.away.add(entry)
+                patience = PATIENCE if entry is not None else min(2 * patience, MOST_PATIENCE)
 
 
 def describe_error(error: BaseException) -> str:
