@@ -12,8 +12,6 @@ import logging
 import socket
 import socketserver
 import threading
-from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_httpserve.net.poller import Wake, readiness
@@ -99,9 +97,8 @@ class Listener:
     def __init__(self, server: socketserver.TCPServer, service: Service, loop: Loop, *, watched: bool) -> None:
         self.file = server.fileno()
         self._socket = server.socket
-        accept = Acceptor(server, service).accept_one
-        # The server class may shake hands while it accepts, or look who has come.
-        self._accept: Callable[[], bool] = partial(loop.run, self, accept) if watched else accept
+        self._acceptor = Acceptor(server, service)
+        self._watched = watched
         self._loop = loop
         self._claimed = threading.Lock()
         self._accepting: int | None = None  # in which thread
@@ -124,7 +121,9 @@ class Listener:
         room = True
         try:
             if not self._ended:
-                room = self._accept()
+                # The server class may shake hands while it accepts, or look who has come.
+                accept = self._acceptor.accept_one
+                room = self._loop.run(self, accept) if self._watched else accept()
         finally:
             self.led, self._accepting = False, None
             if not self._ended:

@@ -85,7 +85,7 @@ class Transport:
 
     def prepare(self, *, nodelay: bool) -> None:
         """Make it ready for whoever reads from it and writes to it from here on."""
-        if self.at_once or self.way is Alone:
+        if (self.at_once or self.way is Alone) and not (_KERNEL_KEEPS_TIME and self.socket.gettimeout() is None):
             # In place of socket.setdefaulttimeout's, and of what macOS has an accepted socket inherit.
             self.socket.settimeout(None)
             self._kept = None
@@ -204,6 +204,12 @@ class Transport:
             return False
         self.gathered = self.gathered + data if self.gathered else data
         return True
+
+    def has_ended(self) -> bool:
+        """Whether the client has ended its side, and nothing that it sent before is left to be received."""
+        if ended := self._ended and not self.gathered:
+            self.client_ended()
+        return ended
 
     def has_unread(self) -> bool:
         """Whether bytes have come in of which the system knows nothing."""

@@ -52,6 +52,8 @@ class Serving:
     def serve(self) -> None:
         """Serve what there is; at the end, see the client off, unless the connection is to rest."""
         try:
+            if self._connection.transport.has_ended():
+                return
             while self._serve_one() and not self._rests():
                 pass
         finally:

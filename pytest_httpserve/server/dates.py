@@ -9,7 +9,7 @@ _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 # The date line of the current second, made once, replaced as a whole so that threads need no lock.
-_now: tuple[time.struct_time | None, bytes] = (None, b"")
+_now: tuple[int, object, bytes] = (0, None, b"")
 
 
 def http_date(timestamp: float | None = None) -> str:
@@ -20,14 +20,14 @@ def http_date(timestamp: float | None = None) -> str:
 def date_line() -> bytes:
     """The header line ``Date`` of a response that goes out now.
 
-    The time is the one that a test has set, for its client may compare. But it is gmtime that is asked, which tests
-    leave alone that put a list of times in the place of time.time.
+    The time is the one that a test has set, for its client may compare. But time.time is not asked, in the place of
+    which tests put a list of times.
     """
     global _now
-    parts = time.gmtime()
-    if _now[0] != parts:
-        _now = (parts, f"Date: {_format(parts)}\r\n".encode())
-    return _now[1]
+    second, gmtime = time.time_ns() // 1_000_000_000, time.gmtime
+    if second != _now[0] or gmtime is not _now[1]:
+        _now = (second, gmtime, f"Date: {_format(gmtime())}\r\n".encode())
+    return _now[2]
 
 
 @lru_cache(256)

@@ -54,15 +54,10 @@ class Fields(NamedTuple):
 
 
 class RequestHead(NamedTuple):
-    """A whole head, parsed: the request line as bytes with its end and as it was taken, and the fields.
+    """A whole head, parsed."""
 
-    ``is_plain`` is whether it announces no body, and its answer has one as any other.
-    """
-
-    raw_line: bytes
     line: Line
     fields: Fields
-    is_plain: bool
 
 
 def parse_line(line: bytes, *, limits: Limits = DEFAULT_LIMITS, strict: bool = True) -> Line:
@@ -96,21 +91,21 @@ def _head(head: bytes, limits: Limits, strict: bool) -> RequestHead:
     if head.count(b"\n") != head.count(b"\r\n") or head.startswith(b"\r\n"):
         raise RequestError(400, "a line of the head is empty, or ends without CR")
     end = head.index(b"\r\n") + 2
-    line = _line(head[:end], limits, strict)
+    line = parse_line(head[:end], limits=limits, strict=strict)
     if not line.protocol:
         raise RequestError(400, "HTTP/0.9 has no head")
-    fields = _fields(head[end:-2], line.version, limits, strict)
-    is_plain = fields.framing is NO_BODY and not fields.expects_continue and line.method not in ("HEAD", "CONNECT")
-    return RequestHead(head[:end], line, fields, is_plain)
+    fields = parse_header_block(head[end:-2], line.version, limits=limits, strict=strict)
+    return RequestHead(line, fields)
 
 
 def _line(line: bytes, limits: Limits, strict: bool) -> Line:
     parse = head.parse_request_line if strict else head.parse_lenient_request_line
-    parsed = parse(line, limits=limits)
-    parts = parse_target(parsed.target, parsed.method) if strict else target_of(parsed.target)
-    text = line.decode("latin-1").rstrip("\r\n")
-    major, minor = parsed.version
-    return Line(text, *parsed, f"HTTP/{major}.{minor}" if len(line.split()) > 2 else "", parts)
+    method, target, version = parse(line, limits=limits)
+    parts = parse_target(target, method) if strict else target_of(target)
+    # Lenient, for GET alone: without its version, it is HTTP/0.9.
+    major, minor = version
+    protocol = f"HTTP/{major}.{minor}" if strict or len(line.split()) > 2 else ""
+    return Line(line.decode("latin-1").rstrip("\r\n"), method, target, version, protocol, parts)
 
 
 def _fields(block: bytes, version: Version, limits: Limits, strict: bool) -> Fields:

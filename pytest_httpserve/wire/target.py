@@ -17,7 +17,7 @@ _PCHAR = "!$&'()*+,;=:@-._~"
 _PLAIN_PATH = re.compile(rf"[A-Za-z0-9/{re.escape(_PCHAR)}]*")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Target:
     """A request's target, taken apart but not decoded.
 
@@ -30,6 +30,17 @@ class Target:
     query: str | None = None
     authority: str | None = None
     scheme: str | None = None
+
+    def __init__(
+        self,
+        form: Literal["origin", "absolute", "authority", "asterisk"],
+        path: str,
+        query: str | None = None,
+        authority: str | None = None,
+        scheme: str | None = None,
+    ) -> None:
+        # All at once: one by one, past what keeps it frozen, they take as long as all else that is done with a target.
+        self.__dict__.update(form=form, path=path, query=query, authority=authority, scheme=scheme)
 
     @cached_property
     def canonical(self) -> str:

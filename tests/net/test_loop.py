@@ -542,8 +542,22 @@ def test_the_watch_comes_back_with_the_loop(bench: Bench) -> None:
             bench.loop.remove(quick)
 
 
+def test_code_that_waits_holds_nobody_up_where_much_was_quick_before(bench: Bench) -> None:
+    quick, slow, other = bench.added(lambda line: None), bench.added(bench.waits), bench.added()
+    until = time.monotonic() + 4 * loop_module.MOST_PATIENCE  # the watch has come to look as rarely as it does
+    while time.monotonic() < until:
+        quick.poke()
+        assert quick.take() == b"x"
+    slow.poke()
+    for _ in range(3):
+        other.poke()
+        assert other.take() == b"x"
+    bench.let_go.set()
+    assert slow.take() == b"x"
+
+
 def test_the_watch_ends_when_there_is_nothing_to_watch(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop_module, "_UNUSED_TURNS", 2)
+    monkeypatch.setattr(loop_module, "_UNUSED", 0.004)
     line = bench.added(lambda line: None)
     for _ in range(3):
         line.poke()

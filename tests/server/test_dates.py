@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_httpserve.server import dates
 from pytest_httpserve.server.dates import date_line, http_date, parse_http_date
 
 
@@ -34,8 +33,6 @@ def test_now_is_now(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(time, "gmtime", lambda given=None, now=now: gmtime(now if given is None else given))
         assert http_date() == http_date(now)
         assert date_line() == f"Date: {http_date(now)}\r\n".encode()
-    monkeypatch.undo()
-    dates._now = (None, b"")
 
 
 @pytest.mark.parametrize(

@@ -499,7 +499,7 @@ class Recording:
     """A poller that notes what it was asked to forget too late: the descriptor was closed by then."""
 
     def __init__(self, poller: Poller, late: list[int]) -> None:
-        self.register, self.poll, self.close = poller.register, poller.poll, poller.close
+        self.register, self.modify, self.poll, self.close = poller.register, poller.modify, poller.poll, poller.close
         self._poller = poller
         self._late = late
 

@@ -461,11 +461,9 @@ class Routes:
             for found in candidates.routes:
                 route = found.route
                 if route is not None and route.takes(asked, sought):
-                    return (
-                        found
-                        if not route.has_further_paths
-                        else _found(route, route.matcher.path_params(asked.request))
-                    )
+                    if route.has_further_paths:
+                        return _found(route, route.matcher.path_params(asked.request))
+                    return found
         return NOT_FOUND
 
     def candidates(self, path: str) -> Candidates:
