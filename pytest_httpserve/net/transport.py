@@ -227,33 +227,27 @@ class Transport:
         except OSError:
             return None
 
-    def has_left(self, *, by_fin: bool) -> bool:
-        """Whether the client has reset the connection or, if ``by_fin``, sends no more."""
-        try:
-            return self._peeked() == b"" and by_fin
-        except OSError:
-            return True
-
     def has_been_left(self) -> bool:
         """Whether the client has ended its side, be it that some of what it sent has not been read."""
-        if sys.platform != "linux" or not hasattr(select, "poll"):
-            return self.has_left(by_fin=True)
-        file = self.socket.fileno()
-        if file < 0:
-            return True
-        poll = select.poll()
-        poll.register(file, select.POLLRDHUP)
-        return bool(poll.poll(0))
+        return self.socket.fileno() < 0 or self.how_left() is not None
 
     def how_left(self) -> str | None:
         """How the client has ended its side, if it has: ``FIN`` or ``RST``."""
-        if self.socket.fileno() < 0:
+        file = self.socket.fileno()
+        if file < 0:
             return None
+        if sys.platform == "linux" and hasattr(select, "poll"):
+            poll = select.poll()
+            poll.register(file, select.POLLRDHUP)
+            # A reset has ended both directions. Whoever reads takes the error away, and others find it by this.
+            return next(("RST" if seen & select.POLLHUP else "FIN" for _, seen in poll.poll(0)), None)
         try:
-            unread = self._peeked()
+            if self._peeked() != b"":
+                return None
+            self.socket.getpeername()  # after a reset there is no peer, whoever has taken the error
         except OSError:
             return "RST"
-        return "FIN" if unread == b"" or self.has_been_left() else None
+        return "FIN"
 
     def _peeked(self) -> bytes | None:
         file = self.socket.fileno()

@@ -52,25 +52,25 @@ def pause(
             left = expiry - clock.monotonic()
             if left <= 0:
                 return True
-            if _has_ended(connection, left if until is None else min(left, GLANCE_SECONDS), heeds_client):
+            if how := _ended_within(connection, left if until is None else min(left, GLANCE_SECONDS), heeds_client):
                 if not connection.closing:
-                    connection.ending.say("client", "FIN")
+                    connection.ending.say("client", how)
                     connection.transport.failed(ConnectionAbortedError("the client left"))
                 return False
         return not connection.closing
 
 
-def _has_ended(connection: Connection, seconds: float, heeds_client: bool) -> bool:
-    """Whether the connection ends within so many seconds."""
+def _ended_within(connection: Connection, seconds: float, heeds_client: bool) -> str | None:
+    """How the connection ends within so many seconds, if it does."""
     if not hasattr(select, "poll"):
-        return _is_seen_to_end(connection, seconds, heeds_client)
+        return _seen_to_end_within(connection, seconds, heeds_client)
     poll = select.poll()
     # What the client sends does not matter, nor, while it is owed an answer, that it will send no more.
     poll.register(connection.transport.fileno(), getattr(select, "POLLRDHUP", 0) if heeds_client else 0)
-    return bool(poll.poll(seconds * 1000))
+    return connection.transport.how_left() or "FIN" if poll.poll(seconds * 1000) else None
 
 
-def _is_seen_to_end(connection: Connection, seconds: float, heeds_client: bool) -> bool:
+def _seen_to_end_within(connection: Connection, seconds: float, heeds_client: bool) -> str | None:
     """The same without poll, by a look now and then: select does not tell a reset from what the client sends."""
     woken = threading.Event()
     connection.turn.interrupt = woken.set
@@ -78,7 +78,10 @@ def _is_seen_to_end(connection: Connection, seconds: float, heeds_client: bool) 
     while not connection.closing:
         left = expiry - clock.monotonic()
         if left <= 0:
-            return False
-        if woken.wait(min(left, GLANCE_SECONDS)) or connection.transport.has_left(by_fin=heeds_client):
-            return True
-    return True
+            return None
+        if woken.wait(min(left, GLANCE_SECONDS)):
+            break
+        how = connection.transport.how_left()
+        if how == "RST" or (heeds_client and how is not None):
+            return how
+    return "FIN"
