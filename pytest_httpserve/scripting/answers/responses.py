@@ -53,6 +53,7 @@ class ResponseArguments(TypedDict, total=False):
 
 _ARGUMENTS = ResponseArguments.__annotations__
 _WITHOUT_BODY = (204, 205, 304)
+_encode_json = json_module.JSONEncoder(allow_nan=False).encode
 _PHRASES = {int(status): status.phrase for status in HTTPStatus}
 SERVER = BaseHTTPRequestHandler.server_version
 # A body that is longer leaves in several writes.
@@ -117,32 +118,35 @@ class Response:
                     raise UsageError(f"{what}: give it to a connection, with httpserve.fault(...)")
         self.status = _check_status(status)
         self.reason = phrase(self.status) if reason is None else _check_reason(reason)
-        bodies = {"text": text, "html": html, "json": json, "body": body, "file": file, "stream": stream}
+        given = ("text", text), ("html", html), ("body", body), ("file", file), ("stream", stream)
+        bodies: dict[str, object] = {name: value for name, value in given if value is not None}
+        if json is not ...:
+            bodies["json"] = json
         kind = self._check_one_body(bodies)
         self.file = _check_file(file) if file is not None else None
         self.stream = _check_stream(stream) if stream is not None else None
         self.is_whole = file is None and stream is None  # to be sent with the head in one write
         self.body, content_type = _encode(kind, bodies)
-        self.trailers = check_headers(trailers, "trailers=")
+        self.trailers = check_headers(trailers, "trailers=") if trailers is not None else ()
         if self.trailers and (self.file is not None or self.status in _WITHOUT_BODY):
             what = "file=" if self.file is not None else f"status {self.status}"
             raise UsageError(f"trailers= follow a body in chunks (RFC 9112 section 7.1.2), which {what} has not")
         self.informational = _check_all_informational(informational) if informational != () else ()
-        self.fields = check_headers(headers)
+        self.fields = check_headers(headers) if headers is not None else ()
         if cookies is not None:
             self.fields += _set_cookies(cookies)
         if gzip:
             self._compress(kind)
         if self.trailers:
             self.fields += (("Trailer", ", ".join(name for name, _ in self.trailers)),)
-        given = Headers(self.fields) if self.fields else {}
-        options = given.get("connection", "").lower()
-        self._connection = options or None
-        # A length that is not the body's: nothing behind this response could be told from its body.
-        length = given.get("content-length") if self.is_whole else None
-        self.closes = length not in (None, str(len(self.body))) or "close" in connection_options(options)
-        self._dated = "date" in given
-        self._head = self._encode_head(content_type, given)
+        length = len(self.body) if self.is_whole and not self.trailers and self.status not in (204, 304) else None
+        self._connection: str | None = None
+        self.closes = self._dated = False
+        if self.fields:
+            self._heed(Headers(self.fields))
+            self._head = _encode_head(self.status, self.reason, content_type, length, self.fields)
+        else:
+            self._head = _kept_head(self.status, self.reason, content_type, length)
         self._kept: tuple[bytes, tuple[SentResponse, bytes]] | None = None  # what whole gave last, and for which date
 
     @classmethod
@@ -160,12 +164,22 @@ class Response:
         return cls(401, headers={"WWW-Authenticate": f'{scheme} realm="{realm}"'})
 
     def _check_one_body(self, bodies: Mapping[str, object]) -> str:
-        given = [name for name, value in bodies.items() if value is not (... if name == "json" else None)]
-        if len(given) > 1:
-            raise UsageError(f"a response has one body, not {' and '.join(given)}")
-        if given and self.status in _WITHOUT_BODY and bodies[given[0]] not in ("", b""):
-            raise UsageError(f"a response with status {self.status} has no body (RFC 9110), so {given[0]}= is wrong")
-        return given[0] if given else ""
+        if len(bodies) > 1:
+            raise UsageError(f"a response has one body, not {' and '.join(bodies)}")
+        for kind, value in bodies.items():
+            if self.status in _WITHOUT_BODY and value not in ("", b""):
+                raise UsageError(f"a response with status {self.status} has no body (RFC 9110), so {kind}= is wrong")
+            return kind
+        return ""
+
+    def _heed(self, given: Headers) -> None:
+        """What the headers that were given say of the connection, the body and the date."""
+        options = given.get("connection", "").lower()
+        self._connection = options or None
+        # A length that is not the body's: nothing behind this response could be told from its body.
+        length = given.get("content-length") if self.is_whole else None
+        self.closes = length not in (None, str(len(self.body))) or "close" in connection_options(options)
+        self._dated = "date" in given
 
     def _compress(self, kind: str) -> None:
         if not self.is_whole or not kind:
@@ -207,21 +221,29 @@ class Response:
         date = b"" if self._dated else date_line()
         return b"%b%b%b\r\n" % (self._head, date, last)
 
-    def _encode_head(self, content_type: str | None, given: Mapping[str, str]) -> bytes:
-        """Status line and the fields that are always the same."""
-        added = []
-        if content_type is not None:
-            added.append(("Content-Type", content_type))
-        if self.is_whole and not self.trailers and self.status not in (204, 304):
-            added.append(("Content-Length", str(len(self.body))))
-        added.append(("Server", SERVER))
-        if given:
-            added = [field for field in added if field[0] not in given]
-        return response_head(self.status, self.reason, [*self.fields, *added])[:-2]
-
     def __repr__(self) -> str:
         body = f"file={str(self.file)!r}" if self.file else "stream" if self.stream else f"{len(self.body)} bytes"
         return f"<Response {self.status} {self.reason}, {body}>"
+
+
+def _encode_head(
+    status: int, reason: str, content_type: str | None, length: int | None, fields: tuple[Field, ...] = ()
+) -> bytes:
+    """Status line and the fields that are always the same."""
+    added = []
+    if content_type is not None:
+        added.append(("Content-Type", content_type))
+    if length is not None:
+        added.append(("Content-Length", str(length)))
+    added.append(("Server", SERVER))
+    if fields:
+        given = Headers(fields)
+        added = [field for field in added if field[0] not in given]
+    return response_head(status, reason, [*fields, *added])[:-2]
+
+
+# Much the same for each response that a function makes.
+_kept_head = lru_cache(256)(_encode_head)
 
 
 def _check_status(status: int) -> int:
@@ -442,7 +464,7 @@ def _encode(kind: str, bodies: Mapping[str, object]) -> tuple[bytes, str | None]
             raise UsageError(f"{kind}= takes a str, not {type(value).__name__}")
         case "json", _:
             try:
-                return json_module.dumps(value, allow_nan=False).encode(), "application/json"
+                return _encode_json(value).encode(), "application/json"
             except (TypeError, ValueError) as error:
                 raise UsageError(f"json={value!r} is not JSON: {error}") from None
         case "body", bytes() | bytearray() | memoryview():
