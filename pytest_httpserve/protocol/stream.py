@@ -21,6 +21,9 @@ class Verdict(NamedTuple):
 
 
 _LASTS, _ENDS = Verdict(True), Verdict(False)
+_NOTHING: tuple[Field, ...] = ()
+_CLOSE: tuple[Field, ...] = (("Connection", "close"),)
+_KEEP_ALIVE: tuple[Field, ...] = (("Connection", "keep-alive"),)
 
 
 class Stream:
@@ -112,12 +115,16 @@ class Stream:
             # It has no content, and must say so (RFC 9110 section 15.3.6).
             self.delimited, self.length = True, 0
             fields = (("Content-Length", "0"),)
-        if self.said or not self.speaks_1_1:
-            return fields
+        return (*fields, *self.connection_fields()) if self.speaks_1_1 else fields
+
+    def connection_fields(self) -> tuple[Field, ...]:
+        """What the head has yet to say of the connection (RFC 9112 section 9.3)."""
+        if self.said:
+            return ()
         self.said = True
         if not self.lasts:
-            return (*fields, ("Connection", "close"))
-        return fields if self.version >= (1, 1) else (*fields, ("Connection", "keep-alive"))
+            return _CLOSE
+        return _NOTHING if self.version >= (1, 1) else _KEEP_ALIVE
 
     def end_response(self, written: int, *, anything: bool) -> Verdict:
         """The response is over, with so many bytes of a body; ``anything`` says whether anything at all was sent."""

@@ -19,7 +19,7 @@ from pytest_httpserve.server.dates import date_line
 from pytest_httpserve.server.error_page import DEFAULT_ERROR_CONTENT_TYPE, DEFAULT_ERROR_MESSAGE
 from pytest_httpserve.wire import grammar
 from pytest_httpserve.wire.framing import connection_options
-from pytest_httpserve.wire.head import Version, check_field, response_head
+from pytest_httpserve.wire.head import check_field, response_head
 from pytest_httpserve.wire.headers import Field, Headers
 
 if TYPE_CHECKING:
@@ -82,8 +82,8 @@ class Response:
     """
 
     __slots__ = (
-        "_connection", "_dated", "_head", "_kept", "body", "closes", "faults", "fields", "file", "informational",
-        "is_whole", "reason", "status", "stream", "trailers",
+        "_dated", "_head", "_kept", "body", "closes", "faults", "fields", "file", "informational",
+        "is_whole", "reason", "says_connection", "status", "stream", "trailers",
     )  # fmt: skip
 
     def __init__(
@@ -140,8 +140,7 @@ class Response:
         if self.trailers:
             self.fields += (("Trailer", ", ".join(name for name, _ in self.trailers)),)
         length = len(self.body) if self.is_whole and not self.trailers and self.status not in (204, 304) else None
-        self._connection: str | None = None
-        self.closes = self._dated = False
+        self.says_connection = self.closes = self._dated = False
         if self.fields:
             self._heed(Headers(self.fields))
             self._head = _encode_head(self.status, self.reason, content_type, length, self.fields)
@@ -175,7 +174,7 @@ class Response:
     def _heed(self, given: Headers) -> None:
         """What the headers that were given say of the connection, the body and the date."""
         options = given.get("connection", "").lower()
-        self._connection = options or None
+        self.says_connection = bool(options)
         # A length that is not the body's: nothing behind this response could be told from its body.
         length = given.get("content-length") if self.is_whole else None
         self.closes = length not in (None, str(len(self.body))) or "close" in connection_options(options)
@@ -194,31 +193,22 @@ class Response:
         """The headers given with the response. Those that the server adds (Date, Content-Length) are not among them."""
         return Headers(self.fields)
 
-    def whole(self, *, close: bool, version: Version, added: tuple[Field, ...] = ()) -> tuple[SentResponse, bytes]:
-        """The response as it leaves for a client that speaks ``version``, and its bytes, head and body; without its
-        bytes if its body is too long to leave at once."""
+    def whole(self, further: tuple[Field, ...]) -> tuple[SentResponse, bytes]:
+        """The response as it leaves, with ``further`` header fields, and its bytes, head and body; without its bytes if
+        its body is too long to leave at once."""
         date = b"" if self._dated else date_line()
-        usual = not close and not added and version >= (1, 1)
-        if usual and (kept := self._kept) is not None and kept[0] is date:
+        if not further and (kept := self._kept) is not None and kept[0] is date:
             return kept[1]
-        head = self.head(close=close, version=version, added=added)
+        head = self.head(further)
         whole = SentResponse(self.status, head), head + self.body if len(self.body) <= MOST_AT_ONCE else b""
-        if usual and len(self.body) <= _KEPT_BYTES:
+        if not further and len(self.body) <= _KEPT_BYTES:
             self._kept = date, whole
         return whole
 
-    def head(self, *, close: bool, version: Version, chunked: bool = False, added: tuple[Field, ...] = ()) -> bytes:
-        """The head to send to a client that speaks ``version``, on a connection that is to ``close`` or to last, with
-        the fields that are ``added`` to whatever is answered."""
-        last = b"Transfer-Encoding: chunked\r\n" if chunked else b""
-        if added:
-            last += "".join(f"{name}: {value}\r\n" for name, value in added).encode("latin-1")
-        if self._connection is None:
-            if close:
-                last += b"Connection: close\r\n"
-            elif version < (1, 1):
-                last += b"Connection: keep-alive\r\n"
+    def head(self, further: tuple[Field, ...]) -> bytes:
+        """Its head, with ``further`` fields: those that depend on the request."""
         date = b"" if self._dated else date_line()
+        last = "".join(f"{name}: {value}\r\n" for name, value in further).encode("latin-1") if further else b""
         return b"%b%b%b\r\n" % (self._head, date, last)
 
     def __repr__(self) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.answers.asked import Asked
 
 _PIECE_BYTES = 65_536
+_CHUNKED = (("Transfer-Encoding", "chunked"),)
 
 
 def send(asked: Asked, response: Response) -> None:
@@ -30,6 +31,7 @@ def send(asked: Asked, response: Response) -> None:
     # A client that was not told to send its body may send it, or leave it: nothing behind it could be told apart.
     if response.closes or asked.awaits_100:
         stream.lasts = False
+    stream.said = response.says_connection
     if response.file is not None:
         _send_file(asked, response, response.file)
     elif response.is_whole and not response.trailers and not asked.gates:
@@ -40,7 +42,7 @@ def send(asked: Asked, response: Response) -> None:
 
 def send_last(asked: Asked, response: Response) -> None:
     """Send a whole response, in the place of another one, with which the connection ends."""
-    asked.stream.lasts = False
+    asked.stream.lasts, asked.stream.said = False, response.says_connection
     _send_whole(asked, response)
 
 
@@ -48,7 +50,7 @@ def _send_whole(asked: Asked, response: Response) -> None:
     stream, writer = asked.stream, asked.writer
     body = response.body if asked.method != "HEAD" else b""
     stream.length = len(response.body)
-    sent, whole = response.whole(close=not stream.lasts, version=stream.version, added=asked.added)
+    sent, whole = response.whole(asked.added + stream.connection_fields())
     asked.begin(sent)
     if body is response.body and whole:
         writer.write_whole(whole, len(body))
@@ -64,11 +66,15 @@ def _send_stream(asked: Asked, response: Response) -> None:
     """Send the pieces of a body as they come: in chunks, or to a client of HTTP/1.0 until the end."""
     asked.connection.leave_loop()
     stream = asked.stream
-    announced = "content-length" in response.headers or (response.is_whole and not response.trailers)
-    chunked = stream.version >= (1, 1) and not announced
-    if not chunked and not announced:
-        stream.lasts = False
-    head = response.head(close=not stream.lasts, version=stream.version, chunked=chunked, added=asked.added)
+    length = str(len(response.body)) if response.is_whole and not response.trailers else ""
+    length = response.headers.get("content-length", length)
+    chunked = stream.version >= (1, 1) and not length
+    if length:
+        stream.note("content-length", length)
+    if not chunked and stream.length is None:
+        stream.lasts = False  # nothing behind it could be told from the body
+    framing = _CHUNKED if chunked else ()
+    head = response.head((*framing, *asked.added, *stream.connection_fields()))
     asked.begin(SentResponse(response.status, head))
     asked.writer.write_head(head, more=False)
     if asked.method != "HEAD":
@@ -76,7 +82,6 @@ def _send_stream(asked: Asked, response: Response) -> None:
 
 
 def _send_pieces(asked: Asked, response: Response, chunked: bool) -> None:
-    before = asked.writer.written
     for piece in _pieces(asked, response):
         if not isinstance(piece, str | bytes | bytearray | memoryview):
             raise UsageError(f"a stream yields bytes or str, not {piece!r}")
@@ -85,8 +90,6 @@ def _send_pieces(asked: Asked, response: Response, chunked: bool) -> None:
             asked.writer.write(encode_chunk(data) if chunked else data)
     if chunked:
         asked.writer.write(encode_last_chunk(response.trailers))
-    elif str(asked.writer.written - before) != response.headers.get("content-length", str(len(response.body))):
-        asked.stream.lasts = False  # nothing behind it could be told from the body
 
 
 def _pieces(asked: Asked, response: Response) -> Iterator[object]:
@@ -114,7 +117,7 @@ def _send_file(asked: Asked, response: Response, path: os.PathLike[str]) -> None
         if given.get("content-length", str(size)) != str(size):
             stream.lasts = False  # nothing behind it could be told from the body
         stream.length = size
-        head = response.head(close=not stream.lasts, version=stream.version, added=(*fields, *asked.added))
+        head = response.head((*fields, *asked.added, *stream.connection_fields()))
         asked.begin(SentResponse(response.status, head))
         if asked.method == "HEAD":
             asked.writer.write_head(head, more=False)

@@ -32,7 +32,6 @@ from pytest_httpserve.wire.framing import (
     keeps_alive,
     response_framing,
 )
-from pytest_httpserve.wire.headers import Headers
 from pytest_httpserve.wire.response_stream import ResponseHead, ResponseStream
 
 if TYPE_CHECKING:
@@ -197,18 +196,12 @@ class Outgoing:
             asked.stream.lasts = False
         if self._prefix:
             head = _LOCATION.sub(lambda found: found[0] + self._prefix, head)
-        head += "".join(f"{name}: {value}\r\n" for name, value in asked.added).encode("latin-1")
-        head += self._connection_field(fields, version) + b"\r\n"
+        asked.stream.said = "connection" in fields or version != "HTTP/1.1"
+        further = asked.added + asked.stream.connection_fields()
+        head += "".join(f"{name}: {value}\r\n" for name, value in further).encode("latin-1") + b"\r\n"
         asked.stream.length = framing.length if framing.kind == "length" else None
         asked.begin(SentResponse(code, head))
         asked.writer.write_head(head, more=framing.kind == "length" and framing.length > 0)
-
-    def _connection_field(self, fields: Headers, version: str) -> bytes:
-        if "connection" in fields or version != "HTTP/1.1":
-            return b""
-        if not self._asked.stream.lasts:
-            return b"Connection: close\r\n"
-        return b"Connection: keep-alive\r\n" if self._asked.stream.version < (1, 1) else b""
 
     def _write_body(self, data: bytes) -> None:
         if self._framing == NO_BODY:
