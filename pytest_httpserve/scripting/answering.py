@@ -297,7 +297,7 @@ class Answering:
 
     def suffer(self, faults: tuple[Fault, ...]) -> None:
         """From here on in this exchange, these faults; see ``Passage.with_faults``."""
-        self.passage = self.passage.with_faults(faults, self, self.http1)
+        self.passage = self.passage.with_faults(faults, self)
 
     def note_fault(self, fault: Fault, where: str) -> None:
         """A fault happens: the journal knows of it before the client does."""

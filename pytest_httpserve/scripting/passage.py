@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 class Passing(Protocol):
     """What passes: an exchange. ``index`` is its number on the connection, ``awaits_100`` whether the client waits to
-    be told to send its body."""
+    be told to send its body, ``http1`` what it is read from and written to."""
 
+    http1: HTTP1
     index: int
     awaits_100: bool
 
@@ -34,12 +35,12 @@ class Passage:
     def begin(self, passing: Passing) -> None:
         """An exchange begins."""
 
-    def with_faults(self, faults: tuple[Fault, ...], passing: Passing, http1: HTTP1) -> Passage:
-        """How the exchange in hand passes from here on: past these faults. Those whose place is past happen now."""
-        passage = FaultyPassage(http1)
+    def with_faults(self, faults: tuple[Fault, ...], passing: Passing) -> Passage:
+        """How the exchange in hand passes from here on: past these faults, too. Those whose place is past happen now."""
+        passage = FaultyPassage(passing.http1)
         passage.begin(passing)
         passage.tell_what_is_answered()
-        return passage.with_faults(faults, passing, http1)
+        return passage.with_faults(faults, passing)
 
     def head_ends(self) -> None:
         """The request's head is there."""
@@ -89,7 +90,7 @@ class FaultyPassage(Passage):
         self._passing = passing
         self._wire.begin(self._lasting, passing.index, passing.note_fault)
 
-    def with_faults(self, faults: tuple[Fault, ...], passing: Passing, http1: HTTP1) -> Passage:
+    def with_faults(self, faults: tuple[Fault, ...], passing: Passing) -> Passage:
         self._wire.add(faults)
         self._wire.catch_up()
         self._withhold_continue(faults)
