@@ -85,6 +85,70 @@ def test_nagle_is_off(serve: Serve, connect: Connect) -> None:
     assert connect(serve(Option)).get().body != b"0"
 
 
+# One request after another
+
+# What a request says, and the next one on its connection does not.
+SAYINGS = [
+    b"GET /one?a=b HTTP/1.1\r\nHost: test\r\nX-Name: first\r\nX-First: yes\r\n\r\n",
+    b"POST /two HTTP/1.1\r\nHost: test\r\nX-Name: second\r\nContent-Length: 3\r\n\r\nabc",
+    b"GET /three HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+    b"GET /four HTTP/1.1\r\nHost: other\r\n\r\n",
+]
+SEEN = [
+    "GET /one?a=b HTTP/1.1|GET /one?a=b HTTP/1.1|Host=test X-Name=first X-First=yes|",
+    "POST /two HTTP/1.1|POST /two HTTP/1.1|Host=test X-Name=second Content-Length=3|abc",
+    "GET /three HTTP/1.0|GET /three HTTP/1.0|Connection=keep-alive|",
+    "GET /four HTTP/1.1|GET /four HTTP/1.1|Host=other|",
+]
+
+
+class Telling(Handler):
+    def do_GET(self) -> None:
+        fields = " ".join(f"{name}={value}" for name, value in self.headers.items())
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0"))).decode()
+        said = f"{self.command} {self.path} {self.request_version}|{self.requestline}|{fields}|{body}"
+        self.answer(said.encode())
+
+    do_POST = do_GET
+
+
+class TellingItself(Telling):
+    """One whose code lasts as long as its connection, which then keeps its thread."""
+
+    def handle(self) -> None:
+        super().handle()
+
+
+@pytest.mark.parametrize("handler", [Telling, TellingItself])
+@pytest.mark.parametrize("together", [True, False])
+def test_a_request_knows_nothing_of_the_one_before(
+    serve: Serve, connect: Connect, handler: type[BaseHTTPRequestHandler], together: bool
+) -> None:
+    client = connect(serve(handler))
+    if together:
+        client.send(b"".join(SAYINGS))
+    for saying, seen in zip(SAYINGS, SEEN, strict=True):
+        if not together:
+            client.send(saying)
+        assert client.answer().body.decode() == seen
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_rfile_can_be_read_as_text(serve: Serve, connect: Connect, encoding: str) -> None:
+    class Lines(Handler):
+        def do_POST(self) -> None:
+            text = io.TextIOWrapper(self.rfile, encoding=encoding)  # type: ignore[type-var]  # typeshed wants a raw
+            lines = list(text)
+            text.detach()
+            self.answer(repr(lines).encode())
+
+    client = connect(serve(Lines))
+    body = "one\r\nzw\u00f6lf\nthree".encode(encoding)
+    for _ in range(2):  # the file is still that of the connection
+        client.send(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+        assert client.answer().body.decode() == repr(["one\n", "zw\u00f6lf\n", "three"])
+
+
 # Piece by piece
 
 

@@ -87,6 +87,10 @@ def test_a_wrong_value_is_refused_with_the_value(given: dict[str, Any], sentence
         TLS(**given)
 
 
+def test_the_longest_name_of_a_protocol_is_one() -> None:
+    assert TLS(alpn="a" * 255).alpn == ("a" * 255,)  # RFC 7301 section 3.1
+
+
 def test_a_certificate_shows_no_key() -> None:
     assert b"PRIVATE KEY" in (certificate := CertificateAuthority().issue("a.test")).key
     assert "PRIVATE" not in repr(certificate)

@@ -106,7 +106,7 @@ class Limit(Guard):
                 self._ends, self._came = now + self._window, 0
             self._came += 1
             left = self._most - self._came
-            seconds = max(math.ceil(self._ends - now), 1)
+            seconds = math.ceil(self._ends - now)  # which is before the end: one at least
         said = {"Limit": self._most, "Remaining": max(left, 0), "Reset": seconds}
         fields = tuple((f"{x}RateLimit-{name}", str(value)) for x in ("", "X-") for name, value in said.items())
         if left >= 0:

@@ -55,6 +55,19 @@ def test_a_refusal_says_when_to_ask_again(server: HTTPServe) -> None:
     assert server.exchanges[1].notes == ("refused by the limit of 1 request in 60 s",)
 
 
+@pytest.mark.parametrize(("passed", "left"), [(0, "60"), (0.001, "60"), (58.999, "2"), (59, "1"), (59.999, "1")])
+def test_a_refusal_never_says_to_ask_too_early_or_late(server: HTTPServe, passed: float, left: str) -> None:
+    clock = Clock()
+    server.limit("/", per_minute=1, clock=clock)
+    assert statuses(server, "/") == [200]
+    clock.advance(passed)
+    answer = requests.get(server.url_for("/"), timeout=10)
+
+    assert (answer.status_code, answer.headers["Retry-After"], answer.headers["RateLimit-Reset"]) == (429, left, left)
+    clock.advance(int(left))
+    assert statuses(server, "/") == [200]
+
+
 def test_another_window_begins_when_the_last_has_passed(server: HTTPServe) -> None:
     clock = Clock()
     server.limit(per_second=1, clock=clock)

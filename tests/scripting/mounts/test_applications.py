@@ -927,6 +927,21 @@ def test_an_application_reads_the_body_to_its_end(server: HTTPServe, read: Readi
     assert requests.post(server.url_for("/app"), data=data, timeout=PATIENCE).content == body
 
 
+def test_a_body_that_an_application_takes_is_not_taken_from_it_by_who_looks(server: HTTPServe) -> None:
+    looked: list[bytes] = []
+
+    def application(environ: Environ, start_response: StartResponse) -> list[bytes]:
+        looked.append(server.exchanges[0].request.body)
+        start_response("200 OK", [])
+        return [environ["wsgi.input"].read()]
+
+    server.mount("/app", application)
+
+    assert requests.post(server.url_for("/app"), data=b"abc", timeout=PATIENCE).content == b"abc"
+    assert looked == [b""]
+    assert server.exchanges[0].request.body == b""
+
+
 def test_a_body_comes_in_piece_by_piece(server: HTTPServe, connect: Connect) -> None:
     came = [threading.Event() for _ in range(3)]
 

@@ -57,6 +57,26 @@ def test_of_many_routes_the_nearest_are_shown_and_the_others_counted(server: HTT
     assert "18 more routes" in text
 
 
+def test_the_nearest_routes_are_ranked(server: HTTPServe) -> None:
+    """By what is not met, the path above all; of equally near ones the latest comes first."""
+    others = [
+        server.on("POST", "/customers").respond(),
+        server.on("POST", "/order").respond(),
+        server.on("PUT", "/orders").respond(),
+        server.on("POST", "/orders", headers={"X-A": "1", "X-B": "2"}).respond(),
+        server.on("POST", "/orders", headers={"X-A": "1"}).respond(),
+        server.on("POST", "/orders", headers={"X-B": "1"}).respond(),
+    ]
+    _, _, other_method, two_headers, one_header, the_latest = others
+    ranked = [line.strip() for line in post(server, "/orders", {}).splitlines() if line.startswith("  the route")]
+    assert ranked == [str(the_latest), str(one_header), str(other_method)]
+
+    for route in (the_latest, one_header, other_method):
+        route.remove()
+    ranked = [line.strip() for line in post(server, "/orders", {}).splitlines() if line.startswith("  the route")]
+    assert ranked == [str(two_headers), str(others[1]), str(others[0])]
+
+
 def test_large_values_are_compared(server: HTTPServe) -> None:
     items = [{"name": f"name {number}"} for number in range(5_000)]
     route = server.on("POST", "/a", json={"items": items}).respond()

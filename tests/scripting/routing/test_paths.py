@@ -3,6 +3,7 @@
 import re
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -210,3 +211,24 @@ def test_an_alternative_without_a_path_goes_with_the_path_beside_it(server: HTTP
     assert requests.get(server.url_for("/users/7?vip=1"), timeout=10).json() == {"id": 7}
     assert requests.head(server.url_for("/users/7?vip=1"), timeout=10).status_code == 200
     assert server.exchanges[1].request.path_params == {"id": 7}
+
+
+def test_what_no_route_answers_has_no_parameters(server: HTTPServe, tmp_path: Path) -> None:
+    """Not those of a route that fits its path and not its method, nor those of the request before."""
+
+    def application(environ: object, start_response: Callable[..., object]) -> list[bytes]:
+        start_response("200 OK", [])
+        return [b"an application"]
+
+    (tmp_path / "7").write_text("a file")
+    for place in ("files", "app", "none"):
+        server.on("POST", f"/{place}/{{name:int}}").respond(text="a route")
+    server.serve_dir(tmp_path, at="/files")
+    server.mount("/app", application)
+    server.ignore("unanswered")
+    with requests.Session() as session:
+        for place, answer in (("files", "a file"), ("app", "an application"), ("none", "nothing answers")):
+            assert session.post(server.url_for(f"/{place}/7"), timeout=10).text == "a route"
+            assert session.get(server.url_for(f"/{place}/7"), timeout=10).text.startswith(answer)
+
+    assert [dict(one.request.path_params) for one in server.exchanges] == [{"name": 7}, {}] * 3

@@ -53,6 +53,19 @@ def test_the_test_may_set_the_state_itself(server: HTTPServe) -> None:
     assert repr(flow) == "<Scenario 'order' in state 'paid'>"
 
 
+def test_a_route_that_has_answered_before_leaves_the_path_to_the_next_state(server: HTTPServe) -> None:
+    """Nothing that was found for a path before outlives the state in which it was found."""
+    server.on("GET", "/o/1").respond(text="of no scenario")
+    flow = server.scenario("order")
+    flow.on("GET", "/o/1").when("paid").respond(text="paid")
+    flow.on("GET", "/o/{id:int}").when("sent").respond(text="sent")
+
+    answers = {"new": "of no scenario", "paid": "paid", "sent": "sent"}
+    for state in ("new", "paid", "new", "sent", "paid", "sent", "new"):
+        flow.state = state
+        assert [get(server), get(server)] == [answers[state]] * 2
+
+
 def test_two_scenarios_do_not_know_each_other(server: HTTPServe) -> None:
     one, other = server.scenario("one"), server.scenario("other")
     one.on("GET", "/one").respond(text="1").then("done")

@@ -1,0 +1,182 @@
+"""How many mistakes the tests would notice: ``python -m tests.mutation [--count 200] [--seed 1] [--module NAME] ...``.
+
+Mutants of matching, journal, reports and checks are drawn by the seed. Each is put into a copy of the checkout, in a
+temporary folder, and the tests that concern its module are run there. Those that no test fails for are printed:
+either they are equivalent to what was there (then say so where the result is noted), or a test is missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import queue
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.mutation.mutants import Mutant, mutants_of
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "pytest_httpserve"
+_COPIED = ("pytest_httpserve", "tests", "docs", "conftest.py", "pyproject.toml", "README.md")
+# A mutant that goes on for ever has been noticed, too: after so many times what the tests take without it, in seconds.
+_PATIENCE, _LEAST_SECONDS = 5, 60
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the package, and the tests that concern it, those first that are the quickest to fail."""
+
+    sources: tuple[str, ...]
+    tests: tuple[str, ...]
+
+    def files(self) -> list[Path]:
+        """The modules of the part."""
+        found = [path for source in self.sources for path in sorted((PACKAGE / source).rglob("*.py"))]
+        return found + [PACKAGE / source for source in self.sources if source.endswith(".py")]
+
+
+_SERVER_TESTS = (
+    "tests/scripting/test_answering.py",
+    "tests/scripting/test_handler.py",
+    "tests/scripting/test_httpserve.py",
+)
+_REPORT_TESTS = (
+    "tests/plugin/test_failure_reports.py",
+    "tests/plugin/test_bounded_reports.py",
+    "tests/plugin/test_docs_failures.py",
+)
+PARTS = {
+    "routing": Part(("scripting/routing",), ("tests/scripting/routing", "tests/scripting/reports", *_SERVER_TESTS)),
+    "record": Part(
+        ("scripting/record",),
+        ("tests/scripting/record", "tests/scripting/reports", "tests/scripting/answers", *_SERVER_TESTS,
+         "tests/scripting/mounts/test_mounts.py", "tests/plugin/test_redaction.py", *_REPORT_TESTS),
+    ),
+    "reports": Part(
+        ("scripting/reports",),
+        ("tests/scripting/reports", "tests/scripting/record/test_connections.py", *_SERVER_TESTS,
+         "tests/plugin/test_redaction.py", "tests/scripting/test_secure_server.py", *_REPORT_TESTS),
+    ),
+    "checks": Part(
+        ("plugin/_outcomes.py",),
+        ("tests/plugin/test_failures.py", "tests/plugin/test_checks.py", "tests/plugin/test_subtests.py",
+         "tests/plugin/test_places.py", "tests/plugin/test_endings.py", *_REPORT_TESTS),
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Draw:
+    """A mutant that is to be tried."""
+
+    part: str
+    file: Path
+    mutant: Mutant
+
+    def __str__(self) -> str:
+        return f"{self.file.relative_to(ROOT)}, {self.mutant}"
+
+
+def draw(parts: list[str], count: int, seed: int) -> list[Draw]:
+    """So many mutants of these parts: with the same seed and the same sources, the same ones."""
+    every = [
+        Draw(name, file, mutant)
+        for name in parts
+        for file in PARTS[name].files()
+        for mutant in mutants_of(file.read_text(encoding="utf-8"))
+    ]
+    return random.Random(seed).sample(every, min(count, len(every)))
+
+
+class Trial:
+    """A copy of the checkout, where one mutant after another is tried."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        for name in _COPIED:
+            source = ROOT / name
+            if source.is_dir():
+                shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", "_build"))
+            else:
+                shutil.copy(source, folder / name)
+
+    def passes(self, part: str, timeout: float | None = None) -> bool:
+        """Whether the tests of a part pass, in time."""
+        # The copy goes before the package that is installed, in the processes that the tests start, too.
+        environment = {**os.environ, "PYTHONPATH": str(self._folder), "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *PARTS[part].tests]
+        try:
+            done = subprocess.run(command, cwd=self._folder, env=environment, capture_output=True, timeout=timeout)
+        except subprocess.TimeoutExpired:
+            return False
+        return done.returncode == 0
+
+    def survives(self, drawn: Draw, timeout: float) -> bool:
+        """Whether no test fails for this mutant."""
+        source = drawn.file.read_text(encoding="utf-8")
+        copy = self._folder / drawn.file.relative_to(ROOT)
+        copy.write_text(drawn.mutant.applied_to(source), encoding="utf-8")
+        try:
+            return self.passes(drawn.part, timeout)
+        finally:
+            copy.write_text(source, encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__.partition("\n")[0])
+    parser.add_argument("--count", type=int, default=200, help="how many mutants")
+    parser.add_argument("--seed", type=int, default=1, help="by which they are drawn")
+    parser.add_argument("--module", choices=sorted(PARTS), action="append", help="of which parts; default: of all")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many at once")
+    parser.add_argument("--list", action="store_true", help="show them, and run nothing")
+    given = parser.parse_args()
+    parts = given.module or sorted(PARTS)
+    drawn = draw(parts, given.count, given.seed)
+    if given.list:
+        print(*drawn, sep="\n")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        trials = [Trial(Path(folder) / str(number)) for number in range(given.jobs)]
+        timeouts = {name: _measure(trials[0], name) for name in {one.part for one in drawn}}
+        survivors = _try_all(trials, drawn, timeouts)
+    rate = len(survivors) / max(len(drawn), 1)
+    print(f"{len(survivors)} of {len(drawn)} survived ({rate:.1%}), seed {given.seed}")
+
+
+def _measure(trial: Trial, part: str) -> float:
+    begun = time.monotonic()
+    if not trial.passes(part):
+        sys.exit(f"the tests of {part} fail without any mutant: python -m pytest {' '.join(PARTS[part].tests)}")
+    return max(_PATIENCE * (time.monotonic() - begun), _LEAST_SECONDS)
+
+
+def _try_all(trials: list[Trial], drawn: list[Draw], timeouts: dict[str, float]) -> list[Draw]:
+    free: queue.Queue[Trial] = queue.Queue()
+    for trial in trials:
+        free.put(trial)
+
+    def survives(one: Draw) -> bool:
+        trial = free.get()
+        try:
+            return trial.survives(one, timeouts[one.part])
+        finally:
+            free.put(trial)
+
+    survivors = []
+    with ThreadPoolExecutor(len(trials)) as threads:
+        for one, survived in zip(drawn, threads.map(survives, drawn), strict=True):
+            if survived:
+                survivors.append(one)
+                print(f"survived: {one}", flush=True)
+    return survivors
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""The mutants themselves: they are what they say, and the same seed draws the same ones."""
+
+import ast
+
+import pytest
+
+from tests.mutation.__main__ import PARTS, ROOT, draw
+from tests.mutation.mutants import mutants_of
+
+
+@pytest.mark.parametrize(
+    ("source", "changed"),
+    [
+        ("a < b", {"(a <= b)", "(a >= b)"}),
+        ("a and b", {"(a or b)"}),
+        ("not a", {"(a)"}),
+        ("a + b", {"(a - b)"}),
+        ("a = 5", {"a = (6)"}),
+        ("a = True", {"a = False"}),
+        ("a = 'é ü'", {"a = (\"?\" + 'é ü')", "a = ('é ü' + \"?\")"}),
+        ("a = f'{b} c'", {"a = (\"?\" + (f'{b} c'))", "a = ((f'{b} c') + \"?\")"}),
+        ("def f(): return 'a'", {"def f(): return None"}),
+        ("f()", {"pass"}),
+        ("a += b", {"pass"}),
+        ("a = f(b, c, *d)", {"a = (f(c, b, *d))"}),
+        ("a = b if c else d", {"a = (d if c else b)"}),
+    ],
+)
+def test_what_becomes_of_a_source(source: str, changed: set[str]) -> None:
+    assert {mutant.applied_to(source) for mutant in mutants_of(source)} == changed
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        '"""A docstring of two words."""',
+        "a: Literal['b c'] = d",
+        "if TYPE_CHECKING:\n    a = 5",
+        "__slots__ = ('a b',)",
+        "def f(a: 'b c') -> 'd e': ...",
+        "import a.b",
+        "a = isinstance(b, c)",
+    ],
+)
+def test_what_has_no_effect_is_left_alone(source: str) -> None:
+    assert mutants_of(source) == []
+
+
+def test_a_seed_draws_the_same_mutants_again() -> None:
+    drawn = draw(sorted(PARTS), 50, seed=7)
+
+    assert drawn == draw(sorted(PARTS), 50, seed=7)
+    assert drawn != draw(sorted(PARTS), 50, seed=8)
+    for one in drawn:
+        source = one.file.read_text(encoding="utf-8")
+        assert ast.dump(ast.parse(one.mutant.applied_to(source))) != ast.dump(ast.parse(source))
+
+
+def test_the_tests_of_each_part_are_there() -> None:
+    assert [test for part in PARTS.values() for test in part.tests if not (ROOT / test).exists()] == []
+    assert all(part.files() for part in PARTS.values())
