@@ -36,7 +36,7 @@ class Passage:
         """An exchange begins."""
 
     def with_faults(self, faults: tuple[Fault, ...], passing: Passing) -> Passage:
-        """How the exchange in hand passes from here on: past these faults, too. Those whose place is past happen now."""
+        """How the exchange passes from here on: past these faults, too. Those whose place is past happen now."""
         passage = FaultyPassage(passing.http1)
         passage.begin(passing)
         passage.tell_what_is_answered()
