@@ -125,11 +125,6 @@ CIRCLES = [
         *("answers.gates", "record.concurrency", "record.connections", "record.exchange", "record.journal"),
         *("record.lines", "routing.routes", "routing.scenarios"),
     },
-    # The engine's own.
-    {"net.listening", "net.service"},
-    {"server.base", "server.running"},
-    {"server.cgi.handler", "server.cgi.run"},
-    {"server.files.handler", "server.files.serving"},
 ]
 
 

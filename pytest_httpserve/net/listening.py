@@ -12,13 +12,12 @@ import logging
 import socket
 import socketserver
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pytest_httpserve.net.poller import Wake, readiness
 
 if TYPE_CHECKING:
     from pytest_httpserve.net.loop import Loop
-    from pytest_httpserve.net.service import Service
 
 logger = logging.getLogger("pytest_httpserve.server")
 
@@ -27,10 +26,19 @@ EXHAUSTED_SECONDS = 0.1
 EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
+class Accepting(Protocol):
+    """Who has connections accepted; see ``pytest_httpserve.net.service.Service``."""
+
+    stop_asked: bool
+
+    def begin(self, request: socket.socket, client_address: object, /) -> object:
+        """One has been accepted."""
+
+
 class Acceptor:
     """Accepts for one server."""
 
-    def __init__(self, server: socketserver.TCPServer, service: Service) -> None:
+    def __init__(self, server: socketserver.TCPServer, service: Accepting) -> None:
         self._server = server
         self._service = service
         self._exhausted = False  # whether the system had no room once, and the log says so
@@ -94,7 +102,7 @@ class Listener:
     expiry: float | None = None  # of a pause, since the system has no room for another connection
     led = False
 
-    def __init__(self, server: socketserver.TCPServer, service: Service, loop: Loop, *, watched: bool) -> None:
+    def __init__(self, server: socketserver.TCPServer, service: Accepting, loop: Loop, *, watched: bool) -> None:
         self.file = server.fileno()
         self._socket = server.socket
         self._acceptor = Acceptor(server, service)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from email.message import Message
 
     from pytest_httpserve.protocol.http1 import HTTP1
+    from pytest_httpserve.server.fronts import Front
 
 _MONTHS = (None, "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -330,7 +331,7 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
         return str(self.client_address[0])
 
 
-def add_fields(handler: BaseHTTPRequestHandler, fields: tuple[Field, ...]) -> None:
+def add_fields(handler: Front, fields: tuple[Field, ...]) -> None:
     """``send_header`` for each of the fields: at once where that is ours, for they come again and again."""
     if not running.is_ours(handler, "send_header"):
         for name, value in fields:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_httpserve.net.service import Service
-    from pytest_httpserve.server.base import BaseHTTPRequestHandler
+    from pytest_httpserve.server.fronts import Front
 
 # Where a handler has its HTTP1: an attribute that no subclass can have by accident.
 HTTP1_OF = "_BaseHTTPRequestHandler__http1"
@@ -60,7 +60,7 @@ _KNOWN = frozenset(
 # What it is run over
 
 
-def http1_of(handler: BaseHTTPRequestHandler) -> HTTP1:
+def http1_of(handler: Front) -> HTTP1:
     """The HTTP/1 that a handler speaks: over its connection, or over the file that it has made its ``rfile``."""
     own = handler.__dict__
     http1: HTTP1 | None = own.get(HTTP1_OF)
@@ -69,7 +69,7 @@ def http1_of(handler: BaseHTTPRequestHandler) -> HTTP1:
     return _over_rfile(handler, http1)
 
 
-def _over_rfile(handler: BaseHTTPRequestHandler, before: HTTP1 | None) -> HTTP1:
+def _over_rfile(handler: Front, before: HTTP1 | None) -> HTTP1:
     rfile = getattr(handler, "rfile", None)
     http1 = HTTP1.over_file(rfile if rfile is not None else io.BytesIO(), limits=limits_of(handler))
     http1.connection = before.connection if before is not None else None
@@ -78,12 +78,12 @@ def _over_rfile(handler: BaseHTTPRequestHandler, before: HTTP1 | None) -> HTTP1:
     return http1
 
 
-def stream_of(handler: BaseHTTPRequestHandler) -> Stream:
+def stream_of(handler: Front) -> Stream:
     """The request in hand."""
     return http1_of(handler).stream
 
 
-def begin(handler: BaseHTTPRequestHandler, sock: socket.socket) -> None:
+def begin(handler: Front, sock: socket.socket) -> None:
     """Have the handler read from the connection, and write to it."""
     service: Service | None = getattr(handler.server, SERVICE_OF, None)  # the server may be anybody's
     connection = (
@@ -152,7 +152,7 @@ def is_ours(owner: Any, *names: str, beside: str = _PACKAGE) -> bool:  # a handl
     return True
 
 
-def serve(handler: BaseHTTPRequestHandler) -> None:
+def serve(handler: Front) -> None:
     """Serve what there is; at the end, be finished, unless the connection is to rest."""
     http1: HTTP1 = handler.__dict__.get(HTTP1_OF) or http1_of(handler)
     connection = http1.connection
@@ -163,7 +163,7 @@ def serve(handler: BaseHTTPRequestHandler) -> None:
             handler.finish()
 
 
-def goes_on(handler: BaseHTTPRequestHandler) -> bool:
+def goes_on(handler: Front) -> bool:
     """Whether this thread is to wait for another request: not at the end, nor if the loop is to wait."""
     http1 = http1_of(handler)
     connection, reader = http1.connection, http1.reader
@@ -199,7 +199,7 @@ def goes_on(handler: BaseHTTPRequestHandler) -> bool:
 # A request and its response
 
 
-def enter(handler: BaseHTTPRequestHandler, stream: Stream) -> None:
+def enter(handler: Front, stream: Stream) -> None:
     """Set what a request line says."""
     line = stream.line
     handler.requestline, handler.command = line.text, line.method
@@ -209,7 +209,7 @@ def enter(handler: BaseHTTPRequestHandler, stream: Stream) -> None:
     handler.path = "/" + target.lstrip("/") if target.startswith("//") else target
 
 
-def enter_refused(handler: BaseHTTPRequestHandler, error: RequestError) -> None:
+def enter_refused(handler: Front, error: RequestError) -> None:
     """Set what can be said of a request line whose head was refused."""
     stream = stream_of(handler)
     if stream.method:  # the line was understood, and the fields were not
@@ -222,7 +222,7 @@ def enter_refused(handler: BaseHTTPRequestHandler, error: RequestError) -> None:
     handler.requestline = "" if too_long else handler.raw_requestline.decode("latin-1").rstrip("\r\n")
 
 
-def answer(handler: BaseHTTPRequestHandler, connection: Connection | None) -> None:
+def answer(handler: Front, connection: Connection | None) -> None:
     """Call the ``do_*`` method for the request in hand."""
     method = getattr(handler, f"do_{handler.command}", None)
     if method is None:
@@ -238,7 +238,7 @@ def answer(handler: BaseHTTPRequestHandler, connection: Connection | None) -> No
 # a look into the dictionary takes a third of the time.
 
 
-def begin_response(handler: BaseHTTPRequestHandler, status: int) -> None:
+def begin_response(handler: Front, status: int) -> None:
     """The final response begins."""
     http1: HTTP1 = handler.__dict__.get(HTTP1_OF) or http1_of(handler)
     http1.begin_response(status, handler.command or "")
@@ -246,7 +246,7 @@ def begin_response(handler: BaseHTTPRequestHandler, status: int) -> None:
         handler.close_connection = True
 
 
-def note_header(handler: BaseHTTPRequestHandler, name: str, value: str) -> None:
+def note_header(handler: Front, name: str, value: str) -> None:
     """A field that says something of the message's framing; its name in small letters."""
     http1: HTTP1 = handler.__dict__.get(HTTP1_OF) or http1_of(handler)
     stream = http1.stream
@@ -255,7 +255,7 @@ def note_header(handler: BaseHTTPRequestHandler, name: str, value: str) -> None:
     handler.close_connection = not stream.lasts
 
 
-def last_fields(handler: BaseHTTPRequestHandler) -> tuple[Field, ...]:
+def last_fields(handler: Front) -> tuple[Field, ...]:
     """What the head has yet to say, before it ends."""
     http1: HTTP1 = handler.__dict__.get(HTTP1_OF) or http1_of(handler)
     stream = http1.stream
@@ -268,13 +268,13 @@ def last_fields(handler: BaseHTTPRequestHandler) -> tuple[Field, ...]:
     return fields
 
 
-def hold_head(handler: BaseHTTPRequestHandler) -> None:
+def hold_head(handler: Front) -> None:
     """Keep the next head back: the caller writes what belongs behind it at once."""
     if isinstance(handler.wfile, Writer):
         handler.wfile.hold()
 
 
-def write_head(handler: BaseHTTPRequestHandler, head: bytes) -> None:
+def write_head(handler: Front, head: bytes) -> None:
     """Write the lines of a head."""
     http1: HTTP1 = handler.__dict__.get(HTTP1_OF) or http1_of(handler)
     stream, wfile = http1.stream, handler.wfile
@@ -289,7 +289,7 @@ def write_head(handler: BaseHTTPRequestHandler, head: bytes) -> None:
 # A request's end
 
 
-def end_request(handler: BaseHTTPRequestHandler) -> None:
+def end_request(handler: Front) -> None:
     """The handler has answered, or not."""
     http1 = http1_of(handler)
     stream, writer = http1.stream, http1.writer
@@ -305,7 +305,7 @@ def end_request(handler: BaseHTTPRequestHandler) -> None:
     handler.close_connection = not (verdict.lasts and http1.end_request(read_on=True))
 
 
-def refuse(handler: BaseHTTPRequestHandler, error: RequestError) -> None:
+def refuse(handler: Front, error: RequestError) -> None:
     """Answer a request that cannot be served as it was sent; the connection ends with it."""
     http1 = http1_of(handler)
     if http1.stream.status is None:
@@ -319,7 +319,7 @@ def refuse(handler: BaseHTTPRequestHandler, error: RequestError) -> None:
     handler.close_connection = http1.lingers = True
 
 
-def send_error(handler: BaseHTTPRequestHandler, status: int, explanation: str, message: str | None = None) -> None:
+def send_error(handler: Front, status: int, explanation: str, message: str | None = None) -> None:
     """Have the handler send an error that is explained: overrides with two parameters, which are in use, have no room
     for more than a message."""
     if is_ours(handler, "send_error") or _takes(handler.send_error, status, message, explanation):
@@ -336,9 +336,7 @@ def _takes(function: Callable[..., object], *arguments: object) -> bool:
     return True
 
 
-def client_failed(
-    handler: BaseHTTPRequestHandler, error: OSError, refuse: Callable[[BaseHTTPRequestHandler, RequestError], object]
-) -> None:
+def client_failed(handler: Front, error: OSError, refuse: Callable[[Front, RequestError], object]) -> None:
     """The client has gone, or kept us waiting for too long: then its request is answered by ``refuse``."""
     http1 = http1_of(handler)
     handler.close_connection = True
@@ -356,7 +354,7 @@ def client_failed(
         handler.log_error("Request timed out: %r", error)
 
 
-def handler_failed(handler: BaseHTTPRequestHandler) -> None:
+def handler_failed(handler: Front) -> None:
     """The handler raised: its client hears of it, if it has heard nothing yet."""
     handler.close_connection = True
     http1 = http1_of(handler)
@@ -371,13 +369,13 @@ def handler_failed(handler: BaseHTTPRequestHandler) -> None:
             handler.send_error(HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-def is_clients(handler: BaseHTTPRequestHandler, error: BaseException) -> bool:
+def is_clients(handler: Front, error: BaseException) -> bool:
     """Whether this is the error in which the client's side of the connection ended."""
     connection = http1_of(handler).connection
     return connection is not None and error is connection.transport.failure
 
 
-def see_off(handler: BaseHTTPRequestHandler) -> None:
+def see_off(handler: Front) -> None:
     """Send what is still held back, and let the client read it before the connection goes."""
     http1 = http1_of(handler)
     wfile: Any = getattr(handler, "wfile", None)  # whatever the handler has made of it
@@ -390,7 +388,7 @@ def see_off(handler: BaseHTTPRequestHandler) -> None:
         http1.connection.forget()  # no service does it
 
 
-def reaches_client(handler: BaseHTTPRequestHandler) -> bool:
+def reaches_client(handler: Front) -> bool:
     """Whether what is written to the handler's ``wfile`` goes to the client as it is: the file is the one it began
     with."""
     wfile = handler.wfile

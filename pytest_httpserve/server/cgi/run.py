@@ -37,8 +37,8 @@ from pytest_httpserve.wire.framing import encode_chunk, encode_last_chunk
 from pytest_httpserve.wire.target import target_of
 
 if TYPE_CHECKING:
-    from pytest_httpserve.server.cgi.handler import CGIHTTPRequestHandler
     from pytest_httpserve.server.files.roots import Root
+    from pytest_httpserve.server.fronts import CGIFront
 
 MOST_LOCAL_REDIRECTS = 10
 
@@ -85,7 +85,7 @@ class Told(Protocol):
 class Run:
     """One run. ``redirects`` is how many scripts have led to this path."""
 
-    def __init__(self, handler: CGIHTTPRequestHandler, site: Site, told: Told, redirects: int = 0) -> None:
+    def __init__(self, handler: CGIFront, site: Site, told: Told, redirects: int = 0) -> None:
         self._handler = handler
         self._site = site
         self._told = told
@@ -372,11 +372,11 @@ def _check_spelling(path: str) -> None:
         raise FileNotFoundError(path)
 
 
-def _needs_python(handler: CGIHTTPRequestHandler, script: CGIScript) -> bool:
+def _needs_python(handler: CGIFront, script: CGIScript) -> bool:
     return not handler.have_fork and handler.is_python(script.file)
 
 
-def answer_failure(handler: CGIHTTPRequestHandler, error: ScriptError) -> None:
+def answer_failure(handler: CGIFront, error: ScriptError) -> None:
     """Answer for a script that has failed, if it has not."""
     handler.close_connection = True
     if running.stream_of(handler).status is None:

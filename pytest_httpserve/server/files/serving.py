@@ -16,7 +16,7 @@ from pytest_httpserve import clock
 from pytest_httpserve.net.listening import EXHAUSTED
 from pytest_httpserve.protocol.writer import Writer
 from pytest_httpserve.server import running
-from pytest_httpserve.server.base import BaseHTTPRequestHandler, add_fields
+from pytest_httpserve.server.base import add_fields
 from pytest_httpserve.server.files.conditions import (
     CODINGS,
     RequestHeaders,
@@ -36,7 +36,7 @@ from pytest_httpserve.wire.headers import Field
 from pytest_httpserve.wire.target import target_of
 
 if TYPE_CHECKING:
-    from pytest_httpserve.server.files.handler import SimpleHTTPRequestHandler
+    from pytest_httpserve.server.fronts import FilesFront, Front
 
 # A file up to this size leaves in one write with its head; a larger one goes out by sendfile.
 SMALL_FILE_BYTES = 65_536
@@ -46,7 +46,7 @@ _FOUND = _OK, _PARTIAL = HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT
 _OURS = (b"etag:", b"accept-ranges:")
 
 
-def answer(handler: SimpleHTTPRequestHandler, root: Root, path: str, *, with_body: bool = True) -> None:
+def answer(handler: FilesFront, root: Root, path: str, *, with_body: bool = True) -> None:
     """Answer with the file or the directory at ``path``: in full to GET, ``with_body=False`` to HEAD.
 
     What is sent as a whole goes through ``copyfile``, which the handler may have replaced by then.
@@ -61,7 +61,7 @@ def answer(handler: SimpleHTTPRequestHandler, root: Root, path: str, *, with_bod
                 handler.copyfile(found, handler.wfile)
 
 
-def send_head(handler: SimpleHTTPRequestHandler, root: Root, path: str) -> IO[bytes] | None:
+def send_head(handler: FilesFront, root: Root, path: str) -> IO[bytes] | None:
     """Send the head of the answer, and of a file say no more than ``http.server`` does.
 
     Returns what the body is to be read from, which the caller closes; None if the answer has been given whole.
@@ -83,7 +83,7 @@ def send_head(handler: SimpleHTTPRequestHandler, root: Root, path: str) -> IO[by
     return io.BufferedReader(file)
 
 
-def _find(handler: SimpleHTTPRequestHandler, root: Root, path: str) -> OpenFile | IO[bytes] | None:
+def _find(handler: FilesFront, root: Root, path: str) -> OpenFile | IO[bytes] | None:
     """What is to be sent: a file, or a listing whose head has been sent; None if the answer has been given whole."""
     try:
         return root.open(path)
@@ -113,7 +113,7 @@ def _find(handler: SimpleHTTPRequestHandler, root: Root, path: str) -> OpenFile 
     return found
 
 
-def send_listing(handler: SimpleHTTPRequestHandler, root: Root, path: str | os.PathLike[str]) -> io.BytesIO | None:
+def send_listing(handler: FilesFront, root: Root, path: str | os.PathLike[str]) -> io.BytesIO | None:
     """Send the head of a listing of the directory ``path``; its body is returned, None after an error."""
     try:
         entries = root.entries(os.fspath(path))
@@ -127,7 +127,7 @@ def send_listing(handler: SimpleHTTPRequestHandler, root: Root, path: str | os.P
     return io.BytesIO(body)
 
 
-def send_options(handler: SimpleHTTPRequestHandler, root: Root) -> None:
+def send_options(handler: FilesFront, root: Root) -> None:
     """Say which methods there are (RFC 9110 section 9.3.7) and, with ``cors``, who may use them."""
     handler.send_response(HTTPStatus.NO_CONTENT)
     handler.send_header("Allow", "GET, HEAD, OPTIONS")
@@ -139,7 +139,7 @@ def send_options(handler: SimpleHTTPRequestHandler, root: Root) -> None:
     handler.end_headers()
 
 
-def add_origin(handler: SimpleHTTPRequestHandler, cors: bool | str) -> None:
+def add_origin(handler: FilesFront, cors: bool | str) -> None:
     """With ``cors``, every response that does not say itself which origin it allows allows that one."""
     if (running.stream_of(handler).status or 0) < 200 or _says(handler, b"access-control-allow-origin:"):
         return
@@ -148,7 +148,7 @@ def add_origin(handler: SimpleHTTPRequestHandler, cors: bool | str) -> None:
         handler.send_header("Vary", "Origin")
 
 
-def step_back(handler: SimpleHTTPRequestHandler) -> None:
+def step_back(handler: FilesFront) -> None:
     """Take out of the head what a subclass has said after us in its own words."""
     for name in _OURS:
         said = [line for line in handler._headers_buffer if line.lower().startswith(name)]
@@ -156,7 +156,7 @@ def step_back(handler: SimpleHTTPRequestHandler) -> None:
             handler._headers_buffer.remove(said[0])
 
 
-def copy(handler: BaseHTTPRequestHandler, source: Any, outputfile: Any) -> None:  # what send_head gave, and wfile
+def copy(handler: Front, source: Any, outputfile: Any) -> None:  # what send_head gave, and wfile
     """Write what ``source`` holds to ``outputfile``; no more than was announced, if it is a file that may grow."""
     length = running.stream_of(handler).length
     if isinstance(outputfile, Writer) and length is not None and (start := place_in(source)) is not None:
@@ -165,7 +165,7 @@ def copy(handler: BaseHTTPRequestHandler, source: Any, outputfile: Any) -> None:
         shutil.copyfileobj(source, outputfile)
 
 
-def request_headers(handler: SimpleHTTPRequestHandler) -> RequestHeaders:
+def request_headers(handler: FilesFront) -> RequestHeaders:
     """The headers, repeated lines combined; those of an override that has made, and may have changed, its own."""
     own = handler.__dict__.get("headers")
     return running.stream_of(handler).fields.headers if own is None else _Others(own)
@@ -184,7 +184,7 @@ class _Others:
 # A file
 
 
-def _answer_with_file(handler: SimpleHTTPRequestHandler, root: Root, file: OpenFile, *, with_body: bool) -> None:
+def _answer_with_file(handler: FilesFront, root: Root, file: OpenFile, *, with_body: bool) -> None:
     """Choose the representation, evaluate the conditions, then the range (RFC 9110 section 13.2.2)."""
     path = file.path
     try:
@@ -208,7 +208,7 @@ def _answer_with_file(handler: SimpleHTTPRequestHandler, root: Root, file: OpenF
         file.close()
 
 
-def _encoded(handler: SimpleHTTPRequestHandler, root: Root, file: OpenFile, path: str) -> tuple[OpenFile, str]:
+def _encoded(handler: FilesFront, root: Root, file: OpenFile, path: str) -> tuple[OpenFile, str]:
     """The neighbour of the file that the client likes best, and its coding; else the file itself."""
     for coding in accepted_codings(request_headers(handler)):
         with contextlib.suppress(OSError):
@@ -219,7 +219,7 @@ def _encoded(handler: SimpleHTTPRequestHandler, root: Root, file: OpenFile, path
 
 
 def _send_representation(
-    handler: SimpleHTTPRequestHandler, chosen: Representation, own: dict[str, Field], *, with_ranges: bool
+    handler: FilesFront, chosen: Representation, own: dict[str, Field], *, with_ranges: bool
 ) -> Sequence[bytes | range] | None:
     """Send the head; what the body consists of is returned, None for the whole file."""
     asked = request_headers(handler)
@@ -238,7 +238,7 @@ def _send_representation(
 
 
 def _send_ranges(
-    handler: SimpleHTTPRequestHandler, pieces: list[range], chosen: Representation, own: dict[str, Field]
+    handler: FilesFront, pieces: list[range], chosen: Representation, own: dict[str, Field]
 ) -> Sequence[bytes | range]:
     if not pieces:
         refusal = (("Content-Range", f"bytes */{chosen.size}"), ("Content-Length", "0"))
@@ -262,14 +262,14 @@ def _send_ranges(
 # What else there is
 
 
-def _send_listing(handler: SimpleHTTPRequestHandler, root: Root, path: str) -> io.BytesIO | None:
+def _send_listing(handler: FilesFront, root: Root, path: str) -> io.BytesIO | None:
     if root.options.listing:
         return handler.list_directory(path)
     running.send_error(handler, HTTPStatus.FORBIDDEN, "The directory has no index page, and is not listed")
     return None
 
 
-def _redirect_to_slash(handler: SimpleHTTPRequestHandler, root: Root) -> None:
+def _redirect_to_slash(handler: FilesFront, root: Root) -> None:
     target = target_of(handler.path)
     # Who is strict redirects to nothing but this host: a target that begins with a slash has only one there, and a
     # whole URL leads elsewhere. http.server sends back what it was sent.
@@ -294,9 +294,7 @@ def _own_fields(root: Root, path: str = "") -> dict[str, Field]:
     return own
 
 
-def _send_fields(
-    handler: SimpleHTTPRequestHandler, status: HTTPStatus, fields: tuple[Field, ...], own: dict[str, Field]
-) -> None:
+def _send_fields(handler: FilesFront, status: HTTPStatus, fields: tuple[Field, ...], own: dict[str, Field]) -> None:
     """Send a whole head: these fields, and those that the options add or replace (``own``)."""
     extra: Iterable[tuple[str, str]] = (handler.extra_response_headers or ()) if status in _FOUND else ()
     in_place_of_ours = False
@@ -314,7 +312,7 @@ def _send_fields(
     handler.end_headers()
 
 
-def _says(handler: SimpleHTTPRequestHandler, name: bytes) -> bool:
+def _says(handler: FilesFront, name: bytes) -> bool:
     return any(line.lower().startswith(name) for line in handler._headers_buffer)
 
 
