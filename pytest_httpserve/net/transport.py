@@ -85,7 +85,7 @@ class Transport:
 
     def prepare(self, *, nodelay: bool) -> None:
         """Make it ready for whoever reads from it and writes to it from here on."""
-        if (self.at_once or self.way is Alone) and not (_KERNEL_KEEPS_TIME and self.socket.gettimeout() is None):
+        if self.at_once or self.way is Alone:
             # In place of socket.setdefaulttimeout's, and of what macOS has an accepted socket inherit.
             self.socket.settimeout(None)
             self._kept = None
