@@ -1,0 +1,500 @@
+"""What a client sends: a wrong path, body, field or order fails the test that says what is right."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.trust.trial import Mistake, check, run
+
+USER = """
+    httpserve.on("GET", "/users/7").respond(json={"id": 7})
+    CLIENT
+"""
+PAGE = """
+    httpserve.on("GET", "/items", query={"page": 1, "q": "a b"}).respond(json=[])
+    CLIENT
+"""
+ORDER = """
+    httpserve.on("POST", "/orders", json={"item": "tea", "count": 2}).respond(201)
+    CLIENT
+"""
+TOKEN = """
+    httpserve.on("GET", "/me", headers={"Authorization": "Bearer s3cret"}).respond(json={})
+    CLIENT
+"""
+FORM = """
+    httpserve.on("POST", "/login", form={"user": "ada", "password": "a&b=c"}).respond(204)
+    CLIENT
+"""
+UPLOAD = """
+    upload = httpserve.on("POST", "/files").respond(201)
+    CLIENT
+    sent = upload.calls[0].request.files["report"]
+    assert (sent.filename, sent.content) == ("report.txt", b"all well")
+"""
+LOGIN = """
+    httpserve.on("POST", "/login").respond(204, cookies={"session": "abc"})
+    httpserve.on("GET", "/account", cookies={"session": "abc"}).respond(json={})
+    CLIENT
+"""
+CACHE = """
+    httpserve.on("GET", "/feed").respond(text="news", headers={"ETag": '"1"'})
+    httpserve.on("GET", "/feed", headers={"If-None-Match": '"1"'}).respond(304).expect()
+    CLIENT
+"""
+ONCE = """
+    httpserve.on("POST", "/orders").respond(201)
+    CLIENT
+    httpserve.assert_requested("POST", "/orders", times=1)
+"""
+STEPS = """
+    httpserve.on("*").respond()
+    CLIENT
+    httpserve.assert_requested_in_order(["POST /login", "POST /orders"])
+"""
+CALLED = """
+    httpserve.on("POST", "/metrics").respond(204).expect()
+    CLIENT
+"""
+PAGES = """
+    for number in (1, 2, 3):
+        page = httpserve.on("GET", "/items", query={"page": number})
+        page.respond(json={"next": number + 1 if number < 3 else None}).expect()
+    CLIENT
+"""
+KEY = """
+    orders = httpserve.on("POST", "/orders").respond(503).respond(201)
+    CLIENT
+    first, second = (call.request.headers["Idempotency-Key"] for call in orders.calls)
+    assert first == second
+"""
+RETRY = """
+    orders = httpserve.on("POST", "/orders", body=b"tea").respond(503).respond(201).expect(times=2)
+    CLIENT
+"""
+SIGNED = """
+    @httpserve.on("POST", "/hook")
+    def hook(request):
+        expected = hmac.new(b"key", request.body, hashlib.sha256).hexdigest()
+        assert request.headers["X-Signature"] == expected
+        return {}
+
+    CLIENT
+"""
+MOVED = """
+    httpserve.on("POST", "/old").redirect("/new", status=307)
+    httpserve.on("POST", "/new", body=b"tea").respond(201).expect()
+    CLIENT
+"""
+ELSEWHERE = """
+    other = httpserve.on("GET", "/elsewhere", where=lambda request: "Authorization" not in request.headers)
+    other.respond().expect()
+    httpserve.on("GET", "/here").redirect("/elsewhere")
+    CLIENT
+"""
+NOTHING_ELSE = """
+    httpserve.on("GET", "/a").respond(text="cached", headers={"Cache-Control": "max-age=60"})
+    CLIENT
+    httpserve.assert_requested("GET", "/a", times=1)
+"""
+OFFLINE = """
+    CLIENT
+    httpserve.assert_no_requests()
+"""
+
+MISTAKES = [
+    # The target
+    Mistake(
+        "another path",
+        "nothing answers GET /user/7",
+        USER,
+        'requests.get(httpserve.url_for("/users/7"))',
+        'requests.get(httpserve.url_for("/user/7"))',
+        shows="✗ path",
+    ),
+    Mistake(
+        "a slash at the end",
+        "nothing answers GET /users/7/",
+        USER,
+        'requests.get(httpserve.url_for("/users/7"))',
+        'requests.get(httpserve.url_for("/users/7/"))',
+        shows="✗ path",
+    ),
+    Mistake(
+        "a slash too many",
+        "nothing answers GET //users/7",
+        USER,
+        'say(httpserve, b"GET /users/7 HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")',
+        'say(httpserve, b"GET //users/7 HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")',
+    ),
+    Mistake(
+        "capitals in a path",
+        "nothing answers GET /Users/7",
+        USER,
+        'requests.get(httpserve.url_for("/users/7"))',
+        'requests.get(httpserve.url_for("/Users/7"))',
+        shows="✗ path",
+    ),
+    Mistake(
+        "another method",
+        "nothing answers POST /users/7",
+        USER,
+        'requests.get(httpserve.url_for("/users/7"))',
+        'requests.post(httpserve.url_for("/users/7"))',
+        shows="✗ method\n        expected: 'GET'\n        got:      'POST'",
+    ),
+    Mistake(
+        "a parameter that is missing",
+        "nothing answers GET /items?q=a+b",
+        PAGE,
+        'requests.get(httpserve.url_for("/items"), params={"page": 1, "q": "a b"})',
+        'requests.get(httpserve.url_for("/items"), params={"q": "a b"})',
+        shows="✗ query page\n        expected: '1'\n        got:      (not there)",
+    ),
+    Mistake(
+        "a page counted from 0",
+        "nothing answers GET /items?page=0",
+        PAGE,
+        'requests.get(httpserve.url_for("/items"), params={"page": 1, "q": "a b"})',
+        'requests.get(httpserve.url_for("/items"), params={"page": 0, "q": "a b"})',
+        shows="✗ query page\n        expected: '1'\n        got:      '0'",
+    ),
+    Mistake(
+        "a value that is encoded twice",
+        "nothing answers GET /items?page=1&q=a%2520b",
+        PAGE,
+        'requests.get(httpserve.url_for("/items?page=1&q=a%20b"))',
+        'requests.get(httpserve.url_for("/items?page=1&q=a%2520b"))',
+        shows="✗ query q\n        expected: 'a b'\n        got:      'a%20b'",
+    ),
+    Mistake(
+        "a plus for a blank in a path",
+        "nothing answers GET /a+b",
+        """
+        httpserve.on("GET", "/a b").respond()
+        CLIENT
+        """,
+        'requests.get(httpserve.url_for("/a b"))',
+        'requests.get(httpserve.url_for("/a+b"))',
+        shows="✗ path",
+    ),
+    # Bodies
+    Mistake(
+        "JSON with another name",
+        "nothing answers POST /orders",
+        ORDER,
+        'requests.post(httpserve.url_for("/orders"), json={"item": "tea", "count": 2})',
+        'requests.post(httpserve.url_for("/orders"), json={"item": "tea", "cuont": 2})',
+        shows="got:      {'item': 'tea', 'cuont': 2}",
+    ),
+    Mistake(
+        "a number sent as text",
+        "nothing answers POST /orders",
+        ORDER,
+        'requests.post(httpserve.url_for("/orders"), json={"item": "tea", "count": 2})',
+        'requests.post(httpserve.url_for("/orders"), json={"item": "tea", "count": "2"})',
+        shows="got:      {'item': 'tea', 'count': '2'}",
+    ),
+    Mistake(
+        "JSON with a name too many",
+        "nothing answers POST /orders",
+        ORDER,
+        'requests.post(httpserve.url_for("/orders"), json={"item": "tea", "count": 2})',
+        'requests.post(httpserve.url_for("/orders"), json={"item": "tea", "count": 2, "debug": True})',
+        shows="got:      {'item': 'tea', 'count': 2, 'debug': True}",
+    ),
+    Mistake(
+        "a form in the place of JSON",
+        "nothing answers POST /orders",
+        ORDER,
+        'requests.post(httpserve.url_for("/orders"), json={"item": "tea", "count": 2})',
+        'requests.post(httpserve.url_for("/orders"), data={"item": "tea", "count": 2})',
+        shows="✗ json",
+    ),
+    Mistake(
+        "JSON within JSON",
+        "nothing answers POST /orders",
+        ORDER,
+        'requests.post(httpserve.url_for("/orders"), json={"item": "tea", "count": 2})',
+        'requests.post(httpserve.url_for("/orders"), json=json.dumps({"item": "tea", "count": 2}))',
+        shows="✗ json",
+    ),
+    Mistake(
+        "gzip without saying so",
+        "nothing answers POST /orders",
+        ORDER,
+        'requests.post(httpserve.url_for("/orders"), json={"item": "tea", "count": 2})',
+        'requests.post(httpserve.url_for("/orders"), data=gzip.compress(b\'{"item": "tea", "count": 2}\'), '
+        'headers={"Content-Type": "application/json"})',
+        shows="✗ json",
+    ),
+    Mistake(
+        "text in another encoding",
+        "nothing answers PUT /note",
+        """
+        httpserve.on("PUT", "/note", body="grün").respond()
+        CLIENT
+        """,
+        'requests.put(httpserve.url_for("/note"), data="grün".encode())',
+        'requests.put(httpserve.url_for("/note"), data="grün".encode("latin-1"))',
+        shows="✗ body",
+    ),
+    Mistake(
+        "a field that is not encoded",
+        "nothing answers POST /login",
+        FORM,
+        'requests.post(httpserve.url_for("/login"), data={"user": "ada", "password": "a&b=c"})',
+        'requests.post(httpserve.url_for("/login"), data="user=ada&password=a&b=c", '
+        'headers={"Content-Type": "application/x-www-form-urlencoded"})',
+        shows="✗ form password\n        expected: 'a&b=c'\n        got:      'a'",
+    ),
+    Mistake(
+        "a field that is missing",
+        "nothing answers POST /login",
+        FORM,
+        'requests.post(httpserve.url_for("/login"), data={"user": "ada", "password": "a&b=c"})',
+        'requests.post(httpserve.url_for("/login"), data={"user": "ada"})',
+        shows="✗ form password",
+    ),
+    Mistake(
+        "an upload under another name",
+        "KeyError: 'report'",
+        UPLOAD,
+        'requests.post(httpserve.url_for("/files"), files={"report": ("report.txt", b"all well")})',
+        'requests.post(httpserve.url_for("/files"), files={"file": ("report.txt", b"all well")})',
+    ),
+    Mistake(
+        "an upload that was read before",
+        "assert ('report.txt', b'') == ('report.txt', b'all well')",
+        UPLOAD,
+        'requests.post(httpserve.url_for("/files"), files={"report": ("report.txt", b"all well")})',
+        'requests.post(httpserve.url_for("/files"), files={"report": ("report.txt", b"")})',
+    ),
+    # Fields
+    Mistake(
+        "no token",
+        "nothing answers GET /me",
+        TOKEN,
+        'requests.get(httpserve.url_for("/me"), headers={"Authorization": "Bearer s3cret"})',
+        'requests.get(httpserve.url_for("/me"))',
+        shows="✗ header Authorization",
+    ),
+    Mistake(
+        "another scheme",
+        "nothing answers GET /me",
+        TOKEN,
+        'requests.get(httpserve.url_for("/me"), headers={"Authorization": "Bearer s3cret"})',
+        'requests.get(httpserve.url_for("/me"), headers={"Authorization": "Token s3cret"})',
+        shows="✗ header Authorization",
+    ),
+    Mistake(
+        "a token with the end of its line",
+        "nothing answers GET /me",
+        TOKEN,
+        'requests.get(httpserve.url_for("/me"), headers={"Authorization": "Bearer s3cret"})',
+        'requests.get(httpserve.url_for("/me"), headers={"Authorization": "Bearer s3cret%0A"})',
+        shows="✗ header Authorization",
+    ),
+    Mistake(
+        "a cookie that is not sent back",
+        "nothing answers GET /account",
+        LOGIN,
+        """
+            with requests.Session() as session:
+                session.post(httpserve.url_for("/login"))
+                session.get(httpserve.url_for("/account"))
+            """,
+        """
+            requests.post(httpserve.url_for("/login"))
+            requests.get(httpserve.url_for("/account"))
+            """,
+        shows="✗ cookie session",
+    ),
+    Mistake(
+        "a validator that is not sent back",
+        "was never called, expected once",
+        CACHE,
+        """
+            tag = requests.get(httpserve.url_for("/feed")).headers["ETag"]
+            requests.get(httpserve.url_for("/feed"), headers={"If-None-Match": tag})
+            """,
+        """
+            requests.get(httpserve.url_for("/feed"))
+            requests.get(httpserve.url_for("/feed"))
+            """,
+    ),
+    Mistake(
+        "a download that goes on one byte late",
+        "nothing answers GET /rest",
+        """
+        httpserve.on("GET", "/rest", headers={"Range": "bytes=4-"}).respond(206, body=b"well")
+        CLIENT
+        """,
+        'requests.get(httpserve.url_for("/rest"), headers={"Range": "bytes=4-"})',
+        'requests.get(httpserve.url_for("/rest"), headers={"Range": "bytes=5-"})',
+        shows="✗ header Range\n        expected: 'bytes=4-'\n        got:      'bytes=5-'",
+    ),
+    Mistake(
+        "a signature of something else",
+        "the handler of 'POST /hook HTTP/1.1' raised:",
+        SIGNED,
+        """
+            body = b'{"a": 1}'
+            sign = hmac.new(b"key", body, hashlib.sha256).hexdigest()
+            requests.post(httpserve.url_for("/hook"), data=body, headers={"X-Signature": sign})
+            """,
+        """
+            body = b'{"a": 1}'
+            sign = hmac.new(b"key", b'{"a":1}', hashlib.sha256).hexdigest()
+            requests.post(httpserve.url_for("/hook"), data=body, headers={"X-Signature": sign})
+            """,
+        shows="AssertionError: assert '",
+    ),
+    # How often, and in which order
+    Mistake(
+        "an order sent twice",
+        "POST /orders was requested 2 times, expected once",
+        ONCE,
+        'requests.post(httpserve.url_for("/orders"))',
+        'requests.post(httpserve.url_for("/orders")); requests.post(httpserve.url_for("/orders"))',
+    ),
+    Mistake(
+        "an order before the login",
+        "step 2, POST /orders, was not requested after POST /login",
+        STEPS,
+        'requests.post(httpserve.url_for("/login")); requests.post(httpserve.url_for("/orders"))',
+        'requests.post(httpserve.url_for("/orders")); requests.post(httpserve.url_for("/login"))',
+    ),
+    Mistake(
+        "a call that is not made",
+        "was never called, expected once",
+        CALLED,
+        'requests.post(httpserve.url_for("/metrics"))',
+        "pass",
+    ),
+    Mistake(
+        "the last page left out",
+        "was never called, expected once",
+        PAGES,
+        """
+            page = 1
+            while page:
+                page = requests.get(httpserve.url_for("/items"), params={"page": page}).json()["next"]
+            """,
+        """
+            for page in (1, 2):
+                requests.get(httpserve.url_for("/items"), params={"page": page})
+            """,
+    ),
+    Mistake(
+        "a page too many",
+        "nothing answers GET /items?page=4",
+        PAGES,
+        """
+            for page in (1, 2, 3):
+                requests.get(httpserve.url_for("/items"), params={"page": page})
+            """,
+        """
+            for page in (1, 2, 3, 4):
+                requests.get(httpserve.url_for("/items"), params={"page": page})
+            """,
+    ),
+    Mistake(
+        "another key for the second try",
+        "assert '0' == '1'",
+        KEY,
+        """
+            for number in range(2):
+                requests.post(httpserve.url_for("/orders"), headers={"Idempotency-Key": "0"})
+            """,
+        """
+            for number in range(2):
+                requests.post(httpserve.url_for("/orders"), headers={"Idempotency-Key": str(number)})
+            """,
+    ),
+    Mistake(
+        "no second try",
+        "was called once, expected 2 times",
+        RETRY,
+        """
+            while requests.post(httpserve.url_for("/orders"), data=b"tea").status_code == 503:
+                pass
+            """,
+        'requests.post(httpserve.url_for("/orders"), data=b"tea")',
+    ),
+    Mistake(
+        "a second try without a body",
+        "nothing answers POST /orders",
+        RETRY,
+        """
+            while requests.post(httpserve.url_for("/orders"), data=b"tea").status_code == 503:
+                pass
+            """,
+        """
+            body = iter([b"tea"])
+            for _ in range(2):
+                requests.post(httpserve.url_for("/orders"), data=next(body, b""))
+            """,
+        shows="✗ body",
+    ),
+    Mistake(
+        "a redirect that makes a GET of a POST",
+        "nothing answers GET /new",
+        MOVED,
+        'requests.post(httpserve.url_for("/old"), data=b"tea")',
+        """
+            moved = requests.post(httpserve.url_for("/old"), data=b"tea", allow_redirects=False)
+            requests.get(httpserve.url_for(moved.headers["Location"]))
+            """,
+    ),
+    Mistake(
+        "a redirect that is not followed",
+        "was never called, expected once",
+        MOVED,
+        'requests.post(httpserve.url_for("/old"), data=b"tea")',
+        'requests.post(httpserve.url_for("/old"), data=b"tea", allow_redirects=False)',
+    ),
+    Mistake(
+        "a token that goes along to another place",
+        "nothing answers GET /elsewhere",
+        ELSEWHERE,
+        """
+            token = {"Authorization": "Bearer s3cret"}
+            moved = requests.get(httpserve.url_for("/here"), headers=token, allow_redirects=False)
+            requests.get(httpserve.url_for(moved.headers["Location"]))
+            """,
+        'requests.get(httpserve.url_for("/here"), headers={"Authorization": "Bearer s3cret"})',
+        shows="✗ where",
+    ),
+    Mistake(
+        "a cache that forgets",
+        "GET /a was requested 2 times, expected once",
+        NOTHING_ELSE,
+        'requests.get(httpserve.url_for("/a"))',
+        'requests.get(httpserve.url_for("/a")); requests.get(httpserve.url_for("/a"))',
+    ),
+    Mistake(
+        "a client that is not as offline as it says",
+        "expected no requests; requested were:",
+        OFFLINE,
+        "pass",
+        'requests.get(httpserve.url_for("/version"))',
+    ),
+    Mistake(
+        "a request that nobody has thought of",
+        "nothing answers GET /favicon.ico",
+        USER,
+        'requests.get(httpserve.url_for("/users/7"))',
+        'requests.get(httpserve.url_for("/users/7")); requests.get(httpserve.url_for("/favicon.ico"))',
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return run(MISTAKES, tmp_path_factory.mktemp("sent"))
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda one: one.identifier)
+def test_what_a_client_must_not_send_is_noticed(ended: dict[str, str], mistake: Mistake) -> None:
+    check(ended, mistake)
