@@ -62,7 +62,8 @@ PARTS = {
     "reports": Part(
         ("scripting/reports",),
         ("tests/scripting/reports", "tests/scripting/record/test_connections.py", *_SERVER_TESTS,
-         "tests/plugin/test_redaction.py", "tests/scripting/test_secure_server.py", "tests/plugin/test_tls.py", *_REPORT_TESTS),
+         "tests/plugin/test_redaction.py", "tests/scripting/test_secure_server.py",
+         "tests/plugin/test_tls.py", *_REPORT_TESTS),
     ),
     "checks": Part(
         ("plugin/_outcomes.py",),
