@@ -121,8 +121,8 @@ class Trial:
 
     def survives(self, drawn: Draw, timeout: float) -> bool:
         """Whether no test fails for this mutant."""
-        source = drawn.file.read_text(encoding="utf-8")
         copy = self._folder / drawn.file.relative_to(ROOT)
+        source = copy.read_text(encoding="utf-8")  # the checkout may have changed since
         copy.write_text(drawn.mutant.applied_to(source), encoding="utf-8")
         try:
             return self.passes(drawn.part, timeout)
@@ -172,10 +172,12 @@ def _try_all(trials: list[Trial], drawn: list[Draw], timeouts: dict[str, float])
 
     survivors = []
     with ThreadPoolExecutor(len(trials)) as threads:
-        for one, survived in zip(drawn, threads.map(survives, drawn), strict=True):
+        for number, (one, survived) in enumerate(zip(drawn, threads.map(survives, drawn), strict=True), 1):
             if survived:
                 survivors.append(one)
                 print(f"survived: {one}", flush=True)
+            if number % 10 == 0:
+                print(f"{number} tried, {len(survivors)} survived", file=sys.stderr, flush=True)
     return survivors
 
 

@@ -127,13 +127,13 @@ def _constant(node: ast.Constant, old: str) -> Iterator[tuple[str, str]]:
         case int() | float():
             yield "constant", f"({node.value + 1})"
         case str() if node.value and not _is_name(node.value):
-            yield "text's beginning", f'("?" + {old})'
-            yield "text's end", f'({old} + "?")'
+            yield "text's beginning", f'("X" + {old})'
+            yield "text's end", f'({old} + "X")'
 
 
 def _joined(node: ast.JoinedStr, old: str) -> Iterator[tuple[str, str]]:
-    yield "text's beginning", f'("?" + ({old}))'
-    yield "text's end", f'(({old}) + "?")'
+    yield "text's beginning", f'("X" + ({old}))'
+    yield "text's end", f'(({old}) + "X")'
 
 
 def _return(node: ast.Return, old: str) -> Iterator[tuple[str, str]]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import requests
+from cryptography.x509 import load_pem_x509_certificate
 
 from pytest_httpserve import TLS, Certificate, CertificateAuthority, HTTPServe
 from pytest_httpserve.scripting.httpserve import RUNNING
@@ -201,7 +202,7 @@ def test_a_client_certificate_is_recorded(start: Start) -> None:
     assert session.peer_certificate is not None
     assert session.peer_certificate.names == ("ada@example.test",)
     assert session.peer_certificate.pem.replace("\n", "") in ada.chain.decode().replace("\n", "")
-    assert session.peer_certificate.serial_number > 0
+    assert session.peer_certificate.serial_number == load_pem_x509_certificate(ada.chain).serial_number
 
 
 @pytest.mark.parametrize("version", ["1.2", "1.3"])

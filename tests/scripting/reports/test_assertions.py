@@ -279,6 +279,21 @@ def test_an_expectation_that_contradicts_itself_is_refused(server: HTTPServe) ->
         route.expect(min=2, max=1)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"times": -1}, r"times= is a whole number from 0 on, not -1"),
+        ({"times": "1"}, r"times= is a whole number from 0 on, not '1'"),
+        ({"min": -1}, r"min= is a whole number from 0 on, not -1"),
+        ({"min": True, "max": 2}, r"min= is a whole number from 0 on, not True"),
+        ({"max": -1}, r"max= is a whole number from 0 on, not -1"),
+    ],
+)
+def test_a_number_of_calls_that_is_none_is_named(server: HTTPServe, wrong: dict[str, Any], named: str) -> None:
+    with pytest.raises(UsageError, match=f"^{named}$"):
+        server.on("GET", "/a").respond().expect(**wrong)
+
+
 def test_a_block_fails_where_it_ends(server: HTTPServe) -> None:
     with server.on("GET", "/a").respond():
         get(server)
