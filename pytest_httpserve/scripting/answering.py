@@ -24,6 +24,7 @@ from pytest_httpserve.scripting.record.request import NO_BODY, Body, Request
 from pytest_httpserve.scripting.reports import report
 from pytest_httpserve.scripting.routing.routes import NOT_FOUND, Found, StateChanged
 from pytest_httpserve.wire.framing import NO_BODY as NO_FRAMING
+from pytest_httpserve.wire.memory import LONGEST_TEXT
 from pytest_httpserve.wire.target import Target, target_of
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ class Answering:
     def _find(self) -> Found:
         routes = self.script.routes
         candidates = routes.candidates(self.parts.canonical)
-        if candidates.runs_code:
+        if candidates.compares and (candidates.runs_code or len(self.target) > LONGEST_TEXT):
             return self.run_code(routes.choose, candidates, self)
         return routes.choose(candidates, self)
 

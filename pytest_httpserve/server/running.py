@@ -15,7 +15,7 @@ from functools import partial
 from http import HTTPStatus
 from operator import attrgetter
 from types import FunctionType, MethodType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_httpserve.errors import RequestError
 from pytest_httpserve.net.connection import Connection
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from pytest_httpserve.net.service import Service
     from pytest_httpserve.server.fronts import Front
+
+Result = TypeVar("Result")
 
 # Where a handler has its HTTP1: an attribute that no subclass can have by accident.
 HTTP1_OF = "_BaseHTTPRequestHandler__http1"
@@ -197,6 +199,12 @@ def goes_on(handler: Front) -> bool:
 
 
 # A request and its response
+
+
+def run_long(handler: Front, code: Callable[..., Result], *arguments: Any) -> Result:  # whatever it takes
+    """Run code that may take its time, for it grows with what is there: the loop does not wait for it."""
+    connection = http1_of(handler).connection
+    return code(*arguments) if connection is None else connection.turn.run(code, *arguments)
 
 
 def enter(handler: Front, stream: Stream) -> None:

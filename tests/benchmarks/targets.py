@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from .inputs import INPUTS, TIMES
 from .measures.connections import SIZES as CONNECTIONS
 from .peers import (
     BASELINE,
@@ -46,6 +47,8 @@ WITH_SHARED_SERVER = (STDLIB, HTTPSERVER, HTTPBIN, CHEROOT, WAITRESS)
 GRACE = 1300.0
 """Milliseconds: the second that ours give to a handler that will not end, and what comes on top of it."""
 
+STRAIGHT = 2.5
+"""How many times as long twice as much may take: a square takes four times, and machines are noisy."""
 
 NOT_YET = frozenset(
     {
@@ -87,7 +90,7 @@ def _targets() -> Iterator[Target]:
 
 
 def _of_the_product() -> Iterator[Target]:
-    """Issues 2, 4, 5, 7 and 15: what a test gets."""
+    """Issues 2, 4, 5, 7, 15 and 16: what a test gets."""
     # Issue 2
     yield Target("cycle", FIXTURE_SHARED, 1.5, LIMIT)
     yield Target("cycle.idle", FIXTURE_SHARED, 1.0)
@@ -171,6 +174,12 @@ def _of_the_product() -> Iterator[Target]:
     yield Target("endurance.late.p99", FIXTURE, 2.0, of="endurance.early.p99", issue=15)
     yield Target("endurance.late.p99", FIXTURE, 3.0, LIMIT, issue=15)
     yield Target("endurance.growth", FIXTURE, 60.0, issue=15)
+
+    # Issue 16: all lines are straight, and no good client waits
+    for each in INPUTS:
+        half, most = (each.size * times for times in TIMES[1:])
+        yield Target(f"hostile.{each.name}.{most}", FIXTURE, STRAIGHT, of=f"hostile.{each.name}.{half}", issue=16)
+        yield Target(f"hostile.{each.name}.worst.{most}", FIXTURE, 50.0, issue=16)
 
 
 def _of_the_module() -> Iterator[Target]:

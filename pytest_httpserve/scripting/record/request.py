@@ -207,6 +207,7 @@ class Request:
     exchange_index: int = 0
     path_params: Mapping[str, Any] = field(default_factory=dict)  # Python 3.11 takes no mappingproxy as a default
     sought_as: str = field(default="", repr=False)
+    _query: Values[str] | None = field(default=None, init=False, repr=False)
 
     @property
     def sought(self) -> str:
@@ -236,7 +237,10 @@ class Request:
     @property
     def query(self) -> Values[str]:
         """The query's names and values, decoded as the URL standard says."""
-        return Values(_parse_pairs(self.query_string))
+        query = self._query
+        if query is None:  # parsed once, however many routes look at it
+            query = self._query = Values(_parse_pairs(self.query_string))
+        return query
 
     @property
     def cookies(self) -> Values[str]:

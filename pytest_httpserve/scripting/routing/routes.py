@@ -24,6 +24,7 @@ from pytest_httpserve.scripting.record.readable import readable
 from pytest_httpserve.scripting.record.request import Request
 from pytest_httpserve.scripting.record.words import dropped, times
 from pytest_httpserve.scripting.routing.matchers import AllOf, Check, Matcher, Shown
+from pytest_httpserve.wire.memory import LONGEST_TEXT
 from pytest_httpserve.wire.target import target_of
 
 if TYPE_CHECKING:
@@ -386,10 +387,11 @@ NOT_FOUND = Found(None, MappingProxyType({}), ())
 
 
 class Candidates(NamedTuple):
-    """The routes whose path matches, the one to be asked first in front; ``runs_code`` is whether to choose among them
-    may call code of the test."""
+    """The routes whose path matches, the one to be asked first in front; ``compares`` is whether one of them looks at
+    more than method and path, ``runs_code`` whether to choose among them may call code of the test."""
 
     routes: tuple[Found, ...]
+    compares: bool
     runs_code: bool
 
 
@@ -477,10 +479,15 @@ class Routes:
             if parameters is not None:
                 found.append((route, parameters))
         found.sort(key=lambda one: one[0].rank, reverse=True)
-        if len(known) >= _MOST_PATHS:
-            known.clear()
-        runs_code = any(route.matcher.runs_code for route, _ in found)
-        known[path] = candidates = Candidates(tuple(_found(*one) for one in found), runs_code)
+        candidates = Candidates(
+            tuple(_found(*one) for one in found),
+            any(route._further for route, _ in found),
+            any(route.matcher.runs_code for route, _ in found),
+        )
+        if len(path) <= LONGEST_TEXT:
+            if len(known) >= _MOST_PATHS:
+                known.clear()
+            known[path] = candidates
         return candidates
 
     def __iter__(self) -> Iterator[Route]:

@@ -115,16 +115,19 @@ def _find(handler: FilesFront, root: Root, path: str) -> OpenFile | IO[bytes] | 
 
 def send_listing(handler: FilesFront, root: Root, path: str | os.PathLike[str]) -> io.BytesIO | None:
     """Send the head of a listing of the directory ``path``; its body is returned, None after an error."""
+    encoding = sys.getfilesystemencoding()
     try:
-        entries = root.entries(os.fspath(path))
+        body = running.run_long(handler, _page_of, handler.path, root, os.fspath(path), encoding)
     except OSError:
         handler.send_error(HTTPStatus.NOT_FOUND, "No permission to list directory")
         return None
-    encoding = sys.getfilesystemencoding()
-    body = directory_page(handler.path, entries, encoding)
     fields = (("Content-type", f"text/html; charset={encoding}"), ("Content-Length", str(len(body))))
     _send_fields(handler, HTTPStatus.OK, fields, _own_fields(root))
     return io.BytesIO(body)
+
+
+def _page_of(target: str, root: Root, path: str, encoding: str) -> bytes:
+    return directory_page(target, root.entries(path), encoding)
 
 
 def send_options(handler: FilesFront, root: Root) -> None:

@@ -28,6 +28,7 @@ MODULES = {
     "endurance": "endurance",
     "connections": "connections",
     "tests": "tests",
+    "hostile": "hostile",
 }
 """Name on the command line -> module, in the order in which they run."""
 

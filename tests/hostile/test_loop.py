@@ -1,0 +1,90 @@
+"""What grows with its input is watched while it runs in the thread that serves all, and goes on without it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+import requests
+
+from pytest_httpserve import HTTPServe
+from pytest_httpserve.net.turn import Turn
+from pytest_httpserve.scripting.httpserve import RUNNING
+from pytest_httpserve.scripting.routing.matchers import Named
+from pytest_httpserve.server.files.handler import SimpleHTTPRequestHandler
+from pytest_httpserve.server.files.roots import Root
+from pytest_httpserve.server.servers import ThreadingHTTPServer
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HTTPServe]:
+    """What goes wrong on it fails no test by itself."""
+    monkeypatch.setenv("NO_PROXY", "*")
+    server = HTTPServe().start()
+    RUNNING.discard(server)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+class Watched:
+    """Notes whether a function is called while a turn is watched."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, owner: type, name: str) -> None:
+        self.calls: list[bool] = []
+        self._running: set[int] = set()
+        function, run = getattr(owner, name), Turn.run
+
+        def note(*given: object) -> object:
+            self.calls.append(threading.get_ident() in self._running)
+            return function(*given)
+
+        def watch(turn: Turn, *given: object) -> object:
+            self._running.add(threading.get_ident())
+            try:
+                return run(turn, *given)  # type: ignore[arg-type]  # whatever it was given
+            finally:
+                self._running.discard(threading.get_ident())
+
+        monkeypatch.setattr(owner, name, note)
+        monkeypatch.setattr(Turn, "run", watch)
+
+
+def test_a_listing_is_watched(server: HTTPServe, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """All servers waited for one of 100,000 names."""
+    server.serve_dir(tmp_path)
+    watched = Watched(monkeypatch, Root, "entries")
+
+    assert requests.get(server.url_for("/"), timeout=20).status_code == 200
+    assert watched.calls == [True]
+
+
+def test_a_listing_of_a_handler_class_is_watched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")
+    watched = Watched(monkeypatch, Root, "entries")
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=tmp_path)) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            assert requests.get(f"http://127.0.0.1:{server.server_port}/", timeout=20).status_code == 200
+        finally:
+            server.shutdown()
+            thread.join()
+    assert watched.calls == [True]
+
+
+@pytest.mark.parametrize(("count", "expected"), [(10, False), (2_000, True)])
+def test_what_compares_a_long_query_is_watched(
+    server: HTTPServe, monkeypatch: pytest.MonkeyPatch, count: int, expected: bool
+) -> None:
+    server.on("GET", "/a", query={"b": "1"}).respond(204)
+    server.on("GET", "/a", query={"a": "1"}).respond(204)
+    watched = Watched(monkeypatch, Named, "matches")
+
+    assert requests.get(server.url_for("/a?" + "&".join(["a=1"] * count)), timeout=20).status_code in (204, 404)
+    assert set(watched.calls[:1]) == {expected}
