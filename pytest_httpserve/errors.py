@@ -46,7 +46,8 @@ class UnsupportedError(HTTPServeError):
 
 
 class NoMoreThreads(HTTPServeError, RuntimeError):
-    """A server needs another thread, and the system, or a limit on this process, has no more."""
+    """A server needs another thread, and cannot have one: the system, or a limit on this process, has no more, or code
+    has replaced what threads are made by."""
 
 
 class Struck(HTTPServeError, ConnectionError):

@@ -171,6 +171,7 @@ class Service:
     def attach(self, server: socketserver.TCPServer, loop: Loop, *, watched: bool = True) -> None:
         """Have ``loop`` accept and serve, until ``detach``; ``watched`` if what the server does with a connection that
         has come may take its time."""
+        system.check_threads()
         self.loop, self._serves = loop, True
         self._listener = Listener(server, self, loop, watched=watched)
         loop.add(self._listener)

@@ -6,11 +6,12 @@ that this is another system (``sys.platform``). What servers wait by is real all
 
 from __future__ import annotations
 
+import _thread
 import os
 import sys
 from functools import partial
 
-from pytest_httpserve.errors import UsageError
+from pytest_httpserve.errors import NoMoreThreads, UsageError
 
 PLATFORM: str = sys.platform
 
@@ -25,6 +26,7 @@ sendfile = partial(os.sendfile) if hasattr(os, "sendfile") else None
 write = partial(os.write)
 
 _OPEN = (os.open,)
+_START_THREAD = (_thread.start_new_thread,)
 
 
 def check_files() -> None:
@@ -33,4 +35,13 @@ def check_files() -> None:
         raise UsageError(
             "directories are served from the system's own disk, and this test has another file system in its place "
             "(as pyfakefs has); respond(file=...) takes files of that"
+        )
+
+
+def check_threads() -> None:
+    """Raise NoMoreThreads if threads are others than they were: those that serve could not wait for new ones."""
+    if _thread.start_new_thread is not _START_THREAD[0]:
+        raise NoMoreThreads(
+            "threads were replaced after the first server of the run, as gevent's monkey.patch_all() does: call it "
+            "before, in the first lines of conftest.py, and servers work with it"
         )

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from pytest_httpserve import clock
 from pytest_httpserve.errors import NoMoreThreads
+from pytest_httpserve.net import system
 from pytest_httpserve.net.forks import begin_anew_in_forks
 
 
@@ -41,6 +42,7 @@ class Workers:
         if reuse:
             self._tasks.put(task)
             return
+        system.check_threads()
         thread = threading.Thread(target=self._work, args=(task,), name=self._name, daemon=self._daemon)
         self._threads.add(thread)
         try:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from pytest_httpserve.arguments import check_switch
 from pytest_httpserve.errors import HTTPServeError, UsageError
 from pytest_httpserve.net.loop import Loop
 from pytest_httpserve.net.workers import Workers
@@ -85,7 +86,7 @@ def _make(
     }
     given.pop("client_timeout", None)
     # Without, it has its own, which end with it.
-    loop = _loop(node.config) if given.pop("keep_threads", True) else None
+    loop = _loop(node.config) if check_switch("keep_threads=", given.pop("keep_threads", True)) else None
     if settings.get("unix", False) is not False and "host" not in settings:
         del given["host"]
     if marker is not None:

@@ -56,12 +56,18 @@ def floor(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Floor:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")])))
 
     def run(
-        source: str, *options: str, passed: int = 1, failed: int = 0, plugins: tuple[str, ...] = (), first: str = ""
+        source: str,
+        *options: str,
+        passed: int = 1,
+        failed: int = 0,
+        plugins: tuple[str, ...] = (),
+        first: str = "",
+        last: str = AFTER,
     ) -> pytest.RunResult:
         monkeypatch.setenv("PYTEST_PLUGINS", ",".join(["pytest_httpserve.plugin", *plugins]))
-        pytester.makepyfile(test_it=first + BEFORE + source + AFTER)
+        pytester.makepyfile(test_it=first + BEFORE + source + last)
         result = pytester.runpytest_subprocess("-W", "error", *options, timeout=SECONDS)
-        result.assert_outcomes(passed=passed + 1, failed=failed)
+        result.assert_outcomes(passed=passed + bool(last), failed=failed)
         assert "::test_ordinary" not in result.stdout.str()
         return result
 

@@ -93,6 +93,40 @@ def test_many(httpserve):
 {LATER}""", *FORKS, passed=2 + LATERS, first="import gevent.monkey\ngevent.monkey.patch_all()\n")  # fmt: skip
 
 
+LATE = """
+@pytest.fixture
+def late():
+    import gevent.monkey
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # gevent's own, of ssl
+        gevent.monkey.patch_all()
+"""
+SENTENCE = "threads were replaced after the first server of the run, as gevent's monkey.patch_all() does"
+
+
+def test_gevent_patches_after_the_first_server(floor: Floor) -> None:
+    """Every later test hung; now it says so. Nothing takes back what gevent has patched."""
+    floor(f"""{USES}{LATE}
+def test_first(httpserve):
+    uses(httpserve)
+
+def test_it(late, httpserve_factory):
+    from pytest_httpserve import HTTPServe, HTTPServeError
+    for start in (httpserve_factory, lambda: HTTPServe().start()):
+        with pytest.raises(HTTPServeError, match={SENTENCE.partition(",")[0]!r}):
+            start()
+""", passed=2, first="import warnings\n", last="")  # fmt: skip
+
+
+def test_gevent_patches_while_a_server_runs(floor: Floor) -> None:
+    result = floor(f"""{LATE}
+def test_it(httpserve, late):
+    httpserve.on("GET", "/delay").respond(text="well", delay=0.05)
+    assert fetch(httpserve.url_for("/delay"))[0] == 500
+""", passed=0, failed=1, first="import warnings\n", last="")  # fmt: skip
+    result.stdout.fnmatch_lines([f"*NoMoreThreads: {SENTENCE}*"])
+
+
 @pytest.mark.parametrize("fixtures", ["fs, httpserve", "httpserve, fs"])
 def test_a_fake_file_system(floor: Floor, fixtures: str) -> None:
     floor(f"""{USES}
