@@ -78,7 +78,9 @@ def obey(marker: pytest.Mark | None, act: Callable[..., T], /, *args: Any, **kwa
     except (UsageError, TypeError) as error:
         if marker is None or (isinstance(error, TypeError) and _takes(act, *args, **kwargs)):
             raise
-        missing, wrong = "", f"@pytest.mark.{marker.name}: {error}"
+        # By the name that the user knows, not by that of the class which has the method.
+        said = str(error).replace(f"{act.__qualname__}()", f"{act.__name__}()")
+        missing, wrong = "", f"@pytest.mark.{marker.name}: {said}"
     # Not in the except, whose error would be shown as well.
     if missing:
         pytest.skip(missing)
