@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.record.request import Request, Values
     from pytest_httpserve.scripting.record.sent import SentResponse
     from pytest_httpserve.scripting.record.transcript import Transcript
-    from pytest_httpserve.scripting.routing.matchers import Check, Matcher, basic_auth, bearer, match
+    from pytest_httpserve.scripting.routing.criteria import basic_auth, bearer, match
+    from pytest_httpserve.scripting.routing.matchers import Check, Matcher
     from pytest_httpserve.scripting.routing.routes import Route
     from pytest_httpserve.scripting.routing.scenarios import Scenario
     from pytest_httpserve.tls.authority import CertificateAuthority
@@ -63,9 +64,9 @@ _ROOMS = {
     "UploadedFile": "scripting.record.multipart",
     "UsageError": "errors",
     "Values": "scripting.record.request",
-    "basic_auth": "scripting.routing.matchers",
-    "bearer": "scripting.routing.matchers",
-    "match": "scripting.routing.matchers",
+    "basic_auth": "scripting.routing.criteria",
+    "bearer": "scripting.routing.criteria",
+    "match": "scripting.routing.criteria",
     "set_cookie": "scripting.answers.responses",
 }
 

@@ -11,7 +11,7 @@ from pytest_httpserve import HTTPServe, Response, UsageError, elsewhere, match
 from pytest_httpserve.scripting.answers.responses import ResponseArguments
 from pytest_httpserve.scripting.record.exchange import Exchange
 from pytest_httpserve.scripting.record.request import Request
-from pytest_httpserve.scripting.routing.matchers import Criteria
+from pytest_httpserve.scripting.routing.criteria import Criteria
 from pytest_httpserve.scripting.routing.routes import Route
 
 

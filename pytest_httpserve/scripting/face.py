@@ -33,7 +33,8 @@ from pytest_httpserve.scripting.record.lines import exchange_lines
 from pytest_httpserve.scripting.record.readable import readable
 from pytest_httpserve.scripting.record.request import Body, Request
 from pytest_httpserve.scripting.reports import report
-from pytest_httpserve.scripting.routing.matchers import Criteria, Matcher, as_matcher
+from pytest_httpserve.scripting.routing.criteria import Criteria, as_matcher
+from pytest_httpserve.scripting.routing.matchers import Matcher
 from pytest_httpserve.scripting.routing.routes import Route, calling_place
 from pytest_httpserve.scripting.routing.scenarios import Scenario
 from pytest_httpserve.scripting.script import Script

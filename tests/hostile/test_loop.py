@@ -13,7 +13,7 @@ import requests
 from pytest_httpserve import HTTPServe
 from pytest_httpserve.net.turn import Turn
 from pytest_httpserve.scripting.httpserve import RUNNING
-from pytest_httpserve.scripting.routing.matchers import Named
+from pytest_httpserve.scripting.routing.contents import Named
 from pytest_httpserve.server.files.handler import SimpleHTTPRequestHandler
 from pytest_httpserve.server.files.roots import Root
 from pytest_httpserve.server.servers import ThreadingHTTPServer

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pytest_httpserve.scripting.record.request import Request
-from pytest_httpserve.scripting.routing.matchers import Named
+from pytest_httpserve.scripting.routing.contents import Named
 from pytest_httpserve.scripting.routing.paths import PathPattern
 from pytest_httpserve.scripting.routing.routes import Routes
 from pytest_httpserve.server.cgi.handler import CGIHTTPRequestHandler

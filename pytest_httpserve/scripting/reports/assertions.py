@@ -13,7 +13,8 @@ from pytest_httpserve.scripting.record.journal import Seen
 from pytest_httpserve.scripting.record.lines import exchange_lines
 from pytest_httpserve.scripting.record.readable import fits, readable
 from pytest_httpserve.scripting.reports import report
-from pytest_httpserve.scripting.routing.matchers import Check, Matcher, match
+from pytest_httpserve.scripting.routing.criteria import match
+from pytest_httpserve.scripting.routing.matchers import Check, Matcher
 
 Step = Matcher | tuple[str, str | re.Pattern[str]] | str
 

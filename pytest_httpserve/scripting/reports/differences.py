@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from pytest_httpserve.scripting.record.readable import brief
-from pytest_httpserve.scripting.routing.matchers import ABSENT, Shown, contains, same
+from pytest_httpserve.scripting.routing.comparing import ABSENT, Shown, contains, same
 
 _AROUND = 60  # characters, or bytes, before and after the first that differs
 

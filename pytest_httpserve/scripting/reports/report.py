@@ -11,7 +11,8 @@ from pytest_httpserve.scripting.record.readable import both_ends, brief, fits, l
 from pytest_httpserve.scripting.record.redaction import ALWAYS_REDACTED, masked, masked_line
 from pytest_httpserve.scripting.record.words import count, dropped
 from pytest_httpserve.scripting.reports.differences import common_length, first_difference
-from pytest_httpserve.scripting.routing.matchers import Check, Matcher, Shown
+from pytest_httpserve.scripting.routing.comparing import Shown
+from pytest_httpserve.scripting.routing.matchers import Check, Matcher
 from pytest_httpserve.wire.target import target_of
 
 if TYPE_CHECKING:

@@ -23,7 +23,8 @@ from pytest_httpserve.scripting.record.lines import exchange_lines
 from pytest_httpserve.scripting.record.readable import readable
 from pytest_httpserve.scripting.record.request import Request
 from pytest_httpserve.scripting.record.words import dropped, times
-from pytest_httpserve.scripting.routing.matchers import AllOf, Check, Matcher, Shown
+from pytest_httpserve.scripting.routing.comparing import Shown
+from pytest_httpserve.scripting.routing.matchers import AllOf, Check, Matcher
 from pytest_httpserve.wire.memory import LONGEST_TEXT
 from pytest_httpserve.wire.target import target_of
 

@@ -7,7 +7,8 @@ import threading
 from typing import Unpack
 
 from pytest_httpserve.errors import UsageError
-from pytest_httpserve.scripting.routing.matchers import Criteria, Matcher, as_matcher
+from pytest_httpserve.scripting.routing.criteria import Criteria, as_matcher
+from pytest_httpserve.scripting.routing.matchers import Matcher
 from pytest_httpserve.scripting.routing.routes import Route, Routes, calling_place
 
 

@@ -1,0 +1,181 @@
+"""Matchers of what a request says: its query, fields, and body."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pytest_httpserve.errors import UsageError
+from pytest_httpserve.scripting.record.readable import brief
+from pytest_httpserve.scripting.record.request import Request
+from pytest_httpserve.scripting.routing.comparing import ABSENT, NoJson, Shown, contains, same
+from pytest_httpserve.scripting.routing.matchers import Check, Matcher
+from pytest_httpserve.wire import grammar
+
+if TYPE_CHECKING:
+    from pytest_httpserve.scripting.record.multipart import UploadedFile
+
+
+class Named(Matcher):
+    """Values by name: those of the request's ``query``, ``headers``, ``cookies`` or ``form``, whichever ``kind`` says.
+    Names that are not given may have any value; with ``exact``, they must not be there.
+
+    An expected value is a text (or number), None for a name that must not be there, a list for one that stands there
+    several times, or anything with an ``==`` of its own.
+    """
+
+    def __init__(self, kind: str, expected: Mapping[str, Any], *, exact: bool = False) -> None:
+        self._said = f"{kind}_exact" if exact else kind
+        if not isinstance(expected, Mapping) or not all(isinstance(name, str) for name in expected):
+            raise UsageError(f"{self._said}= takes a mapping of names to values, not {expected!r}")
+        for name in expected:
+            if kind == "headers" and not grammar.TOKEN.fullmatch(name):
+                raise UsageError(f"no header can be called {name!r}")
+        self._kind = kind
+        self._exact = exact
+        self._expected = {name: _as_text(kind, value) for name, value in expected.items()}
+
+    def checks(self, request: Request) -> list[Check]:
+        there = getattr(request, self._kind)
+        checks = [self._check(name, expected, there.get_all(name)) for name, expected in self._expected.items()]
+        if self._exact:
+            others = [name for name in there if name not in self._expected]
+            checks.append(
+                Check(f"nothing else in {self._kind}", not others, Shown("nothing"), others or Shown("nothing"))
+            )
+        return checks
+
+    def _check(self, name: str, expected: Any, values: list[str]) -> Check:
+        label = f"{self._kind.removesuffix('s')} {name}"
+        if expected is None:
+            return Check(label, not values, Shown(ABSENT), values[0] if len(values) == 1 else values or Shown(ABSENT))
+        if not values:
+            return Check(label, False, expected, Shown(ABSENT))
+        got: Any = values[0] if len(values) == 1 and not isinstance(expected, list) else values
+        return Check(label, same(expected, got), expected, got)
+
+    def __repr__(self) -> str:
+        return f"{self._said}={self._expected!r}"
+
+
+def _as_text(kind: str, value: Any) -> Any:
+    if isinstance(value, bool):
+        raise UsageError(f"{kind}= compares texts: write {str(value).lower()!r} or {int(value)}, not {value!r}")
+    pattern = value.pattern if isinstance(value, re.Pattern) else value
+    if isinstance(pattern, bytes | bytearray | dict | set):
+        raise UsageError(f"{kind}= compares texts: write a str or a pattern of str, not {value!r}")
+    if isinstance(value, list | tuple):
+        if not value:
+            raise UsageError(f"{kind}= takes None for a name that must not be there, not {value!r}")
+        return [_as_text(kind, element) for element in value]
+    return str(value) if isinstance(value, int | float) else value
+
+
+class QueryIs(Matcher):
+    """The whole query, as it is written behind the question mark."""
+
+    def __init__(self, query: str) -> None:
+        self.query = query.removeprefix("?")
+
+    def checks(self, request: Request) -> list[Check]:
+        return [Check("query", self.query == request.query_string, self.query, request.query_string)]
+
+    def __repr__(self) -> str:
+        return f"query={self.query!r}"
+
+
+class JsonIs(Matcher):
+    """The body as JSON: the whole of it or, with ``part``, what it must contain."""
+
+    def __init__(self, expected: object, *, part: bool = False) -> None:
+        if isinstance(expected, bytes | bytearray | set | frozenset):
+            raise UsageError(f"no JSON is ever equal to {expected!r}; to compare bytes there is body=")
+        self.expected = expected
+        self.part = part
+
+    def checks(self, request: Request) -> list[Check]:
+        label = "json contains" if self.part else "json"
+        got = request.content.once("json to compare with", lambda: _json_of(request))
+        if isinstance(got, NoJson):
+            return [Check(label, False, self.expected, got)]
+        return [Check(label, (contains if self.part else same)(self.expected, got), self.expected, got, self.part)]
+
+    def __repr__(self) -> str:
+        return f"{'json_contains' if self.part else 'json'}={self.expected!r}"
+
+
+def _json_of(request: Request) -> Any:
+    """The body as JSON: one value for all that compare with it, none of which changes it."""
+    try:
+        return request.json()
+    except (ValueError, RecursionError) as error:
+        return NoJson(f"no JSON ({error}): {brief(request.body)}")
+
+
+class BodyIs(Matcher):
+    """The body: bytes, a text (compared as UTF-8), or a pattern of either that is found in it."""
+
+    def __init__(self, expected: Any) -> None:
+        if isinstance(expected, int | float | dict | list | tuple | set):
+            raise UsageError(f"body= takes bytes, a text or a pattern, not {expected!r}; for JSON there is json=")
+        self.expected = expected
+
+    def checks(self, request: Request) -> list[Check]:
+        pattern = self.expected.pattern if isinstance(self.expected, re.Pattern) else self.expected
+        got: object = request.body
+        if isinstance(pattern, str):
+            got = request.content.once("text to compare with", lambda: request.body.decode(errors="replace"))
+        return [Check("body", same(self.expected, got), self.expected, got)]
+
+    def __repr__(self) -> str:
+        return f"body={self.expected!r}"
+
+
+class FilesAre(Matcher):
+    """Uploaded files by the names of their fields: contents as bytes, text or pattern, or ``(filename, contents)``.
+
+    None is for a field that must not be there, a list for one that is there several times.
+    """
+
+    def __init__(self, expected: Mapping[str, Any]) -> None:
+        if not isinstance(expected, Mapping):
+            raise UsageError(f"files= takes a mapping of field names to contents, not {expected!r}")
+        for value in expected.values():
+            for one in value if isinstance(value, list) else (value,):
+                _check_file(one)
+        self.expected = dict(expected)
+
+    def checks(self, request: Request) -> list[Check]:
+        files = request.files
+        return [self._check(name, expected, files.get_all(name)) for name, expected in self.expected.items()]
+
+    def _check(self, name: str, expected: Any, files: list[UploadedFile]) -> Check:
+        label = f"file {name}"
+        if expected is None:
+            return Check(label, not files, Shown(ABSENT), [file.filename for file in files] or Shown(ABSENT))
+        if not files:
+            return Check(label, False, expected, Shown(ABSENT))
+        wanted = expected if isinstance(expected, list) else [expected] * len(files)
+        got: Any = [_as_expected(*pair) for pair in zip(wanted, files, strict=False)]
+        got += [(file.filename, file.content) for file in files[len(wanted) :]]
+        if len(got) == 1 and not isinstance(expected, list):
+            got = got[0]
+        return Check(label, same(expected, got), expected, got)
+
+    def __repr__(self) -> str:
+        return f"files={self.expected!r}"
+
+
+def _as_expected(expected: Any, file: UploadedFile) -> Any:
+    """The file in the form in which it is expected."""
+    wanted = expected[1] if isinstance(expected, tuple) else expected
+    pattern = wanted.pattern if isinstance(wanted, re.Pattern) else wanted
+    content: Any = file.content.decode(errors="replace") if isinstance(pattern, str) else file.content
+    return (file.filename, content) if isinstance(expected, tuple) else content
+
+
+def _check_file(expected: object) -> None:
+    content = expected[1] if isinstance(expected, tuple) and len(expected) == 2 else expected
+    if isinstance(content, int | float | dict | list | tuple | set):
+        raise UsageError(f"a file in files= is bytes, a text, a pattern, or (filename, one of these), not {expected!r}")

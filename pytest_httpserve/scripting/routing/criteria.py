@@ -1,0 +1,117 @@
+"""The criteria by their names: what ``match``, and all that take the same arguments, make of them."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, TypedDict, Unpack
+
+from pytest_httpserve.elsewhere import CRITERIA, called_here
+from pytest_httpserve.errors import UsageError
+from pytest_httpserve.scripting.record.request import Request
+from pytest_httpserve.scripting.routing.contents import BodyIs, FilesAre, JsonIs, Named, QueryIs
+from pytest_httpserve.scripting.routing.matchers import AllOf, Matcher, MethodIs, PathIs, Where
+
+
+class Criteria(TypedDict, total=False):
+    """The further arguments of ``match``, and of the functions that pass them on."""
+
+    query: Mapping[str, Any] | str | None
+    query_exact: Mapping[str, Any] | None
+    headers: Mapping[str, Any] | None
+    cookies: Mapping[str, Any] | None
+    json: Any
+    json_contains: Any
+    form: Mapping[str, Any] | None
+    form_exact: Mapping[str, Any] | None
+    files: Mapping[str, Any] | None
+    body: bytes | str | re.Pattern[str] | re.Pattern[bytes] | None
+    where: Callable[[Request], object] | Matcher | None
+
+
+# Each criterion by its name. Those of JSON may be None, which is its null; for all others that is: not given.
+_CRITERIA: dict[str, Callable[[Any], Matcher]] = {
+    "query": lambda given: QueryIs(given) if isinstance(given, str) else Named("query", given),
+    "query_exact": lambda given: Named("query", given, exact=True),
+    "headers": lambda given: Named("headers", given),
+    "cookies": lambda given: Named("cookies", given),
+    "form": lambda given: Named("form", given),
+    "form_exact": lambda given: Named("form", given, exact=True),
+    "files": lambda given: FilesAre(given),
+    "json": lambda given: JsonIs(given),
+    "json_contains": lambda given: JsonIs(given, part=True),
+    "body": lambda given: BodyIs(given),
+    "where": lambda given: given if isinstance(given, Matcher) else Where(given),
+}
+
+# Of each of these, one says all of it, the other what must be there.
+_WHOLES = (("json", "json_contains", "body"), ("query_exact", "query", "query"), ("form_exact", "form", "form"))
+
+
+def match(method: str = "*", path: str | re.Pattern[str] = "*", **criteria: Unpack[Criteria]) -> Matcher:
+    """A matcher for requests that meet all that is given.
+
+    ``query``, ``headers``, ``cookies`` and ``form`` name values that must be there (None: must not be there, a list:
+    repeated), ``query_exact`` and ``form_exact`` all that may be there; a str as ``query`` is the whole query.
+    ``json`` is the whole body, ``json_contains`` what it must contain. ``body`` is bytes, text or a pattern; ``files``
+    the contents of uploads by field. ``where`` is a predicate of your own or another matcher. Raises UsageError for a
+    wrong value.
+    """
+    make = _target if isinstance(method, str) and isinstance(path, str) else _target.__wrapped__
+    target = make(method, path)
+    if not criteria:
+        return target
+    for whole, part, of in _WHOLES:
+        if whole in criteria and part in criteria:
+            raise UsageError(f"{whole}= is the whole {of}, {part}= a part of it: give one of them")
+    return AllOf([target, *(_CRITERIA[name](value) for name, value in _given(criteria).items())])
+
+
+@lru_cache(1024)
+def _target(method: str, path: str | re.Pattern[str]) -> AllOf:
+    return AllOf((MethodIs(method), PathIs(path)))
+
+
+def _given(criteria: Criteria) -> dict[str, object]:
+    """The criteria that say something. Raises UsageError for one that there is not."""
+    for name in criteria:
+        if name not in _CRITERIA:
+            if hint := called_here(name, CRITERIA):
+                raise UsageError(f"there is no criterion {name}={hint}")
+            raise UsageError(f"there is no criterion {name}=; there are {', '.join(f'{one}=' for one in _CRITERIA)}")
+    return {name: value for name, value in criteria.items() if value is not None or name.startswith("json")}
+
+
+def as_matcher(method: str | Matcher, path: str | re.Pattern[str], criteria: Criteria) -> Matcher:
+    """A matcher of what was given: itself, or all else. Raises UsageError for a matcher and more beside it."""
+    if isinstance(method, str) or not isinstance(method, Matcher):
+        return match(method, path, **criteria)
+    beside = ["a path"] if path != "*" else [f"{name}=" for name in _given(criteria)]
+    if beside:
+        raise UsageError(
+            f"a matcher is the whole of what is asked for; for {beside[0]} beside it, write matcher & match(...)"
+        )
+    return method
+
+
+def basic_auth(user: str, password: str) -> Matcher:
+    """Requests with these credentials by the Basic scheme (RFC 7617)."""
+    if not isinstance(user, str) or not isinstance(password, str) or ":" in user:
+        raise UsageError(f"basic_auth() takes a name without a colon, and a password; not {user!r}, {password!r}")
+    token = b64encode(f"{user}:{password}".encode()).decode("ascii")
+    return _authorization("Basic", token)
+
+
+def bearer(token: str) -> Matcher:
+    """Requests with this token by the Bearer scheme (RFC 6750)."""
+    if not isinstance(token, str) or not token:
+        raise UsageError(f"bearer() takes the token as a str, not {token!r}")
+    return _authorization("Bearer", token)
+
+
+def _authorization(scheme: str, credentials: str) -> Matcher:
+    # RFC 9110 section 11.1: the scheme is the same in small letters, the credentials are not.
+    expected = re.compile(rf"\A(?i:{scheme}) +{re.escape(credentials)}\Z")
+    return Named("headers", {"Authorization": expected})
