@@ -53,7 +53,7 @@ def test_an_attribute_of_another_tool_is_answered(httpserve: HTTPServe, expressi
 )
 def test_a_criterion_of_another_tool_is_answered(httpserve: HTTPServe, criteria: Any, said: str) -> None:
     for ask in (httpserve.on, httpserve.assert_requested, match):
-        with pytest.raises(UsageError, match=re.escape(said)):
+        with pytest.raises(UsageError, match="^" + re.escape(said)):
             ask("GET", "/a", **criteria)
 
 

@@ -79,5 +79,5 @@ def test_the_public_names_are_there() -> None:
         value = getattr(pytest_httpserve, name)
         assert name.isupper() or value.__name__ == name
     assert set(pytest_httpserve.__all__) <= set(dir(pytest_httpserve))
-    with pytest.raises(AttributeError, match="module 'pytest_httpserve' has no attribute 'nothing'"):
+    with pytest.raises(AttributeError, match=r"^module 'pytest_httpserve' has no attribute 'nothing'"):
         pytest_httpserve.nothing  # noqa: B018

@@ -234,7 +234,7 @@ def test_what_a_sweep_is(arguments: Any, options: Any, expected: list[Fault]) ->
 
 @pytest.mark.parametrize("effects", [(Delay,), (Truncate,), "Reset", (3,)])
 def test_an_effect_is_an_act(effects: Any) -> None:
-    with pytest.raises(UsageError, match="an effect is Reset, Close or Stall, not"):
+    with pytest.raises(UsageError, match=r"^an effect is Reset, Close or Stall, not"):
         sweep("every_phase", effects=effects)
 
 

@@ -404,7 +404,7 @@ def test_a_test_that_hangs_on_a_stall_is_ended_and_the_next_one_runs(pytester: p
 
 
 def test_settings_of_the_wrong_kind_are_refused() -> None:
-    with pytest.raises(UsageError, match=r"tls= is True, a TLS, or a fault of TLS .*, not 1"):
+    with pytest.raises(UsageError, match=r"^tls= is True, a TLS, or a fault of TLS .*, not 1"):
         HTTPServe(tls=1)  # type: ignore[arg-type]  # that is the point
-    with pytest.raises(UsageError, match=r"ca= is a CertificateAuthority, not 'ca\.pem'"):
+    with pytest.raises(UsageError, match=r"^ca= is a CertificateAuthority, not 'ca\.pem'"):
         HTTPServe(tls=TLS(), ca="ca.pem")  # type: ignore[arg-type]  # that is the point

@@ -59,7 +59,7 @@ def test_a_head_that_does_not_end_is_given_up_in_time() -> None:
 
 @pytest.mark.parametrize("timeout", [0, -1.0, float("inf"), True, None, "5"])
 def test_a_timeout_is_a_number_of_seconds(timeout: object) -> None:
-    with pytest.raises(UsageError, match=re.escape(f"timeout= is a number of seconds above 0, not {timeout!r}")):
+    with pytest.raises(UsageError, match="^" + re.escape(f"timeout= is a number of seconds above 0, not {timeout!r}")):
         HTTPServe(timeout=timeout)  # type: ignore[arg-type]  # which is the test
 
 
@@ -84,7 +84,7 @@ def test_a_start_that_failed_leaves_nothing_behind(monkeypatch: pytest.MonkeyPat
 
     with monkeypatch.context() as patch:
         patch.setattr(Loop, "add", refuse)
-        with pytest.raises(RuntimeError, match="can't start new thread"):
+        with pytest.raises(RuntimeError, match=r"^can't start new thread"):
             server.start()
     assert is_refused(server.port)
     assert running == RUNNING
@@ -660,7 +660,7 @@ def test_exchanges_can_be_read_after_the_block() -> None:
 
 @pytest.mark.parametrize("wrong", ["no", 1, None])
 def test_strict_is_true_or_false(wrong: Any) -> None:
-    with pytest.raises(UsageError, match=f"strict= is True or False, not {wrong!r}"):
+    with pytest.raises(UsageError, match=f"^strict= is True or False, not {wrong!r}"):
         HTTPServe(strict=wrong)
 
 
@@ -669,5 +669,5 @@ def test_a_timeout_may_be_months_but_not_eternity() -> None:
         server.on("*", "/a").respond(text="well")
         for method in ("GET", "POST"):
             assert requests.request(method, server.url_for("/a"), data=b"hi", timeout=10).text == "well"
-    with pytest.raises(UsageError, match=r"timeout= is at most \d+ seconds, not 1e\+300"):
+    with pytest.raises(UsageError, match=r"^timeout= is at most \d+ seconds, not 1e\+300"):
         HTTPServe(timeout=1e300)

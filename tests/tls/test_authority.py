@@ -80,7 +80,7 @@ def test_key_and_chain_come_apart(authority: CertificateAuthority) -> None:
 
 @pytest.mark.parametrize("name", ["under_score.test", "two words", "a..b", ""])
 def test_a_name_that_no_certificate_can_have_is_refused(authority: CertificateAuthority, name: str) -> None:
-    with pytest.raises(UsageError, match="no certificate can be issued for"):
+    with pytest.raises(UsageError, match=r"^no certificate can be issued for"):
         authority.issue(name)
 
 

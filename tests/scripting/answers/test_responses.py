@@ -534,7 +534,7 @@ REFUSED_TOO: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("given", "message"), REFUSED_TOO, ids=[str(given) for given, _ in REFUSED_TOO])
 def test_a_wrong_combination_is_refused_where_it_is_written(given: dict[str, Any], message: str) -> None:
-    with pytest.raises(UsageError, match=re.escape(message)):
+    with pytest.raises(UsageError, match="^" + re.escape(message)):
         Response(**given)
 
 

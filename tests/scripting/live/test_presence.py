@@ -350,7 +350,7 @@ def test_a_unix_socket_at_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert server.socket_path == str(tmp_path / "here")
         with httpx.Client(transport=httpx.HTTPTransport(uds="here")) as client:
             assert client.get(server.url_for("/a")).text == "well"
-        with pytest.raises(HTTPServeError, match=f"cannot listen on {tmp_path}/here: Address already in use"):
+        with pytest.raises(HTTPServeError, match=f"^cannot listen on {tmp_path}/here: Address already in use"):
             HTTPServe(unix="here").start()
         assert (tmp_path / "here").exists()
     assert list(tmp_path.iterdir()) == []
@@ -468,7 +468,7 @@ def test_a_unix_socket_of_another_server_stays(tmp_path: Path) -> None:
     path = tmp_path / "socket"
     with HTTPServe(unix=path) as first:
         first.on("GET", "/a").respond(text="well")
-        with pytest.raises(HTTPServeError, match="cannot listen on"):
+        with pytest.raises(HTTPServeError, match=r"^cannot listen on"):
             HTTPServe(unix=path).start()
         assert path.exists()
         first.reset()

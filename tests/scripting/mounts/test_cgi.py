@@ -410,7 +410,7 @@ def test_a_wrong_argument_is_refused_with_its_value(scripts: Path, arguments: di
 def test_a_prefix_that_is_taken_is_refused(server: HTTPServe, scripts: Path) -> None:
     server.serve_cgi(scripts)
 
-    with pytest.raises(UsageError, match=f"at='/cgi-bin' is taken: the CGI scripts of {scripts} run there"):
+    with pytest.raises(UsageError, match=f"^at='/cgi-bin' is taken: the CGI scripts of {scripts} run there"):
         server.serve_dir(scripts, at="/cgi-bin/")
 
 

@@ -75,7 +75,7 @@ def test_the_longest_prefix_has_the_path(server: HTTPServe, tmp_path: Path) -> N
 
 def test_two_directories_at_one_prefix_are_refused(server: HTTPServe, site: Path) -> None:
     server.serve_dir(site, at="/a")
-    with pytest.raises(UsageError, match=re.escape(f"at='/a' is taken: {site} is served there")):
+    with pytest.raises(UsageError, match="^" + re.escape(f"at='/a' is taken: {site} is served there")):
         server.serve_dir(site / "sub", at="/a/")
 
 

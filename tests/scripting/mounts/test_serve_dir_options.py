@@ -330,7 +330,7 @@ def test_directories_with_other_options_serve_at_the_same_time(server: HTTPServe
     ids=str,
 )
 def test_a_wrong_option_is_refused_in_one_sentence(site: Path, given: dict[str, Any], message: str) -> None:
-    with pytest.raises(UsageError, match=re.escape(message)) as caught:
+    with pytest.raises(UsageError, match="^" + re.escape(message)) as caught:
         HTTPServe().serve_dir(site, **given)
 
     assert len(str(caught.value).splitlines()) == 1

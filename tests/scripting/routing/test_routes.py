@@ -107,12 +107,14 @@ def test_what_is_no_method_is_refused(method: str) -> None:
 
 
 def test_a_method_in_small_letters_is_refused_with_a_hint() -> None:
-    with pytest.raises(UsageError, match=r"methods are case-sensitive, and 'get' is none that is in use: 'GET'\?"):
+    with pytest.raises(UsageError, match=r"^methods are case-sensitive, and 'get' is none that is in use: 'GET'\?"):
         match("get", "/a")
 
 
 def test_a_whole_url_is_refused(server: HTTPServe) -> None:
-    with pytest.raises(UsageError, match="a path is what stands behind host and port, not a whole URL such as 'http:"):
+    with pytest.raises(
+        UsageError, match=r"^a path is what stands behind host and port, not a whole URL such as 'http:"
+    ):
         server.on("GET", "http://127.0.0.1/a")
     server.on("GET", "/proxy/http://127.0.0.1/a").respond(text="a proxy")
     assert requests.get(server.url_for("/proxy/http://127.0.0.1/a"), timeout=10).text == "a proxy"
@@ -130,7 +132,7 @@ def test_a_whole_url_is_refused(server: HTTPServe) -> None:
     ],
 )
 def test_a_parameter_as_others_write_it_is_refused(server: HTTPServe, path: str, found: str) -> None:
-    with pytest.raises(UsageError, match=re.escape(f"{path!r} has {found!r}: a parameter is written {{name}}, ")):
+    with pytest.raises(UsageError, match="^" + re.escape(f"{path!r} has {found!r}: a parameter is written {{name}}, ")):
         server.on("GET", path)
 
 
@@ -171,13 +173,13 @@ def test_an_argument_that_a_response_does_not_have_is_refused_with_those_that_it
         UsageError, match="a response has no statuscode=, but a status and text=, html=, json=, body=, "
     ):
         server.on("GET", "/a").respond(**unknown)
-    with pytest.raises(UsageError, match="a response has no statuscode="):
+    with pytest.raises(UsageError, match=r"^a response has no statuscode="):
         server.enqueue(**unknown)
 
 
 def test_a_redirect_takes_its_location_first(server: HTTPServe) -> None:
     swapped: Any = (302, "/b")
-    with pytest.raises(UsageError, match="a redirect takes its location first, not 302"):
+    with pytest.raises(UsageError, match=r"^a redirect takes its location first, not 302"):
         server.on("GET", "/a").redirect(*swapped)
 
 
@@ -598,7 +600,7 @@ def test_a_local_redirect_of_a_cgi_script_gives_the_handler_the_request_it_asked
 
 def test_a_wrong_number_of_times_changes_nothing(server: HTTPServe) -> None:
     route = server.on("GET", "/a")
-    with pytest.raises(UsageError, match="times= is a whole number from 1 on, not 0"):
+    with pytest.raises(UsageError, match=r"^times= is a whole number from 1 on, not 0"):
         route.respond(text="well", times=0)
 
     assert requests.get(server.url_for("/a"), timeout=10).status_code == 404
