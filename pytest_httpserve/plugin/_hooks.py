@@ -62,9 +62,14 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
         # that for all later tests.
         import pytest_httpserve.plugin._servers
 
-        if "pyfakefs" in sys.modules:  # so it is with what is imported when a directory, or a file, is first served
+        if "pyfakefs" in sys.modules:  # so it is with what is imported for the first directory, CA or client
+            import pytest_httpserve.scripting.client
             import pytest_httpserve.scripting.mounts.cgi
-            import pytest_httpserve.scripting.mounts.static  # noqa: F401
+            import pytest_httpserve.scripting.mounts.static
+            import pytest_httpserve.scripting.secure_server
+            import pytest_httpserve.tls.revocation
+            import pytest_httpserve.tls.signing
+            import pytest_httpserve.tls.stored  # noqa: F401
     item.stash[BEGAN] = clock.monotonic()
     forget_sections(item)  # a test that is run again does not show what its earlier runs did
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,9 @@ def folder_of_run(config: pytest.Config) -> Path:
     if told and os.path.isdir(told):  # not on another machine
         return Path(told)
     if _FOLDER not in config.stash:
-        folder = config.stash[_FOLDER] = Path(tempfile.mkdtemp(prefix="pytest-httpserve-"))
+        from pytest_httpserve.tls.files import make_folder
+
+        folder = config.stash[_FOLDER] = make_folder()
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
     return config.stash[_FOLDER]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,24 +13,42 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from pytest_httpserve import clock
 from pytest_httpserve.errors import UsageError
-from pytest_httpserve.tls.files import put
+from pytest_httpserve.tls.files import put, read, status_of
 
 
 def authority_at(path: Path) -> trustme.CA:
     """The CA in this file; made if there is none. Raises UsageError, with the path, for a file that cannot be used."""
     try:
-        if not path.exists():
+        _check_folder(path)
+        if not os.path.lexists(path):
             authority = trustme.CA()
             if put(path, authority.private_key_pem.bytes() + authority.cert_pem.bytes()):
                 return authority
             # Somebody else was faster, and that one is the CA.
-        mode = path.stat().st_mode
-        pem = path.read_bytes()
+        _check_file(path)
+        pem = read(path)
     except OSError as error:
         raise UsageError(f"the CA file {path} can be neither read nor made: {error.strerror}") from None
-    if os.name == "posix" and mode & 0o077:
-        raise UsageError(f"the CA file {path} holds a key that others can read: chmod 600 {path}")
     return _checked(path, pem)
+
+
+def _check_folder(path: Path) -> None:
+    """Who may write there could put another file in this one's place."""
+    mode = status_of(path.parent).st_mode
+    if os.name == "posix" and mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+        raise UsageError(f"the CA file {path} is in a folder that others can write: chmod o-w {path.parent}")
+
+
+def _check_file(path: Path) -> None:
+    """Before it is read: a pipe would have its reader wait."""
+    status = status_of(path)
+    if not stat.S_ISREG(status.st_mode):
+        raise UsageError(f"the CA file {path} is no file, but a folder, a pipe or a device")
+    if os.name == "posix" and status.st_mode & 0o077:
+        can = "read" if status.st_mode & 0o044 else "write"
+        raise UsageError(f"the CA file {path} holds a key that others can {can}: chmod 600 {path}")
+    if hasattr(os, "getuid") and status.st_uid not in (os.getuid(), 0):
+        raise UsageError(f"the CA file {path} belongs to another user")
 
 
 def _checked(path: Path, pem: bytes) -> trustme.CA:

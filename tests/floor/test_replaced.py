@@ -150,6 +150,41 @@ def test_nothing_fake_is_left():
 {LATER}""", passed=3 + LATERS, plugins=("pyfakefs.pytest_plugin",))  # fmt: skip
 
 
+@pytest.mark.parametrize("fixtures", ["fs, httpserve", "httpserve, fs"])
+def test_tls_in_a_fake_file_system(floor: Floor, fixtures: str) -> None:
+    """OpenSSL reads the system's files: certificates, and what clients are to trust, are there."""
+    floor(f"""{USES}
+import ssl
+
+def asks(server):
+    server.on("GET", "/a").respond(text="well")
+    connection = http.client.HTTPSConnection("127.0.0.1", server.port, context=server.ca.client_ssl_context())
+    connection.request("GET", "/a")
+    assert connection.getresponse().read() == b"well"
+    connection.close()
+
+@pytest.mark.serve_tls
+def test_it({fixtures}):
+    asks(httpserve)
+    ssl.create_default_context(cafile=httpserve.ca.pem_path)
+
+@pytest.mark.serve_tls("revoked")
+def test_revoked({fixtures}):
+    asks(httpserve)
+
+@pytest.mark.serve_tls
+def test_client({fixtures}, httpserve_client):
+    fs.add_real_file(httpserve.ca.pem_path)
+    httpserve.on("GET", "/a").respond(text="well")
+    assert httpserve_client.get("/a").text == "well"
+
+@pytest.mark.serve_tls
+def test_later_client(httpserve, httpserve_client):
+    httpserve.on("GET", "/a").respond(text="well")
+    assert httpserve_client.get("/a").text == "well"
+{LATER}""", passed=4 + LATERS, plugins=("pyfakefs.pytest_plugin",))  # fmt: skip
+
+
 def test_a_directory_of_a_fake_file_system_is_refused(floor: Floor) -> None:
     """Its descriptors mean nothing to the system, or other files."""
     floor(f"""{USES}

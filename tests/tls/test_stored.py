@@ -115,7 +115,7 @@ def test_a_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_path_where_nothing_can_be_is_refused(tmp_path: Path) -> None:
-    for path in (tmp_path, tmp_path / "nowhere" / "ca.pem", write(tmp_path / "file", b"") / "ca.pem"):
+    for path in (tmp_path / "nowhere" / "ca.pem", write(tmp_path / "file", b"") / "ca.pem"):
         with pytest.raises(UsageError, match=rf"^the CA file {path} can be neither read nor made: "):
             CertificateAuthority.at(path)
 
@@ -128,3 +128,24 @@ def test_all_who_make_it_at_once_get_the_same(tmp_path: Path) -> None:
 
     assert len(set(made)) == 1
     assert os.listdir(tmp_path) == ["ca.pem"]
+
+
+@pytest.mark.needs("os.mkfifo")
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "ca.pem", 0o600)
+    for path in (tmp_path / "ca.pem", tmp_path):
+        with pytest.raises(UsageError, match=rf"^the CA file {path} is no file, but a folder, a pipe or a device$"):
+            CertificateAuthority.at(path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="others are another matter there")
+def test_a_file_or_a_folder_that_others_can_write_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "ca.pem", b"", 0o622)
+    with pytest.raises(UsageError, match=rf"^the CA file {path} holds a key that others can write: chmod 600 {path}$"):
+        CertificateAuthority.at(path)
+    path.unlink()
+    tmp_path.chmod(0o707)
+    with pytest.raises(UsageError, match=rf"^the CA file {path} is in a folder that others can write: chmod o-w "):
+        CertificateAuthority.at(path)
+    tmp_path.chmod(0o1777)  # as that of temporary files: there, each may remove but their own
+    CertificateAuthority.at(path)
