@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.answers.limits import Clock, Flapping, Limit, SlowStart
     from pytest_httpserve.scripting.answers.responses import Response, set_cookie
     from pytest_httpserve.scripting.httpserve import HTTPServe
+    from pytest_httpserve.scripting.origin import Origin
     from pytest_httpserve.scripting.record.connections import ConnectionRecord
     from pytest_httpserve.scripting.record.exchange import Exchange, ExchangeTimes
     from pytest_httpserve.scripting.record.handshakes import PeerCertificate, TLSError, TLSSession
@@ -47,6 +48,7 @@ _ROOMS = {
     "HeldRequest": "scripting.answers.gates",
     "Limit": "scripting.answers.limits",
     "Matcher": "scripting.routing.matchers",
+    "Origin": "scripting.origin",
     "PeerCertificate": "scripting.record.handshakes",
     "Request": "scripting.record.request",
     "Response": "scripting.answers.responses",
@@ -90,6 +92,7 @@ __all__ = [
     "HeldRequest",
     "Limit",
     "Matcher",
+    "Origin",
     "PeerCertificate",
     "Request",
     "Response",

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import pytest_httpserve
-from pytest_httpserve import Exchange, HTTPServe, Request, Response, Route, faults
+from pytest_httpserve import Exchange, HTTPServe, Origin, Request, Response, Route, faults
 from pytest_httpserve.plugin import _fixtures, _markers, _options
 from pytest_httpserve.scripting.answers.limits import Guard
 
@@ -20,7 +20,8 @@ PAGE = Path(__file__).parents[1] / "docs" / "reference.md"
 
 # Public in the code for other rooms of it, not for tests.
 INTERNAL: dict[type, set[str]] = {
-    HTTPServe: {"begin_anew", "close_bodies", "record_forgotten", "started_by"},
+    HTTPServe: {"begin_anew", "close_bodies", "lead", "record_forgotten", "started_by"},
+    Origin: {"passage", "pattern", "script", "to"},
     Route: {
         *(
             "checks",

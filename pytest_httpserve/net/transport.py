@@ -83,6 +83,12 @@ class Transport:
         self.plain = type(sock) is socket.socket
         self.at_once = _MSG_DONTWAIT if self.plain else 0  # 0 where not waiting is a matter of the socket
 
+    def go_on_over(self, sock: socket.socket) -> None:
+        """In the midst of a connection, from here on, what passes goes through this one."""
+        self.let_go()
+        self.wrap(sock)
+        self._kept = None
+
     def prepare(self, *, nodelay: bool) -> None:
         """Make it ready for whoever reads from it and writes to it from here on."""
         if self.at_once or self.way is Alone:

@@ -11,7 +11,7 @@ import pytest
 
 from pytest_httpserve.plugin._hooks import ITEMS
 from pytest_httpserve.plugin._options import ca_path, given_ca, settings
-from pytest_httpserve.plugin._outcomes import fail_late
+from pytest_httpserve.plugin._outcomes import ENVIRONMENT, SERVERS, fail_late
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.client import Client
@@ -110,12 +110,18 @@ def httpserve_ca(request: pytest.FixtureRequest) -> CertificateAuthority:
 def httpserve_env(httpserve_ca: CertificateAuthority) -> dict[str, str]:
     """Variables by which programs trust httpserve_ca: subprocess.run(..., env=os.environ | httpserve_env).
 
-    If the environment has a proxy, NO_PROXY excepts the servers from it.
+    If the environment has a proxy, NO_PROXY excepts the servers from it. When a server of the test has an origin, they
+    lead there: httpserve.origin("https://api.example.com").
     """
     from pytest_httpserve.plugin._configuration import configuration
     from pytest_httpserve.tls.trust import past_proxies
 
-    return {**httpserve_ca.env(), **past_proxies(os.environ, configuration(ITEMS[-1])["host"])}
+    node = ITEMS[-1]
+    variables = {**httpserve_ca.env(), **past_proxies(os.environ, configuration(node)["host"])}
+    node.stash[ENVIRONMENT] = variables
+    for server in node.stash.get(SERVERS, ()):
+        server.lead(variables)
+    return variables
 
 
 @pytest.fixture

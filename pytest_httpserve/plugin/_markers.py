@@ -21,6 +21,8 @@ DESCRIPTIONS = (
     "serves HTTPS with a certificate of the httpserve_ca; `fault` names what is wrong with it, such as 'expired'",
     'serve_faults("every_phase" | "cut" | faults, *, effects=, every=, upto=, effect=): runs the test once for each '
     "fault, which happens on the first connection to the httpserve fixture; the id of the test names it",
+    "serve_origins(*, allow=()): leads the clients of the test's own process to the httpserve fixture, whose origins "
+    "answer them; the hosts in `allow` are let through, any other fails the test",
     "serve_checks(*, ignore=(), strict=None): kinds of failure that do not fail this test, of unanswered, errors and "
     "expectations; strict fails it for a route that nobody calls",
 )
@@ -30,7 +32,7 @@ HAS_HTTPSERVE: pytest.StashKey[bool] = pytest.StashKey()
 
 # Markers that mount something on the httpserve fixture, with the prefix where they do so if they do not say.
 MOUNTING = {"serve_dir": "/", "serve_cgi": "/cgi-bin"}
-_OF_HTTPSERVE = (*MOUNTING, "serve_tls", "serve_faults")
+_OF_HTTPSERVE = (*MOUNTING, "serve_tls", "serve_faults", "serve_origins")
 
 
 def closest_markers(node: pytest.Item) -> dict[str, pytest.Mark]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # Types are in annotations: evaluated, as in StashKey[float](), they would take a tenth of a millisecond of every run.
 SERVERS: pytest.StashKey[list[HTTPServe]] = pytest.StashKey()
+ENVIRONMENT: pytest.StashKey[dict[str, str]] = pytest.StashKey()  # what httpserve_env has given
 LOOP: pytest.StashKey[Loop] = pytest.StashKey()  # by which all of them are served
 LOOP_ERRORS: pytest.StashKey[list[BaseException]] = pytest.StashKey()
 BEGAN: pytest.StashKey[float] = pytest.StashKey()

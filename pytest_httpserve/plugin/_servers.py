@@ -5,7 +5,7 @@ This is imported when a test asks for a server, and so may import what a server 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from pytest_httpserve.net.workers import Workers
 from pytest_httpserve.plugin._configuration import configured, override, with_checks
 from pytest_httpserve.plugin._markers import HAS_HTTPSERVE, MOUNTING, closest_markers, mounting_markers, obey
 from pytest_httpserve.plugin._options import given_hosts
-from pytest_httpserve.plugin._outcomes import LOOP, LOOP_ERRORS, SERVERS, describe, fail_late
+from pytest_httpserve.plugin._outcomes import ENVIRONMENT, LOOP, LOOP_ERRORS, SERVERS, describe, fail_late
 from pytest_httpserve.plugin._sweeps import faults_of_run
 from pytest_httpserve.scripting.httpserve import HTTPServe
 
@@ -35,7 +35,15 @@ def start_marked(node: pytest.Item) -> HTTPServe:
     if (sweep := markers.get("serve_faults")) is not None:
         server.fault(faults_of_run(node, sweep), expected=True)
     obey(marker, _start_as_configured, server, node)
+    if (leading := markers.get("serve_origins")) is not None:
+        obey(leading, _take_over, server, *leading.args, **leading.kwargs)
     return server
+
+
+def _take_over(server: HTTPServe, *, allow: str | Sequence[str] = ()) -> None:
+    """As the marker serve_origins has it."""
+    server.allow(*((allow,) if isinstance(allow, str) else allow))
+    server.take_over()
 
 
 def start_another(node: pytest.Item, settings: Mapping[str, Any]) -> HTTPServe:
@@ -110,6 +118,8 @@ def _roots(file: Path, rootpath: Path) -> tuple[Path, ...]:
 def _start(server: HTTPServe, node: pytest.Item) -> HTTPServe:
     obey(None, server.start)
     node.stash.setdefault(SERVERS, []).append(server)
+    if ENVIRONMENT in node.stash:
+        server.lead(node.stash[ENVIRONMENT])
     return server
 
 

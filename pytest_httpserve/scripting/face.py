@@ -282,7 +282,7 @@ class Face:
         Raises AssertionError, with all that was requested, if there is none in time.
         """
         __tracebackhide__ = True
-        exchange = self._script.journal.take(check_seconds("timeout=", timeout))
+        exchange = self._script.journal.take(check_seconds("timeout=", timeout), self._is_ours)
         if exchange is None:
             raise AssertionError(self._shown(f"no further request came within {timeout} s; requested were:"))
         return exchange.request
@@ -358,6 +358,10 @@ class Face:
         lines = words.dropped(seen.dropped_exchanges, "exchange")
         lines += (f"  {line}" for line in exchange_lines(seen.exchanges))
         return readable([title, *(lines or ["  nothing"])])
+
+    def _is_ours(self, exchange: Exchange) -> bool:
+        """Whether an exchange of the journal is one of these."""
+        return True
 
     # Assert
 

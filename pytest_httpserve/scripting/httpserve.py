@@ -21,6 +21,10 @@ from pytest_httpserve.scripting.live import unix_socket
 from pytest_httpserve.scripting.live.addresses import base_url, check_host, check_port
 from pytest_httpserve.scripting.live.presence import Presence, left
 from pytest_httpserve.scripting.live.unix_socket import UnixSocket
+from pytest_httpserve.scripting.origin import Origin
+from pytest_httpserve.scripting.origins.names import Pattern, host_pattern, origin_pattern, raw_address
+from pytest_httpserve.scripting.origins.origins import Origins
+from pytest_httpserve.scripting.origins.variables import local_names, proxy_variables
 from pytest_httpserve.scripting.record import words
 from pytest_httpserve.scripting.record.connections import ConnectionRecord
 from pytest_httpserve.scripting.record.journal import MOST_BYTES, MOST_EXCHANGES, FaultEvent, Journal, check_kinds
@@ -108,6 +112,8 @@ class HTTPServe(Face):
         self._grace = check_seconds("grace=", grace)
         self._server: ScriptedServer | None = None
         self._revocation: HTTPServe | None = None
+        self._helpers: list[HTTPServe] = []  # of origins
+        self._led: list[Callable[[dict[str, str]], object]] = []  # who takes variables that lead here, once they do
         self._bound_port: int | None = None
         self._shared_loop = loop
         self._security = Security(tls, ca, self._roots if self._roots is not None else current(), setenv)
@@ -175,6 +181,8 @@ class HTTPServe(Face):
         """Stop listening and end all connections; running handlers have ``grace`` seconds. Does nothing if stopped."""
         server, self._server = self._server, None
         self._security.end()
+        while self._helpers:
+            self._helpers.pop().stop()
         if server is None:
             return
         RUNNING.discard(self)
@@ -222,13 +230,8 @@ class HTTPServe(Face):
     def reset(self) -> None:
         """Forget what it was told (routes, mounts, scenarios, faults, limits, the queue), and what it has seen
         (exchanges, failures); the server runs on."""
-        self._script.routes.clear()
+        self._script.clear()
         self._scenarios.clear()
-        self._script.queue.clear()
-        self._script.fault_rules.clear()
-        self._script.mounts.clear()
-        self._script.guards.clear()
-        self._script.journal.clear()
 
     def __enter__(self) -> HTTPServe:
         return self.start()
@@ -245,7 +248,105 @@ class HTTPServe(Face):
         if failures and error is not None:
             error.add_note(joined(failures))
 
+    # Say
+
+    def origin(self, url: str, *, tls: TLS | bool | str = True, tunnel: str = "tls", to: str | None = None) -> Origin:
+        """Answer for a host of the internet, to clients that use the server as their proxy (see ``proxy_env``).
+
+        ``url`` is ``https://api.example.com``, say; the host may begin with a star, the port may be one
+        (``http://*.shop.test:*``). It is told what to answer as the server is: ``on``, ``serve_dir``, ``mount``.
+        ``tls`` says with what TLS an https origin is served, as for ``HTTPServe``. With ``tunnel="raw"``, the bytes of
+        a tunnel pass as they are: to the address ``to`` (``127.0.0.1:5432``) or, without it, to the real host.
+
+        Raises UsageError for a wrong value, and for what is an origin already.
+        """
+        pattern = origin_pattern(url)
+        origins = self._become_proxy()
+        if tunnel not in ("tls", "raw"):
+            raise UsageError(f"tunnel= is 'tls' or 'raw', not {tunnel!r}")
+        if tunnel == "raw":
+            origin = self._make_origin(pattern, None, raw_address(to, pattern))
+        elif to is not None:
+            raise UsageError("to= is where the bytes of tunnel='raw' go")
+        elif pattern.scheme == "http":
+            if tls is not True:
+                raise UsageError(f"{pattern} is without TLS, so tls={tls!r} is wrong")
+            origin = self._make_origin(pattern, None, None)
+        else:
+            security = Security(tls, None, self._roots if self._roots is not None else current(), None)
+            if security.tls is None:
+                raise UsageError(f"{pattern} is over TLS, so tls={tls!r} is wrong")
+            origin = self._make_origin(pattern, security.tls, None)
+        origins.add(origin)
+        self._lead_anew()
+        return origin
+
+    def allow(self, *hosts: str) -> None:
+        """Let through what is asked of these hosts, to the real ones: ``localhost``, ``*.internal``, ``db.test:5432``.
+
+        Any other host that no origin answers for is refused, and fails the test.
+        """
+        origins = self._become_proxy()
+        for host in hosts:
+            origins.allow(host_pattern(host))
+        self._lead_anew()
+
+    def take_over(self) -> None:
+        """Have this process, and those that it starts, ask the server for every host but the local ones, until it is
+        stopped: most clients go by the variables of ``proxy_env``, which are set."""
+        self._led.append(self._security.take_over)
+        self._security.take_over(self.proxy_env())
+
+    def lead(self, variables: dict[str, str]) -> None:
+        """Have these variables of programs lead to the server, now or as soon as it is a proxy."""
+        self._led.append(variables.update)
+        if self._script.origins is not None:
+            self._lead_anew()
+
+    def _lead_anew(self) -> None:
+        for put in self._led if self._unix is None else ():
+            put(self.proxy_env())
+
+    def _become_proxy(self) -> Origins[Origin]:
+        if self._security.tls is not None:
+            raise UsageError("a proxy speaks plain HTTP, its origins have the TLS: make it without tls=")
+        if self._script.origins is None:
+            self._script.origins = Origins()
+        return self._script.origins
+
+    def _make_origin(self, pattern: Pattern, tls: TLS | None, to: tuple[str, int] | None) -> Origin:
+        revocation = None
+        if tls is not None and tls.fault == "revoked":
+            if not pattern.is_exact:
+                raise UsageError(f"a certificate is revoked for one origin, and {pattern} is more than one")
+            revocation = self._helper()
+            self._helpers.append(revocation)
+        return Origin(
+            pattern,
+            self._script.journal,
+            self._become_proxy(),
+            self._roots,
+            tls,
+            self.ca if tls is not None else None,  # made now: to ask for it is for the test's own thread
+            to,
+            lambda: self.connections,
+            revocation,
+        )
+
     # Ask
+
+    def proxy_env(self) -> dict[str, str]:
+        """Variables by which programs ask the server for every host but the local ones, and trust its CA.
+
+        From here on, the server is a proxy: it refuses what no origin answers for.
+        """
+        origins = self._become_proxy()
+        if self._unix is not None:
+            raise UsageError("a server on a Unix socket has no address that variables could name a proxy by")
+        local = [
+            name for name in local_names(self._host) if not any(origin.pattern.takes_host(name) for origin in origins)
+        ]
+        return proxy_variables(self.base_url, local, self.ca.env())
 
     @property
     def host(self) -> str:
@@ -357,13 +458,17 @@ class HTTPServe(Face):
 
     def check_expectations(self) -> None:
         """Make a failure of each route that was not called as often as it was to be; done at the end of a test."""
-        for route in self._script.routes:
+        for script in (self._script, *(origin.script for origin in self._script.origins or ())):
+            self._check_script(script)
+
+    def _check_script(self, script: Script) -> None:
+        for route in script.routes:
             expected = route.expectation
             if expected is None and self._strict and not route.is_optional:
                 expected = Expectation(1, None)
             if expected is not None and not expected.met_by(route.call_count):
                 self._script.journal.record_failure(route.describe_calls(expected) + "\n", "expectations", route.place)
-        for fault in self._script.fault_rules.unmet:
+        for fault in script.fault_rules.unmet:
             self._script.journal.record_failure(f"{fault!r} was to happen, and never did\n", "expectations")
 
     def close_bodies(self) -> None:

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 
 class Passing(Protocol):
-    """What passes: an exchange. ``index`` is its number on the connection, ``awaits_100`` whether the client waits to
-    be told to send its body, ``http1`` what it is read from and written to."""
+    """What passes: an exchange. ``passage`` is how it does, ``index`` its number on the connection, ``awaits_100``
+    whether the client waits to be told to send its body, ``http1`` what it is read from and written to."""
 
+    passage: Passage
     http1: HTTP1
     index: int
     awaits_100: bool

@@ -3,27 +3,45 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Any
 
 from pytest_httpserve.scripting.answers.limits import Guards
 from pytest_httpserve.scripting.answers.responses import Response
 from pytest_httpserve.scripting.faults.rules import FaultRules
 from pytest_httpserve.scripting.mounts.mount import Mounts
+from pytest_httpserve.scripting.origins.origins import Origins
 from pytest_httpserve.scripting.record.journal import FaultEvent, Journal
 from pytest_httpserve.scripting.routing.routes import Routes
 
 
 class Script:
-    """What a server has been told, and what it has seen."""
+    """What a server has been told, and what it has seen; or what it was told of one of its origins, which is ``whose``.
 
-    __slots__ = ("fault_rules", "guards", "journal", "mounts", "queue", "routes")
+    ``origins`` are those that the server answers for, once it is a proxy.
+    """
 
-    def __init__(self, journal: Journal) -> None:
+    __slots__ = ("fault_rules", "guards", "journal", "mounts", "origins", "queue", "routes", "whose")
+
+    def __init__(self, journal: Journal, whose: str = "") -> None:
+        self.whose = whose
+        self.origins: Origins[Any] | None = None  # Any: an Origin, which has a script itself
         self.journal = journal
         self.routes = Routes(journal)
         self.mounts = Mounts()
         self.queue: deque[Response] = deque()  # for requests that nothing else answers
         self.fault_rules = FaultRules()
         self.guards = Guards(journal)
+
+    def clear(self) -> None:
+        """Forget what was said, and what was seen."""
+        self.routes.clear()
+        self.queue.clear()
+        self.fault_rules.clear()
+        self.mounts.clear()
+        self.guards.clear()
+        self.journal.clear()
+        if self.origins is not None:
+            self.origins.clear()
 
     def record_fault_event(self, event: FaultEvent) -> None:
         """A fault has happened."""

@@ -2,41 +2,24 @@
 
 from __future__ import annotations
 
-import base64
+import contextlib
 import socket
-import ssl
-from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING
 
 from pytest_httpserve.net.poller import readiness
-from pytest_httpserve.scripting.answers.responses import Response
+from pytest_httpserve.scripting.handshaking import Telling, never_shake_hands, note_end, ready_for
 from pytest_httpserve.scripting.record.connections import ConnectionRecord
-from pytest_httpserve.scripting.record.handshakes import Handshake, TLSError, error_of, session_of
-from pytest_httpserve.scripting.record.request import Request
+from pytest_httpserve.scripting.record.handshakes import Handshake, error_of
 from pytest_httpserve.scripting.script import Script
 from pytest_httpserve.scripting.scripted_server import ScriptedServer
 from pytest_httpserve.scripting.watching import Watching
 from pytest_httpserve.server.servers import HTTPSServer, service_of
-from pytest_httpserve.tls.contexts import Names, Ready, issue, make_ready, with_certificate
+from pytest_httpserve.tls.contexts import Names, Ready
 
 if TYPE_CHECKING:
     from pytest_httpserve.net.connection import Connection
     from pytest_httpserve.scripting.record.journal import Journal
-    from pytest_httpserve.scripting.routing.routes import Route
-    from pytest_httpserve.tls import TLS, Certificate, CertificateAuthority
-
-
-class Telling(Protocol):
-    """A server, of plain HTTP, that tells clients of a certificate which was revoked."""
-
-    def on(self, method: str, path: str, /) -> Route:
-        """A route of it."""
-
-    def url_for(self, path: str, /) -> str:
-        """The URL of a path."""
-
-    def stop(self) -> object:
-        """End it."""
+    from pytest_httpserve.tls import TLS, CertificateAuthority
 
 
 class WatchingHandshakes(Watching):
@@ -60,16 +43,7 @@ class WatchingHandshakes(Watching):
 
     def shaken(self, connection: Connection, *, done: bool) -> None:
         """The journal knows how, before the client can."""
-        handshake = self.handshake(connection)
-        failure = connection.transport.failure
-        if done:
-            handshake.succeed(session_of(cast(ssl.SSLSocket, connection.transport.socket)))
-            return
-        # A stop looks to this side as if the client had left.
-        error = error_of(None if connection.closing else failure, self._seconds)
-        handshake.fail(error)
-        if error.alert is not None or isinstance(failure, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-            connection.ending.say("client", "FIN")
+        note_end(self.handshake(connection), connection, self._seconds, done=done)
 
     def closed(self, connection: Connection) -> None:
         """Whatever has ended it: a handshake that is not over by now never will be."""
@@ -124,20 +98,14 @@ class UnshakenServer(HandshakingServer):
 
     def finish_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]  # as above
         connection = service_of(self).track(request, client_address)
-        acts = "resets the connection" if self.resets else "says nothing"
         handshake = self.handshake(request, client_address)
         handshake.begun = True
-        handshake.fail(TLSError(None, f"the server {acts}, as it was asked to"))
         connection.leave_loop()
         connection.begin(None, nodelay=True)
-        try:
-            # The client's first message; with a stall, whatever it says until it leaves or the server stops.
-            while connection.transport.receive(65536) and not self.resets:
-                pass
-        except OSError:
-            return  # it has left, its own way
-        if self.resets:
-            connection.ending.reset()
+        with contextlib.suppress(OSError):  # it has left, its own way
+            never_shake_hands(connection, handshake, resets=self.resets)
+            if self.resets:
+                connection.ending.reset()
 
 
 def make_server(
@@ -148,10 +116,7 @@ def make_server(
         return ScriptedServer(host, port, script)
     if tls.fault in ("handshake_reset", "handshake_stall"):
         return UnshakenServer(host, port, script, resets=tls.fault == "handshake_reset")
-    if revocation is not None:
-        ready = with_certificate(tls, _revoked(tls, authority, names_of(host), revocation), authority)
-    else:
-        ready = make_ready(tls, authority, names_of(host))
+    ready = ready_for(tls, authority, names_of(host), revocation)
     return SecureServer(host, port, script, ready, tls.handshake_timeout)
 
 
@@ -159,24 +124,3 @@ def names_of(host: str) -> Names:
     """What a server on this address is called."""
     local = ("localhost", "127.0.0.1", "::1")
     return local if host in (*local, "0.0.0.0", "::") or host.startswith("/") else (*local, host)
-
-
-def _revoked(tls: TLS, authority: CertificateAuthority, names: Names, server: Telling) -> Certificate:
-    """A certificate that names ``server`` as the place to ask, and what that one says."""
-    from pytest_httpserve.tls.revocation import der, ocsp_answer, with_revocation_urls
-
-    issuer = authority.intermediate if tls.intermediate else authority
-    certificate = issue(tls, "revoked", authority, [*names, *tls.names])
-    crl_url, ocsp_url = server.url_for("/ca.crl"), server.url_for("/ocsp")
-    chain = with_revocation_urls(issuer.trustme, certificate.chain, crl_url, ocsp_url)
-
-    def tell(request: Request) -> Response:
-        # RFC 6960 appendix A.1: by POST as it is, by GET in the path.
-        asked = request.body if request.method == "POST" else base64.b64decode(request.path_params["request"])
-        answer = ocsp_answer(issuer.trustme, chain, asked)
-        return Response(body=answer, headers={"Content-Type": "application/ocsp-response"})
-
-    server.on("GET", "/ca.crl").respond(body=der(issuer.crl), headers={"Content-Type": "application/pkix-crl"})
-    server.on("POST", "/ocsp").handle(tell)
-    server.on("GET", "/ocsp/{request:path}").handle(tell)
-    return replace(certificate, chain=chain)

@@ -6,7 +6,7 @@ Nothing here imports ssl for a server without it.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,9 +16,9 @@ from pytest_httpserve.scripting.script import Script
 from pytest_httpserve.scripting.scripted_server import ScriptedServer
 
 if TYPE_CHECKING:
-    from pytest_httpserve.scripting.secure_server import Telling
+    from pytest_httpserve.scripting.handshaking import Telling
     from pytest_httpserve.tls import TLS, CertificateAuthority
-    from pytest_httpserve.tls.trust import Environment
+    from pytest_httpserve.tls.trust import Environment, Opener
 
 
 class Security:
@@ -40,6 +40,7 @@ class Security:
         self._ca = ca
         self._setenv = setenv
         self._environment: Environment | None = None
+        self._opener: Opener | None = None
         if tls is not None and tls is not False:
             from pytest_httpserve.tls.settings import as_tls, read_certificate
 
@@ -83,17 +84,33 @@ class Security:
 
     def trust(self, host: str, *, public: bool) -> None:
         """Let this process, and those that it starts, trust the CA until ``end``, and ask ``host`` past any proxy."""
-        from pytest_httpserve.tls.trust import Environment, past_proxies
+        from pytest_httpserve.tls.trust import past_proxies
+
+        self._set({**self.ca.env(public=public), **past_proxies(os.environ, host)})
+
+    def take_over(self, variables: Mapping[str, str]) -> None:
+        """Set these variables of this process, which name proxies, until ``end``. Who has read them before forgets."""
+        from pytest_httpserve.tls.trust import Opener
+
+        if self._opener is None:
+            self._opener = Opener()
+        self._set(variables)
+
+    def _set(self, variables: Mapping[str, str]) -> None:
+        from pytest_httpserve.tls.trust import Environment
 
         if self._setenv is None:
             self._environment = Environment()
             self._setenv = self._environment.set
-        for name, value in {**self.ca.env(public=public), **past_proxies(os.environ, host)}.items():
+        for name, value in variables.items():
             self._setenv(name, value)
 
     def end(self) -> None:
         """The server has stopped."""
         if self._environment is not None:
             self._environment.restore()
+        if self._opener is not None:
+            self._opener.restore()
+            self._opener = None
         if self.revocation is not None:
             self.revocation.stop()

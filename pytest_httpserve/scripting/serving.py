@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from dataclasses import replace
 from http import HTTPStatus
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_httpserve.errors import RequestError, Struck
 from pytest_httpserve.protocol.http1 import HTTP1
@@ -35,7 +36,7 @@ class Serving:
     # A body is kept as a whole nowhere but on disk, and there as far as it comes: any length may be announced.
     limits: ClassVar[Limits] = replace(DEFAULT_LIMITS, body=10**20 - 1)
 
-    __slots__ = ("_connection", "_conversation", "_http1")
+    __slots__ = ("_answering", "_connection", "_conversation", "_http1")
 
     def __init__(
         self, script: Script, watching: Watching, request: socket.socket, client_address: object, server: HTTPServer
@@ -44,7 +45,13 @@ class Serving:
         connection.begin(self.timeout, nodelay=True)
         self._http1 = http1 = HTTP1.over(connection, limits=self.limits)
         record = watching.records.get(connection)
-        self._conversation = conversation = Conversation(script, server, connection, http1, record)
+        conversing = Conversation
+        self._answering: Callable[[Any, Transcript], Answering] = Answering  # Any: what conversing has made
+        if script.origins is not None:
+            from pytest_httpserve.scripting.proxying import ProxyConversation, answering
+
+            conversing, self._answering = ProxyConversation, answering
+        self._conversation = conversation = conversing(script, server, connection, http1, record)
         if watching.faults and (faults := watching.faults.pop(connection, ())):
             conversation.passage = FaultyPassage(http1, faults)
         self.serve()
@@ -64,7 +71,7 @@ class Serving:
         """Take a request, and have it answered; whether another one can follow."""
         http1, transport = self._http1, self._connection.transport
         transport.tap = transcript = Transcript(http1.reader.unread)
-        answering = Answering(self._conversation, transcript)
+        answering = self._answering(self._conversation, transcript)
         lasts = False
         try:
             answering.passage.begin(answering)

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from urllib.request import OpenerDirector
 
 # Who reads which: OpenSSL, and with it Python's ssl module; requests; curl; pip; git. Each trusts this file alone.
 # Node trusts it beside the CAs that it knows.
@@ -67,3 +72,18 @@ class Environment:
             else:
                 os.environ[name] = value
         self._before.clear()
+
+
+class Opener:
+    """What ``urllib.request.urlopen`` opens with: it has read the proxies once, and would go by them for ever."""
+
+    def __init__(self) -> None:
+        self._before: OpenerDirector | None = None
+        if (module := sys.modules.get("urllib.request")) is not None:
+            self._before = module._opener
+            module.install_opener(None)
+
+    def restore(self) -> None:
+        """Set it to what it was."""
+        if (module := sys.modules.get("urllib.request")) is not None:
+            module.install_opener(self._before)

@@ -40,6 +40,7 @@ class ConnectionRecord:
         "key",
         "look",
         "opened",
+        "tunnelled",
     )
 
     def __init__(self, index: int, client_address: object, handshake: Handshake | None = None) -> None:
@@ -50,6 +51,7 @@ class ConnectionRecord:
         self.key = id(self)  # by which the journal names it
         self.exchange_count = 0
         self._dropped_received = self._dropped_sent = 0  # bytes of exchanges that the journal has dropped
+        self.tunnelled: tuple[str, int] | None = None  # where to, and the index of the first exchange in the tunnel
         self.opened = clock.monotonic()
         self.closed: float | None = None
         self.closed_by: str | None = None
@@ -67,6 +69,11 @@ class ConnectionRecord:
     def tls_error(self) -> TLSError | None:
         """Why the handshake failed; None if it did not. It is waited for as by ``tls``."""
         return self.handshake.wait(_HANDSHAKE_SECONDS).error if self.handshake is not None else None
+
+    @property
+    def tunnel(self) -> str | None:
+        """The origin that a tunnel leads to over it; None without one."""
+        return self.tunnelled[0] if self.tunnelled is not None else None
 
     def end(self, by: str, how: str) -> None:
         """The connection is over."""

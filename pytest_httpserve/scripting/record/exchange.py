@@ -12,6 +12,8 @@ from pytest_httpserve.scripting.record.request import AskedFor, Body, Facts, Req
 from pytest_httpserve.scripting.record.sent import SentResponse
 from pytest_httpserve.scripting.record.transcript import Transcript
 from pytest_httpserve.wire.headers import Field
+from pytest_httpserve.wire.origin import origin_of, split_authority
+from pytest_httpserve.wire.target import target_of
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.faults.acts import Fault
@@ -179,6 +181,19 @@ class Exchange:
         if self.answered is None and self.raw.last_sent is not None:
             self.raw.response_begins()
         self.answered = response
+
+    @property
+    def origin(self) -> str | None:
+        """The origin that was asked, such as ``https://api.example.com``: by a whole URL, or in a tunnel; None if the
+        request names none."""
+        request, connection = self.request, self.connection
+        target = target_of(request.target)
+        if target.scheme is not None and target.authority is not None:
+            return origin_of(target.scheme, *split_authority(target.authority, target.scheme))
+        if connection is None or connection.tunnelled is None:
+            return None
+        origin, first = connection.tunnelled
+        return origin if request.exchange_index >= first else None
 
     @property
     def status(self) -> int | None:

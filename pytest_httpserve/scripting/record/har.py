@@ -82,7 +82,7 @@ def _request(exchange: Exchange, base_url: str, redacted: frozenset[str]) -> dic
         body = rest
     entry = {
         "method": request.method,
-        "url": _url(request, base_url),
+        "url": _url(request, exchange.origin, base_url),
         "httpVersion": _version(request),
         "cookies": _pairs([(name, MASK) for name in request.cookies]),
         "headers": _pairs(masked_fields(request.headers.fields, redacted)),
@@ -126,13 +126,13 @@ def _response(exchange: Exchange, redacted: frozenset[str]) -> dict[str, Any]:
     }
 
 
-def _url(request: Request, base_url: str) -> str:
+def _url(request: Request, origin: str | None, base_url: str) -> str:
     target = request.target
     if target_of(target).form == "absolute":
         return target
     scheme, _, authority = base_url.partition("://")
     path = target if target.startswith("/") else f"/{target}"  # that of OPTIONS and CONNECT is no path
-    return f"{scheme}://{request.headers.get('host') or authority}{path}"
+    return f"{origin or f'{scheme}://' + (request.headers.get('host') or authority)}{path}"
 
 
 def _version(request: Request) -> str:

@@ -81,6 +81,10 @@ class Seen(NamedTuple):
     redacted: frozenset[str]
 
 
+def _any(exchange: Exchange) -> bool:
+    return True
+
+
 class Journal:
     """Exchanges, and what went wrong with them. Written by the server's threads, read by the test's.
 
@@ -272,14 +276,20 @@ class Journal:
             finally:
                 self._waiting -= 1
 
-    def take(self, timeout: float) -> Exchange | None:
-        """The first exchange that was not taken before; None if there is none within ``timeout`` seconds."""
+    def take(self, timeout: float, wanted: Callable[[Exchange], bool] = _any) -> Exchange | None:
+        """The first exchange that is ``wanted``, and was not taken before; None if there is none within ``timeout``
+        seconds."""
         with self._changed:  # each exchange goes to one taker
-            if not self.wait(lambda: len(self._kept) > len(self._taken), timeout):
+            if not self.wait(lambda: self._next(wanted) is not None, timeout):
                 return None
-            number = next(number for number in list(self._kept) if number not in self._taken)
+            number = self._next(wanted)
+            assert number is not None
             self._taken.add(number)
             return self._show(number)
+
+    def _next(self, wanted: Callable[[Exchange], bool]) -> int | None:
+        untaken = (number for number in list(self._kept) if number not in self._taken)
+        return next((number for number in untaken if wanted(self._show(number))), None)
 
     @property
     def failures(self) -> tuple[Failure, ...]:

@@ -18,7 +18,7 @@ def exchange_line(exchange: Exchange) -> str:
     """An exchange in one line."""
     response = exchange.response
     request = shortened(str(exchange.request), MOST_REQUEST_LINE)
-    parts = [request, "->", "no answer" if response is None else str(response.status)]
+    parts = [request, *_where(exchange), "->", "no answer" if response is None else str(response.status)]
     if response is not None:
         headers = response.headers
         parts += [
@@ -32,6 +32,12 @@ def exchange_line(exchange: Exchange) -> str:
     if exchange.error:
         parts.append(f"({exchange.error})")
     return " ".join(part for part in parts if part)
+
+
+def _where(exchange: Exchange) -> list[str]:
+    """The origin, where the request line does not say it."""
+    origin, target = exchange.origin, exchange.request.target
+    return [f"at {origin}"] if origin is not None and target.startswith(("/", "*")) else []
 
 
 def exchange_lines(exchanges: Sequence[Exchange]) -> list[str]:

@@ -42,11 +42,12 @@ def explained(script: Script, request: Request) -> str:
 
 def unanswered(script: Script, request: Request) -> str:
     """That nothing answers ``request``, and how near each of the nearest routes comes to it."""
-    lines = [f"nothing answers {request}", *_request_lines(request)]
+    at = f" at {script.whose}" if script.whose else ""
+    lines = [f"nothing answers {request}{at}", *_request_lines(request)]
     lines += near_misses(script.routes, request, script.journal.redacted)
     lines += [f"  {mount.describe()} beneath {mount.prefix or '/'}" for mount in script.mounts]
     if len(script.routes) == 0 and not list(script.mounts):
-        lines.append("  the server has no route, and serves no directory")
+        lines.append(f"  {script.whose or 'the server'} has no route, and serves no directory")
     return readable([*lines, ""])
 
 

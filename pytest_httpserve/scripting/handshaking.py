@@ -1,0 +1,81 @@
+"""TLS handshakes of a script: what they are made with, those that never end, and what the journal has of them."""
+
+from __future__ import annotations
+
+import base64
+import ssl
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol, cast
+
+from pytest_httpserve.scripting.answers.responses import Response
+from pytest_httpserve.scripting.record.handshakes import Handshake, TLSError, error_of, session_of
+from pytest_httpserve.scripting.record.request import Request
+from pytest_httpserve.tls.contexts import Names, Ready, issue, make_ready, with_certificate
+
+if TYPE_CHECKING:
+    from pytest_httpserve.net.connection import Connection
+    from pytest_httpserve.scripting.routing.routes import Route
+    from pytest_httpserve.tls import TLS, Certificate, CertificateAuthority
+
+
+class Telling(Protocol):
+    """A server, of plain HTTP, that tells clients of a certificate which was revoked."""
+
+    def on(self, method: str, path: str, /) -> Route:
+        """A route of it."""
+
+    def url_for(self, path: str, /) -> str:
+        """The URL of a path."""
+
+    def stop(self) -> object:
+        """End it."""
+
+
+def note_end(handshake: Handshake, connection: Connection, seconds: float | None, *, done: bool) -> None:
+    """The handshake of a connection, which might take so many seconds, is done, or has failed."""
+    failure = connection.transport.failure
+    if done:
+        handshake.succeed(session_of(cast(ssl.SSLSocket, connection.transport.socket)))
+        return
+    # A stop looks to this side as if the client had left.
+    error = error_of(None if connection.closing else failure, seconds)
+    handshake.fail(error)
+    if error.alert is not None or isinstance(failure, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        connection.ending.say("client", "FIN")
+
+
+def never_shake_hands(connection: Connection, handshake: Handshake, *, resets: bool) -> None:
+    """Hear what a client says that begins a handshake: its first message or, if the server never ``resets``, whatever
+    it says until it leaves or the server stops. Raises OSError if it has left."""
+    acts = "resets the connection" if resets else "says nothing"
+    handshake.fail(TLSError(None, f"the server {acts}, as it was asked to"))
+    while connection.transport.receive(65536) and not resets:
+        pass
+
+
+def ready_for(tls: TLS, authority: CertificateAuthority, names: Names, revocation: Telling | None) -> Ready:
+    """Certificate and context of whom these names are; ``revocation`` is as for ``make_server``."""
+    if revocation is not None:
+        return with_certificate(tls, _revoked(tls, authority, names, revocation), authority)
+    return make_ready(tls, authority, names)
+
+
+def _revoked(tls: TLS, authority: CertificateAuthority, names: Names, server: Telling) -> Certificate:
+    """A certificate that names ``server`` as the place to ask, and what that one says."""
+    from pytest_httpserve.tls.revocation import der, ocsp_answer, with_revocation_urls
+
+    issuer = authority.intermediate if tls.intermediate else authority
+    certificate = issue(tls, "revoked", authority, [*names, *tls.names])
+    crl_url, ocsp_url = server.url_for("/ca.crl"), server.url_for("/ocsp")
+    chain = with_revocation_urls(issuer.trustme, certificate.chain, crl_url, ocsp_url)
+
+    def tell(request: Request) -> Response:
+        # RFC 6960 appendix A.1: by POST as it is, by GET in the path.
+        asked = request.body if request.method == "POST" else base64.b64decode(request.path_params["request"])
+        answer = ocsp_answer(issuer.trustme, chain, asked)
+        return Response(body=answer, headers={"Content-Type": "application/ocsp-response"})
+
+    server.on("GET", "/ca.crl").respond(body=der(issuer.crl), headers={"Content-Type": "application/pkix-crl"})
+    server.on("POST", "/ocsp").handle(tell)
+    server.on("GET", "/ocsp/{request:path}").handle(tell)
+    return replace(certificate, chain=chain)

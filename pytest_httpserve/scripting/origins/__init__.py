@@ -1,0 +1,1 @@
+"""Origins: hosts of the internet that a test answers for."""

@@ -1,0 +1,58 @@
+"""The origins of a server, and the hosts that it lets through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Generic, Protocol, TypeVar
+
+from pytest_httpserve.errors import UsageError
+from pytest_httpserve.scripting.origins.names import Pattern
+
+
+class Named(Protocol):
+    """Who answers for hosts."""
+
+    @property
+    def pattern(self) -> Pattern:
+        """Which hosts these are."""
+
+
+NamedT = TypeVar("NamedT", bound=Named)
+
+
+class Origins(Generic[NamedT]):
+    """Who answers for which hosts. Of several that could, the one who names the host most exactly does."""
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all of them."""
+        self._all: tuple[NamedT, ...] = ()
+        self._allowed: tuple[Pattern, ...] = ()
+
+    def add(self, origin: NamedT) -> None:
+        """Add one. Raises UsageError if there is one for the same host and port."""
+        pattern = origin.pattern
+        for other in self._all:
+            if (other.pattern.host, other.pattern.port) == (pattern.host, pattern.port):
+                raise UsageError(f"origin({str(pattern)!r}): {other.pattern} is an origin already")
+        self._all = tuple(sorted((*self._all, origin), key=lambda one: one.pattern.rank, reverse=True))
+
+    def allow(self, pattern: Pattern) -> None:
+        """Let these hosts through."""
+        self._allowed += (pattern,)
+
+    def find(self, host: str, port: int, scheme: str | None = None) -> NamedT | None:
+        """Who answers for this host; without a scheme, by whichever."""
+        for origin in self._all:
+            if origin.pattern.takes(host, port, scheme):
+                return origin
+        return None
+
+    def allows(self, host: str, port: int) -> bool:
+        """Whether the host is let through."""
+        return any(pattern.takes(host, port) for pattern in self._allowed)
+
+    def __iter__(self) -> Iterator[NamedT]:
+        return iter(self._all)

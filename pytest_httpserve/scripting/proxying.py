@@ -1,0 +1,181 @@
+"""A server that is a proxy, too: requests are led to the origin that they name, over CONNECT or by a whole URL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_httpserve.errors import RequestError
+from pytest_httpserve.scripting.answering import Answering
+from pytest_httpserve.scripting.answers.responses import Response
+from pytest_httpserve.scripting.answers.sending import send, send_last
+from pytest_httpserve.scripting.conversation import Conversation
+from pytest_httpserve.scripting.record.readable import readable
+from pytest_httpserve.scripting.record.sent import SentResponse
+from pytest_httpserve.scripting.routing.routes import NOT_FOUND
+from pytest_httpserve.server.servers import service_of
+from pytest_httpserve.wire.origin import NO_PORT, PORTS, origin_of, split_authority
+
+if TYPE_CHECKING:
+    from pytest_httpserve.net.connection import Connection
+    from pytest_httpserve.protocol.http1 import HTTP1
+    from pytest_httpserve.scripting.faults.acts import Fault
+    from pytest_httpserve.scripting.origin import Origin
+    from pytest_httpserve.scripting.origins.origins import Origins
+    from pytest_httpserve.scripting.record.connections import ConnectionRecord
+    from pytest_httpserve.scripting.record.transcript import Transcript
+    from pytest_httpserve.scripting.script import Script
+    from pytest_httpserve.server.servers import HTTPServer
+    from pytest_httpserve.wire.target import Target
+
+# Neither a length nor a coding: what follows is the tunnel's (RFC 9110 section 9.3.6).
+_ESTABLISHED = Response(200, reason="Connection established", stream=lambda: ())
+
+
+class ProxyConversation(Conversation):
+    """A connection of a server that is a proxy: ``tunnelled`` once a tunnel leads over it to an origin."""
+
+    __slots__ = ("_faults", "tunnelled")
+
+    def __init__(
+        self,
+        script: Script,
+        server: HTTPServer,
+        connection: Connection,
+        http1: HTTP1,
+        record: ConnectionRecord | None,
+    ) -> None:
+        super().__init__(script, server, connection, http1, record)
+        self.tunnelled = False
+        self._faults: dict[Origin, tuple[Fault, ...]] = {}
+
+    def faults_of(self, origin: Origin) -> tuple[Fault, ...]:
+        """Those of a connection to this origin, which this one is when it first comes to that."""
+        if origin not in self._faults:
+            self._faults[origin] = origin.script.fault_rules.next()
+        return self._faults[origin]
+
+
+def answering(conversation: ProxyConversation, transcript: Transcript) -> Answering:
+    """What answers the next request of the connection: in a tunnel, there is nothing to lead any more."""
+    return (Answering if conversation.tunnelled else Proxying)(conversation, transcript)
+
+
+class Proxying(Answering):
+    """A request that may name an origin, on its way to the response of that."""
+
+    conversation: ProxyConversation
+
+    def answer_to(self, method: str, target: str, parts: Target) -> None:
+        """Lead the request to its origin, which answers it; without one, the server does."""
+        if self.redirects or parts.authority is None:
+            super().answer_to(method, target, parts)
+            return
+        host, port = split_authority(parts.authority, parts.scheme or "")
+        if self._is_own(host, port):
+            super().answer_to(method, target, parts)
+            return
+        if port >= NO_PORT or (method == "CONNECT" and port == 0):
+            raise RequestError(400, f"no port has this number: {target!r}")
+        self.method, self.target, self.parts = method, target, parts
+        origins: Origins[Origin] | None = self.script.origins
+        origin = origins.find(host, port, parts.scheme) if origins is not None else None
+        if method == "CONNECT":
+            self._connect(origin, host, port)
+        elif origin is not None:
+            self.script = origin.script
+            if faults := self.conversation.faults_of(origin):
+                self.suffer(faults)
+            super().answer_to(method, target, parts)
+        elif origins is not None and origins.allows(host, port):
+            self._ask(host, port)
+        else:
+            self._refuse(host, port)
+
+    def _is_own(self, host: str, port: int) -> bool:
+        server = self.server
+        return port == server.server_port and host in (server.server_name, "localhost", "127.0.0.1", "::1")
+
+    # What no origin answers
+
+    def _refuse(self, host: str, port: int) -> None:
+        """The 502 at once for a host that no origin answers for, which fails the test with the same text."""
+        self._take_body(streamed=True)
+        self._record(NOT_FOUND)
+        text = self._unknown(host, port)
+        self.script.journal.record_failure(text, "unanswered")
+        send_last(self, Response(502, text=text))
+
+    def _unknown(self, host: str, port: int) -> str:
+        scheme = self.parts.scheme or {number: name for name, number in PORTS.items()}.get(port, "https")
+        lines = [f"no origin answers {host} port {port}, which was asked for by {self.request}"]
+        lines += [f"  there is {origin.pattern}" for origin in self.script.origins or ()]
+        url = origin_of(scheme, host, port)
+        lines.append(f"  origin({url!r}) would answer, allow({host!r}) would let it through to the real host")
+        return readable([*lines, ""])
+
+    def _ask(self, host: str, port: int) -> None:
+        """Have the real host answer."""
+        from http.client import HTTPException
+
+        from pytest_httpserve.scripting.origins.relay import ask
+
+        self._take_body(streamed=False)
+        self._record(NOT_FOUND)
+        target = self.parts.path + self.parts.query_with_mark
+        try:
+            response = ask(self.connection, self.request, host, port, target, tls=self.parts.scheme == "https")
+        except (OSError, HTTPException) as error:
+            response = _unreached(host, port, error)
+        send(self, response)
+
+    # Tunnels
+
+    def _connect(self, origin: Origin | None, host: str, port: int) -> None:
+        origins = self.script.origins
+        framing = self.stream.framing
+        if framing.kind == "chunked" or framing.length:
+            raise RequestError(400, "a CONNECT request has no content (RFC 9110 section 9.3.6)")
+        if origin is not None and origin.to is None:
+            self._end_here(origin, host, port)
+        elif origin is not None or (origins is not None and origins.allows(host, port)):
+            self._pass_on(*(origin.to if origin is not None and origin.to is not None else (host, port)))
+        else:
+            self._refuse(host, port)
+
+    def _end_here(self, origin: Origin, host: str, port: int) -> None:
+        """From the next byte on, the connection is one to the origin."""
+        self._record(NOT_FOUND)
+        conversation = self.conversation
+        scheme = origin.pattern.scheme or "https"
+        if conversation.record is not None:
+            conversation.record.tunnelled = origin_of(scheme, host, port), conversation.count
+        conversation.script, conversation.tunnelled = origin.script, True
+        conversation.passage = origin.passage(conversation, host)
+        self._establish()
+        self.stream.lasts = True  # whatever the client has said of it
+
+    def _pass_on(self, host: str, port: int) -> None:
+        """Pass the bytes of the tunnel as they are."""
+        from pytest_httpserve.scripting.origins.relay import connect, relay
+
+        self._record(NOT_FOUND)
+        self.connection.leave_loop()
+        try:
+            upstream = connect(host, port)
+        except OSError as error:
+            send_last(self, _unreached(host, port, error))
+            return
+        self._establish()
+        self.stream.lasts = False
+        loop = service_of(self.server).loop
+        assert loop is not None  # each HTTPServe has one
+        relay(self.connection, upstream, self.http1.reader.take_unread(), loop.workers.run)
+
+    def _establish(self) -> None:
+        head = _ESTABLISHED.head(())
+        self.begin(SentResponse(200, head))
+        self.writer.write_head(head, more=False)
+
+
+def _unreached(host: str, port: int, error: Exception) -> Response:
+    return Response(502, text=f"{host} port {port} cannot be reached: {error}\n")

@@ -1,0 +1,23 @@
+"""An origin: scheme, host and port (RFC 9110 section 4.3.1)."""
+
+from __future__ import annotations
+
+PORTS = {"http": 80, "https": 443}
+NO_PORT = 65_536  # and all that are larger
+
+
+def origin_of(scheme: str, host: str, port: int) -> str:
+    """An origin as a text (RFC 6454 section 6.2): without the port that its scheme has anyway."""
+    where = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{where}" if PORTS.get(scheme) == port else f"{scheme}://{where}:{port}"
+
+
+def split_authority(authority: str, scheme: str = "") -> tuple[str, int]:
+    """Host, in small letters and without brackets, and port: that of the scheme if there is none."""
+    host, colon, port = authority.rpartition(":")
+    if not colon or "]" in port:
+        host, port = authority, ""
+    if not port:
+        return host.strip("[]").lower(), PORTS.get(scheme, 0)
+    number = int(port) if len(port) < 10 else NO_PORT
+    return host.strip("[]").lower(), number
