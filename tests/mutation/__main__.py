@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,7 @@ _PATIENCE, _LEAST_SECONDS = 5, 60
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the package, and the tests that concern it, those first that are the quickest to fail."""
+    """A part of the package, and the tests that concern it, the quickest first."""
 
     sources: tuple[str, ...]
     tests: tuple[str, ...]
@@ -81,6 +82,13 @@ class Draw:
     file: Path
     mutant: Mutant
 
+    @property
+    def tests(self) -> tuple[str, ...]:
+        """Those of its module first, which are the quickest to fail."""
+        own = ROOT / "tests" / self.file.relative_to(PACKAGE).with_name(f"test_{self.file.name}")
+        first = (str(own.relative_to(ROOT)),) if own.exists() else ()
+        return first + PARTS[self.part].tests
+
     def __str__(self) -> str:
         return f"{self.file.relative_to(ROOT)}, {self.mutant}"
 
@@ -108,11 +116,11 @@ class Trial:
             else:
                 shutil.copy(source, folder / name)
 
-    def passes(self, part: str, timeout: float | None = None) -> bool:
-        """Whether the tests of a part pass, in time."""
+    def passes(self, tests: Sequence[str], timeout: float | None = None) -> bool:
+        """Whether these tests pass, in time."""
         # The copy goes before the package that is installed, in the processes that the tests start, too.
         environment = {**os.environ, "PYTHONPATH": str(self._folder), "PYTHONDONTWRITEBYTECODE": "1"}
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *PARTS[part].tests]
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
         try:
             done = subprocess.run(command, cwd=self._folder, env=environment, capture_output=True, timeout=timeout)
         except subprocess.TimeoutExpired:
@@ -125,7 +133,7 @@ class Trial:
         source = copy.read_text(encoding="utf-8")  # the checkout may have changed since
         copy.write_text(drawn.mutant.applied_to(source), encoding="utf-8")
         try:
-            return self.passes(drawn.part, timeout)
+            return self.passes(drawn.tests, timeout)
         finally:
             copy.write_text(source, encoding="utf-8")
 
@@ -153,7 +161,7 @@ def main() -> None:
 
 def _measure(trial: Trial, part: str) -> float:
     begun = time.monotonic()
-    if not trial.passes(part):
+    if not trial.passes(PARTS[part].tests):
         sys.exit(f"the tests of {part} fail without any mutant: python -m pytest {' '.join(PARTS[part].tests)}")
     return max(_PATIENCE * (time.monotonic() - begun), _LEAST_SECONDS)
 
