@@ -128,6 +128,16 @@ MISTAKES = [
         'requests.get(httpserve.url_for("/a+b"))',
         shows="✗ path",
     ),
+    Mistake(
+        "a parameter too many",
+        "nothing answers GET /items?page=1&debug=1",
+        """
+        httpserve.on("GET", "/items", query_exact={"page": 1}).respond(json=[])
+        CLIENT
+        """,
+        'requests.get(httpserve.url_for("/items?page=1"))',
+        'requests.get(httpserve.url_for("/items?page=1&debug=1"))',
+    ),
     # Bodies
     Mistake(
         "JSON with another name",
@@ -219,6 +229,17 @@ MISTAKES = [
         UPLOAD,
         'requests.post(httpserve.url_for("/files"), files={"report": ("report.txt", b"all well")})',
         'requests.post(httpserve.url_for("/files"), files={"report": ("report.txt", b"")})',
+    ),
+    Mistake(
+        "a number in the place of an object",
+        "nothing answers POST /flags",
+        """
+        httpserve.on("POST", "/flags", json_contains={"level": 1}).respond()
+        CLIENT
+        """,
+        'requests.post(httpserve.url_for("/flags"), json={"level": 1, "more": 2})',
+        'requests.post(httpserve.url_for("/flags"), json=5)',
+        shows="✗ json contains\n        expected: {'level': 1}\n        got:      5",
     ),
     # Fields
     Mistake(

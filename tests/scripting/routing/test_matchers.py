@@ -234,6 +234,20 @@ def test_json_contains_what_is_asked_for(part: Any, sent: Any, taken: bool) -> N
     assert match("POST", "/a", json_contains=part).matches(request("/a", body, "POST")) is taken
 
 
+@pytest.mark.parametrize("sent", [5, 0, -1.5, True, None, "a", "", [], ["a"], [{"a": {"b": 1}}], {}])
+@pytest.mark.parametrize("part", [{"a": {"b": 1}}, [{"b": 1}]])
+def test_json_of_another_type_is_a_mismatch_at_any_depth(part: Any, sent: Any) -> None:
+    for asked, came in (
+        (part, sent),
+        ({"deep": part}, {"deep": sent}),
+        ([part], [sent]),
+    ):
+        matcher = match("POST", "/a", json_contains=asked)
+        came_in = request("/a", json.dumps(came).encode(), "POST")
+        assert not matcher.matches(came_in)
+        assert [check.criterion for check in matcher.checks(came_in) if not check.passed] == ["json contains"]
+
+
 @pytest.mark.parametrize(
     ("expected", "sent", "taken"),
     [
