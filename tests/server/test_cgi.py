@@ -7,6 +7,7 @@ import http.client
 import os
 import shlex
 import shutil
+import signal
 import ssl
 import stat
 import subprocess
@@ -1082,6 +1083,39 @@ def test_what_a_script_has_left_behind_ends_with_the_server(site: Site, lifeline
     assert site._server is not None
     site._server.server_close()
     lifeline.wait_for_the_end()
+
+
+ORPHAN = "setsid sh -c '{}; sleep 1000' </dev/null >/dev/null 2>&1 &"
+
+
+@pytest.mark.needs("setsid", "/proc/self")
+@pytest.mark.parametrize("others", ["", "sleep 1000 & "], ids=["one", "and its child"])
+def test_what_has_left_the_session_of_its_script_ends_with_the_server(
+    site: Site, lifeline: Lifeline, others: str
+) -> None:
+    site.script(ORPHAN.format(others + lifeline.hold) + HELLO)
+
+    for _ in range(2):
+        assert site.get().body == b"hello\n"
+        lifeline.wait_for_the_start()
+    assert site._server is not None
+    site._server.server_close()
+    lifeline.wait_for_the_end()
+
+
+@pytest.mark.needs("setsid", "/proc/self")
+def test_what_other_code_has_left_is_neither_ended_nor_taken_leave_of(site: Site, lifeline: Lifeline) -> None:
+    site.script(HELLO)
+    assert site.get().body == b"hello\n"  # from here on, this process adopts orphans
+    subprocess.run(["/bin/sh", "-c", ORPHAN.format(f"echo $$ >{site.root}/pid; {lifeline.hold}")], check=True)
+    lifeline.wait_for_the_start()
+    pid = int((site.root / "pid").read_text())
+    assert site._server is not None
+    site._server.server_close()
+
+    assert os.waitpid(pid, os.WNOHANG) == (0, 0)
+    os.kill(pid, signal.SIGKILL)
+    assert os.waitpid(pid, 0)[0] == pid
 
 
 def test_a_process_that_a_script_leaves_behind_keeps_no_one_waiting(site: Site, cue: Cue) -> None:

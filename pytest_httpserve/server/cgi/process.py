@@ -21,6 +21,7 @@ from typing import IO, TYPE_CHECKING, Any
 from pytest_httpserve import clock
 from pytest_httpserve.errors import RequestError, ScriptError, UnsupportedError
 from pytest_httpserve.server.cgi import keeper as cgi_keeper
+from pytest_httpserve.server.cgi.orphans import MARK
 from pytest_httpserve.server.cgi.survivors import Survivors, kill_session
 from pytest_httpserve.server.cgi.upload import Upload
 
@@ -89,7 +90,7 @@ class Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=cwd,
-            env=env,
+            env=env if survivors is None else {**env, MARK: survivors.mark},
             start_new_session=True,
             **identity,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import signal
 import threading
 import weakref
@@ -11,7 +12,7 @@ from collections.abc import Callable
 
 from pytest_httpserve import clock
 from pytest_httpserve.net.service import Service
-from pytest_httpserve.server.cgi import keeper
+from pytest_httpserve.server.cgi import keeper, orphans
 from pytest_httpserve.server.running import SERVICE_OF
 
 _END_SECONDS = 5.0  # until what was killed has ended
@@ -21,17 +22,29 @@ _PRUNED_AT = 64
 class Survivors:
     """The scripts of a server that go on after their responses, and the processes that others have left behind.
 
-    These are known by their session: that of the script, whose processes are one group.
+    These are known by their session: that of the script, whose processes are one group. Those that have left it are
+    known by their ``mark``, a variable of their environment, where the system has orphans adopted.
     """
 
     def __init__(self) -> None:
+        self.mark = secrets.token_hex(8)
         self._lock = threading.Lock()
+        self._orphans: dict[orphans.Process, None] = {}  # parents before their children
         self._sessions: set[int] = set()
         self._scripts: dict[threading.Thread, Callable[[], object]] = {}
-        self._over = False
+        self._over = self._adopts = False
+
+    def adopt(self) -> None:
+        """Have the system let this process know of what leaves its session, until the end."""
+        self._adopts = True
+        orphans.adopt()
 
     def keep(self, session: int) -> None:
         """The script that led this session has ended: end with the server what is left of it."""
+        for orphan in orphans.orphans(self.mark):
+            with self._lock:
+                self._orphans[orphan] = None
+            keeper.keep(orphan.pid)
         if not _has_processes(session):
             return
         with self._lock:
@@ -86,6 +99,15 @@ class Survivors:
         expiry = clock.monotonic() + _END_SECONDS
         for thread in scripts:
             thread.join(max(expiry - clock.monotonic(), 0.0))
+        # By now, no script is left that somebody else takes leave of. What is killed may have begun another.
+        while left := self._orphans | dict.fromkeys(orphans.orphans(self.mark)):
+            self._orphans = {}
+            for orphan in left:
+                orphan.end()
+                keeper.let_go(orphan.pid)
+        if self._adopts:
+            self._adopts = False
+            orphans.leave()
 
 
 _of: weakref.WeakKeyDictionary[Service, Survivors] = weakref.WeakKeyDictionary()
@@ -100,6 +122,7 @@ def survivors_of(server: object) -> Survivors | None:
     with _making:
         if service not in _of:
             _of[service] = Survivors()
+            _of[service].adopt()
             service.at_close.append(_of[service].end)
         return _of[service]
 
