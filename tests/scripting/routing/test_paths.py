@@ -213,6 +213,33 @@ def test_an_alternative_without_a_path_goes_with_the_path_beside_it(server: HTTP
     assert server.exchanges[1].request.path_params == {"id": 7}
 
 
+@pytest.mark.parametrize(
+    "paths",
+    [
+        ["/users/{id}"] * 3,
+        ["/users/{id:int}", "/users/{name}", "/users/7"],
+        ["/users/{id}", "/users/{id}/posts", "/users/{id}/posts/{post}"],
+        ["/users/7/posts", "/users/{id}/posts", "/users/{id}/{what}"],
+        ["/{a}/{b}", "/{a}/b", "/a/{b}"],
+    ],
+)
+def test_a_route_stays_whatever_others_share_of_its_path(server: HTTPServe, paths: list[str]) -> None:
+    methods = ("GET", "POST", "DELETE")
+    routes = [
+        (server.on(method, path).respond(text=f"{method} {path}"), method, path) for path in paths for method in methods
+    ]
+    asked = re.sub(r"\{[^}]*\}", "8", paths[0])
+    server.ignore("unanswered")
+
+    # The latest of those that fit answers, and when it is gone, the one before it.
+    for method in methods:
+        fitting = [one for one in routes if one[1] == method and parameters(one[2], asked) is not None]
+        for route, _, path in reversed(fitting):
+            assert requests.request(method, server.url_for(asked), timeout=10).text == f"{method} {path}"
+            route.remove()
+        assert requests.request(method, server.url_for(asked), timeout=10).status_code == 404
+
+
 def test_what_no_route_answers_has_no_parameters(server: HTTPServe, tmp_path: Path) -> None:
     """Not those of a route that fits its path and not its method, nor those of the request before."""
 
