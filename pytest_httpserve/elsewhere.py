@@ -109,7 +109,6 @@ REQUEST = {
 CRITERIA = {
     "auth": "a matcher, on(match('GET', '/path') & basic_auth('user', 'password'))",
     "content": "body=",
-    "content_type": "headers={'Content-Type': ...}",
     "data": "body= for bytes or a text, form= for the fields of a form",
     "json_body": "json=",
     "params": "query=",

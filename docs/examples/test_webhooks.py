@@ -19,7 +19,8 @@ def deliver(url: str, *events: str) -> threading.Thread:
         for event in events:
             body = json.dumps({"event": event, "order": 7}).encode()
             signature = hmac.new(SECRET, body, hashlib.sha256).hexdigest()
-            requests.post(url, data=body, headers={"X-Signature": signature}, timeout=5)
+            headers = {"Content-Type": "application/json", "X-Signature": signature}
+            requests.post(url, data=body, headers=headers, timeout=5)
 
     thread = threading.Thread(target=send)
     thread.start()

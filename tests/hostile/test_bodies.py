@@ -19,6 +19,7 @@ pytestmark = pytest.mark.same_everywhere  # what is counted is the same on every
 
 Measure = Callable[[Callable[[], object]], int]
 
+JSON = {"Content-Type": "application/json"}
 MEBIBYTE = 1 << 20
 
 
@@ -59,7 +60,7 @@ def test_json_is_parsed_once_for_all_routes(server: HTTPServe, monkeypatch: pyte
     body = json.dumps({"id": -1, "all": ["x" * 90] * (size // 94)})
     monkeypatch.setattr(json, "loads", loads := Counted(json.loads))
 
-    answer = requests.post(server.url_for("/a"), data=body, timeout=60)
+    answer = requests.post(server.url_for("/a"), headers=JSON, data=body, timeout=60)
 
     assert answer.status_code == 200
     assert loads.calls == 1
@@ -72,7 +73,7 @@ def test_what_is_no_json_is_parsed_once_and_its_beginning_is_shown(
         server.on("POST", "/a", json={"id": index}).respond(204)
     monkeypatch.setattr(json, "loads", loads := Counted(json.loads))
 
-    answer = requests.post(server.url_for("/a"), data=b"[" + b"x" * MEBIBYTE, timeout=60)
+    answer = requests.post(server.url_for("/a"), headers=JSON, data=b"[" + b"x" * MEBIBYTE, timeout=60)
 
     assert answer.status_code == 404
     assert loads.calls == 1
@@ -115,7 +116,7 @@ def test_what_was_parsed_is_not_kept_with_the_exchange(server: HTTPServe, bytes_
 
     def ask() -> None:
         for _ in range(3):
-            assert requests.post(server.url_for("/a"), data=body, timeout=60).text == "2"
+            assert requests.post(server.url_for("/a"), headers=JSON, data=body, timeout=60).text == "2"
 
     ask()
     assert bytes_kept(ask) < 60 * MEBIBYTE  # each takes 40; the last one may still be in hand

@@ -13,19 +13,23 @@ MOST_BYTES = 64 << 10
 LARGE_UPLOAD = """
     from client import fetch
 
+    JSON = {"Content-Type": "application/json"}
+
     def test_it(httpserve):
         for number in range(3):
             httpserve.on("POST", "/a", json={"n": number, "data": "x" * 5_000_000}).respond().expect()
-        fetch(httpserve.url_for("/a"), "POST", b'{"n": 7, "data": "' + b"y" * 5_000_000 + b'"}')
+        fetch(httpserve.url_for("/a"), "POST", b'{"n": 7, "data": "' + b"y" * 5_000_000 + b'"}', JSON)
 """
 
 LARGE_ASSERTION = """
     from client import fetch
 
+    JSON = {"Content-Type": "application/json"}
+
     def test_it(httpserve):
         httpserve.on("*").respond()
         for number in range(200):
-            fetch(httpserve.url_for("/" + str(number) * 500), "POST", "y" * 100_000)
+            fetch(httpserve.url_for("/" + str(number) * 500), "POST", "y" * 100_000, JSON)
         httpserve.assert_requested("POST", "/a", json=["x"] * 1_000_000, body="x" * 1_000_000)
 """
 
@@ -100,7 +104,7 @@ HOSTILE = r"""
         httpserve.on("POST", "/where", where=where).respond()
         httpserve.on("POST", "/json", json={"a": 1}).respond()
         httpserve.on("POST", "/assertion").respond()
-        fetch(httpserve.url_for(f"/{cause}?%0a%1b"), "POST", body)
+        fetch(httpserve.url_for(f"/{cause}?%0a%1b"), "POST", body, {"Content-Type": "application/json"})
         if cause == "assertion":
             httpserve.assert_requested("POST", "/assertion", json={"a": 1})
 """

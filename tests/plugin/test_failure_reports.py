@@ -459,7 +459,8 @@ def test_assert_requested_shows_what_was_requested_and_the_nearest_with_a_diff(s
         def test_it(httpserve):
             httpserve.on("*").respond()
             fetch(httpserve.url_for("/a"))
-            fetch(httpserve.url_for("/users"), "POST", '{"name": "Bob", "id": 7}')
+            kind = {"Content-Type": "application/json"}
+            fetch(httpserve.url_for("/users"), "POST", '{"name": "Bob", "id": 7}', kind)
             httpserve.assert_requested("POST", "/users", json={"name": "Ada", "id": 7})
     """)
 
@@ -471,7 +472,8 @@ def test_assert_requested_shows_what_was_requested_and_the_nearest_with_a_diff(s
             def test_it(httpserve):
                 httpserve.on("*").respond()
                 fetch(httpserve.url_for("/a"))
-                fetch(httpserve.url_for("/users"), "POST", '{"name": "Bob", "id": 7}')
+                kind = {"Content-Type": "application/json"}
+                fetch(httpserve.url_for("/users"), "POST", '{"name": "Bob", "id": 7}', kind)
         >       httpserve.assert_requested("POST", "/users", json={"name": "Ada", "id": 7})
         E       AssertionError: POST /users was not requested; requested were:
         E         GET /a -> 200 0 bytes 0.1 ms by /project/test_it.py:4
@@ -487,7 +489,7 @@ def test_assert_requested_shows_what_was_requested_and_the_nearest_with_a_diff(s
         E               {'name': 'Bob'} != {'name': 'Ada'}
         E               Use -v to get more diff
 
-        test_it.py:7: AssertionError
+        test_it.py:8: AssertionError
         --------------------------- Captured httpserve call ----------------------------
         http://127.0.0.1:PORT
           GET /a -> 200 0 bytes 0.1 ms by /project/test_it.py:4
@@ -834,7 +836,8 @@ def test_the_body_of_the_404_is_what_the_report_says(suite: Suite) -> None:
 
         def test_it(httpserve):
             httpserve.on("POST", "/a", json={"names": ["Ada"] * 500}, headers={"X-Long": "x" * 2000}).respond()
-            status, text = fetch(httpserve.url_for("/a"), "POST", json.dumps({"names": ["Bob"] * 500}))
+            kind = {"Content-Type": "application/json"}
+            status, text = fetch(httpserve.url_for("/a"), "POST", json.dumps({"names": ["Bob"] * 500}), kind)
             assert status == 404
             assert "names[0]" in text and repr("Bob") in text and "(2000 characters)" in text
             assert httpserve.failures == (text,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.record.readable import brief
 from pytest_httpserve.scripting.record.request import Request
-from pytest_httpserve.scripting.routing.comparing import ABSENT, NoJson, Shown, contains, same
+from pytest_httpserve.scripting.routing.comparing import ABSENT, Shown, contains, same
 from pytest_httpserve.scripting.routing.matchers import Check, Matcher
 from pytest_httpserve.wire import grammar
 
@@ -86,17 +87,23 @@ class QueryIs(Matcher):
 
 
 class JsonIs(Matcher):
-    """The body as JSON: the whole of it or, with ``part``, what it must contain."""
+    """The body as JSON: the whole of it or, with ``part``, what it must contain.
 
-    def __init__(self, expected: object, *, part: bool = False) -> None:
+    Its media type is one of JSON, unless ``any_type``: servers refuse what is sent as another one.
+    """
+
+    def __init__(self, expected: object, *, part: bool = False, any_type: bool = False) -> None:
         if isinstance(expected, bytes | bytearray | set | frozenset):
             raise UsageError(f"no JSON is ever equal to {expected!r}; to compare bytes there is body=")
         self.expected = expected
         self.part = part
+        self.any_type = any_type
 
     def checks(self, request: Request) -> list[Check]:
         label = "json contains" if self.part else "json"
         got = request.content.once("json to compare with", lambda: _json_of(request))
+        if not self.any_type and not _is_json_type(sent_as := request.headers.get("content-type", "")):
+            got = NoJson(f"not sent as application/json in UTF-8, but as {sent_as or 'no type'}: {brief(request.body)}")
         if isinstance(got, NoJson):
             return [Check(label, False, self.expected, got)]
         return [Check(label, (contains if self.part else same)(self.expected, got), self.expected, got, self.part)]
@@ -105,12 +112,65 @@ class JsonIs(Matcher):
         return f"{'json_contains' if self.part else 'json'}={self.expected!r}"
 
 
+class NoJson(Shown):
+    """Why a body is no JSON."""
+
+    __slots__ = ()
+
+
 def _json_of(request: Request) -> Any:
     """The body as JSON: one value for all that compare with it, none of which changes it."""
     try:
-        return request.json()
+        # RFC 8259 section 8.1: in UTF-8, without a mark in front.
+        return json.loads(request.body.decode(), object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:
         return NoJson(f"no JSON ({error}): {brief(request.body)}")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose keys are all different: of two with one name, other readers take the other."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {brief(twice)} stands there more than once")
+    return found
+
+
+_JSON_TYPE = re.compile(r"application/json|[^/;\s]+/[^/;\s]+\+json", re.IGNORECASE)
+_CHARSET = re.compile(r""";\s*charset\s*=\s*"?([^";\s]*)""", re.IGNORECASE)
+
+
+def _is_json_type(value: str) -> bool:
+    """Whether this is a media type of JSON (RFC 8259 section 11, RFC 6839 section 3.1), with no charset but UTF-8."""
+    charset = _CHARSET.search(value)
+    is_utf_8 = charset is None or charset[1].lower() in ("utf-8", "utf8")
+    return is_utf_8 and _JSON_TYPE.fullmatch(value.partition(";")[0].strip()) is not None
+
+
+class TypeIs(Matcher):
+    """The media type, without its parameters: a text, a pattern that is found in it, or what compares itself."""
+
+    def __init__(self, expected: Any) -> None:
+        if isinstance(expected, str):
+            if ";" in expected or "/" not in expected:
+                raise UsageError(
+                    f"content_type= is a media type such as 'text/plain', without parameters, not {expected!r}; "
+                    "for the whole field there is headers={'Content-Type': ...}"
+                )
+            expected = expected.lower()
+        elif isinstance(expected, bool | int | float | bytes | list | dict):
+            raise UsageError(f"content_type= is a media type such as 'text/plain', not {expected!r}")
+        self.expected = expected
+
+    def checks(self, request: Request) -> list[Check]:
+        field = request.headers.get("content-type")
+        got: object = Shown(ABSENT) if field is None else field.partition(";")[0].strip().lower()
+        passed = field is not None and same(self.expected, got)
+        return [Check("content type", passed, self.expected, got)]
+
+    def __repr__(self) -> str:
+        return f"content_type={self.expected!r}"
 
 
 class BodyIs(Matcher):

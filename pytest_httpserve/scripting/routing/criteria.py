@@ -11,7 +11,7 @@ from typing import Any, TypedDict, Unpack
 from pytest_httpserve.elsewhere import CRITERIA, called_here
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.record.request import Request
-from pytest_httpserve.scripting.routing.contents import BodyIs, FilesAre, JsonIs, Named, QueryIs
+from pytest_httpserve.scripting.routing.contents import BodyIs, FilesAre, JsonIs, Named, QueryIs, TypeIs
 from pytest_httpserve.scripting.routing.matchers import AllOf, Matcher, MethodIs, PathIs, Where
 
 
@@ -22,6 +22,7 @@ class Criteria(TypedDict, total=False):
     query_exact: Mapping[str, Any] | None
     headers: Mapping[str, Any] | None
     cookies: Mapping[str, Any] | None
+    content_type: Any
     json: Any
     json_contains: Any
     form: Mapping[str, Any] | None
@@ -32,18 +33,20 @@ class Criteria(TypedDict, total=False):
 
 
 # Each criterion by its name. Those of JSON may be None, which is its null; for all others that is: not given.
-_CRITERIA: dict[str, Callable[[Any], Matcher]] = {
-    "query": lambda given: QueryIs(given) if isinstance(given, str) else Named("query", given),
-    "query_exact": lambda given: Named("query", given, exact=True),
-    "headers": lambda given: Named("headers", given),
-    "cookies": lambda given: Named("cookies", given),
-    "form": lambda given: Named("form", given),
-    "form_exact": lambda given: Named("form", given, exact=True),
-    "files": lambda given: FilesAre(given),
-    "json": lambda given: JsonIs(given),
-    "json_contains": lambda given: JsonIs(given, part=True),
-    "body": lambda given: BodyIs(given),
-    "where": lambda given: given if isinstance(given, Matcher) else Where(given),
+# The second argument is whether the type of a body is asked for by another one, or does not matter.
+_CRITERIA: dict[str, Callable[[Any, bool], Matcher]] = {
+    "query": lambda given, _: QueryIs(given) if isinstance(given, str) else Named("query", given),
+    "query_exact": lambda given, _: Named("query", given, exact=True),
+    "headers": lambda given, _: Named("headers", given),
+    "cookies": lambda given, _: Named("cookies", given),
+    "form": lambda given, _: Named("form", given),
+    "form_exact": lambda given, _: Named("form", given, exact=True),
+    "content_type": lambda given, _: TypeIs(given),
+    "files": lambda given, _: FilesAre(given),
+    "json": lambda given, any_type: JsonIs(given, any_type=any_type),
+    "json_contains": lambda given, any_type: JsonIs(given, part=True, any_type=any_type),
+    "body": lambda given, _: BodyIs(given),
+    "where": lambda given, _: given if isinstance(given, Matcher) else Where(given),
 }
 
 # Of each of these, one says all of it, the other what must be there.
@@ -55,9 +58,10 @@ def match(method: str = "*", path: str | re.Pattern[str] = "*", **criteria: Unpa
 
     ``query``, ``headers``, ``cookies`` and ``form`` name values that must be there (None: must not be there, a list:
     repeated), ``query_exact`` and ``form_exact`` all that may be there; a str as ``query`` is the whole query.
-    ``json`` is the whole body, ``json_contains`` what it must contain. ``body`` is bytes, text or a pattern; ``files``
-    the contents of uploads by field. ``where`` is a predicate of your own or another matcher. Raises UsageError for a
-    wrong value.
+    ``json`` is the whole body, ``json_contains`` what it must contain; both want a media type of JSON, unless
+    ``content_type`` or ``headers`` asks for another one, or ``content_type=None`` says that it may be any. ``body``
+    is bytes, text or a pattern; ``files`` the contents of uploads by field. ``where`` is a predicate of your own or
+    another matcher. Raises UsageError for a wrong value.
     """
     make = _target if isinstance(method, str) and isinstance(path, str) else _target.__wrapped__
     target = make(method, path)
@@ -66,7 +70,16 @@ def match(method: str = "*", path: str | re.Pattern[str] = "*", **criteria: Unpa
     for whole, part, of in _WHOLES:
         if whole in criteria and part in criteria:
             raise UsageError(f"{whole}= is the whole {of}, {part}= a part of it: give one of them")
-    return AllOf([target, *(_CRITERIA[name](value) for name, value in _given(criteria).items())])
+    any_type = _says_type(criteria)
+    return AllOf([target, *(_CRITERIA[name](value, any_type) for name, value in _given(criteria).items())])
+
+
+def _says_type(criteria: Criteria) -> bool:
+    """Whether the test says itself what the Content-Type is to be, or that it may be any."""
+    headers = criteria.get("headers")
+    return "content_type" in criteria or (
+        isinstance(headers, Mapping) and any(str(name).lower() == "content-type" for name in headers)
+    )
 
 
 @lru_cache(1024)

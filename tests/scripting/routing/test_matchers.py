@@ -2,8 +2,10 @@
 
 import io
 import json
+import math
 import re
 from base64 import b64encode
+from collections import OrderedDict
 from typing import Any
 from unittest import mock
 
@@ -18,7 +20,18 @@ from pytest_httpserve.scripting.reports.report import describe_check
 from pytest_httpserve.scripting.routing.matchers import Check
 from pytest_httpserve.wire.headers import Headers
 
+JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+class LooseOne:
+    """Compares itself."""
+
+    def __eq__(self, other: object) -> bool:
+        return bool(other == 1)
+
+    def __hash__(self) -> int:
+        return 1
 
 
 def request(target: str = "/a", body: bytes = b"", method: str = "GET", headers: Any = (), **fields: str) -> Request:
@@ -186,10 +199,15 @@ def test_a_form_is_one_only_if_its_type_says_so() -> None:
         (IsPartialDict(a=1), '{"a": 1, "b": 2}'),
         (IsList(1, length=3), "[1, 2, 3]"),
         ({"a": "é"}, '{"a": "é"}'),
+        ({"a": 1}, '{"a": 1.0}'),
+        (math.nan, "NaN"),
+        ({"a": [math.nan]}, '{"a": [NaN]}'),
+        ({"a": [LooseOne()]}, '{"a": [true]}'),
+        (OrderedDict(b=[mock.ANY], a=1), '{"a": 1, "b": [2]}'),
     ],
 )
 def test_json_is_compared_as_a_whole_and_at_any_depth(expected: Any, sent: str) -> None:
-    assert match("POST", "/a", json=expected).matches(request("/a", sent.encode(), "POST"))
+    assert match("POST", "/a", json=expected).matches(request("/a", sent.encode(), "POST", JSON))
 
 
 @pytest.mark.parametrize(
@@ -206,12 +224,22 @@ def test_json_is_compared_as_a_whole_and_at_any_depth(expected: Any, sent: str) 
         (mock.ANY, "no json"),
         (mock.ANY, "[" * 100_000),
         (mock.ANY, '"\udcff"'),
+        (1, "true"),
+        (True, "1"),
+        (False, "0"),
+        ({"a": [{"b": 1}]}, '{"a": [{"b": true}]}'),
+        ({"a": (0, 1)}, '{"a": [false, 1]}'),
+        (OrderedDict(a=1), '{"a": true}'),
+        (math.nan, "1"),
+        ({"a": 1}, '{"a": 2, "a": 1}'),
+        ([{"a": 1}], '[{"a": 1, "a": 1}]'),
+        (1, "\ufeff1"),
     ],
 )
 def test_other_json_is_not_taken(expected: Any, sent: str) -> None:
     body = sent.encode(errors="surrogateescape")
 
-    assert not match("POST", "/a", json=expected).matches(request("/a", body, "POST"))
+    assert not match("POST", "/a", json=expected).matches(request("/a", body, "POST", JSON))
 
 
 @pytest.mark.parametrize(
@@ -226,12 +254,82 @@ def test_other_json_is_not_taken(expected: Any, sent: str) -> None:
         ({"a": None}, {"b": 1}, False),
         ({"a": [1]}, {"a": [1, 2]}, False),
         ({"a": 1}, [1], False),
+        ({"a": 1}, 5, False),
+        ({"a": 1}, None, False),
+        ({"a": 1}, "a", False),
+        ({"a": {"b": 1}}, {"a": 5}, False),
+        ([1], 5, False),
+        ({"a": 1}, {"a": True, "b": 1}, False),
+        ({"a": [True]}, {"a": [1]}, False),
     ],
 )
 def test_json_contains_what_is_asked_for(part: Any, sent: Any, taken: bool) -> None:
     body = json.dumps(sent).encode()
 
-    assert match("POST", "/a", json_contains=part).matches(request("/a", body, "POST")) is taken
+    assert match("POST", "/a", json_contains=part).matches(request("/a", body, "POST", JSON)) is taken
+
+
+@pytest.mark.parametrize(
+    ("sent_as", "taken"),
+    [
+        ("application/json", True),
+        ("Application/JSON", True),
+        ("application/json; charset=utf-8", True),
+        ('application/json;charset="UTF-8"', True),
+        ("application/problem+json", True),
+        ("application/vnd.api+json; version=1", True),
+        ("application/json; charset=latin-1", False),
+        ("text/json", False),
+        ("text/plain", False),
+        ("application/x-www-form-urlencoded", False),
+        ("application/jsonlines", False),
+        ("json", False),
+        ("+json", False),
+        ("text/plain; a=application/json", False),
+    ],
+)
+def test_json_is_sent_as_json(sent_as: str, taken: bool) -> None:
+    seen = request("/a", b'{"a": 1}', "POST", {"Content-Type": sent_as})
+
+    assert match(json={"a": 1}).matches(seen) is taken
+    assert match(json_contains={}).matches(seen) is taken
+    assert match(json={"a": 1}, content_type=None).matches(seen)
+    assert match(json_contains={}, headers={"content-type": sent_as}).matches(seen)
+
+
+def test_json_without_a_type_is_a_mismatch_that_says_so() -> None:
+    (check,) = failed(match(json={"a": 1}), request("/a", b'{"a": 1}', "POST"))
+
+    said = "not sent as application/json in UTF-8, but as no type: b'{\"a\": 1}'"
+    assert repr(check.got) == said
+    assert not match(json=1, headers={"X-A": None}).matches(request("/a", b"1"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "latin-1"])
+def test_json_is_in_utf_8(encoding: str) -> None:
+    assert not match(json="é").matches(request("/a", '"é"'.encode(encoding), "POST", JSON))
+
+
+def test_a_key_that_is_there_twice_is_named() -> None:
+    (check,) = failed(match(json=mock.ANY), request("/a", b'{"a": 1, "b": 2, "a": 1}', "POST", JSON))
+
+    assert repr(check.got).startswith("no JSON (the key 'a' stands there more than once): ")
+
+
+@pytest.mark.parametrize(
+    ("expected", "sent_as", "taken"),
+    [
+        ("text/plain", "Text/Plain; charset=utf-8", True),
+        ("Text/Plain", "text/plain", True),
+        (re.compile("^image/"), "image/png", True),
+        (IsStr, "a/b", True),
+        ("text/plain", "text/html", False),
+        (re.compile("^image/"), "text/plain", False),
+    ],
+)
+def test_the_media_type_may_be_asked_for(expected: Any, sent_as: str, taken: bool) -> None:
+    assert match(content_type=expected).matches(request("/a", b"x", "POST", {"Content-Type": sent_as})) is taken
+    assert not match(content_type=expected).matches(request("/a", b"x", "POST"))
 
 
 @pytest.mark.parametrize("sent", [5, 0, -1.5, True, None, "a", "", [], ["a"], [{"a": {"b": 1}}], {}])
@@ -372,14 +470,14 @@ def test_all_values_of_a_name_are_shown() -> None:
 
 
 def test_a_body_that_is_no_json_is_shown_as_it_is() -> None:
-    (check,) = failed(match("POST", "/a", json={"a": 1}), request("/a", b"a=1", "POST"))
+    (check,) = failed(match("POST", "/a", json={"a": 1}), request("/a", b"a=1", "POST", JSON))
 
     assert repr(check.got) == "no JSON (Expecting value: line 1 column 1 (char 0)): b'a=1'"
 
 
 def test_a_long_value_is_compared() -> None:
     long = "x" * 10_000
-    (check,) = failed(match("POST", "/a", json={"a": long}), request("/a", b'{"a": "y"}', "POST"))
+    (check,) = failed(match("POST", "/a", json={"a": long}), request("/a", b'{"a": "y"}', "POST", JSON))
 
     assert describe_check(check) == [
         "✗ json, which differs first at a, character 0",
@@ -422,6 +520,9 @@ def test_a_bearer_token_is_taken(server: HTTPServe) -> None:
 # What is refused
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"content_type": "json"}, "content_type= is a media type such as 'text/plain', without parameters, not 'json'"),
+    ({"content_type": "a/b; c=d"}, "content_type= is a media type such as 'text/plain', without parameters"),
+    ({"content_type": b"a/b"}, "content_type= is a media type such as 'text/plain', not b'a/b'"),
     ({"query": 5}, "query= takes a mapping of names to values, not 5"),
     ({"query": [("a", "1")]}, "query= takes a mapping of names to values, not [('a', '1')]"),
     ({"query": {1: "a"}}, "query= takes a mapping of names to values, not {1: 'a'}"),
@@ -506,8 +607,8 @@ def test_a_criterion_that_there_is_not_is_refused_with_those_that_there_are(serv
 def test_none_says_nothing_but_for_json(server: HTTPServe) -> None:
     server.on(match("POST", "/a"), query=None, headers=None, body=None, where=None).respond(text="anything")
     server.on("POST", "/a", json=None).respond(text="null")
-    assert requests.post(server.url_for("/a"), data="null", timeout=10).text == "null"
-    assert requests.post(server.url_for("/a"), data="1", timeout=10).text == "anything"
+    assert requests.post(server.url_for("/a"), data="null", headers=JSON, timeout=10).text == "null"
+    assert requests.post(server.url_for("/a"), data="1", headers=JSON, timeout=10).text == "anything"
 
 
 @pytest.mark.parametrize("value", [b"{}", {1, 2}])
