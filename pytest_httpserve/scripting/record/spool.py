@@ -11,6 +11,7 @@ from pytest_httpserve.net.forks import begin_anew_in_forks
 from pytest_httpserve.server.files.paths import read_at
 
 BLOCK_BYTES = 1 << 16
+_GONE = "the body was kept on disk, and is gone by now: read it before its server's test ends"
 
 
 class Spool:
@@ -48,14 +49,19 @@ class Spool:
                 raise
             return block
 
-    def get(self, block: int, start: int, size: int) -> bytes:
-        """Up to ``size`` bytes of a block, from ``start`` on."""
+    def get(self, blocks: list[int], at: int, size: int) -> bytes:
+        """Up to ``size`` bytes of what is in these blocks, from ``at`` on, of one block at most.
+
+        Raises ValueError if they were given back meanwhile: they are another body's by now.
+        """
+        number, start = divmod(at, BLOCK_BYTES)
         with self._lock:
-            assert self._file is not None
-            return read_at(self._file, block * BLOCK_BYTES + start, min(size, BLOCK_BYTES - start))
+            if not blocks or self._file is None:
+                raise ValueError(_GONE)
+            return read_at(self._file, blocks[number] * BLOCK_BYTES + start, min(size, BLOCK_BYTES - start))
 
     def give_back(self, blocks: list[int]) -> None:
-        """These are no longer needed."""
+        """These are no longer needed. The list is empty then."""
         with self._lock:
             self._free += blocks
             self._let_go(len(blocks))
@@ -105,6 +111,5 @@ class Stored:
     def read_at(self, at: int, size: int) -> bytes:
         """Some of the bytes from ``at`` on, ``size`` at most; none at the end. Raises ValueError once it is closed."""
         if not self.close.alive:
-            raise ValueError("the body was kept on disk, and is gone by now: read it before its server's test ends")
-        number, start = divmod(at, BLOCK_BYTES)
-        return self._spool.get(self._blocks[number], start, min(size, self._size - at)) if at < self._size else b""
+            raise ValueError(_GONE)
+        return self._spool.get(self._blocks, at, min(size, self._size - at)) if at < self._size else b""

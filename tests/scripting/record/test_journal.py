@@ -2,6 +2,7 @@
 
 import gc
 import http.client
+import math
 import socket
 import struct
 import subprocess
@@ -28,7 +29,7 @@ from pytest_httpserve.scripting.record.request import (
     made_request,
 )
 from pytest_httpserve.scripting.record.sent import SentResponse
-from pytest_httpserve.scripting.record.spool import spool
+from pytest_httpserve.scripting.record.spool import BLOCK_BYTES, Stored, spool
 from pytest_httpserve.scripting.record.transcript import KEPT_BYTES, Transcript
 from pytest_httpserve.wire.headers import Headers
 
@@ -426,18 +427,45 @@ def test_bodies_count_as_they_are_kept() -> None:
 
 
 def test_bodies_on_disk_go_when_their_exchanges_are_dropped() -> None:
+    gc.collect()  # those of other tests, whose servers may lie about
     used = spool().used
+    size = BODY_IN_MEMORY_BYTES + 1
     with HTTPServe(max_exchanges=2) as server:
         server.on("POST", "/a").respond()
-        ask(server, 2, body=bytes(BODY_IN_MEMORY_BYTES + 1))
-        two = spool().used
-        ask(server, 6, body=bytes(BODY_IN_MEMORY_BYTES + 1))
-        assert spool().used == two > used
-        body = server.exchanges[0].request.content
-        server.close_bodies()
-        assert spool().used == used
+        ask(server, 8, body=bytes(size))
+    # By now, no thread has one in hand that it was about to let go.
+    assert spool().used == used + 2 * math.ceil(size / BLOCK_BYTES)
+    body = server.exchanges[0].request.content
+    server.close_bodies()
+    assert spool().used == used
     with pytest.raises(ValueError, match="kept on disk, and is gone"):
         body.read()
+
+
+def test_a_body_that_goes_while_it_is_read_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And is not what another has put in its place."""
+    lock, asked = threading.RLock(), threading.Event()
+
+    class Asked:
+        def __enter__(self) -> None:
+            asked.set()
+            lock.acquire()
+
+        def __exit__(self, *error: object) -> None:
+            lock.release()
+
+    bodies = Stored(), Stored()
+    for body in bodies:  # the other one keeps the file open
+        body.write(b"a" * BLOCK_BYTES)
+    monkeypatch.setattr(spool(), "_lock", Asked())
+    with ThreadPoolExecutor(1) as pool:
+        with lock:
+            read = pool.submit(bodies[0].read_at, 0, 10)
+            assert asked.wait(10)
+            bodies[0].close()
+        with pytest.raises(ValueError, match="kept on disk, and is gone"):
+            read.result(10)
+    assert bodies[1].read_at(0, 10) == b"a" * 10
 
 
 def test_what_was_taken_leaves_no_gap() -> None:
