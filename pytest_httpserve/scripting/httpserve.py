@@ -22,6 +22,7 @@ from pytest_httpserve.scripting.live.addresses import base_url, check_host, chec
 from pytest_httpserve.scripting.live.presence import Presence, left
 from pytest_httpserve.scripting.live.unix_socket import UnixSocket
 from pytest_httpserve.scripting.origin import Origin
+from pytest_httpserve.scripting.origins.credentials import Credentials
 from pytest_httpserve.scripting.origins.names import Pattern, host_pattern, origin_pattern, raw_address
 from pytest_httpserve.scripting.origins.origins import Origins
 from pytest_httpserve.scripting.origins.variables import local_names, proxy_variables
@@ -291,6 +292,14 @@ class HTTPServe(Face):
             origins.allow(host_pattern(host))
         self._lead_anew()
 
+    def proxy_auth(self, user: str, password: str) -> None:
+        """Ask clients for these credentials, by the Basic scheme, before anything is led to an origin or let through.
+
+        Those that do not send them are answered with 407, which fails no test. ``proxy_env`` has them.
+        """
+        self._become_proxy().credentials = Credentials(user, password)
+        self._lead_anew()
+
     def take_over(self) -> None:
         """Have this process, and those that it starts, ask the server for every host but the local ones, until it is
         stopped: most clients go by the variables of ``proxy_env``, which are set."""
@@ -346,7 +355,8 @@ class HTTPServe(Face):
         local = [
             name for name in local_names(self._host) if not any(origin.pattern.takes_host(name) for origin in origins)
         ]
-        return proxy_variables(self.base_url, local, self.ca.env())
+        url = origins.credentials.in_url(self.base_url) if origins.credentials is not None else self.base_url
+        return proxy_variables(url, local, self.ca.env())
 
     @property
     def host(self) -> str:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 # Neither a length nor a coding: what follows is the tunnel's (RFC 9110 section 9.3.6).
 _ESTABLISHED = Response(200, reason="Connection established", stream=lambda: ())
+# RFC 9110 section 15.5.8
+_WHO_ASKS = Response(407, headers={"Proxy-Authenticate": 'Basic realm="test"'}, text="the proxy asks for credentials\n")
 
 
 class ProxyConversation(Conversation):
@@ -78,8 +80,11 @@ class Proxying(Answering):
             raise RequestError(400, f"no port has this number: {target!r}")
         self.method, self.target, self.parts = method, target, parts
         origins: Origins[Origin] | None = self.script.origins
+        credentials = origins.credentials if origins is not None else None
         origin = origins.find(host, port, parts.scheme) if origins is not None else None
-        if method == "CONNECT":
+        if credentials is not None and not credentials.are(self.stream.headers.get("proxy-authorization", "")):
+            self._ask_for_credentials()
+        elif method == "CONNECT":
             self._connect(origin, host, port)
         elif origin is not None:
             self.script = origin.script
@@ -96,6 +101,13 @@ class Proxying(Answering):
         return port == server.server_port and host in (server.server_name, "localhost", "127.0.0.1", "::1")
 
     # What no origin answers
+
+    def _ask_for_credentials(self) -> None:
+        self._take_body(streamed=True)
+        self._record(NOT_FOUND)
+        # What follows may have been meant for the tunnel.
+        ends = self.method == "CONNECT" and self.http1.reader.unread
+        (send_last if ends else send)(self, _WHO_ASKS)
 
     def _refuse(self, host: str, port: int) -> None:
         """The 502 at once for a host that no origin answers for, which fails the test with the same text."""

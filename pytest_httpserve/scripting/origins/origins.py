@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Generic, Protocol, TypeVar
 
 from pytest_httpserve.errors import UsageError
+from pytest_httpserve.scripting.origins.credentials import Credentials
 from pytest_httpserve.scripting.origins.names import Pattern
 
 
@@ -21,7 +22,10 @@ NamedT = TypeVar("NamedT", bound=Named)
 
 
 class Origins(Generic[NamedT]):
-    """Who answers for which hosts. Of several that could, the one who names the host most exactly does."""
+    """Who answers for which hosts. Of several that could, the one who names the host most exactly does.
+
+    ``credentials`` are asked of clients first, if there are any.
+    """
 
     def __init__(self) -> None:
         self.clear()
@@ -30,6 +34,7 @@ class Origins(Generic[NamedT]):
         """Forget all of them."""
         self._all: tuple[NamedT, ...] = ()
         self._allowed: tuple[Pattern, ...] = ()
+        self.credentials: Credentials | None = None
 
     def add(self, origin: NamedT) -> None:
         """Add one. Raises UsageError if there is one for the same host and port."""
