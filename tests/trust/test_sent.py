@@ -18,6 +18,10 @@ ORDER = """
     httpserve.on("POST", "/orders", json={"item": "tea", "count": 2}).respond(201)
     CLIENT
 """
+FLAG = """
+    httpserve.on("POST", "/flags", json_contains={"level": 1}).respond()
+    CLIENT
+"""
 TOKEN = """
     httpserve.on("GET", "/me", headers={"Authorization": "Bearer s3cret"}).respond(json={})
     CLIENT
@@ -231,12 +235,39 @@ MISTAKES = [
         'requests.post(httpserve.url_for("/files"), files={"report": ("report.txt", b"")})',
     ),
     Mistake(
+        "JSON without its type",
+        "nothing answers POST /orders",
+        ORDER,
+        'requests.post(httpserve.url_for("/orders"), json={"item": "tea", "count": 2})',
+        'requests.post(httpserve.url_for("/orders"), data=json.dumps({"item": "tea", "count": 2}))',
+        shows="but as no type",
+    ),
+    Mistake(
+        "true for 1",
+        "nothing answers POST /flags",
+        FLAG,
+        'requests.post(httpserve.url_for("/flags"), json={"level": 1})',
+        'requests.post(httpserve.url_for("/flags"), json={"level": True})',
+        shows="got:      {'level': True}",
+    ),
+    Mistake(
+        "JSON with a name twice",
+        "nothing answers POST /flags",
+        FLAG,
+        """
+        headers = {"Content-Type": "application/json"}
+        requests.post(httpserve.url_for("/flags"), data='{"level": 1}', headers=headers)
+        """,
+        """
+        headers = {"Content-Type": "application/json"}
+        requests.post(httpserve.url_for("/flags"), data='{"level": 2, "level": 1}', headers=headers)
+        """,
+        shows="the key 'level' stands there more than once",
+    ),
+    Mistake(
         "a number in the place of an object",
         "nothing answers POST /flags",
-        """
-        httpserve.on("POST", "/flags", json_contains={"level": 1}).respond()
-        CLIENT
-        """,
+        FLAG,
         'requests.post(httpserve.url_for("/flags"), json={"level": 1, "more": 2})',
         'requests.post(httpserve.url_for("/flags"), json=5)',
         shows="✗ json contains\n        expected: {'level': 1}\n        got:      5",
