@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.record.request import Request, Values
     from pytest_httpserve.scripting.record.sent import SentResponse
     from pytest_httpserve.scripting.record.transcript import Transcript
-    from pytest_httpserve.scripting.routing.criteria import basic_auth, bearer, match
+    from pytest_httpserve.scripting.routing.credentials import basic_auth, bearer, digest_auth
+    from pytest_httpserve.scripting.routing.criteria import match
     from pytest_httpserve.scripting.routing.matchers import Check, Matcher
     from pytest_httpserve.scripting.routing.routes import Route
     from pytest_httpserve.scripting.routing.scenarios import Scenario
@@ -66,8 +67,9 @@ _ROOMS = {
     "UploadedFile": "scripting.record.multipart",
     "UsageError": "errors",
     "Values": "scripting.record.request",
-    "basic_auth": "scripting.routing.criteria",
-    "bearer": "scripting.routing.criteria",
+    "basic_auth": "scripting.routing.credentials",
+    "bearer": "scripting.routing.credentials",
+    "digest_auth": "scripting.routing.credentials",
     "match": "scripting.routing.criteria",
     "set_cookie": "scripting.answers.responses",
 }
@@ -110,6 +112,7 @@ __all__ = [
     "Values",
     "basic_auth",
     "bearer",
+    "digest_auth",
     "match",
     "set_cookie",
 ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import re
-import urllib.parse
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
@@ -39,8 +38,8 @@ from pytest_httpserve.scripting.routing.routes import Route, calling_place
 from pytest_httpserve.scripting.routing.scenarios import Scenario
 from pytest_httpserve.scripting.script import Script
 from pytest_httpserve.server.cgi import CGI_TIMEOUT
-from pytest_httpserve.wire import grammar
 from pytest_httpserve.wire.headers import Headers
+from pytest_httpserve.wire.target import encoded_url
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.faults.given import FaultArgument
@@ -455,8 +454,7 @@ def encoded_path(path: str) -> str:
     """A path as it can stand in a URL."""
     if not isinstance(path, str) or not path.startswith("/"):
         raise UsageError(f"a path begins with a slash; {path!r} does not")
-    whole = grammar.BARE_PERCENT.sub("%25", path)
-    return urllib.parse.quote(whole, safe="/%?&=!$'()*+,;:@-._~[]|")
+    return encoded_url(path)
 
 
 def current() -> tuple[Path]:

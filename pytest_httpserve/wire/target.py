@@ -111,3 +111,12 @@ def canonical_path(path: str) -> str:
     return "/".join(
         urllib.parse.quote(urllib.parse.unquote_to_bytes(segment), safe=_PCHAR) for segment in path.split("/")
     )
+
+
+def encoded_url(text: str, *, safe: str = "") -> str:
+    """A URL, or a part of one, with all percent-encoded that cannot stand in it, but for ``safe``.
+
+    What is encoded already stays as it is.
+    """
+    whole = grammar.BARE_PERCENT.sub("%25", text)
+    return urllib.parse.quote(whole, safe=f"/%?&=!$'()*+,;:@-._~[]|{safe}")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import html as html_module
 import json as json_module
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from pytest_httpserve.elsewhere import RESPONSE, called_here
 from pytest_httpserve.errors import RequestError, UsageError
@@ -21,6 +22,7 @@ from pytest_httpserve.wire import grammar
 from pytest_httpserve.wire.framing import connection_options
 from pytest_httpserve.wire.head import check_field, response_head
 from pytest_httpserve.wire.headers import Field, Headers
+from pytest_httpserve.wire.target import encoded_url
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.faults.acts import Fault
@@ -60,6 +62,8 @@ SERVER = BaseHTTPRequestHandler.server_version
 MOST_AT_ONCE = 131_072
 _KEPT_BYTES = 16_384
 _KEPT_TEXT = 1_024
+# They are refused wherever they stand in a header, not encoded.
+_CONTROLS = "".join(map(chr, (*range(32), 127)))
 # What is wrong with a request may quote it; so much of that is sent back.
 _MOST_TEXT = 300
 
@@ -150,17 +154,23 @@ class Response:
 
     @classmethod
     def redirect(cls, location: str, status: int = 302) -> Response:
-        """A response that sends the client to ``location``."""
+        """A response that sends the client to ``location``, percent-encoded as ``url_for`` does it."""
         if not isinstance(location, str):
             raise UsageError(f"a redirect takes its location first, not {location!r}")
         if status not in (301, 302, 303, 307, 308):
             raise UsageError(f"a redirect has the status 301, 302, 303, 307 or 308, not {status!r}")
-        return cls(status, headers={"Location": location})
+        return cls(status, headers={"Location": encoded_url(location, safe=f"#{_CONTROLS}")})
 
     @classmethod
     def unauthorized(cls, scheme: str = "Basic", realm: str = "test") -> Response:
-        """A 401 that asks for credentials by ``scheme`` (RFC 9110 section 11.6.1)."""
-        return cls(401, headers={"WWW-Authenticate": f'{scheme} realm="{realm}"'})
+        """A 401 that asks for credentials by ``scheme`` (RFC 9110 section 11.6.1); by Digest, with a nonce."""
+        if not isinstance(scheme, str) or not grammar.TOKEN.fullmatch(scheme) or not isinstance(realm, str):
+            raise UsageError(f"unauthorized() takes a scheme such as 'Basic', and a realm, not {scheme!r}, {realm!r}")
+        escaped = realm.replace("\\", "\\\\").replace('"', '\\"')
+        further = (
+            f', qop="auth", algorithm=SHA-256, nonce="{os.urandom(16).hex()}"' if scheme.lower() == "digest" else ""
+        )
+        return cls(401, headers={"WWW-Authenticate": f'{scheme} realm="{escaped}"{further}'})
 
     def _check_one_body(self, bodies: Mapping[str, object]) -> str:
         if len(bodies) > 1:
@@ -325,14 +335,25 @@ def set_cookie(
 ) -> Field:
     """A Set-Cookie header (RFC 6265 section 4.1) for ``headers=[...]``. ``max_age`` is in seconds.
 
-    Raises UsageError for a name or value that a cookie cannot have.
+    Raises UsageError for a name, a value or an attribute that a cookie cannot have; for those that clients meet all the
+    same, there is ``headers=[("Set-Cookie", ...)]``.
     """
-    if not grammar.TOKEN.fullmatch(str(name)) or any(c in ' ",;\\\t\r\n' for c in str(value)):
+    if not grammar.TOKEN.fullmatch(str(name)) or not _COOKIE_VALUE.fullmatch(str(value)):
         raise UsageError(f"no cookie can be called {name!r} and have the value {value!r}")
     attributes = {"Path": path, "Domain": domain, "Max-Age": max_age, "Expires": expires, "SameSite": samesite}
-    parts = [f"{name}={value}", *(f"{key}={given}" for key, given in attributes.items() if given is not None)]
-    parts += [flag for flag, given in (("Secure", secure), ("HttpOnly", httponly)) if given]
+    given = {key: str(value) for key, value in attributes.items() if value is not None}
+    for key, text in given.items():
+        if not _COOKIE_ATTRIBUTE.fullmatch(text):
+            raise UsageError(f"no cookie can have {key}={text!r}")
+    parts = [f"{name}={value}", *(f"{key}={text}" for key, text in given.items())]
+    parts += [flag for flag, is_given in (("Secure", secure), ("HttpOnly", httponly)) if is_given]
     return "Set-Cookie", "; ".join(parts)
+
+
+# RFC 6265 section 4.1.1: cookie-value, in quotes or not; path-value
+_COOKIE_OCTETS = r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*"
+_COOKIE_VALUE = re.compile(rf'{_COOKIE_OCTETS}|"{_COOKIE_OCTETS}"')
+_COOKIE_ATTRIBUTE = re.compile(r"[\x20-\x3a\x3c-\x7e]*")
 
 
 def as_response(status: int | Response, arguments: ResponseArguments) -> Response:
@@ -389,10 +410,13 @@ def make_response(result: object) -> Response:
             return Response(json=result)
         case (int() as status, content):
             return _with_status(status, content)
+        case (int() as status, content, headers):
+            return _with_status(status, content, headers)
         case Iterator():
             return Response(stream=result)
     raise UsageError(
-        f"a handler returns a Response, str, bytes, dict, list, (status, body), None or an iterator, not {result!r}"
+        "a handler returns a Response, str, bytes, dict, list, (status, body), (status, body, headers), None or an "
+        f"iterator, not {result!r}"
     )
 
 
@@ -402,19 +426,19 @@ def _text(text: str) -> Response:
     return Response(text=text)
 
 
-def _with_status(status: int, content: object) -> Response:
+def _with_status(status: int, content: object, headers: Any = None) -> Response:  # Response refuses what are none
     match content:
         case None:
-            return Response(status)
+            return Response(status, headers=headers)
         case str():
-            return Response(status, text=content)
+            return Response(status, text=content, headers=headers)
         case bytes() | bytearray():
-            return Response(status, body=bytes(content))
+            return Response(status, body=bytes(content), headers=headers)
         case Iterator():
-            return Response(status, stream=content)
+            return Response(status, stream=content, headers=headers)
         case Mapping():
-            return Response(status, json=dict(content))
-    return Response(status, json=content)
+            return Response(status, json=dict(content), headers=headers)
+    return Response(status, json=content, headers=headers)
 
 
 def check_headers(headers: HeadersArgument | None, given: str = "headers=") -> tuple[Field, ...]:

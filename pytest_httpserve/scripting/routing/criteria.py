@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from base64 import b64encode
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, TypedDict, Unpack
@@ -107,24 +106,3 @@ def as_matcher(method: str | Matcher, path: str | re.Pattern[str], criteria: Cri
             f"a matcher is the whole of what is asked for; for {beside[0]} beside it, write matcher & match(...)"
         )
     return method
-
-
-def basic_auth(user: str, password: str) -> Matcher:
-    """Requests with these credentials by the Basic scheme (RFC 7617)."""
-    if not isinstance(user, str) or not isinstance(password, str) or ":" in user:
-        raise UsageError(f"basic_auth() takes a name without a colon, and a password; not {user!r}, {password!r}")
-    token = b64encode(f"{user}:{password}".encode()).decode("ascii")
-    return _authorization("Basic", token)
-
-
-def bearer(token: str) -> Matcher:
-    """Requests with this token by the Bearer scheme (RFC 6750)."""
-    if not isinstance(token, str) or not token:
-        raise UsageError(f"bearer() takes the token as a str, not {token!r}")
-    return _authorization("Bearer", token)
-
-
-def _authorization(scheme: str, credentials: str) -> Matcher:
-    # RFC 9110 section 11.1: the scheme is the same in small letters, the credentials are not.
-    expected = re.compile(rf"\A(?i:{scheme}) +{re.escape(credentials)}\Z")
-    return Named("headers", {"Authorization": expected})

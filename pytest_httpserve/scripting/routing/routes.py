@@ -118,8 +118,8 @@ class Route:
     def handle(self, function: Handler, *, times: int = 1) -> Route:
         """Add a function as an answer: it is called with the request, and its result is made a response.
 
-        It may return a Response, a str, bytes, a dict or list (JSON), None (204), ``(status, any of these)``, or an
-        iterator (streamed). What it raises fails the test.
+        It may return a Response, a str, bytes, a dict or list (JSON), None (204), ``(status, any of these)``, with
+        headers behind these or not, or an iterator (streamed). What it raises fails the test.
         """
         if not callable(function):
             raise UsageError(f"handle() takes a function of the request, not {function!r}")

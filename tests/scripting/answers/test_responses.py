@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import requests
 
-from pytest_httpserve import HTTPServe, Response, basic_auth, match, set_cookie
+from pytest_httpserve import HTTPServe, Response, basic_auth, digest_auth, match, set_cookie
 from pytest_httpserve.errors import UsageError
 
 Say = Callable[[HTTPServe, str | bytes], bytes]
@@ -486,7 +487,19 @@ def test_cookies_are_set(server: HTTPServe) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("a b", "1"), ("", "1"), ("a", "1;2"), ("a", "\r\n"), ("a", "b c"), ("a=", "1")]
+    ("name", "value"),
+    [
+        ("a b", "1"),
+        ("", "1"),
+        ("a", "1;2"),
+        ("a", "\r\n"),
+        ("a", "b c"),
+        ("a=", "1"),
+        ("a", '"'),
+        ("a", '"b'),
+        ("a", "é"),
+        *[("a", 'b"c'), ("a", '"b"c"'), ("a", "b,c"), ("a", "b\\c"), ("a", "\x7f"), ("a", "\x00")],
+    ],
 )
 def test_a_cookie_that_cannot_be_is_refused(name: str, value: str) -> None:
     with pytest.raises(UsageError, match=r"^no cookie can be called "):
@@ -495,12 +508,95 @@ def test_a_cookie_that_cannot_be_is_refused(name: str, value: str) -> None:
         Response(cookies={name: value})
 
 
+@pytest.mark.parametrize("value", ["", '""', '"a b"'.replace(" ", "-"), "a=b", "!#$%&'()*+-./:<=>?@[]^_`{|}~"])
+def test_a_cookie_has_every_value_that_rfc_6265_takes(value: str) -> None:
+    assert set_cookie("a", value) == ("Set-Cookie", f"a={value}")
+
+
+@pytest.mark.parametrize("given", [{"path": "/; Secure"}, {"domain": "a\r\nb"}, {"expires": "é"}, {"samesite": ";"}])
+def test_an_attribute_that_cannot_be_is_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=r"^no cookie can have "):
+        set_cookie("a", "1", **given)
+
+
 def test_credentials_are_asked_for(server: HTTPServe) -> None:
     server.on("GET", "/a").respond(Response.unauthorized())
     server.on(match("GET", "/a") & basic_auth("ada", "secret")).respond(text="in")
 
     assert get(server).headers["WWW-Authenticate"] == 'Basic realm="test"'
     assert requests.get(server.url_for("/a"), auth=("ada", "secret"), timeout=10).text == "in"
+
+
+def with_requests(url: str, user: str, password: str) -> int:
+    return requests.get(url, auth=requests.auth.HTTPDigestAuth(user, password), timeout=10).status_code
+
+
+def with_httpx(url: str, user: str, password: str) -> int:
+    return httpx.get(url, auth=httpx.DigestAuth(user, password), timeout=10, trust_env=False).status_code
+
+
+@pytest.mark.parametrize("client", [with_requests, with_httpx])
+@pytest.mark.parametrize("realm", ["test", 'a "quoted" realm', "back\\slash"])
+def test_credentials_are_asked_for_by_digest(server: HTTPServe, client: Callable[..., int], realm: str) -> None:
+    server.on("GET", "/a").respond(Response.unauthorized("Digest", realm))
+    server.on(match("GET", "/a") & digest_auth("ada", "secret")).respond()
+
+    if realm == "test":  # of escapes, these clients make something else each
+        assert client(server.url_for("/a?b=1"), "ada", "secret") == 200
+    assert client(server.url_for("/a"), "ada", "other") == 401
+    assert client(server.url_for("/a"), "bob", "secret") == 401
+
+
+def test_each_response_that_asks_for_digest_has_a_nonce_of_its_own() -> None:
+    one, other = (Response.unauthorized("Digest").headers["WWW-Authenticate"] for _ in range(2))
+
+    assert re.fullmatch('Digest realm="test", qop="auth", algorithm=SHA-256, nonce="[0-9a-f]{32}"', one)
+    assert one != other
+
+
+def test_a_realm_is_escaped() -> None:
+    assert Response.unauthorized(realm='a "b" \\').headers["WWW-Authenticate"] == r'Basic realm="a \"b\" \\"'
+    with pytest.raises(UsageError, match="takes a scheme such as 'Basic'"):
+        Response.unauthorized('Basic realm="x"')
+
+
+@pytest.mark.parametrize(
+    ("location", "sent"),
+    [
+        ("/nëw", "/n%C3%ABw"),
+        ("/a b?c=d e#f g", "/a%20b?c=d%20e#f%20g"),
+        ("/a%20b", "/a%20b"),
+        ("/100%", "/100%25"),
+        ("https://example.org/ü?x=1&y=2", "https://example.org/%C3%BC?x=1&y=2"),
+        ("//example.org:80/~a;b", "//example.org:80/~a;b"),
+    ],
+)
+def test_a_location_is_encoded_as_urls_are(location: str, sent: str) -> None:
+    assert Response.redirect(location).headers["Location"] == sent
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "body"),
+    [
+        ("é", {"X-A": "1"}, "é".encode()),
+        (b"x", [("X-A", "1"), ("X-A", "2")], b"x"),
+        ({"a": 1}, {"X-A": "1"}, b'{"a": 1}'),
+        ([1], {"X-A": "1"}, b"[1]"),
+        (None, {"X-A": "1"}, b""),
+        (iter(["a", "b"]), {"X-A": "1"}, b"ab"),
+        ("x", None, b"x"),
+    ],
+)
+def test_a_function_returns_status_body_and_headers(server: HTTPServe, content: Any, headers: Any, body: bytes) -> None:
+    server.on("GET", "/a").handle(lambda request: (201, content, headers))
+    answer = get(server)
+
+    sent = server.exchanges[0].response
+    assert sent is not None
+    assert (answer.status_code, answer.content) == (201, body)
+    assert [name for name, _ in Response(headers=headers).fields] == [
+        name for name, _ in sent.headers.fields if name == "X-A"
+    ]
 
 
 REFUSED_TOO: list[tuple[dict[str, Any], str]] = [
