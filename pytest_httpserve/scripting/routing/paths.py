@@ -71,11 +71,6 @@ class PathPattern:
                 None if _PARAMETER.search(segment) else canonical_path(segment) for segment in path.split("/")
             )
 
-    @property
-    def is_exact(self) -> bool:
-        """Whether there is one path only that matches."""
-        return self._regex is None and self._template is None and self.text != "*"
-
     def match(self, path: str) -> dict[str, Any] | None:
         """The parameters in ``path`` (canonical), converted and decoded; None if it does not match."""
         if self._template is not None:
