@@ -43,13 +43,16 @@ class Workers:
             self._tasks.put(task)
             return
         system.check_threads()
-        thread = threading.Thread(target=self._work, args=(task,), name=self._name, daemon=self._daemon)
-        self._threads.add(thread)
         try:
-            thread.start()
-        except RuntimeError:
-            self._threads.discard(thread)
-            raise NoMoreThreads("the system has no more threads (or ulimit -u allows no more)") from None
+            thread = threading.Thread(target=self._work, args=(task,), name=self._name, daemon=self._daemon)
+            self._threads.add(thread)
+            try:
+                thread.start()
+            except BaseException:
+                self._threads.discard(thread)
+                raise
+        except RuntimeError as error:
+            raise NoMoreThreads(_why_not(error)) from None
 
     def _work(self, task: Callable[[], object] | None) -> None:
         try:
@@ -91,3 +94,10 @@ class Workers:
         for thread in list(self._threads):
             if thread is not threading.current_thread():
                 thread.join(max(0.0, expiry - clock.monotonic()))
+
+
+def _why_not(error: RuntimeError) -> str:
+    """Why there is no thread: Python says it of the end of the process, and of interpreters within one."""
+    if "can't start new thread" in str(error):
+        return "the system has no more threads (or ulimit -u allows no more)"
+    return f"a server needs threads, and Python has none here: {error}"

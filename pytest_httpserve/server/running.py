@@ -316,6 +316,7 @@ def end_request(handler: Front) -> None:
 def refuse(handler: Front, error: RequestError) -> None:
     """Answer a request that cannot be served as it was sent; the connection ends with it."""
     http1 = http1_of(handler)
+    handler.close_connection = http1.lingers = True
     if http1.stream.status is None:
         text = str(error)
         text = text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]}... ({len(text)} characters)"
@@ -324,7 +325,6 @@ def refuse(handler: Front, error: RequestError) -> None:
                 handler.send_error(error.status, text)
             else:
                 send_error(handler, error.status, text, error.reason)
-    handler.close_connection = http1.lingers = True
 
 
 def send_error(handler: Front, status: int, explanation: str, message: str | None = None) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from pytest_httpserve.errors import NoMoreThreads
 from pytest_httpserve.net.workers import Workers
 
 PATIENCE = 5.0
@@ -132,3 +133,26 @@ def test_workers_may_be_closed_by_one_of_them() -> None:
 
     workers.run(task)
     assert done.wait(PATIENCE)
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ("can't start new thread", "the system has no more threads (or ulimit -u allows no more)"),
+        (
+            "can't create new thread at interpreter shutdown",
+            "a server needs threads, and Python has none here: can't create new thread at interpreter shutdown",
+        ),
+    ],
+)
+def test_why_there_is_no_thread_is_said(monkeypatch: pytest.MonkeyPatch, said: str, sentence: str) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError(said)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    workers = Workers("w", daemon=True)
+    with pytest.raises(NoMoreThreads) as refused:
+        workers.run(lambda: None)
+
+    assert str(refused.value) == sentence
+    assert not workers._threads

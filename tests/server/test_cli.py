@@ -286,6 +286,18 @@ def test_the_summary_counts_requests_bytes_and_seconds(start: Start) -> None:
     assert re.fullmatch(expected, out)
 
 
+def test_an_error_does_not_end_a_connection_that_could_go_on(start: Start) -> None:
+    running = start()
+    with socket.create_connection((running.host, running.port), timeout=PATIENCE) as client:
+        for path, status in [(b"/none", b"404"), (b"/%00", b"404"), (b"/page.txt", b"200")]:
+            client.sendall(b"HEAD %b HTTP/1.1\r\nHost: a\r\n\r\n" % path)
+            answer = client.recv(65_536)
+            assert answer.startswith(b"HTTP/1.1 " + status)
+            assert b"Connection: close" not in answer
+        client.sendall(b"HEAD / HTTP/1.1\r\n\r\n")  # without a Host
+        assert b"\r\nConnection: close\r\n" in client.recv(65_536)
+
+
 def test_the_summary_of_nothing(start: Start) -> None:
     assert start().end()[1].startswith("Served 0 requests, 0 bytes, in ")
 

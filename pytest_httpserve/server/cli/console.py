@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from pytest_httpserve import clock
 from pytest_httpserve.protocol.stream import Stream
 from pytest_httpserve.server import running
-from pytest_httpserve.server.base import BaseHTTPRequestHandler
+from pytest_httpserve.server.base import BaseHTTPRequestHandler, send_error_page
 from pytest_httpserve.server.colours import BY_STATUS_CLASS, paint
 from pytest_httpserve.server.escaping import escape
 
@@ -66,8 +66,9 @@ class LoggedRequests(BaseHTTPRequestHandler):
                 self._log_exchange(http1.stream, http1.writer.written if http1.writer is not None else 0)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """As ``http.server`` does, but the connection goes on where it could: nothing is wrong with it."""
         self._remark = explain or message or ""
-        super().send_error(code, message, explain)
+        send_error_page(self, code, message, explain, (("Connection", "close"),) if self.close_connection else ())
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Nothing yet: size and duration are known at the end."""
