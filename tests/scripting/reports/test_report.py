@@ -77,6 +77,17 @@ def test_the_nearest_routes_are_ranked(server: HTTPServe) -> None:
     assert ranked == [str(two_headers), str(others[1]), str(others[0])]
 
 
+def test_a_path_with_a_slip_in_it_weighs_as_much_as_some_other_criteria(server: HTTPServe) -> None:
+    """More than three, and less than four: a client that has one letter wrong is likely to have meant that route."""
+    names = ("X-A", "X-B", "X-C", "X-D")
+    four = server.on("POST", "/orders", headers=dict.fromkeys(names, "1")).respond()
+    slip = server.on("POST", "/order").respond()
+    three = server.on("POST", "/orders", headers=dict.fromkeys(names[:3], "1")).respond()
+
+    ranked = [line.strip() for line in post(server, "/orders", {}).splitlines() if line.startswith("  the route")]
+    assert ranked == [str(three), str(slip), str(four)]
+
+
 def test_large_values_are_compared(server: HTTPServe) -> None:
     items = [{"name": f"name {number}"} for number in range(5_000)]
     route = server.on("POST", "/a", json={"items": items}).respond()
