@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.record.request import AskedFor
     from pytest_httpserve.scripting.record.sent import SentResponse
     from pytest_httpserve.scripting.record.transcript import Transcript
+    from pytest_httpserve.scripting.routing.routes import Route
     from pytest_httpserve.server.servers import HTTPServer
 
 logger = logging.getLogger("pytest_httpserve.scripting")
@@ -67,6 +68,7 @@ class Answering:
     redirects = 0
     _body = NO_BODY
     _request: Request | None = None
+    _complaint = ""  # what a criterion of a route has raised
     _fault_events: tuple[FaultEvent, ...] = ()  # before there was an exchange to have them
 
     def __init__(self, conversation: Conversation, transcript: Transcript) -> None:
@@ -173,11 +175,13 @@ class Answering:
         return exchange
 
     def _take(self, found: Found, exchange: Exchange) -> Response:
-        """The response of the route, else of the queue, else the 404 that fails the test."""
+        """The response of the route, else of the queue, else the 404 that fails the test; 500 if a criterion has."""
         route = found.route
         if route is None:
             with contextlib.suppress(IndexError):  # there is none, or another thread was faster
                 return self.script.queue.popleft()
+            if self._complaint:
+                return Response(500, text=self._complaint)
             return self._unanswered(self.run_code(report.unanswered, self.script, self.request))
         self.gates = route.gates
         try:
@@ -330,15 +334,28 @@ class Answering:
     def record_exception(self, error: BaseException) -> str:
         """An exception in what answers the request fails the test, with the text that this returns."""
         self.conversation.escaped(error)
+        route = self.exchange.route if self.exchange is not None else None
+        aim = f"this was to be the answer of {route}\n" if route is not None else ""
+        return self._record_raised(f"the handler of {self.stream.line.text!r} raised", error, route, aim)
+
+    def note_raised(self, route: Route, error: BaseException) -> None:
+        """A criterion of a route has raised, which fails the test, whatever answers now.
+
+        Raises the error if it is not the test's, but of the request or of the connection it is read from.
+        """
+        if isinstance(error, RequestError) or self.is_clients(error):
+            raise error
+        self._complaint = self._record_raised(
+            f"{route}, asked whether it takes {self.stream.line.text!r}, raised", error, route
+        )
+
+    def _record_raised(self, said: str, error: BaseException, route: Route | None, aim: str = "") -> str:
         trace = error.__traceback__
         # The reader's own frames are those that tell.
         while trace and trace.tb_next and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
             trace = trace.tb_next
         text = "".join(traceback.format_exception(type(error), error, trace))
-        route = self.exchange.route if self.exchange is not None else None
-        if route is not None:
-            text += f"this was to be the answer of {route}\n"
-        text = readable_text(f"the handler of {self.stream.line.text!r} raised:\n{text}")
+        text = readable_text(f"{said}:\n{text}{aim}")
         self.script.journal.record_failure(text, place=route.place if route is not None else "")
         return text
 

@@ -36,7 +36,8 @@ def same(expected: Any, actual: Any) -> bool:
     if equal in _DICTS and isinstance(actual, dict):
         return expected.keys() == actual.keys() and all(same(expected[key], actual[key]) for key in expected)
     if equal in _LISTS and isinstance(actual, list | tuple):
-        return len(expected) == len(actual) and all(map(same, expected, actual))
+        # A map would take a StopIteration of the test's own for its end.
+        return len(expected) == len(actual) and all(same(*pair) for pair in zip(expected, actual, strict=True))
     if equal in _NUMBERS and isinstance(actual, int | float):
         if isinstance(expected, bool) != isinstance(actual, bool):
             return False
@@ -50,5 +51,5 @@ def contains(expected: Any, actual: Any) -> bool:
     if equal in _DICTS and isinstance(actual, dict):
         return all(key in actual and contains(value, actual[key]) for key, value in expected.items())
     if equal in _LISTS and isinstance(actual, list):
-        return len(expected) == len(actual) and all(map(contains, expected, actual))
+        return len(expected) == len(actual) and all(contains(*pair) for pair in zip(expected, actual, strict=True))
     return same(expected, actual)

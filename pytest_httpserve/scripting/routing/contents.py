@@ -11,7 +11,7 @@ from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.record.readable import brief
 from pytest_httpserve.scripting.record.request import Request
 from pytest_httpserve.scripting.routing.comparing import ABSENT, Shown, contains, same
-from pytest_httpserve.scripting.routing.matchers import Check, Matcher
+from pytest_httpserve.scripting.routing.matchers import Check, Matcher, held
 from pytest_httpserve.wire import grammar
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Named(Matcher):
         if not values:
             return Check(label, False, expected, Shown(ABSENT))
         got: Any = values[0] if len(values) == 1 and not isinstance(expected, list) else values
-        return Check(label, same(expected, got), expected, got)
+        return held(label, expected, got, lambda: same(expected, got))
 
     def __repr__(self) -> str:
         return f"{self._said}={self._expected!r}"
@@ -106,7 +106,8 @@ class JsonIs(Matcher):
             got = NoJson(f"not sent as application/json in UTF-8, but as {sent_as or 'no type'}: {brief(request.body)}")
         if isinstance(got, NoJson):
             return [Check(label, False, self.expected, got)]
-        return [Check(label, (contains if self.part else same)(self.expected, got), self.expected, got, self.part)]
+        equal = contains if self.part else same
+        return [held(label, self.expected, got, lambda: equal(self.expected, got), part=self.part)]
 
     def __repr__(self) -> str:
         return f"{'json_contains' if self.part else 'json'}={self.expected!r}"
@@ -166,8 +167,7 @@ class TypeIs(Matcher):
     def checks(self, request: Request) -> list[Check]:
         field = request.headers.get("content-type")
         got: object = Shown(ABSENT) if field is None else field.partition(";")[0].strip().lower()
-        passed = field is not None and same(self.expected, got)
-        return [Check("content type", passed, self.expected, got)]
+        return [held("content type", self.expected, got, lambda: field is not None and same(self.expected, got))]
 
     def __repr__(self) -> str:
         return f"content_type={self.expected!r}"
@@ -186,7 +186,7 @@ class BodyIs(Matcher):
         got: object = request.body
         if isinstance(pattern, str):
             got = request.content.once("text to compare with", lambda: request.body.decode(errors="replace"))
-        return [Check("body", same(self.expected, got), self.expected, got)]
+        return [held("body", self.expected, got, lambda: same(self.expected, got))]
 
     def __repr__(self) -> str:
         return f"body={self.expected!r}"
@@ -221,7 +221,7 @@ class FilesAre(Matcher):
         got += [(file.filename, file.content) for file in files[len(wanted) :]]
         if len(got) == 1 and not isinstance(expected, list):
             got = got[0]
-        return Check(label, same(expected, got), expected, got)
+        return held(label, expected, got, lambda: same(expected, got))
 
     def __repr__(self) -> str:
         return f"files={self.expected!r}"

@@ -18,13 +18,27 @@ from pytest_httpserve.wire.target import target_of
 
 
 class Check(NamedTuple):
-    """One criterion, held against one request; ``part`` is whether the request may have more than was expected."""
+    """One criterion, held against one request; ``part`` is whether the request may have more than was expected.
+
+    ``error`` is what code of the test has raised instead of saying whether it is met.
+    """
 
     criterion: str
     passed: bool
     expected: object
     got: object
     part: bool = False
+    error: BaseException | None = None
+
+
+def held(criterion: str, expected: object, got: object, met: Callable[[], object], *, part: bool = False) -> Check:
+    """A criterion, of which code of the test says whether it is met. What that raises is kept, and shown."""
+    try:
+        return Check(criterion, bool(met()), expected, got, part)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # that of pytest.fail is no Exception
+        return Check(criterion, False, expected, Shown(f"{type(error).__name__}: {error}"), part, error)
 
 
 class Matcher(ABC):
@@ -40,8 +54,13 @@ class Matcher(ABC):
         """Each criterion with its outcome. All have passed: the request matches."""
 
     def matches(self, request: Request) -> bool:
-        """Whether the request meets every criterion."""
-        return all(check.passed for check in self.checks(request))
+        """Whether the request meets every criterion. What code of the test raises, this raises."""
+        for check in self.checks(request):
+            if check.error is not None:
+                raise check.error
+            if not check.passed:
+                return False
+        return True
 
     def path_params(self, request: Request) -> dict[str, Any]:
         """The parameters in the path of a request that matches."""
@@ -116,6 +135,8 @@ class AnyOf(Matcher):
     def checks(self, request: Request) -> list[Check]:
         branches = [part.checks(request) for part in self.parts]
         for checks in branches:
+            if raised := [check for check in checks if check.error is not None]:
+                return raised
             if all(check.passed for check in checks):
                 return checks
         failed = [next(check for check in checks if not check.passed) for checks in branches]
@@ -152,6 +173,8 @@ class Not(Matcher):
     def checks(self, request: Request) -> list[Check]:
         inner = self.part.checks(request)
         failed = [check for check in inner if not check.passed]
+        if raised := [check for check in failed if check.error is not None]:
+            return raised
         names = " & ".join(dict.fromkeys(check.criterion for check in inner))
         shown = failed[0] if failed else inner[0]
         return [Check(f"not ({names})", bool(failed), Unequal(shown.expected), shown.got)]
@@ -204,7 +227,7 @@ class PathIs(Matcher):
 
 
 class Where(Matcher):
-    """A predicate of the test's own. What it raises is a mismatch that says so."""
+    """A predicate of the test's own."""
 
     runs_code = True
 
@@ -215,12 +238,14 @@ class Where(Matcher):
         self._name = getattr(predicate, "__name__", repr(predicate))
 
     def checks(self, request: Request) -> list[Check]:
-        name = self._name
-        try:
-            verdict = self.predicate(request)
-        except Exception as error:  # whatever it raises belongs into the explanation
-            return [Check(f"where {name}", False, Shown("a true value"), Shown(f"{type(error).__name__}: {error}"))]
-        return [Check(f"where {name}", bool(verdict), Shown("a true value"), verdict)]
+        verdict: list[object] = []
+
+        def met() -> object:
+            verdict.append(self.predicate(request))
+            return verdict[0]
+
+        check = held(f"where {self._name}", Shown("a true value"), None, met)
+        return [check if check.error is not None else check._replace(got=verdict[0])]
 
     def __repr__(self) -> str:
         return f"where={self._name}"

@@ -298,7 +298,11 @@ class Route:
         request = asked.request
         if method != request.method:
             request = replace(request, sought_as=method)
-        return all(part.matches(request) for part in self._further)
+        try:
+            return all(part.matches(request) for part in self._further)
+        except BaseException as error:  # another route may answer all the same
+            asked.note_raised(self, error)
+            return False
 
     def checks(self, request: Request) -> list[Check]:
         """Each criterion of the route, held against the request."""
@@ -375,6 +379,9 @@ class Sought(Protocol):
     def request(self) -> Request:
         """All of it, made when somebody looks."""
 
+    def note_raised(self, route: Route, error: BaseException) -> None:
+        """A criterion of a route has raised this, where it was to say whether the route takes the request."""
+
 
 class Found(NamedTuple):
     """A route for a request, if there is one, the parameters in its path, and these as they are kept."""
@@ -401,6 +408,9 @@ class _WholeRequest(NamedTuple):
 
     method: str
     request: Request
+
+    def note_raised(self, route: Route, error: BaseException) -> None:
+        """Whoever asks why a route does not take it is shown what its criteria have raised."""
 
 
 class Routes:

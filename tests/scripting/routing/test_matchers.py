@@ -6,6 +6,7 @@ import math
 import re
 from base64 import b64encode
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
@@ -385,6 +386,89 @@ def test_a_predicate_that_raises_is_a_mismatch_that_says_so() -> None:
         "    expected: a true value",
         "    got:      KeyError: 'x-signature'",
     ]
+
+
+class Raises:
+    """Compares itself, and raises."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def __eq__(self, other: object) -> bool:
+        raise self.error
+
+    def __hash__(self) -> int:
+        return 1
+
+
+FAILED = pytest.fail.Exception("not this one")
+
+
+def raising(error: BaseException) -> Callable[[Request], bool]:
+    def where(request: Request) -> bool:
+        raise error
+
+    return where
+
+
+@pytest.mark.parametrize("error", [ValueError("oh"), FAILED, RecursionError("deep"), StopIteration("end")])
+@pytest.mark.parametrize("kind", ["where", "json", "header", "file", "content_type", "either", "not"])
+def test_what_code_of_the_test_raises_fails_it_though_another_route_answers(
+    server: HTTPServe, error: BaseException, kind: str
+) -> None:
+    broken = match("POST", "/a", where=raising(error))
+    matcher = {
+        "where": broken,
+        "json": match("POST", "/a", json={"a": [Raises(error)]}),
+        "header": match("POST", "/a", headers={"X-A": Raises(error)}),
+        "file": match("POST", "/a", where=raising(error), files={}),
+        "content_type": match("POST", "/a", content_type=Raises(error)),
+        "either": broken | match("POST", "/a"),
+        "not": ~broken,
+    }[kind]
+    server.on("POST", "/a").respond(text="well")
+    route = server.on(matcher).respond(500)
+    answer = requests.post(server.url_for("/a"), json={"a": [1]}, headers={"X-A": "b"}, timeout=10)
+
+    assert answer.text == "well"
+    assert [exchange.status for exchange in server.exchanges] == [200]
+    (failure,) = server.failures
+    assert failure.startswith(f"{route}, asked whether it takes 'POST /a HTTP/1.1', raised:\nTraceback")
+    assert str(error) in failure
+    assert route.call_count == 0
+
+
+def test_what_a_predicate_raises_is_answered_with_500_where_nothing_else_answers(server: HTTPServe) -> None:
+    server.on("GET", "/a", where=raising(FAILED)).respond()
+    answer = requests.get(server.url_for("/a"), timeout=10)
+
+    assert answer.status_code == 500
+    assert server.failures == (answer.text,)
+    assert "Failed: not this one" in answer.text
+    assert [exchange.status for exchange in server.exchanges] == [500]
+
+
+def test_json_that_is_too_deep_to_be_compared_fails_the_test(server: HTTPServe) -> None:
+    deep: Any = 1
+    for _ in range(700):
+        deep = [deep]
+    server.on("POST", "/a", json=deep).respond()
+    server.on("POST", "/a", json_contains=[[2]]).respond()
+    answer = requests.post(server.url_for("/a"), data="[" * 700 + "1" + "]" * 700, headers=JSON, timeout=10)
+
+    assert answer.status_code in (200, 500)
+    assert len(server.exchanges) == 1
+    assert answer.status_code == 200 or "RecursionError" in server.failures[0]
+
+
+def test_what_a_predicate_raises_comes_out_of_what_the_test_asks(server: HTTPServe) -> None:
+    server.on("GET", "/a").respond()
+    requests.get(server.url_for("/a"), timeout=10)
+
+    with pytest.raises(ValueError, match="oh"):
+        server.assert_requested("GET", "/a", where=raising(ValueError("oh")))
+    with pytest.raises(pytest.fail.Exception, match="not this one"):
+        server.requested("GET", "/a", where=raising(FAILED))
 
 
 def test_a_matcher_may_stand_for_a_predicate() -> None:

@@ -409,7 +409,21 @@ def test_what_a_handler_returns_is_the_answer(
 
 @pytest.mark.parametrize(
     "returned",
-    [5, 1.5, True, object, {1, 2}, (200, "a", {}), ("a", 200), (99, "a"), (204, "a"), (True, "a"), {"a": {1}}],
+    [
+        5,
+        1.5,
+        True,
+        object,
+        {1, 2},
+        (200, "a", {}, 1),
+        (200, "a", 5),
+        (200, "a", {"X": True}),
+        ("a", 200),
+        (99, "a"),
+        (204, "a"),
+        (True, "a"),
+        {"a": {1}},
+    ],
 )
 def test_what_is_no_answer_fails_with_what_it_was(server: HTTPServe, returned: object) -> None:
     server.on("GET", "/a").handle(lambda request: returned)
