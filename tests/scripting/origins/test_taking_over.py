@@ -73,8 +73,9 @@ def test_urlopen_goes_by_the_proxies_of_its_time() -> None:
             assert fetch("http://shop.test/") == "the origin"
         with HTTPServe(ignore=["unanswered"]) as server:
             server.take_over()
-            with pytest.raises(urllib.error.HTTPError, match="502"):
+            with pytest.raises(urllib.error.HTTPError, match="502") as refused:
                 fetch("http://shop.test/")
+            refused.value.close()
         assert fetch(direct.url_for("/")) == "direct"
 
 
