@@ -173,3 +173,10 @@ def test_a_length_that_is_none_is_no_error(server: HTTPServe, say: Callable[[HTT
     assert response is not None
     assert response.body == b"hello"
     assert server.har()["log"]["entries"][0]["response"]["content"]["text"] == "hello"
+
+
+def test_a_response_says_its_status_where_it_is_shown(server: HTTPServe) -> None:
+    server.on("GET", "/a").respond(203)
+    requests.get(server.url_for("/a"), timeout=10)
+
+    assert repr(server.exchanges[0].response) == "<SentResponse 203>"
