@@ -183,7 +183,8 @@ class Transport:
 
     def receive_within(self, size: int, seconds: float) -> bytes:
         """The same, with a timeout of its own."""
-        if self.overdue:
+        # Where nobody has to wait, the loop need not be left.
+        if self.overdue or self._ended or self.gathered or self._broken is not None:
             return self.receive(size)
         self.leave_loop()
         whole = self.timeout

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -11,6 +13,7 @@ import pytest
 import requests
 
 from pytest_httpserve import HTTPServe
+from pytest_httpserve.net.loop import Entry, Loop
 from pytest_httpserve.net.turn import Turn
 from pytest_httpserve.scripting.httpserve import RUNNING
 from pytest_httpserve.scripting.routing.contents import Named
@@ -88,3 +91,26 @@ def test_what_compares_a_long_query_is_watched(
 
     assert requests.get(server.url_for("/a?" + "&".join(["a=1"] * count)), timeout=20).status_code in (204, 404)
     assert set(watched.calls[:1]) == {expected}
+
+
+@pytest.mark.parametrize("resets", [False, True], ids=["end", "reset"])
+def test_the_end_of_a_half_sent_head_needs_no_thread(
+    server: HTTPServe, monkeypatch: pytest.MonkeyPatch, resets: bool
+) -> None:
+    """A good client waited for the end of all of them, and each took the loop to another thread."""
+    left: list[object] = []
+
+    def leave(loop: Loop, entry: Entry) -> None:
+        if entry.led:
+            left.append(entry)
+
+    monkeypatch.setattr(Loop, "leave", leave)
+    for _ in range(20):
+        with socket.create_connection((server.host, server.port), timeout=20) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost:")
+            if resets:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    journal = server._script.journal
+
+    assert journal.wait(lambda: sum(not record.is_open for record in journal.connections) == 20, 20)
+    assert not left
