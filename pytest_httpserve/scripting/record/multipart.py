@@ -27,10 +27,10 @@ class UploadedFile:
 
 
 def parse_multipart(content_type: str, body: bytes) -> list[UploadedFile]:
-    """The parts of a form, in order; empty for a body that is not what ``content_type`` says."""
+    """The parts of a form, in order. Raises ValueError if its type names no boundary between them."""
     boundary = _parameters(content_type).get("boundary", "").encode("latin-1", "replace")
     if not boundary:
-        return []
+        raise ValueError(f"a multipart body whose Content-Type names no boundary: {content_type!r}")
     # RFC 2046 section 5.1.1: the line break before a boundary is the boundary's; blanks may follow it.
     delimiter = re.compile(rb"\r\n--" + re.escape(boundary) + rb"(--)?[ \t]*(?=\r\n|\Z)")
     parts = []

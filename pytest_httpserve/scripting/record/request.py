@@ -230,9 +230,19 @@ class Request:
         return self.content.once("body", self.content.read)
 
     @property
+    def decoded(self) -> bytes:
+        """The body without its Content-Encoding: gzip, deflate, br or zstd. Raises ValueError if it is not that."""
+        codings = self.headers.get("content-encoding")
+        if codings is None:
+            return self.body
+        from pytest_httpserve.scripting.record.coding import decoded
+
+        return self.content.once(("decoded", codings), lambda: decoded(self.body, codings))
+
+    @property
     def text(self) -> str:
-        """The body as UTF-8. Raises UnicodeDecodeError if it is not."""
-        return self.content.once("text", self.body.decode)
+        """The body, decoded, as UTF-8. Raises ValueError if it is not."""
+        return self.content.once("text", lambda: self.decoded.decode())
 
     @property
     def query(self) -> Values[str]:
@@ -249,19 +259,25 @@ class Request:
         return Values((name.strip(), value.strip().strip('"')) for name, equals, value in pairs if equals)
 
     def json(self) -> Any:
-        """The body as JSON. Raises ValueError if it is not."""
+        """The body, decoded, as JSON. Raises ValueError if it is not.
+
+        It is parsed each time, for what it returns is the caller's.
+        """
         import json
 
-        return json.loads(self.body)
+        return json.loads(self.decoded)
 
     @property
     def form(self) -> Values[str]:
-        """The fields of a form, urlencoded or multipart, but for its files; empty for any other body."""
+        """The fields of a form, urlencoded or multipart, but for its files; empty for any other body.
+
+        Raises ValueError for a body that is not what its headers say.
+        """
         return self.content.once(("form", self.headers.get("content-type")), self._form)
 
     def _form(self) -> Values[str]:
         if self._media_type == "application/x-www-form-urlencoded":
-            return Values(_parse_pairs(self.body.decode(errors="replace")))
+            return Values(_parse_pairs(self.decoded.decode(errors="replace")))
         return Values((part.name, part.content.decode(errors="replace")) for part in self._parts if not part.filename)
 
     @property
@@ -283,7 +299,7 @@ class Request:
         from pytest_httpserve.scripting.record.multipart import parse_multipart
 
         content_type = self.headers["content-type"]
-        return self.content.once(("parts", content_type), lambda: parse_multipart(content_type, self.body))
+        return self.content.once(("parts", content_type), lambda: parse_multipart(content_type, self.decoded))
 
     if not TYPE_CHECKING:  # a type checker is to know no names but those that there are
 

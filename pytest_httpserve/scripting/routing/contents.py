@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.record.readable import brief
@@ -16,6 +16,17 @@ from pytest_httpserve.wire import grammar
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.record.multipart import UploadedFile
+
+
+ReadT = TypeVar("ReadT")
+
+
+def read(part: Callable[[], ReadT]) -> ReadT | Shown:
+    """A part of the request or, if it is not what its headers say, what is wrong with it."""
+    try:
+        return part()
+    except ValueError as error:
+        return Shown(str(error))
 
 
 class Named(Matcher):
@@ -38,7 +49,9 @@ class Named(Matcher):
         self._expected = {name: _as_text(kind, value) for name, value in expected.items()}
 
     def checks(self, request: Request) -> list[Check]:
-        there = getattr(request, self._kind)
+        there: Any = read(lambda: getattr(request, self._kind))
+        if isinstance(there, Shown):
+            return [Check(self._kind, False, self._expected, there)]
         checks = [self._check(name, expected, there.get_all(name)) for name, expected in self._expected.items()]
         if self._exact:
             others = [name for name in there if name not in self._expected]
@@ -123,7 +136,7 @@ def _json_of(request: Request) -> Any:
     """The body as JSON: one value for all that compare with it, none of which changes it."""
     try:
         # RFC 8259 section 8.1: in UTF-8, without a mark in front.
-        return json.loads(request.body.decode(), object_pairs_hook=_object)
+        return json.loads(request.decoded.decode(), object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:
         return NoJson(f"no JSON ({error}): {brief(request.body)}")
 
@@ -185,7 +198,11 @@ class BodyIs(Matcher):
         pattern = self.expected.pattern if isinstance(self.expected, re.Pattern) else self.expected
         got: object = request.body
         if isinstance(pattern, str):
-            got = request.content.once("text to compare with", lambda: request.body.decode(errors="replace"))
+            got = request.content.once(
+                "text to compare with", lambda: read(lambda: request.decoded.decode(errors="replace"))
+            )
+            if isinstance(got, Shown):
+                return [Check("body", False, self.expected, got)]
         return [held("body", self.expected, got, lambda: same(self.expected, got))]
 
     def __repr__(self) -> str:
@@ -207,7 +224,9 @@ class FilesAre(Matcher):
         self.expected = dict(expected)
 
     def checks(self, request: Request) -> list[Check]:
-        files = request.files
+        files = read(lambda: request.files)
+        if isinstance(files, Shown):
+            return [Check("files", False, self.expected, files)]
         return [self._check(name, expected, files.get_all(name)) for name, expected in self.expected.items()]
 
     def _check(self, name: str, expected: Any, files: list[UploadedFile]) -> Check:

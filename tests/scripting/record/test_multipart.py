@@ -165,5 +165,17 @@ def test_parts_lie_between_boundaries(body: bytes, contents: list[bytes]) -> Non
 
 
 @pytest.mark.parametrize("content_type", ["multipart/form-data", "multipart/form-data; boundary=", "", "text/plain"])
-def test_without_a_boundary_there_are_no_parts(content_type: str) -> None:
-    assert parse_multipart(content_type, b"--\r\n\r\na\r\n----") == []
+def test_without_a_boundary_that_is_said(content_type: str) -> None:
+    with pytest.raises(ValueError, match="a multipart body whose Content-Type names no boundary"):
+        parse_multipart(content_type, b"--\r\n\r\na\r\n----")
+
+
+@pytest.mark.parametrize("criteria", [{"form": {"a": "1"}}, {"form_exact": {}}, {"files": {"a": b"x"}}])
+def test_a_form_without_a_boundary_is_a_mismatch_that_says_so(server: HTTPServe, criteria: Any) -> None:
+    server.on("POST", "/a", **criteria).respond()
+    answer = requests.post(
+        server.url_for("/a"), data=b"--x\r\n", headers={"Content-Type": "multipart/form-data"}, timeout=10
+    )
+
+    assert answer.status_code == 404
+    assert "got:      a multipart body whose Content-Type names no boundary: 'multipart/form-data'\n" in answer.text

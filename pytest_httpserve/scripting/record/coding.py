@@ -1,0 +1,104 @@
+"""Content codings (RFC 9110 section 8.4): a body as it was before it was compressed, within bounds."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
+from pytest_httpserve.scripting.record.readable import brief
+
+# A kilobyte may say a gigabyte: of what is decoded, so much is taken.
+MOST_DECODED_BYTES = 64 << 20
+
+
+class CodingError(ValueError):
+    """A body that is not what its Content-Encoding says, or that cannot be decoded here."""
+
+
+def decoded(body: bytes, codings: str) -> bytes:
+    """The body, with the codings of a Content-Encoding taken off. Raises CodingError."""
+    for coding in reversed([coding.strip().lower() for coding in codings.split(",")]):
+        if coding not in ("identity", ""):
+            body = _without(coding, body)
+    return body
+
+
+def _without(coding: str, body: bytes) -> bytes:
+    if coding not in _CODINGS:
+        raise CodingError(f"the body has the Content-Encoding {brief(coding)}, which is not known here")
+    try:
+        found = _CODINGS[coding](body, MOST_DECODED_BYTES + 1)
+    except CodingError:
+        raise
+    except Exception as error:  # each library has its own
+        raise CodingError(f"the body is not {coding}, as its Content-Encoding says ({error}): {brief(body)}") from None
+    if len(found) > MOST_DECODED_BYTES:
+        raise CodingError(f"the body has more than {MOST_DECODED_BYTES} bytes when it is no longer {coding}")
+    return found
+
+
+def _gunzipped(body: bytes, most: int) -> bytes:
+    from gzip import GzipFile
+
+    return GzipFile(fileobj=BytesIO(body)).read(most)
+
+
+def _inflated(body: bytes, most: int) -> bytes:
+    # RFC 9110 section 8.4.1.2: some clients send what is in zlib's format without that.
+    has_header = len(body) > 1 and body[0] & 15 == 8 and int.from_bytes(body[:2], "big") % 31 == 0
+    inflating = zlib.decompressobj(15 if has_header else -15)
+    found = inflating.decompress(body, most)
+    if len(found) < most and (not inflating.eof or inflating.unused_data):
+        raise EOFError("it ends too early" if not inflating.eof else "something follows its end")
+    return found
+
+
+def _without_brotli(body: bytes, most: int) -> bytes:
+    brotli = _library("brotli", "brotlicffi", advice="brotli>=1.2")
+    decompressor = brotli.Decompressor()
+    try:
+        found: bytes = decompressor.process(body, output_buffer_limit=most)
+    except TypeError:  # it knows no bounds
+        raise CodingError("to decode a body with the Content-Encoding 'br', install brotli>=1.2") from None
+    while len(found) < most and not decompressor.is_finished():
+        piece = decompressor.process(b"", output_buffer_limit=most - len(found))
+        if not piece:
+            raise EOFError("it ends too early")
+        found += piece
+    return found
+
+
+def _without_zstandard(body: bytes, most: int) -> bytes:
+    zstd = _library("compression.zstd", "zstandard", advice="zstandard")
+    if hasattr(zstd, "ZstdFile"):
+        found: bytes = zstd.ZstdFile(BytesIO(body)).read(most)
+        return found
+    reader = zstd.ZstdDecompressor().stream_reader(body, read_across_frames=True)
+    pieces: bytes = reader.read(most)
+    if not pieces and zstd.frame_content_size(body) != 0:
+        raise EOFError("it ends too early")
+    return pieces
+
+
+def _library(*names: str, advice: str) -> Any:  # neither has types that are always there
+    """The first of these modules that is installed."""
+    from importlib import import_module
+
+    for name in names:
+        try:
+            return import_module(name)
+        except ImportError:
+            continue
+    coding = "br" if "brotli" in names else "zstd"
+    raise CodingError(f"to decode a body with the Content-Encoding {coding!r}, install {advice}")
+
+
+_CODINGS: dict[str, Callable[[bytes, int], bytes]] = {
+    "gzip": _gunzipped,
+    "x-gzip": _gunzipped,
+    "deflate": _inflated,
+    "br": _without_brotli,
+    "zstd": _without_zstandard,
+}
