@@ -22,7 +22,7 @@ VARIABLES = (
     "NODE_EXTRA_CA_CERTS",
 )
 
-_LOCAL = ("localhost", "127.0.0.1", "::1", "[::1]")
+_LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
 def variables(path: Path) -> dict[str, str]:
@@ -40,7 +40,7 @@ def past_proxies(environment: Mapping[str, str], host: str) -> dict[str, str]:
         value and name.lower() in ("http_proxy", "https_proxy", "all_proxy") for name, value in environment.items()
     ):
         return {}
-    # Some programs compare an IPv6 address with its brackets, some without.
+    # Of an IPv6 address, urllib compares the brackets, too; httpx takes none, so they are there only if they must be.
     own = [host, f"[{host}]"] if ":" in host else [host]
     hosts = [*filter(None, map(str.strip, excepted.split(","))), *_LOCAL, *own]
     return dict.fromkeys(("NO_PROXY", "no_proxy"), ",".join(dict.fromkeys(hosts)))
