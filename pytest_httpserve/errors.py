@@ -11,13 +11,31 @@ class RequestError(HTTPServeError):
     """A request that cannot be served as it was sent.
 
     ``status`` is the status code to answer with; ``reason`` the reason phrase of that answer, None for the standard
-    one; ``str(error)`` says what is wrong with the request, in one clause.
+    one; ``str(error)`` says what is wrong with the request, in one clause. ``rule`` is what the request breaks, such as
+    ``RFC 9112 section 3.2``; empty for a limit of our own. It breaks it in the ``line`` (its octets as characters), or
+    in the fields of these ``names``; where neither is given, in the request line.
     """
 
-    def __init__(self, status: int, detail: str, *, reason: str | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        reason: str | None = None,
+        rule: str = "",
+        line: str = "",
+        names: tuple[str, ...] = (),
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.reason = reason
+        self.rule = rule
+        self.line = line
+        self.names = names
+
+
+class BrokenOff(RequestError):
+    """A request that its client ended before all of it was there."""
 
 
 class ScriptError(HTTPServeError):

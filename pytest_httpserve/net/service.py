@@ -299,6 +299,10 @@ class Service:
                 return False
         return True
 
+    def wait_for(self, connections: list[Connection], seconds: float) -> bool:
+        """Whether these connections have ended within ``seconds``."""
+        return self._wait(lambda: not self._left_of(connections), seconds)
+
     def _awaited(self) -> list[Connection]:
         return [connection for connection in self._others() if not connection.is_abandoned]
 

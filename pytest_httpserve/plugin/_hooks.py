@@ -15,7 +15,7 @@ from pytest_httpserve.plugin._options import is_holding
 from pytest_httpserve.plugin._outcomes import (
     BEGAN,
     SERVERS,
-    check_expectations,
+    check,
     describe,
     explain,
     fail,
@@ -90,12 +90,12 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         result = yield
     except BaseException as error:
         item.stash[_IS_CALLED] = False
-        check_expectations(item)
+        check(item)
         explain(item, error, "call")
         _hold(item, error)
         raise
     item.stash[_IS_CALLED] = False
-    check_expectations(item)
+    check(item)
     # A unittest.TestCase does not raise: its item keeps the errors until they are reported.
     if kept := getattr(item, "_excinfo", None):
         explain(item, kept[0].value, "call")

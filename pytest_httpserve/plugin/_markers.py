@@ -23,8 +23,8 @@ DESCRIPTIONS = (
     "fault, which happens on the first connection to the httpserve fixture; the id of the test names it",
     "serve_origins(*, allow=()): leads the clients of the test's own process to the httpserve fixture, whose origins "
     "answer them; the hosts in `allow` are let through, any other fails the test",
-    "serve_checks(*, ignore=(), strict=None): kinds of failure that do not fail this test, of unanswered, errors and "
-    "expectations; strict fails it for a route that nobody calls",
+    "serve_checks(*, ignore=(), strict=None): kinds of failure that do not fail this test, of unanswered, refused, "
+    "errors and expectations; strict fails it for a route that nobody calls",
 )
 
 # The httpserve fixture has made the server of this test, whoever has asked for it.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 DEFAULT_HOST = "127.0.0.1"
 
 # The kinds of failures, as scripting.record.journal has them; that is not imported before it is needed.
-KINDS = ("unanswered", "errors", "expectations")
+KINDS = ("unanswered", "refused", "errors", "expectations")
 
 _SETTINGS: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
 
@@ -27,7 +27,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     text = "fail a test whose httpserve has a route that nobody calls and that is not optional()"
     group.addoption("--httpserve-strict", action="store_true", default=None, help=text)
     parser.addini("httpserve_strict", help=text, type="bool", default=False)
-    text = "kind of failure that fails no test: unanswered, errors or expectations (can be given several times)"
+    text = (
+        "kind of failure that fails no test: unanswered, refused, errors or expectations (can be given several times)"
+    )
     group.addoption("--httpserve-ignore", metavar="KIND", action="append", default=None, help=text)
     parser.addini("httpserve_ignore", help=text, type="args", default=[])
     text = "header field whose value no report and no trace shows, beside those of credentials and cookies"

@@ -39,8 +39,10 @@ def servers_of(item: pytest.Item) -> list[HTTPServe]:
     return [*own, *sorted(others, key=lambda server: server.port)]
 
 
-def check_expectations(item: pytest.Item) -> None:
+def check(item: pytest.Item) -> None:
+    """The test has ended: what its servers make of that."""
     for server in item.stash.get(SERVERS, ()):
+        server.settle()
         server.check_expectations()
 
 

@@ -9,12 +9,13 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pytest_httpserve.errors import RequestError
+from pytest_httpserve.errors import BrokenOff, RequestError
 from pytest_httpserve.protocol.reader import FileSource, Reader, State
 from pytest_httpserve.protocol.stream import NO_FIELDS, Stream
 from pytest_httpserve.protocol.writer import Writer
 from pytest_httpserve.wire.framing import NO_BODY
 from pytest_httpserve.wire.grammar import Limits
+from pytest_httpserve.wire.head import speaks_tls
 from pytest_httpserve.wire.message import parse_header_block, parse_line
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ def head_is_whole(limits: Limits, data: bytes, seen: int) -> bool:
     if data.find(b"\n\r\n", start) >= 0 or data.find(b"\n\n", start) >= 0:
         return True
     if len(data) > limits.request_line and (len(data) > limits.request_line + limits.head or b"\n" not in data):
+        return True
+    if speaks_tls(data):
         return True
     ends_a_line = data.find(b"\n", seen) >= 0
     return ends_a_line and data.strip(b"\r\n") != b"" and _REQUEST_LINE.match(data) is None
@@ -163,6 +166,10 @@ class HTTP1:
         head = reader.next_head(self.limits)
         if head is None:  # it comes in pieces, or something is wrong with it
             line = reader.request_line()
+            if not speaks_tls(line) and line[-1:] not in (b"", b"\n") and len(line) <= self.limits.request_line:
+                raise BrokenOff(
+                    400, "the client ended the connection within the request line", rule="RFC 9112 section 8"
+                )
             if line:
                 self.read_head(line, strict=True, speaks_1_1=True, raw=False)
             return bool(line)

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from typing import Protocol
 
 from pytest_httpserve import clock
-from pytest_httpserve.errors import RequestError
+from pytest_httpserve.errors import BrokenOff, RequestError
 from pytest_httpserve.net.transport import RECEIVE_BYTES
 from pytest_httpserve.wire.framing import NO_BODY, BodyDecoder, FixedDecoder, Framing, UntilCloseDecoder, body_decoder
 from pytest_httpserve.wire.grammar import DEFAULT_LIMITS, Limits
+from pytest_httpserve.wire.head import speaks_tls
 from pytest_httpserve.wire.headers import Headers
 from pytest_httpserve.wire.message import RequestHead, parse_whole_head
 
@@ -142,6 +143,9 @@ class Reader(io.BufferedIOBase):
                 self._buffer = buffer[at:]
                 return self._line
         self._head = b""
+        if speaks_tls(buffer):  # there is no line end to wait for
+            self._buffer = b""
+            return buffer
         for _ in range(_MOST_EMPTY_LINES):
             line = self.readline(self._limits.request_line + 3)
             if line not in (b"\r\n", b"\n"):
@@ -207,8 +211,8 @@ class Reader(io.BufferedIOBase):
             if not self._fill(1):
                 self._buffer = b""
                 if not lenient:
-                    # RFC 9112 section 8: what was cut off may have been the header that counts
-                    raise RequestError(400, "the head ended before its blank line")
+                    # What was cut off may have been the header that counts.
+                    raise BrokenOff(400, "the client ended the connection within the head", rule="RFC 9112 section 8")
                 return buffer if buffer.endswith(b"\n") else buffer and buffer + b"\r\n"
 
     # Bodies
@@ -273,9 +277,11 @@ class Reader(io.BufferedIOBase):
         self.state, self.beyond = State.BODY, None
         dropped = len(self._buffer)
         while not self._body.complete:
+            short = self.truncated
             self._buffer = b""
             # Its end may come without a byte of it.
             if dropped > DRAIN_BYTES or not (self._fill(RECEIVE_BYTES) or self._body.complete):
+                self.truncated = short  # a client that has its answer may leave the rest
                 return False
             dropped += len(self._buffer)
         self._buffer, self._behind = self._behind, b""
@@ -306,6 +312,16 @@ class Reader(io.BufferedIOBase):
     def empty(self) -> bool:
         """Whether nothing has come in that belongs to the next request."""
         return not (self._buffer or self._behind)
+
+    @property
+    def body(self) -> BodyDecoder:
+        """What the body of the request in hand is decoded by."""
+        return self._body
+
+    @property
+    def framing(self) -> Framing:
+        """How that body ends."""
+        return self._framing
 
     @property
     def complete(self) -> bool:

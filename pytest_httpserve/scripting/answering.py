@@ -8,22 +8,24 @@ import os
 import threading
 import traceback
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pytest_httpserve.errors import RequestError
+from pytest_httpserve.errors import BrokenOff, RequestError
 from pytest_httpserve.scripting.answers.limits import NOTHING_MET, Met
 from pytest_httpserve.scripting.answers.responses import Response, error_response, make_response, refusal
 from pytest_httpserve.scripting.answers.sending import send, send_last
 from pytest_httpserve.scripting.live.waiting import wait
 from pytest_httpserve.scripting.mounts.mount import below
-from pytest_httpserve.scripting.record.exchange import Exchange
+from pytest_httpserve.scripting.record.exchange import Exchange, Refusal
 from pytest_httpserve.scripting.record.journal import FaultEvent
 from pytest_httpserve.scripting.record.readable import readable_text, written_out
 from pytest_httpserve.scripting.record.request import NO_BODY, Body, Request
-from pytest_httpserve.scripting.reports import report
+from pytest_httpserve.scripting.reports import refusals, report
 from pytest_httpserve.scripting.routing.routes import NOT_FOUND, Found, StateChanged
 from pytest_httpserve.wire.framing import NO_BODY as NO_FRAMING
+from pytest_httpserve.wire.head import speaks_tls
 from pytest_httpserve.wire.memory import LONGEST_TEXT
 from pytest_httpserve.wire.target import Target, target_of
 
@@ -154,7 +156,7 @@ class Answering:
         else:
             body.leave()
 
-    def _record(self, found: Found) -> Exchange:
+    def _record(self, found: Found, make: Callable[..., Exchange] = Exchange) -> Exchange:
         """From here on, everybody knows of it. A request that nobody has looked at is made when somebody does."""
         if self.exchange is not None:  # a script has led to another path
             return self.exchange
@@ -167,7 +169,7 @@ class Answering:
             asked = self.request
             asked.path_params = found.parameters
             asked.trailers = self.http1.reader.trailers
-        self.exchange = exchange = Exchange(asked, self.transcript, conversation.record)
+        self.exchange = exchange = make(asked, self.transcript, conversation.record)
         conversation.count += 1
         if self._fault_events:
             self._attach_fault_events(exchange)
@@ -263,7 +265,7 @@ class Answering:
         reader = self.http1.reader
         data = self.passage.read(reader.read1, size)
         if not data and reader.truncated:
-            raise RequestError(HTTPStatus.BAD_REQUEST, "the connection ended inside the body")
+            raise _within_body()
         return data
 
     def invite_body(self) -> None:
@@ -370,21 +372,61 @@ class Answering:
                 send_last(self, response or error_response(HTTPStatus.INTERNAL_SERVER_ERROR))
 
     def refuse(self, error: RequestError) -> None:
-        """A request that cannot be served stands in the journal, with what was wrong with it."""
-        self.broken_exchange().error = str(error)
+        """A request that cannot be served stands in the journal, with what was wrong with it, and fails the test:
+        before the client hears of it, for the test may end as soon as it does."""
+        journal = self.script.journal
+        if not error.rule and error.status == HTTPStatus.BAD_REQUEST:
+            self.broken_exchange(str(error))  # it is what answers that does not take it: a path above its root, say
+        else:
+            before = self._exchange_before() if self.exchange is None else None
+            text = refusals.said(error, journal.redacted)
+            if isinstance(error, BrokenOff) or error.status == HTTPStatus.REQUEST_TIMEOUT:
+                text += self._shortfall()
+            exchange = self.broken_exchange((text,))
+            if self._is_clients_mistake(error):
+                journal.record_failure(refusals.refused(error, exchange, before, journal.redacted), "refused")
         if self.stream.status is None:
             with contextlib.suppress(OSError):  # the client may have gone, too
                 send_last(self, refusal(error))
 
-    def broken_exchange(self) -> Exchange:
-        """The exchange in hand; if it broke off before there was one, of what came of the request."""
-        if self.exchange is not None:
-            return self.exchange
+    def fall_short(self) -> None:
+        """The client has ended within the body, which an application has read as far as it came, and answered."""
+        if self.exchange is not None and not self.exchange.refused:
+            self.refuse(_within_body())
+
+    def _is_clients_mistake(self, error: RequestError) -> bool:
+        """Whether the client alone has brought it about: not a fault that the test asked for, nor the server's end."""
+        assert self.exchange is not None
+        journal = self.script.journal
+        if self.exchange.faults or (journal.expects_tls and speaks_tls(self.transcript.request)):
+            return False
+        return not isinstance(error, BrokenOff) or not (self.connection.closing or journal.test_is_over)
+
+    def _exchange_before(self) -> Exchange | None:
+        """The last exchange on the same connection."""
+        record = self.conversation.record
+        exchanges = record.exchanges if record is not None else ()
+        return exchanges[-1] if exchanges else None
+
+    def break_off(self, text: str, *, whole: bool) -> None:
+        """The client has gone: nothing counts its request, unless the ``whole`` of it was here."""
+        self.broken_exchange(text if whole else (text + self._shortfall(),))
+
+    def _shortfall(self) -> str:
+        return refusals.shortfall(self.http1.reader, self.transcript)
+
+    def broken_exchange(self, error: str | Refusal | None = None) -> Exchange:
+        """The exchange in hand, with the ``error`` in which it broke off; if it did before there was one, of what came
+        of the request."""
+        if (exchange := self.exchange) is not None:
+            if error is not None:
+                exchange.break_off(error)
+            return exchange
         self._body.leave()
         self.stream = self.http1.stream
         if not self.method:
             self.method, self.target = self._asked_so_far()
-        return self._record(NOT_FOUND)
+        return self._record(NOT_FOUND, partial(Exchange, error=error))
 
     def _asked_so_far(self) -> tuple[str, str]:
         """Method and target of a request line, as far as there is one."""
@@ -418,3 +460,9 @@ class Answering:
     def reset_connection(self) -> None:
         """After this request, end the connection such that its client cannot take for whole what it has got."""
         self.stream.lasts, self.conversation.resets = False, True
+
+
+def _within_body() -> BrokenOff:
+    return BrokenOff(
+        HTTPStatus.BAD_REQUEST, "the client ended the connection within the body", rule="RFC 9112 section 8"
+    )

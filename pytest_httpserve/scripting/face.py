@@ -34,6 +34,7 @@ from pytest_httpserve.scripting.record.request import Body, Request
 from pytest_httpserve.scripting.reports import report
 from pytest_httpserve.scripting.routing.criteria import Criteria, as_matcher
 from pytest_httpserve.scripting.routing.matchers import Matcher
+from pytest_httpserve.scripting.routing.requested import requested
 from pytest_httpserve.scripting.routing.routes import Route, calling_place
 from pytest_httpserve.scripting.routing.scenarios import Scenario
 from pytest_httpserve.scripting.script import Script
@@ -273,7 +274,7 @@ class Face:
     ) -> list[Exchange]:
         """The exchanges whose requests meet what is given; the arguments are those of ``match``."""
         matcher = as_matcher(method, path, criteria)
-        return [exchange for exchange in self.exchanges if matcher.matches(exchange.request)]
+        return requested(self.exchanges, matcher)
 
     def take_request(self, timeout: float = 5.0) -> Request:
         """The first request that was not taken before; waits for it ``timeout`` seconds.

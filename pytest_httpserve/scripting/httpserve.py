@@ -58,8 +58,8 @@ class HTTPServe(Face):
     ``host`` is an IP address, ``port`` a number or 0 for any that is free. Relative directories are looked for in each
     of ``roots`` (default: the current directory). ``loop`` is one to share with other servers; without it the server
     has its own, whose threads end with it. With ``strict``, a route that nobody calls is a failure; ``ignore`` are
-    kinds of failures that are none: ``unanswered``, ``errors``, ``expectations``; ``redact`` names header fields whose
-    values no report shows, as it shows none of credentials. A client may keep it waiting for
+    kinds of failures that are none: ``unanswered``, ``refused``, ``errors``, ``expectations``; ``redact`` names header
+    fields whose values no report shows, as it shows none of credentials. A client may keep it waiting for
     ``timeout`` seconds: for its next request, for a whole head, for each 64 KiB of a body, for taking what is sent. A
     stop waits ``grace`` seconds for running handlers, but not for those whose client has gone. The journal keeps
     ``max_exchanges`` exchanges and ``max_journal_bytes`` of their bytes: the oldest beyond are dropped.
@@ -241,6 +241,7 @@ class HTTPServe(Face):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         __tracebackhide__ = True
+        self.settle()
         self.stop()
         self.check_expectations()
         failures = self.take_failures()
@@ -458,13 +459,20 @@ class HTTPServe(Face):
 
     @property
     def failures(self) -> tuple[str, ...]:
-        """What went wrong so far and fails the test: unanswered requests, errors in handlers, handlers that hang, and
-        expectations that were not met when they were checked."""
+        """What went wrong so far and fails the test: unanswered and refused requests, errors in handlers, handlers that
+        hang, and expectations that were not met when they were checked."""
         return self._script.journal.failures
 
     def take_failures(self) -> tuple[str, ...]:
         """The failures that came up since this was last called."""
         return self._script.journal.take_failures()
+
+    def settle(self) -> None:
+        """The test has ended: what its clients have broken off so far is a failure, what they do from here on is none;
+        done at the end of a test."""
+        if self._server is not None:
+            self._server.settle()
+        self._script.journal.test_is_over = True
 
     def check_expectations(self) -> None:
         """Make a failure of each route that was not called as often as it was to be; done at the end of a test."""
@@ -494,7 +502,7 @@ class HTTPServe(Face):
         )
 
     def ignore(self, *kinds: str) -> None:
-        """From here on, failures of these kinds are none: ``unanswered``, ``errors``, ``expectations``."""
+        """From here on, failures of these kinds are none: ``unanswered``, ``refused``, ``errors``, ``expectations``."""
         self._script.journal.ignored |= check_kinds(kinds)
 
     if not TYPE_CHECKING:  # a type checker is to know no names but those that there are

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.faults.acts import Fault
 
 
+# How long the end of a test waits for connections whose clients have left.
+SETTLE_SECONDS = 2.0
+
+
 class ScriptedServer(ThreadingHTTPServer):
     """A ThreadingHTTPServer that answers by a script, and tells the journal of every failure."""
 
@@ -43,6 +47,11 @@ class ScriptedServer(ThreadingHTTPServer):
     def watch(self, journal: Journal) -> Watching:
         """Who is told of its connections."""
         return Watching(journal)
+
+    def settle(self) -> None:
+        """The test has ended: have the journal know of each request that a client has broken off so far."""
+        if leaving := self.watching.find_broken_off(SETTLE_SECONDS):
+            service_of(self).wait_for(leaving, SETTLE_SECONDS)
 
     def set_timeout(self, seconds: float) -> None:
         """Wait for a client so long, in seconds."""

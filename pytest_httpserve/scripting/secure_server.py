@@ -113,6 +113,7 @@ def make_server(
 ) -> ScriptedServer:
     """The server that ``tls`` asks for; ``revocation`` is one to tell clients of a certificate that is revoked."""
     if tls.fault == "plain_http":
+        script.journal.expects_tls = True
         return ScriptedServer(host, port, script)
     if tls.fault in ("handshake_reset", "handshake_stall"):
         return UnshakenServer(host, port, script, resets=tls.fault == "handshake_reset")

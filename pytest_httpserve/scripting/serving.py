@@ -100,8 +100,11 @@ class Serving:
             self._end_struck(struck)
             lasts = False
         if (exchange := answering.exchange) is not None:
-            if lasts and (unread := self._http1.reader.unread):
-                exchange.raw.give_back(len(unread))
+            if lasts:
+                if unread := self._http1.reader.unread:
+                    exchange.raw.give_back(len(unread))
+            elif self._http1.reader.truncated:
+                answering.fall_short()
             self._conversation.script.journal.finish(exchange)
         return lasts
 
@@ -137,11 +140,13 @@ class Serving:
                 answering.broken_exchange()
             self._end_struck(error)
             return
-        if answering.exchange is not None or not reader.at_rest:
+        whole = http1.stream.status is not None or not (reader.in_head or not reader.complete)
+        late = isinstance(error, TimeoutError) and not whole
+        if not late and (answering.exchange is not None or not reader.at_rest):
             said = str(error) if isinstance(error, Interrupted) else f"the client has gone: {error}"
-            answering.broken_exchange().error = said
+            answering.break_off(said, whole=whole)
         self._connection.ending.say_whose()
-        if isinstance(error, TimeoutError) and http1.stream.status is None and (reader.in_head or not reader.complete):
+        if late:
             text = f"the request did not come in time: {error}"
             self._refuse(answering, RequestError(HTTPStatus.REQUEST_TIMEOUT, text))
 

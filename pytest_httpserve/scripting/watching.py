@@ -5,13 +5,18 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from pytest_httpserve import clock
 from pytest_httpserve.net.service import Watcher, describe_hanging
 from pytest_httpserve.scripting.record.connections import ConnectionRecord
+from pytest_httpserve.scripting.reports.refusals import left_over
 
 if TYPE_CHECKING:
     from pytest_httpserve.net.connection import Connection
     from pytest_httpserve.scripting.faults.acts import Fault
     from pytest_httpserve.scripting.record.journal import Journal
+
+# How often it is looked whether what serves a connection has let it go.
+_GLANCE_SECONDS = 0.0005
 
 
 class Watching(Watcher):
@@ -45,6 +50,23 @@ class Watching(Watcher):
             if ending.said is None and (how := connection.transport.how_left()) is not None:
                 ending.say("client", how)
 
+    def find_broken_off(self, seconds: float) -> list[Connection]:
+        """The test has ended: the connections whose clients have left, and which are about to end. What a client has
+        sent behind a request that announced less is a failure; an answer that is about to end is waited for so long."""
+        leaving = []
+        expiry = clock.monotonic() + seconds
+        for connection, record in list(self.records.items()):
+            turn, transport = connection.turn, connection.transport
+            if turn.runs_code or turn.interrupt is not None:
+                continue  # it may wait for long for something other than its client
+            while connection.busy and connection.is_answered() and not transport.closed and clock.monotonic() < expiry:
+                clock.sleep(_GLANCE_SECONDS)  # what serves it has only to let it go
+            if transport.has_been_left():
+                leaving.append(connection)
+            elif (rest := _left_over(connection)) and (exchanges := record.exchanges):
+                self._journal.record_failure(left_over(rest, exchanges[-1]), "refused")
+        return leaving
+
     def left_alone(self, connections: list[Connection]) -> None:
         """A handler whose client has gone fails no test: its exchange says where it was."""
         for connection in connections:
@@ -60,3 +82,9 @@ class Watching(Watcher):
             if record is not None and (exchanges := record.exchanges) and (route := exchanges[-1].route) is not None:
                 text += f"this was to be the answer of {route}\n"
             self._journal.record_failure(text)
+
+
+def _left_over(connection: Connection) -> bytes:
+    """What has come that is no whole request, and for which the loop waits for more."""
+    rest, whole = connection.transport.gathered, connection.turn.whole
+    return rest if rest and not connection.busy and whole is not None and not whole(rest, 0) else b""

@@ -15,6 +15,8 @@ from pytest_httpserve.wire.grammar import DEFAULT_LIMITS, Limits
 from pytest_httpserve.wire.head import Version, check_field, parse_fields
 from pytest_httpserve.wire.headers import Field, Headers
 
+_CODING_RULE = "RFC 9112 section 6.1"
+_CHUNK_RULE = "RFC 9112 section 7.1"
 _NO_TRAILERS = Headers()
 _NO_BODY_IS_LARGER = (1 << 63) - 1
 
@@ -44,15 +46,18 @@ def request_framing(headers: Headers, version: Version, *, limits: Limits = DEFA
             return NO_BODY
         return Framing("length", _content_length(length, limits.body))
     if length is not None:
-        raise RequestError(400, "Content-Length and Transfer-Encoding exclude each other")
+        detail = "Content-Length and Transfer-Encoding exclude each other"
+        raise RequestError(400, detail, rule="RFC 9112 section 6.2", names=("content-length", "transfer-encoding"))
     if version < (1, 1):
-        raise RequestError(400, "HTTP/1.0 has no Transfer-Encoding")
+        raise RequestError(400, "HTTP/1.0 has no Transfer-Encoding", rule=_CODING_RULE, names=("transfer-encoding",))
     names = [coding.strip(" \t").lower() for coding in codings.split(",")]
     if names == ["chunked"]:
         return CHUNKED
     if names[-1] != "chunked" or "chunked" in names[:-1] or not all(names):
-        raise RequestError(400, f"chunked must be the last transfer coding, and stand there once: {codings!r}")
-    raise RequestError(501, f"no transfer coding but chunked is known here: {codings!r}")
+        detail = f"chunked must be the last transfer coding, and stand there once: {codings!r}"
+        raise RequestError(400, detail, rule="RFC 9112 section 6.3", names=("transfer-encoding",))
+    detail = f"no transfer coding but chunked is known here: {codings!r}"
+    raise RequestError(501, detail, rule=_CODING_RULE, names=("transfer-encoding",))
 
 
 def response_framing(method: str, status: int, headers: Headers) -> Framing:
@@ -77,11 +82,13 @@ def _content_length(value: str, most: int) -> int:
     lengths = {part.strip(" \t") for part in value.split(",")}
     length = lengths.pop()
     if lengths or not grammar.DIGITS.fullmatch(length):
-        raise RequestError(400, f"Content-Length is not one number of bytes: {value!r}")
+        detail = f"Content-Length is not one number of bytes: {value!r}"
+        raise RequestError(400, detail, rule="RFC 9110 section 8.6", names=("content-length",))
     # int() of thousands of digits is slow, and refused by Python past 4,300 of them.
     digits = length.lstrip("0") or "0"
     if len(digits) > 20 or int(digits) > most:
-        raise RequestError(413, f"the body is announced with {digits:.40} bytes, at most {most} are taken")
+        detail = f"the body is announced with {digits:.40} bytes, at most {most} are taken"
+        raise RequestError(413, detail, names=("content-length",))
     return int(digits)
 
 
@@ -112,7 +119,8 @@ def expects_continue(headers: Headers, version: Version) -> bool:
     # A list: an empty member says nothing (RFC 9110 section 5.6.1.2), the same one twice says it once.
     members = {member.strip(" \t") for member in expectation.lower().split(",")} - {""}
     if members - {"100-continue"}:
-        raise RequestError(417, f"no expectation but 100-continue can be met: {expectation!r}")
+        detail = f"no expectation but 100-continue can be met: {expectation!r}"
+        raise RequestError(417, detail, rule="RFC 9110 section 10.1.1", names=("expect",))
     return bool(members)
 
 
@@ -215,14 +223,15 @@ class ChunkedDecoder:
     def _chunk_line(self, data: bytes, at: int, body: list[bytes]) -> int:
         end = data.find(b"\n", at) + 1
         if (end or len(data) + 1) - at > self._limits.chunk_line + 2:
-            raise RequestError(400, f"a chunk's first line is longer than {self._limits.chunk_line} bytes")
+            detail = f"a chunk's first line is longer than {self._limits.chunk_line} bytes"
+            raise RequestError(400, detail, rule=_CHUNK_RULE)
         if not end:
             self._pending = data[at:]
             return len(data)
         line = data[at:end].decode("latin-1")
         match = grammar.CHUNK_LINE.fullmatch(line)
         if match is None:
-            raise RequestError(400, f"not the first line of a chunk: {line!r}")
+            raise RequestError(400, f"not the first line of a chunk: {line!r}", rule=_CHUNK_RULE, line=line)
         size = int(match[1], 16)
         self._received += size
         if self._received > self._limits.body:
@@ -251,7 +260,8 @@ class ChunkedDecoder:
             self._pending = end
         else:
             found = end.decode("latin-1")
-            raise RequestError(400, f"a chunk is longer than its size says: {found!r} where CRLF should stand")
+            detail = f"a chunk is longer than its size says: {found!r} where CRLF should stand"
+            raise RequestError(400, detail, rule=_CHUNK_RULE, line=found)
         return at + len(end)
 
     def _trailer_line(self, data: bytes, at: int, body: list[bytes]) -> int:
@@ -260,11 +270,14 @@ class ChunkedDecoder:
         if line == b"\r\n":
             self._end_trailers()
         elif len(line) > self._left and line != b"\r":
-            raise RequestError(400, f"the trailers take more than {self._limits.trailers} bytes")
+            detail = f"the trailers take more than {self._limits.trailers} bytes"
+            raise RequestError(400, detail, rule="RFC 9112 section 7.1.2")
         elif not end:
             self._pending = line
         elif not line.endswith(b"\r\n"):
-            raise RequestError(400, f"a trailer line does not end with CRLF: {line.decode('latin-1')!r}")
+            text = line.decode("latin-1")
+            detail = f"a trailer line does not end with CRLF: {text!r}"
+            raise RequestError(400, detail, rule="RFC 9112 section 2.2", line=text)
         else:
             self._trailer_lines.append(line)
             self._left -= len(line)
@@ -279,7 +292,7 @@ class ChunkedDecoder:
             self.trailers = parse_fields(block, limits=self._limits, size=self._limits.trailers)
         except RequestError as error:
             # 431 speaks of the head; by now the head has been taken.
-            raise RequestError(400, f"in the trailers: {error}") from None
+            raise RequestError(400, f"in the trailers: {error}", rule=error.rule, line=error.line) from None
 
 
 def body_decoder(framing: Framing, *, limits: Limits = DEFAULT_LIMITS) -> BodyDecoder:

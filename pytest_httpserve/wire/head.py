@@ -14,7 +14,17 @@ from pytest_httpserve.wire.headers import Field, Headers
 
 Version = tuple[int, int]
 
+_HOST_RULE = "RFC 9112 section 3.2"
 _BARE_LF = re.compile(r"(?<!\r)\n")
+
+
+# RFC 9113 section 3.4: what a client that speaks HTTP/2 begins with
+HTTP2_PREFACE = "PRI * HTTP/2.0\r\n"
+
+
+def speaks_tls(data: bytes) -> bool:
+    """Whether this is the beginning of a TLS handshake (RFC 8446 section 5.1), which may have no line end."""
+    return data.startswith(b"\x16\x03")
 
 
 class RequestLine(NamedTuple):
@@ -33,14 +43,19 @@ def parse_request_line(line: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Reque
     """
     _check_length(line, limits)
     text = line.decode("latin-1")
-    if not text.endswith("\r\n"):
-        raise RequestError(400, f"the request line does not end with CRLF: {text!r}")
-    match = grammar.REQUEST_LINE.fullmatch(text, 0, len(text) - 2)
+    match = grammar.REQUEST_LINE.fullmatch(text, 0, len(text) - 2) if text.endswith("\r\n") else None
     if match is None:
-        raise RequestError(400, _what_is_wrong_with_request_line(text[:-2]))
+        detail, section = _what_is_wrong_with_request_line(text)
+        raise RequestError(400, detail, rule=f"RFC 9112 section {section}")
     method, target, major, minor = match.groups()
     if major != "1":
-        raise RequestError(505, f"HTTP/{major}.{minor} is not spoken here, HTTP/1.1 and HTTP/1.0 are")
+        if text == HTTP2_PREFACE:
+            raise RequestError(
+                505, "the client speaks HTTP/2, and this server HTTP/1.1 and HTTP/1.0", rule="RFC 9113 section 3.3"
+            )
+        raise RequestError(
+            505, f"HTTP/{major}.{minor} is not spoken here, HTTP/1.1 and HTTP/1.0 are", rule="RFC 9110 section 2.5"
+        )
     return RequestLine(method, target, (1, int(minor)))
 
 
@@ -49,18 +64,24 @@ def _check_length(line: bytes, limits: Limits) -> None:
         raise RequestError(414, f"the request line is longer than {limits.request_line} bytes")
 
 
-def _what_is_wrong_with_request_line(line: str) -> str:
+def _what_is_wrong_with_request_line(line: str) -> tuple[str, str]:
+    """That, and the section of RFC 9112 that says so."""
+    if speaks_tls(line.encode("latin-1")):
+        return "the client speaks TLS, and this server plain HTTP (http://)", "3"
+    if not line.endswith("\r\n"):
+        return f"the request line does not end with CRLF: {line!r}", "2.2"
+    line = line[:-2]
     words = line.split(" ")
     if len(words) != 3:
-        return f"a request line is method, target and version with one space between them, not {line!r}"
+        return f"a request line is method, target and version with one space between them, not {line!r}", "3"
     method, target, version = words
     if not grammar.TOKEN.fullmatch(method):
-        return f"the method is no token: {method!r}"
+        return f"the method is no token: {method!r}", "3.1"
     if "#" in target:
-        return f"a target has no fragment: {target!r}"
+        return f"a target has no fragment: {target!r}", "3.2"
     if not re.fullmatch(rf"{grammar.VCHAR}+", target):
-        return f"the target has octets that must be percent-encoded: {target!r}"
-    return f"the version is not of the form HTTP/1.1: {version!r}"
+        return f"the target has octets that must be percent-encoded: {target!r}", "3.2"
+    return f"the version is not of the form HTTP/1.1: {version!r}", "2.3"
 
 
 def parse_fields(
@@ -85,27 +106,29 @@ def parse_fields(
     fields = grammar.FIELD_LINE.findall(text)
     # A match takes one whole line, from its beginning to its LF: fewer matches than LFs, and a line is no field.
     if len(fields) != count or (text and text[-1] != "\n"):
-        raise RequestError(400, _what_is_wrong_with_fields(text))
+        line = next(line for line in re.findall(r"[^\n]*\n|[^\n]+", text) if not grammar.FIELD_LINE.fullmatch(line))
+        detail, section = _what_is_wrong_with_field(line)
+        raise RequestError(400, detail, rule=f"RFC {section}", line=line)
     if " \r" in text or "\t\r" in text:
         fields = [(name, value.rstrip(" \t")) for name, value in fields]
     return Headers(fields)
 
 
-def _what_is_wrong_with_fields(text: str) -> str:
-    line = next(line for line in re.findall(r"[^\n]*\n|[^\n]+", text) if not grammar.FIELD_LINE.fullmatch(line))
+def _what_is_wrong_with_field(line: str) -> tuple[str, str]:
+    """That, and the RFC and its section that say so."""
     if not line.endswith("\r\n"):
-        return f"a header line does not end with CRLF: {line!r}"
+        return f"a header line does not end with CRLF: {line!r}", "9112 section 2.2"
     line = line[:-2]
     name, colon, value = line.partition(":")
     if line[:1] in (" ", "\t"):
-        return f"a header is folded over two lines, or has blanks before its name: {line!r}"
+        return f"a header is folded over two lines, or has blanks before its name: {line!r}", "9112 section 5.2"
     if not colon:
-        return f"a header line has no colon: {line!r}"
+        return f"a header line has no colon: {line!r}", "9112 section 5"
     if name.rstrip(" \t") != name:
-        return f"there is a blank between a header's name and its colon: {line!r}"
+        return f"there is a blank between a header's name and its colon: {line!r}", "9112 section 5.1"
     if not grammar.FIELD_NAME.fullmatch(name):
-        return f"a header's name is no token: {name!r}"
-    return f"the value of the header {name} has a control character: {value!r}"
+        return f"a header's name is no token: {name!r}", "9110 section 5.1"
+    return f"the value of the header {name} has a control character: {value!r}", "9110 section 5.5"
 
 
 def check_host(headers: Headers, version: Version) -> None:
@@ -116,13 +139,14 @@ def check_host(headers: Headers, version: Version) -> None:
     host = headers.get("host")
     if host is None:
         if version >= (1, 1):
-            raise RequestError(400, "HTTP/1.1 asks for a Host header, and there is none")
+            detail = "HTTP/1.1 asks for a Host header, and there is none"
+            raise RequestError(400, detail, rule=_HOST_RULE, names=("host",))
     elif not grammar.is_host(host):
         # Several lines come here, too: ", " joins them, and no host has a blank.
         hosts = headers.get_all("host")
         if len(hosts) > 1:
-            raise RequestError(400, f"there is more than one Host header: {hosts}")
-        raise RequestError(400, f"the Host header is no host[:port]: {host!r}")
+            raise RequestError(400, f"there is more than one Host header: {hosts}", rule=_HOST_RULE, names=("host",))
+        raise RequestError(400, f"the Host header is no host[:port]: {host!r}", rule=_HOST_RULE, names=("host",))
 
 
 def response_head(status: int, reason: str, fields: Iterable[Field], *, version: str = "HTTP/1.1") -> bytes:

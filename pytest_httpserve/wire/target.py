@@ -84,22 +84,24 @@ def parse_target(text: str, method: str) -> Target:
         match = grammar.AUTHORITY_FORM.fullmatch(text)
         # RFC 9110 section 9.3.6: an invalid port must be refused
         if match is None or not grammar.is_host(text) or int(match[1]) > 65_535:
-            raise RequestError(400, f"CONNECT takes host:port as its target, not {text!r}")
+            raise RequestError(
+                400, f"CONNECT takes host:port as its target, not {text!r}", rule="RFC 9112 section 3.2.3"
+            )
         return Target("authority", "", authority=text)
     if "#" in text:
-        raise RequestError(400, f"a target has no fragment: {text!r}")
+        raise RequestError(400, f"a target has no fragment: {text!r}", rule="RFC 9112 section 3.2")
     target = target_of(text)
     if target.form == "asterisk" and method != "OPTIONS":
-        raise RequestError(400, f"the target * belongs to OPTIONS, not to {method}")
+        raise RequestError(400, f"the target * belongs to OPTIONS, not to {method}", rule="RFC 9112 section 3.2.4")
     if target.form == "origin" and not text.startswith("/"):
-        raise RequestError(400, f"the target is neither a path that begins with / nor a whole URL: {text!r}")
+        detail = f"the target is neither a path that begins with / nor a whole URL: {text!r}"
+        raise RequestError(400, detail, rule="RFC 9112 section 3.2")
     # RFC 9110 section 4.2.1: a URL without a host is invalid
     if target.authority is not None and (target.authority[:1] in ("", ":") or not grammar.is_host(target.authority)):
-        raise RequestError(400, f"the target's authority is no host[:port]: {text!r}")
+        raise RequestError(400, f"the target's authority is no host[:port]: {text!r}", rule="RFC 9110 section 4.2.1")
     if grammar.BARE_PERCENT.search(target.path):
-        raise RequestError(
-            400, f"a percent sign in the path is not followed by two hexadecimal digits: {target.path!r}"
-        )
+        detail = f"a percent sign in the path is not followed by two hexadecimal digits: {target.path!r}"
+        raise RequestError(400, detail, rule="RFC 3986 section 2.1")
     return target
 
 

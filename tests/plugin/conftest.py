@@ -14,7 +14,15 @@ CLIENT = '''
 """A client that takes every status for an answer."""
 
 import http.client
+import socket
 import urllib.parse
+
+
+def say(server, data):
+    """Sends the bytes as they are; the first that come back."""
+    with socket.create_connection((server.host, server.port), timeout=10) as connection:
+        connection.sendall(data)
+        return connection.recv(65536)
 
 
 def fetch(url, method="GET", body=None, headers={}):
@@ -46,7 +54,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def suite(pytester: pytest.Pytester) -> Suite:
-    """``suite(source, *options)`` runs a module of tests, which finds ``client.fetch``, with warnings as errors.
+    """``suite(source, *options)`` runs a module of tests, which finds ``client``, with warnings as errors.
 
     ``apart`` runs it in a process of its own.
     """

@@ -15,6 +15,7 @@ NOBODY_CALLS = """
 # One failure of each kind.
 KINDS = {
     "unanswered": 'fetch(server.url_for("/missing"))',
+    "refused": r'say(server, b"GET /a HTTP/1.1\r\n\r\n")',
     "errors": 'server.on("GET", "/a").handle(lambda request: 1 / 0); fetch(server.url_for("/a"))',
     "expectations": 'server.on("GET", "/b").respond().expect()',
 }
@@ -25,7 +26,7 @@ def goes_wrong(*kinds: str, server: str = "httpserve", fixture: str = "httpserve
     return "\n".join(
         [
             "import pytest",
-            "from client import fetch",
+            "from client import fetch, say",
             "from pytest_httpserve import HTTPServe",
             *([f"@pytest.mark.{marker}"] if marker else []),
             f"def test_it({fixture}):",
@@ -147,7 +148,7 @@ def test_a_server_ignores_what_it_is_told_to(suite: Suite, kind: str, fixture: s
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_server_without_fixture_ignores_what_it_is_told_to(suite: Suite, kind: str) -> None:
     result = suite(f"""
-        from client import fetch
+        from client import fetch, say
         from pytest_httpserve import HTTPServe
 
         def test_it():
@@ -220,7 +221,8 @@ def test_a_kind_that_does_not_exist_is_a_usage_error_of_the_option(suite: Suite)
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(
-        ["ERROR: --httpserve-ignore='missing' is not one of unanswered, errors, expectations"], consecutive=True
+        ["ERROR: --httpserve-ignore='missing' is not one of unanswered, refused, errors, expectations"],
+        consecutive=True,
     )
 
 
@@ -229,7 +231,9 @@ def test_a_kind_that_does_not_exist_is_a_usage_error_of_the_ini_file(suite: Suit
     result = suite("def test_it(): pass")
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["ERROR: httpserve_ignore = 'missing' is not one of unanswered, errors, expectations"])
+    result.stderr.fnmatch_lines(
+        ["ERROR: httpserve_ignore = 'missing' is not one of unanswered, refused, errors, expectations"]
+    )
 
 
 @pytest.mark.parametrize("arguments", ["ignore=['missing']", "ignore=5", "ignore='x'", "strick=True", "'errors'"])
@@ -243,7 +247,8 @@ def test_a_wrong_marker_is_one_sentence_at_set_up(suite: Suite, shown: Shown, ar
     """)
 
     result.assert_outcomes(errors=1)
-    text = "@pytest.mark.serve_checks takes ignore=, of unanswered, errors, expectations, and strict=; it was given "
+    kinds = "unanswered, refused, errors, expectations"
+    text = f"@pytest.mark.serve_checks takes ignore=, of {kinds}, and strict=; it was given "
     assert shown(result, "ERROR at setup of test_it") == f"{text}{arguments}\n"
 
 
@@ -257,7 +262,7 @@ def test_a_wrong_kind_is_the_tests_own_error_where_it_is_given(suite: Suite) -> 
     """)
 
     result.assert_outcomes(failed=2)
-    sentence = "E *UsageError: a kind of failure is one of unanswered, errors, expectations, not 'missing'"
+    sentence = "E *UsageError: a kind of failure is one of unanswered, refused, errors, expectations, not 'missing'"
     result.stdout.fnmatch_lines([sentence, sentence])
 
 

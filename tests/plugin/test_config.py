@@ -273,7 +273,7 @@ def test_a_whole_project_is_served_over_tls(suite: Suite) -> None:
 
 def test_it_says_how_long_a_server_waits_for_its_client(suite: Suite) -> None:
     result = suite(
-        override("{'timeout': 0.05}")
+        override("{'timeout': 0.05, 'ignore': 'refused'}")
         + """
     import socket
 
@@ -362,8 +362,8 @@ def test_a_narrower_scope_is_an_error_whoever_asks_first(suite: Suite, pytester:
         ("{'host': 'localhost'}", "host='localhost' is no IP address such as 127.0.0.1 or ::1"),
         ("{'port': '80'}", "port= is a number from 0 to 65535, not '80'"),
         ("{'strict': 'no'}", "strict= is True or False, not 'no'"),
-        ("{'ignore': ['error']}", "a kind of failure is one of unanswered, errors, expectations, not 'error'"),
-        ("{'ignore': 5}", "a kind of failure is one of unanswered, errors, expectations, not 5"),
+        ("{'ignore': ['error']}", "a kind of failure is one of unanswered, refused, errors, expectations, not 'error'"),
+        ("{'ignore': 5}", "a kind of failure is one of unanswered, refused, errors, expectations, not 5"),
         ("{'timeout': 0}", "timeout= is a number of seconds above 0, not 0"),
         ("{'client_timeout': None}", "client_timeout= is a number of seconds above 0, not None"),
         ("{'max_exchanges': 0}", "max_exchanges= is a whole number from 1 on, not 0"),

@@ -77,7 +77,7 @@ def test_a_request_line_has_method_target_and_version(line: bytes, parsed: Reque
         (b"G@T / HTTP/1.1\r\n", "the method is no token: 'G@T'"),
         (b"G\xc9T / HTTP/1.1\r\n", "the method is no token"),
         (b"GET\x00 / HTTP/1.1\r\n", "the method is no token"),
-        (b"\x16\x03\x01\x02 / HTTP/1.1\r\n", "the method is no token"),
+        (b"\x16\x03\x01\x02 / HTTP/1.1\r\n", "the client speaks TLS"),
         (b"GET  HTTP/1.1\r\n", "percent-encoded: ''"),
         (b"GET /\xc3\xa9 HTTP/1.1\r\n", "must be percent-encoded"),
         (b"GET /\x00 HTTP/1.1\r\n", "must be percent-encoded"),

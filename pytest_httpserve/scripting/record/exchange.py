@@ -50,6 +50,10 @@ class Keyed(Protocol):
     def key(self) -> int: ...
 
 
+# What was wrong with a request that was not taken, or how much of it came. As what is kept of an exchange that is over,
+# it is nothing that the garbage collector looks at again and again.
+Refusal = tuple[str]
+
 # An exchange that is over, as the journal keeps it: nothing that the garbage collector looks at again and again, unless
 # there were faults, or the body is in a file. In order: the keys of route, guard and connection; what the request said,
 # its client, the index of its connection and its own, its body and trailers; the bytes of both directions, and the
@@ -77,7 +81,7 @@ Entry = tuple[
     float | None,
     int | None,
     bytes,
-    str | None,
+    str | Refusal | None,
     tuple[str, ...],
     "tuple[Fault, ...]",
     int,
@@ -98,12 +102,12 @@ class Exchange:
     """
 
     __slots__ = (
+        "_error",
         "_recorded",
         "_request",
         "_response",
         "answered",
         "connection",
-        "error",
         "faults",
         "guard",
         "notes",
@@ -118,6 +122,7 @@ class Exchange:
         request: Request | AskedFor,
         raw: Transcript,
         connection: ConnectionRecord | None = None,
+        error: str | Refusal | None = None,
     ) -> None:
         self._request = request  # or what it is made of, when somebody asks for it
         self.raw = raw
@@ -126,7 +131,7 @@ class Exchange:
         self._response: SentResponse | None = None  # with the body of this one, when somebody has asked for it
         self.route: Route | None = None
         self.guard: Keyed | None = None  # the limit, or another, that refused it
-        self.error: str | None = None
+        self._error = error
         self.notes: tuple[str, ...] = ()
         self.faults: tuple[Fault, ...] = ()
         self.number = 0  # in the journal, from 1 on
@@ -201,6 +206,21 @@ class Exchange:
         return self.answered.status if self.answered is not None else None
 
     @property
+    def error(self) -> str | None:
+        """What was wrong with the request, or in what the exchange broke off; None if it did not."""
+        return self._error[0] if isinstance(self._error, tuple) else self._error
+
+    def break_off(self, error: str | Refusal) -> None:
+        """It has broken off, or was refused."""
+        self._error = error
+
+    @property
+    def refused(self) -> bool:
+        """Whether the server did not take the request: it was malformed, or not all of it came. Then ``error`` says
+        why, and nothing counts it as requested."""
+        return isinstance(self._error, tuple)
+
+    @property
     def size(self) -> int:
         """How many bytes it counts for in the journal."""
         request, raw = self._request, self.raw
@@ -251,7 +271,7 @@ class Exchange:
             raw.last_sent,
             response.status if response is not None else None,
             response.given if response is not None else b"",
-            self.error,
+            self._error,
             self.notes,
             self.faults,
             len(received) + len(sent) + size,
@@ -273,7 +293,7 @@ class Exchange:
         exchange.route, exchange.guard, exchange.connection = map(named.get, entry[:3])
         exchange._recorded = recorded
         exchange.answered = SentResponse(status, head) if status is not None else None
-        exchange.error, exchange.notes, exchange.faults = error, notes, faults
+        exchange._error, exchange.notes, exchange.faults = error, notes, faults
         return exchange
 
     if not TYPE_CHECKING:  # a type checker is to know no names but those that there are
@@ -283,12 +303,18 @@ class Exchange:
 
     def __repr__(self) -> str:
         answer = str(self.answered.status) if self.answered else "no answer yet"
-        return f"<Exchange {self.request} -> {answer}{f' ({self.error})' if self.error else ''}>"
+        refused = "refused: " if self.refused else ""
+        return f"<Exchange {self.request} -> {answer}{f' ({refused}{self.error})' if self.error else ''}>"
 
 
 def carried(entry: Entry, named: Mapping[int, Named]) -> tuple[ConnectionRecord | None, int, int]:
     """The connection of an exchange, and how many bytes came in and went out over it."""
     return named.get(entry[2]), len(entry[9]) + entry[11], len(entry[10]) + entry[12]
+
+
+def is_refused(one: Exchange | Entry) -> bool:
+    """Whether the server did not take the request."""
+    return isinstance(one[21], tuple) if isinstance(one, tuple) else one.refused
 
 
 def close_body(entry: Entry) -> None:

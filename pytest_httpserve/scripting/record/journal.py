@@ -19,6 +19,7 @@ from pytest_httpserve.scripting.record.exchange import (
     Named,
     carried,
     close_body,
+    is_refused,
 )
 from pytest_httpserve.scripting.record.readable import readable_text
 from pytest_httpserve.scripting.record.redaction import ALWAYS_REDACTED
@@ -58,8 +59,9 @@ class Failure(str):
         return failure
 
 
-# A request that nothing answered; an exception in, or a hang of, what answers; an expectation that was not met.
-KINDS = ("unanswered", "errors", "expectations")
+# A request that nothing answered; one that the server did not take; an exception in, or a hang of, what answers; an
+# expectation that was not met.
+KINDS = ("unanswered", "refused", "errors", "expectations")
 
 
 def check_kinds(kinds: str | Iterable[str]) -> frozenset[str]:
@@ -91,7 +93,8 @@ class Journal:
     It keeps ``max_exchanges`` exchanges, and ``max_bytes`` of what is in memory of all of them together. Past that it
     drops the oldest of those that are over; the newest of these always stays. Of connections that are closed, and of
     faults that have happened, it keeps as many. ``ignored`` are the kinds of failures that are none here,
-    ``redacted`` the header fields whose values nobody is shown.
+    ``redacted`` the header fields whose values nobody is shown. ``test_is_over`` says that clients may break off, ``expects_tls`` that they speak TLS to
+    a server that does not, as the test wants it.
 
     What an exchange that is over says is kept as a tuple of plain values. The Exchange is made again when somebody
     looks, and then it stays, so that everybody sees the same one.
@@ -102,6 +105,7 @@ class Journal:
         self.max_exchanges = max_exchanges
         self.ignored: frozenset[str] = frozenset()
         self.redacted = ALWAYS_REDACTED
+        self.expects_tls = False
         self.begin_anew()
 
     def begin_anew(self) -> None:
@@ -123,6 +127,7 @@ class Journal:
         self._closed: deque[ConnectionRecord] = deque()
         self._fault_events: deque[FaultEvent] = deque(maxlen=self.max_exchanges)
         self._failures: list[Failure] = []
+        self.test_is_over = False
         self._seen = 0  # failures that take_failures has given
         self._unkept: Counter[str] = Counter()  # failures that were too many, by kind
         self.dropped_exchanges = self.dropped_connections = self.dropped_fault_events = 0
@@ -181,6 +186,8 @@ class Journal:
         record.look = partial(self.those, CONNECTION)
         with self._lock:
             self._connections[id(record)] = record
+            if self._waiting:
+                self._changed.notify_all()
 
     def end_connection(self, record: ConnectionRecord, by: str, how: str) -> None:
         """The connection is over."""
@@ -267,7 +274,7 @@ class Journal:
     def wait(self, condition: Callable[[], bool], timeout: float) -> bool:
         """Wait until ``condition`` holds; False after ``timeout`` seconds.
 
-        It is asked again with every exchange, and with every connection that ends.
+        It is asked again with every exchange, and with every connection that is opened or ends.
         """
         with self._changed:
             self._waiting += 1
@@ -277,7 +284,7 @@ class Journal:
                 self._waiting -= 1
 
     def take(self, timeout: float, wanted: Callable[[Exchange], bool] = _any) -> Exchange | None:
-        """The first exchange that is ``wanted``, and was not taken before; None if there is none within ``timeout``
+        """The first exchange that is ``wanted``, was not taken before, and not refused; None if there is none within ``timeout``
         seconds."""
         with self._changed:  # each exchange goes to one taker
             if not self.wait(lambda: self._next(wanted) is not None, timeout):
@@ -288,8 +295,12 @@ class Journal:
             return self._show(number)
 
     def _next(self, wanted: Callable[[Exchange], bool]) -> int | None:
-        untaken = (number for number in list(self._kept) if number not in self._taken)
-        return next((number for number in untaken if wanted(self._show(number))), None)
+        for number in list(self._kept):
+            if number in self._taken or is_refused(self._kept[number]):
+                continue
+            if wanted(self._show(number)):
+                return number
+        return None
 
     @property
     def failures(self) -> tuple[Failure, ...]:

@@ -30,7 +30,7 @@ def exchange_line(exchange: Exchange) -> str:
     if exchange.route is not None:
         parts.append(f"by {exchange.route.place}")
     if exchange.error:
-        parts.append(f"({exchange.error})")
+        parts.append(f"({'refused: ' if exchange.refused else ''}{exchange.error})")
     return " ".join(part for part in parts if part)
 
 

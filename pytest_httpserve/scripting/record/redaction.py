@@ -27,9 +27,10 @@ def check_redact(names: str | Iterable[str]) -> frozenset[str]:
 
 def masked(name: str, value: str, redacted: frozenset[str]) -> str:
     """The value of a field as it may be shown: of credentials, their scheme."""
-    if name.lower() not in redacted:
+    name = name.strip().lower()  # of a line that is refused, there may be a blank behind it
+    if name not in redacted:
         return value
-    scheme = _SCHEME.match(value) if name.lower().endswith("authorization") else None
+    scheme = _SCHEME.match(value) if name.endswith("authorization") else None
     return f"{scheme[0] if scheme else ''}{MASK}"
 
 
@@ -41,6 +42,6 @@ def masked_fields(fields: Iterable[Field], redacted: frozenset[str]) -> list[Fie
 def masked_line(line: str, redacted: frozenset[str]) -> str:
     """A line of what went over the wire; a line of a body that looks like a field is treated as one."""
     name, colon, value = line.partition(":")
-    if not colon or name.lower() not in redacted:
+    if not colon or name.strip().lower() not in redacted:
         return line
     return f"{name}: {masked(name, value.strip(), redacted)}"

@@ -15,6 +15,7 @@ from pytest_httpserve.scripting.record.readable import fits, readable
 from pytest_httpserve.scripting.reports import report
 from pytest_httpserve.scripting.routing.criteria import match
 from pytest_httpserve.scripting.routing.matchers import Check, Matcher
+from pytest_httpserve.scripting.routing.requested import is_requested, requested
 
 Step = Matcher | tuple[str, str | re.Pattern[str]] | str
 
@@ -23,7 +24,7 @@ def assert_requested(seen: Seen, matcher: Matcher, what: str, times: int | None)
     """Fail unless requests that ``matcher`` takes came in: ``times`` of them, or one at least."""
     __tracebackhide__ = True
     exchanges = seen.exchanges
-    found = [exchange for exchange in exchanges if matcher.matches(exchange.request)]
+    found = requested(exchanges, matcher)
     if times is None and found:
         return
     if len(found) == times:
@@ -40,7 +41,7 @@ def assert_requested(seen: Seen, matcher: Matcher, what: str, times: int | None)
 def assert_not_requested(seen: Seen, matcher: Matcher, what: str) -> None:
     """Fail if a request that ``matcher`` takes came in."""
     __tracebackhide__ = True
-    found = [exchange for exchange in seen.exchanges if matcher.matches(exchange.request)]
+    found = requested(seen.exchanges, matcher)
     if found:
         raise AssertionError(_list(f"{what} was requested:", found, seen))
     _check_all_kept(seen, f"whether {what} was requested")
@@ -55,11 +56,11 @@ def assert_in_order(seen: Seen, steps: Iterable[Step]) -> None:
     wanted = [(_name(step), _matcher(step)) for step in steps]
     rest = iter(exchanges)
     for position, (name, matcher) in enumerate(wanted, 1):
-        if not any(matcher.matches(exchange.request) for exchange in rest):
+        if not any(is_requested(exchange, matcher) for exchange in rest):
             before = f" after {wanted[position - 2][0]}" if position > 1 else ""
             title = f"step {position}, {name}, was not requested{before}"
             raise AssertionError(
-                _list(f"{title}; requested were:", exchanges, seen)
+                _list(f"{title}{_refused_instead(exchanges, matcher)}; requested were:", exchanges, seen)
                 if exchanges
                 else readable([f"{title}: there were no requests"])
             )
@@ -104,7 +105,7 @@ def assert_all_closed(seen: Seen, by: str | None, timeout: float) -> None:
 def assert_max_concurrent(seen: Seen, matcher: Matcher, most: int) -> None:
     """Fail if more than ``most`` exchanges, of those that ``matcher`` takes, were in hand at once."""
     __tracebackhide__ = True
-    exchanges = [exchange for exchange in seen.exchanges if matcher.matches(exchange.request)]
+    exchanges = requested(seen.exchanges, matcher)
     together = most_at_once(exchanges)
     if len(together) > most:
         title = f"{len(together)} requests were in hand at once, expected at most {most}:"
@@ -158,7 +159,8 @@ def explained(title: str, seen: Seen, found: Sequence[Exchange], matcher: Matche
     exchanges = seen.exchanges
     if not exchanges:
         return readable([f"{title}: there were no requests"])
-    lines = _listed(f"{title}; requested were:", exchanges, seen)
+    why = "" if found else _refused_instead(exchanges, matcher)
+    lines = _listed(f"{title}{why}; requested were:", exchanges, seen)
     asked_for = set(map(id, found))
     others = [exchange for exchange in exchanges if id(exchange) not in asked_for]
     if others:
@@ -169,6 +171,17 @@ def explained(title: str, seen: Seen, found: Sequence[Exchange], matcher: Matche
         for check in (report.redact(check, seen.redacted) for check in checks):
             lines += [f"  {line}" for line in [*report.describe_check(check), *_diff(check)]]
     return readable(lines)
+
+
+def _refused_instead(exchanges: Sequence[Exchange], matcher: Matcher) -> str:
+    """Why a request that would have been the one was not taken; nothing if there is none."""
+    refused = [exchange for exchange in exchanges if exchange.refused and _is_meant(exchange, matcher)]
+    return f": {refused[-1].request} was refused ({refused[-1].error})" if refused else ""
+
+
+def _is_meant(exchange: Exchange, matcher: Matcher) -> bool:
+    """Whether method and path are those: of a request that was refused, often no more is known."""
+    return all(check.passed for check in matcher.checks(exchange.request) if check.criterion in ("method", "path"))
 
 
 def _diff(check: Check) -> list[str]:

@@ -236,23 +236,21 @@ class Route:
         calls = self.calls
         if self.call_count:
             said = f"was called {times(self.call_count)}, expected {expected}"
-        elif broken := self._broken_requests():
-            said = f"was not called, expected {expected}: {broken[-1].request} was refused or broke off"
-            said += f" ({broken[-1].error})"
-            calls = tuple(broken)
+        elif refused := self._refused_requests():
+            said = f"was not called, expected {expected}: {refused[-1].request} was refused ({refused[-1].error})"
+            calls = tuple(refused)
         else:
             said = f"was never called, expected {expected}"
         lines = [f"{self} {said}", *dropped(max(self.call_count - len(calls), 0), "call")]
         return readable([*lines, *(f"  {line}" for line in exchange_lines(calls))])
 
-    def _broken_requests(self) -> list[Exchange]:
-        """The requests for its path that did not get as far as a route."""
+    def _refused_requests(self) -> list[Exchange]:
+        """The requests for its path that were not taken."""
         journal = self._routes.journal if self._routes is not None else None
         return [
             exchange
             for exchange in (journal.exchanges if journal is not None else ())
-            if exchange.error is not None
-            and exchange.route is None
+            if exchange.refused
             and self.method in ("*", exchange.request.sought)
             and self.pattern is not None
             and self.pattern.match(target_of(exchange.request.target).canonical) is not None

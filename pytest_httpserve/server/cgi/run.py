@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import IO, TYPE_CHECKING, Protocol
 
-from pytest_httpserve.errors import RequestError, ScriptError
+from pytest_httpserve.errors import BrokenOff, ScriptError
 from pytest_httpserve.protocol.reader import Reader
 from pytest_httpserve.protocol.writer import Writer
 from pytest_httpserve.server import running
@@ -203,7 +203,9 @@ class Run:
             while piece := reader.read1(_SPOOL_BYTES):
                 file.write(piece)
             if reader.truncated:
-                raise RequestError(HTTPStatus.BAD_REQUEST, "the connection ended inside the body")
+                raise BrokenOff(
+                    HTTPStatus.BAD_REQUEST, "the client ended the connection within the body", rule="RFC 9112 section 8"
+                )
             file.flush()
         except BaseException:
             file.close()

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import IO, TYPE_CHECKING, Any
 
 from pytest_httpserve import clock
-from pytest_httpserve.errors import RequestError
+from pytest_httpserve.errors import BrokenOff
 from pytest_httpserve.protocol.reader import PROGRESS_BYTES, Reader
 from pytest_httpserve.server.files.paths import read_at
 
@@ -92,7 +92,9 @@ class Upload:
     def _receive(self) -> None:
         piece = self._reader.read1(PIECE_BYTES)
         if not piece and self._reader.truncated:
-            raise RequestError(HTTPStatus.BAD_REQUEST, "the connection ended inside the body")
+            raise BrokenOff(
+                HTTPStatus.BAD_REQUEST, "the client ended the connection within the body", rule="RFC 9112 section 8"
+            )
         self._progress += len(piece)
         if self._progress >= PROGRESS_BYTES:
             self._restart()

@@ -141,9 +141,9 @@ def test_each_exchange_is_recorded_once(server: HTTPServe, tmp_path: Path) -> No
 
 def wait_until_over(server: HTTPServe, count: int = 1) -> Exchange:
     """The last of ``count`` exchanges, once no thread works on it."""
-    exchanges = server.wait_for("*", "*", times=count, timeout=10)
+    assert server._script.journal.wait(lambda: len(server.exchanges) >= count, 10)  # refused ones, too
     server.stop()
-    return exchanges[-1]
+    return server.exchanges[-1]
 
 
 def reset(client: socket.socket) -> None:
@@ -159,11 +159,15 @@ def reset(client: socket.socket) -> None:
         (b"GET /a HTTP/1.1\r\n\r\n", "GET /a", "Host"),
         (b"GET /a HTTP/1.1\r\nHost x\r\n\r\n", "GET /a", ""),
         (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", "\\x16\\x03\\x01\\x02\\x00\\x01\\x00 ", ""),
-        (b"GET /a HTTP/1.1\r\nHost: x\r\nX-", "GET /a", "the head ended before its blank line"),
+        (
+            b"GET /a HTTP/1.1\r\nHost: x\r\nX-",
+            "GET /a",
+            "within the head: 28 bytes of its head came",
+        ),
         (
             b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhel",
             "POST /a",
-            "the connection ended inside the body",
+            "within the body: 3 of 9 bytes of its body came",
         ),
         (b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\nx", "POST /a", ""),
     ],
@@ -183,7 +187,9 @@ def test_an_exchange_that_is_no_whole_request_is_recorded(
     assert error in exchange.error
     assert (exchange.raw.request, exchange.raw.response) == (sent, answer)
     assert exchange.status == 400
-    assert server.failures == ()
+    assert exchange.refused
+    [failure] = server.failures
+    assert failure.startswith(f"refused {read_as.strip()}: {exchange.error}\n")
 
 
 def test_what_came_of_a_body_that_broke_off_can_be_looked_at(server: HTTPServe) -> None:
@@ -218,6 +224,7 @@ def test_an_exchange_that_the_client_reset_is_recorded(server: HTTPServe, sent: 
     assert exchange.response is None
     assert exchange.request.method == sent.split()[0].decode()
     assert exchange.raw.request == sent
+    assert exchange.refused
     assert server.failures == ()
 
 

@@ -334,7 +334,9 @@ def test_failures_of_a_kind_can_be_ignored(server: HTTPServe) -> None:
 
 @pytest.mark.parametrize("kind", ["unanswred", "", 5])
 def test_a_kind_that_is_none_is_refused(server: HTTPServe, kind: Any) -> None:
-    with pytest.raises(UsageError, match=r"^a kind of failure is one of unanswered, errors, expectations, not "):
+    with pytest.raises(
+        UsageError, match=r"^a kind of failure is one of unanswered, refused, errors, expectations, not "
+    ):
         server.ignore(kind)
     with pytest.raises(UsageError, match=r"^a kind of failure is one of"):
         HTTPServe(ignore=[kind])
@@ -545,7 +547,10 @@ def test_a_slash_within_a_segment_is_shown_as_it_was_sent(server: HTTPServe) -> 
     ("sent", "why"),
     [
         (b"POST /a HTTP/1.1\r\n\r\n", "Host"),
-        (b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab", "the connection ended inside the body"),
+        (
+            b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab",
+            "within the body: 2 of 5 bytes of its body came",
+        ),
     ],
     ids=["refused", "broken off"],
 )
@@ -560,9 +565,10 @@ def test_a_route_whose_only_request_got_no_further_was_not_called_for_that(
         client.makefile("rb").read()
     server.check_expectations()
 
-    first, second = server.take_failures()
+    refused, first, second = server.take_failures()
+    assert refused.startswith("refused POST /a: ")
     title, line, end = first.split("\n")
-    assert title.startswith(f"{route} was not called, expected once: POST /a was refused or broke off (")
+    assert title.startswith(f"{route} was not called, expected once: POST /a was refused (")
     assert why in title
     assert line.startswith("  POST /a -> ")
     assert end == ""

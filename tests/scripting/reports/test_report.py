@@ -161,7 +161,7 @@ def test_an_exchange_is_a_line(server: HTTPServe) -> None:
 def test_an_exchange_that_broke_off_says_how(server: HTTPServe, say: Say) -> None:
     say(server, "GET /a HTTP/1.1\n\n")
 
-    assert exchange_line(server.exchanges[0]).endswith(f"({server.exchanges[0].error})")
+    assert exchange_line(server.exchanges[0]).endswith(f"(refused: {server.exchanges[0].error})")
 
 
 def test_a_transcript_has_both_directions(server: HTTPServe, say: Say) -> None:
