@@ -37,7 +37,8 @@ def test_a_download_that_is_cut_off_goes_on(httpserve: HTTPServe, tmp_path: Path
     etag = requests.head(url, timeout=5).headers["ETag"]
     # The first answer promises the whole file, and ends in the middle of it; the directory answers the second request.
     cut_off = {"Content-Length": len(ALMANAC)}
-    httpserve.on("GET", "/almanac.txt", headers={"Range": None}).respond(body=ALMANAC[:10_000], headers=cut_off)
+    first = httpserve.on("GET", "/almanac.txt", headers={"Range": None}, otherwise="continue")
+    first.respond(body=ALMANAC[:10_000], headers=cut_off)
 
     with pytest.raises(requests.exceptions.ChunkedEncodingError), target.open("wb") as file:
         file.writelines(requests.get(url, stream=True, timeout=5).iter_content(1000))

@@ -23,7 +23,7 @@ from pytest_httpserve.scripting.record.journal import FaultEvent
 from pytest_httpserve.scripting.record.readable import readable_text, written_out
 from pytest_httpserve.scripting.record.request import NO_BODY, Body, Request
 from pytest_httpserve.scripting.reports import refusals, report
-from pytest_httpserve.scripting.routing.routes import NOT_FOUND, Found, StateChanged
+from pytest_httpserve.scripting.routing.routes import MISSED, NOT_FOUND, Found, StateChanged
 from pytest_httpserve.wire.framing import NO_BODY as NO_FRAMING
 from pytest_httpserve.wire.head import speaks_tls
 from pytest_httpserve.wire.memory import LONGEST_TEXT
@@ -109,7 +109,8 @@ class Answering:
         """Choose, guards, body, record, take, send: each request goes this way, whatever answers it."""
         self.method, self.target, self.parts = method, target, parts
         found = self._find()
-        mount = self.script.mounts.find(parts.canonical) if found.route is None else None
+        beneath = found.route is None and found is not MISSED
+        mount = self.script.mounts.find(parts.canonical) if beneath else None
         met = self._meet_guards() if self.script.guards.active else NOTHING_MET
         body_later = met.refusal is None and found.route is not None and found.route.has_early_faults
         if not body_later:

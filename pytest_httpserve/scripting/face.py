@@ -35,7 +35,7 @@ from pytest_httpserve.scripting.reports import report
 from pytest_httpserve.scripting.routing.criteria import Criteria, as_matcher
 from pytest_httpserve.scripting.routing.matchers import Matcher
 from pytest_httpserve.scripting.routing.requested import requested
-from pytest_httpserve.scripting.routing.routes import Route, calling_place
+from pytest_httpserve.scripting.routing.routes import Otherwise, Route, calling_place
 from pytest_httpserve.scripting.routing.scenarios import Scenario
 from pytest_httpserve.scripting.script import Script
 from pytest_httpserve.server.cgi import CGI_TIMEOUT
@@ -76,6 +76,7 @@ class Face:
         path: str | re.Pattern[str] = "*",
         *,
         priority: int = 0,
+        otherwise: Otherwise = "fail",
         **criteria: Unpack[Criteria],
     ) -> Route:
         """A route for the requests that meet all that is given; a matcher may be given instead.
@@ -83,10 +84,12 @@ class Face:
         ``path`` is exact, a template (``/users/{id:int}``), a compiled pattern, or ``*``. The further arguments are
         those of ``match``: ``query``, ``query_exact``, ``headers``, ``cookies``, ``json``, ``json_contains``,
         ``form``, ``form_exact``, ``files``, ``body``, ``where``. Of several routes that take a request, the one of
-        highest ``priority`` answers, then the latest; all of them go before directories and applications. Raises
-        UsageError for a wrong value.
+        highest ``priority`` answers, then the latest; all of them go before directories and applications. A request
+        that fits its method and path alone is left to these only if ``otherwise`` is ``continue``; else it fails the
+        test. Raises UsageError for a wrong value.
         """
-        return Route(as_matcher(method, path, criteria), calling_place(1), priority=priority).join(self._script.routes)
+        route = Route(as_matcher(method, path, criteria), calling_place(1), priority=priority, otherwise=otherwise)
+        return route.join(self._script.routes)
 
     def enqueue(self, status: int | Response = 200, **arguments: Unpack[ResponseArguments]) -> None:
         """Add a response to the queue for requests that nothing else answers: first in, first out.

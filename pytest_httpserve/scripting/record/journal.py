@@ -93,8 +93,8 @@ class Journal:
     It keeps ``max_exchanges`` exchanges, and ``max_bytes`` of what is in memory of all of them together. Past that it
     drops the oldest of those that are over; the newest of these always stays. Of connections that are closed, and of
     faults that have happened, it keeps as many. ``ignored`` are the kinds of failures that are none here,
-    ``redacted`` the header fields whose values nobody is shown. ``test_is_over`` says that clients may break off, ``expects_tls`` that they speak TLS to
-    a server that does not, as the test wants it.
+    ``redacted`` the header fields whose values nobody is shown. ``test_is_over`` says that clients may break off,
+    ``expects_tls`` that they speak TLS to a server that does not, as the test wants it.
 
     What an exchange that is over says is kept as a tuple of plain values. The Exchange is made again when somebody
     looks, and then it stays, so that everybody sees the same one.
@@ -284,8 +284,8 @@ class Journal:
                 self._waiting -= 1
 
     def take(self, timeout: float, wanted: Callable[[Exchange], bool] = _any) -> Exchange | None:
-        """The first exchange that is ``wanted``, was not taken before, and not refused; None if there is none within ``timeout``
-        seconds."""
+        """The first exchange that is ``wanted``, was not taken before, and not refused; None if there is none within
+        ``timeout`` seconds."""
         with self._changed:  # each exchange goes to one taker
             if not self.wait(lambda: self._next(wanted) is not None, timeout):
                 return None

@@ -13,6 +13,7 @@ from pytest_httpserve.scripting.record.words import count, dropped
 from pytest_httpserve.scripting.reports.differences import common_length, first_difference
 from pytest_httpserve.scripting.routing.comparing import Shown
 from pytest_httpserve.scripting.routing.matchers import Check, Matcher
+from pytest_httpserve.scripting.routing.routes import MISSED
 from pytest_httpserve.wire.target import target_of
 
 if TYPE_CHECKING:
@@ -31,9 +32,10 @@ def explained(script: Script, request: Request) -> str:
     """What would answer ``request``; what it would meet before, such as a limit; why nothing would."""
     path = target_of(request.target).canonical
     met = "".join(f"; first it meets {guard}" for guard in script.guards.before(path))
-    if (route := script.routes.find(request).route) is not None:
-        return line(f"{route} answers {request}{met}")
-    if (mount := script.mounts.find(path)) is not None:
+    found = script.routes.find(request)
+    if found.route is not None:
+        return line(f"{found.route} answers {request}{met}")
+    if found is not MISSED and (mount := script.mounts.find(path)) is not None:
         return line(f"{mount.describe()} beneath {mount.prefix or '/'}, and answers {request}{met}")
     if script.queue:
         return line(f"{script.queue[0]!r} answers {request}, as the next in the queue{met}")
@@ -46,6 +48,9 @@ def unanswered(script: Script, request: Request) -> str:
     lines = [f"nothing answers {request}{at}", *_request_lines(request)]
     lines += near_misses(script.routes, request, script.journal.redacted)
     lines += [f"  {mount.describe()} beneath {mount.prefix or '/'}" for mount in script.mounts]
+    path = target_of(request.target).canonical
+    if script.mounts.find(path) is not None and script.routes.find(request) is MISSED:
+        lines.append('  and does not answer what fits method and path of a route: otherwise="continue" there lets it')
     if len(script.routes) == 0 and not list(script.mounts):
         lines.append(f"  {script.whose or 'the server'} has no route, and serves no directory")
     return readable([*lines, ""])

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar, Unpack
 
 from pytest_httpserve import elsewhere
 from pytest_httpserve.arguments import check_count, check_number, check_seconds
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.routing.scenarios import Scenario
 
 Handler = Callable[[Request], Any]  # what it may return, make_response says
+Otherwise = Literal["fail", "continue"]  # what becomes of a near miss, where a directory or an application would answer
 HandlerT = TypeVar("HandlerT", bound=Handler)
 
 _sequence = itertools.count()
@@ -81,7 +82,7 @@ class Route:
     manager, it is verified where the block ends.
     """
 
-    def __init__(self, matcher: Matcher, place: str, *, priority: int = 0) -> None:
+    def __init__(self, matcher: Matcher, place: str, *, priority: int = 0, otherwise: Otherwise = "fail") -> None:
         self.matcher = matcher
         self.place = place
         self.key = id(self)  # by which the journal names it
@@ -92,6 +93,9 @@ class Route:
         self.is_optional = False
         self.has_early_faults = False  # whether a response of it has faults that come before it
         check_number("priority=", priority)
+        if otherwise not in ("fail", "continue"):
+            raise UsageError(f"otherwise= is 'fail' or 'continue', not {otherwise!r}")
+        self._otherwise = otherwise
         self.rank = (priority, next(_sequence))
         whole = matcher if isinstance(matcher, AllOf) else AllOf((matcher,))
         self.method, self.pattern, self._further, self.has_further_paths = whole.lookup
@@ -302,6 +306,15 @@ class Route:
             asked.note_raised(self, error)
             return False
 
+    def is_missed(self, method: str) -> bool:
+        """Whether a request with this method, whose path matches and which the route does not take, is a near miss: one
+        that nothing beneath the routes is to answer. A route without a path of its own is missed by none."""
+        if self._otherwise == "continue" or not self._further or self.pattern is None or self.pattern.text == "*":
+            return False
+        if self.method not in ("*", method) and (self.method, method) != ("GET", "HEAD"):
+            return False
+        return self._when is None or self._scenario is None or self._scenario.state == self._when
+
     def checks(self, request: Request) -> list[Check]:
         """Each criterion of the route, held against the request."""
         checks = self.matcher.checks(request)
@@ -390,6 +403,7 @@ class Found(NamedTuple):
 
 
 NOT_FOUND = Found(None, MappingProxyType({}), ())
+MISSED = Found(None, MappingProxyType({}), ())  # method and path of a route fit, and the rest does not
 
 
 class Candidates(NamedTuple):
@@ -463,7 +477,7 @@ class Routes:
         return self.choose(self.candidates(target_of(request.target).canonical), asked)
 
     def choose(self, candidates: Candidates, asked: Sought) -> Found:
-        """The first of the candidates that takes the request.
+        """The first of the candidates that takes the request; MISSED if there is none, and it comes near to one.
 
         HEAD is answered by a route for GET where there is none of its own.
         """
@@ -475,6 +489,9 @@ class Routes:
                     if route.has_further_paths:
                         return _found(route, route.matcher.path_params(asked.request))
                     return found
+        for found in candidates.routes:
+            if found.route is not None and found.route.is_missed(method):
+                return MISSED
         return NOT_FOUND
 
     def candidates(self, path: str) -> Candidates:

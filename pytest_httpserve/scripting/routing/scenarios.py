@@ -9,7 +9,7 @@ from typing import Unpack
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.routing.criteria import Criteria, as_matcher
 from pytest_httpserve.scripting.routing.matchers import Matcher
-from pytest_httpserve.scripting.routing.routes import Route, Routes, calling_place
+from pytest_httpserve.scripting.routing.routes import Otherwise, Route, Routes, calling_place
 
 
 class Scenario:
@@ -36,10 +36,12 @@ class Scenario:
         path: str | re.Pattern[str] = "*",
         *,
         priority: int = 0,
+        otherwise: Otherwise = "fail",
         **criteria: Unpack[Criteria],
     ) -> Route:
         """A route of the scenario; the arguments are those of ``httpserve.on``."""
-        return Route(as_matcher(method, path, criteria), calling_place(1), priority=priority).join(self._routes, self)
+        route = Route(as_matcher(method, path, criteria), calling_place(1), priority=priority, otherwise=otherwise)
+        return route.join(self._routes, self)
 
     def __repr__(self) -> str:
         return f"<Scenario {self.name!r} in state {self.state!r}>"

@@ -1466,7 +1466,7 @@ def test_a_body_that_the_routes_have_looked_at_is_streamed_to_an_application(ser
         looked.append(request.content.size)
         return False
 
-    server.on("POST", "/a", where=look).respond(text="route")
+    server.on("POST", "/a", where=look, otherwise="continue").respond(text="route")
     server.mount("/", take)
     for body in (b"", BIG[:100], 16 * BIG):
         pieces.clear()
@@ -1489,7 +1489,7 @@ def test_what_a_route_has_looked_at_and_nobody_reads_is_not_the_next_request(ser
         start_response("200 OK", [])
         return [environ["REQUEST_METHOD"].encode()]
 
-    server.on("POST", "/a", body=b"other").respond(text="route")
+    server.on("POST", "/a", body=b"other", otherwise="continue").respond(text="route")
     server.mount("/", leave)
     smuggled = "GET /b HTTP/1.1\nHost: x\n\n"
     answer = say(

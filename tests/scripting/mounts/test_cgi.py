@@ -157,7 +157,7 @@ def test_what_a_script_leads_to_gets_no_body(server: HTTPServe, scripts: Path, l
     write(scripts / "x.sh", "printf 'Location: /where\\n\\n'")
     server.serve_cgi(scripts)
     if looks:
-        server.on("POST", "/cgi-bin/x.sh", json={"other": "body"}).respond(201)
+        server.on("POST", "/cgi-bin/x.sh", json={"other": "body"}, otherwise="continue").respond(201)
     server.on("GET", "/where").handle(lambda request: [request.method, request.text])
 
     assert request(server, "/cgi-bin/x.sh", "POST", data=b"x").json() == ["GET", ""]

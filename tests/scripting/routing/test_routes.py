@@ -557,7 +557,7 @@ def test_two_hundred_clients_find_their_routes(server: HTTPServe) -> None:
 def test_a_body_that_a_matcher_has_read_is_there_for_the_application(
     server: HTTPServe, tmp_path: Path, say: Say, size: int, kind: str
 ) -> None:
-    server.on("POST", re.compile("/app.*"), body=b"not this").respond(409)
+    server.on("POST", re.compile("/app.*"), body=b"not this", otherwise="continue").respond(409)
     if kind == "wsgi":
         server.mount("/app", sum_application)
     elif kind == "handler":
