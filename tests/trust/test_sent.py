@@ -193,6 +193,22 @@ MISTAKES = [
         shows="✗ json",
     ),
     Mistake(
+        "gzip said and not done",
+        "nothing answers POST /orders",
+        ORDER,
+        """
+        headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+        data = gzip.compress(b'{"item": "tea", "count": 2}')
+        requests.post(httpserve.url_for("/orders"), data=data, headers=headers)
+        """,
+        """
+        headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+        data = b'{"item": "tea", "count": 2}'
+        requests.post(httpserve.url_for("/orders"), data=data, headers=headers)
+        """,
+        shows="gzip",
+    ),
+    Mistake(
         "text in another encoding",
         "nothing answers PUT /note",
         """
@@ -273,6 +289,20 @@ MISTAKES = [
         shows="✗ json contains\n        expected: {'level': 1}\n        got:      5",
     ),
     # Fields
+    Mistake(
+        "a near miss that a directory would answer",
+        "nothing answers GET /7",
+        """
+        pathlib.Path("site").mkdir(exist_ok=True)
+        pathlib.Path("site/7").write_text("a file")
+        httpserve.serve_dir("site")
+        httpserve.on("GET", "/7", headers={"X-Key": "k"}).respond(text="a route")
+        CLIENT
+        """,
+        'requests.get(httpserve.url_for("/7"), headers={"X-Key": "k"})',
+        'requests.get(httpserve.url_for("/7"))',
+        shows="✗ header X-Key",
+    ),
     Mistake(
         "no token",
         "nothing answers GET /me",

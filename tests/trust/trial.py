@@ -24,6 +24,7 @@ import hashlib
 import hmac
 import http.client
 import json
+import pathlib
 import socket
 import ssl
 import time
