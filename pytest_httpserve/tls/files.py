@@ -32,6 +32,7 @@ _read, _scandir, _status, _write = partial(os.read), partial(os.scandir), partia
 _followed, _remove = partial(os.stat), partial(os.unlink)
 _link = partial(os.link) if hasattr(os, "link") else None
 _remove_tree = partial(shutil.rmtree, ignore_errors=True)
+_PATH = (Path,)  # what is made of it outlives a file system that a test has in its place
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _PIECE_BYTES = 1 << 16
 
@@ -39,7 +40,7 @@ _PIECE_BYTES = 1 << 16
 def make_folder() -> Path:
     """A new folder of this process, which whoever has asked for it removes. What killed runs have left goes now."""
     _sweep()
-    folder = Path(tempfile.gettempdir(), PREFIX + secrets.token_hex(8))
+    folder = _PATH[0](tempfile.gettempdir(), PREFIX + secrets.token_hex(8))
     _mkdir(folder, 0o700)
     return folder
 
