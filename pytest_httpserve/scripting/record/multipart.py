@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import urllib.parse
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from pytest_httpserve.wire.headers import Headers
 
@@ -18,12 +19,16 @@ _CHARSETS = ("utf-8", "utf8", "us-ascii", "iso-8859-1", "")
 
 @dataclass(frozen=True, slots=True)
 class UploadedFile:
-    """A part of a multipart form: ``name`` of the field, ``filename`` (empty for a plain field), type and contents."""
+    """A part of a multipart form: ``name`` of the field, ``filename`` (empty for a plain field), type and contents.
+
+    ``headers`` are those of the part, as they were sent.
+    """
 
     name: str
     filename: str
     content_type: str
     content: bytes
+    headers: Headers = field(default=Headers(), compare=False, repr=False)
 
 
 def parse_multipart(content_type: str, body: bytes) -> list[UploadedFile]:
@@ -49,21 +54,43 @@ def _parse_part(part: bytes) -> UploadedFile:
     head, _, content = part.partition(b"\r\n\r\n")
     lines = (line.partition(":") for line in head.decode(errors="replace").split("\r\n"))
     headers = Headers((name.strip(), value.strip()) for name, colon, value in lines if colon)
-    given = _parameters(headers.get("content-disposition", ""))
+    given = _form_data(headers.get("content-disposition", ""))
     content_type = headers.get("content-type", "text/plain").partition(";")[0].strip().lower()
-    return UploadedFile(given.get("name", ""), given.get("filename", ""), content_type, content)
+    return UploadedFile(given.get("name", ""), given.get("filename", ""), content_type, content, headers)
 
 
 def _parameters(value: str) -> dict[str, str]:
     """The parameters behind a value, decoded."""
-    parameters = {}
-    for name, encoded, quoted, token in _PARAMETER.findall(value):
+    return {name: text for name, _, text in _read_parameters(value)}
+
+
+def _read_parameters(value: str) -> Iterator[tuple[str, bool, str]]:
+    """The parameters behind a value: name, whether it says how it is encoded, and text."""
+    for name, mark, quoted, token in _PARAMETER.findall(value):
         # Of backslashes, only those are escapes that must be: the rest stand in paths of Windows.
         text = re.sub(r'\\(["\\])', r"\1", quoted) or token
-        if encoded:  # RFC 8187: charset'language'percent-encoded
+        is_encoded = False
+        if mark:  # RFC 8187: charset'language'percent-encoded
             charset, _, rest = text.partition("'")
             _, quote, rest = rest.partition("'")
             if quote and charset.lower() in _CHARSETS:
-                text = urllib.parse.unquote(rest, charset or "utf-8", "replace")
-        parameters[name.lower()] = text
-    return parameters
+                text, is_encoded = urllib.parse.unquote(rest, charset or "utf-8", "replace"), True
+        yield name.lower(), is_encoded, text
+
+
+# Browsers, requests, httpx and node write these three by percent, and nothing else: the HTML standard has them do so.
+# Others quote by a backslash, as RFC 7578 section 4.2 has it.
+_WRITTEN_BY_PERCENT = {"%22": '"', "%0D": "\r", "%0A": "\n"}
+_BY_PERCENT = re.compile("%22|%0D|%0A")
+
+
+def _form_data(value: str) -> dict[str, str]:
+    """The parameters of a part's Content-Disposition; those that say how they are encoded count before the others."""
+    plain: dict[str, str] = {}
+    encoded: dict[str, str] = {}
+    for name, mark, text in _read_parameters(value):
+        if mark:
+            encoded[name] = text
+        else:
+            plain[name] = _BY_PERCENT.sub(lambda found: _WRITTEN_BY_PERCENT[found[0]], text)
+    return plain | encoded

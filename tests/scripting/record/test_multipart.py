@@ -56,7 +56,18 @@ def test_every_byte_of_a_file_is_kept(server: HTTPServe, post: Post, content: by
 
 
 @pytest.mark.parametrize(
-    "filename", ["a.txt", "with blank.txt", "grüße 猫.txt", "semi;colon=.txt", "it's.txt", "a\\b.txt"]
+    "filename",
+    [
+        "a.txt",
+        "with blank.txt",
+        "grüße 猫.txt",
+        "semi;colon=.txt",
+        "it's.txt",
+        "a\\b.txt",
+        'a"b".txt',
+        "100%.txt",
+        "%41.txt",
+    ],
 )
 def test_the_name_of_a_file_is_seen_as_it_is(server: HTTPServe, post: Post, filename: str) -> None:
     server.on("POST", "/a").respond()
@@ -128,6 +139,10 @@ def test_a_route_asks_for_files(server: HTTPServe, files: dict[str, Any], taken:
         ("form-data; name=\"a\"; filename*=utf-8''na%C3%AFve.txt", "a", "naïve.txt"),
         ("form-data; name=\"a\"; filename*=ISO-8859-1'de'%fcber.txt", "a", "über.txt"),
         ("form-data; name=\"a\"; filename*=''%C3%A9.txt", "a", "é.txt"),
+        ('form-data; name="a"; filename*=utf-8\'\'%C3%A9.txt; filename="e.txt"', "a", "é.txt"),
+        ('form-data; name="a"; filename="e.txt"; filename*=utf-8\'\'%C3%A9.txt', "a", "é.txt"),
+        ('form-data; name="a%22b"; filename="c%22%0D%0Ad%41.txt"', 'a"b', 'c"\r\nd%41.txt'),
+        ("form-data; name=\"a\"; filename*=utf-8''%2522.txt", "a", "%22.txt"),
         ('form-data; name="a"; filename*=plain.txt', "a", "plain.txt"),
         ("form-data; name=\"a\"; filename*=punycode''%61.txt", "a", "punycode''%61.txt"),
         ("form-data; name=\"a\"; filename*=zlib''%61.txt", "a", "zlib''%61.txt"),
@@ -179,3 +194,13 @@ def test_a_form_without_a_boundary_is_a_mismatch_that_says_so(server: HTTPServe,
 
     assert answer.status_code == 404
     assert "got:      a multipart body whose Content-Type names no boundary: 'multipart/form-data'\n" in answer.text
+
+
+def test_a_part_has_headers(server: HTTPServe) -> None:
+    server.on("POST", "/a").respond()
+    sent = {"f": ("1.txt", b"one", "text/plain; charset=utf-8", {"X-Part": "1"})}
+    requests.post(server.url_for("/a"), files=sent, timeout=10)
+
+    part = server.exchanges[0].request.files["f"]
+    assert (part.headers["x-part"], part.headers["Content-Type"]) == ("1", "text/plain; charset=utf-8")
+    assert part == UploadedFile("f", "1.txt", "text/plain", b"one")
