@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 
 def times(count: int) -> str:
     """A number of calls in words."""
@@ -17,3 +19,14 @@ def dropped(number: int, what: str, *, by_bytes: bool = True) -> list[str]:
     """That the journal no longer has so many, in a line, and what bounds it; none if it has all."""
     bounds = "max_exchanges= and max_journal_bytes= bound" if by_bytes else "max_exchanges= bounds"
     return [f"  ({count(number, f'older {what}')} dropped: {bounds} the journal)"] if number else []
+
+
+def no_requests(host: str = "127.0.0.1") -> str:
+    """That there were none and, if a proxy may have got them, which variable of the environment says so."""
+    import urllib.request
+
+    if not urllib.request.proxy_bypass(host):
+        for name, value in os.environ.items():
+            if value and name.lower() in ("http_proxy", "https_proxy", "all_proxy"):
+                return f"no requests ({name} is set in the environment)"
+    return "no requests"

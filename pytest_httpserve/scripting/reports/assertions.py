@@ -62,7 +62,7 @@ def assert_in_order(seen: Seen, steps: Iterable[Step]) -> None:
             raise AssertionError(
                 _list(f"{title}{_refused_instead(exchanges, matcher)}; requested were:", exchanges, seen)
                 if exchanges
-                else readable([f"{title}: there were no requests"])
+                else readable([f"{title}: there were {words.no_requests()}"])
             )
 
 
@@ -158,7 +158,7 @@ def explained(title: str, seen: Seen, found: Sequence[Exchange], matcher: Matche
     """What was requested instead; of what was not asked for, the nearest with each criterion."""
     exchanges = seen.exchanges
     if not exchanges:
-        return readable([f"{title}: there were no requests"])
+        return readable([f"{title}: there were {words.no_requests()}"])
     why = "" if found else _refused_instead(exchanges, matcher)
     lines = _listed(f"{title}{why}; requested were:", exchanges, seen)
     asked_for = set(map(id, found))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_httpserve.scripting.record.lines import exchange_line, exchange_lines, more
 from pytest_httpserve.scripting.record.readable import both_ends, brief, fits, line, readable, size
 from pytest_httpserve.scripting.record.redaction import ALWAYS_REDACTED, masked, masked_line
-from pytest_httpserve.scripting.record.words import count, dropped
+from pytest_httpserve.scripting.record.words import count, dropped, no_requests
 from pytest_httpserve.scripting.reports.differences import common_length, first_difference
 from pytest_httpserve.scripting.routing.comparing import Shown
 from pytest_httpserve.scripting.routing.matchers import Check, Matcher
@@ -220,7 +220,7 @@ def exchanges_section(
     for event in fault_events:
         if (event.connection_index, id(event.fault)) not in known:
             lines.append(f"  connection {event.connection_index}: {event}")
-    return lines if len(lines) > 1 else [*lines, "  no requests"]
+    return lines if len(lines) > 1 else [*lines, f"  {no_requests()}"]
 
 
 def _section_lines(exchange: Exchange, redacted: frozenset[str], *, whole: bool) -> list[str]:

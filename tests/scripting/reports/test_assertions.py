@@ -586,3 +586,25 @@ def test_the_500_of_a_handler_says_what_the_report_says(server: HTTPServe) -> No
     assert (answer.text,) == server.take_failures()
     assert "ValueError: no\\x1b\n" in answer.text
     assert answer.headers["Connection"] == "close"
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY", "all_proxy"])
+def test_a_proxy_that_may_have_got_the_requests_is_named(
+    server: HTTPServe, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for other in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(other, raising=False)
+        monkeypatch.delenv(other.upper(), raising=False)
+    monkeypatch.setenv(name, "http://127.0.0.1:9")
+    said = f"there were no requests ({name} is set in the environment)"
+
+    with pytest.raises(AssertionError, match=re.escape(f"GET /a was not requested: {said}")):
+        server.assert_requested("GET", "/a")
+    with pytest.raises(AssertionError, match=re.escape(said)):
+        server.assert_requested_in_order(["GET /a"])
+    with pytest.raises(AssertionError, match=re.escape(said)):
+        server.wait_for("GET", "/a", timeout=0.01)
+
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with pytest.raises(AssertionError, match=r"there were no requests$"):
+        server.assert_requested("GET", "/a")
