@@ -32,7 +32,7 @@ _read, _scandir, _status, _write = partial(os.read), partial(os.scandir), partia
 _followed, _remove = partial(os.stat), partial(os.unlink)
 _link = partial(os.link) if hasattr(os, "link") else None
 _remove_tree = partial(shutil.rmtree, ignore_errors=True)
-_PATH = (Path,)  # what is made of it outlives a file system that a test has in its place
+_PATH = (type(Path()),)  # what is made of it outlives a file system that a test has in its place
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _PIECE_BYTES = 1 << 16
 
