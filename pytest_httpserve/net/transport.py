@@ -173,9 +173,12 @@ class Transport:
             except OSError as met:
                 error = met
             else:
-                if not data:
+                if data:
+                    return data
+                if self._broken is None:  # nobody has looked meanwhile
                     self.client_ended()
-                return data
+                    return data
+                error = self._broken
         try:
             raise self.failed(error)
         finally:
@@ -214,7 +217,7 @@ class Transport:
 
     def has_ended(self) -> bool:
         """Whether the client has ended its side, and nothing that it sent before is left to be received."""
-        if ended := self._ended and not self.gathered:
+        if ended := self._ended and not self.gathered and self._broken is None:
             self.client_ended()
         return ended
 
@@ -261,8 +264,13 @@ class Transport:
         # Asked first: where Python keeps the time, a read waits, whatever its flags.
         if file < 0 or not readiness(file)(0):
             return None
-        # The system's, not the TLS layer's.
-        return socket.socket.recv(self.socket, 1, socket.MSG_PEEK)
+        try:
+            # The system's, not the TLS layer's.
+            return socket.socket.recv(self.socket, 1, socket.MSG_PEEK)
+        except OSError as error:
+            if not would_wait(error):
+                self._broken = error  # the system says it once, and to who asks first
+            raise
 
     # Out
 

@@ -61,6 +61,8 @@ class Watching(Watcher):
                 continue  # it may wait for long for something other than its client
             while connection.busy and connection.is_answered() and not transport.closed and clock.monotonic() < expiry:
                 clock.sleep(_GLANCE_SECONDS)  # what serves it has only to let it go
+            while not transport.has_been_left() and transport.peek() and clock.monotonic() < expiry:
+                clock.sleep(_GLANCE_SECONDS)  # it is about to be taken in: not every system shows an end behind it
             if transport.has_been_left():
                 leaving.append(connection)
             elif (rest := _left_over(connection)) and (exchanges := record.exchanges):
