@@ -11,8 +11,7 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.answers.responses import Response, set_cookie
     from pytest_httpserve.scripting.httpserve import HTTPServe
     from pytest_httpserve.scripting.origin import Origin
-    from pytest_httpserve.scripting.record.connections import ConnectionRecord
-    from pytest_httpserve.scripting.record.exchange import Exchange, ExchangeTimes
+    from pytest_httpserve.scripting.record.exchange import AnsweringRoute, ConnectionRecord, Exchange, ExchangeTimes
     from pytest_httpserve.scripting.record.handshakes import PeerCertificate, TLSError, TLSSession
     from pytest_httpserve.scripting.record.journal import FaultEvent
     from pytest_httpserve.scripting.record.multipart import UploadedFile
@@ -32,11 +31,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _ROOMS = {
+    "AnsweringRoute": "scripting.record.exchange",
     "Certificate": "tls.certificate",
     "CertificateAuthority": "tls.authority",
     "Check": "scripting.routing.matchers",
     "Clock": "scripting.answers.limits",
-    "ConnectionRecord": "scripting.record.connections",
+    "ConnectionRecord": "scripting.record.exchange",
     "Exchange": "scripting.record.exchange",
     "ExchangeTimes": "scripting.record.exchange",
     "FaultEvent": "scripting.record.journal",
@@ -77,6 +77,7 @@ _ROOMS = {
 __all__ = [
     "TLS",
     "TLS_GALLERY",
+    "AnsweringRoute",
     "Certificate",
     "CertificateAuthority",
     "Check",

@@ -18,7 +18,8 @@ from pytest_httpserve.scripting.answers.responses import Response, error_respons
 from pytest_httpserve.scripting.answers.sending import send, send_last
 from pytest_httpserve.scripting.live.waiting import wait
 from pytest_httpserve.scripting.mounts.mount import below
-from pytest_httpserve.scripting.record.exchange import Exchange, Refusal
+from pytest_httpserve.scripting.record.entries import Refusal
+from pytest_httpserve.scripting.record.exchange import Exchange
 from pytest_httpserve.scripting.record.journal import FaultEvent
 from pytest_httpserve.scripting.record.readable import readable_text, written_out
 from pytest_httpserve.scripting.record.request import NO_BODY, Body, Request
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.conversation import Conversation
     from pytest_httpserve.scripting.faults.acts import Fault
     from pytest_httpserve.scripting.mounts.mount import Mount
+    from pytest_httpserve.scripting.record.exchange import AnsweringRoute
     from pytest_httpserve.scripting.record.request import AskedFor
     from pytest_httpserve.scripting.record.sent import SentResponse
     from pytest_httpserve.scripting.record.transcript import Transcript
@@ -352,7 +354,7 @@ class Answering:
             f"{route}, asked whether it takes {self.stream.line.text!r}, raised", error, route
         )
 
-    def _record_raised(self, said: str, error: BaseException, route: Route | None, aim: str = "") -> str:
+    def _record_raised(self, said: str, error: BaseException, route: AnsweringRoute | None, aim: str = "") -> str:
         trace = error.__traceback__
         # The reader's own frames are those that tell.
         while trace and trace.tb_next and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):

@@ -12,7 +12,7 @@ from pytest_httpserve.scripting.record.readable import is_readable, readable_tex
 if TYPE_CHECKING:
     from pytest_httpserve.net.connection import Connection
     from pytest_httpserve.protocol.http1 import HTTP1
-    from pytest_httpserve.scripting.record.connections import ConnectionRecord
+    from pytest_httpserve.scripting.record.exchange import ConnectionRecord
     from pytest_httpserve.scripting.script import Script
     from pytest_httpserve.server.servers import HTTPServer
 

@@ -25,8 +25,7 @@ from pytest_httpserve.scripting.live.waiting import GLANCE_SECONDS
 from pytest_httpserve.scripting.mounts.mount import check_prefix
 from pytest_httpserve.scripting.record import words
 from pytest_httpserve.scripting.record.concurrency import most_at_once
-from pytest_httpserve.scripting.record.connections import ConnectionRecord
-from pytest_httpserve.scripting.record.exchange import Exchange
+from pytest_httpserve.scripting.record.exchange import ConnectionRecord, Exchange
 from pytest_httpserve.scripting.record.journal import Seen
 from pytest_httpserve.scripting.record.lines import exchange_lines
 from pytest_httpserve.scripting.record.readable import readable

@@ -27,7 +27,7 @@ from pytest_httpserve.scripting.origins.names import Pattern, host_pattern, orig
 from pytest_httpserve.scripting.origins.origins import Origins
 from pytest_httpserve.scripting.origins.variables import local_names, proxy_variables
 from pytest_httpserve.scripting.record import words
-from pytest_httpserve.scripting.record.connections import ConnectionRecord
+from pytest_httpserve.scripting.record.exchange import ConnectionRecord
 from pytest_httpserve.scripting.record.journal import MOST_BYTES, MOST_EXCHANGES, FaultEvent, Journal, check_kinds
 from pytest_httpserve.scripting.record.readable import joined
 from pytest_httpserve.scripting.record.redaction import check_redact

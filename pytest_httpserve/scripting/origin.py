@@ -10,8 +10,7 @@ from pytest_httpserve import elsewhere
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.face import Face
 from pytest_httpserve.scripting.passage import AS_IT_IS, Passage
-from pytest_httpserve.scripting.record.connections import ConnectionRecord
-from pytest_httpserve.scripting.record.exchange import Exchange
+from pytest_httpserve.scripting.record.exchange import ConnectionRecord, Exchange
 from pytest_httpserve.scripting.record.journal import Seen
 from pytest_httpserve.scripting.script import Script
 from pytest_httpserve.wire.origin import split_authority

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.faults.acts import Fault
     from pytest_httpserve.scripting.origin import Origin
     from pytest_httpserve.scripting.origins.origins import Origins
-    from pytest_httpserve.scripting.record.connections import ConnectionRecord
+    from pytest_httpserve.scripting.record.exchange import ConnectionRecord
     from pytest_httpserve.scripting.record.transcript import Transcript
     from pytest_httpserve.scripting.script import Script
     from pytest_httpserve.server.servers import HTTPServer

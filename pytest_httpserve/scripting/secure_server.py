@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_httpserve.net.poller import readiness
 from pytest_httpserve.scripting.handshaking import Telling, never_shake_hands, note_end, ready_for
-from pytest_httpserve.scripting.record.connections import ConnectionRecord
+from pytest_httpserve.scripting.record.exchange import ConnectionRecord
 from pytest_httpserve.scripting.record.handshakes import Handshake, error_of
 from pytest_httpserve.scripting.script import Script
 from pytest_httpserve.scripting.scripted_server import ScriptedServer

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_httpserve import clock
 from pytest_httpserve.net.service import Watcher, describe_hanging
-from pytest_httpserve.scripting.record.connections import ConnectionRecord
+from pytest_httpserve.scripting.record.exchange import ConnectionRecord
 from pytest_httpserve.scripting.reports.refusals import left_over
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from time import gmtime
 import pytest
 
 from pytest_httpserve import HTTPServe, Request, Response, Route
-from pytest_httpserve.scripting.record.connections import ConnectionRecord
+from pytest_httpserve.scripting.record.exchange import ConnectionRecord
 from pytest_httpserve.scripting.record.journal import Journal
 
 REQUEST = b"%b HTTP/1.%d\r\nHost: x\r\n%b\r\n"

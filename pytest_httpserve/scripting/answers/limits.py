@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_httpserve.arguments import check_number, check_seconds
 from pytest_httpserve.scripting.answers.responses import Response
-from pytest_httpserve.scripting.record.exchange import GUARD
+from pytest_httpserve.scripting.record.entries import GUARD
 from pytest_httpserve.scripting.record.words import count
 
 if TYPE_CHECKING:

@@ -1,14 +1,15 @@
-"""An exchange: a request and its response, and what of them went over the wire."""
+"""What a test is told of: exchanges, each a request and its response, and the connections that carried them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pytest_httpserve import elsewhere
 from pytest_httpserve.clock import monotonic
 from pytest_httpserve.net.forks import ForkedLock
-from pytest_httpserve.scripting.record.request import AskedFor, Body, Facts, Request, asked_for, made_request
+from pytest_httpserve.scripting.record.entries import Entry, Named, Refusal
+from pytest_httpserve.scripting.record.request import AskedFor, Body, Request, asked_for, made_request
 from pytest_httpserve.scripting.record.sent import SentResponse
 from pytest_httpserve.scripting.record.transcript import Transcript
 from pytest_httpserve.wire.headers import Field
@@ -17,10 +18,11 @@ from pytest_httpserve.wire.target import target_of
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.faults.acts import Fault
-    from pytest_httpserve.scripting.record.connections import ConnectionRecord
-    from pytest_httpserve.scripting.routing.routes import Route
+    from pytest_httpserve.scripting.record.handshakes import Handshake, TLSError, TLSSession
 
 _making = ForkedLock()
+# A client learns of the end of a handshake before the server does, or after it.
+_HANDSHAKE_SECONDS = 5.0
 
 
 class ExchangeTimes(NamedTuple):
@@ -50,47 +52,28 @@ class Keyed(Protocol):
     def key(self) -> int: ...
 
 
-# What was wrong with a request that was not taken, or how much of it came. As what is kept of an exchange that is over,
-# it is nothing that the garbage collector looks at again and again.
-Refusal = tuple[str]
+class AnsweringRoute(Protocol):
+    """The route that an exchange names, as far as it is asked about there; see ``Route``.
 
-# An exchange that is over, as the journal keeps it: nothing that the garbage collector looks at again and again, unless
-# there were faults, or the body is in a file. In order: the keys of route, guard and connection; what the request said,
-# its client, the index of its connection and its own, its body and trailers; the bytes of both directions, and the
-# number of those that were not kept; the times; status and head of the response; error, notes, faults; and for how
-# many bytes it counts.
-Entry = tuple[
-    int,
-    int,
-    int,
-    Facts,
-    tuple[str, int],
-    int,
-    int,
-    bytes | Body,
-    tuple[Field, ...],
-    bytes,
-    bytes,
-    int,
-    int,
-    float,
-    float | None,
-    float | None,
-    float | None,
-    float | None,
-    float | None,
-    int | None,
-    bytes,
-    str | Refusal | None,
-    tuple[str, ...],
-    "tuple[Fault, ...]",
-    int,
-]
+    ``place`` is where it is written, file:line.
+    """
 
-# What an entry names by the id of the object: where, and what an Exchange calls it.
-PLACES = ("route", "guard", "connection")
-ROUTE, GUARD, CONNECTION = range(3)
-Named = Any  # a Route, a Guard, or a ConnectionRecord: nothing is asked of it here
+    method: str
+    place: str
+
+    @property
+    def key(self) -> int: ...
+
+    @property
+    def calls(self) -> tuple[Exchange, ...]:
+        """The exchanges that it has answered, as far as the journal has them."""
+
+    @property
+    def call_count(self) -> int:
+        """How many those were."""
+
+    def assert_called(self, times: int | None = None) -> None:
+        """Fail unless it was called: ``times`` times, or at least once."""
 
 
 class Exchange:
@@ -129,7 +112,7 @@ class Exchange:
         self.connection = connection
         self.answered: SentResponse | None = None  # as many exchanges may share it
         self._response: SentResponse | None = None  # with the body of this one, when somebody has asked for it
-        self.route: Route | None = None
+        self.route: AnsweringRoute | None = None
         self.guard: Keyed | None = None  # the limit, or another, that refused it
         self._error = error
         self.notes: tuple[str, ...] = ()
@@ -307,6 +290,120 @@ class Exchange:
         return f"<Exchange {self.request} -> {answer}{f' ({refused}{self.error})' if self.error else ''}>"
 
 
+class ConnectionRecord:
+    """A connection: who opened it, what came over it, and who ended it.
+
+    ``index`` counts the connections of a server from 0; ``client_address`` is the other end. ``exchanges`` are those it
+    has carried, as far as the journal still has them, ``exchange_count`` is how many there were. ``opened`` and
+    ``closed`` (None while it is open) are seconds of time.monotonic.
+
+    ``closed_by`` is ``client`` or ``server``, whoever was the first to end it, and ``closed_how`` says by what: ``FIN``
+    (an orderly end), ``RST`` (a reset), ``timeout`` (the client kept the server waiting for too long), ``stop`` (the
+    server stopped). Both are None while it is open.
+    """
+
+    __slots__ = (
+        "_dropped_received",
+        "_dropped_sent",
+        "client_address",
+        "closed",
+        "closed_by",
+        "closed_how",
+        "exchange_count",
+        "handshake",
+        "index",
+        "key",
+        "look",
+        "opened",
+        "tunnelled",
+    )
+
+    def __init__(self, index: int, client_address: object, handshake: Handshake | None = None) -> None:
+        self.index = index
+        self.client_address = client_address
+        self.handshake = handshake  # None without TLS
+        self.look: Callable[[ConnectionRecord], tuple[Exchange, ...]] = _nothing  # the journal's way to its exchanges
+        self.key = id(self)  # by which the journal names it
+        self.exchange_count = 0
+        self._dropped_received = self._dropped_sent = 0  # bytes of exchanges that the journal has dropped
+        self.tunnelled: tuple[str, int] | None = None  # where to, and the index of the first exchange in the tunnel
+        self.opened = monotonic()
+        self.closed: float | None = None
+        self.closed_by: str | None = None
+        self.closed_how: str | None = None
+
+    @property
+    def tls(self) -> TLSSession | None:
+        """What was agreed upon over TLS; None without TLS, and if the handshake failed.
+
+        A handshake that is under way is waited for, 5 seconds at most.
+        """
+        return self.handshake.wait(_HANDSHAKE_SECONDS).session if self.handshake is not None else None
+
+    @property
+    def tls_error(self) -> TLSError | None:
+        """Why the handshake failed; None if it did not. It is waited for as by ``tls``."""
+        return self.handshake.wait(_HANDSHAKE_SECONDS).error if self.handshake is not None else None
+
+    @property
+    def tunnel(self) -> str | None:
+        """The origin that a tunnel leads to over it; None without one."""
+        return self.tunnelled[0] if self.tunnelled is not None else None
+
+    def end(self, by: str, how: str) -> None:
+        """The connection is over."""
+        self.closed_by, self.closed_how = by, how
+        self.closed = monotonic()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether neither side has ended it."""
+        return self.closed is None
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """Its exchanges, except those that the journal has dropped."""
+        return self.look(self)
+
+    @property
+    def reused(self) -> bool:
+        """Whether it has carried more than one exchange."""
+        return self.exchange_count > 1
+
+    @property
+    def bytes_received(self) -> int:
+        """How many bytes of requests have come in, TLS taken off."""
+        return self.carried(self.exchanges)[0]
+
+    @property
+    def bytes_sent(self) -> int:
+        """How many bytes of responses have gone out, before TLS."""
+        return self.carried(self.exchanges)[1]
+
+    def carried(self, exchanges: Iterable[Exchange]) -> tuple[int, int]:
+        """How many bytes came in and went out, with these exchanges and those that were dropped."""
+        raws = [exchange.raw for exchange in exchanges]
+        received = self._dropped_received + sum(raw.bytes_received for raw in raws)
+        return received, self._dropped_sent + sum(raw.bytes_sent for raw in raws)
+
+    def drop(self, received: int, sent: int) -> None:
+        """The journal has dropped an exchange with so many bytes."""
+        self._dropped_received += received
+        self._dropped_sent += sent
+
+    def forget(self) -> None:
+        """All that it has carried so far."""
+        self.exchange_count = self._dropped_received = self._dropped_sent = 0
+
+    def __repr__(self) -> str:
+        state = "open" if self.is_open else f"closed by the {self.closed_by}, {self.closed_how}"
+        return f"<ConnectionRecord {self.index}, {self.exchange_count} exchanges, {state}>"
+
+
+def _nothing(record: ConnectionRecord) -> tuple[Exchange, ...]:
+    return ()
+
+
 def carried(entry: Entry, named: Mapping[int, Named]) -> tuple[ConnectionRecord | None, int, int]:
     """The connection of an exchange, and how many bytes came in and went out over it."""
     return named.get(entry[2]), len(entry[9]) + entry[11], len(entry[10]) + entry[12]
@@ -315,10 +412,3 @@ def carried(entry: Entry, named: Mapping[int, Named]) -> tuple[ConnectionRecord 
 def is_refused(one: Exchange | Entry) -> bool:
     """Whether the server did not take the request."""
     return isinstance(one[21], tuple) if isinstance(one, tuple) else one.refused
-
-
-def close_body(entry: Entry) -> None:
-    """Let go of the request's body, if that is in a file."""
-    body = entry[7]
-    if isinstance(body, Body):
-        body.close()

@@ -10,23 +10,14 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_httpserve.errors import UsageError
-from pytest_httpserve.scripting.record.exchange import (
-    CONNECTION,
-    PLACES,
-    Entry,
-    Exchange,
-    Keyed,
-    Named,
-    carried,
-    close_body,
-    is_refused,
-)
+from pytest_httpserve.scripting.record.entries import CONNECTION, PLACES, Entry, Named, close_body
+from pytest_httpserve.scripting.record.exchange import Exchange, Keyed, carried, is_refused
 from pytest_httpserve.scripting.record.readable import readable_text
 from pytest_httpserve.scripting.record.redaction import ALWAYS_REDACTED
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.faults.acts import Fault
-    from pytest_httpserve.scripting.record.connections import ConnectionRecord
+    from pytest_httpserve.scripting.record.exchange import ConnectionRecord
 
 MOST_EXCHANGES = 10_000
 MOST_BYTES = 32 << 20

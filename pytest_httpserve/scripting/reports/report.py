@@ -17,8 +17,7 @@ from pytest_httpserve.scripting.routing.routes import MISSED
 from pytest_httpserve.wire.target import target_of
 
 if TYPE_CHECKING:
-    from pytest_httpserve.scripting.record.connections import ConnectionRecord
-    from pytest_httpserve.scripting.record.exchange import Exchange
+    from pytest_httpserve.scripting.record.exchange import ConnectionRecord, Exchange
     from pytest_httpserve.scripting.record.journal import FaultEvent, Seen
     from pytest_httpserve.scripting.record.request import Request
     from pytest_httpserve.scripting.routing.routes import Route

@@ -18,7 +18,7 @@ from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.answers.gates import HOLD_SECONDS, Gate
 from pytest_httpserve.scripting.answers.responses import Response, ResponseArguments, as_response
 from pytest_httpserve.scripting.record.concurrency import most_at_once
-from pytest_httpserve.scripting.record.exchange import ROUTE
+from pytest_httpserve.scripting.record.entries import ROUTE
 from pytest_httpserve.scripting.record.lines import exchange_lines
 from pytest_httpserve.scripting.record.readable import readable
 from pytest_httpserve.scripting.record.request import Request
@@ -31,7 +31,6 @@ from pytest_httpserve.wire.target import target_of
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.record.exchange import Exchange
     from pytest_httpserve.scripting.record.journal import Journal
-    from pytest_httpserve.scripting.routing.scenarios import Scenario
 
 Handler = Callable[[Request], Any]  # what it may return, make_response says
 Otherwise = Literal["fail", "continue"]  # what becomes of a near miss, where a directory or an application would answer
@@ -70,6 +69,14 @@ class Expectation(NamedTuple):
         return self.min <= calls and (self.max is None or calls <= self.max)
 
 
+class Stateful(Protocol):
+    """What is in one of several states: a scenario."""
+
+    name: str
+    state: str
+    lock: threading.Lock
+
+
 class StateChanged(Exception):
     """Another request has changed the state of a scenario since the route was found: look again."""
 
@@ -99,7 +106,7 @@ class Route:
         self.rank = (priority, next(_sequence))
         whole = matcher if isinstance(matcher, AllOf) else AllOf((matcher,))
         self.method, self.pattern, self._further, self.has_further_paths = whole.lookup
-        self._scenario: Scenario | None = None
+        self._scenario: Stateful | None = None
         self._when: str | None = None
         self._steps: deque[_Step] = deque()
         self._last: _Step | None = None
@@ -351,7 +358,7 @@ class Route:
                     self._steps.popleft()
             return self._last
 
-    def join(self, routes: Routes, scenario: Scenario | None = None) -> Route:
+    def join(self, routes: Routes, scenario: Stateful | None = None) -> Route:
         """Become one of ``routes`` and, maybe, of a scenario."""
         self._routes, self._scenario = routes, scenario
         routes.add(self)

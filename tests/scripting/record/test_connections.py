@@ -14,7 +14,7 @@ import requests
 import urllib3
 
 from pytest_httpserve import HTTPServe, Request, UsageError
-from pytest_httpserve.scripting.record.connections import ConnectionRecord
+from pytest_httpserve.scripting.record.exchange import ConnectionRecord
 
 GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
 LAST = b"GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"

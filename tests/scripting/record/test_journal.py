@@ -18,8 +18,8 @@ import requests
 
 from pytest_httpserve import Exchange, HTTPServe, Request
 from pytest_httpserve.faults import Reset
-from pytest_httpserve.scripting.record.connections import ConnectionRecord
-from pytest_httpserve.scripting.record.exchange import Entry
+from pytest_httpserve.scripting.record.entries import Entry
+from pytest_httpserve.scripting.record.exchange import ConnectionRecord
 from pytest_httpserve.scripting.record.journal import MOST_FAILURES, FaultEvent, Journal
 from pytest_httpserve.scripting.record.request import (
     BODY_IN_MEMORY_BYTES,
