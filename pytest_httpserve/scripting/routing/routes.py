@@ -311,6 +311,7 @@ class Route:
             return all(part.matches(request) for part in self._further)
         except BaseException as error:  # another route may answer all the same
             asked.note_raised(self, error)
+            error.__traceback__ = None  # by way of its frames, the error would lead back to itself
             return False
 
     def is_missed(self, method: str) -> bool:
