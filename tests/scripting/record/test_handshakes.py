@@ -17,6 +17,7 @@ from cryptography.x509 import load_pem_x509_certificate
 
 from pytest_httpserve import TLS, Certificate, CertificateAuthority, HTTPServe
 from pytest_httpserve.scripting.httpserve import RUNNING
+from pytest_httpserve.scripting.record.handshakes import TLSError, error_of
 
 Start = Callable[..., HTTPServe]
 
@@ -402,3 +403,16 @@ def test_many_clients_shake_hands_at_once(start: Start) -> None:
 
     assert all(answer.endswith(b"well") for answer in answers)
     assert len([record for record in server.connections if record.tls]) == 64
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (None, "the server stopped"),
+        (TimeoutError(), "the handshake was not over within 2.5 s"),
+        (ConnectionResetError(), "the client reset the connection"),
+        (OSError(), "the client closed the connection"),
+    ],
+)
+def test_what_is_said_of_a_handshake_that_failed(error: OSError | None, said: str) -> None:
+    assert error_of(error, 2.5) == TLSError(None, said)

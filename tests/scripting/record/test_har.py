@@ -238,3 +238,13 @@ def test_har_is_loaded_when_it_is_asked_for() -> None:
     script = "import sys, pytest_httpserve.scripting.httpserve; print([name for name in sys.modules if 'har' in name])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
     assert "pytest_httpserve.scripting.record.har" not in done.stdout
+
+
+def test_timings_are_milliseconds(server: HTTPServe) -> None:
+    server.on("GET", "/a").respond()
+    requests.get(server.url_for("/a"), timeout=10)
+
+    [exchange] = server.exchanges
+    [entry] = entries(server)
+    assert exchange.times.duration is not None
+    assert entry["time"] == pytest.approx(exchange.times.duration * 1000)
