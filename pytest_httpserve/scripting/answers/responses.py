@@ -221,6 +221,11 @@ class Response:
         last = "".join(f"{name}: {value}\r\n" for name, value in further).encode("latin-1") if further else b""
         return b"%b%b%b\r\n" % (self._head, date, last)
 
+    def opening_head(self) -> bytes:
+        """Its head as the answer to CONNECT: what follows is no body (RFC 9110 section 9.3.6)."""
+        date = b"" if self._dated else date_line()
+        return b"%b%b\r\n" % (_encode_head(self.status, self.reason, None, None, self.fields), date)
+
     def __repr__(self) -> str:
         body = f"file={str(self.file)!r}" if self.file else "stream" if self.stream else f"{len(self.body)} bytes"
         return f"<Response {self.status} {self.reason}, {body}>"

@@ -32,7 +32,9 @@ def send(asked: Asked, response: Response) -> None:
     if response.closes or asked.awaits_100:
         stream.lasts = False
     stream.said = response.says_connection
-    if response.file is not None:
+    if asked.method == "CONNECT" and response.status < 300:
+        _send_opening(asked, response)
+    elif response.file is not None:
         _send_file(asked, response, response.file)
     elif response.is_whole and not response.trailers and not asked.gates:
         _send_whole(asked, response)
@@ -60,6 +62,14 @@ def _send_whole(asked: Asked, response: Response) -> None:
     if rest := memoryview(body)[_PIECE_BYTES:]:
         writer.write(rest[:-_PIECE_BYTES])
         writer.write(rest[-_PIECE_BYTES:])
+
+
+def _send_opening(asked: Asked, response: Response) -> None:
+    """Let a tunnel begin. Nothing is at its other end here, so the connection ends with it."""
+    asked.stream.lasts = False
+    head = response.opening_head()
+    asked.begin(SentResponse(response.status, head))
+    asked.writer.write_head(head, more=False)
 
 
 def _send_stream(asked: Asked, response: Response) -> None:

@@ -643,3 +643,21 @@ def test_what_json_has_no_number_for_is_refused(value: Any) -> None:
 def test_close_may_stand_among_other_options_of_a_connection() -> None:
     assert Response(headers={"Connection": "X-Foo, Close"}).closes
     assert not Response(headers={"Connection": "X-Close"}).closes
+
+
+def test_a_2xx_to_connect_says_nothing_of_a_body(server: HTTPServe, say: Say) -> None:
+    server.on("CONNECT").respond(200, text="left out", headers={"X-A": "b"})
+
+    head, blank, rest = say(server, "CONNECT example.test:443 HTTP/1.1\nHost: example.test:443\n\n").partition(
+        b"\r\n\r\n"
+    )
+    assert head.startswith(b"HTTP/1.1 200 OK\r\nX-A: b\r\n")
+    assert re.search(rb"(?i)\n(content-|transfer-|connection)", head) is None
+    assert (blank, rest) == (b"\r\n\r\n", b"")
+
+
+def test_what_refuses_connect_has_a_body(server: HTTPServe, say: Say) -> None:
+    server.on("CONNECT").respond(403, text="no")
+
+    said = say(server, "CONNECT example.test:443 HTTP/1.1\nHost: example.test:443\nConnection: close\n\n")
+    assert said.endswith(b"Connection: close\r\n\r\nno")
