@@ -9,6 +9,8 @@ import pytest
 
 from pytest_httpserve import HTTPServe
 
+pytestmark = pytest.mark.same_everywhere
+
 Run = Callable[..., str]
 
 # Each prints what it finds at a URL, and ends with another status than 0 if it is not found.

@@ -7,6 +7,8 @@ import pytest
 from tests.mutation.__main__ import PARTS, ROOT, draw
 from tests.mutation.mutants import mutants_of
 
+pytestmark = pytest.mark.same_everywhere
+
 
 @pytest.mark.parametrize(
     ("source", "changed"),

@@ -6,6 +6,8 @@ import pytest
 
 from tests.trust.trial import Mistake, check, run
 
+pytestmark = pytest.mark.same_everywhere
+
 USER = """
     httpserve.on("GET", "/users/7").respond(json={"id": 7})
     CLIENT

@@ -6,6 +6,8 @@ import pytest
 
 from tests.trust.trial import Mistake, check, run
 
+pytestmark = pytest.mark.same_everywhere
+
 NOT_NOTICED = "DID NOT RAISE"
 
 

@@ -6,6 +6,8 @@ import pytest
 
 from tests.trust.trial import Mistake, check, run
 
+pytestmark = pytest.mark.same_everywhere
+
 TEST = """
     httpserve.on("*").respond(json={"id": 7})
     CLIENT
