@@ -17,8 +17,8 @@ Refusal = tuple[str]
 # An exchange that is over, as the journal keeps it: nothing that the garbage collector looks at again and again, unless
 # there were faults, or the body is in a file. In order: the keys of route, guard and connection; what the request said,
 # its client, the index of its connection and its own, its body and trailers; the bytes of both directions, and the
-# number of those that were not kept; the times; status and head of the response; error, notes, faults; and for how
-# many bytes it counts.
+# number of those that were not kept; the times; status and head of the response; error, notes, faults; whether it was
+# pipelined; and for how many bytes it counts.
 Entry = tuple[
     int,
     int,
@@ -44,6 +44,7 @@ Entry = tuple[
     str | Refusal | None,
     tuple[str, ...],
     "tuple[Fault, ...]",
+    bool,
     int,
 ]
 

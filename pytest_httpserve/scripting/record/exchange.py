@@ -184,6 +184,12 @@ class Exchange:
         return origin if request.exchange_index >= first else None
 
     @property
+    def pipelined(self) -> bool:
+        """Whether the client did not wait for the response before it (RFC 9112 section 9.3.2): the first bytes of the
+        request came in with the one before."""
+        return self.raw.pipelined
+
+    @property
     def status(self) -> int | None:
         """The status of the response; None until there is one."""
         return self.answered.status if self.answered is not None else None
@@ -257,6 +263,7 @@ class Exchange:
             self._error,
             self.notes,
             self.faults,
+            raw.pipelined,
             len(received) + len(sent) + size,
         )
 
@@ -271,7 +278,7 @@ class Exchange:
         asked, body, trailers = entry[3:7], entry[7], entry[8]
         raw.request, raw.response, raw.dropped_received, raw.dropped_sent = entry[9:13]
         recorded, raw.first_received, raw.head_received, raw.last_received, raw.first_sent, raw.last_sent = entry[13:19]
-        status, head, error, notes, faults = entry[19:24]
+        status, head, error, notes, faults, raw.pipelined = entry[19:25]
         exchange = cls(made_request(asked, body, trailers) if body or trailers else asked, raw)
         exchange.route, exchange.guard, exchange.connection = map(named.get, entry[:3])
         exchange._recorded = recorded

@@ -20,6 +20,8 @@ class Transcript:
 
     The times are those of the first and the last bytes that came in, of the last that came with the head, and of the
     first and the last that went out, of the response once it has been given: None before.
+
+    ``pipelined`` is whether its first bytes came in with the request before it.
     """
 
     __slots__ = (
@@ -30,6 +32,7 @@ class Transcript:
         "head_received",
         "last_received",
         "last_sent",
+        "pipelined",
         "request",
         "response",
     )
@@ -38,6 +41,7 @@ class Transcript:
         self.request, self.response = received[:KEPT_BYTES], b""
         self.dropped_received = len(received) - len(self.request)
         self.dropped_sent = 0
+        self.pipelined = received.strip(b"\r\n") != b"" if received else False
         self.first_received: float | None = monotonic() if received else None
         self.last_received = self.first_received
         self.head_received: float | None = None

@@ -95,6 +95,19 @@ def test_each_connection_has_its_own_exchanges(server: HTTPServe) -> None:
     assert sorted(len(one.exchanges) for one in server.connections) == [1, 2]
 
 
+def test_a_request_that_did_not_wait_for_the_answer_before_it_is_pipelined(server: HTTPServe) -> None:
+    request = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
+    with connect(server) as client:
+        client.sendall(request + b"\r\n")  # an empty line belongs to nobody
+        read_answer(client)
+        client.sendall(request + request)
+        read_answer(client)
+        while len(server.exchanges) < 3:
+            client.recv(65536)
+
+    assert [exchange.pipelined for exchange in server.exchanges] == [False, False, True]
+
+
 def test_a_connection_without_a_request_is_recorded(server: HTTPServe) -> None:
     connect(server).close()
 
