@@ -156,7 +156,7 @@ class Wake:
         # A pipe costs a third of two sockets; on Windows only sockets can be waited for.
         self._sockets = () if hasattr(select, "poll") else socket.socketpair()
         self._files = tuple(end.fileno() for end in self._sockets) or system.pipe()
-        self._identity = self._identify()
+        self._identities = self._identify()
         # Nobody waits here: neither to clear what was not set, nor to set what was so often that there is no more room.
         if self._sockets:
             for end in self._sockets:
@@ -169,18 +169,16 @@ class Wake:
         return self._files[0]
 
     def is_whole(self) -> bool:
-        """Whether what it is set by is still its own: others may have closed it, and a further file may have its number
-        by now. Of what it is waited for by, the poller knows."""
+        """Whether its numbers are still its own: others may have closed them, and further files may have them now."""
         try:
-            return self._identify() == self._identity
+            return self._identify() == self._identities
         except OSError:
             return False
 
-    def _identify(self) -> object:
+    def _identify(self) -> list[object]:
         if self._sockets:  # which are no files on Windows
-            return self._sockets[1].getsockname()
-        status = system.fstat(self._writing)
-        return status.st_dev, status.st_ino
+            return [end.getsockname() for end in self._sockets]
+        return [(status.st_dev, status.st_ino) for status in map(system.fstat, self._files)]
 
     @property
     def _writing(self) -> int:
