@@ -208,6 +208,7 @@ class Transport:
             if would_wait(error):
                 return True
             self._broken = error
+            self._forget_errors()
             return False
         if not data:
             self._ended = True
@@ -353,7 +354,17 @@ class Transport:
         elif error.errno == errno.EBADF:
             error = ConnectionAbortedError("the connection was closed by what serves it")
         self.failure = error
+        self._forget_errors()
         return error
+
+    def _forget_errors(self) -> None:
+        """OpenSSL keeps the errors of a thread, and Python 3.13 may leave one with it: the next to read in this thread,
+        from another connection, would be told of that. A new TLS object begins without any."""
+        context = getattr(self.socket, "context", None) if not self.plain else None
+        if context is not None:
+            import ssl
+
+            context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_side=getattr(self.socket, "server_side", True))
 
     def shut_down(self, how: int) -> None:
         """End a direction, or both (as socket.shutdown has it); nothing happens if the client was faster."""
@@ -374,10 +385,11 @@ class Transport:
         known to be whole (RFC 8446 section 6.1)."""
         unwrap = getattr(self.socket, "unwrap", None)
         if unwrap is not None:
-            # Sent, and not answered yet; or there is nobody to send it to.
-            with contextlib.suppress(OSError, ValueError):
+            try:
                 self.socket.settimeout(0)
                 unwrap()
+            except (OSError, ValueError):  # sent, and not answered yet; or there is nobody to send it to
+                self._forget_errors()
 
     def drop_input(self, seconds: float | None) -> bool:
         """Receive something, and forget it; False at the end. Without ``seconds``, nobody waits for it.
