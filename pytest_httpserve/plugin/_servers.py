@@ -41,7 +41,7 @@ def start_marked(node: pytest.Item) -> HTTPServe:
 
 
 def _take_over(server: HTTPServe, *, allow: str | Sequence[str] = ()) -> None:
-    """As the marker serve_origins has it."""
+    """What the marker serve_origins asks for."""
     server.allow(*((allow,) if isinstance(allow, str) else allow))
     server.take_over()
 

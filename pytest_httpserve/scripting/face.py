@@ -82,10 +82,10 @@ class Face:
 
         ``path`` is exact, a template (``/users/{id:int}``), a compiled pattern, or ``*``. The further arguments are
         those of ``match``: ``query``, ``query_exact``, ``headers``, ``cookies``, ``json``, ``json_contains``,
-        ``form``, ``form_exact``, ``files``, ``body``, ``where``. Of several routes that take a request, the one of
-        highest ``priority`` answers, then the latest; all of them go before directories and applications. A request
-        that fits its method and path alone is left to these only if ``otherwise`` is ``continue``; else it fails the
-        test. Raises UsageError for a wrong value.
+        ``content_type``, ``form``, ``form_exact``, ``files``, ``body``, ``where``. Of several routes that take a
+        request, the one of highest ``priority`` answers, then the latest; all of them go before directories and
+        applications. A request that fits the method and the path of a route, and not the rest, fails the test unless
+        ``otherwise`` is ``continue``: then it is left to what stands beneath. Raises UsageError for a wrong value.
         """
         route = Route(as_matcher(method, path, criteria), calling_place(1), priority=priority, otherwise=otherwise)
         return route.join(self._script.routes)

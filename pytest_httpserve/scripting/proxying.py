@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from pytest_httpserve.server.servers import HTTPServer
     from pytest_httpserve.wire.target import Target
 
-# Neither a length nor a coding: what follows is the tunnel's (RFC 9110 section 9.3.6).
-_ESTABLISHED = Response(200, reason="Connection established", stream=lambda: ())
+_ESTABLISHED = Response(200, reason="Connection established")
 # RFC 9110 section 15.5.8
 _WHO_ASKS = Response(407, headers={"Proxy-Authenticate": 'Basic realm="test"'}, text="the proxy asks for credentials\n")
 
@@ -184,7 +183,7 @@ class Proxying(Answering):
         relay(self.connection, upstream, self.http1.reader.take_unread(), loop.workers.run)
 
     def _establish(self) -> None:
-        head = _ESTABLISHED.head(())
+        head = _ESTABLISHED.opening_head()
         self.begin(SentResponse(200, head))
         self.writer.write_head(head, more=False)
 

@@ -431,7 +431,7 @@ def _text(text: str) -> Response:
     return Response(text=text)
 
 
-def _with_status(status: int, content: object, headers: Any = None) -> Response:  # Response refuses what are none
+def _with_status(status: int, content: object, headers: Any = None) -> Response:  # whatever a function returned
     match content:
         case None:
             return Response(status, headers=headers)
