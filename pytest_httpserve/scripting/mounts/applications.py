@@ -10,36 +10,20 @@ from __future__ import annotations
 import functools
 import inspect
 import io
-import re
 import socketserver
-import urllib.parse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pytest_httpserve.errors import RequestError, UsageError
-from pytest_httpserve.scripting.answers.responses import SERVER
-from pytest_httpserve.scripting.mounts.gateway import Gateway
-from pytest_httpserve.scripting.record.sent import SentResponse
-from pytest_httpserve.wire.framing import (
-    NO_BODY,
-    UNTIL_CLOSE,
-    BodyDecoder,
-    Framing,
-    body_decoder,
-    encode_chunk,
-    encode_last_chunk,
-    keeps_alive,
-    response_framing,
-)
-from pytest_httpserve.wire.response_stream import ResponseHead, ResponseStream
+from pytest_httpserve.errors import UsageError
+from pytest_httpserve.scripting.mounts.gateway import Gateway, environ_of
+from pytest_httpserve.scripting.mounts.outgoing import Outgoing
+from pytest_httpserve.wire.framing import encode_chunk, encode_last_chunk
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.answers.asked import Asked
 
 Application = Callable[..., Any]  # PEP 3333 leaves most types open
-
-_LOCATION = re.compile(rb"^location:[ \t]*(?=/(?!/))", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +64,8 @@ class WSGIMount(ApplicationMount):
         # Whoever asks for the prefix itself, without a slash behind it, asks for no path in the application.
         path = "" if below == "/" and not asked.parts.path.endswith("/") else below
         with Outgoing(asked, chunk=asked.stream.version >= (1, 1)) as response:
-            environ = _environ(asked, self.prefix, path)
-            Gateway(asked, environ, response.write, response.break_off).run(self.application)
+            environ = environ_of(asked, self.prefix, path)
+            Gateway(asked, response.write, response.break_off).run(self.application, environ)
 
 
 def application_mount(prefix: str, application: object) -> HandlerMount | WSGIMount:
@@ -132,114 +116,6 @@ def _take_one(handler_class: Application, *arguments: object) -> None:
         handler.__init__(*arguments, **keywords)
     finally:
         vars(handler).pop("handle_one_request", None)  # a reference cycle
-
-
-class Outgoing:
-    """The response of an application, on its way through: ``write`` takes its bytes, head and all.
-
-    A context manager, at whose end the response must be there. With ``chunk``, a body without an announced end is sent
-    in chunks; else such a body ends the connection. ``prefix`` is put before the paths in ``Location``.
-    """
-
-    def __init__(self, asked: Asked, *, prefix: str = "", chunk: bool = False) -> None:
-        self._asked = asked
-        self._prefix = prefix.encode("ascii")
-        self._chunk = chunk
-        self._stream = ResponseStream()
-        self._framing: Framing | None = None  # None until the head is whole
-        self._chunking = False
-        self._body: BodyDecoder = body_decoder(NO_BODY)  # reads along
-        self._sound = True  # whether the body is what its head says
-
-    def __enter__(self) -> Outgoing:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
-        if kind is None:
-            self._finish()
-        else:
-            self.break_off()
-
-    def write(self, data: bytes) -> None:
-        """Send what the application has written: each piece at once."""
-        for part in self._stream.feed(data):
-            if isinstance(part, bytes):
-                self._write_body(part)
-            elif part.is_informational:
-                self._write_informational(part)
-            else:
-                self._write_head(part)
-
-    def _write_informational(self, head: ResponseHead) -> None:
-        asked = self._asked
-        if asked.stream.version >= (1, 1):  # else they are unknown (RFC 9110 section 15.2)
-            asked.writer.write_head(head.raw, more=False)
-            asked.awaits_100 &= head.status != 100
-
-    def _write_head(self, given: ResponseHead) -> None:
-        asked, head, version = self._asked, given.raw[:-2], given.protocol
-        try:
-            code, fields = given.status, given.checked_headers()
-            framing = response_framing(asked.method, code, fields)
-        except (RequestError, ValueError) as error:
-            raise ValueError(f"the application wrote an invalid head: {error}\n{head.decode('latin-1')}") from None
-        if code == 101:
-            framing = UNTIL_CLOSE
-            asked.http1.reader.begin_tunnel()
-        elif framing == UNTIL_CLOSE and self._chunk:
-            self._chunking = True
-            head += b"Transfer-Encoding: chunked\r\n"
-        self._framing, self._body = framing, body_decoder(framing)
-        lasts = keeps_alive(fields, (1, 1) if version == "HTTP/1.1" else (1, 0))
-        # A client that was not told to go on may send its body, or leave it: nothing behind it could be told apart.
-        if not lasts or asked.awaits_100 or (framing == UNTIL_CLOSE and not self._chunking):
-            asked.stream.lasts = False
-        if self._prefix:
-            head = _LOCATION.sub(lambda found: found[0] + self._prefix, head)
-        asked.stream.said = "connection" in fields or version != "HTTP/1.1"
-        further = asked.added + asked.stream.connection_fields()
-        head += "".join(f"{name}: {value}\r\n" for name, value in further).encode("latin-1") + b"\r\n"
-        asked.stream.length = framing.length if framing.kind == "length" else None
-        asked.begin(SentResponse(code, head))
-        asked.writer.write_head(head, more=framing.kind == "length" and framing.length > 0)
-
-    def _write_body(self, data: bytes) -> None:
-        if self._framing == NO_BODY:
-            return  # HEAD and 304 have none, whatever the application writes
-        if self._chunking:
-            data = encode_chunk(data)
-        elif self._sound:
-            try:
-                _, surplus = self._body.decode(data)
-                self._sound = not surplus
-            except RequestError:
-                self._sound = False
-            else:
-                data = data[: len(data) - len(surplus)]
-        elif self._body.complete:
-            return  # all that was announced is out
-        self._asked.writer.write(data)
-
-    def break_off(self) -> None:
-        """The application has failed: what went out so far must not pass for a whole response."""
-        if self._framing is None:
-            return  # nothing has: the answer that says so is a whole one
-        if self._framing == UNTIL_CLOSE and not self._chunking:
-            self._asked.reset_connection()
-        self._asked.stream.lasts = False
-        self._sound = False
-
-    def _finish(self) -> None:
-        """The application is done. A body that is shorter or longer than it said ends the connection."""
-        if self._framing is None:
-            raise RuntimeError("the application ended without a response")
-        if self._chunking and self._sound:
-            self._asked.writer.write(encode_last_chunk())
-        elif not self._sound or not self._body.complete:
-            self._asked.stream.lasts = False
-            if self._framing != UNTIL_CLOSE:  # which announces nothing
-                what = "more" if self._body.complete else "less"
-                self._asked.note(f"the application wrote {what} than the body that its head announces")
 
 
 class _OneRequest:
@@ -316,32 +192,3 @@ def _framed(asked: Asked, below: str) -> Iterator[bytes]:
         yield encode_chunk(piece) if chunked else piece
     if chunked and not reader.truncated:
         yield encode_last_chunk(reader.trailers.fields)
-
-
-def _environ(asked: Asked, prefix: str, below: str) -> dict[str, Any]:
-    """The variables of a request (PEP 3333, RFC 3875 section 4.1). Text in them is latin-1 decoded bytes."""
-    headers = asked.stream.headers
-    host, port = asked.server.server_address[:2]
-    environ: dict[str, Any] = {
-        "GATEWAY_INTERFACE": "CGI/1.1",
-        "PATH_INFO": urllib.parse.unquote_to_bytes(below).decode("latin-1"),
-        "QUERY_STRING": asked.parts.query or "",
-        "REMOTE_ADDR": str(asked.client[0]),
-        "REMOTE_PORT": str(asked.client[1]),
-        "REQUEST_METHOD": asked.method,
-        "SCRIPT_NAME": urllib.parse.unquote_to_bytes(prefix).decode("latin-1"),
-        "SERVER_NAME": str(host),
-        "SERVER_PORT": str(port),
-        "SERVER_PROTOCOL": asked.stream.line.protocol,
-        "SERVER_SOFTWARE": SERVER,
-        "wsgi.input_terminated": True,  # the input ends where the body does, announced or chunked
-    }
-    if not asked.connection.transport.plain:
-        environ["HTTPS"] = "on"
-    for name in headers:
-        if "_" in name:
-            continue  # X_A would be taken for X-A
-        variable = name.upper().replace("-", "_")
-        environ[variable if variable in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{variable}"] = headers[name]
-    environ.pop("HTTP_PROXY", None)  # CVE-2016-5387: programs take it for their own setting
-    return environ

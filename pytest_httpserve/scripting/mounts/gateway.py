@@ -1,103 +1,212 @@
-"""The WSGI side of a mounted application: ``wsgiref``'s own handler, writing through to our response."""
+"""The server's side of WSGI (PEP 3333): an application is called, and what it answers goes out piece by piece."""
 
 from __future__ import annotations
 
 import sys
-import wsgiref.handlers
-import wsgiref.headers
+import urllib.parse
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
+from wsgiref.util import FileWrapper, is_hop_by_hop
 
 from pytest_httpserve.errors import RequestError
 from pytest_httpserve.scripting.answers.responses import SERVER
+from pytest_httpserve.server.dates import date_line
 from pytest_httpserve.wire.grammar import REASON
 from pytest_httpserve.wire.head import check_field
+from pytest_httpserve.wire.memory import remembered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from pytest_httpserve.scripting.answers.asked import Asked
+    from pytest_httpserve.wire.headers import Field
+
+ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType]
+
+_KEPT_BYTES = 4_096
+_STATUS_WITHOUT_BODY = ("1", "204", "304")
+_SAME_FOR_ALL: dict[str, Any] = {
+    "GATEWAY_INTERFACE": "CGI/1.1",
+    "SERVER_SOFTWARE": SERVER,
+    "wsgi.version": (1, 0),
+    "wsgi.multithread": True,
+    "wsgi.multiprocess": False,
+    "wsgi.run_once": False,
+    "wsgi.file_wrapper": FileWrapper,
+    "wsgi.input_terminated": True,  # the input ends where the body does, announced or chunked
+}
 
 
-class Gateway(wsgiref.handlers.BaseHandler):
-    """Runs one application for one request."""
+class Gateway:
+    """Runs an application for one request.
 
-    http_version = "1.1"
-    wsgi_multithread = True
-    wsgi_multiprocess = False
-    os_environ: dict[str, str] = {}  # noqa: RUF012  nothing of the test's own environment
+    ``write`` takes the bytes of its response: the head, with whatever there is of the body by then, and each further
+    piece. ``break_off`` is called when the application has failed.
+    """
 
-    environ: dict[str, Any]
-    status: str | None
-    headers_sent: bool
-    bytes_sent: int
-    headers: wsgiref.headers.Headers
+    __slots__ = ("_asked", "_break_off", "_head", "_sent", "_whole", "_write")
 
-    def __init__(
-        self, asked: Asked, environ: dict[str, Any], write: Callable[[bytes], object], break_off: Callable[[], object]
-    ) -> None:
+    def __init__(self, asked: Asked, write: Callable[[bytes], object], break_off: Callable[[], object]) -> None:
         self._asked = asked
-        self._environ = environ
-        self._write_through = write
+        self._write = write
         self._break_off = break_off
-        self.server_software = SERVER
+        self._head: _Head | None = None  # as start_response was given it
+        self._sent = False  # whether it has left
+        self._whole = False  # whether the first piece is all of the body
 
-    def get_stdin(self) -> Any:  # what wsgiref hands on as wsgi.input
-        return self._asked.http1.reader
-
-    def get_stderr(self) -> Any:  # what wsgiref hands on as wsgi.errors
-        return sys.stderr
-
-    def add_cgi_vars(self) -> None:
-        self.environ.update(self._environ)
-
-    def _write(self, data: bytes) -> None:
-        self._write_through(data)
-
-    def _flush(self) -> None:
-        pass  # each piece is on its way when it was written
-
-    def run(self, application: Any) -> None:  # PEP 3333 leaves most types open
-        """Let the application answer. What it raises is its own, unless it is what the client did."""
+    def run(self, application: Any, environ: dict[str, Any]) -> None:  # PEP 3333 leaves most types open
+        """Let the application answer. What it raises fails the test, unless it is what the client did."""
         try:
-            self.setup_environ()
-            self.result = application(self.environ, self.start_response)
-            self.finish_response()
+            pieces = application(environ, self.start_response)
+            try:
+                self._send(pieces)
+            finally:
+                if (close := getattr(pieces, "close", None)) is not None:
+                    close()
         except BaseException as error:
-            # wsgiref itself would take every ConnectionError for the client's.
             if isinstance(error, RequestError) or self._asked.is_clients(error):
                 raise
-            self.handle_error()
+            self._fail(error)
 
-    def cleanup_headers(self) -> None:
-        # wsgiref sends what the application gives it, line ends and all.
-        for name, value in self.headers.items():
-            check_field(name, value)
-        if not REASON.fullmatch(self.status or ""):
-            raise ValueError(f"a status is one line of text, not {self.status!r}")
-        super().cleanup_headers()
+    def start_response(
+        self, status: str, headers: Iterable[Field], exc_info: ExceptionInfo | None = None
+    ) -> Callable[[bytes], None]:
+        """What an application calls with its head.
 
-    # wsgiref announces a body of no bytes where there is none to announce (RFC 9110 section 8.6).
+        Raises TypeError for what is no text, ValueError for what could not be sent.
+        """
+        if exc_info:
+            try:
+                if self._sent:  # too late for another head
+                    raise exc_info[1].with_traceback(exc_info[2])
+            finally:
+                exc_info = None  # the traceback leads to this frame
+        elif self._head is not None:
+            raise AssertionError("start_response was called twice, the second time without exc_info")
+        try:
+            fields = tuple(headers)
+            size = len(status) + sum(len(name) + len(value) for name, value in fields)
+            self._head = (_kept if size <= _KEPT_BYTES else _render)(status, fields)
+        except TypeError:
+            raise TypeError(
+                f"start_response takes a status and a list of (name, value), all of them str, "
+                f"not {status!r} and {headers!r}"
+            ) from None
+        return self.write
 
-    def set_content_length(self) -> None:
-        if self._has_body() or (self.bytes_sent and not self._is_bodiless_status()):
-            super().set_content_length()
+    def write(self, data: bytes) -> None:
+        """What an application calls with a piece of its body, if it does not return all of them."""
+        if not isinstance(data, bytes):
+            raise TypeError(
+                f"the body of a WSGI response is made of bytes, and this is {type(data).__name__}: {data!r}"
+            )
+        if self._head is None:
+            raise AssertionError("the application has given a piece of the body before it called start_response")
+        if self._sent:
+            self._write(data)
+        elif data:  # nothing leaves before there is some of it
+            self._send_head(self._head, data)
 
-    def finish_content(self) -> None:
-        if self.status is None:
+    def _send(self, pieces: Any) -> None:  # anything that can be iterated
+        try:  # noqa: SIM105  for each request: suppress takes longer than the call
+            self._whole = len(pieces) == 1
+        except (TypeError, AttributeError, NotImplementedError):
+            pass  # their number shows at their end
+        for piece in pieces:
+            self.write(piece)
+        if self._head is None:
             raise AssertionError("the application returned without a call of start_response")
-        if self.headers_sent or self._has_body():
-            super().finish_content()
-        else:
-            self.send_headers()
+        if not self._sent:
+            self._send_head(self._head, b"")
 
-    def _has_body(self) -> bool:
-        return self._asked.method != "HEAD" and not self._is_bodiless_status()
+    def _send_head(self, head: _Head, first: bytes) -> None:
+        raw, names, has_body = head
+        length = ""
+        if "content-length" not in names and has_body:
+            if first and self._whole:
+                length = f"Content-Length: {len(first)}\r\n"
+            elif not first and self._asked.method != "HEAD":
+                length = "Content-Length: 0\r\n"
+        date = b"" if "date" in names else date_line()
+        self._sent = True
+        self._write(b"%b%b%b\r\n%b" % (raw, date, length.encode(), first))
 
-    def _is_bodiless_status(self) -> bool:
-        return (self.status or "").startswith(("1", "204", "304"))
-
-    def log_exception(self, exc_info: Any) -> None:  # the three of sys.exc_info()
+    def _fail(self, error: BaseException) -> None:
         """An exception left the application: it fails the test, with the text that the client is answered with."""
         self._break_off()
-        self.error_headers = [("Content-Type", "text/plain; charset=utf-8")]
-        self.error_body = self._asked.record_exception(exc_info[1]).encode()
+        text = self._asked.record_exception(error).encode()
+        if not self._sent:
+            self._whole = True
+            self._head = _render("500 Internal Server Error", (("Content-Type", "text/plain; charset=utf-8"),))
+            self.write(text)
+
+
+# The status line and the fields as bytes, the names of the fields in small letters, and whether the status has a body.
+_Head = tuple[bytes, frozenset[str], bool]
+
+
+def _render(status: str, fields: tuple[Field, ...]) -> _Head:
+    """The head that an application gives.
+
+    Raises TypeError for what is no text, ValueError for what could not be sent.
+    """
+    if not (REASON.fullmatch(status) and status[:3].isdecimal() and status[3:4] == " "):
+        raise ValueError(f"a status is a line like '200 OK', not {status!r}")
+    for name, value in fields:
+        check_field(name, value)
+        if is_hop_by_hop(name):
+            raise ValueError(f"{name} is the server's to send (PEP 3333), and the application has: {value!r}")
+    names = frozenset(name.lower() for name, _ in fields)
+    if "server" not in names:
+        fields = (("Server", SERVER), *fields)
+    text = "".join(f"{name}: {value}\r\n" for name, value in fields)
+    return f"HTTP/1.1 {status}\r\n{text}".encode("latin-1"), names, not status.startswith(_STATUS_WITHOUT_BODY)
+
+
+# An application gives the same again and again.
+_kept = lru_cache(256)(_render)
+
+
+def environ_of(asked: Asked, prefix: str, below: str) -> dict[str, Any]:
+    """The variables of a request beneath ``prefix`` (PEP 3333, RFC 3875 section 4.1). Text in them is latin-1 decoded
+    bytes."""
+    headers, client = asked.stream.headers, asked.client
+    address: object = asked.server.server_address
+    host, port = address[:2] if isinstance(address, tuple) else (address, "")  # of a Unix socket, it is a path
+    secure = not asked.connection.transport.plain
+    environ = {
+        **_SAME_FOR_ALL,
+        "PATH_INFO": _decoded(below),
+        "QUERY_STRING": asked.parts.query or "",
+        "REMOTE_ADDR": client[0],
+        "REMOTE_PORT": str(client[1]),
+        "REQUEST_METHOD": asked.method,
+        "SCRIPT_NAME": _decoded(prefix),
+        "SERVER_NAME": str(host),
+        "SERVER_PORT": str(port),
+        "SERVER_PROTOCOL": asked.stream.line.protocol,
+        "wsgi.input": asked.http1.reader,
+        "wsgi.errors": sys.stderr,
+        "wsgi.url_scheme": "https" if secure else "http",
+    }
+    if secure:
+        environ["HTTPS"] = "on"
+    for name in headers:
+        if variable := _variable(name):
+            environ[variable] = headers[name]
+    return environ
+
+
+@remembered(256)
+def _decoded(path: str) -> str:
+    return urllib.parse.unquote_to_bytes(path).decode("latin-1")
+
+
+@remembered(256)
+def _variable(name: str) -> str:
+    """The variable that has a field of the request; empty for a field that has none."""
+    variable = name.upper().replace("-", "_")
+    # X_A would be taken for X-A; and programs take HTTP_PROXY for their own setting (CVE-2016-5387).
+    if "_" in name or variable == "PROXY":
+        return ""
+    return variable if variable in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{variable}"

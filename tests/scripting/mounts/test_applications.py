@@ -1304,14 +1304,18 @@ def test_a_response_may_be_replaced_before_the_first_byte(server: HTTPServe) -> 
     ("application", "wrong"),
     [
         (lambda environ, start_response: [], "without a call of start_response"),
-        (lambda environ, start_response: [b"body"], "start_response"),
+        (lambda environ, start_response: [b"body"], "before it called start_response"),
         (lambda environ, start_response: None, "NoneType"),
-        (lambda environ, start_response: start_response("200 OK", []) and ["text"], "bytes"),
-        (lambda environ, start_response: start_response("OK", []) and [b""], "Status"),
-        (lambda environ, start_response: start_response("200 OK", [("A", 5)]) and [b""], "str"),
-        (lambda environ, start_response: start_response("200 OK", [("Connection", "close")]) and [b""], "Hop-by-hop"),
+        (lambda environ, start_response: start_response("200 OK", []) and ["text"], "made of bytes"),
+        (lambda environ, start_response: start_response("OK", []) and [b""], "a line like '200 OK', not 'OK'"),
+        (lambda environ, start_response: start_response(b"200 OK", []) and [b""], "all of them str"),
+        (lambda environ, start_response: start_response("200 OK", [("A", 5)]) and [b""], "all of them str"),
+        (lambda environ, start_response: start_response("200 OK", [["A", "b"]]) and [b""], "all of them str"),
+        (lambda environ, start_response: start_response("200 OK", None) and [b""], "all of them str"),
+        (lambda environ, start_response: start_response("200 OK", [("Connection", "close")]) and [b""], "PEP 3333"),
         (lambda environ, start_response: start_response("200 OK", [("A", "b\r\nC: d\r\n\r\n")]) and [b""], "header A "),
-        (lambda environ, start_response: start_response("200 OK\r\nC: d", []) and [b""], "one line of text"),
+        (lambda environ, start_response: start_response("200 OK\r\nC: d", []) and [b""], "a line like '200 OK'"),
+        (lambda environ, start_response: (start_response("200 OK", []), start_response("200 OK", [])), "called twice"),
         (lambda environ: [], "positional argument"),
     ],
 )
@@ -1320,7 +1324,74 @@ def test_what_the_protocol_forbids_fails_the_test(server: HTTPServe, application
 
     assert get(server, "/app").status_code == 500
     (failure,) = server.failures
-    assert wrong in failure
+    assert wrong in failure.rstrip().rpartition("\n")[2], "the line in which the exception says what it is"
+
+
+def test_nothing_leaves_before_an_application_gives_some_of_its_body(server: HTTPServe) -> None:
+    def application(environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
+        start_response("200 OK", [])
+        yield b""
+        try:
+            raise Unhappy
+        except Unhappy:
+            start_response("503 Not Today", [], sys.exc_info())
+        yield b"sorry"
+
+    server.mount("/app", application)
+    answer = get(server, "/app")
+
+    assert (answer.status_code, answer.text) == (503, "sorry")
+
+
+def test_too_late_for_another_head_an_application_has_its_exception_back(server: HTTPServe, connect: Connect) -> None:
+    def application(environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
+        start_response("200 OK", [])
+        yield b"one"
+        try:
+            raise Unhappy("a reason")
+        except Unhappy:
+            start_response("503 Not Today", [], sys.exc_info())
+        yield b"never"
+
+    server.mount("/app", application)
+    connection = connect()
+    connection.request("GET", "/app")
+    with pytest.raises(http.client.IncompleteRead):
+        connection.getresponse().read()
+
+    assert "Unhappy: a reason" in server.failures[0]
+
+
+@pytest.mark.parametrize("size", [1, 5_000], ids=["small", "large"])
+def test_each_head_of_an_application_is_its_own(server: HTTPServe, connect: Connect, size: int) -> None:
+    def application(environ: Environ, start_response: StartResponse) -> list[bytes]:
+        start_response("200 OK", [("X-Asked", environ["QUERY_STRING"] * size)])
+        return [environ["QUERY_STRING"].encode()]
+
+    server.mount("/app", application)
+    connection = connect()
+    for query in ("a", "b", "a"):
+        connection.request("GET", f"/app?{query}")
+        response = connection.getresponse()
+        assert (response.headers["X-Asked"], response.read()) == (query * size, query.encode())
+
+
+@pytest.mark.needs("socket.AF_UNIX")
+def test_an_application_on_a_unix_socket_is_told_its_path() -> None:
+    told: list[Environ] = []
+
+    def application(environ: Environ, start_response: StartResponse) -> list[bytes]:
+        told.append(environ)
+        start_response("200 OK", [])
+        return [b""]
+
+    with HTTPServe(unix=True) as server, socket.socket(socket.AF_UNIX) as client:
+        server.mount("/", application)
+        client.connect(str(server.socket_path))
+        client.sendall(b"GET /a HTTP/1.0\r\n\r\n")
+        assert client.makefile("rb").read().startswith(b"HTTP/1.1 200 OK\r\n")
+
+        assert (told[0]["SERVER_NAME"], told[0]["SERVER_PORT"]) == (str(server.socket_path), "")
 
 
 def test_a_client_that_goes_away_from_an_application_is_no_failure(server: HTTPServe, connect: Connect) -> None:
