@@ -8,25 +8,22 @@ import os
 import threading
 import traceback
 from collections.abc import Callable
-from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_httpserve.errors import BrokenOff, RequestError
 from pytest_httpserve.scripting.answers.limits import NOTHING_MET, Met
-from pytest_httpserve.scripting.answers.responses import Response, error_response, make_response, refusal
-from pytest_httpserve.scripting.answers.sending import send, send_last
+from pytest_httpserve.scripting.answers.responses import Response, make_response
+from pytest_httpserve.scripting.answers.sending import send
 from pytest_httpserve.scripting.live.waiting import wait
 from pytest_httpserve.scripting.mounts.mount import below
-from pytest_httpserve.scripting.record.entries import Refusal
 from pytest_httpserve.scripting.record.exchange import Exchange
 from pytest_httpserve.scripting.record.journal import FaultEvent
 from pytest_httpserve.scripting.record.readable import readable_text, written_out
 from pytest_httpserve.scripting.record.request import NO_BODY, Body, Request
-from pytest_httpserve.scripting.reports import refusals, report
-from pytest_httpserve.scripting.routing.routes import MISSED, NOT_FOUND, Found, StateChanged
+from pytest_httpserve.scripting.reports import report
+from pytest_httpserve.scripting.routing.routes import MISSED, Found, StateChanged
 from pytest_httpserve.wire.framing import NO_BODY as NO_FRAMING
-from pytest_httpserve.wire.head import speaks_tls
 from pytest_httpserve.wire.memory import LONGEST_TEXT
 from pytest_httpserve.wire.target import Target, target_of
 
@@ -56,7 +53,7 @@ class Answering:
     """One request on its way to its response: ``answer`` is the way.
 
     ``method`` and ``target`` are what is asked for: by the client or, if a CGI script has said so, instead of that;
-    ``parts`` are the target's.
+    ``parts`` are the target's, and ``body`` is the request's.
     ``gates`` are those of the route that answers, ``added`` the header fields for whatever answers. ``awaits_100`` is
     whether the client waits for 100 before it sends its body, ``redirects`` how many scripts have led here. ``index``
     is the number of the exchange on its connection.
@@ -70,7 +67,7 @@ class Answering:
     added: Fields = ()
     awaits_100 = False
     redirects = 0
-    _body = NO_BODY
+    body = NO_BODY
     _request: Request | None = None
     _complaint = ""  # what a criterion of a route has raised
     _fault_events: tuple[FaultEvent, ...] = ()  # before there was an exchange to have them
@@ -89,23 +86,16 @@ class Answering:
     def answer(self) -> None:
         """Answer the request whose head is here.
 
-        Raises RequestError if it is to be refused, OSError if its client has gone. What else goes wrong fails the test.
+        Raises RequestError if it is to be refused, OSError if its client has gone, and whatever the test's code raises.
         """
         self.stream = stream = self.http1.stream
         self.awaits_100 = stream.fields.expects_continue
         if stream.fields.framing is not NO_FRAMING:
-            self._body = Body(self._read)
+            self.body = Body(self._read)
             self.transcript.head_ends()
-        try:
-            self.passage.head_ends()
-            self.answer_to(stream.method, stream.line.target, stream.line.parts)
-            self.passage.response_ends()
-        except RequestError:
-            raise
-        except BaseException as error:
-            if self.is_clients(error):
-                raise
-            self._raised(error)
+        self.passage.head_ends()
+        self.answer_to(stream.method, stream.line.target, stream.line.parts)
+        self.passage.response_ends()
 
     def answer_to(self, method: str, target: str, parts: Target) -> None:
         """Choose, guards, body, record, take, send: each request goes this way, whatever answers it."""
@@ -117,7 +107,7 @@ class Answering:
         body_later = met.refusal is None and found.route is not None and found.route.has_early_faults
         if not body_later:
             self._take_body(streamed=mount is not None or (met.refusal is not None and self.awaits_100))
-        exchange = self._record(found)
+        exchange = self.record(found)
         if met.seconds:
             wait(self.connection, threading.Event(), met.seconds)
         if met.guard is not None:
@@ -150,7 +140,7 @@ class Answering:
     def _take_body(self, *, streamed: bool) -> None:
         """Take the body, for it is part of what the test looks at. What is ``streamed`` is taken by who answers: again,
         if the routes have looked at it."""
-        body = self._body
+        body = self.body
         self.passage.take_body(body, streamed=streamed)
         if not streamed or body is NO_BODY:
             return
@@ -159,13 +149,13 @@ class Answering:
         else:
             body.leave()
 
-    def _record(self, found: Found, make: Callable[..., Exchange] = Exchange) -> Exchange:
+    def record(self, found: Found, make: Callable[..., Exchange] = Exchange) -> Exchange:
         """From here on, everybody knows of it. A request that nobody has looked at is made when somebody does."""
         if self.exchange is not None:  # a script has led to another path
             return self.exchange
         conversation, stream = self.conversation, self.stream
         asked: AskedFor | Request
-        if self._request is None and self._body is NO_BODY:
+        if self._request is None and self.body is NO_BODY:
             facts = self.method, self.target, stream.fields.headers.fields, stream.version, found.kept
             asked = facts, conversation.client, conversation.connection.index, self.index
         else:
@@ -251,7 +241,7 @@ class Answering:
                 stream.headers,
                 stream.version,
                 conversation.client,
-                self._body,
+                self.body,
                 connection_index=conversation.connection.index,
                 exchange_index=self.index,
             )
@@ -268,7 +258,7 @@ class Answering:
         reader = self.http1.reader
         data = self.passage.read(reader.read1, size)
         if not data and reader.truncated:
-            raise _within_body()
+            raise within_body()
         return data
 
     def invite_body(self) -> None:
@@ -328,14 +318,6 @@ class Answering:
         """Whether this is the error in which the client's side of the connection ended."""
         return error is self.connection.transport.failure
 
-    def _raised(self, error: BaseException) -> None:
-        """An exception in what answers, or in what was to choose who does. Told before the client hears of it: the test
-        may end as soon as it does."""
-        self.broken_exchange()
-        text = self.record_exception(error)
-        self.passage.abandon()
-        self.give_up(Response(500, text=text))
-
     def record_exception(self, error: BaseException) -> str:
         """An exception in what answers the request fails the test, with the text that this returns."""
         self.conversation.escaped(error)
@@ -364,92 +346,16 @@ class Answering:
         self.script.journal.record_failure(text, place=route.place if route is not None else "")
         return text
 
-    def give_up(self, response: Response | None = None) -> None:
-        """What answers has failed: the client hears of it, if it has heard nothing yet; the connection ends."""
-        stream, writer = self.stream, self.writer
-        heard = stream.status is not None and writer.anything
-        stream.lasts = False
-        if not heard and self.connection.transport.failure is None:
-            stream.forget_response()
-            with contextlib.suppress(Exception):  # it is the failure that counts
-                send_last(self, response or error_response(HTTPStatus.INTERNAL_SERVER_ERROR))
-
-    def refuse(self, error: RequestError) -> None:
-        """A request that cannot be served stands in the journal, with what was wrong with it, and fails the test:
-        before the client hears of it, for the test may end as soon as it does."""
-        journal = self.script.journal
-        if not error.rule and error.status == HTTPStatus.BAD_REQUEST:
-            self.broken_exchange(str(error))  # it is what answers that does not take it: a path above its root, say
-        else:
-            before = self._exchange_before() if self.exchange is None else None
-            text = refusals.said(error, journal.redacted)
-            if isinstance(error, BrokenOff) or error.status == HTTPStatus.REQUEST_TIMEOUT:
-                text += self._shortfall()
-            exchange = self.broken_exchange((text,))
-            if self._is_clients_mistake(error):
-                journal.record_failure(refusals.refused(error, exchange, before, journal.redacted), "refused")
-        if self.stream.status is None:
-            with contextlib.suppress(OSError):  # the client may have gone, too
-                send_last(self, refusal(error))
-
-    def fall_short(self) -> None:
-        """The client has ended within the body, which an application has read as far as it came, and answered."""
-        if self.exchange is not None and not self.exchange.refused:
-            self.refuse(_within_body())
-
-    def _is_clients_mistake(self, error: RequestError) -> bool:
-        """Whether the client alone has brought it about: not a fault that the test asked for, nor the server's end."""
-        assert self.exchange is not None
-        journal = self.script.journal
-        if self.exchange.faults or (journal.expects_tls and speaks_tls(self.transcript.request)):
-            return False
-        return not isinstance(error, BrokenOff) or not (self.connection.closing or journal.test_is_over)
-
-    def _exchange_before(self) -> Exchange | None:
-        """The last exchange on the same connection."""
-        record = self.conversation.record
-        exchanges = record.exchanges if record is not None else ()
-        return exchanges[-1] if exchanges else None
-
-    def break_off(self, text: str, *, whole: bool) -> None:
-        """The client has gone: nothing counts its request, unless the ``whole`` of it was here."""
-        self.broken_exchange(text if whole else (text + self._shortfall(),))
-
-    def _shortfall(self) -> str:
-        return refusals.shortfall(self.http1.reader, self.transcript)
-
-    def broken_exchange(self, error: str | Refusal | None = None) -> Exchange:
-        """The exchange in hand, with the ``error`` in which it broke off; if it did before there was one, of what came
-        of the request."""
-        if (exchange := self.exchange) is not None:
-            if error is not None:
-                exchange.break_off(error)
-            return exchange
-        self._body.leave()
-        self.stream = self.http1.stream
-        if not self.method:
-            self.method, self.target = self._asked_so_far()
-        return self._record(NOT_FOUND, partial(Exchange, error=error))
-
-    def _asked_so_far(self) -> tuple[str, str]:
-        """Method and target of a request line, as far as there is one."""
-        line = self.stream.line
-        if line.text:
-            return line.method, line.target
-        first = self.transcript.request.lstrip(b"\r\n").partition(b"\n")[0].decode("latin-1")
-        method, _, rest = first.partition(" ")
-        return method.strip(), rest.split(" ")[0].strip()
-
     # For mounts
 
     def redirected(self, method: str, target: str, count: int) -> None:
         """A script has asked for the answer to another path; so many have, so far. The body was the script's."""
-        before = self.redirects, self._request, self._body
-        self.redirects, self._request, self._body = count, None, NO_BODY
+        before = self.redirects, self._request, self.body
+        self.redirects, self._request, self.body = count, None, NO_BODY
         try:
             self.answer_to(method, target, target_of(target))
         finally:
-            self.redirects, self._request, self._body = before
+            self.redirects, self._request, self.body = before
 
     def fail(self, text: str) -> None:
         """What answers has failed, and the test with it."""
@@ -465,7 +371,8 @@ class Answering:
         self.stream.lasts, self.conversation.resets = False, True
 
 
-def _within_body() -> BrokenOff:
+def within_body() -> BrokenOff:
+    """The client has ended within the body of its request."""
     return BrokenOff(
         HTTPStatus.BAD_REQUEST, "the client ended the connection within the body", rule="RFC 9112 section 8"
     )

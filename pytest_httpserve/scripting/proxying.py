@@ -103,7 +103,7 @@ class Proxying(Answering):
 
     def _ask_for_credentials(self) -> None:
         self._take_body(streamed=True)
-        self._record(NOT_FOUND)
+        self.record(NOT_FOUND)
         # What follows may have been meant for the tunnel.
         ends = self.method == "CONNECT" and self.http1.reader.unread
         (send_last if ends else send)(self, _WHO_ASKS)
@@ -111,7 +111,7 @@ class Proxying(Answering):
     def _refuse(self, host: str, port: int) -> None:
         """The 502 at once for a host that no origin answers for, which fails the test with the same text."""
         self._take_body(streamed=True)
-        self._record(NOT_FOUND)
+        self.record(NOT_FOUND)
         text = self._unknown(host, port)
         self.script.journal.record_failure(text, "unanswered")
         send_last(self, Response(502, text=text))
@@ -131,7 +131,7 @@ class Proxying(Answering):
         from pytest_httpserve.scripting.origins.relay import ask
 
         self._take_body(streamed=False)
-        self._record(NOT_FOUND)
+        self.record(NOT_FOUND)
         target = self.parts.path + self.parts.query_with_mark
         try:
             response = ask(self.connection, self.request, host, port, target, tls=self.parts.scheme == "https")
@@ -155,7 +155,7 @@ class Proxying(Answering):
 
     def _end_here(self, origin: Origin, host: str, port: int) -> None:
         """From the next byte on, the connection is one to the origin."""
-        self._record(NOT_FOUND)
+        self.record(NOT_FOUND)
         conversation = self.conversation
         scheme = origin.pattern.scheme or "https"
         if conversation.record is not None:
@@ -169,7 +169,7 @@ class Proxying(Answering):
         """Pass the bytes of the tunnel as they are."""
         from pytest_httpserve.scripting.origins.relay import connect, relay
 
-        self._record(NOT_FOUND)
+        self.record(NOT_FOUND)
         self.connection.leave_loop()
         try:
             upstream = connect(host, port)

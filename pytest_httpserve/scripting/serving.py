@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_httpserve.errors import RequestError, Struck
 from pytest_httpserve.protocol.http1 import HTTP1
+from pytest_httpserve.scripting import failing
 from pytest_httpserve.scripting.answering import Answering
 from pytest_httpserve.scripting.conversation import Conversation
 from pytest_httpserve.scripting.live.waiting import Interrupted
@@ -76,17 +77,22 @@ class Serving:
         try:
             answering.passage.begin(answering)
             if http1.next_stream():
-                answering.answer()
+                try:
+                    answering.answer()
+                except BaseException as error:
+                    if isinstance(error, RequestError) or answering.is_clients(error):
+                        raise
+                    failing.fail(answering, error)
                 lasts = http1.end_stream()
         except RequestError as error:
             self._refuse(answering, error)
         except OSError as error:
             if error is not transport.failure:
-                answering.give_up()
+                failing.give_up(answering)
                 raise
             self._client_failed(answering, error)
         except Exception:
-            answering.give_up()
+            failing.give_up(answering)
             raise
         finally:
             lasts = self._end(answering, lasts)
@@ -104,7 +110,7 @@ class Serving:
                 if unread := self._http1.reader.unread:
                     exchange.raw.give_back(len(unread))
             elif self._http1.reader.truncated:
-                answering.fall_short()
+                failing.fall_short(answering)
             self._conversation.script.journal.finish(exchange)
         return lasts
 
@@ -129,7 +135,7 @@ class Serving:
     # What goes wrong
 
     def _refuse(self, answering: Answering, error: RequestError) -> None:
-        answering.refuse(error)
+        failing.refuse(answering, error)
         self._http1.lingers = True
 
     def _client_failed(self, answering: Answering, error: OSError) -> None:
@@ -137,14 +143,14 @@ class Serving:
         http1, reader = self._http1, self._http1.reader
         if isinstance(error, Struck):
             if not reader.at_rest or answering.transcript.request:
-                answering.broken_exchange()
+                failing.broken_exchange(answering)
             self._end_struck(error)
             return
         whole = http1.stream.status is not None or not (reader.in_head or not reader.complete)
         late = isinstance(error, TimeoutError) and not whole
         if not late and (answering.exchange is not None or not reader.at_rest):
             said = str(error) if isinstance(error, Interrupted) else f"the client has gone: {error}"
-            answering.break_off(said, whole=whole)
+            failing.break_off(answering, said, whole=whole)
         self._connection.ending.say_whose()
         if late:
             text = f"the request did not come in time: {error}"
