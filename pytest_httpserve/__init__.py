@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.routing.credentials import basic_auth, bearer, digest_auth
     from pytest_httpserve.scripting.routing.criteria import match
     from pytest_httpserve.scripting.routing.matchers import Check, Matcher
-    from pytest_httpserve.scripting.routing.routes import Route
+    from pytest_httpserve.scripting.routing.route import Route
     from pytest_httpserve.scripting.routing.scenarios import Scenario
     from pytest_httpserve.tls.authority import CertificateAuthority
     from pytest_httpserve.tls.certificate import Certificate
@@ -53,7 +53,7 @@ _ROOMS = {
     "PeerCertificate": "scripting.record.handshakes",
     "Request": "scripting.record.request",
     "Response": "scripting.answers.responses",
-    "Route": "scripting.routing.routes",
+    "Route": "scripting.routing.route",
     "Scenario": "scripting.routing.scenarios",
     "SentResponse": "scripting.record.sent",
     "ServerFailure": "errors",

@@ -89,7 +89,7 @@ def test_imports_point_downward() -> None:
     ("statement", "layer"),
     [
         ("import pytest_httpserve.plugin", "plugin"),
-        ("from pytest_httpserve.scripting.routing.routes import Route", "scripting"),
+        ("from pytest_httpserve.scripting.routing.route import Route", "scripting"),
         ("from pytest_httpserve import wire", "wire"),
         ("from pytest_httpserve import HTTPServe", "__init__"),
         ("from .. import errors", "errors"),

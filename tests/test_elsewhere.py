@@ -12,7 +12,7 @@ from pytest_httpserve.scripting.answers.responses import ResponseArguments
 from pytest_httpserve.scripting.record.exchange import Exchange
 from pytest_httpserve.scripting.record.request import Request
 from pytest_httpserve.scripting.routing.criteria import Criteria
-from pytest_httpserve.scripting.routing.routes import Route
+from pytest_httpserve.scripting.routing.route import Route
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,8 @@ from pytest_httpserve.scripting.record.journal import FaultEvent
 from pytest_httpserve.scripting.record.readable import readable_text, written_out
 from pytest_httpserve.scripting.record.request import NO_BODY, Body, Request
 from pytest_httpserve.scripting.reports import report
-from pytest_httpserve.scripting.routing.routes import MISSED, Found, StateChanged
+from pytest_httpserve.scripting.routing.route import StateChanged
+from pytest_httpserve.scripting.routing.routes import MISSED, Found
 from pytest_httpserve.wire.framing import NO_BODY as NO_FRAMING
 from pytest_httpserve.wire.memory import LONGEST_TEXT
 from pytest_httpserve.wire.target import Target, target_of
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.record.request import AskedFor
     from pytest_httpserve.scripting.record.sent import SentResponse
     from pytest_httpserve.scripting.record.transcript import Transcript
-    from pytest_httpserve.scripting.routing.routes import Route
+    from pytest_httpserve.scripting.routing.route import Route
     from pytest_httpserve.server.servers import HTTPServer
 
 logger = logging.getLogger("pytest_httpserve.scripting")

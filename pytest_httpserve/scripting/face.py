@@ -34,7 +34,7 @@ from pytest_httpserve.scripting.reports import report
 from pytest_httpserve.scripting.routing.criteria import Criteria, as_matcher
 from pytest_httpserve.scripting.routing.matchers import Matcher
 from pytest_httpserve.scripting.routing.requested import requested
-from pytest_httpserve.scripting.routing.routes import Otherwise, Route, calling_place
+from pytest_httpserve.scripting.routing.route import Otherwise, Route, calling_place
 from pytest_httpserve.scripting.routing.scenarios import Scenario
 from pytest_httpserve.scripting.script import Script
 from pytest_httpserve.server.cgi import CGI_TIMEOUT

@@ -14,7 +14,7 @@ from pytest_httpserve.tls.contexts import Names, Ready, issue, make_ready, with_
 
 if TYPE_CHECKING:
     from pytest_httpserve.net.connection import Connection
-    from pytest_httpserve.scripting.routing.routes import Route
+    from pytest_httpserve.scripting.routing.route import Route
     from pytest_httpserve.tls import TLS, Certificate, CertificateAuthority
 
 

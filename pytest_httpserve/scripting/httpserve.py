@@ -31,7 +31,7 @@ from pytest_httpserve.scripting.record.exchange import ConnectionRecord
 from pytest_httpserve.scripting.record.journal import MOST_BYTES, MOST_EXCHANGES, FaultEvent, Journal, check_kinds
 from pytest_httpserve.scripting.record.readable import joined
 from pytest_httpserve.scripting.record.redaction import check_redact
-from pytest_httpserve.scripting.routing.routes import Expectation
+from pytest_httpserve.scripting.routing.route import Expectation
 from pytest_httpserve.scripting.routing.scenarios import Scenario
 from pytest_httpserve.scripting.script import Script
 from pytest_httpserve.scripting.scripted_server import ScriptedServer

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.record.exchange import ConnectionRecord, Exchange
     from pytest_httpserve.scripting.record.journal import FaultEvent, Seen
     from pytest_httpserve.scripting.record.request import Request
-    from pytest_httpserve.scripting.routing.routes import Route
+    from pytest_httpserve.scripting.routing.route import Route
     from pytest_httpserve.scripting.script import Script
 
 NEAREST = 3

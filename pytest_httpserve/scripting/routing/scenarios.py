@@ -9,7 +9,8 @@ from typing import Unpack
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.routing.criteria import Criteria, as_matcher
 from pytest_httpserve.scripting.routing.matchers import Matcher
-from pytest_httpserve.scripting.routing.routes import Otherwise, Route, Routes, calling_place
+from pytest_httpserve.scripting.routing.route import Otherwise, Route, calling_place
+from pytest_httpserve.scripting.routing.routes import Routes
 
 
 class Scenario:

@@ -1,0 +1,397 @@
+"""A route: which requests it takes, and what it answers."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar, Unpack
+
+from pytest_httpserve import elsewhere
+from pytest_httpserve.arguments import check_count, check_number, check_seconds
+from pytest_httpserve.errors import UsageError
+from pytest_httpserve.scripting.answers.gates import HOLD_SECONDS, Gate
+from pytest_httpserve.scripting.answers.responses import Response, ResponseArguments, as_response
+from pytest_httpserve.scripting.record.concurrency import most_at_once
+from pytest_httpserve.scripting.record.entries import ROUTE
+from pytest_httpserve.scripting.record.lines import exchange_lines
+from pytest_httpserve.scripting.record.readable import readable
+from pytest_httpserve.scripting.record.request import Request
+from pytest_httpserve.scripting.record.words import dropped, times
+from pytest_httpserve.scripting.routing.comparing import Shown
+from pytest_httpserve.scripting.routing.matchers import AllOf, Check, Matcher
+from pytest_httpserve.wire.target import target_of
+
+if TYPE_CHECKING:
+    from pytest_httpserve.scripting.record.exchange import Exchange
+    from pytest_httpserve.scripting.record.journal import Journal
+
+Handler = Callable[[Request], Any]  # what it may return, make_response says
+Otherwise = Literal["fail", "continue"]  # what becomes of a near miss, where a directory or an application would answer
+HandlerT = TypeVar("HandlerT", bound=Handler)
+
+_sequence = itertools.count()
+
+
+class _Step:
+    """One answer in the sequence of a route."""
+
+    __slots__ = ("answer", "left", "then")
+
+    def __init__(self, answer: Response | Handler, left: int) -> None:
+        self.answer = answer
+        self.left = left
+        self.then: str | None = None  # the scenario's next state
+
+
+class Expectation(NamedTuple):
+    """How often a route is to be called."""
+
+    min: int
+    max: int | None
+
+    def __str__(self) -> str:
+        if self.min == self.max:
+            return times(self.min) if self.min else "not at all"
+        if self.max is None:
+            return f"at least {times(self.min)}"
+        return f"{self.min} to {times(self.max)}" if self.min else f"at most {times(self.max)}"
+
+    def met_by(self, calls: int) -> bool:
+        """Whether that many calls are what was expected."""
+        return self.min <= calls and (self.max is None or calls <= self.max)
+
+
+class Stateful(Protocol):
+    """What is in one of several states: a scenario."""
+
+    name: str
+    state: str
+    lock: threading.Lock
+
+
+class Sought(Protocol):
+    """A request for which a route is sought."""
+
+    @property
+    def method(self) -> str:
+        """Its method."""
+
+    @property
+    def request(self) -> Request:
+        """All of it, made when somebody looks."""
+
+    def note_raised(self, route: Route, error: BaseException) -> None:
+        """A criterion of a route has raised this, where it was to say whether the route takes the request."""
+
+
+class Siblings(Protocol):
+    """The routes of which a route is one; see ``Routes``."""
+
+    journal: Journal | None
+
+    def add(self, route: Route, /) -> None:
+        """Have it be one of them."""
+
+    def discard(self, route: Route, /) -> None:
+        """Have it be one of them no more."""
+
+
+class StateChanged(Exception):
+    """Another request has changed the state of a scenario since the route was found: look again."""
+
+
+class Route:
+    """What answers the requests that a matcher takes.
+
+    ``calls`` are the exchanges it has answered, as far as the journal still has them, ``call_count`` is how many there
+    were, ``place`` is where it was written (file:line). As a decorator, it makes a function its answer; as a context
+    manager, it is verified where the block ends.
+    """
+
+    def __init__(self, matcher: Matcher, place: str, *, priority: int = 0, otherwise: Otherwise = "fail") -> None:
+        self.matcher = matcher
+        self.place = place
+        self.key = id(self)  # by which the journal names it
+        self._calls = itertools.count()  # whose next is one step for every thread
+        self._looks = 0  # at the count, each of which has taken one
+        self.gates: tuple[Gate, ...] = ()
+        self.expectation: Expectation | None = None
+        self.is_optional = False
+        self.has_early_faults = False  # whether a response of it has faults that come before it
+        check_number("priority=", priority)
+        if otherwise not in ("fail", "continue"):
+            raise UsageError(f"otherwise= is 'fail' or 'continue', not {otherwise!r}")
+        self._otherwise = otherwise
+        self.rank = (priority, next(_sequence))
+        whole = matcher if isinstance(matcher, AllOf) else AllOf((matcher,))
+        self.method, self.pattern, self.further, self.has_further_paths = whole.lookup
+        self._scenario: Stateful | None = None
+        self._when: str | None = None
+        self._steps: deque[_Step] = deque()
+        self._last: _Step | None = None
+        self._siblings: Siblings | None = None
+        self._lock = threading.Lock()  # each response goes to one call, however many come in at once
+
+    # Say
+
+    def respond(self, status: int | Response = 200, *, times: int = 1, **arguments: Unpack[ResponseArguments]) -> Route:
+        """Add a response, for ``times`` calls: calls are answered by one after the other, by the last for ever.
+
+        The arguments are those of ``Response``, and refused alike; a Response may be given instead of a status.
+        """
+        return self._add(as_response(status, arguments), times)
+
+    def redirect(self, location: str, status: int = 302, *, times: int = 1) -> Route:
+        """Add a response that sends the client to ``location``."""
+        return self._add(Response.redirect(location, status), times)
+
+    def handle(self, function: Handler, *, times: int = 1) -> Route:
+        """Add a function as an answer: it is called with the request, and its result is made a response.
+
+        It may return a Response, a str, bytes, a dict or list (JSON), None (204), ``(status, any of these)``, with
+        headers behind these or not, or an iterator (streamed). What it raises fails the test.
+        """
+        if not callable(function):
+            raise UsageError(f"handle() takes a function of the request, not {function!r}")
+        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+            raise UsageError(f"a handler is a plain function, called in a thread; {function.__name__}() is async")
+        # It may ask for these, and it runs in a thread. pytest rewrites the asserts of what is imported, and Python
+        # 3.11 fails when two threads have it do so at the same time.
+        import pytest_httpserve.server.files.serving as serving  # noqa: F401
+        from pytest_httpserve.scripting.faults import given as given
+        from pytest_httpserve.scripting.record import multipart as multipart
+        from pytest_httpserve.server.files import types as types
+
+        return self._add(function, times)
+
+    def __call__(self, function: HandlerT) -> HandlerT:
+        self.handle(function)
+        return function
+
+    def _add(self, answer: Response | Handler, times: int) -> Route:
+        step = _Step(answer, check_count("times=", times, least=1))
+        if isinstance(answer, Response) and answer.faults:
+            self.has_early_faults |= any(fault.is_early for fault in answer.faults)
+        with self._lock:
+            self._steps.append(step)
+        return self
+
+    def hold(self, phase: str = "response_head", *, timeout: float = HOLD_SECONDS) -> Gate:
+        """A gate, at which calls wait until the test lets them go; it fails the test after ``timeout`` seconds.
+
+        They wait before the response (``response_head``), behind its head (``response_body``), or before the last byte
+        or chunk of its body (``response_end``).
+        """
+        # What waits at a gate may meet with a fault there; see handle.
+        from pytest_httpserve.scripting.faults import given as given
+
+        gate = Gate(str(self), phase, check_seconds("timeout=", timeout))
+        self.gates += (gate,)
+        return gate
+
+    def when(self, state: str) -> Route:
+        """Answer only while the scenario is in this state."""
+        self._in_scenario("when", state)
+        self._when = state
+        return self
+
+    def then(self, state: str) -> Route:
+        """With the response added last, the scenario enters this state."""
+        self._in_scenario("then", state)
+        if not self._steps:
+            raise UsageError("then() follows a response, and the route has none yet")
+        self._steps[-1].then = state
+        return self
+
+    def _in_scenario(self, name: str, state: str) -> None:
+        if not isinstance(state, str):
+            raise UsageError(f"a state is a str, not {state!r}")
+        if self._scenario is None:
+            raise UsageError(
+                f"{name}() is for the routes of a scenario: flow = httpserve.scenario('...'); flow.on(...)"
+            )
+
+    def expect(self, times: int | None = None, *, min: int | None = None, max: int | None = None) -> Route:
+        """Fail the test unless the route is called that often: ``times``, or ``min`` and ``max`` (default: once)."""
+        if times is not None and (min is not None or max is not None):
+            raise UsageError("expect() takes times=, or min= and max=")
+        if times is None and min is None and max is None:
+            times = 1
+        least = check_count("times=" if times is not None else "min=", times if times is not None else min or 0)
+        most = least if times is not None else None if max is None else check_count("max=", max)
+        if most is not None and least > most:
+            raise UsageError(f"expect(min={least}, max={most}) can never be met")
+        self.expectation = Expectation(least, most)
+        return self
+
+    def optional(self) -> Route:
+        """Never mind if nobody calls it, even where routes must be called (``httpserve_strict``)."""
+        self.is_optional = True
+        return self
+
+    def remove(self) -> None:
+        """Take the route away. Its calls can still be looked at."""
+        if self._siblings is not None:
+            self._siblings.discard(self)
+
+    # Ask
+
+    @property
+    def call_count(self) -> int:
+        """How many exchanges it has answered."""
+        with self._lock:
+            self._looks += 1
+            return next(self._calls) - self._looks + 1
+
+    @property
+    def calls(self) -> tuple[Exchange, ...]:
+        """The exchanges that it has answered, as far as the journal still has them."""
+        journal = self._siblings.journal if self._siblings is not None else None
+        return journal.those(ROUTE, self) if journal is not None else ()
+
+    @property
+    def max_concurrent(self) -> int:
+        """How many of its calls there were at once, at most; of those that the journal still has."""
+        return len(most_at_once(self.calls))
+
+    def assert_called(self, times: int | None = None) -> None:
+        """Fail unless the route was called: ``times`` times, or at least once."""
+        __tracebackhide__ = True
+        expected = Expectation(1, None) if times is None else Expectation(check_count("times=", times), times)
+        if not expected.met_by(self.call_count):
+            raise AssertionError(self.describe_calls(expected))
+
+    def describe_calls(self, expected: Expectation) -> str:
+        """That the calls are not what was expected, with the calls."""
+        calls = self.calls
+        if self.call_count:
+            said = f"was called {times(self.call_count)}, expected {expected}"
+        elif refused := self._refused_requests():
+            said = f"was not called, expected {expected}: {refused[-1].request} was refused ({refused[-1].error})"
+            calls = tuple(refused)
+        else:
+            said = f"was never called, expected {expected}"
+        lines = [f"{self} {said}", *dropped(max(self.call_count - len(calls), 0), "call")]
+        return readable([*lines, *(f"  {line}" for line in exchange_lines(calls))])
+
+    def _refused_requests(self) -> list[Exchange]:
+        """The requests for its path that were not taken."""
+        journal = self._siblings.journal if self._siblings is not None else None
+        return [
+            exchange
+            for exchange in (journal.exchanges if journal is not None else ())
+            if exchange.refused
+            and self.method in ("*", exchange.request.sought)
+            and self.pattern is not None
+            and self.pattern.match(target_of(exchange.request.target).canonical) is not None
+        ]
+
+    def __enter__(self) -> Route:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        __tracebackhide__ = True
+        expected = self.expectation or Expectation(1, None)
+        if error is None and not expected.met_by(self.call_count):
+            raise AssertionError(self.describe_calls(expected))
+
+    if not TYPE_CHECKING:  # a type checker is to know no names but those that there are
+
+        def __getattr__(self, name: str) -> object:
+            raise elsewhere.no_attribute(self, name, elsewhere.ROUTE)
+
+    def __str__(self) -> str:
+        return f"the route {'for all requests' if self._what == '* *' else self._what} ({self.place})"
+
+    def __repr__(self) -> str:
+        return f"<Route {self._what}, written at {self.place}>"
+
+    @property
+    def _what(self) -> str:
+        return f"{self.method} {self.pattern.text}" if self.pattern else repr(self.matcher)
+
+    # Choose
+
+    def takes(self, asked: Sought, method: str) -> bool:
+        """Whether the route answers this request, whose path has been found to match, if it is sought as one with this
+        method."""
+        if self.method not in ("*", method):
+            return False
+        if self._when is not None and self._scenario is not None and self._scenario.state != self._when:
+            return False
+        if not self.further:
+            return True
+        request = asked.request
+        if method != request.method:
+            request = replace(request, sought_as=method)
+        try:
+            return all(part.matches(request) for part in self.further)
+        except BaseException as error:  # another route may answer all the same
+            asked.note_raised(self, error)
+            error.__traceback__ = None  # by way of its frames, the error would lead back to itself
+            return False
+
+    def is_missed(self, method: str) -> bool:
+        """Whether a request with this method, whose path matches and which the route does not take, is a near miss: one
+        that nothing beneath the routes is to answer. A route without a path of its own is missed by none."""
+        if self._otherwise == "continue" or not self.further or self.pattern is None or self.pattern.text == "*":
+            return False
+        if self.method not in ("*", method) and (self.method, method) != ("GET", "HEAD"):
+            return False
+        return self._when is None or self._scenario is None or self._scenario.state == self._when
+
+    def checks(self, request: Request) -> list[Check]:
+        """Each criterion of the route, held against the request."""
+        checks = self.matcher.checks(request)
+        if self._when is not None and self._scenario is not None:
+            state = self._scenario.state
+            checks.append(Check(f"scenario {self._scenario.name}", state == self._when, self._when, Shown(repr(state))))
+        return checks
+
+    def take(self, exchange: Exchange) -> Response | Handler | None:
+        """The answer to this exchange, which now counts as a call; None if the route was given none.
+
+        Raises StateChanged if the scenario has meanwhile left the state that the route answers in.
+        """
+        scenario = self._scenario
+        if scenario is None:
+            step = self._next_step() if self._steps else self._last  # which answers for ever: nobody can take it away
+        else:
+            with scenario.lock:
+                if self._when is not None and scenario.state != self._when:
+                    raise StateChanged
+                step = self._next_step()
+                if step is not None and step.then is not None:
+                    scenario.state = step.then
+        exchange.route = self
+        next(self._calls)
+        return None if step is None else step.answer
+
+    def _next_step(self) -> _Step | None:
+        with self._lock:
+            if self._steps:
+                self._last = self._steps[0]
+                self._last.left -= 1
+                if not self._last.left:
+                    self._steps.popleft()
+            return self._last
+
+    def join(self, siblings: Siblings, scenario: Stateful | None = None) -> Route:
+        """Become one of ``siblings`` and, maybe, of a scenario."""
+        self._siblings, self._scenario = siblings, scenario
+        siblings.add(self)
+        return self
+
+
+def calling_place(depth: int) -> str:
+    """``file:line`` of the code that called, ``depth`` frames above the caller of this function."""
+    frame = sys._getframe(depth + 1)
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
