@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pytest_httpserve.errors import HTTPServeError, ServerFailure, UnsupportedError, UsageError
+    from pytest_httpserve.scripting.answers.fields import set_cookie
     from pytest_httpserve.scripting.answers.gates import Gate, GateTimeout, HeldRequest
     from pytest_httpserve.scripting.answers.limits import Clock, Flapping, Limit, SlowStart
-    from pytest_httpserve.scripting.answers.responses import Response, set_cookie
+    from pytest_httpserve.scripting.answers.responses import Response
     from pytest_httpserve.scripting.httpserve import HTTPServe
     from pytest_httpserve.scripting.origin import Origin
     from pytest_httpserve.scripting.record.exchange import AnsweringRoute, ConnectionRecord, Exchange, ExchangeTimes
@@ -71,7 +72,7 @@ _ROOMS = {
     "bearer": "scripting.routing.credentials",
     "digest_auth": "scripting.routing.credentials",
     "match": "scripting.routing.criteria",
-    "set_cookie": "scripting.answers.responses",
+    "set_cookie": "scripting.answers.fields",
 }
 
 __all__ = [

@@ -27,6 +27,7 @@ INTERNAL: dict[type, set[str]] = {
             "checks",
             "describe_calls",
             "expectation",
+            "further",
             "gates",
             "has_further_paths",
             "is_missed",

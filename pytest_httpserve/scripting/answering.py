@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_httpserve.errors import BrokenOff, RequestError
 from pytest_httpserve.scripting.answers.limits import NOTHING_MET, Met
-from pytest_httpserve.scripting.answers.responses import Response, make_response
+from pytest_httpserve.scripting.answers.responses import Response
+from pytest_httpserve.scripting.answers.returned import make_response
 from pytest_httpserve.scripting.answers.sending import send
 from pytest_httpserve.scripting.live.waiting import wait
 from pytest_httpserve.scripting.mounts.mount import below

@@ -12,14 +12,9 @@ from typing import TYPE_CHECKING, Any, Unpack
 from pytest_httpserve import clock
 from pytest_httpserve.arguments import check_count, check_seconds
 from pytest_httpserve.errors import UsageError
+from pytest_httpserve.scripting.answers.fields import HeadersArgument, check_headers
 from pytest_httpserve.scripting.answers.limits import Flapping, Limit, SlowStart
-from pytest_httpserve.scripting.answers.responses import (
-    HeadersArgument,
-    Response,
-    ResponseArguments,
-    as_response,
-    check_headers,
-)
+from pytest_httpserve.scripting.answers.responses import Response, ResponseArguments, as_response
 from pytest_httpserve.scripting.faults.rules import FaultRule
 from pytest_httpserve.scripting.live.waiting import GLANCE_SECONDS
 from pytest_httpserve.scripting.mounts.mount import check_prefix

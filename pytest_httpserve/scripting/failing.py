@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from pytest_httpserve.errors import BrokenOff, RequestError
 from pytest_httpserve.scripting.answering import within_body
-from pytest_httpserve.scripting.answers.responses import Response, error_response, refusal
+from pytest_httpserve.scripting.answers.error_responses import error_response, refusal
+from pytest_httpserve.scripting.answers.responses import Response
 from pytest_httpserve.scripting.answers.sending import send_last
 from pytest_httpserve.scripting.record.exchange import Exchange
 from pytest_httpserve.scripting.reports import refusals

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import html as html_module
 import json as json_module
 import os
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from pytest_httpserve.elsewhere import RESPONSE, called_here
-from pytest_httpserve.errors import RequestError, UsageError
+from pytest_httpserve.errors import UsageError
+from pytest_httpserve.scripting.answers.fields import HeadersArgument, check_headers, cookie_fields
 from pytest_httpserve.scripting.record.sent import SentResponse
 from pytest_httpserve.server.base import BaseHTTPRequestHandler
 from pytest_httpserve.server.dates import date_line
-from pytest_httpserve.server.error_page import DEFAULT_ERROR_CONTENT_TYPE, DEFAULT_ERROR_MESSAGE
 from pytest_httpserve.wire import grammar
 from pytest_httpserve.wire.framing import connection_options
-from pytest_httpserve.wire.head import check_field, response_head
+from pytest_httpserve.wire.head import response_head
 from pytest_httpserve.wire.headers import Field, Headers
 from pytest_httpserve.wire.target import encoded_url
 
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.faults.acts import Fault
     from pytest_httpserve.scripting.faults.given import DelayArgument, FaultArgument, ThrottleArgument
 
-HeadersArgument = Mapping[str, str | int] | Sequence[tuple[str, str | int]]
 StreamArgument = Iterable[bytes | str] | Callable[[], Iterable[bytes | str]]
 InformationalArgument = int | tuple[int, HeadersArgument]
 
@@ -61,11 +58,8 @@ SERVER = BaseHTTPRequestHandler.server_version
 # A body that is longer leaves in several writes.
 MOST_AT_ONCE = 131_072
 _KEPT_BYTES = 16_384
-_KEPT_TEXT = 1_024
 # They are refused wherever they stand in a header, not encoded.
 _CONTROLS = "".join(map(chr, (*range(32), 127)))
-# What is wrong with a request may quote it; so much of that is sent back.
-_MOST_TEXT = 300
 
 
 class Response:
@@ -138,7 +132,7 @@ class Response:
         self.informational = _check_all_informational(informational) if informational != () else ()
         self.fields = check_headers(headers) if headers is not None else ()
         if cookies is not None:
-            self.fields += _set_cookies(cookies)
+            self.fields += cookie_fields(cookies)
         if gzip:
             self._compress(kind)
         if self.trailers:
@@ -320,47 +314,6 @@ def _check_informational(given: InformationalArgument) -> tuple[int, tuple[Field
     return status, check_headers(headers)
 
 
-def _set_cookies(cookies: Mapping[str, str]) -> tuple[Field, ...]:
-    if not isinstance(cookies, Mapping):
-        raise UsageError(f"cookies= takes a mapping of names to values, not {cookies!r}")
-    return tuple(set_cookie(*pair) for pair in cookies.items())
-
-
-def set_cookie(
-    name: str,
-    value: str,
-    *,
-    path: str | None = None,
-    domain: str | None = None,
-    max_age: int | None = None,
-    expires: str | None = None,
-    secure: bool = False,
-    httponly: bool = False,
-    samesite: str | None = None,
-) -> Field:
-    """A Set-Cookie header (RFC 6265 section 4.1) for ``headers=[...]``. ``max_age`` is in seconds.
-
-    Raises UsageError for a name, a value or an attribute that a cookie cannot have; for those that clients meet all the
-    same, there is ``headers=[("Set-Cookie", ...)]``.
-    """
-    if not grammar.TOKEN.fullmatch(str(name)) or not _COOKIE_VALUE.fullmatch(str(value)):
-        raise UsageError(f"no cookie can be called {name!r} and have the value {value!r}")
-    attributes = {"Path": path, "Domain": domain, "Max-Age": max_age, "Expires": expires, "SameSite": samesite}
-    given = {key: str(value) for key, value in attributes.items() if value is not None}
-    for key, text in given.items():
-        if not _COOKIE_ATTRIBUTE.fullmatch(text):
-            raise UsageError(f"no cookie can have {key}={text!r}")
-    parts = [f"{name}={value}", *(f"{key}={text}" for key, text in given.items())]
-    parts += [flag for flag, is_given in (("Secure", secure), ("HttpOnly", httponly)) if is_given]
-    return "Set-Cookie", "; ".join(parts)
-
-
-# RFC 6265 section 4.1.1: cookie-value, in quotes or not; path-value
-_COOKIE_OCTETS = r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*"
-_COOKIE_VALUE = re.compile(rf'{_COOKIE_OCTETS}|"{_COOKIE_OCTETS}"')
-_COOKIE_ATTRIBUTE = re.compile(r"[\x20-\x3a\x3c-\x7e]*")
-
-
 def as_response(status: int | Response, arguments: ResponseArguments) -> Response:
     """A response of what was given: itself, or all else. Raises UsageError for a Response and more beside it."""
     if not isinstance(status, Response):
@@ -374,100 +327,6 @@ def as_response(status: int | Response, arguments: ResponseArguments) -> Respons
     if arguments:
         raise UsageError(f"the Response that was given is all of it: {next(iter(arguments))}= belongs into it")
     return status
-
-
-def error_response(status: int, message: str | None = None, explanation: str | None = None) -> Response:
-    """The page of an error, with which its connection ends; ``message`` and ``explanation`` default to the usual."""
-    short, long = BaseHTTPRequestHandler.responses.get(status, ("???", "???"))
-    message = short if message is None or not grammar.REASON.fullmatch(message) else message
-    page = DEFAULT_ERROR_MESSAGE % {
-        "code": status,
-        "message": html_module.escape(message, quote=False),
-        "explain": html_module.escape(long if explanation is None else explanation, quote=False),
-    }
-    headers = {"Connection": "close", "Content-Type": DEFAULT_ERROR_CONTENT_TYPE}
-    return Response(status, reason=message, body=page.encode("utf-8", "replace"), headers=headers)
-
-
-def refusal(error: RequestError) -> Response:
-    """The answer to a request that cannot be served as it was sent."""
-    text = str(error)
-    text = text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]}... ({len(text)} characters)"
-    if error.status == HTTPStatus.BAD_REQUEST:
-        return error_response(error.status, text)
-    return error_response(error.status, error.reason, text)
-
-
-def make_response(result: object) -> Response:
-    """What a scripted handler returned, as a response. Raises UsageError for what is none."""
-    match result:
-        case Response():
-            return result
-        case None:
-            return Response(204)
-        case str():
-            return _text(result) if len(result) <= _KEPT_TEXT else Response(text=result)
-        case bytes() | bytearray():
-            return Response(body=bytes(result))
-        case Mapping():
-            return Response(json=dict(result))
-        case list():
-            return Response(json=result)
-        case (int() as status, content):
-            return _with_status(status, content)
-        case (int() as status, content, headers):
-            return _with_status(status, content, headers)
-        case Iterator():
-            return Response(stream=result)
-    raise UsageError(
-        "a handler returns a Response, str, bytes, dict, list, (status, body), (status, body, headers), None or an "
-        f"iterator, not {result!r}"
-    )
-
-
-# A handler often says the same again: to make a response takes a third of what it takes to be served.
-@lru_cache(256)
-def _text(text: str) -> Response:
-    return Response(text=text)
-
-
-def _with_status(status: int, content: object, headers: Any = None) -> Response:  # whatever a function returned
-    match content:
-        case None:
-            return Response(status, headers=headers)
-        case str():
-            return Response(status, text=content, headers=headers)
-        case bytes() | bytearray():
-            return Response(status, body=bytes(content), headers=headers)
-        case Iterator():
-            return Response(status, stream=content, headers=headers)
-        case Mapping():
-            return Response(status, json=dict(content), headers=headers)
-    return Response(status, json=content, headers=headers)
-
-
-def check_headers(headers: HeadersArgument | None, given: str = "headers=") -> tuple[Field, ...]:
-    """Headers as pairs. Raises UsageError, which names ``given``, for what cannot be sent."""
-    if headers is None:
-        return ()
-    if isinstance(headers, str | bytes) or not isinstance(headers, Iterable):
-        raise UsageError(f"{given} takes a mapping or pairs of name and value, not {headers!r}")
-    pairs = headers.items() if isinstance(headers, Mapping) else headers
-    fields = []
-    for pair in pairs:
-        if not (isinstance(pair, tuple) and len(pair) == 2):
-            raise UsageError(f"{given} takes a mapping or pairs of name and value, not {pair!r}")
-        name, value = pair
-        if not isinstance(name, str) or isinstance(value, bool) or not isinstance(value, str | int):
-            raise UsageError(f"a header is a name and a text or a number, not {pair!r}")
-        try:
-            check_field(name, str(value))
-        except ValueError as error:
-            raise UsageError(str(error)) from None
-        if name.lower() == "transfer-encoding":
-            raise UsageError("Transfer-Encoding is the server's own business: give the body, not its framing")
-        fields.append((name, str(value)))
-    return tuple(fields)
 
 
 def _encode(kind: str, bodies: Mapping[str, object]) -> tuple[bytes, str | None]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pytest_httpserve.arguments import check_switch
 from pytest_httpserve.errors import UsageError
-from pytest_httpserve.scripting.answers.responses import HeadersArgument, check_headers
+from pytest_httpserve.scripting.answers.fields import HeadersArgument, check_headers
 from pytest_httpserve.scripting.mounts.fronted import serve_files
 from pytest_httpserve.scripting.mounts.mount import DirectoryMount, check_prefix, find_directory
 from pytest_httpserve.server.files.roots import DEFAULT_OPTIONS, INDEX_PAGES, FileOptions, Root

@@ -1,0 +1,37 @@
+"""Responses of the server's own: the page of an error, and the answer to a request that it refuses."""
+
+from __future__ import annotations
+
+import html
+from http import HTTPStatus
+
+from pytest_httpserve.errors import RequestError
+from pytest_httpserve.scripting.answers.responses import Response
+from pytest_httpserve.server.base import BaseHTTPRequestHandler
+from pytest_httpserve.server.error_page import DEFAULT_ERROR_CONTENT_TYPE, DEFAULT_ERROR_MESSAGE
+from pytest_httpserve.wire import grammar
+
+# What is wrong with a request may quote it; so much of that is sent back.
+_MOST_TEXT = 300
+
+
+def error_response(status: int, message: str | None = None, explanation: str | None = None) -> Response:
+    """The page of an error, with which its connection ends; ``message`` and ``explanation`` default to the usual."""
+    short, long = BaseHTTPRequestHandler.responses.get(status, ("???", "???"))
+    message = short if message is None or not grammar.REASON.fullmatch(message) else message
+    page = DEFAULT_ERROR_MESSAGE % {
+        "code": status,
+        "message": html.escape(message, quote=False),
+        "explain": html.escape(long if explanation is None else explanation, quote=False),
+    }
+    headers = {"Connection": "close", "Content-Type": DEFAULT_ERROR_CONTENT_TYPE}
+    return Response(status, reason=message, body=page.encode("utf-8", "replace"), headers=headers)
+
+
+def refusal(error: RequestError) -> Response:
+    """The answer to a request that cannot be served as it was sent."""
+    text = str(error)
+    text = text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]}... ({len(text)} characters)"
+    if error.status == HTTPStatus.BAD_REQUEST:
+        return error_response(error.status, text)
+    return error_response(error.status, error.reason, text)
