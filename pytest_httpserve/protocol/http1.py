@@ -15,7 +15,7 @@ from pytest_httpserve.protocol.stream import NO_FIELDS, Stream
 from pytest_httpserve.protocol.writer import Writer
 from pytest_httpserve.wire.framing import NO_BODY
 from pytest_httpserve.wire.grammar import Limits
-from pytest_httpserve.wire.head import speaks_tls
+from pytest_httpserve.wire.head import speaks_socks, speaks_tls
 from pytest_httpserve.wire.message import parse_header_block, parse_line
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def head_is_whole(limits: Limits, data: bytes, seen: int) -> bool:
         return True
     if len(data) > limits.request_line and (len(data) > limits.request_line + limits.head or b"\n" not in data):
         return True
-    if speaks_tls(data):
+    if speaks_tls(data) or speaks_socks(data):
         return True
     ends_a_line = data.find(b"\n", seen) >= 0
     return ends_a_line and data.strip(b"\r\n") != b"" and _REQUEST_LINE.match(data) is None

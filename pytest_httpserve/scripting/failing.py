@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.record.entries import Refusal
 
 
+# Of a client whose request breaks no rule.
+_NO_MISTAKES = (HTTPStatus.BAD_REQUEST, HTTPStatus.PROXY_AUTHENTICATION_REQUIRED)
+
+
 def fail(answering: Answering, error: BaseException) -> None:
     """An exception in what answers, or in what was to choose who does. Told before the client hears of it: the test may
     end as soon as it does."""
@@ -46,7 +50,7 @@ def refuse(answering: Answering, error: RequestError) -> None:
     """A request that cannot be served is in the journal, with what was wrong with it, and fails the test: before the
     client hears of it, for the test may end as soon as it does."""
     journal = answering.script.journal
-    if not error.rule and error.status == HTTPStatus.BAD_REQUEST:
+    if not error.rule and error.status in _NO_MISTAKES:
         broken_exchange(answering, str(error))  # what answers does not take it: a path above its root, say
     else:
         before = _exchange_before(answering) if answering.exchange is None else None

@@ -345,18 +345,23 @@ class HTTPServe(Face):
 
     # Ask
 
-    def proxy_env(self) -> dict[str, str]:
+    def proxy_env(self, *, scheme: str = "http") -> dict[str, str]:
         """Variables by which programs ask the server for every host but the local ones, and trust its CA.
 
+        ``scheme`` is how they ask it: ``http``, ``socks5h`` or ``socks5``, by which they look names up themselves.
         From here on, the server is a proxy: it refuses what no origin answers for.
         """
+        if scheme not in ("http", "socks5", "socks5h"):
+            raise UsageError(f"scheme= is 'http', 'socks5h' or 'socks5', not {scheme!r}")
         origins = self._become_proxy()
         if self._unix is not None:
             raise UsageError("a server on a Unix socket has no address that variables could name a proxy by")
         local = [
             name for name in local_names(self._host) if not any(origin.pattern.takes_host(name) for origin in origins)
         ]
-        url = origins.credentials.in_url(self.base_url) if origins.credentials is not None else self.base_url
+        url = scheme + self.base_url.removeprefix("http")
+        if origins.credentials is not None:
+            url = origins.credentials.in_url(url)
         return proxy_variables(url, local, self.ca.env())
 
     @property

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
 class Passing(Protocol):
     """What passes: an exchange. ``passage`` is how it does, ``index`` its number on the connection, ``awaits_100``
-    whether the client waits to be told to send its body, ``http1`` what it is read from and written to."""
+    whether the client waits to be told to send its body, ``http1`` what it is read from and written to, ``method``
+    what is asked for, once that is known."""
 
     passage: Passage
+    method: str
     http1: HTTP1
     index: int
     awaits_100: bool

@@ -9,11 +9,13 @@ from pytest_httpserve.scripting.answering import Answering
 from pytest_httpserve.scripting.answers.responses import Response
 from pytest_httpserve.scripting.answers.sending import send, send_last
 from pytest_httpserve.scripting.conversation import Conversation
+from pytest_httpserve.scripting.origins import status
 from pytest_httpserve.scripting.record.readable import readable
 from pytest_httpserve.scripting.record.sent import SentResponse
 from pytest_httpserve.scripting.routing.routes import NOT_FOUND
+from pytest_httpserve.scripting.socks import Opening
 from pytest_httpserve.server.servers import service_of
-from pytest_httpserve.wire.origin import NO_PORT, PORTS, origin_of, split_authority
+from pytest_httpserve.wire.origin import NO_PORT, PORTS, is_address, origin_of, split_authority
 
 if TYPE_CHECKING:
     from pytest_httpserve.net.connection import Connection
@@ -33,9 +35,10 @@ _WHO_ASKS = Response(407, headers={"Proxy-Authenticate": 'Basic realm="test"'}, 
 
 
 class ProxyConversation(Conversation):
-    """A connection of a server that is a proxy: ``tunnelled`` once a tunnel leads over it to an origin."""
+    """A connection of a server that is a proxy: ``tunnelled`` once a tunnel leads over it to an origin, ``opening`` is
+    how it has begun."""
 
-    __slots__ = ("_faults", "tunnelled")
+    __slots__ = ("_faults", "opening", "tunnelled")
 
     def __init__(
         self,
@@ -47,6 +50,7 @@ class ProxyConversation(Conversation):
     ) -> None:
         super().__init__(script, server, connection, http1, record)
         self.tunnelled = False
+        self.opening: Opening | None = None
         self._faults: dict[Origin, tuple[Fault, ...]] = {}
 
     def faults_of(self, origin: Origin) -> tuple[Fault, ...]:
@@ -58,6 +62,8 @@ class ProxyConversation(Conversation):
 
 def answering(conversation: ProxyConversation, transcript: Transcript) -> Answering:
     """What answers the next request of the connection: in a tunnel, there is nothing to lead any more."""
+    if conversation.opening is None:
+        conversation.passage = conversation.opening = Opening(conversation, conversation.passage)
     return (Answering if conversation.tunnelled else Proxying)(conversation, transcript)
 
 
@@ -76,7 +82,8 @@ class Proxying(Answering):
             super().answer_to(method, target, parts)
             return
         if port >= NO_PORT or (method == "CONNECT" and port == 0):
-            raise RequestError(400, f"no port has this number: {target!r}")
+            rule = "RFC 9110 section 9.3.6" if method == "CONNECT" else ""
+            raise RequestError(400, f"no port has this number: {target!r}", rule=rule)
         self.method, self.target, self.parts = method, target, parts
         origins: Origins[Origin] | None = self.script.origins
         credentials = origins.credentials if origins is not None else None
@@ -114,13 +121,16 @@ class Proxying(Answering):
         self.record(NOT_FOUND)
         text = self._unknown(host, port)
         self.script.journal.record_failure(text, "unanswered")
-        send_last(self, Response(502, text=text))
+        send_last(self, Response(502, text=text, headers=status.denied()))
 
     def _unknown(self, host: str, port: int) -> str:
         scheme = self.parts.scheme or {number: name for name, number in PORTS.items()}.get(port, "https")
         lines = [f"no origin answers {host} port {port}, which was asked for by {self.request}"]
         lines += [f"  there is {origin.pattern}" for origin in self.script.origins or ()]
         url = origin_of(scheme, host, port)
+        opening = self.conversation.opening
+        if opening is not None and opening.by_socks and is_address(host):
+            lines.append("  the client looks names up itself: by socks5h:// it would leave that to the proxy")
         lines.append(f"  origin({url!r}) would answer, allow({host!r}) would let it through to the real host")
         return readable([*lines, ""])
 
@@ -189,4 +199,4 @@ class Proxying(Answering):
 
 
 def _unreached(host: str, port: int, error: Exception) -> Response:
-    return Response(502, text=f"{host} port {port} cannot be reached: {error}\n")
+    return Response(502, text=f"{host} port {port} cannot be reached: {error}\n", headers=status.unreached(error))

@@ -27,6 +27,11 @@ def speaks_tls(data: bytes) -> bool:
     return data.startswith(b"\x16\x03")
 
 
+def speaks_socks(data: bytes) -> bool:
+    """Whether this is the beginning of SOCKS 5 (RFC 1928 section 3), which may have no line end."""
+    return data.startswith(b"\x05")
+
+
 class RequestLine(NamedTuple):
     """Method, raw target and HTTP version, as in ``("GET", "/a?b", (1, 1))``."""
 

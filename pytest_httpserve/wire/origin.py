@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+_IPV4 = re.compile(r"[0-9]+(?:\.[0-9]+){3}")
+
 PORTS = {"http": 80, "https": 443}
 NO_PORT = 65_536  # and all that are larger
 
@@ -10,6 +14,11 @@ def origin_of(scheme: str, host: str, port: int) -> str:
     """An origin as a text (RFC 6454 section 6.2): without the port that its scheme has anyway."""
     where = f"[{host}]" if ":" in host else host
     return f"{scheme}://{where}" if PORTS.get(scheme) == port else f"{scheme}://{where}:{port}"
+
+
+def is_address(host: str) -> bool:
+    """Whether a host, without brackets, is an IP address, not a name."""
+    return ":" in host or _IPV4.fullmatch(host) is not None
 
 
 def split_authority(authority: str, scheme: str = "") -> tuple[str, int]:

@@ -78,6 +78,23 @@ def test_curl_follows_a_redirect_to_another_origin(httpserve: HTTPServe, led: di
 
 
 @pytest.mark.needs("curl")
+def test_curl_asks_by_socks(httpserve: HTTPServe, environment: dict[str, str], run: Run) -> None:
+    api = httpserve.origin("https://api.example.com")
+    api.on("GET", "/").respond(text="there")
+    httpserve.proxy_auth("me", "secret")
+    environment |= httpserve.proxy_env(scheme="socks5h")
+    curl = ["--disable", "--silent", "--show-error", "--max-time", "60"]
+
+    assert run("curl", *curl, api.url_for("/")) == "there"
+    run("curl", *curl, "https://tracker.example.net/", status=97)
+    assert [exchange.request.target for exchange in httpserve.exchanges if exchange.request.method == "CONNECT"] == [
+        "api.example.com:443",
+        "tracker.example.net:443",
+    ]
+    assert "no origin answers tracker.example.net port 443" in httpserve.take_failures()[0]
+
+
+@pytest.mark.needs("curl")
 def test_curl_keeps_its_cookies_apart(httpserve: HTTPServe, led: dict[str, str], run: Run, tmp_path: Path) -> None:
     shop, other = httpserve.origin("https://shop.example.com"), httpserve.origin("https://shop.example.org")
     for origin in (shop, other):

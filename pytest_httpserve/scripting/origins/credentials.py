@@ -9,6 +9,11 @@ from dataclasses import dataclass
 from pytest_httpserve.errors import UsageError
 
 
+def basic(said: bytes) -> str:
+    """What a Proxy-Authorization field says for a user and a password, with a colon between them."""
+    return f"Basic {b64encode(said).decode('ascii')}"
+
+
 @dataclass(frozen=True)
 class Credentials:
     """A user and a password, by the Basic scheme (RFC 7617)."""
@@ -24,7 +29,7 @@ class Credentials:
     def are(self, said: str) -> bool:
         """Whether a Proxy-Authorization field says them."""
         scheme, _, token = said.partition(" ")
-        wanted = b64encode(f"{self.user}:{self.password}".encode()).decode("ascii")
+        wanted = basic(f"{self.user}:{self.password}".encode()).partition(" ")[2]
         # RFC 9110 section 11.1: the scheme is the same in small letters.
         return scheme.lower() == "basic" and token.strip() == wanted
 
