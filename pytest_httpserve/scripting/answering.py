@@ -175,8 +175,9 @@ class Answering:
         """The response of the route, else of the queue, else the 404 that fails the test; 500 if a criterion has."""
         route = found.route
         if route is None:
-            with contextlib.suppress(IndexError):  # there is none, or another thread was faster
-                return self.script.queue.popleft()
+            if found is not MISSED:
+                with contextlib.suppress(IndexError):  # there is none, or another thread was faster
+                    return self.script.queue.popleft()
             if self._complaint:
                 return Response(500, text=self._complaint)
             return self._unanswered(self.run_code(report.unanswered, self.script, self.request))

@@ -78,9 +78,9 @@ class Face:
         ``path`` is exact, a template (``/users/{id:int}``), a compiled pattern, or ``*``. The further arguments are
         those of ``match``: ``query``, ``query_exact``, ``headers``, ``cookies``, ``json``, ``json_contains``,
         ``content_type``, ``form``, ``form_exact``, ``files``, ``body``, ``where``. Of several routes that take a
-        request, the one of highest ``priority`` answers, then the latest; all of them go before directories and
-        applications. A request that fits the method and the path of a route, and not the rest, fails the test unless
-        ``otherwise`` is ``continue``: then it is left to what stands beneath. Raises UsageError for a wrong value.
+        request, the one of highest ``priority`` answers, then the latest; all of them go before directories,
+        applications and the queue. A request that fits the method and the path of a route, and not the rest, fails the
+        test unless ``otherwise`` is ``continue``: then it is left to these. Raises UsageError for a wrong value.
         """
         route = Route(as_matcher(method, path, criteria), calling_place(1), priority=priority, otherwise=otherwise)
         return route.join(self._script.routes)
@@ -88,7 +88,8 @@ class Face:
     def enqueue(self, status: int | Response = 200, **arguments: Unpack[ResponseArguments]) -> None:
         """Add a response to the queue for requests that nothing else answers: first in, first out.
 
-        The arguments are those of ``Response``; a Response may be given instead of a status.
+        One that fits the method and the path of a route, and not the rest, is not for the queue; see ``on``. The
+        arguments are those of ``Response``; a Response may be given instead of a status.
         """
         self._script.queue.append(as_response(status, arguments))
 

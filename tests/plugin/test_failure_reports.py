@@ -29,7 +29,8 @@ def test_an_unanswered_request_is_held_against_each_criterion_of_the_nearest_rou
 
     result.assert_outcomes(failed=1)
     assert shown(result, "test_it") == dedent("""\
-        nothing answers POST /users/7?dry=1
+        nothing answers POST /users/7?dry=1: the nearest route differs in header X-Key: expected '1', got \
+(not there); also in json
           with a body of 20 bytes (application/json)
           the route POST /users/{id:int} (/project/test_it.py:8)
             ✓ method: 'POST'
@@ -70,7 +71,7 @@ def test_of_many_routes_the_nearest_are_shown(suite: Suite, shown: Shown) -> Non
 
     result.assert_outcomes(failed=1)
     assert shown(result, "test_it") == dedent("""\
-        nothing answers GET /users/ada
+        nothing answers GET /users/ada: the nearest route differs in path: expected /users/{id:int}, got /users/ada
           the route GET /users/{id:int} (/project/test_it.py:5)
             ✓ method: 'GET'
             ✗ path
@@ -388,7 +389,7 @@ def test_several_failures_are_one_report_server_by_server(suite: Suite, shown: S
         KeyError: 'b'
         this was to be the answer of the route GET /b (/project/test_it.py:6)
 
-        nothing answers GET /missing
+        nothing answers GET /missing: the nearest route differs in path: expected /b, got /missing
           the route GET /b (/project/test_it.py:6)
             ✓ method: 'GET'
             ✗ path
@@ -433,7 +434,7 @@ def test_beneath_the_tests_own_failure_stand_those_of_its_server(suite: Suite, s
                 status, _ = fetch(httpserve.url_for("/logon"), "POST")
         >       assert status == 200
         E       assert 404 == 200
-        E       nothing answers POST /logon
+        E       nothing answers POST /logon: the nearest route differs in path: expected /login, got /logon
         E         the route POST /login (/project/test_it.py:4)
         E           ✓ method: 'POST'
         E           ✗ path
@@ -475,7 +476,8 @@ def test_assert_requested_shows_what_was_requested_and_the_nearest_with_a_diff(s
                 kind = {"Content-Type": "application/json"}
                 fetch(httpserve.url_for("/users"), "POST", '{"name": "Bob", "id": 7}', kind)
         >       httpserve.assert_requested("POST", "/users", json={"name": "Ada", "id": 7})
-        E       AssertionError: POST /users was not requested; requested were:
+        E       AssertionError: POST /users was not requested: POST /users differs in json at name: \
+expected 'Ada', got 'Bob'; requested were:
         E         GET /a -> 200 0 bytes 0.1 ms by /project/test_it.py:4
         E         POST /users -> 200 0 bytes 0.1 ms by /project/test_it.py:4
         E       the nearest is POST /users:

@@ -59,7 +59,7 @@ def test_a_failure_of_the_sessions_server_fails_the_test_that_runs_meanwhile(sui
 
     result.assert_outcomes(passed=2, failed=1)
     text = shown(result, "test_it")
-    assert text.startswith("nothing answers GET /b\n")
+    assert text.startswith("nothing answers GET /b: the nearest route differs in path: expected /a, got /b\n")
     assert text.endswith("http://127.0.0.1:PORT\n  GET /b -> 404 text/plain; charset=utf-8 99 bytes 0.1 ms\n"), (
         "the section shows requests of other tests"
     )
@@ -146,7 +146,7 @@ def test_a_server_of_a_module_fails_the_test_that_runs_meanwhile(suite: Suite, s
     """)
 
     result.assert_outcomes(passed=2, failed=1)
-    assert "nothing answers GET /missing\n" in shown(result, "test_it")
+    assert "nothing answers GET /missing: the nearest route differs in path" in shown(result, "test_it")
 
 
 def test_a_running_server_that_a_test_does_not_use_is_not_in_its_report(suite: Suite, shown: Shown) -> None:
@@ -185,7 +185,7 @@ def test_a_set_up_that_skips_stays_a_skip(suite: Suite) -> None:
 # The one test of MANY that fails: its own error, then both of ours, then what was requested.
 WHOLE_REPORT = [
     "E *assert False",
-    "E *nothing answers GET /missing",
+    "E *nothing answers GET /missing: *",
     "E *GET /b (*) was never called, expected once",
     "*Captured httpserve call*",
     "*GET /missing -> 404 *",
@@ -231,7 +231,7 @@ def test_the_tests_of_a_class_share_the_sessions_server_of_their_worker(suite: S
 
     result.assert_outcomes(passed=8, failed=1)
     text = shown(result, "test_last")
-    assert "nothing answers GET /missing\n  the route GET /a (/project/test_it.py:6)\n" in text
+    assert "expected /a, got /missing\n  the route GET /a (/project/test_it.py:6)\n" in text
     assert text.count("->") == 1, "the section shows requests of other tests"
 
 

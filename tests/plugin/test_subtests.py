@@ -45,12 +45,12 @@ def test_a_subtest_that_fails_shows_its_exchanges(suite: Suite, source: str, opt
     result.stdout.fnmatch_lines(
         [
             "*[[]bad[]] *",
-            "E * nothing answers GET /bad",
+            "E * nothing answers GET /bad: *",
             "*Captured httpserve call*",
             "  GET /good -> 200 *",
             "  GET /bad -> 404 *",
             "*[[]worse[]] *",
-            "E * nothing answers GET /worse",
+            "E * nothing answers GET /worse: *",
             "*Captured httpserve call*",
             "  GET /good -> 200 *",
             "  GET /bad -> 404 *",

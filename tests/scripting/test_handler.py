@@ -28,7 +28,7 @@ def test_the_404_says_what_there_is(server: HTTPServe, tmp_path: Path) -> None:
     route = server.on("POST", "/nowhere").respond()
 
     assert requests.get(server.url_for("/nowhere"), timeout=10).text == (
-        "nothing answers GET /nowhere\n"
+        "nothing answers GET /nowhere: the nearest route differs in method: expected 'POST', got 'GET'\n"
         f"  the route POST /nowhere ({route.place})\n"
         "    ✗ method\n"
         "        expected: 'POST'\n"

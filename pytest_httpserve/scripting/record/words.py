@@ -21,12 +21,17 @@ def dropped(number: int, what: str, *, by_bytes: bool = True) -> list[str]:
     return [f"  ({count(number, f'older {what}')} dropped: {bounds} the journal)"] if number else []
 
 
-def no_requests(host: str = "127.0.0.1") -> str:
+def no_requests() -> str:
     """That there were none and, if a proxy may have got them, which variable of the environment says so."""
+    variable = proxy_variable("127.0.0.1")
+    return f"no requests ({variable} is set in the environment)" if variable else "no requests"
+
+
+def proxy_variable(host: str) -> str:
+    """The variable of the environment by which a client would ask a proxy for this host; empty if there is none."""
     import urllib.request
 
-    if not urllib.request.proxy_bypass(host):
-        for name, value in os.environ.items():
-            if value and name.lower() in ("http_proxy", "https_proxy", "all_proxy"):
-                return f"no requests ({name} is set in the environment)"
-    return "no requests"
+    if urllib.request.proxy_bypass(host):
+        return ""
+    names = ("http_proxy", "https_proxy", "all_proxy")
+    return next((name for name, value in os.environ.items() if value and name.lower() in names), "")

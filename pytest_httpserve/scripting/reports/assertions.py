@@ -10,8 +10,8 @@ from pytest_httpserve.scripting.record import words
 from pytest_httpserve.scripting.record.concurrency import most_at_once
 from pytest_httpserve.scripting.record.exchange import Exchange
 from pytest_httpserve.scripting.record.journal import Seen
-from pytest_httpserve.scripting.record.lines import exchange_lines
-from pytest_httpserve.scripting.record.readable import fits, readable
+from pytest_httpserve.scripting.record.lines import MOST_REQUEST_LINE, exchange_lines
+from pytest_httpserve.scripting.record.readable import fits, readable, shortened
 from pytest_httpserve.scripting.reports import report
 from pytest_httpserve.scripting.routing.criteria import match
 from pytest_httpserve.scripting.routing.matchers import Check, Matcher
@@ -159,12 +159,15 @@ def explained(title: str, seen: Seen, found: Sequence[Exchange], matcher: Matche
     exchanges = seen.exchanges
     if not exchanges:
         return readable([f"{title}: there were {words.no_requests()}"])
-    why = "" if found else _refused_instead(exchanges, matcher)
-    lines = _listed(f"{title}{why}; requested were:", exchanges, seen)
     asked_for = set(map(id, found))
     others = [exchange for exchange in exchanges if id(exchange) not in asked_for]
+    why = "" if found else _refused_instead(exchanges, matcher)
     if others:
         nearest, checks, as_near = report.nearest(matcher, others)
+        if not (found or why) and (said := report.difference(checks, seen.redacted)):
+            why = f": {shortened(str(nearest.request), MOST_REQUEST_LINE)} differs in {said}"
+    lines = _listed(f"{title}{why}; requested were:", exchanges, seen)
+    if others:
         other = " other one" if found else ""
         latest = f", the latest of {as_near} as near," if as_near > 1 else ""
         lines.append(f"the nearest{other}{latest} is {nearest.request}:")

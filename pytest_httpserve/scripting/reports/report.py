@@ -6,14 +6,15 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from pytest_httpserve.scripting.record.lines import exchange_line, exchange_lines, more
-from pytest_httpserve.scripting.record.readable import both_ends, brief, fits, line, readable, size
+from pytest_httpserve.scripting.record.lines import MOST_REQUEST_LINE, exchange_line, exchange_lines, more
+from pytest_httpserve.scripting.record.readable import both_ends, brief, fits, line, readable, shortened, size
 from pytest_httpserve.scripting.record.redaction import ALWAYS_REDACTED, masked, masked_line
-from pytest_httpserve.scripting.record.words import count, dropped, no_requests
+from pytest_httpserve.scripting.record.words import count, dropped, no_requests, proxy_variable
 from pytest_httpserve.scripting.reports.differences import common_length, first_difference
 from pytest_httpserve.scripting.routing.comparing import Shown
 from pytest_httpserve.scripting.routing.matchers import Check, Matcher
 from pytest_httpserve.scripting.routing.routes import MISSED
+from pytest_httpserve.wire.origin import split_authority
 from pytest_httpserve.wire.target import target_of
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.script import Script
 
 NEAREST = 3
+_MOST_WITHIN = 100  # characters of a value within the first line
 _FIELD = re.compile(r"\b(header|cookie) ([^\s()|&]+)")
 
 
@@ -36,23 +38,37 @@ def explained(script: Script, request: Request) -> str:
         return line(f"{found.route} answers {request}{met}")
     if found is not MISSED and (mount := script.mounts.find(path)) is not None:
         return line(f"{mount.describe()} beneath {mount.prefix or '/'}, and answers {request}{met}")
-    if script.queue:
+    if found is not MISSED and script.queue:
         return line(f"{script.queue[0]!r} answers {request}, as the next in the queue{met}")
     return unanswered(script, request)
 
 
 def unanswered(script: Script, request: Request) -> str:
-    """That nothing answers ``request``, and how near each of the nearest routes comes to it."""
-    at = f" at {script.whose}" if script.whose else ""
-    lines = [f"nothing answers {request}{at}", *_request_lines(request)]
-    lines += near_misses(script.routes, request, script.journal.redacted)
+    """That nothing answers ``request``, in what the nearest route differs from it, and how near each of the nearest
+    comes to it."""
+    at = f" at {script.whose}" if script.whose else as_to_a_proxy(script, request)
+    held, redacted = _by_nearness(script.routes, request), script.journal.redacted
+    why = f": the nearest route differs in {said}" if held and (said := difference(held[0][1], redacted)) else ""
+    lines = [f"nothing answers {shortened(str(request), MOST_REQUEST_LINE)}{at}{why}", *_request_lines(request)]
+    lines += near_misses(held, redacted)
     lines += [f"  {mount.describe()} beneath {mount.prefix or '/'}" for mount in script.mounts]
-    path = target_of(request.target).canonical
-    if script.mounts.find(path) is not None and script.routes.find(request) is MISSED:
+    if script.queue:
+        lines.append(f"  the queue has {count(len(script.queue), 'response')}")
+    beneath = script.queue or script.mounts.find(target_of(request.target).canonical) is not None
+    if beneath and script.routes.find(request) is MISSED:
         lines.append('  and does not answer what fits method and path of a route: otherwise="continue" there lets it')
     if len(script.routes) == 0 and not list(script.mounts):
         lines.append(f"  {script.whose or 'the server'} has no route, and serves no directory")
     return readable([*lines, ""])
+
+
+def as_to_a_proxy(script: Script, request: Request) -> str:
+    """That the request came as one to a proxy, which the server is not, and which variable may be why; empty if not."""
+    authority = target_of(request.target).authority
+    if script.origins is not None or (authority is None and request.method != "CONNECT"):
+        return ""
+    variable = proxy_variable(split_authority(authority or request.target, "http")[0])
+    return f", sent as to a proxy{f' ({variable} is set in the environment)' if variable else ''}"
 
 
 def without_answer(route: Route, request: Request) -> str:
@@ -60,10 +76,18 @@ def without_answer(route: Route, request: Request) -> str:
     return readable([f"{route} takes {request}, but was given no response: add .respond(...) to it", ""])
 
 
-def near_misses(routes: Iterable[Route], request: Request, redacted: frozenset[str]) -> list[str]:
-    """The routes that come nearest to ``request``, each with its criteria, met or not."""
+_Held = tuple["Route", list[Check]]
+
+
+def _by_nearness(routes: Iterable[Route], request: Request) -> list[_Held]:
+    """The routes with their criteria, met or not; the one that comes nearest to ``request`` first."""
     held = [(route, route.checks(request)) for route in routes]
     held.sort(key=lambda one: (_distance(one[1]), -one[0].rank[1]))
+    return held
+
+
+def near_misses(held: Sequence[_Held], redacted: frozenset[str]) -> list[str]:
+    """The nearest of the routes, each with its criteria."""
     lines = []
     for route, checks in held[:NEAREST]:
         lines.append(f"  {route}")
@@ -72,6 +96,23 @@ def near_misses(routes: Iterable[Route], request: Request, redacted: frozenset[s
         rest = len(held) - NEAREST
         lines.append(f"  and {rest} more routes, less near" if rest > 1 else "  and one more route, less near")
     return lines
+
+
+def difference(checks: Sequence[Check], redacted: frozenset[str]) -> str:
+    """The first criterion that is not met, with what was expected and got, and the names of the others; in a part of a
+    line. Empty if all are met."""
+    failed = [redact(check, redacted) for check in checks if not check.passed]
+    if not failed:
+        return ""
+    first, *others = failed
+    place, expected, got = first_difference(first.expected, first.got, part=first.part)
+    at = f" at {shortened(place, _MOST_WITHIN)}" if place else ""
+    also = f"; also in {shortened(', '.join(check.criterion for check in others), _MOST_WITHIN)}" if others else ""
+    return f"{shortened(first.criterion, _MOST_WITHIN)}{at}: expected {_few(expected)}, got {_few(got)}{also}"
+
+
+def _few(value: object) -> str:
+    return shortened(brief(value), _MOST_WITHIN)
 
 
 def _distance(checks: list[Check]) -> float:

@@ -121,7 +121,7 @@ def test_what_goes_wrong_on_an_origin_fails_the_server(server: HTTPServe, say: S
     assert say(server, get("http://a.test/broken")).startswith(b"HTTP/1.1 500 ")
     server.check_expectations()
     unanswered, broken, unmet, never = server.failures
-    assert unanswered.startswith("nothing answers GET http://a.test/other at http://a.test\n")
+    assert unanswered.startswith("nothing answers GET http://a.test/other at http://a.test: the nearest route ")
     assert "ZeroDivisionError" in broken
     assert "/never" in unmet
     assert "was to happen, and never did" in never

@@ -13,6 +13,8 @@ import requests
 from pytest_httpserve import HTTPServe, Request, match
 from pytest_httpserve.errors import UsageError
 
+Say = Callable[[HTTPServe, str | bytes], bytes]
+
 
 def get(server: HTTPServe, path: str = "/a", **more: Any) -> requests.Response:
     return requests.get(server.url_for(path), timeout=10, **more)
@@ -48,7 +50,8 @@ def test_a_request_that_was_not_made_fails_with_the_nearest(asked: HTTPServe) ->
         asked.assert_requested("POST", "/b", json={"a": 2})
 
     text = str(caught.value)
-    assert text.startswith("POST /b was not requested; requested were:\n  GET /a?n=1 -> 200 ")
+    why = "POST /b differs in json at a: expected 2, got 1"
+    assert text.startswith(f"POST /b was not requested: {why}; requested were:\n  GET /a?n=1 -> 200 ")
     assert "the nearest is POST /b:\n  ✓ method: 'POST'\n  ✓ path: /b\n  ✗ json\n" in text
     assert "expected: {'a': 2}\n" in text
     assert "got:      {'a': 1}\n" in text
@@ -531,7 +534,9 @@ def test_wait_for_shows_the_nearest_request(server: HTTPServe) -> None:
     with pytest.raises(AssertionError) as caught:
         server.wait_for("POST", "/a", json={"n": 4}, timeout=0.01)
 
-    assert str(caught.value).startswith("POST /a was not requested within 0.01 s; requested were:\n  POST /a -> 200")
+    why = "POST /a differs in json at n: expected 4, got 1"
+    said = f"POST /a was not requested within 0.01 s: {why}; requested were:\n  POST /a -> 200"
+    assert str(caught.value).startswith(said)
     assert "the nearest is POST /a:\n" in str(caught.value)
     assert "got:      {'n': 1}" in str(caught.value)
 
@@ -588,13 +593,19 @@ def test_the_500_of_a_handler_says_what_the_report_says(server: HTTPServe) -> No
     assert answer.headers["Connection"] == "close"
 
 
+@pytest.fixture
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment that names no proxy."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.mark.usefixtures("no_proxy")
 @pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY", "all_proxy"])
 def test_a_proxy_that_may_have_got_the_requests_is_named(
     server: HTTPServe, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for other in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(other, raising=False)
-        monkeypatch.delenv(other.upper(), raising=False)
     monkeypatch.setenv(name, "http://127.0.0.1:9")
     said = f"there were no requests ({name} is set in the environment)"
 
@@ -608,3 +619,31 @@ def test_a_proxy_that_may_have_got_the_requests_is_named(
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with pytest.raises(AssertionError, match=r"there were no requests$"):
         server.assert_requested("GET", "/a")
+
+
+@pytest.mark.usefixtures("no_proxy")
+def test_a_request_to_a_proxy_is_named_as_one(server: HTTPServe, say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.on("GET", "/b").respond()
+    asked = b"GET http://a.test/a HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n"
+    differs = ": the nearest route differs in path: expected /b, got /a\n"
+
+    say(server, asked)
+    assert server.take_failures()[0].startswith(f"nothing answers GET http://a.test/a, sent as to a proxy{differs}")
+    monkeypatch.setenv("http_proxy", server.base_url)
+    said = f"GET http://a.test/a, sent as to a proxy (http_proxy is set in the environment){differs}"
+    say(server, asked)
+    assert server.take_failures()[0].startswith(f"nothing answers {said}")
+    monkeypatch.setenv("no_proxy", "a.test")
+    say(server, b"CONNECT b.test:443 HTTP/1.1\r\nHost: b.test:443\r\nConnection: close\r\n\r\n")
+    (failure,) = server.take_failures()
+    assert failure.startswith("nothing answers CONNECT b.test:443, sent as to a proxy (http_proxy is set")
+    say(server, asked)
+    assert "(http_proxy" not in server.take_failures()[0].partition("\n")[0]
+
+
+@pytest.mark.usefixtures("no_proxy")
+def test_a_server_that_is_a_proxy_is_asked_as_one(server: HTTPServe, say: Say) -> None:
+    server.origin("http://a.test")
+    say(server, b"GET http://a.test/a HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n")
+
+    assert server.take_failures()[0].startswith("nothing answers GET http://a.test/a at http://a.test\n")

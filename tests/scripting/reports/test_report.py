@@ -25,7 +25,8 @@ def test_the_nearest_route_comes_first_with_all_its_criteria(server: HTTPServe) 
     far = server.on("GET", "/users/{id:int}").respond()
 
     assert post(server, "/orders", {"id": 8}) == (
-        "nothing answers POST /orders\n"
+        "nothing answers POST /orders: the nearest route differs in header X-Key: expected 'k', got (not there); "
+        "also in json\n"
         "  with a body of 9 bytes (application/json)\n"
         f"  {near}\n"
         "    ✓ method: 'POST'\n"
@@ -44,6 +45,44 @@ def test_the_nearest_route_comes_first_with_all_its_criteria(server: HTTPServe) 
         "        expected: /users/{id:int}\n"
         "        got:      /orders\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("wanted", "sent", "said"),
+    [
+        ({"headers": {"X-A": "1"}}, {}, "header X-A: expected '1', got (not there)"),
+        (
+            {"query": {"a": "1"}, "headers": {"X-A": "1"}},
+            {},
+            "query a: expected '1', got (not there); also in header X-A",
+        ),
+        ({"json": {"a": [1, {"b": 2}]}}, {"json": {"a": [1, {"b": 3}]}}, "json at a[1].b: expected 2, got 3"),
+        ({"json": {"a": 1}}, {"json": [1]}, "json: expected {'a': 1}, got [1]"),
+        ({"json_contains": {"a": 1}}, {"json": {"c": 3}}, "json contains at a: expected 1, got (not there)"),
+        ({"body": "a\nb"}, {"data": "a\x1bb"}, "body: expected 'a\\nb', got 'a\\x1bb'"),
+        ({"where": lambda request: False}, {}, "where <lambda>: expected a true value, got False"),
+        ({"headers": {"Authorization": ANY}}, {}, "header Authorization: expected <ANY>, got (not there)"),
+    ],
+)
+def test_the_first_line_names_what_differs_first(server: HTTPServe, wanted: Any, sent: Any, said: str) -> None:
+    server.on("POST", "/orders", **wanted).respond()
+    requests.post(server.url_for("/orders"), timeout=10, **sent)
+
+    first = server.take_failures()[-1].partition("\n")[0]
+    assert first.startswith(f"nothing answers POST /orders: the nearest route differs in {said}")
+
+
+def test_the_first_line_is_bounded_and_has_no_secrets(server: HTTPServe) -> None:
+    server.on("POST", "/a" * 200, headers={"X" * 300: "y" * 9_000, "Cookie": re.compile("z")}, body="b").respond()
+    headers = {"X" * 300: "w" * 9_000, "Cookie": "secret"}
+    requests.post(server.url_for("/a" * 200), headers=headers, timeout=10)
+
+    [text] = server.failures
+    first = text.partition("\n")[0]
+    assert first.startswith("nothing answers POST /a/a/a")
+    assert first.endswith("www'; also in header Cookie, body")
+    assert len(first) <= 500
+    assert "secret" not in text
 
 
 def test_of_many_routes_the_nearest_are_shown_and_the_others_counted(server: HTTPServe) -> None:
@@ -94,7 +133,8 @@ def test_large_values_are_compared(server: HTTPServe) -> None:
     other = [*items[:4_000], {"name": "another"}, *items[4_001:]]
 
     assert post(server, "/a", {"items": other}) == (
-        "nothing answers POST /a\n"
+        "nothing answers POST /a: the nearest route differs in json at items[4000].name: expected 'name 4000', "
+        "got 'another'\n"
         "  with a body of 113899 bytes (application/json)\n"
         f"  {route}\n"
         "    ✓ method: 'POST'\n"

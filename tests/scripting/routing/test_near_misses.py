@@ -10,7 +10,7 @@ import requests
 from pytest_httpserve import HTTPServe, UsageError
 
 
-@pytest.fixture(params=["directory", "application"])
+@pytest.fixture(params=["directory", "application", "queue"])
 def beneath(request: pytest.FixtureRequest, server: HTTPServe, tmp_path: Path) -> None:
     """Something that answers ``/a`` with ``beneath``."""
 
@@ -21,8 +21,10 @@ def beneath(request: pytest.FixtureRequest, server: HTTPServe, tmp_path: Path) -
     if request.param == "directory":
         (tmp_path / "a").write_text("beneath")
         server.serve_dir(tmp_path)
-    else:
+    elif request.param == "application":
         server.mount("/", application)
+    else:
+        server.enqueue(text="beneath")
 
 
 @pytest.mark.usefixtures("beneath")
@@ -34,7 +36,9 @@ def test_a_near_miss_fails_the_test(server: HTTPServe, method: str) -> None:
 
     [failure] = server.take_failures()
     assert (answer.status_code, answer.text) == (404, failure)
-    assert failure.startswith("nothing answers GET /a?page=2\n")
+    assert failure.startswith(
+        "nothing answers GET /a?page=2: the nearest route differs in query page: expected '1', got '2'\n"
+    )
     assert "✗ query" in failure
     assert 'of a route: otherwise="continue" there lets it\n' in failure
     assert server.explain("GET", "/a?page=2") == failure

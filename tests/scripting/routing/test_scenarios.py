@@ -79,7 +79,7 @@ def test_what_is_unanswered_says_in_which_state(server: HTTPServe) -> None:
     route = server.scenario("order").on("GET", "/o/1").when("paid").respond()
 
     assert get(server) == (
-        "nothing answers GET /o/1\n"
+        "nothing answers GET /o/1: the nearest route differs in scenario order: expected 'paid', got 'new'\n"
         f"  {route}\n"
         "    ✓ method: 'GET'\n"
         "    ✓ path: /o/1\n"
