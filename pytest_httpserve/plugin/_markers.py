@@ -19,8 +19,8 @@ DESCRIPTIONS = (
     "CGI; can be given several times",
     "serve_tls(fault=None, *, names=(), tls_versions=('1.2', '1.3'), client_cert=None, ...): the httpserve fixture "
     "serves HTTPS with a certificate of the httpserve_ca; `fault` names what is wrong with it, such as 'expired'",
-    'serve_faults("every_phase" | "cut" | faults, *, effects=, every=, upto=, effect=): runs the test once for each '
-    "fault, which happens on the first connection to the httpserve fixture; the id of the test names it",
+    'serve_faults("every_phase" | "cut" | faults, *, effects=, connect=, every=, upto=, effect=): runs the test once '
+    "for each fault, which happens on the first connection to the httpserve fixture; the id of the test names it",
     "serve_origins(*, allow=()): leads the clients of the test's own process to the httpserve fixture, whose origins "
     "answer them; the hosts in `allow` are let through, any other fails the test",
     "serve_checks(*, ignore=(), strict=None): kinds of failure that do not fail this test, of unanswered, refused, "

@@ -17,6 +17,7 @@ from pytest_httpserve.wire.origin import split_authority
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.conversation import Conversation
+    from pytest_httpserve.scripting.faults.acts import Fault
     from pytest_httpserve.scripting.handshaking import Telling
     from pytest_httpserve.scripting.origins.names import Pattern
     from pytest_httpserve.scripting.origins.origins import Origins
@@ -96,9 +97,9 @@ class Origin(Face):
     def _shakes_hands(self) -> bool:
         return self._tls is not None
 
-    def passage(self, conversation: Conversation, host: str) -> Passage:
-        """How the exchanges of a tunnel pass that has just begun, for this host."""
-        faults, tls = self._script.fault_rules.next(), self._tls
+    def passage(self, conversation: Conversation, host: str, faults: tuple[Fault, ...]) -> Passage:
+        """How the exchanges of a tunnel pass that has just begun, for this host, and past these faults."""
+        tls = self._tls
         if tls is None and not faults:
             return AS_IT_IS
         from pytest_httpserve.scripting.tunnels import TunnelPassage

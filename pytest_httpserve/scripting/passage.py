@@ -32,8 +32,11 @@ class Passing(Protocol):
 class Passage:
     """Without faults: what is read and written passes as it is.
 
-    Its methods are called in their order, at the places in an exchange where a fault may have its own.
+    Its methods are called in their order, at the places in an exchange where a fault may have its own. ``in_connect``
+    are the faults of a tunnel that is to be opened.
     """
+
+    in_connect: tuple[Fault, ...] = ()
 
     def begin(self, passing: Passing) -> None:
         """An exchange begins."""
@@ -70,12 +73,19 @@ class Passage:
 AS_IT_IS = Passage()
 
 
+def in_connect(faults: tuple[Fault, ...], *, rest: bool = False) -> tuple[Fault, ...]:
+    """Those that happen when a tunnel is to be opened; with ``rest``, all others."""
+    return tuple(fault for fault in faults if (fault.place == "connect") is not rest)
+
+
 class FaultyPassage(Passage):
     """Past the faults of a connection (``lasting``, with each of its exchanges) or of one exchange."""
 
     def __init__(self, http1: HTTP1, lasting: tuple[Fault, ...] = ()) -> None:
         # Loaded with the first fault that somebody has made.
         from pytest_httpserve.scripting.faults.wire import FaultyWire, nobody
+
+        self.in_connect, lasting = in_connect(lasting), in_connect(lasting, rest=True)
 
         connection = http1.connection
         assert connection is not None

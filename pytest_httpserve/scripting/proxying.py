@@ -10,6 +10,7 @@ from pytest_httpserve.scripting.answers.responses import Response
 from pytest_httpserve.scripting.answers.sending import send, send_last
 from pytest_httpserve.scripting.conversation import Conversation
 from pytest_httpserve.scripting.origins import status
+from pytest_httpserve.scripting.passage import in_connect
 from pytest_httpserve.scripting.record.readable import readable
 from pytest_httpserve.scripting.record.sent import SentResponse
 from pytest_httpserve.scripting.routing.routes import NOT_FOUND
@@ -56,7 +57,7 @@ class ProxyConversation(Conversation):
     def faults_of(self, origin: Origin) -> tuple[Fault, ...]:
         """Those of a connection to this origin, which this one is when it first comes to that."""
         if origin not in self._faults:
-            self._faults[origin] = origin.script.fault_rules.next()
+            self._faults[origin] = in_connect(origin.script.fault_rules.next(), rest=True)
         return self._faults[origin]
 
 
@@ -156,22 +157,51 @@ class Proxying(Answering):
         framing = self.stream.framing
         if framing.kind == "chunked" or framing.length:
             raise RequestError(400, "a CONNECT request has no content (RFC 9110 section 9.3.6)")
+        self.record(NOT_FOUND)
+        faults = origin.script.fault_rules.next() if origin is not None else ()
+        if self._suffers_in_connect(self.passage.in_connect, self.script):
+            return
+        if origin is not None and self._suffers_in_connect(in_connect(faults), origin.script):
+            return
         if origin is not None and origin.to is None:
-            self._end_here(origin, host, port)
+            self._end_here(origin, host, port, in_connect(faults, rest=True))
         elif origin is not None or (origins is not None and origins.allows(host, port)):
             self._pass_on(*(origin.to if origin is not None and origin.to is not None else (host, port)))
         else:
             self._refuse(host, port)
 
-    def _end_here(self, origin: Origin, host: str, port: int) -> None:
-        """From the next byte on, the connection is one to the origin."""
-        self.record(NOT_FOUND)
+    def _suffers_in_connect(self, faults: tuple[Fault, ...], script: Script) -> bool:
+        """These, of ``script``, happen before the tunnel is open; whether one of them refuses it."""
+        if not faults:
+            return False
+        own, self.script = self.script, script
+        try:
+            return self._refused_by(faults)
+        finally:
+            self.script = own
+
+    def _refused_by(self, faults: tuple[Fault, ...]) -> bool:
+        from pytest_httpserve.scripting.faults.acts import Refuse
+        from pytest_httpserve.scripting.faults.wire import FaultyWire
+
+        wire = FaultyWire(self.connection)
+        wire.begin(faults, self.index, self.note_fault)
+        wire.reach("connect")
+        for fault in faults:
+            if isinstance(fault, Refuse):
+                self.note_fault(fault, fault.place)
+                send_last(self, Response(fault.status, text="the proxy refuses to open the tunnel\n"))
+                return True
+        return False
+
+    def _end_here(self, origin: Origin, host: str, port: int, faults: tuple[Fault, ...]) -> None:
+        """From the next byte on, the connection is one to the origin, past these faults."""
         conversation = self.conversation
         scheme = origin.pattern.scheme or "https"
         if conversation.record is not None:
             conversation.record.tunnelled = origin_of(scheme, host, port), conversation.count
         conversation.script, conversation.tunnelled = origin.script, True
-        conversation.passage = origin.passage(conversation, host)
+        conversation.passage = origin.passage(conversation, host, faults)
         self._establish()
         self.stream.lasts = True  # whatever the client has said of it
 
@@ -179,7 +209,6 @@ class Proxying(Answering):
         """Pass the bytes of the tunnel as they are."""
         from pytest_httpserve.scripting.origins.relay import connect, relay
 
-        self.record(NOT_FOUND)
         self.connection.leave_loop()
         try:
             upstream = connect(host, port)

@@ -100,7 +100,7 @@ class ScriptedServer(ThreadingHTTPServer):
 
     def _serve_faulty(self, connection: Connection, faults: tuple[Fault, ...]) -> None:
         """Serve a connection with these faults; those of its beginning come before anything is read, or a handshake."""
-        from pytest_httpserve.scripting.faults.acts import CONNECTION_PHASES
+        from pytest_httpserve.scripting.faults.acts import FIRST_PHASES
         from pytest_httpserve.scripting.faults.wire import FaultyWire
 
         def note(fault: Fault, where: str) -> None:
@@ -118,7 +118,7 @@ class ScriptedServer(ThreadingHTTPServer):
         except Exception:  # of a function that draws the seconds of a delay
             self.handle_error(connection.transport.socket, connection.peer)
         else:
-            if lasting := tuple(fault for fault in faults if fault.place not in CONNECTION_PHASES):
+            if lasting := tuple(fault for fault in faults if fault.place not in FIRST_PHASES):
                 self.watching.faults[connection] = lasting
             self.process_request_thread(connection.transport.socket, connection.peer)
             return

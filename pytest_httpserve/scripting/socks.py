@@ -140,7 +140,8 @@ class _Replies:
     def _said_for(self, head: ResponseHead) -> bytes:
         if self._open:
             return Reply.SUCCEEDED.said
-        return self.failure or _REPLIES.get(error_said(head.headers), Reply.FAILED).said
+        other = Reply.NOT_ALLOWED if head.status == HTTPStatus.FORBIDDEN else Reply.FAILED
+        return self.failure or _REPLIES.get(error_said(head.headers), other).said
 
     def send_file(self, file: IO[bytes], offset: int, count: int, note: Callable[[int], object]) -> None:
         self._transport.send_file(file, offset, count, note)

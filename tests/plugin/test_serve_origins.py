@@ -111,3 +111,25 @@ def test_the_marker_is_for_a_test_with_a_server(suite: Suite) -> None:
     result = suite("import pytest\n@pytest.mark.serve_origins\ndef test_it(): pass\n")
 
     result.stdout.fnmatch_lines(["*@pytest.mark.serve_origins: this is for the server of the httpserve fixture*"])
+
+
+def test_a_sweep_has_the_faults_of_the_proxy(suite: Suite) -> None:
+    result = suite(
+        """
+        import pytest
+        import requests
+        from pytest_httpserve.faults import Close, Refuse, Reset
+
+        @pytest.mark.serve_origins
+        @pytest.mark.serve_faults([Reset(phase="connect"), Close(phase="connect"), Refuse(503)])
+        def test_retries(httpserve):
+            httpserve.origin("https://api.test").on("GET", "/").respond(text="well")
+            with requests.Session() as session:
+                retries = requests.adapters.Retry(total=1, backoff_factor=0)
+                session.mount("https://", requests.adapters.HTTPAdapter(max_retries=retries))
+                assert session.get("https://api.test/", timeout=5).text == "well"
+        """.replace("\n        ", "\n"),
+        "-v",
+    )
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(["*test_retries?reset-connect? PASSED*", "*test_retries?refuse-503? PASSED*"])

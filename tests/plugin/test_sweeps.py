@@ -208,9 +208,9 @@ class TestCase(unittest.TestCase):
     )
 
 
-# Of a server without TLS.
 PHASES = [phase for phase in ALL_PHASES if phase != "tls_handshake"]
 STALLS = [Stall(after=1 if phase == "response_body" else None, phase=phase) for phase in PHASES]
+ELSEWHERE = [stall for stall in STALLS if stall.phase != "connect"]
 
 
 def cuts(effect: type[Act], *places: int) -> list[Act]:
@@ -220,8 +220,9 @@ def cuts(effect: type[Act], *places: int) -> list[Act]:
 @pytest.mark.parametrize(
     ("arguments", "options", "expected"),
     [
-        (("every_phase",), {"effects": [Stall]}, STALLS),
-        (("every_phase",), {"effects": Stall}, STALLS),
+        (("every_phase",), {"effects": [Stall]}, ELSEWHERE),
+        (("every_phase",), {"effects": Stall}, ELSEWHERE),
+        (("every_phase",), {"effects": Stall, "connect": True}, STALLS),
         (("cut",), {}, cuts(Close, *range(0, 4097, 512))),
         (("cut",), {"every": 10, "upto": 25, "effect": Reset}, cuts(Reset, 0, 10, 20)),
         ((Reset(), Close()), {}, [Reset(), Close()]),

@@ -18,16 +18,19 @@ if TYPE_CHECKING:
     from random import Random
 
 Phase = Literal[
-    "accept", "tls_handshake", "request_head", "request_body", "response_head", "response_body", "response_end",
+    "accept", "tls_handshake", "connect",
+    "request_head", "request_body", "response_head", "response_body", "response_end",
 ]  # fmt: skip
 
 PHASES: tuple[Phase, ...] = (
-    "accept", "tls_handshake", "request_head", "request_body", "response_head", "response_body", "response_end",
+    "accept", "tls_handshake", "connect",
+    "request_head", "request_body", "response_head", "response_body", "response_end",
 )  # fmt: skip
-# Those of a connection: there is no exchange yet.
-CONNECTION_PHASES = PHASES[:2]
-_REQUEST_PHASES = PHASES[:4]
-_MOVING_PHASES = PHASES[2:6]
+# Those before anything is asked, and those that have no bytes of an exchange: in ``connect``, a proxy opens a tunnel.
+FIRST_PHASES = PHASES[:2]
+CONNECTION_PHASES = PHASES[:3]
+_REQUEST_PHASES = PHASES[:5]
+_MOVING_PHASES = PHASES[3:7]
 # Without a number of their own, waits end after so many seconds.
 STALL_SECONDS = 60.0
 _PIECES_A_SECOND = 20
@@ -221,6 +224,21 @@ class NoContinue(Fault):
     @property
     def place(self) -> Phase:
         return "request_body"
+
+
+@dataclass(frozen=True, repr=False)
+class Refuse(Fault):
+    """A proxy refuses to open the tunnel that a client asks for, with this ``status``."""
+
+    status: int = 502
+
+    def __post_init__(self) -> None:
+        if check_count("status= of Refuse", self.status) not in range(400, 600):
+            raise UsageError(f"a proxy refuses with a status from 400 to 599, not with {self.status}")
+
+    @property
+    def place(self) -> Phase:
+        return "connect"
 
 
 @dataclass(frozen=True, repr=False)

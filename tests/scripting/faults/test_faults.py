@@ -38,8 +38,8 @@ from pytest_httpserve.scripting.faults.acts import Phase
 from pytest_httpserve.scripting.httpserve import RUNNING
 from pytest_httpserve.server.servers import service_of
 
-# Of a server without TLS.
-PHASES = tuple(phase for phase in ALL_PHASES if phase != "tls_handshake")
+# Of a server without TLS, that is no proxy.
+PHASES = tuple(phase for phase in ALL_PHASES if phase not in ("tls_handshake", "connect"))
 
 PATIENCE = 10.0  # seconds
 BODY = b"hello world"
