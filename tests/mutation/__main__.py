@@ -1,8 +1,9 @@
 """How many mistakes the tests would notice: ``python -m tests.mutation [--count 200] [--seed 1] [--module NAME] ...``.
 
 Mutants of matching, journal, reports and checks are drawn by the seed. Each is put into a copy of the checkout, in a
-temporary folder, and the tests that concern its module are run there. Those that no test fails for are printed:
-either they are equivalent to what was there (then say so where the result is noted), or a test is missing.
+temporary folder, and the tests that reach its line are run there, the quickest first, until one fails; a first run of
+all tests of its part finds out which these are. Mutants that no test fails for are printed: either they are equivalent
+to what was there (then say so where the result is noted), or a test is missing. It needs Python 3.12 or later.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.mutation.mutants import Mutant, mutants_of
+from tests.mutation.reach import FILE, Reached
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "pytest_httpserve"
@@ -32,7 +34,7 @@ _PATIENCE, _LEAST_SECONDS = 5, 60
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the package, and the tests that concern it, the quickest first."""
+    """A part of the package, and the tests that concern it."""
 
     sources: tuple[str, ...]
     tests: tuple[str, ...]
@@ -82,12 +84,10 @@ class Draw:
     file: Path
     mutant: Mutant
 
-    @property
-    def tests(self) -> tuple[str, ...]:
-        """Those of its module first, which are the quickest to fail."""
-        own = ROOT / "tests" / self.file.relative_to(PACKAGE).with_name(f"test_{self.file.name}")
-        first = (str(own.relative_to(ROOT)),) if own.exists() else ()
-        return first + PARTS[self.part].tests
+    def tests(self, reached: Reached) -> Sequence[str]:
+        """Those that reach its line; all of its part, if that is only reached when the module is loaded."""
+        name = self.file.relative_to(PACKAGE).as_posix()
+        return reached.tests(name, self.mutant.line) or PARTS[self.part].tests
 
     def __str__(self) -> str:
         return f"{self.file.relative_to(ROOT)}, {self.mutant}"
@@ -116,6 +116,13 @@ class Trial:
             else:
                 shutil.copy(source, folder / name)
 
+    def reached_by(self, tests: Sequence[str]) -> Reached | None:
+        """What these tests reach; None if they fail, or cannot be run by their names."""
+        if not self.passes(["-p", "tests.mutation.reach", *tests]):
+            return None
+        reached = Reached.read(self._folder / FILE)
+        return reached if self.passes(["--collect-only", *reached.names]) else None
+
     def passes(self, tests: Sequence[str], timeout: float | None = None) -> bool:
         """Whether these tests pass, in time."""
         # The copy goes before the package that is installed, in the processes that the tests start, too.
@@ -127,13 +134,13 @@ class Trial:
             return False
         return done.returncode == 0
 
-    def survives(self, drawn: Draw, timeout: float) -> bool:
-        """Whether no test fails for this mutant."""
+    def survives(self, drawn: Draw, tests: Sequence[str], timeout: float) -> bool:
+        """Whether none of the tests fails for this mutant."""
         copy = self._folder / drawn.file.relative_to(ROOT)
         source = copy.read_text(encoding="utf-8")  # the checkout may have changed since
         copy.write_text(drawn.mutant.applied_to(source), encoding="utf-8")
         try:
-            return self.passes(drawn.tests, timeout)
+            return self.passes(tests, timeout)
         finally:
             copy.write_text(source, encoding="utf-8")
 
@@ -153,28 +160,31 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         trials = [Trial(Path(folder) / str(number)) for number in range(given.jobs)]
-        timeouts = {name: _measure(trials[0], name) for name in {one.part for one in drawn}}
-        survivors = _try_all(trials, drawn, timeouts)
+        measured = {name: _measure(trials[0], name) for name in {one.part for one in drawn}}
+        survivors = _try_all(trials, drawn, measured)
     rate = len(survivors) / max(len(drawn), 1)
     print(f"{len(survivors)} of {len(drawn)} survived ({rate:.1%}), seed {given.seed}")
 
 
-def _measure(trial: Trial, part: str) -> float:
+def _measure(trial: Trial, part: str) -> tuple[Reached, float]:
+    """What the tests of a part reach, and after how many seconds they are taken to go on for ever."""
     begun = time.monotonic()
-    if not trial.passes(PARTS[part].tests):
+    reached = trial.reached_by(PARTS[part].tests)
+    if reached is None:
         sys.exit(f"the tests of {part} fail without any mutant: python -m pytest {' '.join(PARTS[part].tests)}")
-    return max(_PATIENCE * (time.monotonic() - begun), _LEAST_SECONDS)
+    return reached, max(_PATIENCE * (time.monotonic() - begun), _LEAST_SECONDS)
 
 
-def _try_all(trials: list[Trial], drawn: list[Draw], timeouts: dict[str, float]) -> list[Draw]:
+def _try_all(trials: list[Trial], drawn: list[Draw], measured: dict[str, tuple[Reached, float]]) -> list[Draw]:
     free: queue.Queue[Trial] = queue.Queue()
     for trial in trials:
         free.put(trial)
 
     def survives(one: Draw) -> bool:
+        reached, timeout = measured[one.part]
         trial = free.get()
         try:
-            return trial.survives(one, timeouts[one.part])
+            return trial.survives(one, one.tests(reached), timeout)
         finally:
             free.put(trial)
 

@@ -1,11 +1,14 @@
 """The mutants themselves: they are what they say, and the same seed draws the same ones."""
 
 import ast
+import json
+from pathlib import Path
 
 import pytest
 
 from tests.mutation.__main__ import PARTS, ROOT, draw
 from tests.mutation.mutants import mutants_of
+from tests.mutation.reach import Reached
 
 pytestmark = pytest.mark.same_everywhere
 
@@ -61,3 +64,14 @@ def test_a_seed_draws_the_same_mutants_again() -> None:
 def test_the_tests_of_each_part_are_there() -> None:
     assert [test for part in PARTS.values() for test in part.tests if not (ROOT / test).exists()] == []
     assert all(part.files() for part in PARTS.values())
+
+
+def test_the_tests_that_reach_a_line_are_known_and_the_quickest_comes_first(tmp_path: Path) -> None:
+    tests = {"slow": (2.0, {"a.py": [1, 2]}), "quick": (0.1, {"a.py": [2], "b.py": [7]}), "other": (0.2, {})}
+    (tmp_path / "reached.json").write_text(json.dumps(tests))
+    reached = Reached.read(tmp_path / "reached.json")
+
+    assert reached.names == ["quick", "other", "slow"]
+    assert reached.tests("a.py", 2) == ["quick", "slow"]
+    assert reached.tests("a.py", 1) == ["slow"]
+    assert reached.tests("a.py", 3) == reached.tests("c.py", 1) == []

@@ -45,6 +45,7 @@ MISTAKES = [
     wire("no slash before the path", "neither a path that begins with / nor", get(b"GET users/7 HTTP/1.1\r\n")),
     wire("a fragment in the target", "a target has no fragment: '/users/7#top'", get(b"GET /users/7#top HTTP/1.1\r\n")),
     wire("a percent escape without digits", "%zz", get(b"GET /users/%zz HTTP/1.1\r\n")),
+    wire("a percent escape without digits in a query", "'/users/7?a=%zz'", get(b"GET /users/7?a=%zz HTTP/1.1\r\n")),
     wire("letters beyond ASCII in the target", "must be percent-encoded", get(b"GET /users/7?a=\xc3\xbc HTTP/1.1\r\n")),
     wire("a control character in the target", "must be percent-encoded", get(b"GET /users/7?a=\x01 HTTP/1.1\r\n")),
     wire("no version", "a request line is method, target and version", get(b"GET /users/7\r\n")),

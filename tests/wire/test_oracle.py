@@ -150,8 +150,8 @@ STRICTER = [
         b"GET /a#b HTTP/1.1\r\nHost: h\r\n\r\n",
     ),
     Difference(
-        r"\A[^ ]* [^ ?]*%(?![0-9A-Fa-f]{2})",
-        "RFC 3986 section 2.1: a percent sign in a path begins an octet in two hexadecimal digits",
+        r"\A[^ ]* [^ ]*%(?![0-9A-Fa-f]{2})",
+        "RFC 3986 section 2.1: a percent sign begins an octet in two hexadecimal digits",
         b"GET /50% HTTP/1.1\r\nHost: h\r\n\r\n",
     ),
     Difference(

@@ -62,7 +62,7 @@ MISTAKES = {
     ),
     "a bare percent sign": (
         b"GET /a%zz HTTP/1.1\r\nHost: x\r\n\r\n",
-        "a percent sign in the path is not followed by two hexadecimal digits: '/a%zz'",
+        "a percent sign in the target is not followed by two hexadecimal digits: '/a%zz'",
         "RFC 3986 section 2.1, answered with 400",
         [r"line 1 of the head: b'GET /a%zz HTTP/1.1\r\n'"],
     ),
