@@ -53,11 +53,14 @@ def never_shake_hands(connection: Connection, handshake: Handshake, *, resets: b
         pass
 
 
-def ready_for(tls: TLS, authority: CertificateAuthority, names: Names, revocation: Telling | None) -> Ready:
-    """Certificate and context of whom these names are; ``revocation`` is as for ``make_server``."""
+def ready_for(
+    tls: TLS, authority: CertificateAuthority, names: Names, revocation: Telling | None, *, by_name: bool = False
+) -> Ready:
+    """Certificate and context of whom these names are; ``revocation`` is as for ``make_server``, ``by_name`` as for
+    ``make_ready``."""
     if revocation is not None:
         return with_certificate(tls, _revoked(tls, authority, names, revocation), authority)
-    return make_ready(tls, authority, names)
+    return make_ready(tls, authority, names, by_name=by_name)
 
 
 def _revoked(tls: TLS, authority: CertificateAuthority, names: Names, server: Telling) -> Certificate:

@@ -13,7 +13,7 @@ from pytest_httpserve.scripting.passage import AS_IT_IS, Passage
 from pytest_httpserve.scripting.record.exchange import ConnectionRecord, Exchange
 from pytest_httpserve.scripting.record.journal import Seen
 from pytest_httpserve.scripting.script import Script
-from pytest_httpserve.wire.origin import split_authority
+from pytest_httpserve.wire.origin import is_address, split_authority
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.conversation import Conversation
@@ -110,12 +110,12 @@ class Origin(Face):
         return TunnelPassage(conversation, tls, context, faults)
 
     def _ready(self, host: str, revocation: Telling | None = None) -> Ready:
-        """Certificate and context for a host."""
+        """Certificate and context for a host; for an address, those of the name that a client asks for there."""
         from pytest_httpserve.scripting.handshaking import ready_for
 
         assert self._tls is not None
         assert self._ca is not None
-        return ready_for(self._tls, self._ca, (host,), revocation)
+        return ready_for(self._tls, self._ca, (host,), revocation, by_name=is_address(host))
 
     if not TYPE_CHECKING:  # a type checker is to know no names but those that there are
 

@@ -6,6 +6,7 @@ import ssl
 import warnings
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -22,6 +23,7 @@ _NO_ENCRYPTION = "eNULL"  # no client offers it that was not told to
 _ELSEWHERE = "elsewhere.test"
 
 Names = Sequence[str]
+Make = Callable[[str], ssl.SSLContext | None]
 
 
 class Ready(NamedTuple):
@@ -35,43 +37,64 @@ class Ready(NamedTuple):
 _READY: WeakKeyDictionary[CertificateAuthority, dict[object, Ready]] = WeakKeyDictionary()
 
 
-def make_ready(tls: TLS, authority: CertificateAuthority, names: Names) -> Ready:
+def make_ready(tls: TLS, authority: CertificateAuthority, names: Names, *, by_name: bool = False) -> Ready:
     """Certificate and context of a server with these names; the same for all servers with the same settings.
+
+    ``by_name`` says that it is called what its clients call it: those that ask for another name get a certificate for
+    that.
 
     Those of a user's own certificate are not kept, nor those by a clock of the user's: a test may have made either.
 
     Raises UsageError for a certificate, a name or a cipher that is none, UnsupportedError for what this machine's TLS
     library has no more.
     """
-    key = (tls, tuple(names))
+    key = (tls, tuple(names), by_name)
     kept = _READY.setdefault(authority, {})
     ready = kept.get(key)
     if ready is None:
         given = tls.certificate
         assert given is None or isinstance(given, Certificate)  # files are read by now
         certificate = given if given is not None else issue(tls, tls.fault, authority, [*names, *tls.names])
-        ready = with_certificate(tls, certificate, authority)
+        made = partial(_made_for, tls, authority) if by_name and given is None else None
+        ready = with_certificate(tls, certificate, authority, made)
         own = [value for _, value in tls.certificates_by_name if isinstance(value, Certificate)]
         if given is None and tls.clock is None and not own:
             kept[key] = ready
     return ready
 
 
-def with_certificate(tls: TLS, certificate: Certificate, authority: CertificateAuthority) -> Ready:
-    """A new context with this certificate, and with those that clients may ask for by name."""
+def _made_for(tls: TLS, authority: CertificateAuthority, name: str) -> ssl.SSLContext | None:
+    try:
+        return make_ready(tls, authority, (name,)).context
+    except UsageError:  # that no certificate can have
+        return None
+
+
+def with_certificate(
+    tls: TLS, certificate: Certificate, authority: CertificateAuthority, make: Make | None = None
+) -> Ready:
+    """A new context with this certificate, and with those that clients may ask for by name: ``make`` has them for
+    names that the settings do not say."""
     context = _bare_context(tls, certificate, authority)
     others = {}
     for name, value in tls.certificates_by_name:
         special = value if isinstance(value, Certificate) else issue(tls, value, authority, [name])
         others[name] = _bare_context(tls, special, authority)
-    context.sni_callback = _choose(others)
+    context.sni_callback = _choose(others, make)
     return Ready(certificate, context)
 
 
-def _choose(others: dict[str, ssl.SSLContext]) -> Callable[[ssl.SSLObject, str | None, ssl.SSLContext], None]:
+def _choose(
+    others: dict[str, ssl.SSLContext], make: Make | None
+) -> Callable[[ssl.SSLObject, str | None, ssl.SSLContext], None]:
     def choose(connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
         connection.asked_for = name  # type: ignore[attr-defined]  # the ssl module tells it here, and never again
-        if name is not None and (other := others.get(name.lower())) is not None:
+        if name is None:
+            return
+        other = others.get(name.lower())
+        if other is None and make is not None:
+            other = make(name.lower())
+        if other is not None:
             connection.context = other
 
     return choose

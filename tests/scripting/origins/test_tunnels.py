@@ -114,6 +114,34 @@ def test_what_is_asked_in_a_tunnel_is_asked_of_its_origin(
     assert [e["request"]["url"] for e in server.har()["log"]["entries"]].count("https://x.a.test/") == 2
 
 
+@pytest.mark.parametrize("address", ["192.0.2.7", "[2001:db8::7]"])
+def test_a_tunnel_to_an_address_has_the_certificate_that_is_asked_for(
+    server: HTTPServe, context: ssl.SSLContext, tunnel: Tunnel, ask: Ask, address: str
+) -> None:
+    origin = server.origin(f"https://{address}")
+    origin.on("GET", "/").respond(text="inside")
+    for name in ("a.test", "b.test", address.strip("[]"), "a.test"):
+        assert ask(tunnel(server, f"{address}:443", context, name), "/") == (200, b"inside")
+    assert [record.tls.sni for record in origin.connections if record.tls] == ["a.test", "b.test", None, "a.test"]
+
+
+def test_a_tunnel_to_a_name_has_the_certificate_of_that(
+    server: HTTPServe, context: ssl.SSLContext, tunnel: Tunnel
+) -> None:
+    server.origin("https://a.test")
+    with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
+        tunnel(server, "a.test:443", context, "b.test")
+
+
+def test_what_is_wrong_with_an_origin_is_so_by_every_name(
+    server: HTTPServe, context: ssl.SSLContext, tunnel: Tunnel
+) -> None:
+    server.origin("https://192.0.2.7", tls="expired")
+    for name in ("a.test", "192.0.2.7"):
+        with pytest.raises(ssl.SSLCertVerificationError, match="expired"):
+            tunnel(server, "192.0.2.7:443", context, name)
+
+
 def test_a_request_before_the_tunnel_is_not_one_of_it(
     server: HTTPServe, context: ssl.SSLContext, ask: Ask, tunnel: Tunnel
 ) -> None:
