@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.record.request import Request, Values
     from pytest_httpserve.scripting.record.sent import SentResponse
     from pytest_httpserve.scripting.record.transcript import Transcript
+    from pytest_httpserve.scripting.recording import Recording
     from pytest_httpserve.scripting.routing.credentials import basic_auth, bearer, digest_auth
     from pytest_httpserve.scripting.routing.criteria import match
     from pytest_httpserve.scripting.routing.matchers import Check, Matcher
@@ -52,6 +53,7 @@ _ROOMS = {
     "Matcher": "scripting.routing.matchers",
     "Origin": "scripting.origin",
     "PeerCertificate": "scripting.record.handshakes",
+    "Recording": "scripting.recording",
     "Request": "scripting.record.request",
     "Response": "scripting.answers.responses",
     "Route": "scripting.routing.route",
@@ -98,6 +100,7 @@ __all__ = [
     "Matcher",
     "Origin",
     "PeerCertificate",
+    "Recording",
     "Request",
     "Response",
     "Route",

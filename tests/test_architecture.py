@@ -108,7 +108,19 @@ def test_every_spelling_of_an_import_is_seen(statement: str, layer: str) -> None
 BESIDE = ""
 ROOMS = {
     "server": [BESIDE, "files", "cgi", "cli"],
-    "scripting": ["live", "faults", "record", "answers", "routing", "mounts", "origins", "script", "reports", BESIDE],
+    "scripting": [
+        "live",
+        "faults",
+        "record",
+        "answers",
+        "routing",
+        "mounts",
+        "origins",
+        "recordings",
+        "script",
+        "reports",
+        BESIDE,
+    ],
 }
 
 

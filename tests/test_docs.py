@@ -78,7 +78,7 @@ BLOCKS = [block for page in PAGES for block in blocks_of(page)]
     ],
 )
 def test_block_runs(block: Block, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    for folder in ("site", "downloads", "scripts"):
+    for folder in ("site", "downloads", "scripts", "cassettes"):
         shutil.copytree(ROOT / "docs" / "examples" / folder, pytester.path / folder)
     if "def test_" in block.text:
         # Other plugins of this environment are not a reader's, and take longer to load than the test to run.

@@ -23,6 +23,9 @@ DESCRIPTIONS = (
     "for each fault, which happens on the first connection to the httpserve fixture; the id of the test names it",
     "serve_origins(*, allow=()): leads the clients of the test's own process to the httpserve fixture, whose origins "
     "answer them; the hosts in `allow` are let through, any other fails the test",
+    'serve_recording(path=None, *, match=None, fault=None, pace="fast", strict=None, redact=()): answers as the HAR '
+    "file `path` has it (found as the directory of serve_dir), for the hosts in it; without a path, that of the test, "
+    "cassettes/MODULE/TEST.har; can be given several times",
     "serve_checks(*, ignore=(), strict=None): kinds of failure that do not fail this test, of unanswered, refused, "
     "errors and expectations; strict fails it for a route that nobody calls",
 )
@@ -32,7 +35,7 @@ HAS_HTTPSERVE: pytest.StashKey[bool] = pytest.StashKey()
 
 # Markers that mount something on the httpserve fixture, with the prefix where they do so if they do not say.
 MOUNTING = {"serve_dir": "/", "serve_cgi": "/cgi-bin"}
-_OF_HTTPSERVE = (*MOUNTING, "serve_tls", "serve_faults", "serve_origins")
+_OF_HTTPSERVE = (*MOUNTING, "serve_tls", "serve_faults", "serve_origins", "serve_recording")
 
 
 def closest_markers(node: pytest.Item) -> dict[str, pytest.Mark]:

@@ -5,10 +5,11 @@ This is imported when a test asks for a server, and so may import what a server 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -23,6 +24,9 @@ from pytest_httpserve.plugin._outcomes import ENVIRONMENT, LOOP, LOOP_ERRORS, SE
 from pytest_httpserve.plugin._sweeps import faults_of_run
 from pytest_httpserve.scripting.httpserve import HTTPServe
 
+if TYPE_CHECKING:
+    from pytest_httpserve.scripting.recording import Recording
+
 
 def start_marked(node: pytest.Item) -> HTTPServe:
     """The server of a test, as its markers want it."""
@@ -32,8 +36,14 @@ def start_marked(node: pytest.Item) -> HTTPServe:
     server = obey(marker, _make, node, markers, marker=marker)
     for mounting in () if markers.keys().isdisjoint(MOUNTING) else mounting_markers(node):
         obey(mounting, getattr(server, mounting.name), *mounting.args, **mounting.kwargs)
+    recordings: list[Recording] = []
+    if "serve_recording" in markers:
+        for recording in reversed(list(node.iter_markers("serve_recording"))):
+            args = recording.args if recording.args or "path" in recording.kwargs else (_path_of_test(node),)
+            recordings.append(obey(recording, server.serve_recording, *args, **recording.kwargs))
     if (sweep := markers.get("serve_faults")) is not None:
-        server.fault(faults_of_run(node, sweep), expected=True)
+        faulty = next((origin for recording in recordings for origin in recording.origins), server)
+        faulty.fault(faults_of_run(node, sweep), expected=True)
     obey(marker, _start_as_configured, server, node)
     if (leading := markers.get("serve_origins")) is not None:
         obey(leading, _take_over, server, *leading.args, **leading.kwargs)
@@ -44,6 +54,12 @@ def _take_over(server: HTTPServe, *, allow: str | Sequence[str] = ()) -> None:
     """What the marker serve_origins asks for."""
     server.allow(*((allow,) if isinstance(allow, str) else allow))
     server.take_over()
+
+
+def _path_of_test(node: pytest.Item) -> str:
+    """Where the recording of a test is that names none."""
+    name = re.sub(r"[^\w.\[\]-]+", "-", node.name)
+    return f"cassettes/{node.path.stem}/{name}.har"
 
 
 def start_another(node: pytest.Item, settings: Mapping[str, Any]) -> HTTPServe:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import CodeType, TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pytest_httpserve import elsewhere
 from pytest_httpserve.arguments import check_count, check_seconds, check_switch, check_timeout
@@ -39,6 +39,10 @@ from pytest_httpserve.scripting.security import Security
 from pytest_httpserve.server.servers import service_of
 
 if TYPE_CHECKING:
+    from pytest_httpserve.scripting.faults.given import FaultArgument
+    from pytest_httpserve.scripting.recording import Recording
+    from pytest_httpserve.scripting.recordings.matching import MatchArgument
+    from pytest_httpserve.scripting.recordings.secrets import RedactArgument
     from pytest_httpserve.tls import TLS, Certificate, CertificateAuthority
 
 # The servers of this process that have been started, and not stopped.
@@ -258,12 +262,16 @@ class HTTPServe(Face):
         ``url`` is ``https://api.example.com``, say; the host may begin with a star, the port may be one
         (``http://*.shop.test:*``). It is told what to answer as the server is: ``on``, ``serve_dir``, ``mount``.
         ``tls`` says with what TLS an https origin is served, as for ``HTTPServe``. With ``tunnel="raw"``, the bytes of
-        a tunnel pass as they are: to the address ``to`` (``127.0.0.1:5432``) or, without it, to the real host.
+        a tunnel pass as they are: to the address ``to`` (``127.0.0.1:5432``) or, without it, to the real host. A host
+        that a recording answers for is an origin already, and is returned.
 
         Raises UsageError for a wrong value, and for what is an origin already.
         """
         pattern = origin_pattern(url)
         origins = self._become_proxy()
+        recorded = origins.named(pattern)
+        if recorded is not None and recorded.is_recorded and (tls, tunnel, to) == (True, "tls", None):
+            return recorded
         if tunnel not in ("tls", "raw"):
             raise UsageError(f"tunnel= is 'tls' or 'raw', not {tunnel!r}")
         if tunnel == "raw":
@@ -281,6 +289,52 @@ class HTTPServe(Face):
             origin = self._make_origin(pattern, security.tls, None)
         origins.add(origin)
         self._lead_anew()
+        return origin
+
+    def serve_recording(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        match: MatchArgument = None,
+        fault: FaultArgument | None = None,
+        pace: Literal["fast", "recorded"] = "fast",
+        strict: bool | None = None,
+        redact: RedactArgument = (),
+    ) -> Recording:
+        """Answer as the HAR file ``path`` has it, for the hosts in it, which become origins.
+
+        A request is answered by the entry with its method, URL and (if the entry has one) body; of several of these in
+        their order, by the last for ever. ``match`` names what is compared, of ``method``, ``path``, ``query`` and
+        ``body``, or is a function of the request and the recorded one, or several of these. Each answer has the
+        ``fault``, and comes at once or at the ``pace`` that was recorded. With ``strict`` (default: as the server), an
+        entry that is not used fails the test. ``redact`` names fields and parameters beside those of credentials that
+        are not recorded, or is a function of a name and a value that returns the value to be kept.
+
+        Raises UsageError for a wrong value, and for a file that is missing or no HAR.
+        """
+        from pytest_httpserve.scripting.recording import open_recording
+
+        recording = open_recording(
+            path,
+            self._roots if self._roots is not None else current(),
+            self._recorded_origin,
+            match=match,
+            fault=fault,
+            pace=pace,
+            strict=self._strict if strict is None else check_switch("strict=", strict),
+            redact=redact,
+        )
+        self._lead_anew()
+        return recording
+
+    def _recorded_origin(self, url: str) -> Origin:
+        """The origin of a recorded request: one that there is, or another."""
+        pattern = origin_pattern(url)
+        origins = self._become_proxy()
+        if (origin := origins.named(pattern)) is None:
+            origin = self._make_origin(pattern, Security(pattern.scheme == "https", None, (), None).tls, None)
+            origin.is_recorded = True
+            origins.add(origin)
         return origin
 
     def allow(self, *hosts: str) -> None:

@@ -49,6 +49,7 @@ class Origin(Face):
     ) -> None:
         self.pattern = pattern
         self.to = to  # where a tunnel leads that does not end here
+        self.is_recorded = False  # whether a recording has made it
         self._script = self.script = Script(journal, str(pattern))
         self._scenarios = {}
         self._roots = roots

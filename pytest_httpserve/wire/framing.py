@@ -17,6 +17,11 @@ from pytest_httpserve.wire.headers import Field, Headers
 
 _CODING_RULE = "RFC 9112 section 6.1"
 _CHUNK_RULE = "RFC 9112 section 7.1"
+# RFC 9110 section 7.6.1: fields that are between two neighbours, and go no further.
+HOP_BY_HOP = frozenset(
+    ("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
+     "transfer-encoding", "upgrade")
+)  # fmt: skip
 _NO_TRAILERS = Headers()
 _NO_BODY_IS_LARGER = (1 << 63) - 1
 

@@ -48,6 +48,10 @@ class Origins(Generic[NamedT]):
         """Let these hosts through."""
         self._allowed += (pattern,)
 
+    def named(self, pattern: Pattern) -> NamedT | None:
+        """The one that is called exactly so."""
+        return next((origin for origin in self._all if origin.pattern == pattern), None)
+
     def find(self, host: str, port: int, scheme: str | None = None) -> NamedT | None:
         """Who answers for this host; without a scheme, by whichever."""
         for origin in self._all:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_httpserve.scripting.answers.responses import Response
-from pytest_httpserve.wire.framing import connection_options
+from pytest_httpserve.wire.framing import HOP_BY_HOP, connection_options
 from pytest_httpserve.wire.headers import Headers
 
 if TYPE_CHECKING:
@@ -21,11 +21,6 @@ if TYPE_CHECKING:
 
 _PIECE_BYTES = 65_536
 _CONNECT_SECONDS = 10.0
-# RFC 9110 section 7.6.1: what is between two neighbours, and no further.
-_HOP_BY_HOP = frozenset(
-    ("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
-     "transfer-encoding", "upgrade")
-)  # fmt: skip
 
 Run = Callable[[Callable[[], object]], object]
 
@@ -137,5 +132,5 @@ def ask(connection: Connection, request: Request, host: str, port: int, target: 
 
 
 def _end_to_end(headers: Headers) -> list[Field]:
-    dropped = _HOP_BY_HOP.union(connection_options(headers.get("connection", "")))
+    dropped = HOP_BY_HOP.union(connection_options(headers.get("connection", "")))
     return [(name, value) for name, value in headers.fields if name.lower() not in dropped]

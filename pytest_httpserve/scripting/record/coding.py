@@ -25,6 +25,32 @@ def decoded(body: bytes, codings: str) -> bytes:
     return body
 
 
+def encoded(body: bytes, codings: str) -> bytes:
+    """The body with the codings of a Content-Encoding, put on in their order. Raises CodingError."""
+    for coding in [coding.strip().lower() for coding in codings.split(",")]:
+        if coding not in ("identity", ""):
+            body = _with(coding, body)
+    return body
+
+
+def _with(coding: str, body: bytes) -> bytes:
+    match coding:
+        case "gzip" | "x-gzip":
+            from gzip import compress
+
+            return compress(body, mtime=0)
+        case "deflate":
+            return zlib.compress(body)
+        case "br":
+            compressed: bytes = _library("brotli", "brotlicffi", advice="brotli>=1.2").compress(body)
+            return compressed
+        case "zstd":
+            zstd = _library("compression.zstd", "zstandard", advice="zstandard")
+            compressed = zstd.compress(body)
+            return compressed
+    raise CodingError(f"the Content-Encoding {brief(coding)} is not known here")
+
+
 def _without(coding: str, body: bytes) -> bytes:
     if coding not in _CODINGS:
         raise CodingError(f"the body has the Content-Encoding {brief(coding)}, which is not known here")

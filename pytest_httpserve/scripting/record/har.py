@@ -30,15 +30,20 @@ def har(
     """The exchanges of the server at ``base_url`` as a HAR document, ready for ``json.dumps``; that older ones were
     ``dropped`` is a comment. The values of fields that are ``redacted`` are not in it."""
     epoch = clock.now() - clock.monotonic()
-    name, _, version = BaseHTTPRequestHandler.server_version.partition("/")
     log: dict[str, Any] = {
         "version": "1.2",
-        "creator": {"name": name, "version": version},
+        "creator": creator(),
         "entries": [_entry(exchange, base_url, epoch, redacted) for exchange in exchanges],
     }
     if dropped:
         log["comment"] = f"{dropped} older exchange{'' if dropped == 1 else 's'} dropped"
     return {"log": log}
+
+
+def creator() -> dict[str, str]:
+    """Who has made a HAR."""
+    name, _, version = BaseHTTPRequestHandler.server_version.partition("/")
+    return {"name": name, "version": version}
 
 
 def _entry(exchange: Exchange, base_url: str, epoch: float, redacted: frozenset[str]) -> dict[str, Any]:
@@ -84,9 +89,9 @@ def _request(exchange: Exchange, base_url: str, redacted: frozenset[str]) -> dic
         "method": request.method,
         "url": _url(request, exchange.origin, base_url),
         "httpVersion": _version(request),
-        "cookies": _pairs([(name, MASK) for name in request.cookies]),
-        "headers": _pairs(masked_fields(request.headers.fields, redacted)),
-        "queryString": _pairs(request.query.pairs),
+        "cookies": pairs([(name, MASK) for name in request.cookies]),
+        "headers": pairs(masked_fields(request.headers.fields, redacted)),
+        "queryString": pairs(request.query.pairs),
         "headersSize": len(head) + len(blank) if blank else _UNKNOWN,
         "bodySize": len(rest) + raw.dropped_received if blank else _UNKNOWN,
     }
@@ -94,7 +99,8 @@ def _request(exchange: Exchange, base_url: str, redacted: frozenset[str]) -> dic
         entry["postData"] = {
             "mimeType": request.headers.get("content-type", ""),
             "params": [],
-            **_content(body, raw.dropped_received, marked_as="_encoding"),
+            **as_text(body, marked_as="_encoding"),
+            **_comment(raw.dropped_received),
         }
     return entry
 
@@ -113,12 +119,13 @@ def _response(exchange: Exchange, redacted: frozenset[str]) -> dict[str, Any]:
         "status": answer.status,
         "statusText": head.reason,
         "httpVersion": head.protocol,
-        "cookies": [_cookie(line) for line in headers.get_all("set-cookie")],
-        "headers": _pairs(masked_fields(headers.fields, redacted)),
+        "cookies": [cookie(line) for line in headers.get_all("set-cookie")],
+        "headers": pairs(masked_fields(headers.fields, redacted)),
         "content": {
             "size": len(body) + raw.dropped_sent if kept else _UNKNOWN,
             "mimeType": headers.get("content-type", ""),
-            **_content(body, raw.dropped_sent, marked_as="encoding"),
+            **as_text(body, marked_as="encoding"),
+            **_comment(raw.dropped_sent),
         },
         "redirectURL": headers.get("location", ""),
         "headersSize": len(answer.head),
@@ -140,24 +147,31 @@ def _version(request: Request) -> str:
     return f"HTTP/{major}.{minor}"
 
 
-def _pairs(pairs: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
-    return [{"name": name, "value": value} for name, value in pairs]
+def pairs(given: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
+    """Names and values as a HAR has them."""
+    return [{"name": name, "value": value} for name, value in given]
 
 
-def _cookie(line: str) -> dict[str, Any]:
+def cookie(line: str) -> dict[str, Any]:
     """A Set-Cookie line (RFC 6265 section 4.1), without its value."""
     pair, *attributes = line.split(";")
     name = pair.partition("=")[0]
     said = {key.strip().lower(): text.strip() for key, _, text in (one.partition("=") for one in attributes)}
-    cookie: dict[str, Any] = {"name": name.strip(), "value": MASK}
-    cookie |= {key: said[key] for key in ("path", "domain") if key in said}
-    return {**cookie, "httpOnly": "httponly" in said, "secure": "secure" in said}
+    found: dict[str, Any] = {"name": name.strip(), "value": MASK}
+    found |= {key: said[key] for key in ("path", "domain") if key in said}
+    return {**found, "httpOnly": "httponly" in said, "secure": "secure" in said}
 
 
-def _content(body: bytes, dropped: int, *, marked_as: str) -> dict[str, str]:
+def as_text(body: bytes, *, marked_as: str, charset: str = "utf-8") -> dict[str, str]:
     """A body as text; as base64, which is said by the name ``marked_as``, where it is none."""
-    comment = {"comment": f"{dropped} bytes more were not kept"} if dropped else {}
     try:
-        return {"text": body.decode(), **comment}
-    except UnicodeDecodeError:
-        return {"text": b64encode(body).decode("ascii"), marked_as: "base64", **comment}
+        text = body.decode(charset)
+        if charset == "utf-8" or text.encode(charset) == body:
+            return {"text": text}
+    except UnicodeError:
+        pass
+    return {"text": b64encode(body).decode("ascii"), marked_as: "base64"}
+
+
+def _comment(dropped: int) -> dict[str, str]:
+    return {"comment": f"{dropped} bytes more were not kept"} if dropped else {}

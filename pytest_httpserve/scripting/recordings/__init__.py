@@ -1,0 +1,1 @@
+"""Recordings: what real hosts have answered, kept as HAR files, and answered again."""

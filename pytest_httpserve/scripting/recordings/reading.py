@@ -1,0 +1,189 @@
+"""A HAR 1.2 file as entries: one of ours, or one that a browser, Playwright or a proxy has exported.
+
+http://www.softwareishard.com/blog/har-12-spec/
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.parse
+from base64 import b64decode
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pytest_httpserve.errors import UsageError
+from pytest_httpserve.scripting.recordings.entry import Digest, Entry, charset_of, field_of
+from pytest_httpserve.wire import grammar
+from pytest_httpserve.wire.framing import HOP_BY_HOP
+from pytest_httpserve.wire.headers import Field
+
+# Each entry has one. Within a text its quotes would be escaped.
+_BEGINNING = re.compile(r'"startedDateTime"\s*:')
+_FORM = "application/x-www-form-urlencoded"
+# By which data begins that has a coding: some tools export a body as it was sent, most without its coding.
+_MAGIC = {"gzip": b"\x1f\x8b", "x-gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd"}
+_WITHOUT_BODY = (204, 205, 304)
+
+
+def read_har(path: Path) -> list[Entry]:
+    """The entries of the file, in their order. Those that no server has answered are left out: what was blocked or
+    broken off, WebSockets, and what came from no host.
+
+    Raises UsageError if it is no HAR.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        entries = json.loads(text)["log"]["entries"]
+        folder = path.parent
+        return [
+            _entry(one, folder, line)
+            for one, line in zip(entries, _lines(text, len(entries)), strict=True)
+            if _is_answered(one)
+        ]
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        wrong = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise UsageError(f"{path} is no HAR file: {wrong}") from None
+
+
+def _lines(text: str, count: int) -> Iterator[int]:
+    """The line where each entry begins."""
+    places = [found.start() for found in _BEGINNING.finditer(text)]
+    if len(places) != count:
+        places = [0] * count
+    line, before = 1, 0
+    for place in places:
+        line += text.count("\n", before, place)
+        before = place
+        yield line
+
+
+def _is_answered(entry: dict[str, Any]) -> bool:
+    url: str = entry["request"]["url"]
+    status: int = entry["response"]["status"]
+    return url.startswith(("http://", "https://")) and 200 <= status <= 999
+
+
+def _entry(entry: dict[str, Any], folder: Path, line: int) -> Entry:
+    request, response = entry["request"], entry["response"]
+    content = response.get("content") or {}
+    fields = _fields(response["headers"])
+    body = _body(content, request["method"], response["status"], fields, folder)
+    coding = content.get("_coding", "")
+    if body is not None and not coding and not content.get("_coded"):
+        fields = _without_coding(fields, body)
+    timings = entry.get("timings") or {}
+    return Entry(
+        request["method"],
+        request["url"].partition("#")[0],
+        _fields(request["headers"]),
+        _request_body(request.get("postData")),
+        response["status"],
+        _reason(response.get("statusText")),
+        fields,
+        body,
+        coding,
+        tuple((size, pause) for size, pause in content.get("_chunks", ())),
+        max(timings.get("wait") or 0, 0),
+        max(timings.get("receive") or 0, 0),
+        entry.get("startedDateTime", ""),
+        line,
+    )
+
+
+def _fields(headers: list[dict[str, str]]) -> tuple[Field, ...]:
+    """Header fields without those between two neighbours, and those of HTTP/2 that are no fields (``:status``).
+
+    Chromium writes several lines of one name as one value with line breaks.
+    """
+    fields: list[Field] = []
+    for one in headers:
+        name, value = one["name"], one["value"]
+        if not _is_kept(name):
+            continue
+        if value.isascii() and value.isprintable():
+            fields.append((name, value))
+        else:
+            fields += [(name, line) for line in _lines_of(value)]
+    return tuple(fields)
+
+
+@lru_cache(1024)
+def _is_kept(name: str) -> bool:
+    return grammar.TOKEN.fullmatch(name) is not None and name.lower() not in HOP_BY_HOP
+
+
+def _lines_of(value: str) -> list[str]:
+    """A value in lines that can be sent."""
+    return [
+        "".join(character for character in line.encode().decode("latin-1") if character >= " " or character == "\t")
+        if not grammar.REASON.fullmatch(line)
+        else line
+        for line in map(str.strip, value.split("\n"))
+    ]
+
+
+def _without_coding(fields: tuple[Field, ...], body: bytes | Path) -> tuple[Field, ...]:
+    """The fields of a body that was exported without its Content-Encoding; such is the custom."""
+    coding = field_of(fields, "content-encoding").strip().lower()
+    if not coding or (coding in _MAGIC and _begins(body, _MAGIC[coding])):
+        return fields
+    return tuple(field for field in fields if field[0].lower() != "content-encoding")
+
+
+def _begins(body: bytes | Path, beginning: bytes) -> bool:
+    if isinstance(body, bytes):
+        return body.startswith(beginning)
+    with open(body, "rb") as file:
+        return file.read(len(beginning)) == beginning
+
+
+def _body(
+    content: dict[str, Any], method: str, status: int, fields: tuple[Field, ...], folder: Path
+) -> bytes | Path | None:
+    if (name := content.get("_file")) is not None:
+        return _beside(folder, name)
+    text = content.get("text")
+    if text is None:
+        lacking = (content.get("size") or 0) > 0 and method != "HEAD" and status not in _WITHOUT_BODY
+        return None if lacking else b""
+    if content.get("encoding") == "base64":
+        return b64decode(text)
+    return _encoded(text, content.get("mimeType") or field_of(fields, "content-type"))
+
+
+def _beside(folder: Path, name: str) -> Path:
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():
+        raise UsageError(f"_file {name!r} is no file in {folder}")
+    return path
+
+
+def _encoded(text: str, content_type: str) -> bytes:
+    try:
+        return text.encode(charset_of(content_type))
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
+
+
+def _request_body(data: dict[str, Any] | None) -> bytes | Digest | None:
+    if not data:
+        return None
+    if "_sha256" in data:
+        return Digest(data["_sha256"], data["_size"])
+    kind = data.get("mimeType") or ""
+    if text := data.get("text"):
+        if "base64" in (data.get("_encoding"), data.get("encoding")):
+            return b64decode(text)
+        return _encoded(text, kind)
+    if (params := data.get("params")) and kind.startswith(_FORM):
+        return urllib.parse.urlencode([(one["name"], one.get("value", "")) for one in params]).encode()
+    return None
+
+
+def _reason(text: str | None) -> str:
+    return text if text and grammar.REASON.fullmatch(text) else ""
