@@ -620,6 +620,32 @@ def in_folder(folder: Path, options: list[str]) -> list[str]:
     return [option if option.startswith("--") else str(folder / option) for option in options]
 
 
+# A proxy; more of it is in test_cli_proxy.py
+
+
+def test_a_proxy_has_the_files_of_each_host(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "hosts" / "api.example.com").mkdir(parents=True)
+    (tmp_path / "hosts" / "api.example.com" / "me.json").write_text("7")
+
+    running = start("--proxy", "--directory", str(tmp_path / "hosts"), "--header", "X-From", "here")
+
+    assert running.second_line == f"Files of api.example.com from {tmp_path / 'hosts'}; Ctrl-C ends it\n"
+    found = re.fullmatch(r"The certificate of these hosts is signed by the CA in (.*)\n", running.said())
+    assert found is not None
+    assert os.listdir(Path(found[1]).parent) == ["ca.pem"]
+    context = ssl.create_default_context(cafile=found[1])
+    client = http.client.HTTPSConnection(running.host, running.port, context=context, timeout=PATIENCE)
+    client.set_tunnel("api.example.com")
+    client.request("GET", "/me.json")
+    answer = Answer(client.getresponse())
+    assert (answer.body, answer.headers["X-From"]) == (b"7", "here")
+
+    code, out, _ = running.end()
+    assert code == 0
+    assert out.startswith("Served 2 requests (2 of 2xx), 1 bytes, ")
+    client.close()
+
+
 # What is refused
 
 
@@ -735,7 +761,7 @@ def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr().out
     for option in ("--bind", "--directory", "--protocol", "--cgi", "--tls-cert", "--tls-key", "--tls-password-file"):
         assert f"{option} " in shown
-    for option in ("--content-type", "--header", "--tls", "--spa", "--cors", "--no-listing", "--open"):
+    for option in ("--content-type", "--header", "--tls", "--spa", "--cors", "--no-listing", "--open", "--proxy"):
         assert f"{option} " in shown
 
 

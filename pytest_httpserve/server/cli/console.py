@@ -50,6 +50,7 @@ class LoggedRequests(BaseHTTPRequestHandler):
 
     tally: ClassVar[Tally]
     coloured: ClassVar[bool] = False
+    origin: ClassVar[str] = ""  # what a path is asked of, in a tunnel
 
     thread_per_connection = False
     _started = 0.0
@@ -85,7 +86,8 @@ class LoggedRequests(BaseHTTPRequestHandler):
         self.tally.add(status, size)
         milliseconds = (clock.perf_counter() - self._started) * 1000
         whole = stream.length in (None, size) or not stream.has_body
-        asked = escape(self.requestline.rpartition(" HTTP/")[0] or self.requestline or "-")
+        method, blank, target = (self.requestline.rpartition(" HTTP/")[0] or self.requestline or "-").partition(" ")
+        asked = escape(f"{method}{blank}{self.origin}{target}" if blank else method)
         about = f"{size} bytes {milliseconds:.1f} ms" if whole else f"cut off {milliseconds:.1f} ms"
         remark = f" {escape(self._remark)}" if self._remark else ""
         self._log(

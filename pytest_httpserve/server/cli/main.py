@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -21,6 +21,7 @@ from pytest_httpserve.errors import UsageError
 from pytest_httpserve.net.connection import Connection
 from pytest_httpserve.net.service import Watcher
 from pytest_httpserve.server.cli.console import LoggedRequests, Tally
+from pytest_httpserve.server.cli.hosts import hosts_in
 from pytest_httpserve.server.cli.listening import (
     Address,
     BothFamilies,
@@ -70,19 +71,28 @@ def _serve(options: Options, certify: Certify, stack: contextlib.ExitStack) -> N
     tally = Tally()
     addresses = addresses_of(options.bind, options.port)
     authority, certificate = "", options.tls_cert
+    handler_class = _handler_class(options, tally)
+    hosts: dict[str, str] = {}
     if options.tls:
-        authority, certificate = stack.enter_context(_certificates(options, certify))
-    server = _listen(
-        addresses, options, certificate, partial(_handler_class(options, tally), directory=options.directory)
-    )
+        authority, certificate = stack.enter_context(_certificates(_own_names(options), certify))
+    elif options.proxy:
+        from pytest_httpserve.server.cli.proxy import proxy_class
+
+        hosts = hosts_in(options.directory)
+        authority, of_hosts = stack.enter_context(_certificates(list(hosts), certify))
+        handler_class = proxy_class(handler_class, options.directory, hosts, of_hosts)
+        os.unlink(of_hosts)  # loaded; nobody else is to have its key
+    server = _listen(addresses, options, certificate, partial(handler_class, directory=options.directory))
     # In the thread that serves, shutdown only asks, so that a second signal changes nothing.
     stack.enter_context(_at_the_end(lambda *_: server.shutdown()))
     with server:
         _say(opening_line(server.socket, tls=bool(certificate)))
-        _say(_announcement(options))
+        _say(_announcement(options, hosts))
         if authority and certificate:
-            os.unlink(certificate)  # loaded; nobody else is to have its key
-            _say(f"Its certificate is signed by the CA in {authority}")
+            os.unlink(certificate)  # likewise
+        if authority:
+            whose = "The certificate of these hosts" if hosts else "Its certificate"
+            _say(f"{whose} is signed by the CA in {authority}")
         if options.open:
             url = url_of(server.socket, "https" if certificate else "http")
             threading.Thread(target=_open_browser, args=(url,), daemon=True).start()
@@ -109,8 +119,10 @@ def _end_log() -> None:
         sys.stderr = None
 
 
-def _announcement(options: Options) -> str:
+def _announcement(options: Options, hosts: Collection[str]) -> str:
     what = "Files and CGI scripts" if options.cgi else "Files"
+    if hosts:
+        what += f" of {', '.join(hosts)}"
     where = "" if options.bind else ", at every address of this machine"
     return escape(f"{what} from {options.directory}{where}; Ctrl-C ends it")
 
@@ -204,17 +216,20 @@ def _at_the_end(act: Callable[[int, FrameType | None], object]) -> Iterator[None
 
 
 @contextlib.contextmanager
-def _certificates(options: Options, certify: Certify) -> Iterator[tuple[str, str]]:
-    """The files of a new CA's certificate, and of a server's with its key."""
+def _certificates(names: Sequence[str], certify: Certify) -> Iterator[tuple[str, str]]:
+    """The files of a new CA's certificate, and of one for these names with its key."""
     import tempfile
 
-    names = dict.fromkeys(["localhost", "127.0.0.1", "::1", *([options.bind] if options.bind else [])])
-    authority, certificate = certify(list(names))
+    authority, certificate = certify(names)
     with tempfile.TemporaryDirectory(prefix="pytest-httpserve-") as folder:
         paths = os.path.join(folder, "ca.pem"), os.path.join(folder, "server.pem")
         for path, content in zip(paths, (authority, certificate), strict=True):
             _write_private(path, content)
         yield paths
+
+
+def _own_names(options: Options) -> list[str]:
+    return list(dict.fromkeys(["localhost", "127.0.0.1", "::1", *([options.bind] if options.bind else [])]))
 
 
 def _write_private(path: str, content: bytes) -> None:

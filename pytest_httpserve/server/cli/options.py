@@ -9,6 +9,7 @@ from functools import partial
 from typing import NoReturn
 
 from pytest_httpserve.errors import UsageError
+from pytest_httpserve.server.cli.hosts import hosts_in
 from pytest_httpserve.wire import grammar
 
 PROGRAM = "python -m pytest_httpserve"
@@ -31,10 +32,15 @@ class Options(argparse.Namespace):
     content_type: str | None
     headers: list[tuple[str, str]]
     tls: bool
+    proxy: bool
     spa: bool
     cors: bool
     listing: bool
     open: bool
+
+
+def _served(options: Options) -> list[str]:
+    return list(hosts_in(options.directory).values()) if options.proxy else [options.directory]
 
 
 class _Parser(argparse.ArgumentParser):
@@ -47,13 +53,16 @@ def parse(arguments: Sequence[str] | None) -> Options:
     options.directory = _directory(options.directory)
     if options.tls and options.tls_cert:
         raise UsageError("--tls makes a certificate of its own: give either --tls or --tls-cert")
+    if options.proxy and (options.tls or options.tls_cert):
+        raise UsageError("--proxy makes the certificates of its hosts, and speaks plain HTTP to its clients")
     for option, path in (("--tls-key", options.tls_key), ("--tls-password-file", options.tls_password_file)):
         if path is not None and options.tls_cert is None:
             raise UsageError(f"{option} needs --tls-cert, the certificate that it belongs to")
     for name, value in options.headers:
         _check_header(name, value)
-    if options.spa and not os.path.isfile(os.path.join(options.directory, SPA_PAGE)):
-        raise UsageError(f"--spa answers with {SPA_PAGE}, and there is none in {options.directory!r}")
+    for directory in _served(options) if options.spa else ():
+        if not os.path.isfile(os.path.join(directory, SPA_PAGE)):
+            raise UsageError(f"--spa answers with {SPA_PAGE}, and there is none in {directory!r}")
     if options.content_type is not None and not (options.content_type and _is_field_value(options.content_type)):
         raise UsageError(f"--content-type {options.content_type!r} cannot be the value of a header")
     return options
@@ -79,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--no-listing", dest="listing", action="store_false", help="refuse directories that have no index page")
     add("--spa", action="store_true", help="answer paths that are not found with /index.html")
     add("--cors", action="store_true", help="let pages of any origin read what is served")
+    add("--proxy", action="store_true", help="be a proxy: each directory here has the files of the host it is called")
     add("--open", action="store_true", help="show what is served in a browser")
     tls = parser.add_argument_group("HTTPS")
     tls.add_argument("--tls", action="store_true", help="with a certificate of a test CA, both made on the spot")
