@@ -36,7 +36,9 @@ class Accepting(Protocol):
 
 
 class Acceptor:
-    """Accepts for one server."""
+    """Accepts for one server. ``taking`` is whether a connection is being taken that the service does not know yet."""
+
+    taking = False
 
     def __init__(self, server: socketserver.TCPServer, service: Accepting) -> None:
         self._server = server
@@ -49,9 +51,11 @@ class Acceptor:
         What goes wrong with a connection concerns it alone, as ``socketserver`` has it.
         """
         server = self._server
+        self.taking = True
         try:
             request, client_address = server.get_request()
         except OSError as error:
+            self.taking = False
             if error.errno not in EXHAUSTED:  # its client has left again
                 return True
             if not self._exhausted:
@@ -61,10 +65,13 @@ class Acceptor:
         try:
             if server.verify_request(request, client_address):
                 self._service.begin(request, client_address)
+                self.taking = False
                 server.process_request(request, client_address)
             else:
+                self.taking = False
                 server.shutdown_request(request)
         except Exception:
+            self.taking = False
             server.handle_error(request, client_address)
             server.shutdown_request(request)
         except BaseException:
@@ -147,6 +154,15 @@ class Listener:
     def expire(self) -> bool:
         self.resume()
         return True
+
+    def has_more(self) -> bool:
+        """Whether clients have connected that are yet to be accepted."""
+        if self._ended or self.expiry is not None:
+            return False
+        try:
+            return bool(readiness(self.file)(0)) or self._acceptor.taking
+        except (OSError, ValueError):  # it is closed
+            return False
 
     def resume(self) -> None:
         """Go on after a pause: there may be room again."""

@@ -33,6 +33,8 @@ AFTERMATH = 0.25
 _MOMENT = 0.02
 # How often those that are waited for are looked at.
 _GLANCE = 0.05
+# How often it is looked whether a connection has been accepted: one that waits is at once.
+_ACCEPTING = 0.001
 
 
 class Watcher:
@@ -287,6 +289,12 @@ class Service:
             self.watcher.left_alone(self._left_of(abandoned))
             for connection in abandoned:
                 self._let_be(connection)
+
+    def accept_pending(self, seconds: float) -> None:
+        """Wait until all are accepted that have connected so far, but no longer than this."""
+        listener, expiry = self._listener, clock.monotonic() + seconds
+        while listener is not None and listener.has_more() and clock.monotonic() < expiry:
+            clock.sleep(_ACCEPTING)
 
     def wait_for_connections(self, seconds: float | None) -> bool:
         """Whether all connections that somebody waits for have ended within ``seconds``; with None, all of them."""

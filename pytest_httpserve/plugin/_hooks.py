@@ -15,6 +15,7 @@ from pytest_httpserve.plugin._options import is_holding
 from pytest_httpserve.plugin._outcomes import (
     BEGAN,
     SERVERS,
+    begin,
     check,
     describe,
     explain,
@@ -70,6 +71,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
             import pytest_httpserve.tls.revocation
             import pytest_httpserve.tls.signing
             import pytest_httpserve.tls.stored  # noqa: F401
+    begin()
     item.stash[BEGAN] = clock.monotonic()
     forget_sections(item)  # a test that is run again does not show what its earlier runs did
     try:

@@ -39,10 +39,17 @@ def servers_of(item: pytest.Item) -> list[HTTPServe]:
     return [*own, *sorted(others, key=lambda server: server.port)]
 
 
+def begin() -> None:
+    """A test begins: the servers that run already are told."""
+    for server in running():
+        server.begin_test()
+
+
 def check(item: pytest.Item) -> None:
     """The test has ended: what its servers make of that."""
-    for server in item.stash.get(SERVERS, ()):
+    for server in servers_of(item):
         server.settle()
+    for server in item.stash.get(SERVERS, ()):
         server.check_expectations()
 
 

@@ -533,6 +533,15 @@ class HTTPServe(Face):
             self._server.settle()
         self._script.journal.test_is_over = True
 
+    def begin_test(self) -> None:
+        """Another test begins that shares the server: what clients break off from here on is a failure again; done at
+        the beginning of a test."""
+        journal = self._script.journal
+        if journal.test_is_over:
+            if self._server is not None:
+                self._server.settle()  # what clients have broken off since is none
+            journal.test_is_over = False
+
     def check_expectations(self) -> None:
         """Make a failure of each route that was not called as often as it was to be; done at the end of a test."""
         for script in (self._script, *(origin.script for origin in self._script.origins or ())):

@@ -50,6 +50,7 @@ class ScriptedServer(ThreadingHTTPServer):
 
     def settle(self) -> None:
         """The test has ended: have the journal know of each request that a client has broken off so far."""
+        service_of(self).accept_pending(SETTLE_SECONDS)
         if leaving := self.watching.find_broken_off(SETTLE_SECONDS):
             service_of(self).wait_for(leaving, SETTLE_SECONDS)
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # How often it is looked whether what serves a connection has let it go.
 _GLANCE_SECONDS = 0.0005
+# How long a request may take that has come in part.
+_REST_SECONDS = 0.2
 
 
 class Watching(Watcher):
@@ -29,6 +31,7 @@ class Watching(Watcher):
         self.records: dict[Connection, ConnectionRecord] = {}
         self.faults: dict[Connection, tuple[Fault, ...]] = {}
         self._journal = journal
+        self._told: dict[Connection, bytes] = {}  # what was left over, as a failure says already
 
     def opened(self, connection: Connection) -> None:
         self.records[connection] = record = self.make_record(connection)
@@ -42,6 +45,7 @@ class Watching(Watcher):
     def closed(self, connection: Connection) -> None:
         self.records.pop(connection, None)
         self.faults.pop(connection, None)  # of one that no handler has had
+        self._told.pop(connection, None)
 
     def look(self) -> None:
         """Note whose client has left: where a request waits (at a gate, say), nobody reads from its connection."""
@@ -65,9 +69,21 @@ class Watching(Watcher):
                 clock.sleep(_GLANCE_SECONDS)  # it is about to be taken in: not every system shows an end behind it
             if transport.has_been_left():
                 leaving.append(connection)
-            elif (rest := _left_over(connection)) and (exchanges := record.exchanges):
-                self._journal.record_failure(left_over(rest, exchanges[-1]), "refused")
+            elif not self._journal.test_is_over and (rest := _left_over(connection)):
+                self._tell_left_over(connection, record, rest)
         return leaving
+
+    def _tell_left_over(self, connection: Connection, record: ConnectionRecord, rest: bytes) -> None:
+        """Once: of several tests that share the server, the first has sent it. The rest of a whole request of somebody
+        who asks while tests come and go may be on its way."""
+        if self._told.get(connection) == rest or not (exchanges := record.exchanges):
+            return
+        expiry = clock.monotonic() + _REST_SECONDS
+        while _left_over(connection) == rest and clock.monotonic() < expiry:
+            clock.sleep(_GLANCE_SECONDS)
+        if _left_over(connection) == rest:
+            self._told[connection] = rest
+            self._journal.record_failure(left_over(rest, exchanges[-1]), "refused")
 
     def left_alone(self, connections: list[Connection]) -> None:
         """A handler whose client has gone fails no test: its exchange says where it was."""

@@ -78,7 +78,7 @@ class Watch:
         return result
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        self._monitoring.free_tool_id(_TOOL)
+        self._monitoring.register_callback(_TOOL, self._monitoring.events.PY_START, None)
         session.config.rootpath.joinpath(FILE).write_text(json.dumps(self._tests), encoding="utf-8")
 
 

@@ -65,6 +65,72 @@ def test_a_failure_of_the_sessions_server_fails_the_test_that_runs_meanwhile(sui
     )
 
 
+SHARED = """
+    import socket
+
+    import pytest
+    from pytest_httpserve import HTTPServe
+
+    @pytest.fixture(scope="module")
+    def server(httpserve_session):
+        with HTTPServe() as server:
+            yield server
+
+    def connect(server):
+        return socket.create_connection((server.host, server.port), timeout=10)
+
+    def send_part(server):
+        with connect(server) as client:
+            client.sendall(b"POST /a HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: 9\\r\\n\\r\\nab")
+
+    @pytest.fixture
+    def breaks_off_later(server):
+        client = connect(server)
+        client.sendall(b"GET /a HT")
+        yield
+        client.close()
+
+    @pytest.fixture(scope="module")
+    def kept(server):
+        with connect(server) as client:
+            yield client
+
+    def test_breaks_off(server):
+        send_part(server)
+
+    def test_ends_its_client_in_the_teardown(server, breaks_off_later):
+        pass
+
+    def test_breaks_off_again(server):
+        send_part(server)
+
+    def test_leaves_bytes_over(server, kept):
+        server.on("POST", "/b").respond()
+        kept.sendall(b"POST /b HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: 2\\r\\n\\r\\nab}")
+        assert kept.recv(65_536).startswith(b"HTTP/1.1 200 ")
+
+    def test_after(server, kept):
+        pass
+
+    def test_breaks_off_on_the_sessions_server(httpserve_session):
+        send_part(httpserve_session)
+
+    def test_last(httpserve_session):
+        pass
+"""
+
+
+def test_what_a_test_breaks_off_on_a_server_that_lives_longer_fails_that_test(suite: Suite, shown: Shown) -> None:
+    result = suite(SHARED)
+
+    result.assert_outcomes(passed=3, failed=4)
+    for name in ("test_breaks_off", "test_breaks_off_again", "test_breaks_off_on_the_sessions_server"):
+        assert shown(result, name).startswith(
+            "refused POST /a: the client ended the connection within the body: 2 of 9"
+        )
+    assert shown(result, "test_leaves_bytes_over").startswith("1 byte too many came right behind POST /b, which")
+
+
 def test_the_user_resets_what_one_test_said_to_the_sessions_server(suite: Suite) -> None:
     result = suite("""
         import pytest
