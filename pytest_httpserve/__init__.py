@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pytest_httpserve.errors import HTTPServeError, ServerFailure, UnsupportedError, UsageError
     from pytest_httpserve.scripting.answers.fields import set_cookie
-    from pytest_httpserve.scripting.answers.gates import Gate, GateTimeout, HeldRequest
+    from pytest_httpserve.scripting.answers.gates import Gate, GateTimeout, GateWaits, HeldRequest
     from pytest_httpserve.scripting.answers.limits import Clock, Flapping, Limit, SlowStart
     from pytest_httpserve.scripting.answers.responses import Response
+    from pytest_httpserve.scripting.face import ServerWaits
     from pytest_httpserve.scripting.httpserve import HTTPServe
     from pytest_httpserve.scripting.origin import Origin
     from pytest_httpserve.scripting.record.exchange import AnsweringRoute, ConnectionRecord, Exchange, ExchangeTimes
@@ -45,6 +46,7 @@ _ROOMS = {
     "Flapping": "scripting.answers.limits",
     "Gate": "scripting.answers.gates",
     "GateTimeout": "scripting.answers.gates",
+    "GateWaits": "scripting.answers.gates",
     "HTTPServe": "scripting.httpserve",
     "HTTPServeError": "errors",
     "Headers": "wire.headers",
@@ -60,6 +62,7 @@ _ROOMS = {
     "Scenario": "scripting.routing.scenarios",
     "SentResponse": "scripting.record.sent",
     "ServerFailure": "errors",
+    "ServerWaits": "scripting.face",
     "SlowStart": "scripting.answers.limits",
     "TLS": "tls.settings",
     "TLSError": "scripting.record.handshakes",
@@ -92,6 +95,7 @@ __all__ = [
     "Flapping",
     "Gate",
     "GateTimeout",
+    "GateWaits",
     "HTTPServe",
     "HTTPServeError",
     "Headers",
@@ -107,6 +111,7 @@ __all__ = [
     "Scenario",
     "SentResponse",
     "ServerFailure",
+    "ServerWaits",
     "SlowStart",
     "TLSError",
     "TLSSession",

@@ -9,6 +9,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from http import HTTPStatus
+from types import AsyncGeneratorType, CoroutineType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_httpserve.errors import BrokenOff, RequestError
@@ -25,6 +26,7 @@ from pytest_httpserve.scripting.record.request import NO_BODY, Body, Request
 from pytest_httpserve.scripting.reports import report
 from pytest_httpserve.scripting.routing.route import StateChanged
 from pytest_httpserve.scripting.routing.routes import MISSED, Found
+from pytest_httpserve.server.servers import service_of
 from pytest_httpserve.wire.framing import NO_BODY as NO_FRAMING
 from pytest_httpserve.wire.memory import LONGEST_TEXT
 from pytest_httpserve.wire.target import Target, target_of
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.answers.limits import Fields
     from pytest_httpserve.scripting.conversation import Conversation
     from pytest_httpserve.scripting.faults.acts import Fault
+    from pytest_httpserve.scripting.live.event_loop import EventLoop
     from pytest_httpserve.scripting.mounts.mount import Mount
     from pytest_httpserve.scripting.record.exchange import AnsweringRoute
     from pytest_httpserve.scripting.record.request import AskedFor
@@ -48,6 +51,7 @@ logger = logging.getLogger("pytest_httpserve.scripting")
 
 Result = TypeVar("Result")
 
+_AWAITED = (CoroutineType, AsyncGeneratorType)
 _PACKAGE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 
 
@@ -193,7 +197,16 @@ class Answering:
             return self._unanswered(report.without_answer(route, self.request), route.place)
         if isinstance(answer, Response):
             return answer
-        return make_response(self.run_code(answer, self._request_for(found, exchange)))
+        result = self.run_code(answer, self._request_for(found, exchange))
+        if type(result) in _AWAITED:
+            result = self._await(result)
+        return make_response(result)
+
+    def _await(self, awaited: Any) -> Any:  # a coroutine or an asynchronous generator, of whatever
+        """What code that awaits comes to, on the server's event loop."""
+        if isinstance(awaited, CoroutineType):
+            awaited = self.event_loop.run(self.connection, awaited)
+        return self.event_loop.iterate(self.connection, awaited) if isinstance(awaited, AsyncGeneratorType) else awaited
 
     def _request_for(self, found: Found, exchange: Exchange) -> Request:
         """What the function of a route is called with: the request or, if a script has led here, that for its path."""
@@ -249,6 +262,13 @@ class Answering:
                 exchange_index=self.index,
             )
         return request
+
+    @property
+    def event_loop(self) -> EventLoop:
+        """The event loop of the server, on which code that awaits runs."""
+        from pytest_httpserve.scripting.live.event_loop import event_loop_of
+
+        return event_loop_of(service_of(self.server), self.conversation.script.journal.record_failure)
 
     @property
     def scripts(self) -> tuple[tuple[str, bool], ...]:

@@ -16,6 +16,7 @@ from pytest_httpserve.scripting.answers.fields import HeadersArgument, check_hea
 from pytest_httpserve.scripting.answers.limits import Flapping, Limit, SlowStart
 from pytest_httpserve.scripting.answers.responses import Response, ResponseArguments, as_response
 from pytest_httpserve.scripting.faults.rules import FaultRule
+from pytest_httpserve.scripting.live.awaiting import awaited
 from pytest_httpserve.scripting.live.waiting import GLANCE_SECONDS
 from pytest_httpserve.scripting.mounts.mount import check_prefix
 from pytest_httpserve.scripting.record import words
@@ -61,6 +62,11 @@ class Face:
     def _shakes_hands(self) -> bool:
         """Whether its connections begin with a TLS handshake."""
         raise NotImplementedError
+
+    @property
+    def aio(self) -> ServerWaits:
+        """What waits, for coroutines: ``await httpserve.aio.wait_for("GET", "/a")`` holds no event loop up."""
+        return ServerWaits(self)
 
     # Say
 
@@ -187,10 +193,11 @@ class Face:
 
     def mount(self, prefix: str, application: object) -> None:
         """Let ``application`` answer all requests beneath ``prefix``: a handler class, written for ``http.server`` or
-        for ours, or a WSGI application.
+        for ours, a WSGI application, or an ASGI application.
 
-        A handler class sees paths without the prefix; to a WSGI application it is the SCRIPT_NAME. What either raises
-        fails the test. Raises UsageError for what is neither, and for a prefix that is taken.
+        A handler class sees paths without the prefix; to a WSGI application it is the SCRIPT_NAME, to an ASGI
+        application the ``root_path``. What they raise fails the test. Raises UsageError for what is none of these, and
+        for a prefix that is taken.
         """
         from pytest_httpserve.scripting.mounts.applications import application_mount
 
@@ -447,6 +454,18 @@ class Face:
             # Nobody tells of a client that leaves while its request waits.
             journal.wait(lambda: not any(record.is_open for record in journal.connections), min(left, GLANCE_SECONDS))
         assert_all_closed(self._seen, by, timeout)
+
+
+class ServerWaits:
+    """What waits on a server, to be awaited under asyncio, trio or anyio: called as on the server itself.
+
+    Where the coroutine that awaits is cancelled, a thread goes on waiting until the timeout is over.
+    """
+
+    def __init__(self, face: Face) -> None:
+        self.wait_for = awaited(face.wait_for)
+        self.take_request = awaited(face.take_request)
+        self.assert_all_closed = awaited(face.assert_all_closed)
 
 
 def encoded_path(path: str) -> str:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pytest_httpserve.protocol.writer import Writer
     from pytest_httpserve.scripting.answers.gates import Gate
     from pytest_httpserve.scripting.faults.acts import Fault
+    from pytest_httpserve.scripting.live.event_loop import EventLoop
     from pytest_httpserve.scripting.record.exchange import Exchange
     from pytest_httpserve.scripting.record.sent import SentResponse
     from pytest_httpserve.server.servers import HTTPServer
@@ -47,6 +48,10 @@ class Asked(Protocol):
     @property
     def client(self) -> tuple[str, int]:
         """Who asks: host and port."""
+
+    @property
+    def event_loop(self) -> EventLoop:
+        """The event loop of the server, on which code that awaits runs."""
 
     @property
     def scripts(self) -> tuple[tuple[str, bool], ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_httpserve.arguments import check_seconds
 from pytest_httpserve.errors import HTTPServeError, UsageError
+from pytest_httpserve.scripting.live.awaiting import awaited
 from pytest_httpserve.scripting.live.waiting import wait
 
 if TYPE_CHECKING:
@@ -85,6 +86,11 @@ class Gate:
     # In the test's thread
 
     @property
+    def aio(self) -> GateWaits:
+        """What waits, for coroutines: ``await gate.aio.arrived()`` holds no event loop up."""
+        return GateWaits(self)
+
+    @property
     def held(self) -> tuple[HeldRequest, ...]:
         """The requests that wait now, in the order in which they arrived."""
         return tuple(one for one in self._arrived if one.waits)
@@ -146,6 +152,13 @@ class Gate:
 
     def __str__(self) -> str:
         return f"the gate ({self.phase}) of {self._route}"
+
+
+class GateWaits:
+    """What waits at a gate, to be awaited under asyncio, trio or anyio; see ``ServerWaits``."""
+
+    def __init__(self, gate: Gate) -> None:
+        self.arrived = awaited(gate.arrived)
 
 
 def _faults_of(fault: FaultArgument | None) -> tuple[Fault, ...]:

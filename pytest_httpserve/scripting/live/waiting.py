@@ -19,8 +19,8 @@ class Interrupted(ConnectionError):
     """The server stopped, or the test ended the connection, while a request waited."""
 
 
-def wait(connection: Connection, go: threading.Event, seconds: float) -> bool:
-    """Wait in the thread that serves ``connection`` until ``go`` is set; False after ``seconds``.
+def wait(connection: Connection, go: threading.Event, seconds: float | None) -> bool:
+    """Wait in the thread that serves ``connection`` until ``go`` is set; False after ``seconds``, never with None.
 
     Raises Interrupted as soon as the server stops.
     """

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.net.system import check_files
@@ -15,6 +15,8 @@ from pytest_httpserve.wire.target import canonical_path
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.answers.asked import Asked
+
+Application = Callable[..., Any]  # whatever PEP 3333 or ASGI have it take
 
 
 class Mount(Protocol):
@@ -44,6 +46,24 @@ class DirectoryMount:
     has_scripts: ClassVar[bool] = False
     prefix: str
     directory: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationMount:
+    """What answers requests by code of its own, beneath ``prefix``."""
+
+    runs_code: ClassVar[bool] = True
+    prefix: str
+    application: Application
+
+    def describe(self) -> str:
+        """What is mounted there, for a message."""
+        return f"{_name(self.application)} is mounted"
+
+
+def _name(thing: object) -> str:
+    inner = thing.func if isinstance(thing, functools.partial) else thing
+    return getattr(inner, "__qualname__", type(inner).__qualname__)
 
 
 class Mounts:
@@ -81,7 +101,7 @@ class Mounts:
         self._mounts = ()
 
 
-@lru_cache(256)
+@functools.lru_cache(256)
 def below(prefix: str, path: str) -> str:
     """``path`` (encoded) as seen from beneath ``prefix``."""
     return "/" + "/".join(path.split("/")[prefix.count("/") + 1 :])

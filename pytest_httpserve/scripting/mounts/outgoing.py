@@ -44,6 +44,7 @@ class Outgoing:
         self._framing: Framing | None = None  # None until the head is whole
         self._chunking = False
         self._body: BodyDecoder = body_decoder(NO_BODY)  # reads along
+        self._finished = False
         self._sound = True  # whether the body is what its head says
 
     def __enter__(self) -> Outgoing:
@@ -51,7 +52,7 @@ class Outgoing:
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         if kind is None:
-            self._finish()
+            self.finish()
         else:
             self.break_off()
 
@@ -124,8 +125,11 @@ class Outgoing:
         self._asked.stream.lasts = False
         self._sound = False
 
-    def _finish(self) -> None:
-        """The application is done. A body that is shorter or longer than it said ends the connection."""
+    def finish(self) -> None:
+        """The application has given all of it. A body that is shorter or longer than it said ends the connection."""
+        if self._finished:
+            return
+        self._finished = True
         if self._framing is None:
             raise RuntimeError("the application ended without a response")
         if self._chunking and self._sound:

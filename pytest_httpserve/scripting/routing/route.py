@@ -156,17 +156,21 @@ class Route:
 
         It may return a Response, a str, bytes, a dict or list (JSON), None (204), ``(status, any of these)``, with
         headers behind these or not, or an iterator (streamed). What it raises fails the test.
+
+        A function that is ``async`` runs on an event loop of the server's, in a thread of its own; it may return an
+        asynchronous generator, or be one.
         """
         if not callable(function):
             raise UsageError(f"handle() takes a function of the request, not {function!r}")
-        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-            raise UsageError(f"a handler is a plain function, called in a thread; {function.__name__}() is async")
         # It may ask for these, and it runs in a thread. pytest rewrites the asserts of what is imported, and Python
         # 3.11 fails when two threads have it do so at the same time.
         import pytest_httpserve.server.files.serving as serving  # noqa: F401
         from pytest_httpserve.scripting.faults import given as given
         from pytest_httpserve.scripting.record import multipart as multipart
         from pytest_httpserve.server.files import types as types
+
+        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+            import pytest_httpserve.scripting.live.event_loop as event_loop  # noqa: F401
 
         return self._add(function, times)
 

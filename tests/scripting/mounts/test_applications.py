@@ -1479,15 +1479,6 @@ def test_many_clients_at_once_are_served(server: HTTPServe) -> None:
         assert list(pool.map(ask, range(40))) == [(f"GET /{number}", f"/{number}") for number in range(40)]
 
 
-async def asynchronous(scope: object, receive: object, send: object) -> None:
-    """An ASGI application."""
-
-
-class Asynchronous:
-    async def __call__(self, scope: object, receive: object, send: object) -> None:
-        """An ASGI application."""
-
-
 @pytest.mark.parametrize(
     ("application", "wrong"),
     [
@@ -1496,9 +1487,6 @@ class Asynchronous:
         ("application", "'application'"),
         (http.server, "module"),
         ([echo], "["),
-        (asynchronous, "ASGI"),
-        (Asynchronous(), "ASGI"),
-        (functools.partial(asynchronous), "ASGI"),
     ],
 )
 def test_what_is_no_application_is_refused(application: object, wrong: str) -> None:

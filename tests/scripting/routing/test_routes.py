@@ -473,21 +473,10 @@ def test_a_failed_assert_in_a_handler_is_told_with_its_line_and_route(server: HT
     assert str(route) in failure
 
 
-async def coroutine(request: Request) -> str:
-    return "never"
-
-
 @pytest.mark.parametrize("function", [None, "text", Response(text="a")])
 def test_what_is_no_function_is_no_handler(server: HTTPServe, function: object) -> None:
     with pytest.raises(UsageError, match=r"^handle\(\) takes a function of the request, not "):
         server.on("GET", "/a").handle(function)  # type: ignore[arg-type]
-
-
-def test_an_async_handler_is_refused_where_it_is_written(server: HTTPServe) -> None:
-    with pytest.raises(
-        UsageError, match=r"^a handler is a plain function, called in a thread; coroutine\(\) is async$"
-    ):
-        server.on("GET", "/a")(coroutine)
 
 
 def test_a_response_is_given_whole_or_in_parts(server: HTTPServe) -> None:

@@ -1,20 +1,19 @@
-"""The server's side of WSGI (PEP 3333): an application is called, and what it answers goes out piece by piece."""
+"""WSGI applications behind a prefix (PEP 3333): they are called, and what they answer goes out piece by piece."""
 
 from __future__ import annotations
 
 import sys
 import urllib.parse
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from wsgiref.util import FileWrapper, is_hop_by_hop
 
 from pytest_httpserve.errors import RequestError
 from pytest_httpserve.scripting.answers.responses import SERVER
-from pytest_httpserve.server.dates import date_line
-from pytest_httpserve.wire.grammar import REASON
-from pytest_httpserve.wire.head import check_field
+from pytest_httpserve.scripting.mounts.heads import FAILED, GivenHead, given_head
+from pytest_httpserve.scripting.mounts.mount import ApplicationMount
+from pytest_httpserve.scripting.mounts.outgoing import Outgoing
 from pytest_httpserve.wire.memory import remembered
 
 if TYPE_CHECKING:
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 
 ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType]
 
-_KEPT_BYTES = 4_096
-_STATUS_WITHOUT_BODY = ("1", "204", "304")
 _SAME_FOR_ALL: dict[str, Any] = {
     "GATEWAY_INTERFACE": "CGI/1.1",
     "SERVER_SOFTWARE": SERVER,
@@ -35,6 +32,21 @@ _SAME_FOR_ALL: dict[str, Any] = {
     "wsgi.file_wrapper": FileWrapper,
     "wsgi.input_terminated": True,  # the input ends where the body does, announced or chunked
 }
+
+
+class WSGIMount(ApplicationMount):
+    """A WSGI application (PEP 3333); the prefix is its SCRIPT_NAME."""
+
+    __slots__ = ()
+
+    def serve(self, asked: Asked, below: str) -> None:
+        """Let the application answer what is asked; its path beneath the prefix is ``below``."""
+        asked.invite_body()
+        # Whoever asks for the prefix itself, without a slash behind it, asks for no path in the application.
+        path = "" if below == "/" and not asked.parts.path.endswith("/") else below
+        with Outgoing(asked, chunk=asked.stream.version >= (1, 1)) as response:
+            environ = environ_of(asked, self.prefix, path)
+            Gateway(asked, response.write, response.break_off).run(self.application, environ)
 
 
 class Gateway:
@@ -50,7 +62,7 @@ class Gateway:
         self._asked = asked
         self._write = write
         self._break_off = break_off
-        self._head: _Head | None = None  # as start_response was given it
+        self._head: GivenHead | None = None  # as start_response was given it
         self._sent = False  # whether it has left
         self._whole = False  # whether the first piece is all of the body
 
@@ -85,9 +97,11 @@ class Gateway:
             raise AssertionError("start_response was called twice, the second time without exc_info")
         try:
             fields = tuple(headers)
-            size = len(status) + sum(len(name) + len(value) for name, value in fields)
-            self._head = (_kept if size <= _KEPT_BYTES else _render)(status, fields)
-        except TypeError:
+            for name, value in fields:
+                if is_hop_by_hop(name):
+                    raise ValueError(f"{name} is the server's to send (PEP 3333), and the application has: {value!r}")
+            self._head = given_head(status, fields)
+        except (TypeError, AttributeError):
             raise TypeError(
                 f"start_response takes a status and a list of (name, value), all of them str, "
                 f"not {status!r} and {headers!r}"
@@ -119,17 +133,9 @@ class Gateway:
         if not self._sent:
             self._send_head(self._head, b"")
 
-    def _send_head(self, head: _Head, first: bytes) -> None:
-        raw, names, has_body = head
-        length = ""
-        if "content-length" not in names and has_body:
-            if first and self._whole:
-                length = f"Content-Length: {len(first)}\r\n"
-            elif not first and self._asked.method != "HEAD":
-                length = "Content-Length: 0\r\n"
-        date = b"" if "date" in names else date_line()
+    def _send_head(self, head: GivenHead, first: bytes) -> None:
         self._sent = True
-        self._write(b"%b%b%b\r\n%b" % (raw, date, length.encode(), first))
+        self._write(head.before(first, whole=self._whole or not first, method=self._asked.method))
 
     def _fail(self, error: BaseException) -> None:
         """An exception left the application: it fails the test, with the text that the client is answered with."""
@@ -137,34 +143,8 @@ class Gateway:
         text = self._asked.record_exception(error).encode()
         if not self._sent:
             self._whole = True
-            self._head = _render("500 Internal Server Error", (("Content-Type", "text/plain; charset=utf-8"),))
+            self._head = FAILED
             self.write(text)
-
-
-# The status line and the fields as bytes, the names of the fields in small letters, and whether the status has a body.
-_Head = tuple[bytes, frozenset[str], bool]
-
-
-def _render(status: str, fields: tuple[Field, ...]) -> _Head:
-    """The head that an application gives.
-
-    Raises TypeError for what is no text, ValueError for what could not be sent.
-    """
-    if not (REASON.fullmatch(status) and status[:3].isdecimal() and status[3:4] == " "):
-        raise ValueError(f"a status is a line like '200 OK', not {status!r}")
-    for name, value in fields:
-        check_field(name, value)
-        if is_hop_by_hop(name):
-            raise ValueError(f"{name} is the server's to send (PEP 3333), and the application has: {value!r}")
-    names = frozenset(name.lower() for name, _ in fields)
-    if "server" not in names:
-        fields = (("Server", SERVER), *fields)
-    text = "".join(f"{name}: {value}\r\n" for name, value in fields)
-    return f"HTTP/1.1 {status}\r\n{text}".encode("latin-1"), names, not status.startswith(_STATUS_WITHOUT_BODY)
-
-
-# An application gives the same again and again.
-_kept = lru_cache(256)(_render)
 
 
 def environ_of(asked: Asked, prefix: str, below: str) -> dict[str, Any]:

@@ -1,0 +1,139 @@
+"""Handler classes behind a prefix, written for ``http.server`` or for ours.
+
+A handler gets the one request in hand and writes its response as it is used to. It lives in a world of its own: it sees
+paths without the prefix, and gets it put before those that it names in ``Location``.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from pytest_httpserve.scripting.mounts.mount import Application, ApplicationMount
+from pytest_httpserve.scripting.mounts.outgoing import Outgoing
+from pytest_httpserve.wire.framing import encode_chunk, encode_last_chunk
+
+if TYPE_CHECKING:
+    from pytest_httpserve.scripting.answers.asked import Asked
+
+
+class HandlerMount(ApplicationMount):
+    """A handler class; it sees paths without the prefix."""
+
+    __slots__ = ()
+
+    def serve(self, asked: Asked, below: str) -> None:
+        """Let a handler of the class answer what is asked; its path beneath the prefix is ``below``."""
+        if not _says_100(self.application):
+            asked.invite_body()
+        with Outgoing(asked, prefix=self.prefix) as response:
+            request = _OneRequest(_framed(asked, below), response)
+            _take_one(self.application, request, asked.client, asked.server)
+
+
+def _says_100(handler_class: Application) -> bool:
+    """Whether handlers of this class answer ``Expect`` themselves: those that speak HTTP/1.1 do."""
+    inner = handler_class.func if isinstance(handler_class, functools.partial) else handler_class
+    return hasattr(inner, "handle_expect_100") and getattr(inner, "protocol_version", "") >= "HTTP/1.1"
+
+
+def _take_one(handler_class: Application, *arguments: object) -> None:
+    """Let a handler of the class serve one request and leave.
+
+    It would go on with what follows on its connection, and that may be a body which it did not read.
+    """
+    keywords: dict[str, Any] = {}
+    wanted: Any = handler_class
+    if isinstance(wanted, functools.partial):
+        keywords, arguments, wanted = wanted.keywords, (*wanted.args, *arguments), wanted.func
+    # Not a subclass, which would not be the class whose attributes a test looks at. __init__ does all the work.
+    handler = wanted.__new__(wanted, *arguments, **keywords)
+    if take_one := getattr(handler, "handle_one_request", None):
+
+        def take_the_last() -> None:
+            take_one()
+            handler.close_connection = True
+
+        handler.handle_one_request = take_the_last
+    try:
+        handler.__init__(*arguments, **keywords)
+    finally:
+        vars(handler).pop("handle_one_request", None)  # a reference cycle
+
+
+class _OneRequest:
+    """What a handler class takes for its socket: the request in hand to be read, and a response to be written.
+
+    ``socketserver.StreamRequestHandler`` asks for ``makefile`` and ``sendall``. Options of a socket mean nothing here.
+    """
+
+    def __init__(self, pieces: Iterator[bytes], response: Outgoing) -> None:
+        self._pieces = pieces
+        self._response = response
+
+    def makefile(self, mode: str = "rb", buffering: int | None = None) -> io.BufferedIOBase:
+        """The request, head first, as a file; it ends with the request's body."""
+        if "r" not in mode:
+            return io.BufferedWriter(_Output(self._response))
+        return io.BufferedReader(_Input(self._pieces))
+
+    def sendall(self, data: bytes) -> None:
+        """Send what the handler writes."""
+        self._response.write(bytes(data))
+
+    def send(self, data: bytes) -> int:
+        """Send all of it, too."""
+        self.sendall(data)
+        return len(data)
+
+    def settimeout(self, seconds: float | None) -> None:
+        """The server has set its own."""
+
+    def setsockopt(self, *option: object) -> None:
+        """The server has set its own."""
+
+
+class _Input(io.RawIOBase):
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._piece = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:  # any object with the buffer protocol
+        piece = self._piece or next(self._pieces, b"")
+        size = min(len(piece), len(buffer))
+        buffer[:size] = piece[:size]
+        self._piece = piece[size:]
+        return size
+
+
+class _Output(io.RawIOBase):
+    def __init__(self, response: Outgoing) -> None:
+        self._response = response
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int:  # any object with the buffer protocol
+        piece = bytes(data)
+        self._response.write(piece)
+        return len(piece)
+
+
+def _framed(asked: Asked, below: str) -> Iterator[bytes]:
+    """The request in hand as a handler class reads it: with this path, and its body in the framing that it came in."""
+    headers = asked.stream.headers
+    lines = [f"{asked.method} {below}{asked.parts.query_with_mark} {asked.stream.line.protocol}\r\n"]
+    # Where 100 has been said, nobody waits for it.
+    passed = [field for field in headers.fields if asked.awaits_100 or field[0].lower() != "expect"]
+    lines += [f"{name}: {value}\r\n" for name, value in passed]
+    yield "".join([*lines, "\r\n"]).encode("latin-1")
+    reader, chunked = asked.http1.reader, "transfer-encoding" in headers
+    while piece := reader.read1():
+        yield encode_chunk(piece) if chunked else piece
+    if chunked and not reader.truncated:
+        yield encode_last_chunk(reader.trailers.fields)
