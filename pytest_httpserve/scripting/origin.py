@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.origins.names import Pattern
     from pytest_httpserve.scripting.origins.origins import Origins
     from pytest_httpserve.scripting.record.journal import Journal
-    from pytest_httpserve.tls import TLS, CertificateAuthority
+    from pytest_httpserve.tls import TLS, Certificate, CertificateAuthority
     from pytest_httpserve.tls.contexts import Ready
 
 WITHOUT_HANDSHAKE = ("plain_http", "handshake_reset", "handshake_stall")
@@ -67,6 +67,18 @@ class Origin(Face):
         if not self.pattern.is_exact:
             raise UsageError(f"{self.pattern} is more than one origin: write out the URL of the one that is meant")
         return str(self.pattern)
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """The certificate that clients are shown; None without TLS.
+
+        Raises UsageError if this is more than one host: each has its own.
+        """
+        if self._tls is None:
+            return None
+        if "*" in self.pattern.host:
+            raise UsageError(f"{self.pattern} is more than one host, and each has a certificate of its own")
+        return (self._revoked or self._ready(self.pattern.host)).certificate
 
     @property
     def connections(self) -> tuple[ConnectionRecord, ...]:

@@ -9,6 +9,9 @@ import pytest
 
 from pytest_httpserve import HTTPServe
 
+from ..needs import there
+from .browser import dom
+
 pytestmark = pytest.mark.same_everywhere
 
 Run = Callable[..., str]
@@ -35,7 +38,50 @@ async def fetch():
 
 asyncio.run(fetch())
 """,
+    "httpx2": "import sys, httpx2; print(httpx2.get(sys.argv[1], timeout=30).raise_for_status().text, end='')",
+    # Large, or in the way of others: tried where they are installed.
+    "niquests": """
+import sys, niquests
+
+answer = niquests.get(sys.argv[1], timeout=30)
+answer.raise_for_status()
+print(answer.text, end="")
+""",
 }
+BOTOCORE = """
+import sys
+import botocore.session
+from botocore.config import Config
+
+once = Config(retries={"total_max_attempts": 1})
+session = botocore.session.get_session()
+session.set_credentials("id", "secret")
+s3 = session.create_client("s3", region_name=sys.argv[1], config=once)
+print(s3.get_object(Bucket="greetings", Key="a.txt")["Body"].read().decode(), end="")
+"""
+# Node has used the variables since 22.21 and 24.0. Before, a program says itself where its requests go.
+NODE_BEFORE = """
+const [major, minor] = process.versions.node.split('.').map(Number);
+if (major < 22 || (major === 22 && minor < 21)) {
+  const http = require('http'), tls = require('tls');
+  const dispatcher = Symbol.for('undici.globalDispatcher.1');
+  fetch('data:,').then(() => {}, () => {});  // which makes it
+  const proxy = new URL(process.env.https_proxy);
+  const connect = ({hostname, port, protocol, servername}, callback) => {
+    const path = `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`;
+    http.request({host: proxy.hostname, port: proxy.port, method: 'CONNECT', path})
+      .on('connect', (answer, socket) => {
+        if (answer.statusCode !== 200) return callback(new Error(`the proxy says ${answer.statusCode}`));
+        if (protocol !== 'https:') return callback(null, socket);
+        const secure = tls.connect({socket, servername: servername || hostname, ALPNProtocols: ['http/1.1']});
+        secure.once('secureConnect', () => callback(null, secure)).once('error', callback);
+      })
+      .on('error', callback).end();
+  };
+  globalThis[dispatcher] = new globalThis[dispatcher].constructor({connect});
+}
+"""
+NODE_FETCH = "fetch(process.argv[1]).then(answer => answer.text()).then(text => process.stdout.write(text))"
 
 
 @pytest.fixture
@@ -47,6 +93,8 @@ def led(environment: dict[str, str], httpserve: HTTPServe) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_client_of_python(httpserve: HTTPServe, led: dict[str, str], run: Run, name: str) -> None:
+    if name == "niquests":
+        pytest.importorskip(name)
     api = httpserve.origin("https://api.example.com")
     api.on("GET", "/v1/me").respond(text="seven")
     httpserve.origin("http://*.example.com").on("GET", "/v1/me").respond(text="eight")
@@ -104,6 +152,51 @@ def test_curl_keeps_its_cookies_apart(httpserve: HTTPServe, led: dict[str, str],
 
     assert [exchange.request.cookies.get("id") for exchange in shop.exchanges] == [None, "https://shop.example.com"]
     assert [exchange.request.cookies.get("id") for exchange in other.exchanges] == [None]
+
+
+def test_the_sdk_of_a_cloud(httpserve: HTTPServe, led: dict[str, str], run: Run) -> None:
+    pytest.importorskip("botocore")
+    bucket = httpserve.origin("https://greetings.s3.eu-central-1.amazonaws.com")
+    bucket.on("GET", "/a.txt").respond(text="hello")
+
+    assert run(sys.executable, "-c", BOTOCORE, "eu-central-1") == "hello"
+    (exchange,) = bucket.requested("GET", "/a.txt")
+    assert exchange.request.headers["Authorization"].startswith("AWS4-HMAC-SHA256 Credential=id/")
+    run(sys.executable, "-c", BOTOCORE, "eu-north-1", status=1)
+    assert "no origin answers greetings.s3.eu-north-1.amazonaws.com port 443" in httpserve.take_failures()[0]
+
+
+@pytest.mark.needs("node")
+def test_fetch_of_node(httpserve: HTTPServe, led: dict[str, str], run: Run, tmp_path: Path) -> None:
+    (tmp_path / "before.js").write_text(NODE_BEFORE)
+    node = ["node", "--require", tmp_path / "before.js", "--eval", NODE_FETCH]
+    httpserve.origin("https://api.example.com").on("GET", "/v1/me").respond(text="seven")
+    httpserve.origin("http://www.example.com").on("GET", "/v1/me").respond(text="eight")
+
+    assert run(*node, "https://api.example.com/v1/me") == "seven"
+    assert run(*node, "http://www.example.com/v1/me") == "eight"
+    run(*node, "https://tracker.example.net/pixel", status=1)
+    assert "no origin answers tracker.example.net port 443" in httpserve.take_failures()[0]
+
+
+@pytest.mark.needs("chromium")
+def test_a_browser(httpserve: HTTPServe, environment: dict[str, str], tmp_path: Path) -> None:
+    shop = httpserve.origin("https://shop.example.com")
+    shop.on("GET", "/").respond(
+        html="<p id=a></p><script src=https://api.example.com/me.js></script><img src=https://tracker.example.net/pixel>"
+    )
+    shop.on("GET", "/favicon.ico").respond(204)
+    api = httpserve.origin("https://api.example.com")
+    api.on("GET", "/me.js").respond(
+        body=b"a.textContent = `it is ${isSecureContext}`", headers={"Content-Type": "text/javascript"}
+    )
+    keys = ",".join(origin.certificate.spki_hash for origin in (shop, api) if origin.certificate is not None)
+    options = [f"--proxy-server={httpserve.base_url}", f"--ignore-certificate-errors-spki-list={keys}"]
+
+    assert "it is true" in dom(environment, there("chromium"), "https://shop.example.com/", tmp_path, *options)
+    assert {failure.partition(",")[0] for failure in httpserve.take_failures()} == {
+        "no origin answers tracker.example.net port 443"
+    }
 
 
 @pytest.mark.needs("git")

@@ -9,6 +9,7 @@ from socket import create_connection, socket
 import pytest
 
 from pytest_httpserve import TLS, TLS_GALLERY, HTTPServe
+from pytest_httpserve.errors import UsageError
 from pytest_httpserve.faults import Delay, Phase, Reset
 from pytest_httpserve.tls.settings import CERTIFICATE_FAULTS
 
@@ -131,6 +132,21 @@ def test_a_tunnel_to_a_name_has_the_certificate_of_that(
     server.origin("https://a.test")
     with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
         tunnel(server, "a.test:443", context, "b.test")
+
+
+def test_the_certificate_of_an_origin_is_known_before_a_client_sees_it(
+    server: HTTPServe, context: ssl.SSLContext, tunnel: Tunnel
+) -> None:
+    origin = server.origin("https://a.test:*")
+    assert origin.certificate is not None
+    client = tunnel(server, "a.test:443", context)
+    assert isinstance(client, ssl.SSLSocket)
+    shown = client.getpeercert(binary_form=True)
+    assert shown is not None
+    assert ssl.DER_cert_to_PEM_cert(shown).strip() == origin.certificate.chain.decode().strip()
+    assert server.origin("http://a.test:80").certificate is None
+    with pytest.raises(UsageError, match="is more than one host, and each has a certificate of its own"):
+        _ = server.origin("https://*.test").certificate
 
 
 def test_what_is_wrong_with_an_origin_is_so_by_every_name(
