@@ -24,9 +24,9 @@ def httpserve_config(pytestconfig: pytest.Config) -> Mapping[str, Any]:
     """What servers are made with, to be overridden: def httpserve_config(): return {"host": "::1", "strict": True}.
 
     What an override leaves out is as command line and configuration file say. It knows host, port (of httpserve alone),
-    strict, ignore, redact, tls, timeout, grace, max_exchanges, max_journal_bytes, keep_threads, and client_timeout
-    (of httpserve_client). A marker, and an argument of httpserve_factory, count for more. For httpserve_session it is
-    to be session-scoped.
+    strict, ignore, redact, record, tls, timeout, grace, max_exchanges, max_journal_bytes, keep_threads, and
+    client_timeout (of httpserve_client). A marker, and an argument of httpserve_factory, count for more. For
+    httpserve_session it is to be session-scoped.
     """
     return MappingProxyType(settings(pytestconfig))
 

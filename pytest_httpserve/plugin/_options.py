@@ -16,6 +16,9 @@ DEFAULT_HOST = "127.0.0.1"
 # The kinds of failures, as scripting.record.journal has them; that is not imported before it is needed.
 KINDS = ("unanswered", "refused", "errors", "expectations")
 
+# As scripting.recordings.run has them.
+MODES = ("none", "missing", "all", "compare")
+
 _SETTINGS: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
 
 
@@ -38,6 +41,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     text = "keep the servers of a test that fails up, show where they listen, and wait for Enter"
     group.addoption("--httpserve-hold", action="store_true", default=None, help=text)
     parser.addini("httpserve_hold", help=text, type="bool", default=False)
+    text = (
+        "ask the real hosts for what recordings lack (missing), or for everything anew (all), and record it; "
+        f"one of {', '.join(MODES)} (default: none, nothing leaves this machine)"
+    )
+    group.addoption("--httpserve-record", metavar="MODE", default=None, help=text)
+    parser.addini("httpserve_record", help=text, default=None)
     text = "PEM file with the test CA and its key, created if it does not exist (default: a new CA for each run)"
     group.addoption("--httpserve-ca", metavar="PATH", default=None, help=text)
     parser.addini("httpserve_ca", help=text, default=None)
@@ -52,6 +61,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--httpserve-hold") and getattr(config.option, "numprocesses", None):
         raise pytest.UsageError("--httpserve-hold waits for Enter, which workers of pytest-xdist do not get: add -n 0")
     _check_redacted(config)
+    _record(config)
     for given, kinds in _ignored_by(config):
         for kind in kinds:
             if kind not in KINDS:
@@ -59,13 +69,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def settings(config: pytest.Config) -> dict[str, Any]:
-    """``host``, ``strict`` and ``ignore`` for the servers of a session, by option or ini."""
+    """``host``, ``strict``, ``ignore``, ``redact`` and ``record`` for the servers of a session, by option or ini."""
     if _SETTINGS not in config.stash:
         config.stash[_SETTINGS] = {
             "host": _host(config),
             "strict": _switch(config, "strict"),
             "ignore": tuple(kind for _, kinds in _ignored_by(config) for kind in kinds),
             "redact": _redacted(config),
+            "record": _record(config),
         }
     return config.stash[_SETTINGS]
 
@@ -104,6 +115,15 @@ def _redacted(config: pytest.Config) -> tuple[str, ...]:
     """The names that the option gives or, without it, its ini twin."""
     option = config.getoption("--httpserve-redact")
     return tuple(config.getini("httpserve_redact") if option is None else option)
+
+
+def _record(config: pytest.Config) -> str:
+    """How recordings are made: the option, else its ini twin, else not at all."""
+    option, ini = config.getoption("--httpserve-record"), config.getini("httpserve_record")
+    given, mode = ("--httpserve-record=", option) if option is not None else ("httpserve_record = ", ini or "none")
+    if mode not in MODES:
+        raise pytest.UsageError(f"{given}{mode!r} is not one of {', '.join(MODES)}")
+    return str(mode)
 
 
 def given_hosts(config: pytest.Config) -> tuple[tuple[str, str | None], ...]:

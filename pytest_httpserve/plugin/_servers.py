@@ -22,10 +22,15 @@ from pytest_httpserve.plugin._markers import HAS_HTTPSERVE, MOUNTING, closest_ma
 from pytest_httpserve.plugin._options import given_hosts
 from pytest_httpserve.plugin._outcomes import ENVIRONMENT, LOOP, LOOP_ERRORS, SERVERS, describe, fail_late
 from pytest_httpserve.plugin._sweeps import faults_of_run
+from pytest_httpserve.plugin._xdist import folder_of_run
 from pytest_httpserve.scripting.httpserve import HTTPServe
+from pytest_httpserve.scripting.recordings.run import Run
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.recording import Recording
+
+
+_RUNS: pytest.StashKey[dict[str, Run]] = pytest.StashKey()
 
 
 def start_marked(node: pytest.Item) -> HTTPServe:
@@ -72,6 +77,7 @@ def start_for_session(request: pytest.FixtureRequest) -> HTTPServe:
     config = request.config
     settings = {**configured(request), "port": 0}
     settings.pop("client_timeout", None)
+    settings["record"] = _run(config, settings["record"])
     keep = settings.pop("keep_threads", True)
     return HTTPServe(
         **settings,
@@ -79,6 +85,16 @@ def start_for_session(request: pytest.FixtureRequest) -> HTTPServe:
         loop=_loop(config) if keep else None,
         ca=lambda: request.getfixturevalue("httpserve_ca"),
     ).start()
+
+
+def _run(config: pytest.Config, mode: Any) -> Any:  # as it was given
+    """The run that recordings are made in: its workers share a folder, by which they know of each other."""
+    if mode in (None, "none") or not isinstance(mode, str):
+        return mode
+    runs = config.stash.setdefault(_RUNS, {})
+    if mode not in runs:
+        runs[mode] = Run(mode, folder_of_run(config))
+    return runs[mode]
 
 
 def _loop(config: pytest.Config) -> Loop:
@@ -109,6 +125,7 @@ def _make(
         **settings,
     }
     given.pop("client_timeout", None)
+    given["record"] = _run(node.config, given["record"])
     # Without, it has its own, which end with it.
     loop = _loop(node.config) if check_switch("keep_threads=", given.pop("keep_threads", True)) else None
     if settings.get("unix", False) is not False and "host" not in settings:

@@ -184,6 +184,8 @@ class Answering:
                     return self.script.queue.popleft()
             if self._complaint:
                 return Response(500, text=self._complaint)
+            if (beyond := self.script.beyond) is not None:
+                return beyond(self.connection, self.request, exchange.origin or "")
             return self._unanswered(self.run_code(report.unanswered, self.script, self.request))
         self.gates = route.gates
         try:

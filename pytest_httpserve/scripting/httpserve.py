@@ -31,6 +31,7 @@ from pytest_httpserve.scripting.record.exchange import ConnectionRecord
 from pytest_httpserve.scripting.record.journal import MOST_BYTES, MOST_EXCHANGES, FaultEvent, Journal, check_kinds
 from pytest_httpserve.scripting.record.readable import joined
 from pytest_httpserve.scripting.record.redaction import check_redact
+from pytest_httpserve.scripting.recordings.run import Run
 from pytest_httpserve.scripting.routing.route import Expectation
 from pytest_httpserve.scripting.routing.scenarios import Scenario
 from pytest_httpserve.scripting.script import Script
@@ -39,11 +40,16 @@ from pytest_httpserve.scripting.security import Security
 from pytest_httpserve.server.servers import service_of
 
 if TYPE_CHECKING:
+    from pytest_httpserve.net.connection import Connection
+    from pytest_httpserve.scripting.answers.responses import Response
     from pytest_httpserve.scripting.faults.given import FaultArgument
-    from pytest_httpserve.scripting.recording import Recording
+    from pytest_httpserve.scripting.record.request import Request
+    from pytest_httpserve.scripting.recording import Recorder, Recording
     from pytest_httpserve.scripting.recordings.matching import MatchArgument
     from pytest_httpserve.scripting.recordings.secrets import RedactArgument
     from pytest_httpserve.tls import TLS, Certificate, CertificateAuthority
+
+Beyond = Callable[["Connection", "Request", str], "Response"]
 
 # The servers of this process that have been started, and not stopped.
 RUNNING: set[HTTPServe] = set()
@@ -71,6 +77,7 @@ class HTTPServe(Face):
     ``unix`` has it listen on a Unix socket, at the path that is given or, with True, in a directory of its own.
     ``tls`` makes it an HTTPS server: True, a TLS, or the name of what is to be wrong with it (one of TLS_GALLERY).
     ``ca`` is the CA that issues its certificates, or what returns it when it is needed (default: one of this process).
+    ``record`` is whether recordings are made: ``none``, ``missing`` or ``all``; see ``serve_recording``.
     ``setenv`` is how ``trust_env`` sets a variable (default: until ``stop``).
     """
 
@@ -92,6 +99,7 @@ class HTTPServe(Face):
         ca: CertificateAuthority | Callable[[], CertificateAuthority] | None = None,
         setenv: Callable[[str, str], object] | None = None,
         unix: bool | str | os.PathLike[str] = False,
+        record: str | Run = "none",
     ) -> None:
         self._host = check_host(host)
         self._port = check_port(port)
@@ -118,6 +126,9 @@ class HTTPServe(Face):
         self._server: ScriptedServer | None = None
         self._revocation: HTTPServe | None = None
         self._helpers: list[HTTPServe] = []  # of origins
+        self._run = Run.of(record)
+        self._recordings: list[Recording] = []
+        self._beyond: Beyond | None = None  # who is asked for what no origin answers
         self._led: list[Callable[[dict[str, str]], object]] = []  # who takes variables that lead here, once they do
         self._bound_port: int | None = None
         self._shared_loop = loop
@@ -171,6 +182,7 @@ class HTTPServe(Face):
         self._script.journal.begin_anew()
         self._script = Script(self._script.journal)
         self._scenarios = {}
+        self._recordings, self._beyond = [], None
 
     def _own_loop(self) -> Loop:
         loop, journal = Loop(Workers("httpserve", daemon=True)), self._script.journal
@@ -192,6 +204,7 @@ class HTTPServe(Face):
             return
         RUNNING.discard(self)
         server.server_close()
+        self._end_recordings()  # of what came since the test has ended, too
         if self._presence is not None:
             self._presence.end()
         if self._unix is not None:
@@ -237,6 +250,8 @@ class HTTPServe(Face):
         (exchanges, failures); the server runs on."""
         self._script.clear()
         self._scenarios.clear()
+        self._recordings.clear()
+        self._beyond = None
 
     def __enter__(self) -> HTTPServe:
         return self.start()
@@ -310,22 +325,40 @@ class HTTPServe(Face):
         entry that is not used fails the test. ``redact`` names fields and parameters beside those of credentials that
         are not recorded, or is a function of a name and a value that returns the value to be kept.
 
+        If the server was made to record, what no origin answers is asked of the real hosts, and stands in the file when
+        the test has ended: with ``missing``, beside what is there; with ``all``, in its place, which is not answered.
+
         Raises UsageError for a wrong value, and for a file that is missing or no HAR.
         """
         from pytest_httpserve.scripting.recording import open_recording
 
+        self._become_proxy()
         recording = open_recording(
             path,
             self._roots if self._roots is not None else current(),
             self._recorded_origin,
+            self._script.journal,
+            self._run,
             match=match,
             fault=fault,
             pace=pace,
             strict=self._strict if strict is None else check_switch("strict=", strict),
             redact=redact,
         )
+        self._recordings.append(recording)
+        if recording.recorder is not None:
+            self._record_with(recording.recorder)
         self._lead_anew()
         return recording
+
+    def _record_with(self, recorder: Recorder) -> None:
+        """Have it asked, from here on, for what no origin answers."""
+        origins = self._become_proxy()
+        self._beyond = recorder.ask
+        for origin in origins:
+            origin.script.beyond = recorder.ask
+        _ = self.ca  # made now: to ask for it is for the test's own thread
+        origins.make = self._recorded_origin
 
     def _recorded_origin(self, url: str) -> Origin:
         """The origin of a recorded request: one that there is, or another."""
@@ -385,7 +418,7 @@ class HTTPServe(Face):
                 raise UsageError(f"a certificate is revoked for one origin, and {pattern} is more than one")
             revocation = self._helper()
             self._helpers.append(revocation)
-        return Origin(
+        origin = Origin(
             pattern,
             self._script.journal,
             self._become_proxy(),
@@ -396,6 +429,8 @@ class HTTPServe(Face):
             lambda: self.connections,
             revocation,
         )
+        origin.script.beyond = self._beyond
+        return origin
 
     # Ask
 
@@ -542,8 +577,14 @@ class HTTPServe(Face):
                 self._server.settle()  # what clients have broken off since is none
             journal.test_is_over = False
 
+    def _end_recordings(self) -> None:
+        for recording in self._recordings:
+            recording.end()
+
     def check_expectations(self) -> None:
-        """Make a failure of each route that was not called as often as it was to be; done at the end of a test."""
+        """Make a failure of each route that was not called as often as it was to be, and write what was recorded; done
+        at the end of a test."""
+        self._end_recordings()
         for script in (self._script, *(origin.script for origin in self._script.origins or ())):
             self._check_script(script)
 
@@ -559,6 +600,7 @@ class HTTPServe(Face):
 
     def close_bodies(self) -> None:
         """Let go of all bodies of requests that are in temporary files: the server is not looked at any more."""
+        self._recordings.clear()
         self._script.journal.close()
 
     def record_forgotten(self) -> None:

@@ -88,7 +88,7 @@ class Proxying(Answering):
         self.method, self.target, self.parts = method, target, parts
         origins: Origins[Origin] | None = self.script.origins
         credentials = origins.credentials if origins is not None else None
-        origin = origins.find(host, port, parts.scheme) if origins is not None else None
+        origin = origins.found_or_made(host, port, parts.scheme) if origins is not None else None
         if credentials is not None and not credentials.are(self.stream.headers.get("proxy-authorization", "")):
             self._ask_for_credentials()
         elif method == "CONNECT":
@@ -140,12 +140,20 @@ class Proxying(Answering):
         from http.client import HTTPException
 
         from pytest_httpserve.scripting.origins.relay import ask
+        from pytest_httpserve.scripting.origins.upstream import Upstream
 
         self._take_body(streamed=False)
         self.record(NOT_FOUND)
         target = self.parts.path + self.parts.query_with_mark
+        context = None
+        if self.parts.scheme == "https":
+            from ssl import create_default_context
+
+            context = create_default_context()
+        self.connection.leave_loop()
         try:
-            response = ask(self.connection, self.request, host, port, target, tls=self.parts.scheme == "https")
+            upstream = Upstream(host, port, context, self.connection.transport.timeout)
+            response = ask(self.connection, self.request, upstream, target)
         except (OSError, HTTPException) as error:
             response = _unreached(host, port, error)
         send(self, response)
@@ -207,7 +215,8 @@ class Proxying(Answering):
 
     def _pass_on(self, host: str, port: int) -> None:
         """Pass the bytes of the tunnel as they are."""
-        from pytest_httpserve.scripting.origins.relay import connect, relay
+        from pytest_httpserve.scripting.origins.relay import relay
+        from pytest_httpserve.scripting.origins.upstream import connect
 
         self.connection.leave_loop()
         try:

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_httpserve.errors import UsageError
+from pytest_httpserve.errors import HTTPServeError, UsageError
 from pytest_httpserve.scripting.recordings.matching import MatchArgument, Matching
 from pytest_httpserve.scripting.recordings.reading import read_har
 from pytest_httpserve.scripting.recordings.replaying import Recorded, recorded_routes
+from pytest_httpserve.scripting.recordings.run import Run
 from pytest_httpserve.scripting.recordings.secrets import RedactArgument, Redaction
+from pytest_httpserve.wire.origin import split_authority
+from pytest_httpserve.wire.target import target_of
 
 if TYPE_CHECKING:
+    from pytest_httpserve.net.connection import Connection
+    from pytest_httpserve.scripting.answers.responses import Response
     from pytest_httpserve.scripting.faults.acts import Fault
     from pytest_httpserve.scripting.faults.given import FaultArgument
     from pytest_httpserve.scripting.origin import Origin
+    from pytest_httpserve.scripting.record.journal import Journal
+    from pytest_httpserve.scripting.record.request import Request
+    from pytest_httpserve.scripting.recordings.taking import Taken
     from pytest_httpserve.scripting.routing.route import Route
 
 PACES = ("fast", "recorded")
@@ -29,8 +38,15 @@ class Recording:
     file.
     """
 
-    def __init__(self, path: Path, recorded: Sequence[Recorded], find_origin: Callable[[str], Origin]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        recorded: Sequence[Recorded],
+        find_origin: Callable[[str], Origin],
+        recorder: Recorder | None = None,
+    ) -> None:
         self.path = path
+        self.recorder = recorder
         self._recorded = tuple(recorded)
         found: dict[str, Origin] = {}
         for one in self._recorded:
@@ -44,14 +60,85 @@ class Recording:
         """The routes that answer as it was recorded."""
         return tuple(sorted(self._recorded, key=lambda one: one.entries[0].line))
 
+    def end(self) -> None:
+        """The test has ended: what was recorded is written. That may be done again, if more has come since."""
+        if self.recorder is not None:
+            self.recorder.save()
+
     def __repr__(self) -> str:
         return f"<Recording {self.path}, {sum(len(one.entries) for one in self._recorded)} entries>"
+
+
+class Recorder:
+    """Asks real hosts what nothing else answers, and keeps their answers for a file."""
+
+    def __init__(self, path: Path, journal: Journal, run: Run, redaction: Redaction) -> None:
+        import ssl
+
+        import certifi
+
+        # As the environment is now: later, its variables may lead to the test CA alone.
+        self._context = ssl.create_default_context()
+        self._context.load_verify_locations(certifi.where())
+        self._path = path
+        self._journal = journal
+        self._run = run
+        self._redaction = redaction
+        self._lock = threading.Lock()
+        self._taken: list[Taken] = []
+        self._saved = 0
+        self._is_broken = False  # something cannot be recorded: the file stays as it is
+
+    def ask(self, connection: Connection, request: Request, origin: str) -> Response:
+        """What the real host answers, which is recorded. One that cannot be reached fails the test."""
+        from http.client import HTTPException
+
+        from pytest_httpserve.scripting.answers.responses import Response
+        from pytest_httpserve.scripting.origins.relay import ask
+        from pytest_httpserve.scripting.origins.upstream import Upstream
+        from pytest_httpserve.scripting.recordings.taking import Taken
+
+        scheme, _, authority = origin.partition("://")
+        host, port = split_authority(authority, scheme)
+        target = target_of(request.target)
+        connection.leave_loop()
+        taken = Taken(request, origin, self._redaction)
+        with self._lock:
+            self._taken.append(taken)
+        try:
+            upstream = Upstream(host, port, self._context if scheme == "https" else None, connection.transport.timeout)
+            return ask(connection, request, upstream, target.path + target.query_with_mark, taken)
+        except (OSError, HTTPException) as error:
+            text = f"{host} port {port} cannot be reached, so {request} is not recorded: {error}"
+            if not connection.closing:
+                self._fail(text)
+            return Response(502, text=f"{text}\n")
+
+    def save(self) -> None:
+        """Write what was taken; if that cannot be, it fails the test."""
+        from pytest_httpserve.scripting.recordings.saving import save
+
+        with self._lock:
+            taken = [one for one in self._taken if one.answer is not None]
+        if self._is_broken or len(taken) == self._saved:
+            return
+        self._saved = len(taken)
+        try:
+            save(self._path, taken, self._run, Matching.of(None, self._redaction).key)
+        except HTTPServeError as error:
+            self._fail(str(error))
+
+    def _fail(self, text: str) -> None:
+        self._is_broken = True
+        self._journal.record_failure(f"{text}\n")
 
 
 def open_recording(
     path: str | os.PathLike[str],
     roots: Sequence[Path],
     find_origin: Callable[[str], Origin],
+    journal: Journal,
+    run: Run,
     *,
     match: MatchArgument,
     fault: FaultArgument | None,
@@ -67,27 +154,32 @@ def open_recording(
         raise UsageError(f"serve_recording() takes the path of a HAR file, not {path!r}")
     if pace not in PACES:
         raise UsageError(f"pace= is 'fast' or 'recorded', not {pace!r}")
-    matching = Matching.of(match, Redaction(redact))
+    redaction = Redaction(redact)
+    matching = Matching.of(match, redaction)
     faults: tuple[Fault, ...] = ()
     if fault is not None:
         from pytest_httpserve.scripting.faults.given import as_faults
 
         faults = as_faults(fault)
-    file = _find(Path(path), roots)
-    recorded = recorded_routes(file, read_har(file), matching, faults, paced=pace == "recorded")
+    file = _find(Path(path), roots, may_lack=run.records)
+    entries = read_har(file) if run.mode != "all" and file.exists() else []
+    recorded = recorded_routes(file, entries, matching, faults, paced=pace == "recorded")
     for one in recorded:
         if strict:
             one.expect(min=len(one.entries))
         else:
             one.optional()
-    return Recording(file, recorded, find_origin)
+    recorder = Recorder(file, journal, run, redaction) if run.records else None
+    return Recording(file, recorded, find_origin, recorder)
 
 
-def _find(path: Path, roots: Sequence[Path]) -> Path:
+def _find(path: Path, roots: Sequence[Path], *, may_lack: bool) -> Path:
     tried = list(dict.fromkeys(root / path for root in roots))
     for candidate in tried:
         if candidate.is_file():
             return candidate
+    if may_lack:
+        return tried[0]
     raise UsageError(
         f"serve_recording({str(path)!r}): there is no such file; tried {', '.join(map(str, tried))}. "
         "--httpserve-record=missing records it from the real hosts"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from pytest_httpserve.scripting.answers.limits import Guards
 from pytest_httpserve.scripting.answers.responses import Response
@@ -13,18 +14,24 @@ from pytest_httpserve.scripting.origins.origins import Origins
 from pytest_httpserve.scripting.record.journal import FaultEvent, Journal
 from pytest_httpserve.scripting.routing.routes import Routes
 
+if TYPE_CHECKING:
+    from pytest_httpserve.net.connection import Connection
+    from pytest_httpserve.scripting.record.request import Request
+
 
 class Script:
     """What a server has been told, and what it has seen; or what it was told of one of its origins, which is ``whose``.
 
-    ``origins`` are those that the server answers for, once it is a proxy.
+    ``origins`` are those that the server answers for, once it is a proxy. ``beyond`` is who answers what nothing else
+    does: asked with the connection, the request, and the origin that it names.
     """
 
-    __slots__ = ("fault_rules", "guards", "journal", "mounts", "origins", "queue", "routes", "whose")
+    __slots__ = ("beyond", "fault_rules", "guards", "journal", "mounts", "origins", "queue", "routes", "whose")
 
     def __init__(self, journal: Journal, whose: str = "") -> None:
         self.whose = whose
         self.origins: Origins[Any] | None = None  # Any: an Origin, which has a script itself
+        self.beyond: Callable[[Connection, Request, str], Response] | None = None
         self.journal = journal
         self.routes = Routes(journal)
         self.mounts = Mounts()

@@ -10,6 +10,7 @@ from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.live.addresses import check_host, check_port
 from pytest_httpserve.scripting.record.journal import check_kinds
 from pytest_httpserve.scripting.record.redaction import check_redact
+from pytest_httpserve.scripting.recordings.run import check_mode
 
 
 def check_settings(given: object) -> dict[str, Any]:
@@ -38,6 +39,7 @@ _CHECKS: dict[str, Callable[[Any], object]] = {
     "strict": lambda value: check_switch("strict=", value),
     "ignore": _ignore,
     "redact": lambda value: tuple(sorted(check_redact(value))),
+    "record": lambda value: check_mode("record=", value),
     "tls": _tls,
     "timeout": lambda value: check_timeout("timeout=", value),
     "grace": lambda value: check_seconds("grace=", value),

@@ -13,7 +13,7 @@ Suite = Callable[..., pytest.RunResult]
 Shown = Callable[[pytest.RunResult, str], str]
 
 NAMES = (
-    "host, port, strict, ignore, redact, tls, timeout, grace, client_timeout, keep_threads, max_exchanges, "
+    "host, port, strict, ignore, redact, record, tls, timeout, grace, client_timeout, keep_threads, max_exchanges, "
     "max_journal_bytes"
 )
 
@@ -164,7 +164,7 @@ def test_what_the_options_say_cannot_be_changed_by_accident(suite: Suite) -> Non
         import pytest
 
         def test_it(httpserve_config):
-            assert httpserve_config == {"host": "127.0.0.1", "strict": False, "ignore": (), "redact": ()}
+            assert httpserve_config == {"host": "127.0.0.1", "strict": False, "ignore": (), "redact": (), "record": "none"}
             with pytest.raises(TypeError):
                 httpserve_config["strict"] = True
     """)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from typing import Generic, Protocol, TypeVar
 
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.origins.credentials import Credentials
 from pytest_httpserve.scripting.origins.names import Pattern
+from pytest_httpserve.wire.origin import PORTS, origin_of
 
 
 class Named(Protocol):
@@ -35,6 +37,9 @@ class Origins(Generic[NamedT]):
         self._all: tuple[NamedT, ...] = ()
         self._allowed: tuple[Pattern, ...] = ()
         self.credentials: Credentials | None = None
+        # Makes one for a host that nobody answers for, while there is a recording that wants it.
+        self.make: Callable[[str], NamedT] | None = None
+        self._making = threading.Lock()
 
     def add(self, origin: NamedT) -> None:
         """Add one. Raises UsageError if there is one for the same host and port."""
@@ -58,6 +63,15 @@ class Origins(Generic[NamedT]):
             if origin.pattern.takes(host, port, scheme):
                 return origin
         return None
+
+    def found_or_made(self, host: str, port: int, scheme: str | None = None) -> NamedT | None:
+        """Who answers for this host, which somebody asks for."""
+        origin = self.find(host, port, scheme)
+        if origin is not None or self.make is None or self.allows(host, port):
+            return origin
+        scheme = scheme or ("http" if port == PORTS["http"] else "https")
+        with self._making:  # several connections may ask for it at once
+            return self.find(host, port, scheme) or self.make(origin_of(scheme, host, port))
 
     def allows(self, host: str, port: int) -> bool:
         """Whether the host is let through."""

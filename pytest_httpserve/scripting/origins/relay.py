@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pytest_httpserve.scripting.answers.responses import Response
-from pytest_httpserve.wire.framing import HOP_BY_HOP, connection_options
-from pytest_httpserve.wire.headers import Headers
+from pytest_httpserve.scripting.origins.upstream import PIECE_BYTES, Answer, Upstream
 
 if TYPE_CHECKING:
     from pytest_httpserve.net.connection import Connection
     from pytest_httpserve.scripting.record.request import Request
-    from pytest_httpserve.wire.headers import Field
-
-_PIECE_BYTES = 65_536
-_CONNECT_SECONDS = 10.0
 
 Run = Callable[[Callable[[], object]], object]
-
-
-def connect(host: str, port: int) -> socket.socket:
-    """A connection to the real host: here, and nowhere else, a name is looked up. Raises OSError."""
-    return socket.create_connection((host, port), timeout=_CONNECT_SECONDS)
 
 
 def relay(connection: Connection, upstream: socket.socket, first: bytes, run: Run) -> None:
@@ -43,7 +32,7 @@ def relay(connection: Connection, upstream: socket.socket, first: bytes, run: Ru
         run(partial(_send_back, connection, upstream, over))
         with contextlib.suppress(OSError):  # one of them has gone: the other is told
             upstream.sendall(first)
-            while data := connection.transport.receive(_PIECE_BYTES):
+            while data := connection.transport.receive(PIECE_BYTES):
                 upstream.sendall(data)
         _end(upstream, socket.SHUT_WR)
         over.wait()
@@ -63,7 +52,7 @@ def beyond(connection: Connection, first: bytes, run: Run) -> socket.socket:
 def _pump(source: socket.socket, sink: socket.socket, first: bytes = b"") -> None:
     with contextlib.suppress(OSError):  # one of them has gone: the other is told
         sink.sendall(first)
-        while data := source.recv(_PIECE_BYTES):
+        while data := source.recv(PIECE_BYTES):
             sink.sendall(data)
     _end(sink, socket.SHUT_WR)
 
@@ -78,7 +67,7 @@ def _send_back(connection: Connection, upstream: socket.socket, over: threading.
     transport = connection.transport
     try:
         with contextlib.suppress(OSError):
-            while data := upstream.recv(_PIECE_BYTES):
+            while data := upstream.recv(PIECE_BYTES):
                 transport.send(data)
         connection.ending.say("server", "FIN")
         transport.shut_down(socket.SHUT_WR)
@@ -96,41 +85,33 @@ def _end(sock: socket.socket, how: int) -> None:
         sock.shutdown(how)
 
 
-def ask(connection: Connection, request: Request, host: str, port: int, target: str, *, tls: bool) -> Response:
-    """What the real host answers. Raises OSError or HTTPException if it does not."""
-    connection.leave_loop()
-    kind = http.client.HTTPSConnection if tls else http.client.HTTPConnection
-    asked = kind(host, port, timeout=_CONNECT_SECONDS)
-    asked.connect()
-    sock = asked.sock
-    sock.settimeout(connection.transport.timeout)
-    with connection.waiting(partial(_end, sock, socket.SHUT_RDWR)):
-        asked.putrequest(request.method, target, skip_host=True, skip_accept_encoding=True)
-        asked.putheader("Host", host if port == asked.default_port else f"{host}:{port}")
-        for name, value in _end_to_end(request.headers):
-            if name.lower() not in ("host", "content-length", "expect"):
-                asked.putheader(name, value.encode("latin-1"))
-        asked.putheader("Connection", "close")
-        if request.content.size or "content-length" in request.headers:
-            asked.putheader("Content-Length", str(request.content.size))
-        asked.endheaders()
-        read = request.content.reader()
-        while piece := read(_PIECE_BYTES):
-            asked.send(piece)
-        answer = asked.getresponse()
-    fields = _end_to_end(Headers(answer.getheaders()))
-    if request.method == "HEAD" or answer.status in (204, 304):
+class Heard(Protocol):
+    """Who is told what a real host answers."""
+
+    def begins(self, answer: Answer, /) -> None:
+        """Its head has come."""
+
+    def came(self, piece: bytes, /) -> None:
+        """More of its body has."""
+
+
+def ask(
+    connection: Connection, request: Request, upstream: Upstream, target: str, heard: Heard | None = None
+) -> Response:
+    """What the real host answers, piece by piece as it comes. Raises OSError or HTTPException if it does not."""
+    with connection.waiting(upstream.break_off):
+        answer = upstream.ask(request, target)
+    if heard is not None:
+        heard.begins(answer)
+    if not answer.has_body:
         answer.close()
-        return Response(answer.status, reason=answer.reason, headers=fields)
+        return Response(answer.status, reason=answer.reason, headers=answer.fields)
 
     def pieces() -> Iterator[bytes]:
-        with contextlib.closing(answer), connection.waiting(partial(_end, sock, socket.SHUT_RDWR)):
-            while piece := answer.read1(_PIECE_BYTES):
+        with contextlib.closing(answer), connection.waiting(upstream.break_off):
+            while piece := answer.read(PIECE_BYTES):
+                if heard is not None:
+                    heard.came(piece)
                 yield piece
 
-    return Response(answer.status, reason=answer.reason, headers=fields, stream=pieces)
-
-
-def _end_to_end(headers: Headers) -> list[Field]:
-    dropped = HOP_BY_HOP.union(connection_options(headers.get("connection", "")))
-    return [(name, value) for name, value in headers.fields if name.lower() not in dropped]
+    return Response(answer.status, reason=answer.reason, headers=answer.fields, stream=pieces)

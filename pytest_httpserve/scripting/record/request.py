@@ -150,6 +150,36 @@ class Body:
             self._file.close()
 
 
+class GrowingBody(Body):
+    """A body that is put together piece by piece, by one thread, and may be looked at by another meanwhile."""
+
+    __slots__ = ("_pieces",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pieces: list[bytes] = []
+
+    def add(self, piece: bytes) -> None:
+        """More of it."""
+        with self._lock:
+            self._size += len(piece)
+            if self._file is None and self._size > BODY_IN_MEMORY_BYTES:
+                self._file = Stored()
+                self._file.write(b"".join(self._pieces))
+                self._pieces.clear()
+            if self._file is None:
+                self._pieces.append(piece)
+            else:
+                self._file.write(piece)
+
+    def end(self) -> None:
+        """That was all of it."""
+        with self._lock:
+            self._memory = b"".join(self._pieces)
+            if self._file is not None:
+                self._file.end()
+
+
 NO_BODY = Body()
 
 

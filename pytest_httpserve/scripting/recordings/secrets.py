@@ -107,6 +107,11 @@ class Redaction:
         put = kept(urllib.parse.unquote_plus(name), known)
         return pair if put == known else f"{name}={urllib.parse.quote_plus(put, safe='*')}"
 
+    def reads(self, content_type: str) -> bool:
+        """Whether the body of this type is one that it looks into."""
+        kind = content_type.partition(";")[0].strip().lower()
+        return kind in ("application/x-www-form-urlencoded", "multipart/form-data") or kind.endswith(("/json", "+json"))
+
     def body(self, body: bytes, content_type: str) -> bytes:
         """A body: a form, or JSON. Any other is kept as it is."""
         kind = content_type.partition(";")[0].strip().lower()
