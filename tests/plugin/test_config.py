@@ -164,7 +164,8 @@ def test_what_the_options_say_cannot_be_changed_by_accident(suite: Suite) -> Non
         import pytest
 
         def test_it(httpserve_config):
-            assert httpserve_config == {"host": "127.0.0.1", "strict": False, "ignore": (), "redact": (), "record": "none"}
+            usual = {"host": "127.0.0.1", "strict": False, "ignore": (), "redact": (), "record": "none"}
+            assert httpserve_config == usual
             with pytest.raises(TypeError):
                 httpserve_config["strict"] = True
     """)
