@@ -22,22 +22,26 @@ _PACKAGE = str(Path(__file__).parents[2] / "pytest_httpserve") + "/"
 
 
 class Reached(NamedTuple):
-    """What each of the tests reaches: ``lines`` has them for each line of a file, those that took least first."""
+    """What each of the tests reaches: ``lines`` has them for each line of a file, those that took least first.
+
+    ``names`` are all of them, but for those that ``failed``: these tell nothing of a mutant.
+    """
 
     names: list[str]
+    failed: list[str]
     lines: dict[str, dict[int, list[str]]]
 
     @classmethod
     def read(cls, path: Path) -> Reached:
         """What a run has written."""
         lines: dict[str, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
-        tests = json.loads(path.read_text(encoding="utf-8"))
+        tests, failed = json.loads(path.read_text(encoding="utf-8"))
         names = sorted(tests, key=lambda name: tests[name][0])
         for test in names:
             for file, numbers in tests[test][1].items():
                 for number in numbers:
                     lines[file][number].append(test)
-        return cls(names, lines)
+        return cls(names, failed, lines)
 
     def tests(self, file: str, line: int) -> list[str]:
         """The tests that reach a line; none for one that is only reached when its module is loaded."""
@@ -51,6 +55,7 @@ class Watch:
         # Only to be made where there is sys.monitoring, which came with Python 3.12.
         self._monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
         self._tests: dict[str, tuple[float, dict[str, list[int]]]] = {}
+        self._failed: set[str] = set()
         self._reached: dict[str, set[int]] = defaultdict(set)
         events, monitoring = self._monitoring.events, self._monitoring
         monitoring.use_tool_id(_TOOL, "tests.mutation")
@@ -77,9 +82,14 @@ class Watch:
         self._tests[item.nodeid] = seconds, {file: sorted(lines) for file, lines in self._reached.items()}
         return result
 
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self._failed.add(report.nodeid)
+
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         self._monitoring.register_callback(_TOOL, self._monitoring.events.PY_START, None)
-        session.config.rootpath.joinpath(FILE).write_text(json.dumps(self._tests), encoding="utf-8")
+        passed = {name: one for name, one in self._tests.items() if name not in self._failed}
+        session.config.rootpath.joinpath(FILE).write_text(json.dumps([passed, sorted(self._failed)]), encoding="utf-8")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -68,10 +68,11 @@ def test_the_tests_of_each_part_are_there() -> None:
 
 def test_the_tests_that_reach_a_line_are_known_and_the_quickest_comes_first(tmp_path: Path) -> None:
     tests = {"slow": (2.0, {"a.py": [1, 2]}), "quick": (0.1, {"a.py": [2], "b.py": [7]}), "other": (0.2, {})}
-    (tmp_path / "reached.json").write_text(json.dumps(tests))
+    (tmp_path / "reached.json").write_text(json.dumps([tests, ["broken"]]))
     reached = Reached.read(tmp_path / "reached.json")
 
     assert reached.names == ["quick", "other", "slow"]
+    assert reached.failed == ["broken"]
     assert reached.tests("a.py", 2) == ["quick", "slow"]
     assert reached.tests("a.py", 1) == ["slow"]
     assert reached.tests("a.py", 3) == reached.tests("c.py", 1) == []

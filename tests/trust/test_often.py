@@ -63,6 +63,24 @@ OFFLINE = """
     httpserve.assert_no_requests()
 """
 
+IN_TURN = """
+    httpserve.on("*").respond()
+    CLIENT
+    assert [exchange for exchange in httpserve.exchanges if exchange.pipelined] == []
+"""
+PAST_THE_PROXY = """
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", httpserve_factory().base_url)
+    httpserve.on("GET", "/users/7").respond(json={"id": 7})
+    CLIENT
+"""
+GET_DIRECTLY = """
+    with requests.Session() as session:
+        session.trust_env = False
+        session.get(httpserve.url_for("/users/7"))
+"""
+
 MISTAKES = [
     Mistake(
         "an order sent twice",
@@ -101,7 +119,7 @@ MISTAKES = [
     ),
     Mistake(
         "a page too many",
-        "nothing answers GET /items?page=4",
+        "nothing answers GET /items?page=4: the nearest route differs in query page: expected '3', got '4'",
         PAGES,
         """
             for page in (1, 2, 3):
@@ -137,7 +155,7 @@ MISTAKES = [
     ),
     Mistake(
         "a second try without a body",
-        "nothing answers POST /orders",
+        "nothing answers POST /orders: the nearest route differs in body: expected b'tea', got b''",
         RETRY,
         """
             while requests.post(httpserve.url_for("/orders"), data=b"tea").status_code == 503:
@@ -152,7 +170,7 @@ MISTAKES = [
     ),
     Mistake(
         "a redirect that makes a GET of a POST",
-        "nothing answers GET /new",
+        "nothing answers GET /new: the nearest route differs in method: expected 'POST', got 'GET'; also in body",
         MOVED,
         'requests.post(httpserve.url_for("/old"), data=b"tea")',
         """
@@ -169,7 +187,7 @@ MISTAKES = [
     ),
     Mistake(
         "a token that goes along to another place",
-        "nothing answers GET /elsewhere",
+        "nothing answers GET /elsewhere: the nearest route differs in where <lambda>: expected a true value, got False",
         ELSEWHERE,
         """
             token = {"Authorization": "Bearer s3cret"}
@@ -195,10 +213,40 @@ MISTAKES = [
     ),
     Mistake(
         "a request that nobody has thought of",
-        "nothing answers GET /favicon.ico",
+        "nothing answers GET /favicon.ico: the nearest route differs in path: expected /users/7, got /favicon.ico",
         USER,
         'requests.get(httpserve.url_for("/users/7"))',
         'requests.get(httpserve.url_for("/users/7")); requests.get(httpserve.url_for("/favicon.ico"))',
+    ),
+    Mistake(
+        "a request that does not wait for the answer before it",
+        "assert [<Exchange GET /b -> 200>] == []",
+        IN_TURN,
+        """
+            with requests.Session() as session:
+                session.get(httpserve.url_for("/a"))
+                session.get(httpserve.url_for("/b"))
+            """,
+        """
+            first, last = (b"GET /%b HTTP/1.1\\r\\nHost: x\\r\\n" % name for name in (b"a", b"b"))
+            say(httpserve, first + b"\\r\\n" + last + b"Connection: close\\r\\n\\r\\n")
+            """,
+    ),
+    Mistake(
+        "a proxy that is asked for a local address",
+        ", sent as to a proxy (http_proxy is set in the environment)",
+        PAST_THE_PROXY,
+        GET_DIRECTLY,
+        'requests.get(httpserve.url_for("/users/7"))',
+        fixtures="httpserve, httpserve_factory, monkeypatch",
+    ),
+    Mistake(
+        "a proxy in the place of the server",
+        "GET /users/7 was not requested: there were no requests (http_proxy is set in the environment)",
+        PAST_THE_PROXY + '    httpserve.assert_requested("GET", "/users/7")\n',
+        GET_DIRECTLY,
+        'requests.get(httpserve.url_for("/users/7"))',
+        fixtures="httpserve, httpserve_factory, monkeypatch",
     ),
 ]
 

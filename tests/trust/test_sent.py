@@ -38,6 +38,14 @@ UPLOAD = """
     sent = upload.calls[0].request.files["report"]
     assert (sent.filename, sent.content) == ("report.txt", b"all well")
 """
+NAMED = """
+    httpserve.on("POST", "/files", files={'a"b': b"all well"}).respond(201)
+    CLIENT
+"""
+UMLAUT = """
+    httpserve.on("POST", "/files", files={"report": ("prüfung.txt", b"all well")}).respond(201)
+    CLIENT
+"""
 LOGIN = """
     httpserve.on("POST", "/login").respond(204, cookies={"session": "abc"})
     httpserve.on("GET", "/account", cookies={"session": "abc"}).respond(json={})
@@ -62,7 +70,7 @@ MISTAKES = [
     # The target
     Mistake(
         "another path",
-        "nothing answers GET /user/7",
+        "nothing answers GET /user/7: the nearest route differs in path: expected /users/7, got /user/7",
         USER,
         'requests.get(httpserve.url_for("/users/7"))',
         'requests.get(httpserve.url_for("/user/7"))',
@@ -70,7 +78,7 @@ MISTAKES = [
     ),
     Mistake(
         "a slash at the end",
-        "nothing answers GET /users/7/",
+        "nothing answers GET /users/7/: the nearest route differs in path: expected /users/7, got /users/7/",
         USER,
         'requests.get(httpserve.url_for("/users/7"))',
         'requests.get(httpserve.url_for("/users/7/"))',
@@ -78,14 +86,14 @@ MISTAKES = [
     ),
     Mistake(
         "a slash too many",
-        "nothing answers GET //users/7",
+        "nothing answers GET //users/7: the nearest route differs in path: expected /users/7, got //users/7",
         USER,
         'say(httpserve, b"GET /users/7 HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")',
         'say(httpserve, b"GET //users/7 HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")',
     ),
     Mistake(
         "capitals in a path",
-        "nothing answers GET /Users/7",
+        "nothing answers GET /Users/7: the nearest route differs in path: expected /users/7, got /Users/7",
         USER,
         'requests.get(httpserve.url_for("/users/7"))',
         'requests.get(httpserve.url_for("/Users/7"))',
@@ -93,7 +101,7 @@ MISTAKES = [
     ),
     Mistake(
         "another method",
-        "nothing answers POST /users/7",
+        "nothing answers POST /users/7: the nearest route differs in method: expected 'GET', got 'POST'",
         USER,
         'requests.get(httpserve.url_for("/users/7"))',
         'requests.post(httpserve.url_for("/users/7"))',
@@ -101,7 +109,7 @@ MISTAKES = [
     ),
     Mistake(
         "a parameter that is missing",
-        "nothing answers GET /items?q=a+b",
+        "nothing answers GET /items?q=a+b: the nearest route differs in query page: expected '1', got (not there)",
         PAGE,
         'requests.get(httpserve.url_for("/items"), params={"page": 1, "q": "a b"})',
         'requests.get(httpserve.url_for("/items"), params={"q": "a b"})',
@@ -109,7 +117,7 @@ MISTAKES = [
     ),
     Mistake(
         "a page counted from 0",
-        "nothing answers GET /items?page=0",
+        "nothing answers GET /items?page=0&q=a+b: the nearest route differs in query page: expected '1', got '0'",
         PAGE,
         'requests.get(httpserve.url_for("/items"), params={"page": 1, "q": "a b"})',
         'requests.get(httpserve.url_for("/items"), params={"page": 0, "q": "a b"})',
@@ -117,7 +125,7 @@ MISTAKES = [
     ),
     Mistake(
         "a value that is encoded twice",
-        "nothing answers GET /items?page=1&q=a%2520b",
+        "GET /items?page=1&q=a%2520b: the nearest route differs in query q: expected 'a b', got 'a%20b'",
         PAGE,
         'requests.get(httpserve.url_for("/items?page=1&q=a%20b"))',
         'requests.get(httpserve.url_for("/items?page=1&q=a%2520b"))',
@@ -125,7 +133,7 @@ MISTAKES = [
     ),
     Mistake(
         "a plus for a blank in a path",
-        "nothing answers GET /a+b",
+        "nothing answers GET /a+b: the nearest route differs in path: expected /a b, got /a+b",
         """
         httpserve.on("GET", "/a b").respond()
         CLIENT
@@ -136,7 +144,7 @@ MISTAKES = [
     ),
     Mistake(
         "a parameter too many",
-        "nothing answers GET /items?page=1&debug=1",
+        "page=1&debug=1: the nearest route differs in nothing else in query: expected nothing, got ['debug']",
         """
         httpserve.on("GET", "/items", query_exact={"page": 1}).respond(json=[])
         CLIENT
@@ -147,7 +155,7 @@ MISTAKES = [
     # Bodies
     Mistake(
         "JSON with another name",
-        "nothing answers POST /orders",
+        "nothing answers POST /orders: the nearest route differs in json at count: expected 2, got (not there)",
         ORDER,
         'requests.post(httpserve.url_for("/orders"), json={"item": "tea", "count": 2})',
         'requests.post(httpserve.url_for("/orders"), json={"item": "tea", "cuont": 2})',
@@ -155,7 +163,7 @@ MISTAKES = [
     ),
     Mistake(
         "a number sent as text",
-        "nothing answers POST /orders",
+        "nothing answers POST /orders: the nearest route differs in json at count: expected 2, got '2'",
         ORDER,
         'requests.post(httpserve.url_for("/orders"), json={"item": "tea", "count": 2})',
         'requests.post(httpserve.url_for("/orders"), json={"item": "tea", "count": "2"})',
@@ -163,7 +171,7 @@ MISTAKES = [
     ),
     Mistake(
         "JSON with a name too many",
-        "nothing answers POST /orders",
+        "nothing answers POST /orders: the nearest route differs in json at debug: expected (not there), got True",
         ORDER,
         'requests.post(httpserve.url_for("/orders"), json={"item": "tea", "count": 2})',
         'requests.post(httpserve.url_for("/orders"), json={"item": "tea", "count": 2, "debug": True})',
@@ -171,7 +179,7 @@ MISTAKES = [
     ),
     Mistake(
         "a form in the place of JSON",
-        "nothing answers POST /orders",
+        "nothing answers POST /orders: the nearest route differs in json: expected ",
         ORDER,
         'requests.post(httpserve.url_for("/orders"), json={"item": "tea", "count": 2})',
         'requests.post(httpserve.url_for("/orders"), data={"item": "tea", "count": 2})',
@@ -179,7 +187,7 @@ MISTAKES = [
     ),
     Mistake(
         "JSON within JSON",
-        "nothing answers POST /orders",
+        "nothing answers POST /orders: the nearest route differs in json: expected ",
         ORDER,
         'requests.post(httpserve.url_for("/orders"), json={"item": "tea", "count": 2})',
         'requests.post(httpserve.url_for("/orders"), json=json.dumps({"item": "tea", "count": 2}))',
@@ -187,7 +195,7 @@ MISTAKES = [
     ),
     Mistake(
         "gzip without saying so",
-        "nothing answers POST /orders",
+        "nothing answers POST /orders: the nearest route differs in json: expected ",
         ORDER,
         'requests.post(httpserve.url_for("/orders"), json={"item": "tea", "count": 2})',
         'requests.post(httpserve.url_for("/orders"), data=gzip.compress(b\'{"item": "tea", "count": 2}\'), '
@@ -196,7 +204,7 @@ MISTAKES = [
     ),
     Mistake(
         "gzip said and not done",
-        "nothing answers POST /orders",
+        "nothing answers POST /orders: the nearest route differs in json: expected ",
         ORDER,
         """
         headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
@@ -212,7 +220,7 @@ MISTAKES = [
     ),
     Mistake(
         "text in another encoding",
-        "nothing answers PUT /note",
+        "nothing answers PUT /note: the nearest route differs in body: expected 'grün', got 'gr\ufffdn'",
         """
         httpserve.on("PUT", "/note", body="grün").respond()
         CLIENT
@@ -223,7 +231,7 @@ MISTAKES = [
     ),
     Mistake(
         "a field that is not encoded",
-        "nothing answers POST /login",
+        "nothing answers POST /login: the nearest route differs in form password: expected 'a&b=c', got 'a'",
         FORM,
         'requests.post(httpserve.url_for("/login"), data={"user": "ada", "password": "a&b=c"})',
         'requests.post(httpserve.url_for("/login"), data="user=ada&password=a&b=c", '
@@ -232,7 +240,7 @@ MISTAKES = [
     ),
     Mistake(
         "a field that is missing",
-        "nothing answers POST /login",
+        "nothing answers POST /login: the nearest route differs in form password: expected 'a&b=c', got (not there)",
         FORM,
         'requests.post(httpserve.url_for("/login"), data={"user": "ada", "password": "a&b=c"})',
         'requests.post(httpserve.url_for("/login"), data={"user": "ada"})',
@@ -254,7 +262,7 @@ MISTAKES = [
     ),
     Mistake(
         "JSON without its type",
-        "nothing answers POST /orders",
+        "nothing answers POST /orders: the nearest route differs in json: expected ",
         ORDER,
         'requests.post(httpserve.url_for("/orders"), json={"item": "tea", "count": 2})',
         'requests.post(httpserve.url_for("/orders"), data=json.dumps({"item": "tea", "count": 2}))',
@@ -262,7 +270,7 @@ MISTAKES = [
     ),
     Mistake(
         "true for 1",
-        "nothing answers POST /flags",
+        "nothing answers POST /flags: the nearest route differs in json contains at level: expected 1, got True",
         FLAG,
         'requests.post(httpserve.url_for("/flags"), json={"level": 1})',
         'requests.post(httpserve.url_for("/flags"), json={"level": True})',
@@ -270,7 +278,7 @@ MISTAKES = [
     ),
     Mistake(
         "JSON with a name twice",
-        "nothing answers POST /flags",
+        "nothing answers POST /flags: the nearest route differs in json contains: expected ",
         FLAG,
         """
         headers = {"Content-Type": "application/json"}
@@ -284,16 +292,80 @@ MISTAKES = [
     ),
     Mistake(
         "a number in the place of an object",
-        "nothing answers POST /flags",
+        "nothing answers POST /flags: the nearest route differs in json contains: expected {'level': 1}, got 5",
         FLAG,
         'requests.post(httpserve.url_for("/flags"), json={"level": 1, "more": 2})',
         'requests.post(httpserve.url_for("/flags"), json=5)',
         shows="✗ json contains\n        expected: {'level': 1}\n        got:      5",
     ),
+    Mistake(
+        "brotli said and not done",
+        "got no JSON (the body is not br, as its Content-Encoding says",
+        ORDER,
+        """
+        headers = {"Content-Type": "application/json", "Content-Encoding": "br"}
+        data = brotli.compress(b'{"item": "tea", "count": 2}')
+        requests.post(httpserve.url_for("/orders"), data=data, headers=headers)
+        """,
+        """
+        headers = {"Content-Type": "application/json", "Content-Encoding": "br"}
+        data = zlib.compress(b'{"item": "tea", "count": 2}')
+        requests.post(httpserve.url_for("/orders"), data=data, headers=headers)
+        """,
+    ),
+    Mistake(
+        "a Zstandard frame that was cut",
+        "got no JSON (the body is not zstd, as its Content-Encoding says",
+        ORDER,
+        """
+        headers = {"Content-Type": "application/json", "Content-Encoding": "zstd"}
+        data = zstd.compress(b'{"item": "tea", "count": 2}')
+        requests.post(httpserve.url_for("/orders"), data=data, headers=headers)
+        """,
+        """
+        headers = {"Content-Type": "application/json", "Content-Encoding": "zstd"}
+        data = zstd.compress(b'{"item": "tea", "count": 2}')[:-4]
+        requests.post(httpserve.url_for("/orders"), data=data, headers=headers)
+        """,
+    ),
+    Mistake(
+        "a quotation mark that ends the name of an upload",
+        """file a"b: expected b'all well', got (not there)""",
+        NAMED,
+        """requests.post(httpserve.url_for("/files"), files={'a"b': ("a.txt", b"all well")})""",
+        """post_part(httpserve, b'form-data; name="a"b"; filename="a.txt"')""",
+    ),
+    Mistake(
+        "a file name in Latin 1",
+        "file report at [0]: expected 'prüfung.txt', got 'pr\ufffdfung.txt'",
+        UMLAUT,
+        """post_part(httpserve, "form-data; name=report; filename*=UTF-8''pr%C3%BCfung.txt".encode())""",
+        """post_part(httpserve, 'form-data; name="report"; filename="prüfung.txt"'.encode("latin-1"))""",
+    ),
+    Mistake(
+        "a GET with a body",
+        "body: expected b'', got b'{}'",
+        """
+        httpserve.on("GET", "/users/7", body=b"").respond(json={})
+        CLIENT
+        """,
+        'requests.get(httpserve.url_for("/users/7"))',
+        'requests.get(httpserve.url_for("/users/7"), json={})',
+    ),
     # Fields
     Mistake(
+        "a Host from somewhere else",
+        "header Host: expected 'api.test', got '127.0.0.1:",
+        """
+        httpserve.on("GET", "/a", headers={"Host": "api.test"}).respond()
+        CLIENT
+        """,
+        'requests.get(httpserve.url_for("/a"), headers={"Host": "api.test"})',
+        'requests.get(httpserve.url_for("/a"))',
+    ),
+    Mistake(
         "a near miss that a directory would answer",
-        "nothing answers GET /7",
+        "nothing answers GET /7: the nearest route differs in header X-Key: expected 'k', got (not there)",
         """
         pathlib.Path("site").mkdir(exist_ok=True)
         pathlib.Path("site/7").write_text("a file")
@@ -307,7 +379,7 @@ MISTAKES = [
     ),
     Mistake(
         "no token",
-        "nothing answers GET /me",
+        "differs in header Authorization: expected 'Bearer s3cret', got (not there)",
         TOKEN,
         'requests.get(httpserve.url_for("/me"), headers={"Authorization": "Bearer s3cret"})',
         'requests.get(httpserve.url_for("/me"))',
@@ -315,7 +387,7 @@ MISTAKES = [
     ),
     Mistake(
         "another scheme",
-        "nothing answers GET /me",
+        "differs in header Authorization: expected 'Bearer s3cret', got Token ***",
         TOKEN,
         'requests.get(httpserve.url_for("/me"), headers={"Authorization": "Bearer s3cret"})',
         'requests.get(httpserve.url_for("/me"), headers={"Authorization": "Token s3cret"})',
@@ -323,7 +395,7 @@ MISTAKES = [
     ),
     Mistake(
         "a token with the end of its line",
-        "nothing answers GET /me",
+        "differs in header Authorization: expected 'Bearer s3cret', got Bearer ***",
         TOKEN,
         'requests.get(httpserve.url_for("/me"), headers={"Authorization": "Bearer s3cret"})',
         'requests.get(httpserve.url_for("/me"), headers={"Authorization": "Bearer s3cret%0A"})',
@@ -331,7 +403,7 @@ MISTAKES = [
     ),
     Mistake(
         "a cookie that is not sent back",
-        "nothing answers GET /account",
+        "nothing answers GET /account: the nearest route differs in cookie session: expected 'abc', got (not there)",
         LOGIN,
         """
             with requests.Session() as session:
@@ -359,7 +431,7 @@ MISTAKES = [
     ),
     Mistake(
         "a download that goes on one byte late",
-        "nothing answers GET /rest",
+        "nothing answers GET /rest: the nearest route differs in header Range: expected 'bytes=4-', got 'bytes=5-'",
         """
         httpserve.on("GET", "/rest", headers={"Range": "bytes=4-"}).respond(206, body=b"well")
         CLIENT

@@ -28,10 +28,17 @@ import pathlib
 import socket
 import ssl
 import time
+import zlib
 
+import brotli
 import pytest
 import requests
 import urllib3
+
+try:
+    from compression import zstd
+except ImportError:  # before Python 3.14
+    import zstandard as zstd
 
 from pytest_httpserve import Clock
 from pytest_httpserve.faults import Close, Reset, Stall, Truncate
@@ -53,6 +60,12 @@ def say(server, *parts, ends=True):
         except ConnectionError:
             pass  # the server has refused what came first
         return answer
+
+
+def post_part(server, disposition):
+    """Send a form of one part, with this Content-Disposition."""
+    body = b"--x\\r\\nContent-Disposition: " + disposition + b"\\r\\n\\r\\nall well\\r\\n--x--\\r\\n"
+    requests.post(server.url_for("/files"), data=body, headers={"Content-Type": "multipart/form-data; boundary=x"})
 '''
 
 # How each of the tests within ended, and what its report says first.

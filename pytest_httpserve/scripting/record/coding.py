@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from io import BytesIO
+from io import SEEK_CUR, BytesIO
 from typing import Any
 
 from pytest_httpserve.scripting.record.readable import brief
 
 # A kilobyte may say a gigabyte: of what is decoded, so much is taken.
 MOST_DECODED_BYTES = 64 << 20
+# Of a Zstandard frame, at once: 64 blocks, of 128 KiB each.
+_MOST_FED = 256
 
 
 class CodingError(ValueError):
@@ -101,11 +103,20 @@ def _without_zstandard(body: bytes, most: int) -> bytes:
     if hasattr(zstd, "ZstdFile"):
         found: bytes = zstd.ZstdFile(BytesIO(body)).read(most)
         return found
-    reader = zstd.ZstdDecompressor().stream_reader(body, read_across_frames=True)
-    pieces: bytes = reader.read(most)
-    if not pieces and zstd.frame_content_size(body) != 0:
+    # Its readers take what was cut for whole, and what else it has knows no bounds.
+    pieces: list[bytes] = []
+    frame, size = zstd.ZstdDecompressor().decompressobj(), 0
+    rest = BytesIO(body)
+    while size < most and (piece := rest.read(_MOST_FED)):
+        if frame.eof:
+            frame = zstd.ZstdDecompressor().decompressobj()
+        pieces.append(frame.decompress(piece))
+        size += len(pieces[-1])
+        if frame.eof:
+            rest.seek(-len(frame.unused_data), SEEK_CUR)
+    if size < most and not frame.eof:
         raise EOFError("it ends too early")
-    return pieces
+    return b"".join(pieces)[:most]
 
 
 def _library(*names: str, advice: str) -> Any:  # neither has types that are always there

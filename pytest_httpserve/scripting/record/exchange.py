@@ -186,7 +186,11 @@ class Exchange:
     @property
     def pipelined(self) -> bool:
         """Whether the client did not wait for the response before it (RFC 9112 section 9.3.2): the first bytes of the
-        request came in with the one before."""
+        request came in with the one before.
+
+        Those of a request that is sent a little later, while the response before it is still being made, are not told
+        from those of one that follows the response: to look for them would cost each request a system call.
+        """
         return self.raw.pipelined
 
     @property

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.script import Script
 
 NEAREST = 3
-_MOST_WITHIN = 100  # characters of a value within the first line
+_MOST_WITHIN = 160  # characters of a value within the first line
 _FIELD = re.compile(r"\b(header|cookie) ([^\s()|&]+)")
 
 

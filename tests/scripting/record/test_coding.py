@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import random
 import sys
 import zlib
 from collections.abc import Callable
@@ -89,8 +90,9 @@ def test_forms_are_decoded(server: HTTPServe) -> None:
     ("codings", "pack"), [one for one in CODINGS if one[0] not in ("", "identity", "gzip, deflate")]
 )
 @pytest.mark.parametrize("spoil", [lambda packed: b"plain", lambda packed: packed[:-5]], ids=["another", "cut"])
-def test_a_body_that_is_not_what_it_says_is_named(codings: str, pack: Pack, spoil: Pack) -> None:
-    packed = spoil(pack(bytes(range(256)) * 40))
+@pytest.mark.parametrize("data", [bytes(range(256)) * 40, random.Random(1).randbytes(300_000)], ids=["alike", "random"])
+def test_a_body_that_is_not_what_it_says_is_named(codings: str, pack: Pack, spoil: Pack, data: bytes) -> None:
+    packed = spoil(pack(data))
 
     with pytest.raises(CodingError, match=f"the body is not {codings.lower()}, as its Content-Encoding says"):
         decoded(packed, codings)
@@ -113,6 +115,15 @@ def test_what_is_wrong_with_a_coding_is_a_mismatch(server: HTTPServe, criteria: 
 
     assert answer.status_code == 404
     assert "the body is not gzip, as its Content-Encoding says" in answer.text
+
+
+@pytest.mark.parametrize(("codings", "pack"), [("gzip", gzip.compress), ("zstd", zstandard)])
+def test_a_body_may_be_of_several_parts_each_of_them_whole(codings: str, pack: Pack) -> None:
+    first, last = random.Random(2).randbytes(1_000), bytes(1_000)
+
+    assert decoded(pack(first) + pack(b"") + pack(last), codings) == first + last
+    with pytest.raises(CodingError, match="as its Content-Encoding says"):
+        decoded(pack(last) + pack(first)[:-5], codings)
 
 
 def test_an_unknown_coding_is_named() -> None:
