@@ -42,7 +42,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--httpserve-hold", action="store_true", default=None, help=text)
     parser.addini("httpserve_hold", help=text, type="bool", default=False)
     text = (
-        "ask the real hosts for what recordings lack (missing), or for everything anew (all), and record it; "
+        "ask the real hosts for what recordings lack (missing), or for everything anew (all), and record it; or "
+        "compare what they answer now with what was recorded (compare); "
         f"one of {', '.join(MODES)} (default: none, nothing leaves this machine)"
     )
     group.addoption("--httpserve-record", metavar="MODE", default=None, help=text)

@@ -77,7 +77,8 @@ class HTTPServe(Face):
     ``unix`` has it listen on a Unix socket, at the path that is given or, with True, in a directory of its own.
     ``tls`` makes it an HTTPS server: True, a TLS, or the name of what is to be wrong with it (one of TLS_GALLERY).
     ``ca`` is the CA that issues its certificates, or what returns it when it is needed (default: one of this process).
-    ``record`` is whether recordings are made: ``none``, ``missing`` or ``all``; see ``serve_recording``.
+    ``record`` is whether recordings are made (``none``, ``missing``, ``all``) or compared with what real hosts answer
+    (``compare``); see ``serve_recording``.
     ``setenv`` is how ``trust_env`` sets a variable (default: until ``stop``).
     """
 

@@ -18,6 +18,8 @@ from pytest_httpserve.wire.origin import split_authority
 from pytest_httpserve.wire.target import target_of
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from pytest_httpserve.net.connection import Connection
     from pytest_httpserve.scripting.answers.responses import Response
     from pytest_httpserve.scripting.faults.acts import Fault
@@ -44,9 +46,11 @@ class Recording:
         recorded: Sequence[Recorded],
         find_origin: Callable[[str], Origin],
         recorder: Recorder | None = None,
+        comparison: Comparison | None = None,
     ) -> None:
         self.path = path
         self.recorder = recorder
+        self._comparison = comparison
         self._recorded = tuple(recorded)
         found: dict[str, Origin] = {}
         for one in self._recorded:
@@ -61,9 +65,12 @@ class Recording:
         return tuple(sorted(self._recorded, key=lambda one: one.entries[0].line))
 
     def end(self) -> None:
-        """The test has ended: what was recorded is written. That may be done again, if more has come since."""
+        """The test has ended: what was recorded is written, what was used compared. That may be done again, if more has
+        come since."""
         if self.recorder is not None:
             self.recorder.save()
+        if self._comparison is not None:
+            self._comparison.compare(self._recorded)
 
     def __repr__(self) -> str:
         return f"<Recording {self.path}, {sum(len(one.entries) for one in self._recorded)} entries>"
@@ -73,13 +80,7 @@ class Recorder:
     """Asks real hosts what nothing else answers, and keeps their answers for a file."""
 
     def __init__(self, path: Path, journal: Journal, run: Run, redaction: Redaction) -> None:
-        import ssl
-
-        import certifi
-
-        # As the environment is now: later, its variables may lead to the test CA alone.
-        self._context = ssl.create_default_context()
-        self._context.load_verify_locations(certifi.where())
+        self._context = _trusting()
         self._path = path
         self._journal = journal
         self._run = run
@@ -133,6 +134,42 @@ class Recorder:
         self._journal.record_failure(f"{text}\n")
 
 
+class Comparison:
+    """Asks real hosts again for what a test has used of a recording; what has changed fails the test."""
+
+    def __init__(self, path: Path, journal: Journal, redaction: Redaction) -> None:
+        self._context = _trusting()
+        self._path = path
+        self._journal = journal
+        self._redaction = redaction
+        self._compared: dict[Recorded, int] = {}
+
+    def compare(self, recorded: Sequence[Recorded]) -> None:
+        """Those that have not been compared before."""
+        from pytest_httpserve.scripting.recordings.comparing import drift
+
+        used = []
+        for route in sorted(recorded, key=lambda one: one.entries[0].line):
+            before, calls = self._compared.get(route, 0), route.calls
+            pairs = list(zip(route.entries, calls, strict=False))
+            used += [(route, entry, exchange.request) for entry, exchange in pairs[before:]]
+            self._compared[route] = len(pairs)
+        if text := drift(self._path, used, self._redaction, self._context):
+            self._journal.record_failure(text, "expectations")
+
+
+def _trusting() -> SSLContext:
+    """A context that trusts the public CAs, and whom the environment trusts as it is now: later, its variables may lead
+    to the test CA alone."""
+    import ssl
+
+    import certifi
+
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    return context
+
+
 def open_recording(
     path: str | os.PathLike[str],
     roots: Sequence[Path],
@@ -170,7 +207,8 @@ def open_recording(
         else:
             one.optional()
     recorder = Recorder(file, journal, run, redaction) if run.records else None
-    return Recording(file, recorded, find_origin, recorder)
+    comparison = Comparison(file, journal, redaction) if run.mode == "compare" else None
+    return Recording(file, recorded, find_origin, recorder, comparison)
 
 
 def _find(path: Path, roots: Sequence[Path], *, may_lack: bool) -> Path:
