@@ -83,7 +83,7 @@ class Proxying(Answering):
             super().answer_to(method, target, parts)
             return
         if port >= NO_PORT or (method == "CONNECT" and port == 0):
-            rule = "RFC 9110 section 9.3.6" if method == "CONNECT" else ""
+            rule = f"RFC 9110 section {'9.3.6' if method == 'CONNECT' else '4.2'}"
             raise RequestError(400, f"no port has this number: {target!r}", rule=rule)
         self.method, self.target, self.parts = method, target, parts
         origins: Origins[Origin] | None = self.script.origins

@@ -154,12 +154,80 @@ def test_a_test_may_ignore_hosts_that_are_refused(server: HTTPServe, say: Say) -
 
 
 @pytest.mark.parametrize(
-    "target", ["http://", "http:///x", "http://a b/", "http://u@a.test/", "http://a.test:99999/", "http://[::1/"]
+    "request_text",
+    [
+        "GET http://a.test/x?q HTTP/1.1\nHost: a.test\n",
+        "GET HTTP://A.TEST/x?q HTTP/1.1\nHost: a.test\n",  # RFC 3986 section 6.2.2.1
+        "GET http://a.test:80/x?q HTTP/1.1\nHost: another.test\n",  # RFC 9112 section 3.2.2: the target says it
+        "GET http://a.test:/x?q HTTP/1.1\nHost: a.test\n",  # RFC 3986 section 6.2.3
+        "GET http://a.test:080/x?q HTTP/1.1\nHost: a.test\n",
+        "GET http://a.test/x?q HTTP/1.0\n",
+        "GET http://a.test/x?q HTTP/1.1\nHost:\n",
+        "GET http://a.test/x?q HTTP/1.1\nHost: a.test\nProxy-Connection: keep-alive\n",
+        "GET http://192.0.2.7/x?q HTTP/1.1\nHost: 192.0.2.7\n",
+        "GET http://[2001:db8::7]/x?q HTTP/1.1\nHost: [2001:db8::7]\n",
+        "GET http://[2001:DB8::7]:80/x?q HTTP/1.1\nHost: [2001:db8::7]\n",
+    ],
 )
-def test_a_url_that_names_no_host(server: HTTPServe, say: Say, target: str) -> None:
+def test_a_good_request_by_a_whole_url(server: HTTPServe, say: Say, request_text: str) -> None:
+    for host in ("a.test", "192.0.2.7", "[2001:db8::7]"):
+        server.origin(f"http://{host}").on("GET", "/x", query={"q": ""}).respond(text="the origin")
+
+    assert say(server, f"{request_text}Connection: close\n\n").endswith(b"\r\n\r\nthe origin")
+    assert server.failures == ()
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "path"),
+    [
+        ("GET", "http://a.test", "/"),
+        ("GET", "http://a.test?q=1", "/"),
+        ("OPTIONS", "http://a.test", "/"),
+        ("GET", "http://a.test//x", "//x"),
+        ("GET", "http://a.test/http://b.test/", "/http://b.test/"),
+        ("GET", "http://a.test/%2e%2e/x", "/../x"),
+    ],
+)
+def test_what_is_asked_of_an_origin(server: HTTPServe, say: Say, method: str, target: str, path: str) -> None:
+    origin = server.origin("http://a.test")
+    origin.on("*").respond()
+    say(server, get(target).replace("GET", method, 1))
+
+    assert [exchange.request.path for exchange in origin.exchanges] == [path]
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        ("http://", 400),
+        ("http:///x", 400),
+        ("http://:80/", 400),
+        ("http://a b/", 400),
+        ("http://u@a.test/", 400),
+        ("http://u:p@a.test/", 400),
+        ("http://@a.test/", 400),
+        ("http://a.test:99999/", 400),
+        ("http://a.test:65536/", 400),
+        ("http://a.test:http/", 400),
+        ("http://[::1/", 400),
+        ("http://::1/", 400),
+        ("http://a.test/#part", 400),
+        ("http://a.test/%", 400),
+        ("http:/a.test/", 400),
+        ("a.test/", 400),
+        ("http://a.test:81/", 502),
+        ("http://a.test:0/", 502),
+        ("https://a.test/", 502),
+        ("ftp://a.test/", 502),
+        ("ws://a.test/", 502),
+    ],
+)
+def test_a_bad_request_by_a_whole_url(server: HTTPServe, say: Say, target: str, status: int) -> None:
     server.origin("http://a.test").on("GET", "*").respond()
 
-    assert say(server, get(target)).startswith(b"HTTP/1.1 400 ")
+    assert say(server, get(target)).startswith(b"HTTP/1.1 %d " % status)
+    assert len(server.exchanges) == 1
+    assert len(server.failures) == 1
 
 
 def test_a_connection_leads_to_several_origins_one_after_another(server: HTTPServe, say: Say) -> None:
