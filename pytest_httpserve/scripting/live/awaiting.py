@@ -36,8 +36,15 @@ def awaited(function: Callable[Parameters, Result]) -> Callable[Parameters, Coro
 
 
 def _runs_in_trio() -> bool:
-    trio = sys.modules.get("trio")
-    return trio is not None and bool(trio.lowlevel.in_trio_run())
+    if "trio" not in sys.modules:
+        return False
+    import trio
+
+    try:
+        trio.lowlevel.current_task()
+    except RuntimeError:
+        return False
+    return True
 
 
 async def _in_thread(call: Callable[[], Result]) -> Result:
