@@ -11,6 +11,8 @@ from pytest_httpserve.arguments import check_seconds
 from pytest_httpserve.errors import HTTPServeError, UsageError
 from pytest_httpserve.scripting.live.awaiting import awaited
 from pytest_httpserve.scripting.live.waiting import wait
+from pytest_httpserve.scripting.record.lines import exchange_lines, request_line
+from pytest_httpserve.scripting.record.readable import readable
 
 if TYPE_CHECKING:
     from pytest_httpserve.net.connection import Connection
@@ -105,9 +107,10 @@ class Gate:
             if self._changed.wait_for(lambda: len(self._arrived) > self._given, check_seconds("timeout=", timeout)):
                 self._given += 1
                 return self._arrived[self._given - 1]
-            came = "".join(f"\n  {one.request}" for one in self._arrived)
-        before = f"; before that arrived:{came}" if came else ""
-        raise AssertionError(f"no further request arrived at {self} within {timeout} s{before}")
+            came = exchange_lines([one.exchange for one in self._arrived])
+        before = "; before that arrived:" if came else ""
+        title = f"no further request arrived at {self} within {timeout} s{before}"
+        raise AssertionError(readable([title, *(f"  {line}" for line in came)]))
 
     def release(self) -> None:
         """Open the gate: all that wait go on, and those that come later are not held."""
@@ -147,7 +150,9 @@ class Gate:
             self._arrived.append(one)
             self._changed.notify_all()
         if not one.wait(connection, self.timeout):
-            raise GateTimeout(f"{one.request} was held at {self} for {self.timeout} s, and nobody let it go")
+            raise GateTimeout(
+                f"{request_line(one.request)} was held at {self} for {self.timeout} s, and nobody let it go"
+            )
         return one.faults
 
     def __str__(self) -> str:

@@ -7,18 +7,37 @@ from typing import TYPE_CHECKING
 
 from pytest_httpserve.scripting.record.readable import both_ends, shortened
 from pytest_httpserve.scripting.record.words import count
+from pytest_httpserve.wire import grammar
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.record.exchange import Exchange
+    from pytest_httpserve.scripting.record.request import Request
 
 MOST_REQUEST_LINE = 200
+
+
+def request_line(request: Request, most: int = MOST_REQUEST_LINE) -> str:
+    """A request in a part of a line; one that is none, such as what a client of TLS sends, is ``a request``."""
+    if not grammar.TOKEN.fullmatch(request.method):
+        return "a request"
+    return shortened(str(request), most)
+
+
+def refusal(exchange: Exchange) -> str:
+    """That the request of an exchange was refused, and why, in a part of a line."""
+    most = MOST_REQUEST_LINE // 2  # there is more in the line
+    return f"{request_line(exchange.request, most)} was refused ({shortened(exchange.error or '', most)})"
 
 
 def exchange_line(exchange: Exchange) -> str:
     """An exchange in one line."""
     response = exchange.response
-    request = shortened(str(exchange.request), MOST_REQUEST_LINE)
-    parts = [request, *_where(exchange), "->", "no answer" if response is None else str(response.status)]
+    parts = [
+        request_line(exchange.request),
+        *_where(exchange),
+        "->",
+        "no answer" if response is None else str(response.status),
+    ]
     if response is not None:
         headers = response.headers
         parts += [

@@ -10,8 +10,8 @@ from pytest_httpserve.scripting.record import words
 from pytest_httpserve.scripting.record.concurrency import most_at_once
 from pytest_httpserve.scripting.record.exchange import Exchange
 from pytest_httpserve.scripting.record.journal import Seen
-from pytest_httpserve.scripting.record.lines import MOST_REQUEST_LINE, exchange_lines
-from pytest_httpserve.scripting.record.readable import fits, readable, shortened
+from pytest_httpserve.scripting.record.lines import exchange_lines, refusal, request_line
+from pytest_httpserve.scripting.record.readable import fits, readable
 from pytest_httpserve.scripting.reports import report
 from pytest_httpserve.scripting.routing.criteria import match
 from pytest_httpserve.scripting.routing.matchers import Check, Matcher
@@ -165,12 +165,12 @@ def explained(title: str, seen: Seen, found: Sequence[Exchange], matcher: Matche
     if others:
         nearest, checks, as_near = report.nearest(matcher, others)
         if not (found or why) and (said := report.difference(checks, seen.redacted)):
-            why = f": {shortened(str(nearest.request), MOST_REQUEST_LINE)} differs in {said}"
+            why = f": {request_line(nearest.request)} differs in {said}"
     lines = _listed(f"{title}{why}; requested were:", exchanges, seen)
     if others:
         other = " other one" if found else ""
         latest = f", the latest of {as_near} as near," if as_near > 1 else ""
-        lines.append(f"the nearest{other}{latest} is {nearest.request}:")
+        lines.append(f"the nearest{other}{latest} is {request_line(nearest.request)}:")
         for check in (report.redact(check, seen.redacted) for check in checks):
             lines += [f"  {line}" for line in [*report.describe_check(check), *_diff(check)]]
     return readable(lines)
@@ -179,7 +179,7 @@ def explained(title: str, seen: Seen, found: Sequence[Exchange], matcher: Matche
 def _refused_instead(exchanges: Sequence[Exchange], matcher: Matcher) -> str:
     """Why a request that would have been the one was not taken; nothing if there is none."""
     refused = [exchange for exchange in exchanges if exchange.refused and _is_meant(exchange, matcher)]
-    return f": {refused[-1].request} was refused ({refused[-1].error})" if refused else ""
+    return f": {refusal(refused[-1])}" if refused else ""
 
 
 def _is_meant(exchange: Exchange, matcher: Matcher) -> bool:

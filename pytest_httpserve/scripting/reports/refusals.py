@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_httpserve.errors import BrokenOff
-from pytest_httpserve.scripting.record.readable import readable, shortened
+from pytest_httpserve.scripting.record.lines import request_line
+from pytest_httpserve.scripting.record.readable import readable
 from pytest_httpserve.scripting.record.redaction import MASK, masked_line
 from pytest_httpserve.scripting.record.words import count
 from pytest_httpserve.wire.framing import FixedDecoder
@@ -26,8 +27,8 @@ _MOST_TAIL = 60
 def refused(error: RequestError, exchange: Exchange, before: Exchange | None, redacted: frozenset[str]) -> str:
     """That the request was refused, and why, with the offending bytes; ``before`` is the exchange before it on the same
     connection."""
-    asked, received = str(exchange.request).strip(), exchange.raw.request
-    lines = [f"refused {shortened(asked, _MOST_SHOWN) or 'a request'}: {exchange.error}"]
+    received = exchange.raw.request
+    lines = [f"refused {request_line(exchange.request)}: {exchange.error}"]
     if error.rule:
         lines.append(f"  against {error.rule}, answered with {error.status}")
     else:
@@ -52,10 +53,10 @@ def _is_about_first_line(error: RequestError, received: bytes) -> bool:
 def _described(exchange: Exchange) -> str:
     length = exchange.request.headers.get("content-length")
     if length is not None:
-        return f"{exchange.request}, which announced a body of {length} bytes"
+        return f"{request_line(exchange.request)}, which announced a body of {length} bytes"
     if "transfer-encoding" in exchange.request.headers:
-        return f"{exchange.request}, whose body came in chunks"
-    return f"{exchange.request}, which announced no body"
+        return f"{request_line(exchange.request)}, whose body came in chunks"
+    return f"{request_line(exchange.request)}, which announced no body"
 
 
 def _places(error: RequestError, received: bytes, redacted: frozenset[str]) -> Iterator[str]:

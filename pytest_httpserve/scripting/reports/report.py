@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from pytest_httpserve.scripting.record.lines import MOST_REQUEST_LINE, exchange_line, exchange_lines, more
+from pytest_httpserve.scripting.record.lines import exchange_line, exchange_lines, more, request_line
 from pytest_httpserve.scripting.record.readable import both_ends, brief, fits, line, readable, shortened, size
 from pytest_httpserve.scripting.record.redaction import ALWAYS_REDACTED, masked, masked_line
 from pytest_httpserve.scripting.record.words import count, dropped, no_requests, proxy_variable
@@ -35,11 +35,11 @@ def explained(script: Script, request: Request) -> str:
     met = "".join(f"; first it meets {guard}" for guard in script.guards.before(path))
     found = script.routes.find(request)
     if found.route is not None:
-        return line(f"{found.route} answers {request}{met}")
+        return line(f"{found.route} answers {request_line(request)}{met}")
     if found is not MISSED and (mount := script.mounts.find(path)) is not None:
-        return line(f"{mount.describe()} beneath {mount.prefix or '/'}, and answers {request}{met}")
+        return line(f"{mount.describe()} beneath {mount.prefix or '/'}, and answers {request_line(request)}{met}")
     if found is not MISSED and script.queue:
-        return line(f"{script.queue[0]!r} answers {request}, as the next in the queue{met}")
+        return line(f"{script.queue[0]!r} answers {request_line(request)}, as the next in the queue{met}")
     return unanswered(script, request)
 
 
@@ -49,7 +49,7 @@ def unanswered(script: Script, request: Request) -> str:
     at = f" at {script.whose}" if script.whose else as_to_a_proxy(script, request)
     held, redacted = _by_nearness(script.routes, request), script.journal.redacted
     why = f": the nearest route differs in {said}" if held and (said := difference(held[0][1], redacted)) else ""
-    lines = [f"nothing answers {shortened(str(request), MOST_REQUEST_LINE)}{at}{why}", *_request_lines(request)]
+    lines = [f"nothing answers {request_line(request)}{at}{why}", *_request_lines(request)]
     lines += near_misses(held, redacted)
     lines += [f"  {mount.describe()} beneath {mount.prefix or '/'}" for mount in script.mounts]
     if script.queue:
@@ -73,7 +73,7 @@ def as_to_a_proxy(script: Script, request: Request) -> str:
 
 def without_answer(route: Route, request: Request) -> str:
     """That the route which takes ``request`` was given no response."""
-    return readable([f"{route} takes {request}, but was given no response: add .respond(...) to it", ""])
+    return readable([f"{route} takes {request_line(request)}, but was given no response: add .respond(...) to it", ""])
 
 
 _Held = tuple["Route", list[Check]]

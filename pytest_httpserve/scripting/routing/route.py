@@ -19,7 +19,7 @@ from pytest_httpserve.scripting.answers.gates import HOLD_SECONDS, Gate
 from pytest_httpserve.scripting.answers.responses import Response, ResponseArguments, as_response
 from pytest_httpserve.scripting.record.concurrency import most_at_once
 from pytest_httpserve.scripting.record.entries import ROUTE
-from pytest_httpserve.scripting.record.lines import exchange_lines
+from pytest_httpserve.scripting.record.lines import exchange_lines, refusal
 from pytest_httpserve.scripting.record.readable import readable
 from pytest_httpserve.scripting.record.request import Request
 from pytest_httpserve.scripting.record.words import dropped, times
@@ -277,7 +277,7 @@ class Route:
         if self.call_count:
             said = f"was called {times(self.call_count)}, expected {expected}"
         elif refused := self._refused_requests():
-            said = f"was not called, expected {expected}: {refused[-1].request} was refused ({refused[-1].error})"
+            said = f"was not called, expected {expected}: {refusal(refused[-1])}"
             calls = tuple(refused)
         else:
             said = f"was never called, expected {expected}"

@@ -10,6 +10,7 @@ import requests
 
 from pytest_httpserve import HTTPServe
 from pytest_httpserve.faults import Close
+from pytest_httpserve.scripting.routing.route import Expectation
 
 Say = Callable[[HTTPServe, str | bytes], bytes]
 
@@ -116,7 +117,8 @@ def test_a_refused_request_fails_the_test_with_the_rule_and_the_line(
     [failure] = server.take_failures()
     [exchange] = server.exchanges
     lines = failure.split("\n")
-    assert lines[0] == f"refused {str(exchange.request).strip()}: {why}"
+    what = "a request" if sent.startswith(b"\x16") else str(exchange.request).strip()
+    assert lines[0] == f"refused {what}: {why}"
     assert lines[1:] == [f"  against {against}", *(f"  {place}" for place in places), ""]
     assert (exchange.refused, exchange.error) == (True, why)
     assert route.call_count == 0
@@ -260,6 +262,21 @@ def test_what_the_end_of_the_server_breaks_off_fails_nothing() -> None:
         client = socket.create_connection((server.host, server.port), timeout=10)
         client.sendall(POST + b"Content-Length: 9\r\n\r\nab")
     client.close()
+
+
+def test_what_is_no_request_is_called_one_and_what_is_long_is_cut(server: HTTPServe, say: Say) -> None:
+    """The mistake is in sight, whatever the request looks like."""
+    route = server.on("*").respond()
+    say(server, bytes.fromhex("16030100050100000100") + bytes(40))
+    say(server, b"GET /a#" + b"b" * 9_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+
+    speaks_tls, fragment = server.failures
+    assert speaks_tls.startswith("refused a request: the client speaks TLS")
+    assert fragment.startswith("refused GET /a#bbb")
+    with pytest.raises(AssertionError) as caught:
+        server.assert_requested("GET", "/a")
+    for text in (str(caught.value), route.describe_calls(Expectation(1, 1))):
+        assert "was refused (a target has no fragment: '/a#bb" in text.partition("\n")[0]
 
 
 # What is left over
