@@ -68,6 +68,14 @@ class NoMoreThreads(HTTPServeError, RuntimeError):
     has replaced what threads are made by."""
 
 
+class BodyAwaited(BaseException):
+    """Not an error: what serves a request goes no further until its body has come. The loop waits for that, and no
+    thread does.
+
+    It passes code that catches every Exception.
+    """
+
+
 class Struck(HTTPServeError, ConnectionError):
     """A fault has ended the connection: for what serves it, as if its client had gone.
 

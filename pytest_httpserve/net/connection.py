@@ -87,10 +87,10 @@ class Connection:
 
         Raises RuntimeError if that takes a thread and the system has no more: then it rests not.
         """
-        self.busy = False
         turn = self.turn
         turn.rest()
-        if self.ending.closing and turn.claim():  # the server has begun to close meanwhile, and found it owned
+        # The server has begun to close meanwhile, and found it owned.
+        if self.ending.closing and not self.busy and turn.claim():
             turn.proceed()
 
     def stays(self) -> bool:
@@ -117,7 +117,7 @@ class Connection:
 
     def give_up(self) -> None:
         """Its client has been silent for too long. What has come of a request is served as it is."""
-        if self.transport.gathered:
+        if self.transport.gathered or self.busy:
             self.transport.overdue = True
         else:
             self.ending.say("server", "timeout")
@@ -128,7 +128,7 @@ class Connection:
         """End the connection at once if it is not busy, else after the response in hand."""
         self.ending.closing = True
         turn = self.turn
-        if turn.claim():
+        if not self.busy and turn.claim():
             if turn.loop is not None:
                 turn.loop.remove(turn)
             turn.go_alone()

@@ -221,9 +221,8 @@ class Service:
 
         Its handler may have forked to serve it by a child.
         """
-        me = threading.current_thread()
         for connection in self.connections.values():
-            if connection.turn.thread is not me:
+            if not is_mine(connection):
                 close_copy(connection.accepted)
                 close_copy(connection.transport.socket)
         close_copy(server.socket)
@@ -327,8 +326,7 @@ class Service:
 
     def _others(self) -> list[Connection]:
         """The connections but for one that is served by the calling thread: a handler may close its own server."""
-        me = threading.current_thread()
-        return [connection for connection in list(self.connections.values()) if connection.turn.thread is not me]
+        return [connection for connection in list(self.connections.values()) if not is_mine(connection)]
 
     def _wait(self, condition: Callable[[], bool], seconds: float | None) -> bool:
         with self._changed:
@@ -386,7 +384,7 @@ class Service:
         turn, ends = connection.turn, True
         try:
             try:
-                if connection.ending.closing:
+                if connection.ending.closing and not connection.busy:
                     if connection.begun:
                         turn.serve()
                 elif turn.comes_to_something():
@@ -427,6 +425,11 @@ class Service:
         listener = self._listener  # once: another thread may detach it
         if listener is not None and listener.expiry is not None:
             listener.resume()
+
+
+def is_mine(connection: Connection) -> bool:
+    """Whether the calling thread serves it: not if it only was the last to do so."""
+    return connection.turn.thread is threading.current_thread() and not connection.turn.rests
 
 
 def grace_of(server: object) -> float | None:

@@ -83,7 +83,7 @@ class Turn:
             return True
         if not transport.gather() or whole(transport.gathered, self._gathered):
             return True
-        if not self._gathered and transport.timeout is not None:
+        if not self._gathered and transport.gathered and transport.timeout is not None:
             # All of it must be here within one timeout, or a client could send a byte now and then.
             self.expiry = clock.monotonic() + transport.timeout
         self._gathered = len(transport.gathered)
@@ -99,6 +99,16 @@ class Turn:
             transport.timeout = timeout  # of which the system need not know before a thread waits
             if self.led and self.loop is not None and self.expiry is not None:
                 self.loop.expect(self.expiry)
+
+    def renew(self) -> None:
+        """The client has sent enough of what is waited for to be waited for anew."""
+        timeout = self._transport.timeout
+        self.expiry = clock.monotonic() + timeout if timeout is not None else None
+
+    @property
+    def rests(self) -> bool:
+        """Whether it belongs to no thread, be it that ``thread`` is the one that has served it last."""
+        return not self._owned.locked()
 
     @property
     def left(self) -> float | None:

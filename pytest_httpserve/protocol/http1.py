@@ -178,6 +178,29 @@ class HTTP1:
         connection.busy, connection.doing = True, head.line.text
         return True
 
+    def needs_no_wait(self, most: int) -> bool:
+        """Whether the body in hand can be read at once, or cannot be waited for by the loop, which waits for no more
+        than ``most`` bytes of it."""
+        connection, reader = self.connection, self.reader
+        if connection is None or connection.turn.loop is None or self.stream.fields.framing.length > most:
+            return True
+        transport = connection.transport
+        if not connection.turn.led:
+            return not connection.may_rest()
+        # It may have come by now: most clients send it right behind the head, but not with it.
+        if transport.gather() and not self.body_is_here(most, transport.gathered, 0):
+            return False
+        reader.read_on()
+        return True
+
+    def body_is_here(self, most: int, data: bytes, seen: int) -> bool:
+        """Take in what has come of the body in hand; whether that is all of it, or as much as is to be waited for."""
+        connection, reader = self.connection, self.reader
+        assert connection is not None
+        if data and reader.take_in():
+            connection.turn.renew()
+        return not reader.waits_for(most)
+
     def end_stream(self) -> bool:
         """The response to the request in hand has been given; whether another request can follow."""
         writer = self.writer

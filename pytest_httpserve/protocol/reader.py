@@ -82,6 +82,7 @@ class State(enum.Enum):
     BETWEEN = enum.auto()  # no request has begun
     HEAD = enum.auto()  # the first bytes of one are here
     BODY = enum.auto()
+    BROKEN = enum.auto()  # nothing of the body can be read beyond what was kept of it
     REPLAY = enum.auto()  # the body is here, and is read once more
     TUNNEL = enum.auto()  # the connection has left HTTP
 
@@ -112,6 +113,8 @@ class Reader(io.BufferedIOBase):
     _waited = 0.0  # seconds, since _progress was last set to zero
     _progress = 0
     _taken_in = 0  # of the body, with its chunks
+    _kept: bytearray | None = None  # what has come of the body since the loop waits for it
+    _broken: RequestError | None = None
 
     def __init__(self, source: Source, *, limits: Limits = DEFAULT_LIMITS, read_ahead: bool = True) -> None:
         self.source = source
@@ -248,6 +251,33 @@ class Reader(io.BufferedIOBase):
         self._body = body_decoder(framing, limits=self._limits)
         self._buffer, self._behind = self._decode(self._buffer)
 
+    def take_in(self) -> bool:
+        """Take in and keep what has come of the body, while nobody reads it: it comes in pieces of any size, and a
+        buffer of bytes would be copied with each. Whether it goes on well enough to be waited for anew."""
+        data = self._receive_in_time(self.source, MOST_BYTES)
+        self._taken_in += len(data)
+        if self._kept is None:
+            self._kept = bytearray()
+        try:
+            body, self._behind = self._decode(data)
+        except RequestError as error:
+            self._broken, self.state = error, State.BROKEN
+        else:
+            self._kept += body
+        return self._progress == 0
+
+    def waits_for(self, most: int) -> bool:
+        """Whether there is more of the body to wait for, as long as no more than ``most`` bytes of it were kept."""
+        return self.state is State.BODY and not self._body.complete and len(self._kept or b"") <= most
+
+    def read_on(self) -> None:
+        """From here on, what was kept is read, and then what comes."""
+        if self._kept is not None:
+            self._buffer, self._kept = self._buffer + bytes(self._kept), None
+            if self._taken_in >= LED_BYTES:
+                with contextlib.suppress(RuntimeError):  # there are no more threads: then it is read here
+                    self.source.leave_loop()
+
     def decode_body(self) -> None:
         """Give the body of the request in hand decoded, though it was begun raw: nothing of it was read so far."""
         if self._raw:
@@ -377,6 +407,11 @@ class Reader(io.BufferedIOBase):
                 return False  # the client has nothing more to ask for
             raise
 
+    def _fill_broken(self, wanted: int) -> bool:
+        error, self._broken = self._broken, None
+        assert error is not None
+        raise error
+
     def _fill_again(self, wanted: int) -> bool:
         data = self._replayed(RECEIVE_BYTES)
         self._buffer += data
@@ -471,6 +506,7 @@ _FILL: dict[State, Callable[[Reader, int], bool]] = {
     State.BETWEEN: Reader._fill_head,
     State.HEAD: Reader._fill_head,
     State.BODY: Reader._fill_body,
+    State.BROKEN: Reader._fill_broken,
     State.REPLAY: Reader._fill_again,
     State.TUNNEL: Reader._fill_body,
 }

@@ -12,17 +12,18 @@ from http import HTTPStatus
 from types import AsyncGeneratorType, CoroutineType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pytest_httpserve.errors import BrokenOff, RequestError
+from pytest_httpserve.errors import BodyAwaited, BrokenOff, RequestError
 from pytest_httpserve.scripting.answers.limits import NOTHING_MET, Met
 from pytest_httpserve.scripting.answers.responses import Response
 from pytest_httpserve.scripting.answers.returned import make_response
 from pytest_httpserve.scripting.answers.sending import send
 from pytest_httpserve.scripting.live.waiting import wait
 from pytest_httpserve.scripting.mounts.mount import below
+from pytest_httpserve.scripting.passage import AS_IT_IS
 from pytest_httpserve.scripting.record.exchange import Exchange
 from pytest_httpserve.scripting.record.journal import FaultEvent
 from pytest_httpserve.scripting.record.readable import readable_text, written_out
-from pytest_httpserve.scripting.record.request import NO_BODY, Body, Request
+from pytest_httpserve.scripting.record.request import BODY_IN_MEMORY_BYTES, NO_BODY, Body, Request
 from pytest_httpserve.scripting.reports import report
 from pytest_httpserve.scripting.routing.route import StateChanged
 from pytest_httpserve.scripting.routing.routes import MISSED, Found
@@ -46,6 +47,9 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.record.transcript import Transcript
     from pytest_httpserve.scripting.routing.route import Route
     from pytest_httpserve.server.servers import HTTPServer
+
+    # What answers: a route, or what else was found in its place; the mount beneath; what its guards have said.
+    Chosen = tuple[Found, Mount | None, Met]
 
 logger = logging.getLogger("pytest_httpserve.scripting")
 
@@ -76,6 +80,9 @@ class Answering:
     body = NO_BODY
     _request: Request | None = None
     _complaint = ""  # what a criterion of a route has raised
+    _raised_by: tuple[Route, ...] = ()  # whose that was
+    _awaited = False  # whether the loop has waited for the body, if it could
+    _way_on: tuple[str, str, Target, Chosen | None] | None = None  # from where the body was waited for
     _fault_events: tuple[FaultEvent, ...] = ()  # before there was an exchange to have them
 
     def __init__(self, conversation: Conversation, transcript: Transcript) -> None:
@@ -97,22 +104,46 @@ class Answering:
         self.stream = stream = self.http1.stream
         self.awaits_100 = stream.fields.expects_continue
         if stream.fields.framing is not NO_FRAMING:
-            self.body = Body(self._read)
+            self.body = Body(self._read if self.http1.reader.complete else self._read_when_here)
             self.transcript.head_ends()
         self.passage.head_ends()
         self.answer_to(stream.method, stream.line.target, stream.line.parts)
         self.passage.response_ends()
 
-    def answer_to(self, method: str, target: str, parts: Target) -> None:
-        """Choose, guards, body, record, take, send: each request goes this way, whatever answers it."""
+    def go_on(self) -> None:
+        """The body that was waited for is here, or as much of it as ever will be: what ``answer`` has begun goes on."""
+        way, self._way_on = self._way_on, None
+        self.http1.reader.read_on()
+        if way is None:
+            self.answer_to(self.method, self.target, self.parts)
+        else:
+            Answering.answer_to(self, *way)
+        self.passage.response_ends()
+
+    def answer_to(self, method: str, target: str, parts: Target, chosen: Chosen | None = None) -> None:
+        """Choose, guards, body, record, take, send: each request goes this way, whatever answers it.
+
+        ``chosen`` is what was chosen before its body had come. Raises BodyAwaited if ``go_on`` is to be called then.
+        """
         self.method, self.target, self.parts = method, target, parts
-        found = self._find()
-        beneath = found.route is None and found is not MISSED
-        mount = self.script.mounts.find(parts.canonical) if beneath else None
-        met = self._meet_guards() if self.script.guards.active else NOTHING_MET
+        if chosen is None:
+            try:
+                found = self._find()
+            except BodyAwaited:  # a route looks at it
+                self._way_on = method, target, parts, None
+                raise
+            beneath = found.route is None and found is not MISSED
+            mount = self.script.mounts.find(parts.canonical) if beneath else None
+            met = self._meet_guards() if self.script.guards.active else NOTHING_MET
+        else:
+            found, mount, met = chosen
         body_later = met.refusal is None and found.route is not None and found.route.has_early_faults
         if not body_later:
-            self._take_body(streamed=mount is not None or (met.refusal is not None and self.awaits_100))
+            try:
+                self._take_body(streamed=mount is not None or (met.refusal is not None and self.awaits_100))
+            except BodyAwaited:
+                self._way_on = method, target, parts, (found, mount, met)
+                raise
         exchange = self.record(found)
         if met.seconds:
             wait(self.connection, threading.Event(), met.seconds)
@@ -286,6 +317,17 @@ class Answering:
             raise within_body()
         return data
 
+    def _read_when_here(self, size: int) -> bytes:
+        """More of a body that was not here with its head. Raises BodyAwaited if the loop is to wait for it: not while
+        code of the test runs, or where a fault may have its place, nor once somebody knows of the exchange."""
+        if not self._awaited and not self.connection.turn.runs_code:
+            self._awaited = True
+            self.invite_body()
+            as_it_is = self.exchange is None and self.passage is AS_IT_IS
+            if as_it_is and not self.http1.needs_no_wait(BODY_IN_MEMORY_BYTES):
+                raise BodyAwaited
+        return self._read(size)
+
     def invite_body(self) -> None:
         """Say 100 to a client that waits for it before it sends its body."""
         if self.awaits_100:
@@ -355,8 +397,11 @@ class Answering:
 
         Raises the error if it is not the test's, but of the request or of the connection it is read from.
         """
-        if isinstance(error, RequestError) or self.is_clients(error):
+        if isinstance(error, RequestError | BodyAwaited) or self.is_clients(error):
             raise error
+        if route in self._raised_by:
+            return  # before the body had come
+        self._raised_by += (route,)
         self._complaint = self._record_raised(
             f"{route}, asked whether it takes {self.stream.line.text!r}, raised", error, route
         )

@@ -21,6 +21,7 @@ from pytest_httpserve.wire.origin import NO_PORT, PORTS, is_address, origin_of, 
 if TYPE_CHECKING:
     from pytest_httpserve.net.connection import Connection
     from pytest_httpserve.protocol.http1 import HTTP1
+    from pytest_httpserve.scripting.answering import Chosen
     from pytest_httpserve.scripting.faults.acts import Fault
     from pytest_httpserve.scripting.origin import Origin
     from pytest_httpserve.scripting.origins.origins import Origins
@@ -73,10 +74,10 @@ class Proxying(Answering):
 
     conversation: ProxyConversation
 
-    def answer_to(self, method: str, target: str, parts: Target) -> None:
+    def answer_to(self, method: str, target: str, parts: Target, chosen: Chosen | None = None) -> None:
         """Lead the request to its origin, which answers it; without one, the server does."""
-        if self.redirects or parts.authority is None:
-            super().answer_to(method, target, parts)
+        if self.redirects or parts.authority is None or chosen is not None:
+            super().answer_to(method, target, parts, chosen)
             return
         host, port = split_authority(parts.authority, parts.scheme or "")
         if self._is_own(host, port):

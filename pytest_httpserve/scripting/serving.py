@@ -5,16 +5,18 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pytest_httpserve.errors import RequestError, Struck
+from pytest_httpserve.errors import BodyAwaited, RequestError, Struck
 from pytest_httpserve.protocol.http1 import HTTP1
 from pytest_httpserve.scripting import failing
 from pytest_httpserve.scripting.answering import Answering
 from pytest_httpserve.scripting.conversation import Conversation
 from pytest_httpserve.scripting.live.waiting import Interrupted
 from pytest_httpserve.scripting.passage import AS_IT_IS, FaultyPassage
+from pytest_httpserve.scripting.record.request import BODY_IN_MEMORY_BYTES
 from pytest_httpserve.scripting.record.transcript import Transcript
 from pytest_httpserve.server.servers import HTTPServer, service_of
 from pytest_httpserve.wire.grammar import DEFAULT_LIMITS, Limits
@@ -57,46 +59,54 @@ class Serving:
             conversation.passage = FaultyPassage(http1, faults)
         self.serve()
 
-    def serve(self) -> None:
-        """Serve what there is; at the end, see the client off, unless the connection is to rest."""
+    def serve(self, awaited: Answering | None = None) -> None:
+        """Serve what there is, first the request whose body was ``awaited``; at the end, see the client off, unless the
+        connection is to rest."""
         try:
-            if self._connection.transport.has_ended():
+            if awaited is None and self._connection.transport.has_ended():
                 return
-            while self._serve_one() and not self._rests():
-                pass
+            lasts = self._serve_one(awaited)
+            while lasts and not self._rests():
+                lasts = self._serve_one()
         finally:
             if not self._connection.turn.resting:
                 self._see_off()
 
-    def _serve_one(self) -> bool:
-        """Take a request, and have it answered; whether another one can follow."""
-        http1, transport = self._http1, self._connection.transport
-        transport.tap = transcript = Transcript(http1.reader.unread)
-        answering = self._answering(self._conversation, transcript)
+    def _serve_one(self, awaited: Answering | None = None) -> bool:
+        """Take a request, or go on with the one whose body was ``awaited``, and have it answered; whether another one
+        can follow."""
+        http1, answering = self._http1, awaited
+        if answering is None:
+            self._connection.transport.tap = transcript = Transcript(http1.reader.unread)
+            answering = self._answering(self._conversation, transcript)
         lasts = False
         try:
-            answering.passage.begin(answering)
-            if http1.next_stream():
+            if awaited is None:
+                answering.passage.begin(answering)
+            if awaited is not None or http1.next_stream():
                 try:
-                    answering.answer()
+                    if awaited is None:
+                        answering.answer()
+                    else:
+                        awaited.go_on()
                 except BaseException as error:
-                    if isinstance(error, RequestError) or answering.is_clients(error):
+                    if isinstance(error, RequestError | BodyAwaited) or answering.is_clients(error):
                         raise
                     failing.fail(answering, error)
                 lasts = http1.end_stream()
-        except RequestError as error:
-            self._refuse(answering, error)
-        except OSError as error:
-            if error is not transport.failure:
-                failing.give_up(answering)
-                raise
-            self._client_failed(answering, error)
-        except Exception:
-            failing.give_up(answering)
-            raise
-        finally:
-            lasts = self._end(answering, lasts)
-        return lasts
+        except BodyAwaited:
+            self._await_body(answering)
+            return False
+        except BaseException as error:
+            self._fail(answering, error)
+            return False
+        return self._end(answering, lasts)
+
+    def _await_body(self, answering: Answering) -> None:
+        """Have the loop wait for the body: the exchange goes on when it is here, or has not come in time."""
+        turn, transport = self._connection.turn, self._connection.transport
+        is_here = partial(self._http1.body_is_here, BODY_IN_MEMORY_BYTES)
+        turn.await_client(partial(self.serve, answering), transport.timeout, is_here)
 
     def _end(self, answering: Answering, lasts: bool) -> bool:
         """The exchange is over, if there was one; whether another request can follow."""
@@ -123,6 +133,7 @@ class Serving:
             if http1.head_is_whole(unread, 0):
                 return False
             connection.transport.gathered = http1.reader.take_unread()  # the beginning of a head
+        connection.busy = False
         connection.turn.await_client(self.serve, connection.transport.timeout, http1.head_is_whole)
         return True
 
@@ -133,6 +144,21 @@ class Serving:
             self._http1.take_leave()
 
     # What goes wrong
+
+    def _fail(self, answering: Answering, error: BaseException) -> None:
+        """The exchange ends with this error."""
+        try:
+            if isinstance(error, RequestError):
+                self._refuse(answering, error)
+            elif isinstance(error, OSError) and error is self._connection.transport.failure:
+                self._client_failed(answering, error)
+            else:
+                if isinstance(error, Exception):
+                    failing.give_up(answering)
+                raise error
+        finally:
+            del error  # whose traceback leads to this very variable
+            self._end(answering, False)
 
     def _refuse(self, answering: Answering, error: RequestError) -> None:
         failing.refuse(answering, error)

@@ -194,6 +194,7 @@ def goes_on(handler: Front) -> bool:
     if unread:
         connection.transport.gathered = reader.take_unread()  # the beginning of a head
     whole = http1.head_is_whole if handler.rbufsize else None
+    connection.busy = False
     connection.turn.await_client(partial(serve, handler), connection.transport.timeout, whole)
     return False
 

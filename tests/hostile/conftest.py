@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import sys
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from pytest_httpserve import HTTPServe
+from pytest_httpserve.scripting.httpserve import RUNNING
+
 Measure = Callable[[Callable[[], object]], int]
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HTTPServe]:
+    """What goes wrong on it fails no test by itself."""
+    monkeypatch.setenv("NO_PROXY", "*")
+    server = HTTPServe().start()
+    RUNNING.discard(server)
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 @pytest.fixture

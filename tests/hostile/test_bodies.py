@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import requests
 
 from pytest_httpserve import HTTPServe
 from pytest_httpserve.protocol.reader import LED_BYTES, FileSource, Reader
-from pytest_httpserve.scripting.httpserve import RUNNING
 from pytest_httpserve.scripting.record import multipart
 from pytest_httpserve.scripting.record.request import Request
 from pytest_httpserve.wire.framing import CHUNKED, ChunkedDecoder, Framing
@@ -33,18 +32,6 @@ class Counted:
     def __call__(self, *arguments: object, **options: object) -> object:
         self.calls += 1
         return self._function(*arguments, **options)
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HTTPServe]:
-    """What goes wrong on it fails no test by itself."""
-    monkeypatch.setenv("NO_PROXY", "*")
-    server = HTTPServe().start()
-    RUNNING.discard(server)
-    try:
-        yield server
-    finally:
-        server.stop()
 
 
 # However many routes look at it

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import struct
 import threading
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -15,23 +14,10 @@ import requests
 from pytest_httpserve import HTTPServe
 from pytest_httpserve.net.loop import Entry, Loop
 from pytest_httpserve.net.turn import Turn
-from pytest_httpserve.scripting.httpserve import RUNNING
 from pytest_httpserve.scripting.routing.contents import Named
 from pytest_httpserve.server.files.handler import SimpleHTTPRequestHandler
 from pytest_httpserve.server.files.roots import Root
 from pytest_httpserve.server.servers import ThreadingHTTPServer
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HTTPServe]:
-    """What goes wrong on it fails no test by itself."""
-    monkeypatch.setenv("NO_PROXY", "*")
-    server = HTTPServe().start()
-    RUNNING.discard(server)
-    try:
-        yield server
-    finally:
-        server.stop()
 
 
 class Watched:

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_httpserve import elsewhere
+from pytest_httpserve.errors import BodyAwaited
 from pytest_httpserve.scripting.record.readable import written_out
 from pytest_httpserve.scripting.record.spool import Stored
 from pytest_httpserve.wire.headers import Field, Headers
@@ -55,8 +56,12 @@ class Body:
             if self._read is not None:
                 try:
                     self._take(self._read)
-                finally:
+                except BodyAwaited:  # nothing of it was taken
+                    raise
+                except BaseException:
                     self._read = None
+                    raise
+                self._read = None
 
     @property
     def is_loaded(self) -> bool:
