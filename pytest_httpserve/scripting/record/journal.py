@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_httpserve import clock
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.record.entries import CONNECTION, PLACES, Entry, Named, close_body
 from pytest_httpserve.scripting.record.exchange import Exchange, Keyed, carried, is_refused
@@ -103,7 +104,7 @@ class Journal:
         """As if nothing had ever happened: in a fork of the process, where no thread writes it."""
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
-        self._waiting = 0
+        self._waiting = self._changes = 0
         self._numbers = itertools.count(1)  # of exchanges
         self._connections: dict[int, ConnectionRecord] = {}  # by id
         self._begin()
@@ -137,8 +138,7 @@ class Journal:
                 while len(kept) > self.max_exchanges and self._over:
                     self._drop_oldest()
         if self._waiting:  # else whoever begins to wait now looks first, and finds it
-            with self._lock:
-                self._changed.notify_all()
+            self._tell_of_change()
 
     def finish(self, exchange: Exchange) -> None:
         """The exchange is over. It becomes an entry, unless somebody has it already."""
@@ -178,7 +178,7 @@ class Journal:
         with self._lock:
             self._connections[id(record)] = record
             if self._waiting:
-                self._changed.notify_all()
+                self._tell_of_change()
 
     def end_connection(self, record: ConnectionRecord, by: str, how: str) -> None:
         """The connection is over."""
@@ -189,7 +189,12 @@ class Journal:
                 oldest = self._closed.popleft()
                 self.dropped_connections += self._connections.pop(id(oldest), None) is not None
             if self._waiting:
-                self._changed.notify_all()
+                self._tell_of_change()
+
+    def _tell_of_change(self) -> None:
+        with self._changed:
+            self._changes += 1
+            self._changed.notify_all()
 
     def record_fault_event(self, event: FaultEvent) -> None:
         """Add a fault that has happened."""
@@ -265,33 +270,54 @@ class Journal:
     def wait(self, condition: Callable[[], bool], timeout: float) -> bool:
         """Wait until ``condition`` holds; False after ``timeout`` seconds.
 
-        It is asked again with every exchange, and with every connection that is opened or ends.
+        It is asked again with every exchange, and with every connection that is opened or ends: without the lock, since
+        it may be code of the test, and want what another thread has.
         """
-        with self._changed:
+        expiry = clock.monotonic() + timeout
+        with self._lock:
             self._waiting += 1
-            try:
-                return self._changed.wait_for(condition, timeout)
-            finally:
+        try:
+            while True:
+                changes = self._changes
+                if condition():
+                    return True
+                with self._changed:
+                    left = max(expiry - clock.monotonic(), 0.0)
+                    if not self._changed.wait_for(lambda: self._changes != changes, left):  # noqa: B023  called here
+                        break
+            return condition()  # it may also depend on what nobody tells of
+        finally:
+            with self._lock:
                 self._waiting -= 1
 
     def take(self, timeout: float, wanted: Callable[[Exchange], bool] = _any) -> Exchange | None:
         """The first exchange that is ``wanted``, was not taken before, and not refused; None if there is none within
         ``timeout`` seconds."""
-        with self._changed:  # each exchange goes to one taker
-            if not self.wait(lambda: self._next(wanted) is not None, timeout):
+        taken: list[Exchange] = []
+
+        def find() -> bool:
+            for number in list(self._kept):
+                exchange = self._untaken(number)
+                if exchange is not None and wanted(exchange) and self._mark_taken(number):
+                    taken.append(exchange)
+                    return True
+            return False
+
+        return taken[0] if self.wait(find, timeout) else None
+
+    def _untaken(self, number: int) -> Exchange | None:
+        """The exchange of this number, if it can still be taken."""
+        with self._lock:
+            if number in self._taken or number not in self._kept or is_refused(self._kept[number]):
                 return None
-            number = self._next(wanted)
-            assert number is not None
-            self._taken.add(number)
             return self._show(number)
 
-    def _next(self, wanted: Callable[[Exchange], bool]) -> int | None:
-        for number in list(self._kept):
-            if number in self._taken or is_refused(self._kept[number]):
-                continue
-            if wanted(self._show(number)):
-                return number
-        return None
+    def _mark_taken(self, number: int) -> bool:
+        """Each exchange goes to one taker: whether this is the first."""
+        with self._lock:
+            first = number not in self._taken
+            self._taken.add(number)
+            return first
 
     @property
     def failures(self) -> tuple[Failure, ...]:

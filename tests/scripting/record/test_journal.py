@@ -885,3 +885,34 @@ def test_a_request_that_is_made_when_somebody_looks_is_one_for_all(monkeypatch: 
 
     assert len(set(map(id, seen))) == 1
     assert len(made) == 1
+
+
+def test_what_is_waited_for_may_ask_the_server(server: HTTPServe) -> None:
+    """The test's own code is asked without a lock that the server wants."""
+    server.on("GET", "/b").respond(text="asked")
+    server.on("GET", "/a").respond()
+    requests.get(server.url_for("/a"), timeout=10)
+
+    def asks(request: Request) -> bool:
+        return requests.get(server.url_for("/b"), timeout=10).text == "asked"
+
+    assert len(server.wait_for("GET", "/a", where=asks, timeout=10)) == 1
+
+
+def test_two_threads_never_take_the_same_request(server: HTTPServe) -> None:
+    server.on("GET", "/{number}").respond()
+    taken: list[str] = []
+
+    def take() -> None:
+        for _ in range(20):
+            taken.append(server.take_request(timeout=10).path)
+
+    threads = [threading.Thread(target=take) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    with requests.Session() as session:
+        for number in range(40):
+            session.get(server.url_for(f"/{number}"), timeout=10)
+    for thread in threads:
+        thread.join()
+    assert sorted(taken) == sorted(f"/{number}" for number in range(40))
