@@ -11,8 +11,8 @@ from pytest_httpserve.errors import HTTPServeError
 from pytest_httpserve.scripting.answers.responses import Response
 from pytest_httpserve.scripting.record.coding import encoded
 from pytest_httpserve.scripting.recordings.entry import Entry, origin_and_rest
-from pytest_httpserve.scripting.recordings.matching import Matching
-from pytest_httpserve.scripting.routing.route import Handler, Otherwise, Route
+from pytest_httpserve.scripting.recordings.matching import Matching, RecordedQuery
+from pytest_httpserve.scripting.routing.route import Handler, Otherwise, Route, Sought
 from pytest_httpserve.wire.headers import Field
 
 if TYPE_CHECKING:
@@ -43,9 +43,18 @@ class Recorded(Route):
         super().__init__(matcher, f"{path}:{first.line or 1}", priority=_PRIORITY, otherwise=otherwise)
         self.origin = origin_and_rest(first.url)[0]
         self.entries = tuple(entries)
+        # Asked by the target alone: no request need be made for that.
+        self._query = next((part for part in self.further if isinstance(part, RecordedQuery)), None)
+        self.further = tuple(part for part in self.further if not isinstance(part, RecordedQuery))
         self.has_early_faults = any(fault.is_early for fault in faults)
         for entry in entries:
             self._add(_Answer(path, entry, faults, paced=paced), times=1)
+
+    def takes(self, asked: Sought, method: str) -> bool:
+        query = self._query
+        if query is not None and not query.takes(asked.target.partition("?")[2]):
+            return False
+        return super().takes(asked, method)
 
     def take(self, exchange: Exchange) -> Response | Handler | None:
         answer = super().take(exchange)

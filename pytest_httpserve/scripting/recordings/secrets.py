@@ -6,7 +6,7 @@ import json
 import re
 import urllib.parse
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.record.multipart import parse_multipart
@@ -15,6 +15,7 @@ from pytest_httpserve.wire.headers import Field
 
 Function = Callable[[str, str], str]  # of a name and a value: the value that is kept
 RedactArgument = str | Function | Iterable[str | Function]
+MadeT = TypeVar("MadeT")
 
 # Names in small letters, without anything between their words: those that are one of these, or end like one.
 _NAMES = frozenset(("auth", "pwd", "sid", "session", "bearer", "clientassertion", "assertion", "codeverifier"))
@@ -51,6 +52,14 @@ class Redaction:
                 raise UsageError(f"redact= takes names, and functions of a name and a value, not {one!r}")
         self._names = frozenset(names)
         self._functions = tuple(functions)
+        self._once: tuple[str, object] | None = None
+
+    def once(self, text: str, make: Callable[[str, Redaction], MadeT]) -> MadeT:
+        """What ``make`` makes of a text, made once for all routes that ask one after the other."""
+        known = self._once
+        if known is None or known[0] != text:
+            self._once = known = text, make(text, self)
+        return cast(MadeT, known[1])
 
     def is_secret(self, name: str) -> bool:
         """Whether what is called so is replaced."""

@@ -83,6 +83,10 @@ class Sought(Protocol):
         """Its method."""
 
     @property
+    def target(self) -> str:
+        """Its target."""
+
+    @property
     def request(self) -> Request:
         """All of it, made when somebody looks."""
 

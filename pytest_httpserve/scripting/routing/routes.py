@@ -64,6 +64,7 @@ class _WholeRequest(NamedTuple):
     """A request that is here."""
 
     method: str
+    target: str
     request: Request
 
     def note_raised(self, route: Route, error: BaseException) -> None:
@@ -118,7 +119,7 @@ class Routes:
 
     def find(self, request: Request) -> Found:
         """What answers a request that is here."""
-        asked = _WholeRequest(request.method, request)
+        asked = _WholeRequest(request.method, request.target, request)
         return self.choose(self.candidates(target_of(request.target).canonical), asked)
 
     def choose(self, candidates: Candidates, asked: Sought) -> Found:
