@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 _FAILS_BY_ITSELF = "nothing to call: what went wrong on the server fails the test by itself"
 _ON = "on('GET', '/path'), then respond(...)"
+_RECORDING = "serve_recording('recording.har')"
 
 SERVER = {
     "add": _ON,
@@ -49,6 +50,9 @@ SERVER = {
     "assert_all_called": "expect() on each route, or httpserve_strict = true",
     "assert_request_made": "assert_requested('GET', '/path')",
     "assert_not_called": "assert_no_requests(), or assert_not_requested('GET', '/path')",
+    "use_cassette": _RECORDING,
+    "vcr": _RECORDING,
+    "route_from_har": _RECORDING,
     "check": _FAILS_BY_ITSELF,
     "check_assertions": _FAILS_BY_ITSELF,
     "check_handler_errors": _FAILS_BY_ITSELF,

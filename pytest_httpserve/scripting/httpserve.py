@@ -347,6 +347,9 @@ class HTTPServe(Face):
             redact=redact,
         )
         self._recordings.append(recording)
+        self._script.advice = f"--httpserve-record=missing would record it in {recording.path}"
+        for origin in recording.origins:
+            origin.script.advice = self._script.advice
         if recording.recorder is not None:
             self._record_with(recording.recorder)
         self._lead_anew()

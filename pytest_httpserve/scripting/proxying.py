@@ -134,6 +134,8 @@ class Proxying(Answering):
         if opening is not None and opening.by_socks and is_address(host):
             lines.append("  the client looks names up itself: by socks5h:// it would leave that to the proxy")
         lines.append(f"  origin({url!r}) would answer, allow({host!r}) would let it through to the real host")
+        if self.script.advice:
+            lines.append(f"  {self.script.advice}")
         return readable([*lines, ""])
 
     def _ask(self, host: str, port: int) -> None:

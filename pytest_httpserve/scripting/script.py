@@ -23,13 +23,26 @@ class Script:
     """What a server has been told, and what it has seen; or what it was told of one of its origins, which is ``whose``.
 
     ``origins`` are those that the server answers for, once it is a proxy. ``beyond`` is who answers what nothing else
-    does: asked with the connection, the request, and the origin that it names.
+    does: asked with the connection, the request, and the origin that it names. ``advice`` is a line for whoever reads
+    that a request was not answered.
     """
 
-    __slots__ = ("beyond", "fault_rules", "guards", "journal", "mounts", "origins", "queue", "routes", "whose")
+    __slots__ = (
+        "advice",
+        "beyond",
+        "fault_rules",
+        "guards",
+        "journal",
+        "mounts",
+        "origins",
+        "queue",
+        "routes",
+        "whose",
+    )
 
     def __init__(self, journal: Journal, whose: str = "") -> None:
         self.whose = whose
+        self.advice = ""
         self.origins: Origins[Any] | None = None  # Any: an Origin, which has a script itself
         self.beyond: Callable[[Connection, Request, str], Response] | None = None
         self.journal = journal
@@ -47,6 +60,7 @@ class Script:
         self.mounts.clear()
         self.guards.clear()
         self.journal.clear()
+        self.advice = ""
         if self.origins is not None:
             self.origins.clear()
 

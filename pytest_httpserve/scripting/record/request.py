@@ -156,17 +156,20 @@ class Body:
 
 
 class GrowingBody(Body):
-    """A body that is put together piece by piece, by one thread, and may be looked at by another meanwhile."""
+    """A body that is put together piece by piece, by one thread, until another ends it, and looks at it."""
 
-    __slots__ = ("_pieces",)
+    __slots__ = ("_is_over", "_pieces")
 
     def __init__(self) -> None:
         super().__init__()
         self._pieces: list[bytes] = []
+        self._is_over = False
 
     def add(self, piece: bytes) -> None:
-        """More of it."""
+        """More of it, unless it has ended."""
         with self._lock:
+            if self._is_over:
+                return
             self._size += len(piece)
             if self._file is None and self._size > BODY_IN_MEMORY_BYTES:
                 self._file = Stored()
@@ -178,8 +181,11 @@ class GrowingBody(Body):
                 self._file.write(piece)
 
     def end(self) -> None:
-        """That was all of it."""
+        """That was all of it, even if more comes."""
         with self._lock:
+            if self._is_over:
+                return
+            self._is_over = True
             self._memory = b"".join(self._pieces)
             if self._file is not None:
                 self._file.end()

@@ -35,7 +35,7 @@ def read_har(path: Path) -> list[Entry]:
     Raises UsageError if it is no HAR.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = path.read_bytes().decode().removeprefix("\ufeff")
         entries = json.loads(text)["log"]["entries"]
         folder = path.parent
         return [

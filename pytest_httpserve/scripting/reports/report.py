@@ -59,6 +59,8 @@ def unanswered(script: Script, request: Request) -> str:
         lines.append('  and does not answer what fits method and path of a route: otherwise="continue" there lets it')
     if len(script.routes) == 0 and not list(script.mounts):
         lines.append(f"  {script.whose or 'the server'} has no route, and serves no directory")
+    if script.advice:
+        lines.append(f"  {script.advice}")
     return readable([*lines, ""])
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from pytest_httpserve import HTTPServe, Request
-from pytest_httpserve.scripting.record.request import BODY_IN_MEMORY_BYTES, Body
+from pytest_httpserve.scripting.record.request import BODY_IN_MEMORY_BYTES, Body, GrowingBody
 from pytest_httpserve.scripting.record.spool import spool
 from pytest_httpserve.wire.headers import Headers
 from pytest_httpserve.wire.target import canonical_path, target_of
@@ -327,3 +327,17 @@ def test_a_fork_writes_bodies_to_a_file_of_its_own() -> None:
 
     assert os.waitstatus_to_exitcode(status) == 0
     assert body.read() == b"parent" * BODY_IN_MEMORY_BYTES
+
+
+@pytest.mark.parametrize("size", [1_000, 3_000_000])
+def test_a_body_that_grows_has_what_came_until_it_ended(size: int) -> None:
+    piece = os.urandom(size)
+    body = GrowingBody()
+    for _ in range(3):
+        body.add(piece)
+    body.end()
+    body.add(piece)
+    body.end()
+
+    assert body.size == 3 * size
+    assert body.read() == 3 * piece

@@ -123,6 +123,8 @@ def test_what_was_not_recorded_fails_the_test(server: HTTPServe, har: Har, ask: 
     assert unanswered.startswith("nothing answers GET http://a.test/you at http://a.test")
     assert f"the route GET /me ({path}:" in unanswered
     assert unknown.startswith("no origin answers b.test port 80")
+    for failure in server.failures:
+        assert failure.endswith(f"\n  --httpserve-record=missing would record it in {path}\n")
 
 
 def test_with_strict_each_entry_is_to_be_used(server: HTTPServe, har: Har, ask: Ask) -> None:
