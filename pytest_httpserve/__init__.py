@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pytest_httpserve.errors import HTTPServeError, ServerFailure, UnsupportedError, UsageError
+    from pytest_httpserve.errors import HTTPServeError, ServerFailure, UnsupportedError, UsageError, WebSocketClosed
     from pytest_httpserve.scripting.answers.fields import set_cookie
     from pytest_httpserve.scripting.answers.gates import Gate, GateTimeout, GateWaits, HeldRequest
     from pytest_httpserve.scripting.answers.limits import Clock, Flapping, Limit, SlowStart
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.record.exchange import AnsweringRoute, ConnectionRecord, Exchange, ExchangeTimes
     from pytest_httpserve.scripting.record.handshakes import PeerCertificate, TLSError, TLSSession
     from pytest_httpserve.scripting.record.journal import FaultEvent
+    from pytest_httpserve.scripting.record.messages import Message
     from pytest_httpserve.scripting.record.multipart import UploadedFile
     from pytest_httpserve.scripting.record.request import Request, Values
     from pytest_httpserve.scripting.record.sent import SentResponse
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.routing.matchers import Check, Matcher
     from pytest_httpserve.scripting.routing.route import Route
     from pytest_httpserve.scripting.routing.scenarios import Scenario
+    from pytest_httpserve.scripting.websockets.peer import Peer
+    from pytest_httpserve.scripting.websockets.route import WebSocketRoute
     from pytest_httpserve.tls.authority import CertificateAuthority
     from pytest_httpserve.tls.certificate import Certificate
     from pytest_httpserve.tls.settings import TLS, TLS_GALLERY
@@ -53,7 +56,9 @@ _ROOMS = {
     "HeldRequest": "scripting.answers.gates",
     "Limit": "scripting.answers.limits",
     "Matcher": "scripting.routing.matchers",
+    "Message": "scripting.record.messages",
     "Origin": "scripting.origin",
+    "Peer": "scripting.websockets.peer",
     "PeerCertificate": "scripting.record.handshakes",
     "Recording": "scripting.recording",
     "Request": "scripting.record.request",
@@ -73,6 +78,8 @@ _ROOMS = {
     "UploadedFile": "scripting.record.multipart",
     "UsageError": "errors",
     "Values": "scripting.record.request",
+    "WebSocketClosed": "errors",
+    "WebSocketRoute": "scripting.websockets.route",
     "basic_auth": "scripting.routing.credentials",
     "bearer": "scripting.routing.credentials",
     "digest_auth": "scripting.routing.credentials",
@@ -102,7 +109,9 @@ __all__ = [
     "HeldRequest",
     "Limit",
     "Matcher",
+    "Message",
     "Origin",
+    "Peer",
     "PeerCertificate",
     "Recording",
     "Request",
@@ -120,6 +129,8 @@ __all__ = [
     "UploadedFile",
     "UsageError",
     "Values",
+    "WebSocketClosed",
+    "WebSocketRoute",
     "basic_auth",
     "bearer",
     "digest_auth",

@@ -85,3 +85,20 @@ class Struck(HTTPServeError, ConnectionError):
     def __init__(self, detail: str, *, resets: bool = False) -> None:
         super().__init__(detail)
         self.resets = resets
+
+
+class FrameError(HTTPServeError):
+    """What a WebSocket client sent breaks a rule, or a limit; ``code`` is the one to close with."""
+
+    def __init__(self, code: int, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
+class WebSocketClosed(HTTPServeError, ConnectionError):
+    """A WebSocket connection is over, with this ``code`` and ``reason``: 1006 if there was no close frame."""
+
+    def __init__(self, detail: str, code: int, reason: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.reason = reason

@@ -116,6 +116,7 @@ ROOMS = {
         "routing",
         "mounts",
         "origins",
+        "websockets",
         "recordings",
         "script",
         "reports",

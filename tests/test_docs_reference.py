@@ -54,6 +54,7 @@ INTERNAL: dict[type, set[str]] = {
         "carried",
         "entry",
         "guard",
+        "log",
         "number",
         "of",
         "shown",

@@ -149,6 +149,15 @@ def readiness(*files: int) -> Callable[[float | None], list[int]]:
     return lambda seconds: [file for file, _ in poll.poll(None if seconds is None else seconds * 1000)]
 
 
+def writability(file: int) -> Callable[[float], bool]:
+    """A function that waits until ``file`` can be written to, or has ended, for so many seconds; whether it can."""
+    if sys.platform == "win32" or not hasattr(select, "poll"):
+        return lambda seconds: bool(select.select((), (file,), (), seconds)[1])
+    poll = select.poll()
+    poll.register(file, select.POLLOUT)
+    return lambda seconds: bool(poll.poll(seconds * 1000))
+
+
 class Wake:
     """Ends a wait from another thread: readable from the first ``set`` to the next ``clear``."""
 

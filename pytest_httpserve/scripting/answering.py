@@ -8,6 +8,7 @@ import os
 import threading
 import traceback
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from types import AsyncGeneratorType, CoroutineType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -415,6 +416,19 @@ class Answering:
         text = readable_text(f"{said}:\n{text}{aim}")
         self.script.journal.record_failure(text, place=route.place if route is not None else "")
         return text
+
+    # Beyond HTTP
+
+    def leave_http(self, beyond: Callable[[Answering], object]) -> None:
+        """When the exchange is over, have ``beyond`` take care of the connection."""
+        self.conversation.beyond = partial(beyond, self)
+        if self.exchange is not None:
+            self.exchange.shown = True  # to who takes care of it
+
+    @property
+    def may_rest(self) -> bool:
+        """Whether the connection can wait for its client in the loop, and not in this thread."""
+        return self.conversation.passage is AS_IT_IS and self.connection.may_rest()
 
     # For mounts
 

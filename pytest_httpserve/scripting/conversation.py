@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import traceback
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pytest_httpserve.scripting.passage import AS_IT_IS, Passage
@@ -22,10 +23,10 @@ class Conversation:
 
     ``client`` is the other end, host and port; ``record`` what the journal knows of the connection. ``passage`` is how
     each exchange begins to pass. ``resets`` says that the connection is to end such that its client cannot take for
-    whole what it has got.
+    whole what it has got. ``beyond`` takes care of it when it has left HTTP.
     """
 
-    __slots__ = ("client", "connection", "count", "http1", "passage", "record", "resets", "script", "server")
+    __slots__ = ("beyond", "client", "connection", "count", "http1", "passage", "record", "resets", "script", "server")
 
     def __init__(
         self,
@@ -45,6 +46,7 @@ class Conversation:
         self.client: tuple[str, int] = (peer[0], peer[1]) if isinstance(peer, tuple) else ("", 0)
         self.passage: Passage = AS_IT_IS
         self.count = 0
+        self.beyond: Callable[[], object] | None = None
         self.resets = False
 
     def escaped(self, error: BaseException) -> None:

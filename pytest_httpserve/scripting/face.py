@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from pytest_httpserve import clock
 from pytest_httpserve.arguments import check_count, check_seconds
 from pytest_httpserve.errors import UsageError
+from pytest_httpserve.protocol.websocket import MAX_MESSAGE_BYTES
 from pytest_httpserve.scripting.answers.fields import HeadersArgument, check_headers
 from pytest_httpserve.scripting.answers.limits import Flapping, Limit, SlowStart
 from pytest_httpserve.scripting.answers.responses import Response, ResponseArguments, as_response
@@ -27,7 +28,7 @@ from pytest_httpserve.scripting.record.lines import exchange_lines
 from pytest_httpserve.scripting.record.readable import readable
 from pytest_httpserve.scripting.record.request import Body, Request
 from pytest_httpserve.scripting.reports import report
-from pytest_httpserve.scripting.routing.criteria import Criteria, as_matcher
+from pytest_httpserve.scripting.routing.criteria import Criteria, as_matcher, match
 from pytest_httpserve.scripting.routing.matchers import Matcher
 from pytest_httpserve.scripting.routing.requested import requested
 from pytest_httpserve.scripting.routing.route import Otherwise, Route, calling_place
@@ -39,6 +40,7 @@ from pytest_httpserve.wire.target import encoded_url
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.faults.given import FaultArgument
+    from pytest_httpserve.scripting.websockets.route import WebSocketRoute
 
 
 class Face:
@@ -90,6 +92,43 @@ class Face:
         """
         route = Route(as_matcher(method, path, criteria), calling_place(1), priority=priority, otherwise=otherwise)
         return route.join(self._script.routes)
+
+    def websocket(
+        self,
+        path: str | re.Pattern[str] = "*",
+        *,
+        subprotocols: Iterable[str] = (),
+        compression: bool = False,
+        max_message_bytes: int = MAX_MESSAGE_BYTES,
+        answer_pings: bool = True,
+        priority: int = 0,
+        otherwise: Otherwise = "fail",
+        **criteria: Unpack[Criteria],
+    ) -> WebSocketRoute:
+        """A route for WebSocket handshakes that meet all that is given: ``path``, ``priority``, ``otherwise`` and the
+        criteria are as for ``on``.
+
+        ``subprotocols`` are those that the server speaks: of these, it takes the first that the client offers. With
+        ``compression``, messages are compressed if the client offers that (permessage-deflate). A message that has more
+        than ``max_message_bytes`` closes the connection with 1009. Without ``answer_pings``, only the test sends pongs.
+
+        Raises UnsupportedError without the extra ``websocket``, UsageError for a wrong value.
+        """
+        from pytest_httpserve.scripting.websockets.route import WebSocketRoute, handshake_criteria
+
+        matcher = match("GET", path, **handshake_criteria(criteria))
+        route = Route(matcher, calling_place(1), priority=priority, otherwise=otherwise)
+        opened = WebSocketRoute(
+            route,
+            self._script.journal,
+            subprotocols=subprotocols,
+            compression=compression,
+            max_message_bytes=max_message_bytes,
+            answer_pings=answer_pings,
+        )
+        route.join(self._script.routes)
+        self._script.websockets.append(opened)
+        return opened
 
     def enqueue(self, status: int | Response = 200, **arguments: Unpack[ResponseArguments]) -> None:
         """Add a response to the queue for requests that nothing else answers: first in, first out.
@@ -262,12 +301,13 @@ class Face:
 
     # Ask
 
-    def url_for(self, path: str) -> str:
+    def url_for(self, path: str, *, scheme: str = "http") -> str:
         """The URL of ``path``, which begins with a slash and may have a query.
 
-        What cannot stand in a URL is percent-encoded; what is encoded already stays as it is.
+        What cannot stand in a URL is percent-encoded; what is encoded already stays as it is. With ``scheme="ws"`` it
+        is one for a WebSocket client. Over TLS, the scheme is ``https`` or ``wss``.
         """
-        return self.base_url + encoded_path(path)
+        return with_scheme(self.base_url, scheme) + encoded_path(path)
 
     @property
     def exchanges(self) -> tuple[Exchange, ...]:
@@ -466,6 +506,13 @@ class ServerWaits:
         self.wait_for = awaited(face.wait_for)
         self.take_request = awaited(face.take_request)
         self.assert_all_closed = awaited(face.assert_all_closed)
+
+
+def with_scheme(url: str, scheme: str) -> str:
+    """The URL for clients of HTTP, or of WebSocket."""
+    if scheme not in ("http", "ws"):
+        raise UsageError(f"scheme= is 'http' or 'ws', with an s added over TLS, not {scheme!r}")
+    return scheme + url.removeprefix("http")
 
 
 def encoded_path(path: str) -> str:

@@ -16,7 +16,7 @@ from pytest_httpserve.net.forks import begin_anew_in_forks
 from pytest_httpserve.net.loop import Loop, describe_error
 from pytest_httpserve.net.service import AFTERMATH, DEFAULT_GRACE
 from pytest_httpserve.net.workers import Workers
-from pytest_httpserve.scripting.face import Face, current, encoded_path
+from pytest_httpserve.scripting.face import Face, current, encoded_path, with_scheme
 from pytest_httpserve.scripting.live import unix_socket
 from pytest_httpserve.scripting.live.addresses import base_url, check_host, check_port
 from pytest_httpserve.scripting.live.presence import Presence, left
@@ -484,16 +484,17 @@ class HTTPServe(Face):
             return f"{self._security.scheme}://{self.host}"
         return base_url(self.host, self.port, self._security.scheme)
 
-    def url_for(self, path: str, *, unix: bool = False) -> str:
+    def url_for(self, path: str, *, scheme: str = "http", unix: bool = False) -> str:
         """The URL of ``path``, which begins with a slash and may have a query.
 
-        What cannot stand in a URL is percent-encoded; what is encoded already stays as it is. With ``unix``, the path
-        of the socket is in it, too, as in ``http+unix://%2Ftmp%2Fsocket/path``.
+        What cannot stand in a URL is percent-encoded; what is encoded already stays as it is. With ``scheme="ws"`` it
+        is one for a WebSocket client. Over TLS, the scheme is ``https`` or ``wss``. With ``unix``, the path of the
+        socket is in it, too, as in ``http+unix://%2Ftmp%2Fsocket/path``.
         """
         if unix and self._unix is None:
             raise UsageError("unix=True is for a server on a Unix socket: HTTPServe(unix=True)")
         base = self._unix.base_url(self._security.scheme) if unix and self._unix is not None else self.base_url
-        return base + encoded_path(path)
+        return with_scheme(base, scheme) + encoded_path(path)
 
     @property
     def ca(self) -> CertificateAuthority:
@@ -593,6 +594,8 @@ class HTTPServe(Face):
             self._check_script(script)
 
     def _check_script(self, script: Script) -> None:
+        for websocket in script.websockets:
+            websocket.check()
         for route in script.routes:
             expected = route.expectation
             if expected is None and self._strict and not route.is_optional:

@@ -138,8 +138,11 @@ class Serving:
         return True
 
     def _see_off(self) -> None:
-        if self._conversation.resets:
+        conversation = self._conversation
+        if conversation.resets:
             self._connection.ending.reset()
+        elif conversation.beyond is not None and self._connection.transport.failure is None:
+            conversation.beyond()
         else:
             self._http1.take_leave()
 

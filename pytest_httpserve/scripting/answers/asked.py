@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from pytest_httpserve.net.connection import Connection
@@ -95,6 +96,13 @@ class Asked(Protocol):
 
     def redirected(self, method: str, target: str, count: int, /) -> None:
         """A script has asked for the answer to another path; so many have, so far."""
+
+    def leave_http(self, beyond: Callable[[Any], object], /) -> None:
+        """When the exchange is over, have ``beyond`` take care of the connection: it is called with this."""
+
+    @property
+    def may_rest(self) -> bool:
+        """Whether the connection can wait for its client in the loop, and not in this thread."""
 
     def reset_connection(self) -> None:
         """After this request, end the connection such that its client cannot take for whole what it has got."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from pytest_httpserve.elsewhere import RESPONSE, called_here
 from pytest_httpserve.errors import UsageError
@@ -79,6 +79,10 @@ class Response:
     missing file, a header that is none.
     """
 
+    # What goes on over the connection when it has left HTTP with this response.
+    beyond: Callable[[Any], object] | None = None
+    _least_status = 200
+
     __slots__ = (
         "_dated", "_head", "_kept", "body", "closes", "faults", "fields", "file", "informational",
         "is_whole", "reason", "says_connection", "status", "stream", "trailers",
@@ -114,7 +118,7 @@ class Response:
                 if one.place in (*CONNECTION_PHASES, "request_head"):
                     what = f"{one!r} comes before it is known what is answered"
                     raise UsageError(f"{what}: give it to a connection, with httpserve.fault(...)")
-        self.status = _check_status(status)
+        self.status = _check_status(status, self._least_status)
         self.reason = phrase(self.status) if reason is None else _check_reason(reason)
         given = ("text", text), ("html", html), ("body", body), ("file", file), ("stream", stream)
         bodies: dict[str, object] = {name: value for name, value in given if value is not None}
@@ -225,6 +229,18 @@ class Response:
         return f"<Response {self.status} {self.reason}, {body}>"
 
 
+class Switching(Response):
+    """101: the connection speaks another protocol from here on, of which ``beyond`` takes care."""
+
+    __slots__ = ("beyond",)
+    _least_status = 101
+
+    def __init__(self, fields: tuple[Field, ...], beyond: Callable[[Any], object]) -> None:  # Any: an Asked
+        super().__init__(101, headers=fields)
+        self.is_whole = False
+        self.beyond = beyond
+
+
 def _encode_head(
     status: int, reason: str, content_type: str | None, length: int | None, fields: tuple[Field, ...] = ()
 ) -> bytes:
@@ -245,8 +261,8 @@ def _encode_head(
 _kept_head = lru_cache(256)(_encode_head)
 
 
-def _check_status(status: int) -> int:
-    if isinstance(status, bool) or not isinstance(status, int) or not 200 <= status <= 999:
+def _check_status(status: int, least: int) -> int:
+    if isinstance(status, bool) or not isinstance(status, int) or not least <= status <= 999:
         hint = ""
         if callable(status):
             hint = "; a function that answers is given to handle()"

@@ -38,6 +38,9 @@ def send(asked: Asked, response: Response) -> None:
         _send_file(asked, response, response.file)
     elif response.is_whole and not response.trailers and not asked.gates:
         _send_whole(asked, response)
+    elif response.beyond is not None:
+        _send_opening(asked, response)
+        asked.leave_http(response.beyond)
     else:
         _send_stream(asked, response)
 
@@ -65,7 +68,7 @@ def _send_whole(asked: Asked, response: Response) -> None:
 
 
 def _send_opening(asked: Asked, response: Response) -> None:
-    """Let a tunnel begin. Nothing is at its other end here, so the connection ends with it."""
+    """Let a tunnel begin, or another protocol. HTTP ends with it: if nothing is at its other end, the connection."""
     asked.stream.lasts = False
     head = response.opening_head()
     asked.begin(SentResponse(response.status, head))

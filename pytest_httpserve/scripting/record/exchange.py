@@ -9,6 +9,7 @@ from pytest_httpserve import elsewhere
 from pytest_httpserve.clock import monotonic
 from pytest_httpserve.net.forks import ForkedLock
 from pytest_httpserve.scripting.record.entries import Entry, Named, Refusal
+from pytest_httpserve.scripting.record.messages import Message, MessageLog
 from pytest_httpserve.scripting.record.request import AskedFor, Body, Request, asked_for, made_request
 from pytest_httpserve.scripting.record.sent import SentResponse
 from pytest_httpserve.scripting.record.transcript import Transcript
@@ -199,6 +200,18 @@ class Exchange:
         return self.answered.status if self.answered is not None else None
 
     @property
+    def messages(self) -> tuple[Message, ...]:
+        """What was said over WebSocket from here on, in both directions, as far as the journal still has it; nothing if
+        the response was no 101."""
+        log = self.log
+        return log.messages if log is not None else ()
+
+    @property
+    def log(self) -> MessageLog | None:
+        """The log of these messages."""
+        return self.connection.messages if self.status == 101 and self.connection is not None else None
+
+    @property
     def error(self) -> str | None:
         """What was wrong with the request, or in what the exchange broke off; None if it did not."""
         return self._error[0] if isinstance(self._error, tuple) else self._error
@@ -325,6 +338,7 @@ class ConnectionRecord:
         "index",
         "key",
         "look",
+        "messages",
         "opened",
         "tunnelled",
     )
@@ -337,6 +351,7 @@ class ConnectionRecord:
         self.key = id(self)  # by which the journal names it
         self.exchange_count = 0
         self._dropped_received = self._dropped_sent = 0  # bytes of exchanges that the journal has dropped
+        self.messages: MessageLog | None = None  # once it has left HTTP for WebSocket
         self.tunnelled: tuple[str, int] | None = None  # where to, and the index of the first exchange in the tunnel
         self.opened = monotonic()
         self.closed: float | None = None

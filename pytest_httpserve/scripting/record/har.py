@@ -13,6 +13,7 @@ from typing import Any
 from pytest_httpserve import clock
 from pytest_httpserve.errors import RequestError
 from pytest_httpserve.scripting.record.exchange import Exchange, ExchangeTimes
+from pytest_httpserve.scripting.record.messages import Message
 from pytest_httpserve.scripting.record.redaction import ALWAYS_REDACTED, MASK, masked_fields
 from pytest_httpserve.scripting.record.request import Request
 from pytest_httpserve.scripting.record.sent import decoded, unframed
@@ -49,7 +50,7 @@ def creator() -> dict[str, str]:
 def _entry(exchange: Exchange, base_url: str, epoch: float, redacted: frozenset[str]) -> dict[str, Any]:
     times = exchange.times
     timings = _timings(times)
-    entry = {
+    entry: dict[str, Any] = {
         "startedDateTime": datetime.fromtimestamp(epoch + times.request_begun, UTC).isoformat(timespec="milliseconds"),
         "time": sum(timings.values()),
         "request": _request(exchange, base_url, redacted),
@@ -58,11 +59,26 @@ def _entry(exchange: Exchange, base_url: str, epoch: float, redacted: frozenset[
         "timings": timings,
         "connection": str(exchange.request.connection_index),
     }
+    if exchange.log is not None:  # as Chromium writes it, which sees them from the other side
+        entry["_resourceType"] = "websocket"
+        entry["_webSocketMessages"] = [
+            _message(one, epoch) for one in exchange.messages if one.type in ("text", "binary")
+        ]
     if exchange.route is not None:
         entry["_route"] = exchange.route.place
     if remarks := [text for text in (exchange.error, *exchange.notes) if text]:
         entry["comment"] = "; ".join(remarks)
     return entry
+
+
+def _message(message: Message, epoch: float) -> dict[str, Any]:
+    data = message.data
+    return {
+        "type": "send" if message.direction == "received" else "receive",
+        "time": epoch + message.time,
+        "opcode": 1 if message.type == "text" else 2,
+        "data": data if isinstance(data, str) else b64encode(data).decode("ascii"),
+    }
 
 
 def _timings(times: ExchangeTimes) -> dict[str, float]:

@@ -13,6 +13,7 @@ from pytest_httpserve import clock
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.record.entries import CONNECTION, PLACES, Entry, Named, close_body
 from pytest_httpserve.scripting.record.exchange import Exchange, Keyed, carried, is_refused
+from pytest_httpserve.scripting.record.messages import Message, MessageLog
 from pytest_httpserve.scripting.record.readable import readable_text
 from pytest_httpserve.scripting.record.redaction import ALWAYS_REDACTED
 
@@ -117,6 +118,8 @@ class Journal:
         self._named: dict[int, Named] = {}  # what entries name, by id
         self._taken: set[int] = set()  # the numbers of those that take has given
         self._closed: deque[ConnectionRecord] = deque()
+        self._logs: deque[tuple[MessageLog, int]] = deque()  # of each message that is kept, its log and its bytes
+        self._message_bytes = 0
         self._fault_events: deque[FaultEvent] = deque(maxlen=self.max_exchanges)
         self._failures: list[Failure] = []
         self.test_is_over = False
@@ -171,6 +174,19 @@ class Journal:
             kept = map(self._kept.__getitem__, list(self._kept))
             keys = {key for one in kept if isinstance(one, tuple) for key in one[:3] if key}
             self._named = {key: self._named[key] for key in keys}
+
+    def record_message(self, log: MessageLog, message: Message) -> None:
+        """Add a message to the log of its connection. Of all together, ``max_bytes`` are kept."""
+        with self._lock:
+            log.add(message)
+            self._logs.append((log, message.counts_for))
+            self._message_bytes += message.counts_for
+            while self._message_bytes > self.max_bytes and len(self._logs) > 1:
+                oldest, size = self._logs.popleft()
+                oldest.drop()
+                self._message_bytes -= size
+            if self._waiting:
+                self._changed.notify_all()
 
     def record_connection(self, record: ConnectionRecord) -> None:
         """Add a connection; exchanges and its end may follow."""
@@ -355,3 +371,5 @@ class Journal:
             self._connections = {key: record for key, record in self._connections.items() if record.is_open}
             for record in self._connections.values():
                 record.forget()
+                if record.messages is not None:
+                    record.messages.clear()

@@ -268,4 +268,5 @@ def exchanges_section(
 def _section_lines(exchange: Exchange, redacted: frozenset[str], *, whole: bool) -> list[str]:
     notes = [line for note in exchange.notes for line in note.split("\n")]
     raw = transcript(exchange, redacted) if whole else []
-    return [f"  {exchange_line(exchange)}", *(f"    {line}" for line in (*notes, *raw))]
+    messages = exchange.log.lines() if exchange.log is not None else []
+    return [f"  {exchange_line(exchange)}", *(f"    {line}" for line in (*notes, *raw, *messages))]

@@ -1,0 +1,112 @@
+"""A connection that is written to by any thread, while the loop waits for what its client sends."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from pytest_httpserve import clock
+from pytest_httpserve.net.poller import writability
+from pytest_httpserve.net.transport import RECEIVE_BYTES, would_wait
+
+if TYPE_CHECKING:
+    from pytest_httpserve.net.connection import Connection
+
+Make = Callable[[], bytes]
+Run = Callable[[Callable[[], object]], object]
+
+
+class Duplex:
+    """Both directions of a connection, apart from each other.
+
+    What is sent is made when its turn has come, so that it is made in the order in which it leaves. No call of the
+    socket waits, for a TLS layer is one for both directions: who has to wait does so between two calls.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._transport = connection.transport
+        self._order = threading.Lock()  # held by who sends, until all of it has left
+        self._call = threading.Lock()  # held for one call of the socket
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Have no call of the socket wait, whoever has said otherwise."""
+        if not self._transport.at_once:
+            self._transport.wait_for_nothing()
+
+    def receive(self) -> bytes | None:
+        """What has come; None if nothing has, empty at the end. Raises OSError."""
+        transport = self._transport
+        with self._call:
+            goes_on = transport.gather()
+        if goes_on and not transport.gathered:
+            return None
+        return transport.receive(max(len(transport.gathered), RECEIVE_BYTES))
+
+    def send(self, make: Make, seconds: float) -> None:
+        """Send what is made, and wait so long for the client to take it. Raises OSError if it does not."""
+        expiry = clock.monotonic() + seconds
+        if not self._order.acquire(timeout=seconds):
+            raise self._too_slow(seconds)
+        try:
+            self._send_rest(memoryview(make()), seconds, expiry)
+        finally:
+            self._order.release()
+
+    def send_soon(self, make: Make, seconds: float, run: Run) -> None:
+        """The same without a wait: what cannot leave at once is seen off by another thread, which ``run`` has."""
+        if not self._order.acquire(False):
+            run(partial(self._send_later, make, seconds))
+            return
+        rest = memoryview(b"")
+        try:
+            rest = self._send_now(memoryview(make()))
+        except OSError:
+            pass  # who receives is told
+        finally:
+            if not rest:
+                self._order.release()
+        if rest:
+            run(partial(self._finish, rest, seconds))
+
+    def _send_later(self, make: Make, seconds: float) -> None:
+        try:
+            self.send(make, seconds)
+        except OSError:
+            self._connection.abort()
+
+    def _finish(self, rest: memoryview, seconds: float) -> None:
+        try:
+            self._send_rest(rest, seconds, clock.monotonic() + seconds)
+        except OSError:
+            self._connection.abort()
+        finally:
+            self._order.release()
+
+    def _send_rest(self, data: memoryview, seconds: float, expiry: float) -> None:
+        while data := self._send_now(data):
+            left = expiry - clock.monotonic()
+            if left <= 0 or not writability(self._transport.fileno())(left):
+                raise self._too_slow(seconds)
+
+    def _send_now(self, data: memoryview) -> memoryview:
+        """Send what leaves at once; the rest."""
+        transport = self._transport
+        try:
+            while data:
+                with self._call:
+                    sent = transport.socket.send(data, transport.at_once)
+                data = data[sent:]
+        except OSError as error:
+            if not would_wait(error):
+                raise transport.failed(error) from None
+        return data
+
+    def _too_slow(self, seconds: float) -> OSError:
+        """A part of it may have left, so nothing can follow it."""
+        error = self._transport.failed(TimeoutError(f"the client did not take what was sent to it within {seconds} s"))
+        self._connection.abort()
+        return error

@@ -1,0 +1,190 @@
+"""WebSocket (RFC 6455): a connection that has left HTTP, its bytes <-> messages. ``wsproto`` has the frames."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from pytest_httpserve.errors import FrameError, RequestError, UnsupportedError
+from pytest_httpserve.wire.headers import Field, Headers
+
+if TYPE_CHECKING:
+    from wsproto.extensions import PerMessageDeflate
+    from wsproto.frame_protocol import Frame
+
+MAX_MESSAGE_BYTES = 1 << 20
+# RFC 6455 section 7.4.1, of those that a program names.
+NORMAL, GOING_AWAY, NO_CODE, ABNORMAL = 1000, 1001, 1005, 1006
+POLICY_VIOLATION, TOO_BIG, INTERNAL_ERROR = 1008, 1009, 1011
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_RULE = "RFC 6455 section 4.2.1"
+# So many bytes are inflated at once: a message of zeros grows by a thousand, and its bound is looked at in between.
+_INFLATED_AT_ONCE = 4096
+
+
+def check_extra() -> None:
+    """Raise UnsupportedError where the library of the frames is not installed."""
+    try:
+        import wsproto.frame_protocol  # noqa: F401
+    except ImportError:
+        raise UnsupportedError("websocket() needs wsproto: pip install 'pytest-httpserve[websocket]'") from None
+
+
+# The handshake
+
+
+class Opening(NamedTuple):
+    """What an accepted handshake says: the header fields, and what was agreed upon."""
+
+    fields: tuple[Field, ...]
+    subprotocol: str | None
+    deflate: PerMessageDeflate | None
+
+
+def open_handshake(
+    headers: Headers, version: tuple[int, int], subprotocols: Sequence[str], *, compresses: bool
+) -> Opening:
+    """Accept the handshake of a request with these headers, that is one for an upgrade to websocket.
+
+    Raises RequestError for one that breaks the rules.
+    """
+    _check(headers, version)
+    key = headers.get("sec-websocket-key", "")
+    fields: list[Field] = [
+        ("Upgrade", "websocket"),
+        ("Connection", "Upgrade"),
+        ("Sec-WebSocket-Accept", accept_for(key)),
+    ]
+    subprotocol = next((one for one in _listed(headers, "sec-websocket-protocol") if one in subprotocols), None)
+    if subprotocol is not None:
+        fields.append(("Sec-WebSocket-Protocol", subprotocol))
+    deflate = None
+    if compresses:
+        deflate, said = _agree(_listed(headers, "sec-websocket-extensions"))
+        if deflate is not None:
+            fields.append(("Sec-WebSocket-Extensions", said))
+    return Opening(tuple(fields), subprotocol, deflate)
+
+
+def accept_for(key: str) -> str:
+    """What ``Sec-WebSocket-Accept`` is for this key."""
+    import hashlib  # which brings OpenSSL
+
+    return base64.b64encode(hashlib.sha1(key.encode("latin-1") + _GUID, usedforsecurity=False).digest()).decode()
+
+
+def _check(headers: Headers, version: tuple[int, int]) -> None:
+    if version < (1, 1):
+        raise RequestError(400, "a WebSocket handshake is a request of HTTP/1.1 or later", rule=_RULE)
+    if "upgrade" not in (option.lower() for option in _listed(headers, "connection")):
+        raise RequestError(400, "the Connection of a handshake names Upgrade", rule=_RULE, names=("connection",))
+    if headers.get("sec-websocket-version") != "13":
+        names = ("sec-websocket-version",)
+        raise RequestError(400, "the Sec-WebSocket-Version of a handshake is 13", rule=_RULE, names=names)
+    keys = headers.get_all("sec-websocket-key")
+    try:
+        good = len(keys) == 1 and len(base64.b64decode(keys[0], validate=True)) == 16
+    except (binascii.Error, ValueError):
+        good = False
+    if not good:
+        text = "the Sec-WebSocket-Key of a handshake is 16 bytes in base64"
+        raise RequestError(400, text, rule=_RULE, names=("sec-websocket-key",))
+
+
+def _listed(headers: Headers, name: str) -> list[str]:
+    return [item.strip() for value in headers.get_all(name) for item in value.split(",") if item.strip()]
+
+
+def _agree(offers: Sequence[str]) -> tuple[PerMessageDeflate | None, str]:
+    """The compression of messages, by the first offer that it takes (RFC 7692), and what is said of it."""
+    from wsproto.extensions import PerMessageDeflate
+
+    for offer in offers:
+        if offer.partition(";")[0].strip() != PerMessageDeflate.name:
+            continue
+        deflate = PerMessageDeflate()
+        try:
+            said = deflate.accept(offer)
+        except ValueError:  # of a number that is none
+            continue
+        if said is not None and said is not False:
+            return deflate, f"{deflate.name}; {said}" if isinstance(said, str) and said else deflate.name
+    return None, ""
+
+
+# Frames
+
+
+class Received(NamedTuple):
+    """What a client sent: ``text``, ``binary``, ``ping``, ``pong`` or ``close``; a message came in so many frames."""
+
+    type: str
+    data: str | bytes
+    frames: int = 1
+    code: int | None = None  # of a close
+
+
+class Frames:
+    """The frames of a connection, of the server's side: bytes in, messages out, and the other way round.
+
+    A message has ``most`` bytes.
+    """
+
+    def __init__(self, deflate: PerMessageDeflate | None, most: int) -> None:
+        from wsproto.frame_protocol import FrameProtocol
+
+        self._frames = FrameProtocol(client=False, extensions=[deflate] if deflate is not None else [])
+        self._deflate = deflate
+        self._most = most
+        self._parts: list[str | bytes] = []  # of the message that is coming
+        self._size = self._count = 0  # of it: bytes, and frames
+
+    def receive(self, data: bytes) -> Iterator[Received]:
+        """What is whole with these bytes. Raises FrameError, with the code to close with."""
+        from wsproto.frame_protocol import ParseFailed
+
+        step = _INFLATED_AT_ONCE if self._deflate is not None else len(data)
+        for start in range(0, len(data), max(step, 1)):
+            self._frames.receive_bytes(data[start : start + step])
+            try:
+                for frame in self._frames.received_frames():
+                    yield from self._take(frame)
+            except ParseFailed as error:
+                raise FrameError(int(error.code), str(error)) from None
+
+    def _take(self, frame: Frame) -> Iterator[Received]:
+        from wsproto.frame_protocol import Opcode
+
+        payload = frame.payload
+        if isinstance(payload, tuple):
+            yield Received("close", payload[1], code=int(payload[0]))
+            return
+        if frame.opcode in (Opcode.PING, Opcode.PONG):
+            yield Received(frame.opcode.name.lower(), bytes(payload) if not isinstance(payload, str) else payload)
+            return
+        self._parts.append(payload)
+        self._size += len(payload.encode()) if isinstance(payload, str) else len(payload)
+        self._count += frame.frame_finished
+        if self._size > self._most:
+            raise FrameError(TOO_BIG, f"a message has at most {self._most} bytes here")
+        if frame.message_finished:
+            parts, count = self._parts, self._count
+            self._parts, self._size, self._count = [], 0, 0
+            if frame.opcode is Opcode.TEXT:
+                yield Received("text", "".join(map(str, parts)), count)
+            else:
+                yield Received("binary", b"".join(part for part in parts if isinstance(part, bytes)), count)
+
+    def message(self, data: str | bytes, *, more: bool) -> bytes:
+        """A message, or a fragment of one that ``more`` is to follow."""
+        return bytes(self._frames.send_data(data, fin=not more))
+
+    def control(self, type: str, payload: bytes) -> bytes:
+        """A ``ping`` or a ``pong``."""
+        return bytes((self._frames.ping if type == "ping" else self._frames.pong)(payload))
+
+    def close(self, code: int | None, reason: str) -> bytes:
+        """A close frame; without a code, an empty one."""
+        return bytes(self._frames.close(code, reason if code is not None else None))

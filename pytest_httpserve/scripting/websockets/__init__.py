@@ -1,0 +1,1 @@
+"""WebSocket connections: the routes that open them, and the server's end of each."""

@@ -1,0 +1,326 @@
+"""The server's end of a WebSocket connection: what comes waits for who receives it, what is sent leaves at once."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from pytest_httpserve import clock
+from pytest_httpserve.errors import FrameError, WebSocketClosed
+from pytest_httpserve.net.duplex import Duplex
+from pytest_httpserve.net.poller import Wake, readiness
+from pytest_httpserve.protocol.websocket import ABNORMAL, GOING_AWAY, NO_CODE, POLICY_VIOLATION, Frames, Received
+from pytest_httpserve.scripting.record.messages import MessageLog, made_message
+from pytest_httpserve.scripting.record.readable import readable
+from pytest_httpserve.server.servers import service_of
+
+if TYPE_CHECKING:
+    from pytest_httpserve.scripting.answers.asked import Asked
+    from pytest_httpserve.scripting.record.journal import Journal
+
+SEND_SECONDS = 10.0
+# How long a client has to answer a close frame with its own, in seconds.
+CLOSE_SECONDS = 5.0
+# Of one connection, so much waits to be received.
+_MOST_WAITING = 64 << 20
+_MOST_PONGS = 1_000
+
+
+class Closed(NamedTuple):
+    """How a connection has ended: what is said of that, and by which code and reason."""
+
+    said: str
+    code: int
+    reason: str
+
+
+class Link:
+    """A WebSocket connection.
+
+    ``inbox`` has the messages that nobody has received, ``pongs`` the payloads of pongs; ``closed`` says how it has
+    ended, None before. Whoever waits for one of these waits for ``changed``.
+    """
+
+    def __init__(
+        self,
+        asked: Asked,
+        frames: Frames,
+        journal: Journal,
+        changed: threading.Condition,
+        *,
+        answers_pings: bool,
+        place: str,
+    ) -> None:
+        loop = service_of(asked.server).loop
+        assert loop is not None  # each HTTPServe has one
+        self.changed = changed
+        self.inbox: deque[str | bytes] = deque()
+        self.pongs: deque[bytes] = deque(maxlen=_MOST_PONGS)
+        self.closed: Closed | None = None
+        self.run = loop.workers.run
+        self._asked = asked
+        self._connection = asked.connection
+        self._loop = loop
+        self._frames = frames
+        self._journal = journal
+        self._answers_pings = answers_pings
+        self._place = place
+        self._log = MessageLog()
+        self._waiting_size = 0  # of the inbox
+        self._fragments: list[str | bytes] = []
+        self._expects = True  # somebody, to receive what comes
+        self._told = False  # the client, that this side closes
+        self._over = False  # nothing more is to come
+        self._resets = False
+        self._deadline: float | None = None
+        self._wake: Wake | None = None  # of a thread that waits for the client
+        self._connection.transport.tap = None  # the exchange is over: the rest is messages
+        if (record := asked.exchange.connection if asked.exchange is not None else None) is not None:
+            record.messages = self._log
+        self._duplex = Duplex(self._connection)
+
+    # In
+
+    def begin(self) -> None:
+        """Take what has come already, and then what comes."""
+        transport = self._connection.transport
+        first, transport.gathered = self._asked.http1.reader.take_unread() + transport.gathered, b""
+        if first:
+            self._take(first)
+        if self._asked.may_rest:
+            self._go_on()
+        else:
+            self._serve_here()
+
+    def serve(self) -> None:
+        """In the loop: something has come, or the server stops, or the wait is over."""
+        self._receive()
+        self._go_on()
+
+    def _receive(self) -> None:
+        if self._connection.closing:
+            self._stop()
+            return
+        try:
+            data = self._duplex.receive()
+        except OSError as error:
+            self._end(f"the client has gone: {error}", ABNORMAL)
+            return
+        if data:
+            self._take(data)
+        elif data is not None:
+            self._end("the client has ended the connection without a close frame", ABNORMAL)
+
+    def _go_on(self) -> None:
+        if not self._over:
+            with self.changed:
+                self._connection.turn.await_client(self.serve, self._left)
+        elif not (self._resets or self._connection.closing) and self._connection.transport.failure is None:
+            self._connection.linger()
+
+    def _serve_here(self) -> None:
+        """In this thread, until it is over: the loop cannot wait for what passes a fault, or another socket."""
+        connection = self._connection
+        with contextlib.closing(Wake()) as wake, connection.waiting(wake.set):
+            self._duplex.prepare()
+            with self.changed:
+                self._wake = wake
+            wait = readiness(connection.transport.fileno(), wake.fileno())
+            while not self._over:
+                if wake.fileno() in wait(self._left):
+                    wake.clear()
+                if self._left == 0:
+                    self._stop()
+                else:
+                    self._receive()
+            with self.changed:
+                self._wake = None
+        self._go_on()
+
+    def _end_within(self, seconds: float) -> None:
+        """Have whoever waits for the client wait no longer than this."""
+        with self.changed:
+            self._deadline = expiry = clock.monotonic() + seconds
+            if self._wake is not None:
+                self._wake.set()
+                return
+            self._connection.turn.expiry = expiry
+        self._loop.expect(expiry)
+
+    @property
+    def _left(self) -> float | None:
+        return max(self._deadline - clock.monotonic(), 0.0) if self._deadline is not None else None
+
+    def _take(self, data: bytes) -> None:
+        try:
+            for received in self._frames.receive(data):
+                self._note(received)
+                self._deliver(received)
+        except FrameError as error:
+            self._refuse(error)
+
+    def _note(self, received: Received) -> None:
+        type, data, frames, code = received
+        self._journal.record_message(self._log, made_message("received", type, data, frames=frames, code=code))
+
+    def _deliver(self, received: Received) -> None:
+        data = received.data
+        if received.type == "close":
+            self._closed_by_client(received.code or NO_CODE, str(data))
+        elif received.type == "ping":
+            if self._answers_pings and isinstance(data, bytes) and not self._told:
+                self._say_soon(lambda: self._control("pong", data))
+            self._tell()
+        else:
+            with self.changed:
+                if received.type == "pong" and isinstance(data, bytes):
+                    self.pongs.append(data)
+                else:
+                    self._put_in(data)
+                self.changed.notify_all()
+
+    def _put_in(self, data: str | bytes) -> None:
+        self._waiting_size += len(data)
+        if self._waiting_size > _MOST_WAITING:
+            raise FrameError(POLICY_VIOLATION, f"more than {_MOST_WAITING >> 20} MiB were not received by the test")
+        self.inbox.append(data)
+
+    def take_out(self) -> str | bytes:
+        """The first message of the inbox, which is not empty."""
+        message = self.inbox.popleft()
+        self._waiting_size -= len(message)
+        return message
+
+    def _tell(self) -> None:
+        with self.changed:
+            self.changed.notify_all()
+
+    def _closed_by_client(self, code: int, reason: str) -> None:
+        if self._told:
+            self._end(
+                f"the server has closed the connection, and the client answered{_with(code, reason)}", code, reason
+            )
+            return
+        self._told = True
+        self._say_soon(lambda: self._close(None if code == NO_CODE else code, reason))
+        self._end(f"the client has closed the connection{_with(code, reason)}", code, reason)
+
+    def _refuse(self, error: FrameError) -> None:
+        """The client has broken a rule: the connection ends, and the test fails."""
+        lines = [f"refused what came over {self._what}: {error}", f"  against RFC 6455, closed with {error.code}", ""]
+        self._journal.record_failure(readable(lines), "refused", self._place)
+        if not self._told:
+            self._told = True
+            self._say_soon(lambda: self._close(error.code, str(error)))
+        self._end(f"the server has refused what came: {error}", error.code, str(error))
+
+    def expect_nothing(self) -> None:
+        """What comes from here on is for nobody."""
+        self._expects = False
+
+    @property
+    def unexpected(self) -> int:
+        """How many messages have come that nobody has received."""
+        with self.changed:
+            return len(self.inbox) if self._expects else 0
+
+    # Out
+
+    def send(self, data: str | bytes, *, more: bool = False) -> None:
+        """Send a message, or a fragment of one."""
+        self._say(lambda: self._message(data, more))
+
+    def control(self, type: str, payload: bytes) -> None:
+        """Send a ping or a pong."""
+        self._say(lambda: self._control(type, payload))
+
+    def close(self, code: int | None, reason: str) -> None:
+        """Send a close frame, unless one was sent; the client is waited for by the loop."""
+        with self.changed:
+            if self._told or self.closed is not None:
+                return
+            self._told = True
+        with contextlib.suppress(OSError):  # it has gone: who receives is told
+            self._duplex.send(lambda: self._close(code, reason), SEND_SECONDS)
+            self._end_within(CLOSE_SECONDS)
+
+    def reset(self) -> None:
+        """End the connection with a reset, without a word."""
+        if self.closed is None:
+            self._connection.ending.say("server", "RST")
+            self._resets = True
+            self._conclude("the server has reset the connection", ABNORMAL)
+            self._end_within(0.0)
+
+    def check_open(self) -> None:
+        """Raise WebSocketClosed if it is over, or this side has closed it."""
+        if self.closed is not None:
+            raise WebSocketClosed(*self.closed)
+        if self._told:
+            raise WebSocketClosed("the server has closed the connection", ABNORMAL, "")
+
+    def _say(self, make: Callable[[], bytes]) -> None:
+        self.check_open()
+        try:
+            self._duplex.send(make, SEND_SECONDS)
+        except OSError as error:
+            raise WebSocketClosed(f"the client has gone: {error}", ABNORMAL, "") from None
+
+    def _say_soon(self, make: Callable[[], bytes]) -> None:
+        self._duplex.send_soon(make, SEND_SECONDS, self.run)
+
+    def _message(self, data: str | bytes, more: bool) -> bytes:
+        self._fragments.append(data)
+        if not more:
+            fragments, self._fragments = self._fragments, []
+            if isinstance(data, str):
+                self._note_sent("text", "".join(map(str, fragments)), frames=len(fragments))
+            else:
+                whole = b"".join(part for part in fragments if isinstance(part, bytes))
+                self._note_sent("binary", whole, frames=len(fragments))
+        return self._frames.message(data, more=more)
+
+    def _control(self, type: str, payload: bytes) -> bytes:
+        self._note_sent(type, payload)
+        return self._frames.control(type, payload)
+
+    def _close(self, code: int | None, reason: str) -> bytes:
+        self._note_sent("close", reason, code=code or NO_CODE)
+        return self._frames.close(code, reason)
+
+    def _note_sent(self, type: str, data: str | bytes, *, frames: int = 1, code: int | None = None) -> None:
+        self._journal.record_message(self._log, made_message("sent", type, data, frames=frames, code=code))
+
+    # The end
+
+    def _stop(self) -> None:
+        """The server stops, or the client has not answered in time, or the connection is to be reset."""
+        if self._resets:
+            self._connection.ending.reset()
+        elif not self._told:
+            self._told = True
+            self._say_soon(lambda: self._close(GOING_AWAY, ""))
+            self._end("the server stopped", GOING_AWAY)
+        self._end("the client did not answer the close frame", ABNORMAL)
+
+    def _end(self, said: str, code: int, reason: str = "") -> None:
+        self._over = True
+        self._conclude(said, code, reason)
+
+    def _conclude(self, said: str, code: int, reason: str = "") -> None:
+        with self.changed:
+            if self.closed is None:
+                self.closed = Closed(said, code, reason)
+            self.changed.notify_all()
+
+    @property
+    def _what(self) -> str:
+        exchange = self._asked.exchange
+        return str(exchange.request) if exchange is not None else "a connection"
+
+
+def _with(code: int, reason: str) -> str:
+    return f" with {code}{f' ({reason})' if reason else ''}" if code != NO_CODE else " without a code"

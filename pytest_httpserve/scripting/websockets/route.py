@@ -1,0 +1,347 @@
+"""A WebSocket route: which handshakes it takes, and what goes on over the connections that it opens."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+import threading
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
+
+from pytest_httpserve import clock
+from pytest_httpserve.arguments import check_count, check_seconds, check_switch
+from pytest_httpserve.errors import UsageError, WebSocketClosed
+from pytest_httpserve.net.service import grace_of
+from pytest_httpserve.protocol.websocket import (
+    INTERNAL_ERROR,
+    MAX_MESSAGE_BYTES,
+    NORMAL,
+    Frames,
+    Opening,
+    check_extra,
+    open_handshake,
+)
+from pytest_httpserve.scripting.answers.responses import Response, ResponseArguments, Switching, as_response
+from pytest_httpserve.scripting.record.lines import exchange_lines
+from pytest_httpserve.scripting.record.messages import Message
+from pytest_httpserve.scripting.record.readable import brief, readable
+from pytest_httpserve.scripting.record.words import count
+from pytest_httpserve.scripting.record.words import times as in_words
+from pytest_httpserve.scripting.websockets import steps
+from pytest_httpserve.scripting.websockets.link import Link
+from pytest_httpserve.scripting.websockets.peer import Peer
+from pytest_httpserve.scripting.websockets.wanted import as_message, check_code, explained, received
+from pytest_httpserve.server.servers import service_of
+from pytest_httpserve.wire import grammar
+
+if TYPE_CHECKING:
+    from pytest_httpserve.scripting.answers.asked import Asked
+    from pytest_httpserve.scripting.record.exchange import Exchange
+    from pytest_httpserve.scripting.record.journal import Journal
+    from pytest_httpserve.scripting.record.request import Request
+    from pytest_httpserve.scripting.routing.criteria import Criteria
+    from pytest_httpserve.scripting.routing.route import Route
+    from pytest_httpserve.server.servers import HTTPServer
+
+Function = Callable[[Peer], object]
+FunctionT = TypeVar("FunctionT", bound=Function)
+
+_UPGRADE = re.compile("websocket", re.IGNORECASE)
+_STEP_SECONDS = 5.0
+# From so many connections on, those that are over are forgotten.
+_MOST_LINKS = 1_000
+
+
+def handshake_criteria(criteria: Criteria) -> Criteria:
+    """The criteria of a route, and that its requests are handshakes."""
+    headers: Mapping[str, Any] = criteria.get("headers") or {}
+    if not isinstance(headers, Mapping) or any(str(name).lower() == "upgrade" for name in headers):
+        raise UsageError(f"headers= is a mapping without Upgrade, which is websocket, not {headers!r}")
+    return {**criteria, "headers": {"Upgrade": _UPGRADE, **headers}}
+
+
+def check_subprotocols(given: Iterable[str]) -> tuple[str, ...]:
+    """Names of subprotocols. Raises UsageError for what can be none."""
+    names = (given,) if isinstance(given, str) or not isinstance(given, Iterable) else tuple(given)
+    for name in names:
+        if not isinstance(name, str) or not grammar.TOKEN.fullmatch(name):
+            raise UsageError(f"subprotocols= takes names such as 'chat.v2', not {name!r}")
+    return names
+
+
+class WebSocketRoute:
+    """What opens WebSocket connections, for the handshakes that meet its criteria.
+
+    Each connection goes to who accepts it, to the function that the route was given, or through the steps that were
+    said. As a decorator, it makes a function of the peer what answers.
+    """
+
+    def __init__(
+        self,
+        route: Route,
+        journal: Journal,
+        *,
+        subprotocols: Iterable[str] = (),
+        compression: bool = False,
+        max_message_bytes: int = MAX_MESSAGE_BYTES,
+        answer_pings: bool = True,
+    ) -> None:
+        check_extra()
+        self._route = route
+        self._journal = journal
+        self._subprotocols = check_subprotocols(subprotocols)
+        self._compresses = check_switch("compression=", compression)
+        self._most = check_count("max_message_bytes=", max_message_bytes, least=1)
+        self._answers_pings = check_switch("answer_pings=", answer_pings)
+        self._changed = threading.Condition()
+        self._waiting: deque[Peer] = deque()  # that nobody has accepted
+        self._links: dict[Peer, Link] = {}  # of each connection
+        self._refusals: deque[list[Any]] = deque()  # each a response, and how often; None for ever
+        self._function: Function | None = None
+        self._steps: list[steps.Step] = []
+        self._servers: list[HTTPServer] = []  # that its functions have run for
+        self._running: dict[threading.Thread, Peer] = {}
+        route.handle(self._answer)
+
+    # Say
+
+    def handle(self, function: Function) -> WebSocketRoute:
+        """Have a function answer: it is called with the Peer of each connection, in a thread, and closes it when it
+        returns. What it raises fails the test."""
+        if not callable(function):
+            raise UsageError(f"handle() takes a function of the peer, not {function!r}")
+        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+            raise UsageError(f"what answers is a plain function, called in a thread; {function.__name__}() is async")
+        if self._steps or self._function is not None:
+            raise UsageError(f"{self} has {'steps' if self._steps else 'a function'} already")
+        self._function = function
+        return self
+
+    def __call__(self, function: FunctionT) -> FunctionT:
+        self.handle(function)
+        return function
+
+    def send(self, *messages: Any) -> WebSocketRoute:  # str, bytes, or what json.dumps takes
+        """The next step: send messages, each a str or bytes or, as JSON, a dict or list."""
+        for message in messages:
+            self._add(steps.send(as_message("send()", message)))
+        return self
+
+    def expect(self, message: Any, *, timeout: float = _STEP_SECONDS) -> WebSocketRoute:  # what has an ==
+        """The next step: receive a message within ``timeout`` seconds, which must be this one; else the test fails.
+
+        It is compared as everywhere: with ``==``, or a pattern; a dict or list with the message as JSON.
+        """
+        return self._add(steps.expect(message, check_seconds("timeout=", timeout)))
+
+    def reply(self, message: Any, with_: Any, *, timeout: float = _STEP_SECONDS) -> WebSocketRoute:  # as above
+        """The next step: receive a message, as ``expect`` does, and answer it: with a str, bytes, a dict or list as
+        JSON, or what a function of the message returns."""
+        if not callable(with_):
+            as_message("with_", with_)
+        return self._add(steps.reply(message, with_, check_seconds("timeout=", timeout)))
+
+    def close(self, code: int | None = NORMAL, reason: str = "") -> WebSocketRoute:
+        """The last step: close the connection."""
+        check_code(code, reason)
+        return self._add(steps.close(code, reason))
+
+    def _add(self, step: steps.Step) -> WebSocketRoute:
+        if self._function is not None:
+            raise UsageError(f"{self} has a function already")
+        self._steps.append(step)
+        return self
+
+    def respond(
+        self, status: int | Response, *, times: int | None = None, **arguments: Unpack[ResponseArguments]
+    ) -> WebSocketRoute:
+        """Refuse handshakes with a response: the next ``times`` of them or, without a number, all that follow."""
+        response = as_response(status, arguments)
+        self._refusals.append([response, check_count("times=", times, least=1) if times is not None else None])
+        return self
+
+    def optional(self) -> WebSocketRoute:
+        """Never mind if no client comes, even where routes must be called (``httpserve_strict``)."""
+        self._route.optional()
+        return self
+
+    def remove(self) -> None:
+        """Take the route away. Connections that are open stay."""
+        self._route.remove()
+
+    # Ask
+
+    def accept(self, timeout: float = 5.0) -> Peer:
+        """The server's end of the next connection; waits for it ``timeout`` seconds.
+
+        Raises AssertionError, with all that was requested, if there is none in time.
+        """
+        __tracebackhide__ = True
+        if self._function is not None or self._steps:
+            raise UsageError(f"the connections of {self} have {'steps' if self._steps else 'a function'}")
+        seconds = check_seconds("timeout=", timeout)
+        with self._changed:
+            if self._changed.wait_for(lambda: self._waiting, seconds):
+                return self._waiting.popleft()
+        lines = exchange_lines(self._journal.exchanges) or ["nothing"]
+        title = f"no client opened a connection to {self} within {timeout} s; requested were:"
+        raise AssertionError(readable([title, *(f"  {line}" for line in lines)]))
+
+    @property
+    def calls(self) -> tuple[Exchange, ...]:
+        """The exchanges of its handshakes, as far as the journal still has them."""
+        return self._route.calls
+
+    @property
+    def call_count(self) -> int:
+        """How many handshakes it has answered."""
+        return self._route.call_count
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The messages of all its connections, in the order in which they passed."""
+        return tuple(sorted((one for call in self.calls for one in call.messages), key=lambda one: one.time))
+
+    def wait_for_message(self, message: Any, *, times: int = 1, timeout: float = 5.0) -> Message:  # what has an ==
+        """Wait until a message that is this one has come from a client, ``times`` times; the last of these.
+
+        Somebody else may receive it. Raises AssertionError, with all messages, if it does not come in time.
+        """
+        __tracebackhide__ = True
+        check_count("times=", times, least=1)
+        seconds = check_seconds("timeout=", timeout)
+        with self._changed:
+            if self._changed.wait_for(lambda: len(received(self.messages, message)) >= times, seconds):
+                return received(self.messages, message)[times - 1]
+        raise AssertionError(explained(f"{brief(message)} was not received within {timeout} s", self.messages))
+
+    def assert_received(self, message: Any, *, times: int | None = None) -> None:  # what has an ==
+        """Fail unless a message that is this one has come from a client: ``times`` times, or at least once."""
+        __tracebackhide__ = True
+        found = len(received(self.messages, message))
+        if found != check_count("times=", times) if times is not None else not found:
+            wanted = f", expected {in_words(times)}" if times is not None else ""
+            title = f"{brief(message)} was received {in_words(found)}{wanted}"
+            raise AssertionError(explained(title, self.messages))
+
+    def assert_called(self, times: int | None = None) -> None:
+        """Fail unless handshakes came: ``times`` of them, or at least one."""
+        __tracebackhide__ = True
+        self._route.assert_called(times)
+
+    # Answer
+
+    def _answer(self, request: Request) -> Response:
+        refusal = self._next_refusal()
+        if refusal is not None:
+            return refusal
+        opening = open_handshake(request.headers, request.version, self._subprotocols, compresses=self._compresses)
+        return Switching(opening.fields, partial(self._open, opening))
+
+    def _next_refusal(self) -> Response | None:
+        with self._changed:
+            if not self._refusals:
+                return None
+            response: Response
+            response, left = self._refusals[0]
+            if left is not None:
+                self._refusals[0][1] = left - 1
+                if left == 1:
+                    self._refusals.popleft()
+            return response
+
+    def _open(self, opening: Opening, asked: Asked) -> None:
+        exchange = asked.exchange
+        assert exchange is not None
+        link = Link(
+            asked,
+            Frames(opening.deflate, self._most),
+            self._journal,
+            self._changed,
+            answers_pings=self._answers_pings,
+            place=self._route.place,
+        )
+        peer = Peer(link, exchange, opening.subprotocol)
+        code = self._play if self._steps else self._function
+        with self._changed:
+            if len(self._links) >= _MOST_LINKS:
+                self._links = {one: its for one, its in self._links.items() if not one.closed or its.unexpected}
+            self._links[peer] = link
+            if code is None:
+                self._waiting.append(peer)
+            self._changed.notify_all()
+        if code is not None:
+            if asked.server not in self._servers:
+                self._servers.append(asked.server)
+                service_of(asked.server).at_close.append(partial(self._await_functions, asked.server))
+            link.run(partial(self._run, code, asked, link, peer))
+        link.begin()
+
+    # Functions
+
+    def _play(self, peer: Peer) -> None:
+        for step in self._steps:
+            step(peer)
+
+    def _run(self, code: Function, asked: Asked, link: Link, peer: Peer) -> None:
+        thread = threading.current_thread()
+        with self._changed:
+            self._running[thread] = peer
+        try:
+            code(peer)
+            if not self._steps:
+                peer.close()
+        except WebSocketClosed as error:
+            link.expect_nothing()
+            if not peer.closed:  # it is another's
+                self._failed(asked, peer, error)
+        except BaseException as error:
+            link.expect_nothing()
+            self._failed(asked, peer, error)
+        finally:
+            with self._changed:
+                del self._running[thread]
+                self._changed.notify_all()
+
+    def _failed(self, asked: Asked, peer: Peer, error: BaseException) -> None:
+        asked.record_exception(error)
+        peer.close(INTERNAL_ERROR)
+
+    def _await_functions(self, server: HTTPServer) -> None:
+        """The server has ended: a function that has not fails the test."""
+        expiry = clock.monotonic() + (grace_of(server) or 0.0)
+        with self._changed:
+            self._changed.wait_for(lambda: not self._running, max(expiry - clock.monotonic(), 0.0))
+            hanging = list(self._running.items())
+        for thread, peer in hanging:
+            frame = sys._current_frames().get(thread.ident or 0)
+            stack = "".join(traceback.format_stack(frame)) if frame is not None else "(it has just ended)\n"
+            text = f"the function of {peer.request} did not end ({thread.name}); it stands here:\n{stack}"
+            self._journal.record_failure(text, place=self._route.place)
+
+    # What nobody expected
+
+    def check(self) -> None:
+        """Make a failure of each connection that nobody accepted, and of each message that nobody received."""
+        with self._changed:
+            waiting, links = list(self._waiting), dict(self._links)
+            self._waiting.clear()
+            self._links.clear()
+        for peer, link in links.items():
+            if peer in waiting:
+                self._fail(explained(f"nobody accepted {peer.request}, a connection to {self}", peer.messages))
+            elif left := link.unexpected:
+                self._fail(explained(f"nobody received {count(left, 'message')} of {peer.request}", peer.messages))
+
+    def _fail(self, text: str) -> None:
+        self._journal.record_failure(text + "\n", "unanswered", self._route.place)
+
+    def __str__(self) -> str:
+        return str(self._route)
+
+    def __repr__(self) -> str:
+        return f"<WebSocketRoute {self._route!r}>"
