@@ -91,6 +91,7 @@ class Link:
         if first:
             self._take(first)
         if self._asked.may_rest:
+            self._connection.busy = False  # no response is in hand
             self._go_on()
         else:
             self._serve_here()
