@@ -23,9 +23,7 @@ from pytest_httpserve.scripting.live.presence import Presence, left
 from pytest_httpserve.scripting.live.unix_socket import UnixSocket
 from pytest_httpserve.scripting.origin import Origin
 from pytest_httpserve.scripting.origins.credentials import Credentials
-from pytest_httpserve.scripting.origins.names import Pattern, host_pattern, origin_pattern, raw_address
-from pytest_httpserve.scripting.origins.origins import Origins
-from pytest_httpserve.scripting.origins.variables import local_names, proxy_variables
+from pytest_httpserve.scripting.proxy import Proxy
 from pytest_httpserve.scripting.record import words
 from pytest_httpserve.scripting.record.exchange import ConnectionRecord
 from pytest_httpserve.scripting.record.journal import MOST_BYTES, MOST_EXCHANGES, FaultEvent, Journal, check_kinds
@@ -40,16 +38,11 @@ from pytest_httpserve.scripting.security import Security
 from pytest_httpserve.server.servers import service_of
 
 if TYPE_CHECKING:
-    from pytest_httpserve.net.connection import Connection
-    from pytest_httpserve.scripting.answers.responses import Response
     from pytest_httpserve.scripting.faults.given import FaultArgument
-    from pytest_httpserve.scripting.record.request import Request
-    from pytest_httpserve.scripting.recording import Recorder, Recording
+    from pytest_httpserve.scripting.recording import Recording
     from pytest_httpserve.scripting.recordings.matching import MatchArgument
     from pytest_httpserve.scripting.recordings.secrets import RedactArgument
     from pytest_httpserve.tls import TLS, Certificate, CertificateAuthority
-
-Beyond = Callable[["Connection", "Request", str], "Response"]
 
 # The servers of this process that have been started, and not stopped.
 RUNNING: set[HTTPServe] = set()
@@ -126,14 +119,15 @@ class HTTPServe(Face):
         self._grace = check_seconds("grace=", grace)
         self._server: ScriptedServer | None = None
         self._revocation: HTTPServe | None = None
-        self._helpers: list[HTTPServe] = []  # of origins
         self._run = Run.of(record)
-        self._recordings: list[Recording] = []
-        self._beyond: Beyond | None = None  # who is asked for what no origin answers
-        self._led: list[Callable[[dict[str, str]], object]] = []  # who takes variables that lead here, once they do
         self._bound_port: int | None = None
         self._shared_loop = loop
         self._security = Security(tls, ca, self._roots if self._roots is not None else current(), setenv)
+        self._proxy = self._new_proxy()
+
+    def _new_proxy(self) -> Proxy:
+        over_unix = self._unix is not None
+        return Proxy(self, self._script, self._security, self._roots, self._run, self._helper, over_unix=over_unix)
 
     # Live
 
@@ -183,7 +177,7 @@ class HTTPServe(Face):
         self._script.journal.begin_anew()
         self._script = Script(self._script.journal)
         self._scenarios = {}
-        self._recordings, self._beyond = [], None
+        self._proxy = self._new_proxy()
 
     def _own_loop(self) -> Loop:
         loop, journal = Loop(Workers("httpserve", daemon=True)), self._script.journal
@@ -199,13 +193,12 @@ class HTTPServe(Face):
         """Stop listening and end all connections; running handlers have ``grace`` seconds. Does nothing if stopped."""
         server, self._server = self._server, None
         self._security.end()
-        while self._helpers:
-            self._helpers.pop().stop()
+        self._proxy.end()
         if server is None:
             return
         RUNNING.discard(self)
         server.server_close()
-        self._end_recordings()  # of what came since the test has ended, too
+        self._proxy.end_recordings()  # of what came since the test has ended, too
         if self._presence is not None:
             self._presence.end()
         if self._unix is not None:
@@ -251,8 +244,7 @@ class HTTPServe(Face):
         (exchanges, failures); the server runs on."""
         self._script.clear()
         self._scenarios.clear()
-        self._recordings.clear()
-        self._beyond = None
+        self._proxy.clear()
 
     def __enter__(self) -> HTTPServe:
         return self.start()
@@ -283,29 +275,7 @@ class HTTPServe(Face):
 
         Raises UsageError for a wrong value, and for what is an origin already.
         """
-        pattern = origin_pattern(url)
-        origins = self._become_proxy()
-        recorded = origins.named(pattern)
-        if recorded is not None and recorded.is_recorded and (tls, tunnel, to) == (True, "tls", None):
-            return recorded
-        if tunnel not in ("tls", "raw"):
-            raise UsageError(f"tunnel= is 'tls' or 'raw', not {tunnel!r}")
-        if tunnel == "raw":
-            origin = self._make_origin(pattern, None, raw_address(to, pattern))
-        elif to is not None:
-            raise UsageError("to= is where the bytes of tunnel='raw' go")
-        elif pattern.scheme == "http":
-            if tls is not True:
-                raise UsageError(f"{pattern} is without TLS, so tls={tls!r} is wrong")
-            origin = self._make_origin(pattern, None, None)
-        else:
-            security = Security(tls, None, self._roots if self._roots is not None else current(), None)
-            if security.tls is None:
-                raise UsageError(f"{pattern} is over TLS, so tls={tls!r} is wrong")
-            origin = self._make_origin(pattern, security.tls, None)
-        origins.add(origin)
-        self._lead_anew()
-        return origin
+        return self._proxy.origin(url, tls, tunnel, to)
 
     def serve_recording(
         self,
@@ -331,110 +301,30 @@ class HTTPServe(Face):
 
         Raises UsageError for a wrong value, and for a file that is missing or no HAR.
         """
-        from pytest_httpserve.scripting.recording import open_recording
-
-        self._become_proxy()
-        recording = open_recording(
-            path,
-            self._roots if self._roots is not None else current(),
-            self._recorded_origin,
-            self._script.journal,
-            self._run,
-            match=match,
-            fault=fault,
-            pace=pace,
-            strict=self._strict if strict is None else check_switch("strict=", strict),
-            redact=redact,
-        )
-        self._recordings.append(recording)
-        self._script.advice = f"--httpserve-record=missing would record it in {recording.path}"
-        for origin in recording.origins:
-            origin.script.advice = self._script.advice
-        if recording.recorder is not None:
-            self._record_with(recording.recorder)
-        self._lead_anew()
-        return recording
-
-    def _record_with(self, recorder: Recorder) -> None:
-        """Have it asked, from here on, for what no origin answers."""
-        origins = self._become_proxy()
-        self._beyond = recorder.ask
-        for origin in origins:
-            origin.script.beyond = recorder.ask
-        _ = self.ca  # made now: to ask for it is for the test's own thread
-        origins.make = self._recorded_origin
-
-    def _recorded_origin(self, url: str) -> Origin:
-        """The origin of a recorded request: one that there is, or another."""
-        pattern = origin_pattern(url)
-        origins = self._become_proxy()
-        if (origin := origins.named(pattern)) is None:
-            origin = self._make_origin(pattern, Security(pattern.scheme == "https", None, (), None).tls, None)
-            origin.is_recorded = True
-            origins.add(origin)
-        return origin
+        return self._proxy.serve_recording(path, match, fault, pace, self._strict if strict is None else strict, redact)
 
     def allow(self, *hosts: str) -> None:
         """Let through what is asked of these hosts, to the real ones: ``localhost``, ``*.internal``, ``db.test:5432``.
 
         Any other host that no origin answers for is refused, and fails the test.
         """
-        origins = self._become_proxy()
-        for host in hosts:
-            origins.allow(host_pattern(host))
-        self._lead_anew()
+        self._proxy.allow(hosts)
 
     def proxy_auth(self, user: str, password: str) -> None:
         """Ask clients for these credentials, by the Basic scheme, before anything is led to an origin or let through.
 
         Those that do not send them are answered with 407, which fails no test. ``proxy_env`` has them.
         """
-        self._become_proxy().credentials = Credentials(user, password)
-        self._lead_anew()
+        self._proxy.ask_for(Credentials(user, password))
 
     def take_over(self) -> None:
         """Have this process, and those that it starts, ask the server for every host but the local ones, until it is
         stopped: most clients go by the variables of ``proxy_env``, which are set."""
-        self._led.append(self._security.take_over)
-        self._security.take_over(self.proxy_env())
+        self._proxy.take_over()
 
     def lead(self, variables: dict[str, str]) -> None:
         """Have these variables of programs lead to the server, now or as soon as it is a proxy."""
-        self._led.append(variables.update)
-        if self._script.origins is not None:
-            self._lead_anew()
-
-    def _lead_anew(self) -> None:
-        for put in self._led if self._unix is None else ():
-            put(self.proxy_env())
-
-    def _become_proxy(self) -> Origins[Origin]:
-        if self._security.tls is not None:
-            raise UsageError("a proxy speaks plain HTTP, its origins have the TLS: make it without tls=")
-        if self._script.origins is None:
-            self._script.origins = Origins()
-        return self._script.origins
-
-    def _make_origin(self, pattern: Pattern, tls: TLS | None, to: tuple[str, int] | None) -> Origin:
-        revocation = None
-        if tls is not None and tls.fault == "revoked":
-            if not pattern.is_exact:
-                raise UsageError(f"a certificate is revoked for one origin, and {pattern} is more than one")
-            revocation = self._helper()
-            self._helpers.append(revocation)
-        origin = Origin(
-            pattern,
-            self._script.journal,
-            self._become_proxy(),
-            self._roots,
-            tls,
-            self.ca if tls is not None else None,  # made now: to ask for it is for the test's own thread
-            to,
-            lambda: self.connections,
-            revocation,
-        )
-        origin.script.beyond = self._beyond
-        return origin
+        self._proxy.lead(variables)
 
     # Ask
 
@@ -444,18 +334,7 @@ class HTTPServe(Face):
         ``scheme`` is how they ask it: ``http``, ``socks5h`` or ``socks5``, by which they look names up themselves.
         From here on, the server is a proxy: it refuses what no origin answers for.
         """
-        if scheme not in ("http", "socks5", "socks5h"):
-            raise UsageError(f"scheme= is 'http', 'socks5h' or 'socks5', not {scheme!r}")
-        origins = self._become_proxy()
-        if self._unix is not None:
-            raise UsageError("a server on a Unix socket has no address that variables could name a proxy by")
-        local = [
-            name for name in local_names(self._host) if not any(origin.pattern.takes_host(name) for origin in origins)
-        ]
-        url = scheme + self.base_url.removeprefix("http")
-        if origins.credentials is not None:
-            url = origins.credentials.in_url(url)
-        return proxy_variables(url, local, self.ca.env())
+        return self._proxy.variables(scheme)
 
     @property
     def host(self) -> str:
@@ -582,14 +461,10 @@ class HTTPServe(Face):
                 self._server.settle()  # what clients have broken off since is none
             journal.test_is_over = False
 
-    def _end_recordings(self) -> None:
-        for recording in self._recordings:
-            recording.end()
-
     def check_expectations(self) -> None:
         """Make a failure of each route that was not called as often as it was to be, and write what was recorded; done
         at the end of a test."""
-        self._end_recordings()
+        self._proxy.end_recordings()
         for script in (self._script, *(origin.script for origin in self._script.origins or ())):
             self._check_script(script)
 
@@ -607,7 +482,7 @@ class HTTPServe(Face):
 
     def close_bodies(self) -> None:
         """Let go of all bodies of requests that are in temporary files: the server is not looked at any more."""
-        self._recordings.clear()
+        self._proxy.clear()
         self._script.journal.close()
 
     def record_forgotten(self) -> None:
