@@ -19,6 +19,7 @@ from pytest_httpserve.scripting.answers.responses import Response
 from pytest_httpserve.scripting.answers.returned import make_response
 from pytest_httpserve.scripting.answers.sending import send
 from pytest_httpserve.scripting.live.waiting import wait
+from pytest_httpserve.scripting.logged import is_wanted, logger, write_line
 from pytest_httpserve.scripting.mounts.mount import below
 from pytest_httpserve.scripting.passage import AS_IT_IS
 from pytest_httpserve.scripting.record.exchange import Exchange
@@ -51,8 +52,6 @@ if TYPE_CHECKING:
 
     # What answers: a route, or what else was found in its place; the mount beneath; what its guards have said.
     Chosen = tuple[Found, Mount | None, Met]
-
-logger = logging.getLogger("pytest_httpserve.scripting")
 
 Result = TypeVar("Result")
 
@@ -359,7 +358,8 @@ class Answering:
 
     def log(self, format: str, *args: object) -> None:
         """A line in the log, with the client's address."""
-        logger.debug("%s: " + format, self.client[0], *args)
+        if is_wanted(self.transcript.request):
+            self.run_code(write_line, self.connection, "%s: " + format, self.client[0], *args)
 
     # Faults
 
