@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -114,4 +115,6 @@ def ask(
                     heard.came(piece)
                 yield piece
 
+    # A client that has gone by now leaves nobody to ask for the first of them.
+    weakref.finalize(pieces, answer.close).atexit = False
     return Response(answer.status, reason=answer.reason, headers=answer.fields, stream=pieces)

@@ -79,7 +79,12 @@ class Upstream:
             raise
         has_body = request.method != "HEAD" and answer.status not in (204, 304)
         fields = end_to_end(Headers(answer.getheaders()))
-        return Answer(answer.status, answer.reason, fields, answer.read1, answer.close, has_body)
+
+        def close() -> None:
+            answer.close()
+            asked.close()  # which a host that would go on has left open
+
+        return Answer(answer.status, answer.reason, fields, answer.read1, close, has_body)
 
     def break_off(self) -> None:
         """Whoever waits for it need not wait any more."""

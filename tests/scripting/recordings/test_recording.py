@@ -348,3 +348,22 @@ def test_large_bodies_are_never_in_memory_as_a_whole(
     assert isinstance(entry.body, Path)
     log: dict[str, Any] = json.loads((tmp_path / "a.har").read_text())["log"]
     assert log["entries"][0]["request"]["postData"]["_size"] == 3_000_000
+
+
+def test_a_host_that_would_go_on_is_left_all_the_same(record: Record, tmp_path: Path, ask: Ask) -> None:
+    """Its answer says nothing of the end of the connection; nor does a client that has gone ask for the body."""
+    with create_server(("127.0.0.1", 0)) as listener, pytest.MonkeyPatch.context() as patched:
+        patched.setitem(upstream.ADDRESSES, ("stays.test", 80), listener.getsockname())
+        recording = record("all")
+        recording.serve_recording(tmp_path / "a.har")
+        answers: list[tuple[int, dict[str, str], bytes]] = []
+        client = threading.Thread(target=lambda: answers.append(ask(recording, "http://stays.test/")))
+        client.start()
+        there, _ = listener.accept()
+        with there:
+            assert there.recv(10_000).startswith(b"GET / HTTP/1.1\r\n")
+            there.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            there.settimeout(10)
+            assert there.recv(100) == b""
+        client.join()
+    assert answers[0][::2] == (200, b"ok")
