@@ -9,6 +9,7 @@ to what was there (then say so where the result is noted), or a test is missing.
 from __future__ import annotations
 
 import argparse
+import ast
 import os
 import queue
 import random
@@ -16,20 +17,23 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from tests.mutation.mutants import Mutant, mutants_of
 from tests.mutation.reach import FILE, Reached
+
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "pytest_httpserve"
 _COPIED = ("pytest_httpserve", "tests", "docs", "conftest.py", "pyproject.toml", "README.md")
 # A mutant that goes on for ever has been noticed, too: after so many times what the tests take without it, in seconds.
-_PATIENCE, _LEAST_SECONDS = 5, 60
+_PATIENCE, _LEAST_SECONDS = 5, 30
 
 
 @dataclass(frozen=True)
@@ -84,10 +88,20 @@ class Draw:
     file: Path
     mutant: Mutant
 
-    def tests(self, reached: Reached) -> Sequence[str]:
-        """Those that reach its line; all of its part, if that is only reached when the module is loaded."""
+    def tests(self, reached: Reached) -> list[str]:
+        """Those that reach its line; if that is only reached when the module is loaded, those of its function, of its
+        module, or of its part."""
         name = self.file.relative_to(PACKAGE).as_posix()
-        return reached.tests(name, self.mutant.line) or PARTS[self.part].tests
+        found = (reached.tests(name, lines) for lines in self._around())
+        return next(filter(None, found), list(reached.lines))
+
+    def _around(self) -> Iterator[range]:
+        line, source = self.mutant.line, self.file.read_text(encoding="utf-8")
+        yield range(line, line + 1)
+        for node in reversed(list(ast.walk(ast.parse(source)))):  # the inner ones first
+            if isinstance(node, ast.FunctionDef) and node.end_lineno and node.lineno <= line <= node.end_lineno:
+                yield range(node.lineno, node.end_lineno + 1)
+        yield range(source.count("\n") + 1)
 
     def __str__(self) -> str:
         return f"{self.file.relative_to(ROOT)}, {self.mutant}"
@@ -120,7 +134,7 @@ class Trial:
         """What those of the tests reach that pass; None if they cannot be run by their names."""
         self.passes(["-p", "tests.mutation.reach", "--maxfail=0", *tests])
         reached = Reached.read(self._folder / FILE)
-        return reached if self.passes(["--collect-only", *reached.names]) else None
+        return reached if self.passes(["--collect-only", *reached.lines]) else None
 
     def passes(self, tests: Sequence[str], timeout: float | None = None) -> bool:
         """Whether these tests pass, in time."""
@@ -144,6 +158,29 @@ class Trial:
             copy.write_text(source, encoding="utf-8")
 
 
+class Trials:
+    """Several copies, of which each is free for one thing at a time."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self._count = count
+        self._free: queue.Queue[Trial] = queue.Queue()
+        for number in range(count):
+            self._free.put(Trial(folder / str(number)))
+
+    def each(self, function: Callable[[Trial, ItemT], ResultT], items: Sequence[ItemT]) -> Iterator[ResultT]:
+        """``function`` of each of the items, and of a trial that is free."""
+
+        def done(item: ItemT) -> ResultT:
+            trial = self._free.get()
+            try:
+                return function(trial, item)
+            finally:
+                self._free.put(trial)
+
+        with ThreadPoolExecutor(self._count) as threads:
+            yield from threads.map(done, items)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__.partition("\n")[0])
     parser.add_argument("--count", type=int, default=200, help="how many mutants")
@@ -158,45 +195,38 @@ def main() -> None:
         print(*drawn, sep="\n")
         return
     with tempfile.TemporaryDirectory() as folder:
-        trials = [Trial(Path(folder) / str(number)) for number in range(given.jobs)]
-        measured = {name: _measure(trials[0], name) for name in {one.part for one in drawn}}
+        trials = Trials(Path(folder), given.jobs)
+        names = sorted({one.part for one in drawn})
+        measured = dict(zip(names, trials.each(_measure, names), strict=True))
         survivors = _try_all(trials, drawn, measured)
     rate = len(survivors) / max(len(drawn), 1)
     print(f"{len(survivors)} of {len(drawn)} survived ({rate:.1%}), seed {given.seed}")
 
 
-def _measure(trial: Trial, part: str) -> tuple[Reached, float]:
-    """What the tests of a part reach, and after how many seconds they are taken to go on for ever."""
-    begun = time.monotonic()
+def _measure(trial: Trial, part: str) -> Reached:
+    """What the tests of a part reach."""
     reached = trial.reached_by(PARTS[part].tests)
     if reached is None:
         sys.exit(f"the tests of {part} cannot be run by their names: python -m pytest {' '.join(PARTS[part].tests)}")
     if reached.failed:
         print(f"these fail without any mutant, and are left out: {' '.join(reached.failed)}", file=sys.stderr)
-    return reached, max(_PATIENCE * (time.monotonic() - begun), _LEAST_SECONDS)
+    return reached
 
 
-def _try_all(trials: list[Trial], drawn: list[Draw], measured: dict[str, tuple[Reached, float]]) -> list[Draw]:
-    free: queue.Queue[Trial] = queue.Queue()
-    for trial in trials:
-        free.put(trial)
-
-    def survives(one: Draw) -> bool:
-        reached, timeout = measured[one.part]
-        trial = free.get()
-        try:
-            return trial.survives(one, one.tests(reached), timeout)
-        finally:
-            free.put(trial)
+def _try_all(trials: Trials, drawn: list[Draw], measured: dict[str, Reached]) -> list[Draw]:
+    def survives(trial: Trial, one: Draw) -> bool:
+        reached = measured[one.part]
+        tests = one.tests(reached)
+        timeout = _PATIENCE * sum(map(reached.seconds.__getitem__, tests)) + _LEAST_SECONDS
+        return trial.survives(one, tests, timeout)
 
     survivors = []
-    with ThreadPoolExecutor(len(trials)) as threads:
-        for number, (one, survived) in enumerate(zip(drawn, threads.map(survives, drawn), strict=True), 1):
-            if survived:
-                survivors.append(one)
-                print(f"survived: {one}", flush=True)
-            if number % 10 == 0:
-                print(f"{number} tried, {len(survivors)} survived", file=sys.stderr, flush=True)
+    for number, (one, survived) in enumerate(zip(drawn, trials.each(survives, drawn), strict=True), 1):
+        if survived:
+            survivors.append(one)
+            print(f"survived: {one}", flush=True)
+        if number % 10 == 0:
+            print(f"{number} tried, {len(survivors)} survived", file=sys.stderr, flush=True)
     return survivors
 
 

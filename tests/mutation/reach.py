@@ -22,30 +22,26 @@ _PACKAGE = str(Path(__file__).parents[2] / "pytest_httpserve") + "/"
 
 
 class Reached(NamedTuple):
-    """What each of the tests reaches: ``lines`` has them for each line of a file, those that took least first.
+    """What each of the tests reaches, by its name: those that took least come first.
 
-    ``names`` are all of them, but for those that ``failed``: these tell nothing of a mutant.
+    Those that ``failed`` are not among them: they tell nothing of a mutant.
     """
 
-    names: list[str]
+    lines: dict[str, dict[str, list[int]]]
+    seconds: dict[str, float]
     failed: list[str]
-    lines: dict[str, dict[int, list[str]]]
 
     @classmethod
     def read(cls, path: Path) -> Reached:
         """What a run has written."""
-        lines: dict[str, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
         tests, failed = json.loads(path.read_text(encoding="utf-8"))
         names = sorted(tests, key=lambda name: tests[name][0])
-        for test in names:
-            for file, numbers in tests[test][1].items():
-                for number in numbers:
-                    lines[file][number].append(test)
-        return cls(names, failed, lines)
+        return cls({name: tests[name][1] for name in names}, {name: tests[name][0] for name in names}, failed)
 
-    def tests(self, file: str, line: int) -> list[str]:
-        """The tests that reach a line; none for one that is only reached when its module is loaded."""
-        return self.lines.get(file, {}).get(line, [])
+    def tests(self, file: str, lines: range) -> list[str]:
+        """The tests that reach one of these lines."""
+        wanted = set(lines)
+        return [name for name, reached in self.lines.items() if not wanted.isdisjoint(reached.get(file, ()))]
 
 
 class Watch:

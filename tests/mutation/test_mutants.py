@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.mutation.__main__ import PARTS, ROOT, draw
-from tests.mutation.mutants import mutants_of
+from tests.mutation.__main__ import PACKAGE, PARTS, ROOT, Draw, draw
+from tests.mutation.mutants import Mutant, mutants_of
 from tests.mutation.reach import Reached
 
 pytestmark = pytest.mark.same_everywhere
@@ -71,8 +71,23 @@ def test_the_tests_that_reach_a_line_are_known_and_the_quickest_comes_first(tmp_
     (tmp_path / "reached.json").write_text(json.dumps([tests, ["broken"]]))
     reached = Reached.read(tmp_path / "reached.json")
 
-    assert reached.names == ["quick", "other", "slow"]
-    assert reached.failed == ["broken"]
-    assert reached.tests("a.py", 2) == ["quick", "slow"]
-    assert reached.tests("a.py", 1) == ["slow"]
-    assert reached.tests("a.py", 3) == reached.tests("c.py", 1) == []
+    assert list(reached.lines) == ["quick", "other", "slow"]
+    assert (reached.seconds["slow"], reached.failed) == (2.0, ["broken"])
+    assert reached.tests("a.py", range(2, 3)) == ["quick", "slow"]
+    assert reached.tests("a.py", range(1, 2)) == ["slow"]
+    assert reached.tests("a.py", range(3, 9)) == reached.tests("c.py", range(9)) == []
+
+
+def test_a_mutant_that_is_reached_with_its_module_alone_is_tried_by_what_is_around_it(tmp_path: Path) -> None:
+    names = PACKAGE / "scripting/record/words.py"
+    source = names.read_text(encoding="utf-8")
+    line = source[: source.index("def dropped")].count("\n") + 1  # with a default
+    drawn = Draw("record", names, Mutant("constant", line, 0, 0, "", ""))
+    file = "scripting/record/words.py"
+    tests: dict[str, dict[str, list[int]]] = {"a": {}, "b": {file: [1]}, "c": {file: [line + 2]}, "d": {file: [line]}}
+    seconds = dict.fromkeys(tests, 0.0)
+
+    for around in ("d", "c", "b"):
+        assert drawn.tests(Reached(tests, seconds, [])) == [around]
+        del tests[around]
+    assert drawn.tests(Reached(tests, seconds, [])) == ["a"]
