@@ -60,7 +60,10 @@ _REPORT_TESTS = (
     "tests/plugin/test_docs_failures.py",
 )
 PARTS = {
-    "routing": Part(("scripting/routing",), ("tests/scripting/routing", "tests/scripting/reports", *_SERVER_TESTS)),
+    "routing": Part(
+        ("scripting/routing",),
+        ("tests/scripting/routing", "tests/scripting/record", "tests/scripting/reports", *_SERVER_TESTS),
+    ),
     "record": Part(
         ("scripting/record",),
         ("tests/scripting/record", "tests/scripting/reports", "tests/scripting/answers", *_SERVER_TESTS,

@@ -32,21 +32,24 @@ class UploadedFile:
 
 
 def parse_multipart(content_type: str, body: bytes) -> list[UploadedFile]:
-    """The parts of a form, in order. Raises ValueError if its type names no boundary between them."""
+    """The parts of a form, in order. Raises ValueError if its type names no boundary between them, or another one than
+    its body has, or if the last one is missing."""
     boundary = _parameters(content_type).get("boundary", "").encode("latin-1", "replace")
     if not boundary:
         raise ValueError(f"a multipart body whose Content-Type names no boundary: {content_type!r}")
     # RFC 2046 section 5.1.1: the line break before a boundary is the boundary's; blanks may follow it.
     delimiter = re.compile(rb"\r\n--" + re.escape(boundary) + rb"(--)?[ \t]*(?=\r\n|\Z)")
-    parts = []
+    parts: list[UploadedFile] = []
     begin = None
     for found in delimiter.finditer(body := b"\r\n" + body):
         if begin is not None:
             parts.append(_parse_part(body[begin : found.start()]))
         if found[1]:
-            break
+            return parts
         begin = found.end()
-    return parts
+    if begin is None:
+        raise ValueError(f"a multipart body without the boundary that its Content-Type names: {content_type!r}")
+    raise ValueError(f"a multipart body without its last boundary, --{boundary.decode('latin-1')}--")
 
 
 def _parse_part(part: bytes) -> UploadedFile:

@@ -29,6 +29,21 @@ def read(part: Callable[[], ReadT]) -> ReadT | Shown:
         return Shown(str(error))
 
 
+def _type_of(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+_FORM, _MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
+
+
+def _sent_otherwise(request: Request, *types: str) -> Shown | None:
+    """What to say of a body that was sent as none of these types, so that nothing is found in it; None for no body."""
+    if _type_of(request) in types or not request.body:
+        return None
+    sent_as = request.headers.get("content-type", "no type")
+    return Shown(f"not sent as {types[0]}, but as {sent_as}: {brief(request.body)}")
+
+
 class Named(Matcher):
     """Values by name: those of the request's ``query``, ``headers``, ``cookies`` or ``form``, whichever ``kind`` says.
     Names that are not given may have any value; with ``exact``, they must not be there.
@@ -50,6 +65,8 @@ class Named(Matcher):
 
     def checks(self, request: Request) -> list[Check]:
         there: Any = read(lambda: getattr(request, self._kind))
+        if self._kind == "form" and (self._exact or any(value is not None for value in self._expected.values())):
+            there = _sent_otherwise(request, _FORM, _MULTIPART) or there
         if isinstance(there, Shown):
             return [Check(self._kind, False, self._expected, there)]
         checks = [self._check(name, expected, there.get_all(name)) for name, expected in self._expected.items()]
@@ -225,6 +242,8 @@ class FilesAre(Matcher):
 
     def checks(self, request: Request) -> list[Check]:
         files = read(lambda: request.files)
+        if any(value is not None for value in self.expected.values()):
+            files = _sent_otherwise(request, _MULTIPART) or files
         if isinstance(files, Shown):
             return [Check("files", False, self.expected, files)]
         return [self._check(name, expected, files.get_all(name)) for name, expected in self.expected.items()]

@@ -169,14 +169,51 @@ def test_names_are_read_from_the_disposition(disposition: str, name: str, filena
         (b"--x\r\n\r\n--xy\r\n--x--", [b"--xy"]),
         (b"--x\r\n\r\n\r\n--x--", [b""]),
         (b"--x--", []),
-        (b"--x", []),
-        (b"", []),
-        (b"no form at all", []),
-        (b"--x\r\n\r\ncut off", []),
     ],
 )
 def test_parts_lie_between_boundaries(body: bytes, contents: list[bytes]) -> None:
     assert [part.content for part in parse_multipart(TYPE, body)] == contents
+
+
+@pytest.mark.parametrize("body", [b"", b"no form at all", b"--y\r\n\r\na\r\n--y--", b"--X--"])
+def test_another_boundary_than_that_which_was_said(body: bytes) -> None:
+    with pytest.raises(ValueError) as caught:
+        parse_multipart(TYPE, body)
+    assert str(caught.value) == f"a multipart body without the boundary that its Content-Type names: {TYPE!r}"
+
+
+@pytest.mark.parametrize("body", [b"--x", b"--x\r\n\r\ncut off", b"--x\r\n\r\na\r\n--x\r\n\r\nb\r\n--x-"])
+def test_a_form_that_was_cut(body: bytes) -> None:
+    with pytest.raises(ValueError) as caught:
+        parse_multipart(TYPE, body)
+    assert str(caught.value) == "a multipart body without its last boundary, --x--"
+
+
+@pytest.mark.parametrize(
+    ("criteria", "said"),
+    [
+        ({"form": {"a": "1"}}, "application/x-www-form-urlencoded"),
+        ({"form_exact": {}}, "application/x-www-form-urlencoded"),
+        ({"files": {"a": b"x"}}, "multipart/form-data"),
+    ],
+)
+@pytest.mark.parametrize("sent_as", ["text/plain; charset=utf-8", None])
+def test_a_form_that_was_sent_as_something_else_is_named(
+    server: HTTPServe, criteria: Any, said: str, sent_as: str | None
+) -> None:
+    server.on("POST", "/a", **criteria).respond()
+    headers = {"Content-Type": sent_as} if sent_as else {}
+    answer = requests.post(server.url_for("/a"), data=b"a=1", headers=headers, timeout=10)
+
+    assert answer.status_code == 404
+    assert f"        got:      not sent as {said}, but as {sent_as or 'no type'}: b'a=1'\n" in answer.text
+
+
+@pytest.mark.parametrize("criteria", [{"form": {"a": None}}, {"form": {}}, {"files": {"a": None}}, {"files": {}}])
+def test_a_form_that_need_not_be_there_may_be_something_else(server: HTTPServe, criteria: Any) -> None:
+    server.on("POST", "/a", **criteria).respond()
+
+    assert requests.post(server.url_for("/a"), data=b"a=1", timeout=10).status_code == 200
 
 
 @pytest.mark.parametrize("content_type", ["multipart/form-data", "multipart/form-data; boundary=", "", "text/plain"])

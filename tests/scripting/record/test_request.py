@@ -49,6 +49,12 @@ def test_path_and_query_are_taken_from_the_target(target: str, path: str, query_
     assert (seen.path, seen.query_string, seen.target) == (path, query_string, target)
 
 
+def test_a_request_that_nobody_has_numbered_is_the_first() -> None:
+    request = Request("GET", "/", Headers(), (1, 1), ("127.0.0.1", 50_000))
+
+    assert (request.connection_index, request.exchange_index, request.path_params, request.body) == (0, 0, {}, b"")
+
+
 def test_a_request_reads_as_its_method_and_target() -> None:
     assert str(request("/a?b")) == "GET /a?b"
 

@@ -617,9 +617,11 @@ def test_the_host_that_a_request_names(server: HTTPServe) -> None:
 
 # What is refused
 
+NO_PARAMETERS = "content_type= is a media type such as 'text/plain', without parameters"
+WHOLE_FIELD = "; for the whole field there is headers={'Content-Type': ...}"
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"content_type": "json"}, "content_type= is a media type such as 'text/plain', without parameters, not 'json'"),
-    ({"content_type": "a/b; c=d"}, "content_type= is a media type such as 'text/plain', without parameters"),
+    ({"content_type": "json"}, f"{NO_PARAMETERS}, not 'json'{WHOLE_FIELD}"),
+    ({"content_type": "a/b; c=d"}, f"{NO_PARAMETERS}, not 'a/b; c=d'{WHOLE_FIELD}"),
     ({"content_type": b"a/b"}, "content_type= is a media type such as 'text/plain', not b'a/b'"),
     ({"query": 5}, "query= takes a mapping of names to values, not 5"),
     ({"query": [("a", "1")]}, "query= takes a mapping of names to values, not [('a', '1')]"),
@@ -635,19 +637,25 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"query": {"a": ["1", False]}}, "query= compares texts: write 'false' or 0, not False"),
     ({"headers": "X-A: b"}, "headers= takes a mapping of names to values, not 'X-A: b'"),
     ({"headers": {"X A": "b"}}, "no header can be called 'X A'"),
-    ({"headers": {"X-A": b"b"}}, "headers= compares texts"),
+    ({"headers": {"X-A": b"b"}}, "headers= compares texts: write a str or a pattern of str, not b'b'"),
     ({"cookies": ["a"]}, "cookies= takes a mapping of names to values, not ['a']"),
     ({"form": "a=1"}, "form= takes a mapping of names to values, not 'a=1'"),
     ({"files": [b"a"]}, "files= takes a mapping of field names to contents, not [b'a']"),
     ({"files": {"a": 5}}, "a file in files= is bytes, a text, a pattern, or (filename, one of these), not 5"),
-    ({"files": {"a": ("a.txt",)}}, "a file in files= is bytes, a text, a pattern, or (filename, one of these)"),
-    ({"files": {"a": ("a.txt", b"", "text/plain")}}, "a file in files= is bytes, a text, a pattern"),
+    (
+        {"files": {"a": ("a.txt",)}},
+        "a file in files= is bytes, a text, a pattern, or (filename, one of these), not ('a.txt',)",
+    ),
+    (
+        {"files": {"a": ("a.txt", b"", "b/c")}},
+        "a file in files= is bytes, a text, a pattern, or (filename, one of these), not ('a.txt', b'', 'b/c')",
+    ),
     ({"json": 1, "json_contains": 1}, "json= is the whole body, json_contains= a part of it: give one of them"),
     ({"query": {}, "query_exact": {}}, "query_exact= is the whole query, query= a part of it: give one of them"),
     ({"form": {}, "form_exact": {}}, "form_exact= is the whole form, form= a part of it: give one of them"),
     ({"query_exact": "a=1"}, "query_exact= takes a mapping of names to values, not 'a=1'"),
     ({"body": {"a": 1}}, "body= takes bytes, a text or a pattern, not {'a': 1}; for JSON there is json="),
-    ({"body": 5}, "body= takes bytes, a text or a pattern, not 5"),
+    ({"body": 5}, "body= takes bytes, a text or a pattern, not 5; for JSON there is json="),
     ({"where": 5}, "where= takes a callable or a matcher, not 5"),
     ({"where": "x"}, "where= takes a callable or a matcher, not 'x'"),
 ]
@@ -655,8 +663,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("given", "message"), REFUSED, ids=[str(given) for given, _ in REFUSED])
 def test_what_can_never_match_is_refused_where_it_is_written(given: dict[str, Any], message: str) -> None:
-    with pytest.raises(UsageError, match="^" + re.escape(message)):
+    with pytest.raises(UsageError) as refused:
         match("GET", "/a", **given)
+    assert str(refused.value) == message
 
 
 @pytest.mark.parametrize("given", [("a:b", "c"), (None, "c"), ("a", None), (b"a", "b")])
