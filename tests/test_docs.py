@@ -20,6 +20,7 @@ FAILS = "<!-- this test fails -->"
 PLUGINS = {
     "# pytest-httpserver": "pytest_httpserver.pytest_plugin",
     "# pytest-localserver": "pytest_localserver.plugin",
+    "# pytest-recording": "pytest_recording.plugin",
     "# pytest_httpx": "pytest_httpx",
     "# requests-mock": "requests_mock.contrib._pytest_plugin",
     "# respx": "respx.plugin",
