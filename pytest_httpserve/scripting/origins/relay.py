@@ -86,6 +86,19 @@ def _end(sock: socket.socket, how: int) -> None:
         sock.shutdown(how)
 
 
+def _read(answer: Answer, connection: Connection) -> bytes:
+    """More of an answer. That it breaks off is nobody's concern once its client has gone."""
+    from http.client import HTTPException
+
+    try:
+        return answer.read(PIECE_BYTES)
+    except (OSError, HTTPException) as error:
+        transport = connection.transport
+        if connection.closing or transport.has_been_left():
+            raise transport.failed(ConnectionAbortedError(f"the client left; then {error!r}")) from None
+        raise
+
+
 class Heard(Protocol):
     """Who is told what a real host answers."""
 
@@ -110,7 +123,7 @@ def ask(
 
     def pieces() -> Iterator[bytes]:
         with contextlib.closing(answer), connection.waiting(upstream.break_off):
-            while piece := answer.read(PIECE_BYTES):
+            while piece := _read(answer, connection):
                 if heard is not None:
                     heard.came(piece)
                 yield piece

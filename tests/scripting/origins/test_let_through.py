@@ -120,6 +120,32 @@ def test_a_real_host_that_cannot_be_reached(server: HTTPServe, say: Say, kind: s
     assert server.failures == ()  # as on the internet
 
 
+@pytest.mark.parametrize("leaves", [True, False])
+def test_a_real_host_that_breaks_off_matters_to_a_client_that_is_there(server: HTTPServe, leaves: bool) -> None:
+    with create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        server.allow("127.0.0.1")
+        client = create_connection((server.host, server.port), timeout=10)
+        client.sendall(f"GET http://127.0.0.1:{port}/ HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        there, _ = listener.accept()
+        with there:
+            there.recv(1000)
+            there.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n")
+            answer = b""
+            while b"one" not in answer:
+                answer += client.recv(1000)
+            if leaves:
+                client.close()
+        if not leaves:
+            while client.recv(1000):
+                pass
+    client.close()
+    server.assert_all_closed(timeout=10)
+    server.stop()
+
+    assert (server.failures == ()) == leaves
+
+
 def test_an_origin_goes_before_what_is_let_through(server: HTTPServe, say: Say) -> None:
     server.allow("*")
     server.origin("http://127.0.0.1:1").on("GET", "/").respond(text="the origin")
