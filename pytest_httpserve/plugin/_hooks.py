@@ -67,6 +67,8 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
             import pytest_httpserve.scripting.client
             import pytest_httpserve.scripting.mounts.cgi
             import pytest_httpserve.scripting.mounts.static
+            import pytest_httpserve.scripting.recording
+            import pytest_httpserve.scripting.recordings.saving
             import pytest_httpserve.scripting.secure_server
             import pytest_httpserve.tls.revocation
             import pytest_httpserve.tls.signing

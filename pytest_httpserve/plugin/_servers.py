@@ -63,8 +63,10 @@ def _take_over(server: HTTPServe, *, allow: str | Sequence[str] = ()) -> None:
 
 def _path_of_test(node: pytest.Item) -> str:
     """Where the recording of a test is that names none."""
-    name = re.sub(r"[^\w.\[\]-]+", "-", node.name)
-    return f"cassettes/{node.path.stem}/{name}.har"
+    of_class: type | None = getattr(node, "cls", None)
+    name = node.name if of_class is None else f"{of_class.__name__}.{node.name}"
+    plain = re.sub(r"[^\w.\[\]-]+", "-", name)
+    return f"cassettes/{node.path.stem}/{plain}.har"
 
 
 def start_another(node: pytest.Item, settings: Mapping[str, Any]) -> HTTPServe:

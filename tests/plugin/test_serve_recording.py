@@ -43,6 +43,7 @@ def fetch(url):
 def test_programs_and_the_process_itself_are_answered(suite: Suite, pytester: pytest.Pytester) -> None:
     write_har(pytester, "cassettes/a.har")
     write_har(pytester, "cassettes/test_it/test_by_its_name[1].har")
+    write_har(pytester, "cassettes/test_it/TestClass.test_it.har")
     result = suite(
         FETCH
         + """
@@ -57,6 +58,10 @@ def test_process(httpserve):
     assert fetch("https://a.test/") == b"this is a"
     assert fetch("https://b.test/") == b"this is b"
 
+class TestClass:
+    @pytest.mark.serve_recording
+    def test_it(self, httpserve): pass
+
 @pytest.mark.serve_origins
 @pytest.mark.serve_recording
 @pytest.mark.parametrize("number", [1, 2])
@@ -64,7 +69,7 @@ def test_by_its_name(httpserve, number):
     assert fetch("https://a.test/") == b"this is a"
 """
     )
-    result.assert_outcomes(passed=3, errors=1)
+    result.assert_outcomes(passed=4, errors=1)
     result.stdout.fnmatch_lines(["*/cassettes/test_it/test_by_its_name[[]2[]].har. --httpserve-record=missing *"])
 
 

@@ -29,6 +29,8 @@ _OF_VARIABLES = re.compile(
     r"TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|_KEY$|_PAT$|_AUTH$"
 )
 _LEAST_SECRET = 8  # characters: a shorter value stands somewhere by chance
+# Values of such variables that keep no secret, and stand in many a text.
+_WORDS = frozenset(("password", "postgres", "changeme", "localhost", "anonymous", "disabled", "development"))
 _WITH_URLS = frozenset(("location", "content-location", "referer"))
 
 
@@ -68,7 +70,9 @@ class Redaction:
 
     def named(self, name: str, value: str) -> str:
         """The value of a field of a form or of JSON, as it is kept."""
-        return MASK if self.is_secret(name) and value else self._asked(name, value)
+        if value and self.is_secret(name):
+            return MASK
+        return self._asked(name, self.url(value) if value.startswith(("https://", "http://")) else value)
 
     def parameter(self, name: str, value: str) -> str:
         """That of a parameter of a query."""
@@ -177,7 +181,7 @@ class Secrets:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._spelt: dict[bytes, str] = {}
         for name, value in environment.items():
-            if _OF_VARIABLES.search(name.upper()) and len(value) >= _LEAST_SECRET:
+            if _OF_VARIABLES.search(name.upper()) and _is_secret(value):
                 for spelling in _spellings(value):
                     self._spelt.setdefault(spelling.encode("utf-8", "surrogateescape"), name)
         self.longest = max(map(len, self._spelt), default=0)
@@ -185,6 +189,10 @@ class Secrets:
     def find(self, data: bytes) -> str | None:
         """The variable whose value stands there; None if there is none."""
         return next((name for spelling, name in self._spelt.items() if spelling in data), None)
+
+
+def _is_secret(value: str) -> bool:
+    return len(value) >= _LEAST_SECRET and value.lower() not in _WORDS
 
 
 def _spellings(value: str) -> set[str]:

@@ -65,6 +65,8 @@ def test_parameters(url: str, kept: str) -> None:
         ('{"token": null, "secret": true, "auth": ""}', '{"token": null, "secret": true, "auth": ""}'),
         ('{ "name" : "é",\n "key": "k" }', '{ "name" : "é",\n "key": "k" }'),
         ('["token", "x"]', '["token", "x"]'),
+        ('{"next": "https://a.test/?sig=x&page=2"}', '{"next": "https://a.test/?sig=***&page=2"}'),
+        ('{"about": "a?token=x"}', '{"about": "a?token=x"}'),
         ("{no json", "{no json"),
     ],
 )
@@ -117,6 +119,7 @@ def test_what_is_no_name_and_no_function_is_refused(given: Any) -> None:
         ("MY_KEY", 'quoted"secret', '{"a": "quoted\\"secret"}', True),
         ("HOME", SECRET, SECRET, False),
         ("API_KEY", "short", "short", False),
+        ("DB_PASSWORD", "password", "password", False),
     ],
 )
 def test_secrets_of_the_environment(name: str, value: str, text: str, found: bool) -> None:
