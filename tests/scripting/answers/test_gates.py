@@ -340,19 +340,29 @@ def test_a_client_that_left_before_the_stop_has_ended_its_connection(server: HTT
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    ("wrong", "said"),
     [
-        lambda route: route.hold("later"),
-        lambda route: route.hold(timeout=-1),
-        lambda route: route.hold(timeout=None),
-        lambda route: route.hold().arrived(timeout="1"),
-        lambda route: route.hold().fail(Reset),
-        lambda route: route.hold().fail("reset"),
+        (
+            lambda route: route.hold("later"),
+            "phase= is one of response_head, response_body, response_end, not 'later'",
+        ),
+        (lambda route: route.hold(timeout=-1), "timeout= is a number of seconds from 0 on, not -1"),
+        (lambda route: route.hold(timeout=None), "timeout= is a number of seconds from 0 on, not None"),
+        (lambda route: route.hold().arrived(timeout="1"), "timeout= is a number of seconds from 0 on, not '1'"),
+        (
+            lambda route: route.hold().fail(Reset),
+            f"fault= takes a fault, as in Reset(after=10), or several, not {Reset!r}; Reset() is one",
+        ),
+        (
+            lambda route: route.hold().fail("reset"),
+            "fault= takes a fault, as in Reset(after=10), or several, not 'reset'; here it is Reset()",
+        ),
     ],
 )
-def test_a_wrong_value_is_refused(server: HTTPServe, wrong: Callable[[Route], object]) -> None:
-    with pytest.raises(UsageError):
+def test_a_wrong_value_is_refused(server: HTTPServe, wrong: Callable[[Route], object], said: str) -> None:
+    with pytest.raises(UsageError) as refused:
         wrong(server.on("GET", "/a"))
+    assert str(refused.value) == said
 
 
 # How many at once

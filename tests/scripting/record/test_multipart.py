@@ -122,6 +122,7 @@ def test_a_route_asks_for_files(server: HTTPServe, files: dict[str, Any], taken:
     answer = requests.post(server.url_for("/a"), files=sent, data={"field": "x"}, timeout=10)
 
     assert (answer.status_code == 200) is taken
+    assert server.failures == ()
 
 
 # As it may stand on the wire

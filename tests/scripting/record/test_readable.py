@@ -69,6 +69,14 @@ def test_texts_are_left_out_whole() -> None:
     assert joined(["one\n", "another\n"]) == "one\n\nanother\n"
 
 
+def test_a_text_that_is_too_long_by_itself_is_left_out_alone() -> None:
+    large = "x" * 2 * MOST_JOINED_BYTES
+
+    assert joined(["one", large, "another"]) == "one\n... 1 more failure ...\nanother"
+    assert joined(["one", "another", large]) == "one\nanother\n... 1 more failure ..."
+    assert joined([large, "one", "another"]) == "... 1 more failure ...\none\nanother"
+
+
 def test_both_ends_of_items() -> None:
     assert both_ends([1, 2, 3], 3) == ([1, 2, 3], 0, ())
     assert both_ends([1, 2, 3, 4, 5], 3) == ([1, 2], 2, [5])

@@ -303,6 +303,25 @@ def test_bytes_that_are_no_request_are_told_from_where_they_came(server: HTTPSer
     assert hint in failure
 
 
+@pytest.mark.parametrize(
+    ("sent", "before"),
+    [
+        (b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n", "GET /a, which announced no body"),
+        (POST + b"Content-Length: 2\r\n\r\nab", "POST /a, which announced a body of 2 bytes"),
+        (CODED + b"\r\n0\r\n\r\n", "POST /a, whose body came in chunks"),
+    ],
+)
+def test_what_came_before_the_bytes_is_described(server: HTTPServe, sent: bytes, before: str) -> None:
+    server.on("*").respond()
+    with socket.create_connection((server.host, server.port), timeout=10) as client:
+        client.sendall(sent + b"!")
+        assert client.recv(65_536).startswith(b"HTTP/1.1 200 ")
+        server.settle()
+
+    [failure] = server.failures
+    assert failure == f"1 byte too many came right behind {before}: b'!'\n  against RFC 9112 section 6.3\n"
+
+
 def test_pipelined_requests_are_none(server: HTTPServe, say: Say) -> None:
     server.on("*").respond()
     say(server, POST + b"Content-Length: 2\r\n\r\n{}GET /b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
