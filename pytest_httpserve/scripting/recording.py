@@ -199,6 +199,8 @@ def open_recording(
 
         faults = as_faults(fault)
     file = _find(Path(path), roots, may_lack=run.records)
+    if run.records and file.suffix == ".zip":
+        raise UsageError(f"serve_recording({str(path)!r}): no archive is recorded into; name a .har file")
     entries = read_har(file) if run.mode != "all" and file.exists() else []
     recorded = recorded_routes(file, entries, matching, faults, paced=pace == "recorded")
     for one in recorded:

@@ -9,8 +9,9 @@ import json
 import re
 import urllib.parse
 from base64 import b64decode
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from functools import lru_cache, partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from pytest_httpserve.scripting.recordings.entry import Digest, Entry, charset_o
 from pytest_httpserve.wire import grammar
 from pytest_httpserve.wire.framing import HOP_BY_HOP
 from pytest_httpserve.wire.headers import Field
+
+Beside = Callable[[str], bytes | Path]  # of a name: a body that stands beside the HAR
 
 # Each entry has one. Within a text its quotes would be escaped.
 _BEGINNING = re.compile(r'"startedDateTime"\s*:')
@@ -35,11 +38,11 @@ def read_har(path: Path) -> list[Entry]:
     Raises UsageError if it is no HAR.
     """
     try:
-        text = path.read_bytes().decode().removeprefix("\ufeff")
+        data, beside = _unzipped(path) if path.suffix == ".zip" else (path.read_bytes(), partial(_beside, path.parent))
+        text = data.decode().removeprefix("\ufeff")
         entries = json.loads(text)["log"]["entries"]
-        folder = path.parent
         return [
-            _entry(one, folder, line)
+            _entry(one, beside, line)
             for one, line in zip(entries, _lines(text, len(entries)), strict=True)
             if _is_answered(one)
         ]
@@ -48,6 +51,18 @@ def read_har(path: Path) -> list[Entry]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         wrong = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
         raise UsageError(f"{path} is no HAR file: {wrong}") from None
+
+
+def _unzipped(path: Path) -> tuple[bytes, Beside]:
+    """The HAR in an archive as Playwright makes them, and what has the bodies there."""
+    from zipfile import BadZipFile, ZipFile
+
+    try:
+        archive = ZipFile(BytesIO(path.read_bytes()))
+    except BadZipFile as error:
+        raise ValueError(str(error)) from None
+    names = archive.namelist()
+    return archive.read(next((name for name in names if name.endswith(".har")), "har.har")), archive.read
 
 
 def _lines(text: str, count: int) -> Iterator[int]:
@@ -68,11 +83,11 @@ def _is_answered(entry: dict[str, Any]) -> bool:
     return url.startswith(("http://", "https://")) and 200 <= status <= 999
 
 
-def _entry(entry: dict[str, Any], folder: Path, line: int) -> Entry:
+def _entry(entry: dict[str, Any], beside: Beside, line: int) -> Entry:
     request, response = entry["request"], entry["response"]
     content = response.get("content") or {}
     fields = _fields(response["headers"])
-    body = _body(content, request["method"], response["status"], fields, folder)
+    body = _body(content, request["method"], response["status"], fields, beside)
     coding = content.get("_coding", "")
     if body is not None and not coding and not content.get("_coded"):
         fields = _without_coding(fields, body)
@@ -143,10 +158,10 @@ def _begins(body: bytes | Path, beginning: bytes) -> bool:
 
 
 def _body(
-    content: dict[str, Any], method: str, status: int, fields: tuple[Field, ...], folder: Path
+    content: dict[str, Any], method: str, status: int, fields: tuple[Field, ...], beside: Beside
 ) -> bytes | Path | None:
     if (name := content.get("_file")) is not None:
-        return _beside(folder, name)
+        return beside(name)
     text = content.get("text")
     if text is None:
         lacking = (content.get("size") or 0) > 0 and method != "HEAD" and status not in _WITHOUT_BODY

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from gzip import compress
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 
 from pytest_httpserve.errors import UsageError
-from pytest_httpserve.scripting.recordings.entry import Digest, Entry
+from pytest_httpserve.scripting.recordings.entry import Digest, Entry, origin_and_rest
 from pytest_httpserve.scripting.recordings.reading import read_har
 from pytest_httpserve.scripting.recordings.writing import write_har
 
@@ -146,6 +147,22 @@ def test_playwright_has_bodies_beside_the_har(har: Har, tmp_path: Path) -> None:
     entry = one(har(("GET", "https://a.test/", 200, content, header("content-encoding", "br"))))
 
     assert (entry.body, entry.fields) == (tmp_path / "ab12.html", ())
+
+
+def test_playwright_puts_all_into_an_archive(har: Har, tmp_path: Path) -> None:
+    path = har(("GET", "https://me:mine@a.test/", 200, {"size": -1, "_file": "ab12.html"}))
+    with ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.write(path, "har.har")
+        archive.writestr("ab12.html", "<p>")
+    entry = one(tmp_path / "a.zip")
+
+    assert (entry.body, origin_and_rest(entry.url)) == (b"<p>", ("https://a.test", "/"))
+    (tmp_path / "b.zip").write_text("no archive")
+    with ZipFile(tmp_path / "c.zip", "w"):
+        pass
+    for name in ("b.zip", "c.zip"):
+        with pytest.raises(UsageError, match="is no HAR file"):
+            read_har(tmp_path / name)
 
 
 @pytest.mark.parametrize(

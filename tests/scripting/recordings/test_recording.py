@@ -315,6 +315,11 @@ def test_nothing_leaves_the_machine_unless_that_is_said(
     assert recording.failures[0].startswith("no origin answers api.test port 80")
 
 
+def test_no_archive_is_recorded_into(record: Record, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no archive is recorded into; name a \.har file"):
+        record("all").serve_recording(tmp_path / "a.zip")
+
+
 def test_a_mode_is_one_of_four() -> None:
     with pytest.raises(UsageError, match="record= is one of none, missing, all, compare, not 'once'"):
         HTTPServe(record="once")
