@@ -25,6 +25,17 @@ from pytest_httpserve.scripting.faults.edits import (
     WrongChunkSize,
     WrongLength,
 )
+from pytest_httpserve.scripting.faults.frames import (
+    LongControlFrame,
+    MaskedFrame,
+    MixedFragments,
+    NoPong,
+    NoUpgrade,
+    ReservedBits,
+    Unoffered,
+    WrongAccept,
+    WrongText,
+)
 
 __all__ = [
     "BrokenKeepAlive",
@@ -36,14 +47,23 @@ __all__ = [
     "Extend",
     "Fault",
     "Garbage",
+    "LongControlFrame",
+    "MaskedFrame",
+    "MixedFragments",
     "NoContinue",
     "NoLastChunk",
+    "NoPong",
+    "NoUpgrade",
     "Phase",
     "Refuse",
+    "ReservedBits",
     "Reset",
     "Slow",
     "Stall",
     "Truncate",
+    "Unoffered",
+    "WrongAccept",
     "WrongChunkSize",
     "WrongLength",
+    "WrongText",
 ]

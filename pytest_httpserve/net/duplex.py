@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import socket
 import threading
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pytest_httpserve import clock
 from pytest_httpserve.net.poller import writability
 from pytest_httpserve.net.transport import RECEIVE_BYTES, would_wait
 
@@ -47,12 +48,11 @@ class Duplex:
         return transport.receive(max(len(transport.gathered), RECEIVE_BYTES))
 
     def send(self, make: Make, seconds: float) -> None:
-        """Send what is made, and wait so long for the client to take it. Raises OSError if it does not."""
-        expiry = clock.monotonic() + seconds
+        """Send what is made, and wait for the client to take it, so long for each part of it. Raises OSError."""
         if not self._order.acquire(timeout=seconds):
             raise self._too_slow(seconds)
         try:
-            self._send_rest(memoryview(make()), seconds, expiry)
+            self._send_rest(memoryview(make()), seconds)
         finally:
             self._order.release()
 
@@ -72,6 +72,12 @@ class Duplex:
         if rest:
             run(partial(self._finish, rest, seconds))
 
+    def end(self) -> None:
+        """Send nothing more: the client is told of the end."""
+        with self._call:
+            self._transport.say_goodbye()
+            self._transport.shut_down(socket.SHUT_WR)
+
     def _send_later(self, make: Make, seconds: float) -> None:
         try:
             self.send(make, seconds)
@@ -80,16 +86,17 @@ class Duplex:
 
     def _finish(self, rest: memoryview, seconds: float) -> None:
         try:
-            self._send_rest(rest, seconds, clock.monotonic() + seconds)
+            self._send_rest(rest, seconds)
         except OSError:
             self._connection.abort()
         finally:
             self._order.release()
 
-    def _send_rest(self, data: memoryview, seconds: float, expiry: float) -> None:
+    def _send_rest(self, data: memoryview, seconds: float) -> None:
         while data := self._send_now(data):
-            left = expiry - clock.monotonic()
-            if left <= 0 or not writability(self._transport.fileno())(left):
+            if (file := self._transport.fileno()) < 0:
+                raise self._transport.failed(OSError(errno.EBADF, "the connection is closed"))
+            if not writability(file)(seconds):
                 raise self._too_slow(seconds)
 
     def _send_now(self, data: memoryview) -> memoryview:
@@ -107,6 +114,6 @@ class Duplex:
 
     def _too_slow(self, seconds: float) -> OSError:
         """A part of it may have left, so nothing can follow it."""
-        error = self._transport.failed(TimeoutError(f"the client did not take what was sent to it within {seconds} s"))
+        error = self._transport.failed(TimeoutError(f"the client took nothing of what was sent to it for {seconds} s"))
         self._connection.abort()
         return error

@@ -419,9 +419,9 @@ class Answering:
 
     # Beyond HTTP
 
-    def leave_http(self, beyond: Callable[[Answering], object]) -> None:
+    def leave_http(self, beyond: Callable[[Answering, tuple[Fault, ...]], object]) -> None:
         """When the exchange is over, have ``beyond`` take care of the connection."""
-        self.conversation.beyond = partial(beyond, self)
+        self.conversation.beyond = partial(beyond, self, self.passage.faults)
         if self.exchange is not None:
             self.exchange.shown = True  # to who takes care of it
 

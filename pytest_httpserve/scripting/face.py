@@ -101,6 +101,7 @@ class Face:
         compression: bool = False,
         max_message_bytes: int = MAX_MESSAGE_BYTES,
         answer_pings: bool = True,
+        fault: FaultArgument | None = None,
         priority: int = 0,
         otherwise: Otherwise = "fail",
         **criteria: Unpack[Criteria],
@@ -111,6 +112,7 @@ class Face:
         ``subprotocols`` are those that the server speaks: of these, it takes the first that the client offers. With
         ``compression``, messages are compressed if the client offers that (permessage-deflate). A message that has more
         than ``max_message_bytes`` closes the connection with 1009. Without ``answer_pings``, only the test sends pongs.
+        ``fault`` is what goes wrong with each connection, a fault or several.
 
         Raises UnsupportedError without the extra ``websocket``, UsageError for a wrong value.
         """
@@ -125,6 +127,7 @@ class Face:
             compression=compression,
             max_message_bytes=max_message_bytes,
             answer_pings=answer_pings,
+            fault=fault,
         )
         route.join(self._script.routes)
         self._script.websockets.append(opened)

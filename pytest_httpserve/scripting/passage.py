@@ -38,6 +38,11 @@ class Passage:
 
     in_connect: tuple[Fault, ...] = ()
 
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """Those that it passes."""
+        return ()
+
     def begin(self, passing: Passing) -> None:
         """An exchange begins."""
 
@@ -98,6 +103,10 @@ class FaultyPassage(Passage):
         http1.writer = Writer(self._wire)
         if lasting:
             http1.reader = Reader(self._wire, limits=http1.limits)
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        return self._wire.faults
 
     def begin(self, passing: Passing) -> None:
         self._passing = passing

@@ -97,8 +97,12 @@ class Asked(Protocol):
     def redirected(self, method: str, target: str, count: int, /) -> None:
         """A script has asked for the answer to another path; so many have, so far."""
 
-    def leave_http(self, beyond: Callable[[Any], object], /) -> None:
-        """When the exchange is over, have ``beyond`` take care of the connection: it is called with this."""
+    def leave_http(self, beyond: Callable[[Any, tuple[Fault, ...]], object], /) -> None:
+        """When the exchange is over, have ``beyond`` take care of the connection: it is called with this, and with the
+        faults of the connection and of the response."""
+
+    def note_fault(self, fault: Fault, where: str, /) -> None:
+        """A fault happens: the journal knows of it before the client does."""
 
     @property
     def may_rest(self) -> bool:

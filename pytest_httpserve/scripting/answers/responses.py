@@ -80,7 +80,7 @@ class Response:
     """
 
     # What goes on over the connection when it has left HTTP with this response.
-    beyond: Callable[[Any], object] | None = None
+    beyond: Callable[[Any, tuple[Fault, ...]], object] | None = None
     _least_status = 200
 
     __slots__ = (
@@ -235,8 +235,13 @@ class Switching(Response):
     __slots__ = ("beyond",)
     _least_status = 101
 
-    def __init__(self, fields: tuple[Field, ...], beyond: Callable[[Any], object]) -> None:  # Any: an Asked
-        super().__init__(101, headers=fields)
+    def __init__(
+        self,
+        fields: tuple[Field, ...],
+        beyond: Callable[[Any, tuple[Fault, ...]], object],  # Any: an Asked
+        faults: tuple[Fault, ...] = (),
+    ) -> None:
+        super().__init__(101, headers=fields, fault=faults)
         self.is_whole = False
         self.beyond = beyond
 

@@ -20,17 +20,20 @@ if TYPE_CHECKING:
 Phase = Literal[
     "accept", "tls_handshake", "connect",
     "request_head", "request_body", "response_head", "response_body", "response_end",
+    "message", "close",
 ]  # fmt: skip
 
 PHASES: tuple[Phase, ...] = (
     "accept", "tls_handshake", "connect",
     "request_head", "request_body", "response_head", "response_body", "response_end",
 )  # fmt: skip
+# Those behind a WebSocket handshake, of what the server sends.
+WEBSOCKET_PHASES: tuple[Phase, ...] = ("message", "close")
 # Those before anything is asked, and those that have no bytes of an exchange: in ``connect``, a proxy opens a tunnel.
 FIRST_PHASES = PHASES[:2]
 CONNECTION_PHASES = PHASES[:3]
 _REQUEST_PHASES = PHASES[:5]
-_MOVING_PHASES = PHASES[3:7]
+_MOVING_PHASES = (*PHASES[3:7], "message")
 # Without a number of their own, waits end after so many seconds.
 STALL_SECONDS = 60.0
 _PIECES_A_SECOND = 20
@@ -82,8 +85,8 @@ class Act(Fault):
     def __post_init__(self) -> None:
         if self.after is not None:
             check_count(f"after= of {type(self).__name__}", self.after)
-        if self.phase is not None and self.phase not in PHASES:
-            raise UsageError(f"a phase is one of {', '.join(PHASES)}, not {self.phase!r}")
+        if self.phase is not None and self.phase not in (*PHASES, *WEBSOCKET_PHASES):
+            raise UsageError(f"a phase is one of {', '.join((*PHASES, *WEBSOCKET_PHASES))}, not {self.phase!r}")
         if self.after and self.phase in (*CONNECTION_PHASES, "response_end"):
             raise UsageError(f"the phase {self.phase} has no bytes, so after={self.after} is wrong")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pytest_httpserve.arguments import check_count, check_switch
 from pytest_httpserve.errors import UsageError
-from pytest_httpserve.scripting.faults.acts import PHASES, Act, Close, Fault, Reset, Stall
+from pytest_httpserve.scripting.faults.acts import PHASES, WEBSOCKET_PHASES, Act, Close, Fault, Reset, Stall
 from pytest_httpserve.scripting.faults.given import as_faults
 
 Sweep = list[tuple[Fault, ...]]
@@ -20,13 +20,14 @@ def sweep(*what: Any, **options: Any) -> Sweep:  # what is wrong is refused belo
     """The runs that ``serve_faults`` asks for, each with its faults. Raises UsageError for a wrong argument.
 
     ``("every_phase", effects=(Reset, Close))``: each effect in each phase but the TLS handshake, which not every server
-    has, and ``connect``, which only a proxy has: with ``connect=True``. ``("cut", every=512, upto=4096,
+    has, and ``connect``, which only a proxy has: with ``connect=True``; with ``websocket=True``, in the first message
+    and in the close frame of a WebSocket connection, too. ``("cut", every=512, upto=4096,
     effect=Close)``: the response's body cut off behind so many bytes, and so many more. Otherwise faults, or a list of
     faults; a list within it is a run with several.
     """
     match what:
         case ("every_phase",):
-            return _every_phase(**_known("every_phase", options, ("effects", "connect")))
+            return _every_phase(**_known("every_phase", options, ("effects", "connect", "websocket")))
         case ("cut",):
             return _cuts(**_known("cut", options, ("every", "upto", "effect")))
         case (str() as name, *_):
@@ -41,13 +42,16 @@ def sweep(*what: Any, **options: Any) -> Sweep:  # what is wrong is refused belo
     return [as_faults(run) for run in runs]
 
 
-def _every_phase(effects: Sequence[type[Act]] = (Reset, Close), connect: bool = False) -> Sweep:
+def _every_phase(
+    effects: Sequence[type[Act]] = (Reset, Close), connect: bool = False, websocket: bool = False
+) -> Sweep:
     effects = effects if isinstance(effects, Iterable) else (effects,)  # one is enough
     left_out = ("tls_handshake",) if check_switch("connect=", connect) else ("tls_handshake", "connect")
-    # In the body it is one byte in: before its first, it would be the same as behind the head.
+    # In these it is one byte in: before the first, it would be the same as behind what came before.
+    later = ("response_body", *WEBSOCKET_PHASES)
     return [
-        (_check_effect(effect)(after=1 if phase == "response_body" else None, phase=phase),)
-        for phase in PHASES
+        (_check_effect(effect)(after=1 if phase in later else None, phase=phase),)
+        for phase in (PHASES if not check_switch("websocket=", websocket) else (*PHASES, *WEBSOCKET_PHASES))
         if phase not in left_out
         for effect in effects
     ]

@@ -96,7 +96,7 @@ class FaultyWire:
         """From here on, these faults, too; an act whose place is past happens with the next byte."""
         self.faults += faults
         self._acts = sorted(
-            [*self._acts, *(fault for fault in faults if isinstance(fault, Act))],
+            [*self._acts, *(fault for fault in faults if isinstance(fault, Act) and fault.place in PHASES)],
             key=lambda act: (PHASES.index(act.place), act.byte),
         )
 

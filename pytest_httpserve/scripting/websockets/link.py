@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_httpserve import clock
@@ -13,15 +13,17 @@ from pytest_httpserve.errors import FrameError, WebSocketClosed
 from pytest_httpserve.net.duplex import Duplex
 from pytest_httpserve.net.poller import Wake, readiness
 from pytest_httpserve.protocol.websocket import ABNORMAL, GOING_AWAY, NO_CODE, POLICY_VIOLATION, Frames, Received
+from pytest_httpserve.scripting.faults.acts import WEBSOCKET_PHASES, Fault
 from pytest_httpserve.scripting.record.messages import MessageLog, made_message
 from pytest_httpserve.scripting.record.readable import readable
+from pytest_httpserve.scripting.websockets.outgoing import FaultyOutgoing, Outgoing, Sort
 from pytest_httpserve.server.servers import service_of
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.answers.asked import Asked
     from pytest_httpserve.scripting.record.journal import Journal
 
-SEND_SECONDS = 10.0
+STOP_SECONDS = 1.0
 # How long a client has to answer a close frame with its own, in seconds.
 CLOSE_SECONDS = 5.0
 # Of one connection, so much waits to be received.
@@ -53,6 +55,7 @@ class Link:
         *,
         answers_pings: bool,
         place: str,
+        faults: tuple[Fault, ...] = (),
     ) -> None:
         loop = service_of(asked.server).loop
         assert loop is not None  # each HTTPServe has one
@@ -73,6 +76,7 @@ class Link:
         self._fragments: list[str | bytes] = []
         self._expects = True  # somebody, to receive what comes
         self._told = False  # the client, that this side closes
+        self._serving = threading.get_ident()  # in which thread
         self._over = False  # nothing more is to come
         self._resets = False
         self._deadline: float | None = None
@@ -81,6 +85,10 @@ class Link:
         if (record := asked.exchange.connection if asked.exchange is not None else None) is not None:
             record.messages = self._log
         self._duplex = Duplex(self._connection)
+        self._out = Outgoing(self._duplex, self.run)
+        if faults := tuple(fault for fault in faults if fault.place in WEBSOCKET_PHASES):
+            indices = self._connection.index, asked.exchange.request.exchange_index if asked.exchange is not None else 0
+            self._out = FaultyOutgoing(self._duplex, self.run, faults, self, asked.note_fault, indices)
 
     # In
 
@@ -102,6 +110,7 @@ class Link:
         self._go_on()
 
     def _receive(self) -> None:
+        self._serving = threading.get_ident()
         if self._connection.closing:
             self._stop()
             return
@@ -125,10 +134,8 @@ class Link:
     def _serve_here(self) -> None:
         """In this thread, until it is over: the loop cannot wait for what passes a fault, or another socket."""
         connection = self._connection
-        with contextlib.closing(Wake()) as wake, connection.waiting(wake.set):
+        with self._woken() as wake, connection.waiting(self._wake_up):
             self._duplex.prepare()
-            with self.changed:
-                self._wake = wake
             wait = readiness(connection.transport.fileno(), wake.fileno())
             while not self._over:
                 if wake.fileno() in wait(self._left):
@@ -137,14 +144,31 @@ class Link:
                     self._stop()
                 else:
                     self._receive()
-            with self.changed:
-                self._wake = None
         self._go_on()
+
+    @contextlib.contextmanager
+    def _woken(self) -> Iterator[Wake]:
+        """Meanwhile, ``_wake_up`` ends a wait of this thread."""
+        wake = Wake()
+        with self.changed:
+            self._wake = wake
+        try:
+            yield wake
+        finally:
+            with self.changed:  # or its number be another file's when it is set
+                self._wake = None
+                wake.close()
+
+    def _wake_up(self) -> None:
+        with self.changed:
+            if self._wake is not None:
+                self._wake.set()
 
     def _end_within(self, seconds: float) -> None:
         """Have whoever waits for the client wait no longer than this."""
         with self.changed:
-            self._deadline = expiry = clock.monotonic() + seconds
+            expiry = clock.monotonic() + seconds
+            self._deadline = expiry = expiry if self._deadline is None else min(expiry, self._deadline)
             if self._wake is not None:
                 self._wake.set()
                 return
@@ -172,8 +196,8 @@ class Link:
         if received.type == "close":
             self._closed_by_client(received.code or NO_CODE, str(data))
         elif received.type == "ping":
-            if self._answers_pings and isinstance(data, bytes) and not self._told:
-                self._say_soon(lambda: self._control("pong", data))
+            if self._answers_pings and isinstance(data, bytes) and not self._told and self._out.answers_ping():
+                self._out.send_soon("control", lambda: self._control("pong", data))
             self._tell()
         else:
             with self.changed:
@@ -206,17 +230,23 @@ class Link:
             )
             return
         self._told = True
-        self._say_soon(lambda: self._close(None if code == NO_CODE else code, reason))
-        self._end(f"the client has closed the connection{_with(code, reason)}", code, reason)
+        said = f"the client has closed the connection{_with(code, reason)}"
+        self._out.send_soon(
+            "close",
+            lambda: self._close(None if code == NO_CODE else code, reason),
+            lambda: self._end(said, code, reason),
+        )
 
     def _refuse(self, error: FrameError) -> None:
         """The client has broken a rule: the connection ends, and the test fails."""
         lines = [f"refused what came over {self._what}: {error}", f"  against RFC 6455, closed with {error.code}", ""]
         self._journal.record_failure(readable(lines), "refused", self._place)
-        if not self._told:
-            self._told = True
-            self._say_soon(lambda: self._close(error.code, str(error)))
-        self._end(f"the server has refused what came: {error}", error.code, str(error))
+        said, code, reason = f"the server has refused what came: {error}", error.code, str(error)
+        if self._told:
+            self._end(said, code, reason)
+            return
+        self._told = True
+        self._out.send_soon("close", lambda: self._close(code, reason), lambda: self._end(said, code, reason))
 
     def expect_nothing(self) -> None:
         """What comes from here on is for nobody."""
@@ -232,11 +262,11 @@ class Link:
 
     def send(self, data: str | bytes, *, more: bool = False) -> None:
         """Send a message, or a fragment of one."""
-        self._say(lambda: self._message(data, more))
+        self._say("message", lambda: self._message(data, more))
 
     def control(self, type: str, payload: bytes) -> None:
         """Send a ping or a pong."""
-        self._say(lambda: self._control(type, payload))
+        self._say("control", lambda: self._control(type, payload))
 
     def close(self, code: int | None, reason: str) -> None:
         """Send a close frame, unless one was sent; the client is waited for by the loop."""
@@ -245,16 +275,33 @@ class Link:
                 return
             self._told = True
         with contextlib.suppress(OSError):  # it has gone: who receives is told
-            self._duplex.send(lambda: self._close(code, reason), SEND_SECONDS)
+            self._out.send("close", lambda: self._close(code, reason))
             self._end_within(CLOSE_SECONDS)
 
-    def reset(self) -> None:
+    def reset(self, said: str = "the server has reset the connection") -> None:
         """End the connection with a reset, without a word."""
-        if self.closed is None:
-            self._connection.ending.say("server", "RST")
-            self._resets = True
-            self._conclude("the server has reset the connection", ABNORMAL)
-            self._end_within(0.0)
+        self._connection.ending.say("server", "RST")
+        self._resets = True
+        self._conclude(said, ABNORMAL)
+        self._end_within(0.0)
+
+    def cut(self, said: str) -> None:
+        """End the connection with a FIN, without a close frame."""
+        self._connection.ending.say("server", "FIN")
+        self._told = True
+        self._conclude(said, ABNORMAL)
+        self._duplex.end()
+        self._end_within(CLOSE_SECONDS)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait so long, or until it is over; whether it is."""
+        with self.changed:
+            return bool(self.changed.wait_for(lambda: self.is_over, seconds))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing can be sent any more."""
+        return self._over or self.closed is not None
 
     def check_open(self) -> None:
         """Raise WebSocketClosed if it is over, or this side has closed it."""
@@ -263,15 +310,12 @@ class Link:
         if self._told:
             raise WebSocketClosed("the server has closed the connection", ABNORMAL, "")
 
-    def _say(self, make: Callable[[], bytes]) -> None:
+    def _say(self, sort: Sort, make: Callable[[], bytes]) -> None:
         self.check_open()
         try:
-            self._duplex.send(make, SEND_SECONDS)
+            self._out.send(sort, make)
         except OSError as error:
             raise WebSocketClosed(f"the client has gone: {error}", ABNORMAL, "") from None
-
-    def _say_soon(self, make: Callable[[], bytes]) -> None:
-        self._duplex.send_soon(make, SEND_SECONDS, self.run)
 
     def _message(self, data: str | bytes, more: bool) -> bytes:
         self._fragments.append(data)
@@ -282,7 +326,7 @@ class Link:
             else:
                 whole = b"".join(part for part in fragments if isinstance(part, bytes))
                 self._note_sent("binary", whole, frames=len(fragments))
-        return self._frames.message(data, more=more)
+        return self._out.message(data, lambda: self._frames.message(data, more=more))
 
     def _control(self, type: str, payload: bytes) -> bytes:
         self._note_sent(type, payload)
@@ -303,13 +347,17 @@ class Link:
             self._connection.ending.reset()
         elif not self._told:
             self._told = True
-            self._say_soon(lambda: self._close(GOING_AWAY, ""))
+            self._duplex.send_soon(lambda: self._close(GOING_AWAY, ""), STOP_SECONDS, self.run)
             self._end("the server stopped", GOING_AWAY)
-        self._end("the client did not answer the close frame", ABNORMAL)
+        said = "the client did not answer the close frame" if self._left == 0 else "the server stopped"
+        self._end(said, ABNORMAL)
 
     def _end(self, said: str, code: int, reason: str = "") -> None:
         self._over = True
         self._conclude(said, code, reason)
+
+        if self._serving != threading.get_ident():
+            self._end_within(0.0)  # whoever waits for the client has nothing to wait for
 
     def _conclude(self, said: str, code: int, reason: str = "") -> None:
         with self.changed:

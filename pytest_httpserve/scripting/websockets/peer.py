@@ -92,7 +92,8 @@ class Peer:
     def reset(self) -> None:
         """End the connection with a reset, without a close frame."""
         self._link.expect_nothing()
-        self._link.reset()
+        if not self.closed:
+            self._link.reset()
 
     # Receive
 

@@ -40,6 +40,8 @@ from pytest_httpserve.wire import grammar
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.answers.asked import Asked
+    from pytest_httpserve.scripting.faults.acts import Fault
+    from pytest_httpserve.scripting.faults.given import FaultArgument
     from pytest_httpserve.scripting.record.exchange import Exchange
     from pytest_httpserve.scripting.record.journal import Journal
     from pytest_httpserve.scripting.record.request import Request
@@ -89,6 +91,7 @@ class WebSocketRoute:
         compression: bool = False,
         max_message_bytes: int = MAX_MESSAGE_BYTES,
         answer_pings: bool = True,
+        fault: FaultArgument | None = None,
     ) -> None:
         check_extra()
         self._route = route
@@ -97,6 +100,7 @@ class WebSocketRoute:
         self._compresses = check_switch("compression=", compression)
         self._most = check_count("max_message_bytes=", max_message_bytes, least=1)
         self._answers_pings = check_switch("answer_pings=", answer_pings)
+        self._faults = Response(fault=fault).faults
         self._changed = threading.Condition()
         self._waiting: deque[Peer] = deque()  # that nobody has accepted
         self._links: dict[Peer, Link] = {}  # of each connection
@@ -240,7 +244,7 @@ class WebSocketRoute:
         if refusal is not None:
             return refusal
         opening = open_handshake(request.headers, request.version, self._subprotocols, compresses=self._compresses)
-        return Switching(opening.fields, partial(self._open, opening))
+        return Switching(opening.fields, partial(self._open, opening), self._faults)
 
     def _next_refusal(self) -> Response | None:
         with self._changed:
@@ -254,7 +258,7 @@ class WebSocketRoute:
                     self._refusals.popleft()
             return response
 
-    def _open(self, opening: Opening, asked: Asked) -> None:
+    def _open(self, opening: Opening, asked: Asked, faults: tuple[Fault, ...]) -> None:
         exchange = asked.exchange
         assert exchange is not None
         link = Link(
@@ -264,6 +268,7 @@ class WebSocketRoute:
             self._changed,
             answers_pings=self._answers_pings,
             place=self._route.place,
+            faults=faults,
         )
         peer = Peer(link, exchange, opening.subprotocol)
         code = self._play if self._steps else self._function

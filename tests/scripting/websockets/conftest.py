@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from types import MappingProxyType
+from typing import Any
 
 import pytest
 from wsproto.frame_protocol import Frame, FrameProtocol, Opcode
@@ -28,7 +29,7 @@ def handshake(path: str, fields: Mapping[str, str | None] = MappingProxyType({})
 
 
 class Client:
-    """Opens a connection; ``head`` is the response to its handshake."""
+    """Opens a connection; ``head`` is the response to its handshake, ``rest`` what came right behind it."""
 
     def __init__(self, sock: socket.socket, request: bytes, then: bytes = b"") -> None:
         self.socket = sock
@@ -39,8 +40,8 @@ class Client:
             piece = sock.recv(65536)
             assert piece, f"the server ended the connection after {data!r}"
             data += piece
-        self.head, _, rest = data.partition(b"\r\n\r\n")
-        self.frames.receive_bytes(rest)
+        self.head, _, self.rest = data.partition(b"\r\n\r\n")  # and what came with it
+        self.frames.receive_bytes(self.rest)
 
     def send(self, data: str | bytes, *, fin: bool = True) -> None:
         self.socket.sendall(self.frames.send_data(data, fin))
@@ -49,10 +50,13 @@ class Client:
         self.socket.sendall(self.frames.close(code, reason or None))
 
     def read(self) -> Frame:
-        """The next frame."""
+        """The next frame, as a whole."""
+        parts: list[Any] = []  # all of them text, or bytes
         while True:
             for frame in self.frames.received_frames():
-                return frame
+                parts.append(frame.payload)
+                if frame.frame_finished:
+                    return frame if len(parts) == 1 else frame._replace(payload=parts[0][:0].join(parts))
             data = self.socket.recv(65536)
             assert data, "the server has ended the connection"
             self.frames.receive_bytes(data)

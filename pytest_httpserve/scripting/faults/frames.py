@@ -1,0 +1,161 @@
+"""Faults of WebSocket connections: handshakes that a client must refuse, and frames that break the rules."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from pytest_httpserve.arguments import check_count
+from pytest_httpserve.errors import UsageError
+from pytest_httpserve.scripting.faults.acts import Fault, Phase
+from pytest_httpserve.scripting.faults.edits import HeadEdit
+from pytest_httpserve.wire.grammar import TOKEN
+
+_MASK = b"\x01\x02\x03\x04"
+_FIN, _TEXT, _BINARY, _PING = 0x80, 0x1, 0x2, 0x9
+_MOST_CONTROL_BYTES = 125
+
+
+def frame(first: int, payload: bytes, mask: bytes = b"") -> bytes:
+    """A frame (RFC 6455 section 5.2) whose first byte is this, masked if there is a mask."""
+    size, masked = len(payload), 0x80 if mask else 0
+    if size <= _MOST_CONTROL_BYTES:
+        length = bytes([masked | size])
+    else:
+        length = (
+            bytes([masked | 126]) + struct.pack("!H", size)
+            if size < 65_536
+            else (bytes([masked | 127]) + struct.pack("!Q", size))
+        )
+    if mask:
+        payload = bytes(byte ^ mask[at % 4] for at, byte in enumerate(payload))
+    return bytes([first]) + length + mask + payload
+
+
+# Handshakes
+
+
+@dataclass(frozen=True, repr=False)
+class WrongAccept(HeadEdit):
+    """``Sec-WebSocket-Accept`` does not fit the client's key."""
+
+    def edit(self, lines: list[bytes], exchange_index: int) -> list[bytes]:
+        name = b"sec-websocket-accept"
+        if all(line.partition(b":")[0].lower() != name for line in lines):
+            return lines
+        rest = [line for line in lines if line.partition(b":")[0].lower() != name]
+        return [*rest, b"Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA="]
+
+
+@dataclass(frozen=True, repr=False)
+class NoUpgrade(HeadEdit):
+    """The response to a handshake has neither ``Upgrade`` nor ``Connection``."""
+
+    def edit(self, lines: list[bytes], exchange_index: int) -> list[bytes]:
+        rest = [line for line in lines if line.partition(b":")[0].lower() not in (b"upgrade", b"connection")]
+        return rest if len(rest) < len(lines) else lines
+
+
+@dataclass(frozen=True, repr=False)
+class Unoffered(HeadEdit):
+    """The response to a handshake agrees to a ``subprotocol``, or to an ``extension``, that the client need not have
+    offered."""
+
+    subprotocol: str | None = None
+    extension: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.subprotocol is None) == (self.extension is None):
+            raise UsageError("Unoffered() takes a subprotocol= or an extension=")
+        for name in (self.subprotocol, self.extension):
+            if name is not None and (not isinstance(name, str) or not TOKEN.fullmatch(name)):
+                raise UsageError(f"a subprotocol, or an extension, is a name such as 'chat.v9', not {name!r}")
+
+    def edit(self, lines: list[bytes], exchange_index: int) -> list[bytes]:
+        field, said = ("Protocol", self.subprotocol) if self.subprotocol is not None else ("Extensions", self.extension)
+        name = f"Sec-WebSocket-{field}".encode()
+        rest = [line for line in lines if line.partition(b":")[0].lower() != name.lower()]
+        return [*rest, name + b": " + (said or "").encode()]
+
+
+# Frames
+
+
+@dataclass(frozen=True, repr=False)
+class FrameEdit(Fault):
+    """What breaks a rule in the place of the first message that the server sends."""
+
+    @property
+    def place(self) -> Phase:
+        return "message"
+
+    def frames(self, message: str | bytes) -> bytes:
+        """What is sent instead of this message."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, repr=False)
+class MaskedFrame(FrameEdit):
+    """The message is masked, as only those of clients are (RFC 6455 section 5.1)."""
+
+    def frames(self, message: str | bytes) -> bytes:
+        return frame(_FIN | _opcode(message), _payload(message), _MASK)
+
+
+@dataclass(frozen=True, repr=False)
+class ReservedBits(FrameEdit):
+    """Bits that nobody has agreed upon are set in the frame: RSV2 and RSV3 or, as a number from 1 to 7, others."""
+
+    bits: int = 3
+
+    def __post_init__(self) -> None:
+        check_count("bits=", self.bits, least=1, most=7)
+
+    def frames(self, message: str | bytes) -> bytes:
+        return frame(_FIN | self.bits << 4 | _opcode(message), _payload(message))
+
+
+@dataclass(frozen=True, repr=False)
+class WrongText(FrameEdit):
+    """The message is a text, and ends with a byte that is none of UTF-8."""
+
+    def frames(self, message: str | bytes) -> bytes:
+        return frame(_FIN | _TEXT, _payload(message) + b"\xff")
+
+
+@dataclass(frozen=True, repr=False)
+class LongControlFrame(FrameEdit):
+    """Ahead of the message comes a ping whose payload has ``size`` bytes: 125 are allowed."""
+
+    size: int = 126
+
+    def __post_init__(self) -> None:
+        check_count("size=", self.size, least=126, most=1 << 20)
+
+    def frames(self, message: str | bytes) -> bytes:
+        return frame(_FIN | _PING, bytes(self.size)) + frame(_FIN | _opcode(message), _payload(message))
+
+
+@dataclass(frozen=True, repr=False)
+class MixedFragments(FrameEdit):
+    """Within the fragments of the message another one begins (RFC 6455 section 5.4)."""
+
+    def frames(self, message: str | bytes) -> bytes:
+        return frame(_opcode(message), _payload(message)) + frame(_FIN | _opcode(message), _payload(message))
+
+
+@dataclass(frozen=True, repr=False)
+class NoPong(Fault):
+    """Pings of the client are not answered."""
+
+    @property
+    def place(self) -> Phase:
+        return "message"
+
+
+def _opcode(message: str | bytes) -> int:
+    return _TEXT if isinstance(message, str) else _BINARY
+
+
+def _payload(message: str | bytes) -> bytes:
+    return message.encode() if isinstance(message, str) else message
