@@ -201,7 +201,8 @@ class Proxying(Answering):
         for fault in faults:
             if isinstance(fault, Refuse):
                 self.note_fault(fault, fault.place)
-                send_last(self, Response(fault.status, text="the proxy refuses to open the tunnel\n"))
+                asks = fault.status == _WHO_ASKS.status
+                send_last(self, _WHO_ASKS if asks else Response(fault.status, text="the proxy opens no tunnel\n"))
                 return True
         return False
 

@@ -11,10 +11,13 @@ from .peers import BODY, Running
 TIMEOUT = 10.0
 
 
-def connect(server: Running, *, secure: bool = False) -> HTTPConnection:
-    """A connection that opens with its first request."""
+def connect(server: Running, *, secure: bool = False, tunnel: str = "") -> HTTPConnection:
+    """A connection that opens with its first request: through a tunnel to the host ``tunnel``, if that is said."""
     if secure:
-        return HTTPSConnection(server.host, server.port, timeout=TIMEOUT, context=context())
+        connection = HTTPSConnection(server.host, server.port, timeout=TIMEOUT, context=context())
+        if tunnel:
+            connection.set_tunnel(tunnel)
+        return connection
     return HTTPConnection(server.host, server.port, timeout=TIMEOUT)
 
 
@@ -36,9 +39,9 @@ def fetch(connection: HTTPConnection) -> None:
         raise RuntimeError(f"answered {response.status} with {body[:80]!r}")
 
 
-def get(server: Running, *, secure: bool = False) -> None:
+def get(server: Running, *, secure: bool = False, tunnel: str = "") -> None:
     """One round trip on a connection of its own."""
-    connection = connect(server, secure=secure)
+    connection = connect(server, secure=secure, tunnel=tunnel)
     try:
         fetch(connection)
     finally:

@@ -180,6 +180,8 @@ def _of_the_product() -> Iterator[Target]:
         half, most = (each.size * times for times in TIMES[1:])
         yield Target(f"hostile.{each.name}.{most}", FIXTURE, STRAIGHT, of=f"hostile.{each.name}.{half}", issue=16)
         yield Target(f"hostile.{each.name}.worst.{most}", FIXTURE, 50.0, issue=16)
+    # Issue 18: a request through a tunnel, beside the same one made directly
+    yield Target("tls.tunnel", FIXTURE_SHARED, 1.6, issue=18)
 
 
 def _of_the_module() -> Iterator[Target]:

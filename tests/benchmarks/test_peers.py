@@ -10,8 +10,21 @@ from pathlib import Path
 import pytest
 import trustme
 
-from tests.benchmarks.client import connect, fetch
-from tests.benchmarks.peers import MODULES, NGINX, OURS, PIECE, USER, Kind, Peer, Running, available, chosen, offering
+from tests.benchmarks.client import connect, fetch, get
+from tests.benchmarks.peers import (
+    MODULES,
+    NGINX,
+    OURS,
+    PIECE,
+    TUNNELLED,
+    USER,
+    Kind,
+    Peer,
+    Running,
+    available,
+    chosen,
+    offering,
+)
 
 pytestmark = pytest.mark.same_everywhere
 
@@ -59,6 +72,13 @@ def test_a_plain_server_answers_again_and_again(peer: Peer) -> None:
 def test_a_secure_server_answers(peer: Peer, certificate: str) -> None:
     with started(peer, "secure", certificate, secure=True) as connection:
         fetch(connection)
+
+
+@offers("tunnel")
+def test_a_tunnel_leads_to_its_host(peer: Peer) -> None:
+    server: Running = peer.starts["tunnel"]()
+    get(server, secure=True, tunnel=TUNNELLED)
+    server.stop()
 
 
 @offers("files")

@@ -17,11 +17,12 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import trustme
 
 from ..client import get
-from ..peers import MODULES, Peer, offering
+from ..peers import MODULES, TUNNELLED, Peer, offering
 from ..plan import Figure, Plan, interleave, repeat_for
 from ..serving import ROOT, environment
 from .load import Shape, check, rate
@@ -61,8 +62,11 @@ def run(peers: Sequence[Peer], plan: Plan) -> list[Figure]:
             figure = Figure(shape.key, shape.title, "1/s" if not shape.keep_alive else "req/s", "higher")
             turn = partial(loaded, certificate=certificate, shape=shape, plan=plan)
             figures += interleave([figure], takers, plan, turn)
-        life = Figure("tls.cycle", "start + one HTTPS request + stop", "ms")
-        figures += interleave([life], takers, plan, lambda peer: [lives(peer, certificate, plan)])
+        cycle = Figure("tls.cycle", "start + one HTTPS request + stop", "ms")
+        figures += interleave([cycle], takers, plan, lambda peer: [lives(peer, certificate, plan)])
+        tunnelled = Figure("tls.tunnel", "the same through a tunnel", "times")
+        through = partial(tunnels, certificate=certificate, plan=plan)
+        figures += interleave([tunnelled], offering(peers, "tunnel"), plan, through)
         if plan.short:
             return figures
         first = Figure("tls.first", "first HTTPS request of a process", "ms")
@@ -76,17 +80,30 @@ def loaded(peer: Peer, *, certificate: str, shape: Shape, plan: Plan) -> list[fl
 
 def lives(peer: Peer, certificate: str, plan: Plan) -> float:
     """Milliseconds of a life with one request, the median of them."""
+    return 1e3 * statistics.median(repeat_for(plan.seconds, lambda: life(peer, "secure", certificate)))
 
-    def life() -> float:
-        begun = time.perf_counter()
-        server = peer.starts["secure"](certificate)
-        try:
-            get(server, secure=True)
-        finally:
-            server.stop()
-        return time.perf_counter() - begun
 
-    return 1e3 * statistics.median(repeat_for(plan.seconds, life))
+def tunnels(peer: Peer, certificate: str, plan: Plan) -> list[float]:
+    """How many times as long a life takes whose request comes through a tunnel; the two take turns."""
+
+    def pair() -> float:
+        direct.append(life(peer, "secure", certificate))
+        return life(peer, "tunnel")
+
+    direct: list[float] = []
+    through = repeat_for(plan.seconds, pair)
+    return [statistics.median(through) / statistics.median(direct)]
+
+
+def life(peer: Peer, kind: Literal["secure", "tunnel"], *arguments: str) -> float:
+    """Seconds that a life with one request takes."""
+    begun = time.perf_counter()
+    server = peer.starts[kind](*arguments)
+    try:
+        get(server, secure=True, tunnel=TUNNELLED if kind == "tunnel" else "")
+    finally:
+        server.stop()
+    return time.perf_counter() - begun
 
 
 def first_use(peer: Peer, directory: str) -> float:

@@ -52,11 +52,14 @@ OURS = (ENGINE, FIXTURE, FIXTURE_SHARED)
 BASELINE = "no server"
 """What a suite, or a run of pytest, costs by itself."""
 
-Kind = Literal["plain", "secure", "files", "upload", "chunked", "stream", "handler", "application", "routes", "cgi"]
+Kind = Literal[
+    "plain", "secure", "tunnel", "files", "upload", "chunked", "stream", "handler", "application", "routes", "cgi",
+]  # fmt: skip
 """What a server can be started for, and the arguments of its start, all of them text:
 
 - ``plain()``: answers BODY to ``GET /``;
 - ``secure(certificate)``: the same over TLS, with key and certificate from one PEM file;
+- ``tunnel()``: the same over TLS for the host TUNNELLED, as the proxy of its clients;
 - ``files(directory)``: the files of a directory;
 - ``upload()``: reads what is posted to ``/``, and answers how many bytes came;
 - ``chunked()``: the same for a body in chunks;
@@ -68,6 +71,8 @@ Kind = Literal["plain", "secure", "files", "upload", "chunked", "stream", "handl
 """
 
 PIECE = 65536
+
+TUNNELLED = "hello.test"
 
 
 class Running(Protocol):

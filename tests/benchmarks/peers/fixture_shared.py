@@ -9,7 +9,7 @@ from pytest_httpserve import HTTPServe, Request
 from pytest_httpserve.net.loop import Loop
 from pytest_httpserve.net.workers import Workers
 
-from . import BODY, FIXTURE_SHARED, Peer
+from . import BODY, FIXTURE_SHARED, TUNNELLED, Peer
 
 
 @functools.cache
@@ -24,6 +24,13 @@ def plain() -> HTTPServe:
 
 def secure(certificate: str) -> HTTPServe:
     return with_answer(HTTPServe(loop=loop(), tls=True))
+
+
+def tunnel() -> HTTPServe:
+    server = HTTPServe(loop=loop()).start()
+    origin = server.origin(f"https://{TUNNELLED}")
+    origin.on("GET", "/").respond(body=BODY, headers={"Content-Type": "text/plain"})
+    return server
 
 
 def handler(seconds: str) -> HTTPServe:
@@ -42,4 +49,8 @@ def with_answer(server: HTTPServe) -> HTTPServe:
     return server
 
 
-PEER = Peer(FIXTURE_SHARED, {"plain": plain, "secure": secure, "handler": handler}, only=("cycle", "tls"))
+PEER = Peer(
+    FIXTURE_SHARED,
+    {"plain": plain, "secure": secure, "tunnel": tunnel, "handler": handler},
+    only=("cycle", "tls"),
+)

@@ -39,7 +39,9 @@ def test_the_proxy_refuses(
 ) -> None:
     given([Delay(0, phase="connect"), Refuse(status)], expected=True)
 
-    assert say(server, CONNECT).startswith(b"HTTP/1.1 %d " % status)
+    answer = say(server, CONNECT)
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+    assert (b"\r\nProxy-Authenticate: Basic " in answer) is (status == 407)
     assert ask(tunnel(server, "a.test:443", server.ca.client_ssl_context()), "/") == (200, b"well")
     first = server.exchanges[0]
     assert (first.status, first.faults) == (status, (Delay(0, phase="connect"), Refuse(status)))
