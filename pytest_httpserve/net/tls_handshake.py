@@ -8,6 +8,7 @@ import ssl
 
 from pytest_httpserve.net.connection import Connection
 from pytest_httpserve.net.loop import MOST_AWAY
+from pytest_httpserve.net.transport import Transport, says_little
 
 # What OpenSSL says of GET, HEAD, POST and PUT, of CONNECT, and of anything else that is no TLS.
 _NOT_TLS = ("HTTP_REQUEST", "HTTPS_PROXY_REQUEST", "WRONG_VERSION_NUMBER")
@@ -28,7 +29,7 @@ def shake_hands(connection: Connection, timeout: float | None) -> bool | None:
         if turn.led and loop is not None and len(loop.away) < MOST_AWAY:
             try:
                 # Watched: a key may be large, and a callback of the context is not ours.
-                loop.run(turn, sock.do_handshake)
+                loop.run(turn, _shake, connection.transport, sock)
                 return True
             except ssl.SSLWantReadError:
                 return None
@@ -36,11 +37,26 @@ def shake_hands(connection: Connection, timeout: float | None) -> bool | None:
                 pass  # the loop does not wait until there is room for what the server has to say
         connection.leave_loop()
         turn.set_timeout(timeout)
-        sock.do_handshake()
+        _shake(connection.transport, sock)
     except OSError as error:
         connection.transport.failed(error)
         return False
     return True
+
+
+def _shake(transport: Transport, sock: ssl.SSLSocket) -> None:
+    """Go on with it; once more if it fails, for that may be what others have left in this thread."""
+    try:
+        sock.do_handshake()
+    except OSError as error:
+        if not transport.forget_others(error):
+            raise
+        try:
+            sock.do_handshake()
+        except OSError as further:
+            if says_little(further):
+                raise
+            raise error from None
 
 
 def take_leave(connection: Connection, plain_answer: bytes) -> None:

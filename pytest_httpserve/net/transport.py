@@ -32,6 +32,8 @@ _MSG_MORE = int(getattr(socket, "MSG_MORE", 0))
 # Python keeps it, and waits before each of them, whatever that one says: there, the socket is told.
 _KERNEL_KEEPS_TIME = sys.platform == "linux" and hasattr(socket, "SO_RCVTIMEO") and hasattr(socket, "MSG_DONTWAIT")
 _MSG_DONTWAIT = int(getattr(socket, "MSG_DONTWAIT", 0)) if _KERNEL_KEEPS_TIME else 0
+# What OpenSSL calls an end of the connection that TLS did not announce.
+_END_IN_TLS = "UNEXPECTED_EOF_WHILE_READING"
 _LINGER_FOR_NOTHING = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 _sendfile: Callable[[int, int, int, int], int] | None = system.sendfile
 
@@ -168,13 +170,19 @@ class Transport:
     def _receive(self, size: int) -> bytes:
         error = self._broken if not self.overdue else BlockingIOError()
         if error is None:
+            data = b""
             try:
-                data = b"" if self._ended else self.way.receive(self, size)
+                if not self._ended:
+                    data = self.way.receive(self, size)
             except OSError as met:
                 error = met
-            else:
+            if data:
+                return data
+            if not self.plain and not self._ended:
+                data, error = self._receive_again(size, error)
                 if data:
                     return data
+            if error is None:
                 if self._broken is None:  # nobody has looked meanwhile
                     self.client_ended()
                     return data
@@ -183,6 +191,21 @@ class Transport:
             raise self.failed(error)
         finally:
             del error  # whose traceback leads to this very variable
+
+    def _receive_again(self, size: int, error: OSError | None) -> tuple[bytes, OSError | None]:
+        """Over TLS, an ``error``, or the end, may be what others have left in this thread: this one is asked once
+        more."""
+        if not self.forget_others(error):
+            return b"", error
+        try:
+            data = self.way.receive(self, size)
+        except OSError as met:
+            return b"", met if says_little(met) else error
+        return data, None if data else self._own_end(error)
+
+    def _own_end(self, error: OSError | None) -> OSError | None:
+        """What has ended this connection, if it has ended: the ``error`` that it had first may be another's."""
+        return error if self.how_left() == "RST" else None
 
     def receive_within(self, size: int, seconds: float) -> bytes:
         """The same, with a timeout of its own."""
@@ -197,7 +220,7 @@ class Transport:
         finally:
             self.set_timeout(whole)
 
-    def gather(self) -> bool:
+    def gather(self, *, again: bool = False) -> bool:
         """In the loop: take in what has come, for whoever receives next; False if that is the end, or an error."""
         try:
             data = self.socket.recv(RECEIVE_BYTES, self.at_once)
@@ -207,14 +230,22 @@ class Transport:
         except OSError as error:
             if would_wait(error):
                 return True
-            self._broken = error
-            self._forget_errors()
-            return False
+            return self._gather_again(error, again)
         if not data:
-            self._ended = True
-            return False
+            return self._gather_again(None, again)
         self.gathered = self.gathered + data if self.gathered else data
         return True
+
+    def _gather_again(self, error: OSError | None, again: bool) -> bool:
+        """As ``_receive_again``."""
+        if not again and self.forget_others(error):
+            if self.gather(again=True):
+                return True
+            if self._ended:
+                error = self._own_end(error)
+        self._broken, self._ended = error, error is None
+        self._forget_errors()
+        return False
 
     def has_ended(self) -> bool:
         """Whether the client has ended its side, and nothing that it sent before is left to be received."""
@@ -299,7 +330,7 @@ class Transport:
             file.seek(offset)
             while piece := file.read(min(count, 2 * RECEIVE_BYTES)):
                 self._send_unseen(len(piece))
-                self.socket.sendall(piece)
+                Alone.send(self, piece, 0)
                 note(len(piece))
                 count -= len(piece)
         except OSError as error:
@@ -356,6 +387,30 @@ class Transport:
         self.failure = error
         self._forget_errors()
         return error
+
+    def forget_others(self, error: OSError | None) -> bool:
+        """Whether this error, or the end if it is None, may be another connection's, which is forgotten then: one of
+        the system, not of TLS, of which nothing is left in the thread."""
+        if self.plain or (error is not None and says_little(error)):
+            return False
+        if getattr(error, "reason", _END_IN_TLS) != _END_IN_TLS:
+            return False
+        self._forget_errors()
+        return True
+
+    def write_over_tls(self, data: Buffer) -> int:
+        """Send some of ``data``; as ``_receive_again``, if that fails."""
+        try:
+            return self.socket.send(data)
+        except OSError as error:
+            if not self.forget_others(error):
+                raise
+            try:
+                return self.socket.send(data)
+            except OSError as further:
+                if says_little(further):
+                    raise
+                raise error from None
 
     def _forget_errors(self) -> None:
         """OpenSSL keeps the errors of a thread, and Python 3.13 may leave one with it: the next to read in this thread,
@@ -416,7 +471,12 @@ class Alone:
 
     @staticmethod
     def send(transport: Transport, data: Buffer, flags: int) -> None:
-        transport.socket.sendall(data, flags)
+        if transport.plain or not hasattr(transport.socket, "context"):
+            transport.socket.sendall(data, flags)
+            return
+        rest = memoryview(data).cast("B")
+        while rest:
+            rest = rest[transport.write_over_tls(rest) :]
 
     @staticmethod
     def send_part(transport: Transport, file: IO[bytes], offset: int, size: int) -> int:
@@ -439,7 +499,10 @@ class Leading:
     @staticmethod
     def send(transport: Transport, data: Buffer, flags: int) -> None:
         try:
-            sent = transport.socket.send(data, flags | transport.at_once)
+            if transport.plain:
+                sent = transport.socket.send(data, flags | transport.at_once)
+            else:
+                sent = transport.write_over_tls(data)
         except OSError as error:
             if not would_wait(error):
                 raise
@@ -448,7 +511,7 @@ class Leading:
             return
         if rest := memoryview(data).cast("B")[sent:]:
             transport.leave_loop()
-            transport.socket.sendall(rest, flags)
+            Alone.send(transport, rest, flags)
 
     @staticmethod
     def send_part(transport: Transport, file: IO[bytes], offset: int, size: int) -> int:
@@ -465,6 +528,11 @@ class Leading:
 
 def _nothing() -> None:
     """There is nobody to be told."""
+
+
+def says_little(error: OSError) -> bool:
+    """Whether it only says that nothing goes on at this moment, or has gone on for too long."""
+    return isinstance(error, TimeoutError) or would_wait(error)
 
 
 def would_wait(error: OSError) -> bool:

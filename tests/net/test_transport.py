@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import trustme
@@ -26,7 +27,9 @@ def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
 
 def shaken(contexts: tuple[ssl.SSLContext, ssl.SSLContext]) -> Pair:
     """The server's end of a connection, and the client's."""
-    ours, theirs = socket.socketpair()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        theirs = socket.create_connection(listener.getsockname())
+        ours, _ = listener.accept()
     clients: list[ssl.SSLSocket] = []
     thread = threading.Thread(target=lambda: clients.append(contexts[1].wrap_socket(theirs, server_hostname="a.test")))
     thread.start()
@@ -65,3 +68,79 @@ def test_the_end_of_one_connection_is_not_taken_for_that_of_another(
         other_client.sendall(b"well")
         other.settimeout(10)
         assert transport.receive(100) == b"well"
+
+
+# What code of the test leaves in the thread
+
+
+def leave_error(contexts: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    """As a TLS client does whose connection has ended beneath it, and who does not mind."""
+    one, its_client = shaken(contexts)
+    with one, its_client:
+        socket.socket.shutdown(its_client, socket.SHUT_RDWR)
+        its_client.settimeout(0)
+        with contextlib.suppress(OSError):
+            its_client.unwrap()
+
+
+@pytest.fixture
+def pair(contexts: tuple[ssl.SSLContext, ssl.SSLContext]) -> Iterator[tuple[Transport, ssl.SSLSocket]]:
+    """A connection that is read in a thread in which others have left an error."""
+    ours, theirs = shaken(contexts)
+    with ours, theirs:
+        leave_error(contexts)
+        yield Transport(ours, nothing, nothing), theirs
+
+
+def test_an_error_of_others_is_not_the_end_of_a_connection_in_the_loop(pair: tuple[Transport, ssl.SSLSocket]) -> None:
+    transport, client = pair
+    transport.wait_for_nothing()
+    assert transport.gather()
+    client.sendall(b"well")
+    assert transport.gather()
+    assert transport.receive(100) == b"well"
+
+
+def test_nor_that_of_one_with_a_thread(pair: tuple[Transport, ssl.SSLSocket]) -> None:
+    transport, _ = pair
+    transport.set_timeout(0.05)
+    with pytest.raises(TimeoutError):
+        transport.receive(100)
+
+
+def test_nor_of_one_that_is_written_to(pair: tuple[Transport, ssl.SSLSocket]) -> None:
+    """As long as the client does not read, there is no room for more."""
+    transport, client = pair
+    transport.set_timeout(10)
+    size = 16 << 20
+    received = []
+
+    def read() -> None:
+        left = size
+        while left and (data := client.recv(65_536)):
+            left -= len(data)
+        received.append(size - left)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    transport.send(bytes(size))
+    thread.join()
+    assert received == [size]
+
+
+def test_a_real_end_is_still_one(pair: tuple[Transport, ssl.SSLSocket]) -> None:
+    transport, client = pair
+    transport.wait_for_nothing()
+    client.sendall(b"well")
+    socket.socket.shutdown(client, socket.SHUT_WR)
+    assert transport.gather()
+    assert not transport.gather()
+    assert (transport.receive(100), transport.receive(100)) == (b"well", b"")
+
+
+def test_a_real_error_is_still_that(pair: tuple[Transport, ssl.SSLSocket]) -> None:
+    transport, client = pair
+    transport.set_timeout(10)
+    socket.socket.sendall(client, b"no TLS at all")
+    with pytest.raises(ssl.SSLError, match=r"WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE"):
+        transport.receive(100)
