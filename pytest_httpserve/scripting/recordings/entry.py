@@ -73,6 +73,6 @@ def charset_of(content_type: str) -> str:
 def origin_and_rest(url: str) -> tuple[str, str]:
     """``https://host:port`` of a URL, without who asks, and what follows it."""
     scheme, _, rest = url.partition("://")
-    end = min((at for at in map(rest.find, "/?") if at >= 0), default=len(rest))
-    path = rest[end:] if rest[end : end + 1] == "/" else f"/{rest[end:]}"
-    return f"{scheme}://{rest[:end].rpartition('@')[2]}", path
+    whole, question, query = rest.partition("?")
+    authority, _, path = whole.partition("/")
+    return f"{scheme}://{authority.rpartition('@')[2]}", f"/{path}{question}{query}"

@@ -7,7 +7,7 @@ import json
 import urllib.parse
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from pytest_httpserve.errors import UsageError
@@ -81,7 +81,7 @@ class Matching:
         target = origin_and_rest(entry.url)[1]
         path, _, query = target.partition("?")
         wanted: list[Matcher] = [
-            MethodIs(entry.method if "method" in self.parts else "*"),
+            _method(entry.method if "method" in self.parts else "*"),
             PathIs(_plain(path) if "path" in self.parts else "*"),
         ]
         if "query" in self.parts:
@@ -90,6 +90,10 @@ class Matching:
             wanted.append(RecordedBody(_recorded_body(entry, self.redaction), self.redaction))
         wanted += [_asking(function, entry, target) for function in self.functions]
         return AllOf(wanted)
+
+
+# Of a thousand entries, most have the same.
+_method = lru_cache(64)(MethodIs)
 
 
 def _plain(path: str) -> str:

@@ -219,3 +219,17 @@ def test_what_is_no_har_is_refused_with_its_name(tmp_path: Path, text: str) -> N
     (tmp_path / "a.har").write_text(text, encoding="latin-1")
     with pytest.raises(UsageError, match=r"a\.har is no HAR file"):
         read_har(tmp_path / "a.har")
+
+
+@pytest.mark.parametrize(
+    ("url", "origin", "rest"),
+    [
+        ("https://a.test", "https://a.test", "/"),
+        ("https://a.test:8443/a/b?c=/d?e", "https://a.test:8443", "/a/b?c=/d?e"),
+        ("http://a.test?b=c/d@e", "http://a.test", "/?b=c/d@e"),
+        ("http://me:mine@[::1]:80//a@b", "http://[::1]:80", "//a@b"),
+        ("http://a.test/?", "http://a.test", "/?"),
+    ],
+)
+def test_the_origin_of_a_url(url: str, origin: str, rest: str) -> None:
+    assert origin_and_rest(url) == (origin, rest)
