@@ -7,6 +7,7 @@ from http.client import HTTPResponse, IncompleteRead
 from socket import create_connection, socket
 
 import pytest
+from websockets.sync.client import connect
 
 from pytest_httpserve import TLS, TLS_GALLERY, HTTPServe
 from pytest_httpserve.errors import UsageError
@@ -182,6 +183,19 @@ def test_an_origin_without_tls_is_reached_by_a_tunnel_too(server: HTTPServe, tun
 
     assert answer.startswith(b"HTTP/1.1 200 Connection established\r\n")
     assert answer.endswith(b"\r\n\r\ninside")
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_websocket_through_a_tunnel(server: HTTPServe, context: ssl.SSLContext, scheme: str) -> None:
+    origin = server.origin(f"{scheme}://chat.test")
+    origin.websocket("/chat").send("welcome").close()
+    secure = context if scheme == "https" else None
+    with connect(origin.url_for("/chat", scheme="ws"), proxy=server.base_url, ssl=secure) as client:
+        assert client.recv() == "welcome"
+    asked, joined = server.exchanges
+    assert (asked.request.method, asked.status) == ("CONNECT", 200)
+    assert (joined.origin, joined.status) == (f"{scheme}://chat.test", 101)
+    assert server.failures == ()
 
 
 def test_a_handshake_that_does_not_wait_for_the_tunnel(server: HTTPServe, context: ssl.SSLContext) -> None:
