@@ -228,9 +228,10 @@ class Exchange:
 
     @property
     def size(self) -> int:
-        """How many bytes it counts for in the journal."""
+        """How many bytes it counts for in the journal: a request is there twice, as it came and as what it says."""
         request, raw = self._request, self.raw
-        return len(raw.request) + len(raw.response) + (request.content.kept if isinstance(request, Request) else 0)
+        body = request.content.kept if isinstance(request, Request) else 0
+        return len(raw.request) + len(raw.response) + (body or len(raw.request))
 
     def entry(self, named: dict[int, Named]) -> Entry:
         """What is to be kept of it when it is over; what it names is added to ``named``."""
@@ -281,7 +282,7 @@ class Exchange:
             self.notes,
             self.faults,
             raw.pipelined,
-            len(received) + len(sent) + size,
+            len(received) + len(sent) + (size or len(received)),
         )
 
     def carried(self) -> tuple[ConnectionRecord | None, int, int]:

@@ -422,6 +422,16 @@ def test_the_newest_stays_whatever_it_takes() -> None:
     assert server.exchanges[0].raw.size > 0
 
 
+def test_a_request_counts_as_it_came_and_as_what_it_says() -> None:
+    """Of long targets and fields, the journal had twice the bytes that it was allowed."""
+    with HTTPServe(max_journal_bytes=100_000) as server:
+        server.on("GET", "/a").respond()
+        for _ in range(8):
+            requests.get(server.url_for("/a?" + "q" * 10_000), headers={"X": "x" * 10_000}, timeout=10)
+
+    assert len(server.exchanges) == 2
+
+
 def test_bodies_count_as_they_are_kept() -> None:
     """Those in memory with their bytes, those in files by the files, of which no process may have many."""
     for size, kept in ((700_000, 1), (BODY_IN_MEMORY_BYTES + 1, 1_000_000 // (FILE_COUNTS_BYTES + KEPT_BYTES + 200))):
@@ -790,7 +800,7 @@ def test_ten_thousand_exchanges_stay_under_fifty_mebibytes() -> None:
 
 
 def test_the_journal_is_cleared_while_exchanges_end() -> None:
-    journal = Journal(max_bytes=1_000)
+    journal = Journal(max_bytes=2_000)  # each counts twice: as it came, and as what it says
     raised: list[BaseException] = []
     over = threading.Event()
 
