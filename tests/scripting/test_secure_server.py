@@ -143,3 +143,20 @@ def test_a_restart_keeps_the_certificate(httpserve: HTTPServe, httpserve_client:
 
     assert httpserve.certificate == before
     assert httpserve_client.get("/a").text == "well"
+
+
+def test_a_handshake_that_failed_is_shown_with_its_connection(httpserve: HTTPServe) -> None:
+    httpserve.ignore("refused")
+    with socket.create_connection((httpserve.host, httpserve.port), timeout=10) as client:
+        port = client.getsockname()[1]
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        client.shutdown(socket.SHUT_WR)
+        while client.recv(65_536):
+            pass
+
+    with pytest.raises(AssertionError) as caught:
+        httpserve.assert_reused()
+    title, connection, failed = str(caught.value).split("\n")
+    assert title == "no exchanges came over no connections, and none was reused:"
+    assert connection.startswith(f"  connection 0 from 127.0.0.1 port {port}: no exchanges, ")
+    assert failed.startswith(f"    no TLS with 127.0.0.1 port {port}: ")

@@ -81,14 +81,14 @@ class DigestIs(Matcher):
     def _response(self, given: dict[str, str], method: str) -> str | None:
         """The response that proves the password (RFC 7616 section 3.4.1); None for an algorithm that is not known."""
         algorithm, dash, session = given.get("algorithm", "MD5").lower().partition("-sess")
-        if algorithm not in _HASHES:
+        if algorithm not in _HASHES or session:
             return None
 
         def hashed(*parts: str) -> str:
             return hashlib.new(_HASHES[algorithm], ":".join(parts).encode(), usedforsecurity=False).hexdigest()
 
         secret = hashed(self._user, given["realm"], self._password)
-        if dash and not session:
+        if dash:
             secret = hashed(secret, given["nonce"], given.get("cnonce", ""))
         freshness = [given.get("nc", ""), given.get("cnonce", ""), "auth"] if "qop" in given else []
         return hashed(secret, given["nonce"], *freshness, hashed(method, given["uri"]))

@@ -152,6 +152,12 @@ def reset(client: socket.socket) -> None:
     client.close()
 
 
+def test_a_journal_is_bounded_as_the_documentation_says() -> None:
+    server = HTTPServe()
+
+    assert (server._script.journal.max_exchanges, server._script.journal.max_bytes) == (10_000, 32 * 1024 * 1024)
+
+
 @pytest.mark.parametrize(
     ("sent", "read_as", "error"),
     [
