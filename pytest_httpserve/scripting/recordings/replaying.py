@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from pytest_httpserve.scripting.answers.responses import Response
 from pytest_httpserve.scripting.record.coding import encoded
 from pytest_httpserve.scripting.recordings.entry import Entry, origin_and_rest
 from pytest_httpserve.scripting.recordings.matching import Matching, RecordedQuery
-from pytest_httpserve.scripting.routing.route import Handler, Otherwise, Route, Sought
+from pytest_httpserve.scripting.routing.route import Handler, Route, Sought
 from pytest_httpserve.wire.headers import Field
 
 if TYPE_CHECKING:
@@ -37,10 +36,9 @@ class Recorded(Route):
         faults: tuple[Fault, ...],
         *,
         paced: bool,
-        otherwise: Otherwise,
     ) -> None:
         first = entries[0]
-        super().__init__(matcher, f"{path}:{first.line or 1}", priority=_PRIORITY, otherwise=otherwise)
+        super().__init__(matcher, f"{path}:{first.line or 1}", priority=_PRIORITY)
         self.origin = origin_and_rest(first.url)[0]
         self.entries = tuple(entries)
         # Asked by the target alone: no request need be made for that.
@@ -58,29 +56,28 @@ class Recorded(Route):
 
     def take(self, exchange: Exchange) -> Response | Handler | None:
         answer = super().take(exchange)
-        return answer.response if isinstance(answer, _Answer) else answer
+        return answer.made or answer if isinstance(answer, _Answer) else answer
 
 
 class _Answer:
-    """A recorded answer, made a response when it is first wanted: of a thousand, a test needs a few."""
+    """A recorded answer: of a thousand, a test needs a few. The first time it is called as a function that answers,
+    which may take its time, as to compress a body does; from then on, it is the response that was ``made``."""
 
     def __init__(self, path: Path, entry: Entry, faults: tuple[Fault, ...], *, paced: bool) -> None:
         self._path = path
         self._entry = entry
         self._faults = faults
         self._paced = paced
+        self.made: Response | None = None
 
-    @cached_property
-    def response(self) -> Response:
+    def __call__(self, request: Request) -> Response:
         entry = self._entry
         if entry.body is None:
             raise HTTPServeError(
                 f"{self._path}:{entry.line} was exported without the body of {entry}: export it again, with contents"
             )
-        return response_of(entry, self._faults, paced=self._paced)
-
-    def __call__(self, request: Request) -> Response:
-        return self.response
+        self.made = made = response_of(entry, self._faults, paced=self._paced)
+        return made
 
 
 def recorded_routes(
@@ -90,7 +87,6 @@ def recorded_routes(
     faults: tuple[Fault, ...] = (),
     *,
     paced: bool = False,
-    otherwise: Otherwise = "fail",
 ) -> list[Recorded]:
     """The routes of a recording, without their place among others; ``paced`` if they take the time that was recorded.
 
@@ -102,9 +98,7 @@ def recorded_routes(
         together.setdefault(matching.key(entry), []).append(entry)
     # Of two that take a request the latest answers: one that says what the body is goes before one that does not.
     groups = sorted(together.values(), key=lambda group: group[0].request_body is not None)
-    return [
-        Recorded(path, group, matching.matcher(group[0]), faults, paced=paced, otherwise=otherwise) for group in groups
-    ]
+    return [Recorded(path, group, matching.matcher(group[0]), faults, paced=paced) for group in groups]
 
 
 def response_of(entry: Entry, faults: tuple[Fault, ...] = (), *, paced: bool = False) -> Response:

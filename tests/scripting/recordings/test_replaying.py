@@ -257,8 +257,14 @@ def test_answers_have_faults(server: HTTPServe, har: Har, ask: Ask) -> None:
 def faults_of(*entries: Entry, paced: bool = True) -> list[object]:
     routes = recorded_routes(Path("a.har"), entries, Matching.of(None, Redaction()), paced=paced)
     exchange: Any = SimpleNamespace()
-    answers = [route.take(exchange) for route in routes]
-    return [fault for answer in answers if isinstance(answer, Response) for fault in answer.faults]
+    found: list[object] = []
+    for route in routes:
+        answer = route.take(exchange)
+        assert callable(answer)
+        found += answer(exchange).faults
+        assert isinstance(again := route.take(exchange), Response)
+        assert again.faults == tuple(found[len(found) - len(again.faults) :])
+    return found
 
 
 def test_the_pace_that_was_recorded() -> None:
