@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.answers.gates import Gate, GateTimeout, GateWaits, HeldRequest
     from pytest_httpserve.scripting.answers.limits import Clock, Flapping, Limit, SlowStart
     from pytest_httpserve.scripting.answers.responses import Response
+    from pytest_httpserve.scripting.answers.streams import EventStream, EventStreams
     from pytest_httpserve.scripting.face import ServerWaits
     from pytest_httpserve.scripting.httpserve import HTTPServe
     from pytest_httpserve.scripting.origin import Origin
@@ -43,6 +44,8 @@ _ROOMS = {
     "Check": "scripting.routing.matchers",
     "Clock": "scripting.answers.limits",
     "ConnectionRecord": "scripting.record.exchange",
+    "EventStream": "scripting.answers.streams",
+    "EventStreams": "scripting.answers.streams",
     "Exchange": "scripting.record.exchange",
     "ExchangeTimes": "scripting.record.exchange",
     "FaultEvent": "scripting.record.journal",
@@ -96,6 +99,8 @@ __all__ = [
     "Check",
     "Clock",
     "ConnectionRecord",
+    "EventStream",
+    "EventStreams",
     "Exchange",
     "ExchangeTimes",
     "FaultEvent",

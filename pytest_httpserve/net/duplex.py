@@ -52,7 +52,7 @@ class Duplex:
         if not self._order.acquire(timeout=seconds):
             raise self._too_slow(seconds)
         try:
-            self._send_rest(memoryview(make()), seconds)
+            self._send_rest(self._made(make), seconds)
         finally:
             self._order.release()
 
@@ -63,7 +63,7 @@ class Duplex:
             return
         rest = memoryview(b"")
         try:
-            rest = self._send_now(memoryview(make()))
+            rest = self._send_now(self._made(make))
         except OSError:
             pass  # who receives is told
         finally:
@@ -98,6 +98,12 @@ class Duplex:
                 raise self._transport.failed(OSError(errno.EBADF, "the connection is closed"))
             if not writability(file)(seconds):
                 raise self._too_slow(seconds)
+
+    def _made(self, make: Make) -> memoryview:
+        data = make()
+        if (tap := self._transport.tap) is not None:
+            tap.sent(data)
+        return memoryview(data)
 
     def _send_now(self, data: memoryview) -> memoryview:
         """Send what leaves at once; the rest."""

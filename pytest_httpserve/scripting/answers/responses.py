@@ -39,6 +39,8 @@ class ResponseArguments(TypedDict, total=False):
     body: bytes | None
     file: str | os.PathLike[str] | None
     stream: StreamArgument | None
+    events: Iterable[object] | None
+    json_lines: Iterable[object] | None
     headers: HeadersArgument | None
     cookies: Mapping[str, str] | None
     trailers: HeadersArgument | None
@@ -66,9 +68,9 @@ class Response:
     """A response, fixed once made.
 
     One of ``text``, ``html`` (sent as UTF-8), ``json`` (anything ``json.dumps`` takes), ``body`` (bytes), ``file`` (a
-    path, read when it is sent) or ``stream`` (an iterable of bytes or str, or a function that returns one: each piece
-    is sent as it comes, in chunks) makes the body; each but the last brings its Content-Type, which ``headers``
-    replaces.
+    path, read when it is sent), ``events`` (a list of server-sent events, each a str or a dict), ``json_lines`` (a list
+    of values) or ``stream`` (an iterable of bytes or str, or a function that returns one: each piece is sent as it
+    comes, in chunks) makes the body; each but the last brings its Content-Type, which ``headers`` replaces.
     ``headers`` is a mapping or, for repeated names, pairs; ``cookies`` are names and values (for attributes, see
     ``set_cookie``). ``trailers`` are sent behind a body in chunks, ``informational`` ahead of the response: statuses
     such as 103, or ``(status, headers)``. ``gzip`` compresses the body. ``reason`` defaults to the standard phrase.
@@ -98,6 +100,8 @@ class Response:
         body: bytes | None = None,
         file: str | os.PathLike[str] | None = None,
         stream: StreamArgument | None = None,
+        events: Iterable[object] | None = None,
+        json_lines: Iterable[object] | None = None,
         headers: HeadersArgument | None = None,
         cookies: Mapping[str, str] | None = None,
         trailers: HeadersArgument | None = None,
@@ -124,6 +128,10 @@ class Response:
         bodies: dict[str, object] = {name: value for name, value in given if value is not None}
         if json is not ...:
             bodies["json"] = json
+        if events is not None:
+            bodies["events"] = events
+        if json_lines is not None:
+            bodies["json_lines"] = json_lines
         kind = self._check_one_body(bodies)
         self.file = _check_file(file) if file is not None else None
         self.stream = _check_stream(stream) if stream is not None else None
@@ -229,19 +237,22 @@ class Response:
         return f"<Response {self.status} {self.reason}, {body}>"
 
 
-class Switching(Response):
-    """101: the connection speaks another protocol from here on, of which ``beyond`` takes care."""
+class Continued(Response):
+    """A response behind whose head the connection is not HTTP's any more: ``beyond`` takes care of what follows, be it
+    another protocol, or a body without an end."""
 
     __slots__ = ("beyond",)
     _least_status = 101
 
     def __init__(
         self,
+        status: int,
         fields: tuple[Field, ...],
         beyond: Callable[[Any, tuple[Fault, ...]], object],  # Any: an Asked
         faults: tuple[Fault, ...] = (),
     ) -> None:
-        super().__init__(101, headers=fields, fault=faults)
+        super().__init__(status, fault=faults)
+        self.fields, self.says_connection = fields, True  # our own, which need not be checked
         self.is_whole = False
         self.beyond = beyond
 
@@ -370,6 +381,14 @@ def _encode(kind: str, bodies: Mapping[str, object]) -> tuple[bytes, str | None]
             return bytes(value), "application/octet-stream"
         case "body", _:
             raise UsageError(f"body= takes bytes, not {type(value).__name__}; for a str there is text=")
+        case "events", _:
+            from pytest_httpserve.scripting.answers.events import encode_events
+
+            return encode_events(value), "text/event-stream"
+        case "json_lines", _:
+            from pytest_httpserve.scripting.answers.events import encode_json_lines
+
+            return encode_json_lines(value), "application/x-ndjson"
         case "file", _:
             return b"", None  # the type is guessed when the file is sent
     return b"", None

@@ -68,7 +68,7 @@ def _send_whole(asked: Asked, response: Response) -> None:
 
 
 def _send_opening(asked: Asked, response: Response) -> None:
-    """Let a tunnel begin, or another protocol. HTTP ends with it: if nothing is at its other end, the connection."""
+    """Let a tunnel begin, or what else follows HTTP. If nothing is at its other end, the connection ends."""
     asked.stream.lasts = False
     head = response.opening_head()
     asked.begin(SentResponse(response.status, head))

@@ -28,6 +28,7 @@ from pytest_httpserve.scripting.routing.matchers import AllOf, Check, Matcher
 from pytest_httpserve.wire.target import target_of
 
 if TYPE_CHECKING:
+    from pytest_httpserve.scripting.answers.streams import EventStreams
     from pytest_httpserve.scripting.record.exchange import Exchange
     from pytest_httpserve.scripting.record.journal import Journal
 
@@ -177,6 +178,15 @@ class Route:
             import pytest_httpserve.scripting.live.event_loop as event_loop  # noqa: F401
 
         return self._add(function, times)
+
+    def events(self) -> EventStreams:
+        """Answer with event streams, which stay open: ``accept()`` gives the test the server's end of each, in turn."""
+        # Loaded with the first, and not by the threads of a server; see handle.
+        from pytest_httpserve.scripting.answers.streams import EventStreams
+
+        streams = EventStreams(lambda: readable([str(self), *(f"  {line}" for line in exchange_lines(self.calls))]))
+        self._add(streams.answer, 1)
+        return streams
 
     def __call__(self, function: HandlerT) -> HandlerT:
         self.handle(function)

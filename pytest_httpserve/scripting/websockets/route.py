@@ -25,7 +25,7 @@ from pytest_httpserve.protocol.websocket import (
     check_extra,
     open_handshake,
 )
-from pytest_httpserve.scripting.answers.responses import Response, ResponseArguments, Switching, as_response
+from pytest_httpserve.scripting.answers.responses import Continued, Response, ResponseArguments, as_response
 from pytest_httpserve.scripting.record.lines import exchange_lines
 from pytest_httpserve.scripting.record.messages import Message
 from pytest_httpserve.scripting.record.readable import brief, readable
@@ -244,7 +244,7 @@ class WebSocketRoute:
         if refusal is not None:
             return refusal
         opening = open_handshake(request.headers, request.version, self._subprotocols, compresses=self._compresses)
-        return Switching(opening.fields, partial(self._open, opening), self._faults)
+        return Continued(101, opening.fields, partial(self._open, opening), self._faults)
 
     def _next_refusal(self) -> Response | None:
         with self._changed:

@@ -1,0 +1,188 @@
+"""Server-sent events and JSON lines: as a response, and as a stream in the hands of the test."""
+
+import http.client
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from pytest_httpserve import EventStream, HTTPServe, Response, UsageError
+from pytest_httpserve.faults import Close, Slow
+
+
+class Reader:
+    """A client of an event stream."""
+
+    def __init__(self, server: HTTPServe, **headers: str) -> None:
+        kind: Any = http.client.HTTPSConnection if server.certificate is not None else http.client.HTTPConnection
+        options = {"context": server.ca.client_ssl_context()} if server.certificate is not None else {}
+        self.connection = kind(server.host, server.port, timeout=10, **options)
+        self.connection.request("GET", "/events", headers={name.replace("_", "-"): headers[name] for name in headers})
+        self.response = self.connection.getresponse()
+
+    def event(self) -> str:
+        lines = []
+        while (line := self.response.readline().decode()) not in ("\n", ""):
+            lines.append(line)
+        return "".join(lines)
+
+    def close(self) -> None:
+        self.response.close()
+        self.connection.close()
+
+
+@pytest.fixture(params=["loop", "thread", "tls"])
+def anywhere(request: pytest.FixtureRequest, server: HTTPServe) -> Iterator[HTTPServe]:
+    """A server whose connections rest in the loop, one whose connections have threads, and one over TLS."""
+    with ExitStack() as stack:
+        if request.param == "tls":
+            server = stack.enter_context(HTTPServe(tls=True))
+        if request.param == "thread":
+            server.fault(Slow(chunk=4096, phase="request_head"), times=99)
+        yield server
+
+
+def test_the_test_sends_events(anywhere: HTTPServe) -> None:
+    events = anywhere.on("GET", "/events").events()
+    reader = Reader(anywhere, Last_Event_ID="41")
+    stream = events.accept(timeout=5)
+
+    assert stream.last_event_id == "41"
+    assert reader.response.headers["Content-Type"] == "text/event-stream"
+    stream.send("hello")
+    assert reader.event() == "data: hello\n"
+    stream.send({"a": [1]}, event="add", id="42", retry=100)
+    assert reader.event() == 'event: add\nid: 42\nretry: 100\ndata: {"a": [1]}\n'
+    stream.send("two\nlines")
+    assert reader.event() == "data: two\ndata: lines\n"
+    stream.comment("still there")
+    assert reader.event() == ": still there\n"
+    stream.close()
+    assert reader.response.read() == b""  # and no IncompleteRead
+    reader.close()
+    assert stream.gone()
+    exchange = anywhere.exchanges[0]
+    assert exchange is stream.exchange
+    assert exchange.response is not None
+    assert exchange.response.text.startswith("data: hello\n\nevent: add\n")
+    with pytest.raises(UsageError, match="the stream is closed"):
+        stream.send("too late")
+
+
+def test_a_client_that_leaves(anywhere: HTTPServe) -> None:
+    events = anywhere.on("GET", "/events").events()
+    reader = Reader(anywhere)
+    stream = events.accept()
+
+    assert not stream.gone(timeout=0.01)
+    reader.close()
+
+    assert stream.gone(timeout=10)
+    with pytest.raises(ConnectionError):
+        stream.send("is there anybody?")
+    stream.close()
+
+
+def test_a_stop_breaks_the_stream_off(anywhere: HTTPServe) -> None:
+    events = anywhere.on("GET", "/events").events()
+    reader = Reader(anywhere)
+    stream: EventStream = events.accept()
+
+    anywhere.stop()
+
+    assert stream.gone(timeout=0)
+    with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+        reader.response.read()
+    reader.close()
+    assert anywhere.failures == ()
+
+
+def test_clients_come_one_after_the_other(server: HTTPServe) -> None:
+    events = server.on("GET", "/events").events()
+    for number in range(3):
+        reader = Reader(server)
+        stream = events.accept()
+        stream.send(str(number))
+        assert reader.event() == f"data: {number}\n"
+        reader.close()
+
+    with pytest.raises(AssertionError, match=r"(?s)no client opened an event stream within 0\.01 s: the route GET"):
+        events.accept(timeout=0.01)
+
+
+def test_a_client_of_http_1_0_has_no_chunks(server: HTTPServe) -> None:
+    events = server.on("GET", "/events").events()
+    with socket.create_connection((server.host, server.port), timeout=10) as client:
+        client.sendall(b"GET /events HTTP/1.0\r\n\r\n")
+        stream = events.accept()
+        stream.send("a")
+        stream.close()
+        data = b""
+        while piece := client.recv(65536):
+            data += piece
+    assert data.endswith(b"\r\n\r\ndata: a\n\n")
+    assert b"chunked" not in data
+
+
+def test_head_opens_no_stream(server: HTTPServe) -> None:
+    events = server.on("GET", "/events").events()
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+    connection.request("HEAD", "/events")
+    assert connection.getresponse().headers["Content-Type"] == "text/event-stream"
+    connection.close()
+    with pytest.raises(AssertionError):
+        events.accept(timeout=0)
+
+
+def test_a_sequence_may_have_a_stream_in_it(server: HTTPServe) -> None:
+    route = server.on("GET", "/events").respond(503)
+    events = route.events()
+    first = Reader(server)
+    assert first.response.status == 503
+    first.close()
+    second = Reader(server)
+    events.accept().send("a")
+    assert second.event() == "data: a\n"
+    second.close()
+
+
+def test_a_fixed_list_of_events(server: HTTPServe, say: Any) -> None:
+    given = ["one", {"data": {"n": 2}, "event": "add", "id": "7"}, {"comment": "alive"}, {"retry": 5}]
+    response = Response(events=given)
+
+    assert response.body == b'data: one\n\nevent: add\nid: 7\ndata: {"n": 2}\n\n: alive\n\nretry: 5\n\n'
+    server.on("GET", "/events").respond(events=["one", "two"], fault=Close(after=13))
+    answer = say(server, "GET /events HTTP/1.1\nHost: test\n\n")
+    assert b"\r\nContent-Type: text/event-stream\r\n" in answer
+    assert answer.endswith(b"\r\n\r\ndata: one\n\nda")
+
+
+def test_json_lines() -> None:
+    response = Response(json_lines=[{"a": 1}, [2], "ü\n", None])
+
+    assert response.body == b'{"a": 1}\n[2]\n"\\u00fc\\n"\nnull\n'
+    assert b"\r\nContent-Type: application/x-ndjson\r\n" in response.head(())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"events": "one"}, "events= takes a list of events, each a str or a dict, not 'one'"),
+        ({"events": [1]}, "an event is a str, or a dict of data, event, id, retry, comment, not 1"),
+        ({"events": [{"name": "a"}]}, "an event is a str, or a dict"),
+        ({"events": [{}]}, "an event has data, event=, id= or retry="),
+        ({"events": [{"event": "a\nb"}]}, "event= is one line of text"),
+        ({"events": [{"id": "a\0"}]}, "the id of an event has no NUL"),
+        ({"events": [{"retry": -1}]}, "retry= is a number of milliseconds from 0 on, not -1"),
+        ({"events": [{"data": {1}}]}, "data is not JSON"),
+        ({"events": [{"comment": "a", "id": "1"}]}, "a comment is no part of an event"),
+        ({"json_lines": {"a": 1}}, "json_lines= takes a list of values"),
+        ({"json_lines": [{1}]}, "json_lines= is not JSON"),
+        ({"json_lines": [], "text": ""}, "a response has one body, not text and json_lines"),
+    ],
+)
+def test_wrong_values_are_refused(arguments: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        Response(**arguments)
