@@ -198,7 +198,6 @@ class HTTPServe(Face):
             return
         RUNNING.discard(self)
         server.server_close()
-        self._proxy.end_recordings()  # of what came since the test has ended, too
         if self._presence is not None:
             self._presence.end()
         if self._unix is not None:
@@ -207,6 +206,7 @@ class HTTPServe(Face):
             left(server.server_port)
         if self._loop is not self._shared_loop:
             self._loop.workers.close(AFTERMATH)
+        self._proxy.end_recordings()  # of what came since the test has ended, too
 
     def refuse(self) -> None:
         """Be gone: connecting is refused, on the same port, and connections end. Busy ones do with their response."""

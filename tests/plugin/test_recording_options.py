@@ -119,6 +119,7 @@ def test_a_wrong_mode_ends_the_run(
     suite("def test_it(): pass", *options).stderr.fnmatch_lines([message])
 
 
+@pytest.mark.same_everywhere
 def test_a_fixture_may_say_it(suite: Suite, pytester: pytest.Pytester) -> None:
     pytester.makeconftest(REAL)
     config = """

@@ -241,3 +241,17 @@ def test_json_that_cannot_be_read_is_not_recorded(
 
     assert "cannot be searched for secrets" in recording.failures[0]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_function_that_raises_fails_the_test_and_leaves_nothing(real: HTTPServe, ask: Ask, tmp_path: Path) -> None:
+    def wrong(name: str, value: str) -> str:
+        raise LookupError(f"nothing is known of {name}")
+
+    real.on("GET", "/a").respond(headers={"X-A": "1"})
+    server = HTTPServe(record="all").start()
+    RUNNING.discard(server)
+    server.serve_recording(tmp_path / "a.har", redact=wrong)
+    assert ask(server, "http://api.test/a")[0] == 200
+    server.stop()
+    assert "a.har is not written: LookupError: nothing is known of " in server.failures[0]
+    assert list(tmp_path.iterdir()) == []
