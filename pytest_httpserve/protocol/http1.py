@@ -202,7 +202,10 @@ class HTTP1:
         return not reader.waits_for(most)
 
     def end_stream(self) -> bool:
-        """The response to the request in hand has been given; whether another request can follow."""
+        """The response to the request in hand has been given; whether another request can follow.
+
+        Raises BodyAwaited as ``end_body`` of a Reader does.
+        """
         writer = self.writer
         assert writer is not None
         writer.flush()

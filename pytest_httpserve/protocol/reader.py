@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from pytest_httpserve import clock
-from pytest_httpserve.errors import BrokenOff, RequestError
+from pytest_httpserve.errors import BodyAwaited, BrokenOff, RequestError
 from pytest_httpserve.net.transport import RECEIVE_BYTES
 from pytest_httpserve.wire.framing import NO_BODY, BodyDecoder, FixedDecoder, Framing, UntilCloseDecoder, body_decoder
 from pytest_httpserve.wire.grammar import DEFAULT_LIMITS, Limits
@@ -115,6 +115,7 @@ class Reader(io.BufferedIOBase):
     _taken_in = 0  # of the body, with its chunks
     _kept: bytearray | None = None  # what has come of the body since the loop waits for it
     _broken: RequestError | None = None
+    is_late = False  # whether a body was not here with its head: what is left of it is then waited for by the loop
 
     def __init__(self, source: Source, *, limits: Limits = DEFAULT_LIMITS, read_ahead: bool = True) -> None:
         self.source = source
@@ -301,12 +302,18 @@ class Reader(io.BufferedIOBase):
         self._body, self._buffer, self._behind = UntilCloseDecoder(), self._buffer + self._behind, b""
 
     def end_body(self) -> bool:
-        """Drop what is left of the body; False if that is too much, or not to be had: then the connection must end."""
+        """Drop what is left of the body; False if that is too much, or not to be had: then the connection must end.
+
+        Raises BodyAwaited, once, if it ``is_late``: whoever can have the loop wait for it calls this again then.
+        """
         if self.state in (State.BETWEEN, State.HEAD):
             return True
         self.state, self.beyond = State.BODY, None
         dropped = len(self._buffer)
         while not self._body.complete:
+            if self.is_late:
+                self.is_late = False
+                raise BodyAwaited
             short = self.truncated
             self._buffer = b""
             # Its end may come without a byte of it.

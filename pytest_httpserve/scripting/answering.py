@@ -104,7 +104,10 @@ class Answering:
         self.stream = stream = self.http1.stream
         self.awaits_100 = stream.fields.expects_continue
         if stream.fields.framing is not NO_FRAMING:
-            self.body = Body(self._read if self.http1.reader.complete else self._read_when_here)
+            if self.http1.reader.complete:
+                self.body = Body(self._read)
+            else:
+                self.body, self.http1.reader.is_late = Body(self._read_when_here), True
             self.transcript.head_ends()
         self.passage.head_ends()
         self.answer_to(stream.method, stream.line.target, stream.line.parts)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_httpserve.errors import BodyAwaited, RequestError, Struck
 from pytest_httpserve.protocol.http1 import HTTP1
+from pytest_httpserve.protocol.reader import DRAIN_BYTES
 from pytest_httpserve.scripting import failing
 from pytest_httpserve.scripting.answering import Answering
 from pytest_httpserve.scripting.conversation import Conversation
@@ -95,8 +96,12 @@ class Serving:
                     failing.fail(answering, error)
                 lasts = http1.end_stream()
         except BodyAwaited:
-            self._await_body(answering)
-            return False
+            if http1.stream.status is None:
+                self._await_body(answering)
+                return False
+            lasts = self._await_rest(answering)
+            if self._connection.turn.resting:
+                return False
         except BaseException as error:
             self._fail(answering, error)
             return False
@@ -107,6 +112,29 @@ class Serving:
         turn, transport = self._connection.turn, self._connection.transport
         is_here = partial(self._http1.body_is_here, BODY_IN_MEMORY_BYTES)
         turn.await_client(partial(self.serve, answering), transport.timeout, is_here)
+
+    def _await_rest(self, answering: Answering) -> bool:
+        """The response has been given: have the loop wait for what is left of the body, which is then dropped. Where it
+        cannot, this thread does."""
+        connection, http1 = self._connection, self._http1
+        if answering.passage is not AS_IT_IS or http1.needs_no_wait(DRAIN_BYTES):
+            return http1.end_stream()
+        connection.busy = False  # there is nothing left to lose
+        is_here = partial(http1.body_is_here, DRAIN_BYTES)
+        connection.turn.await_client(partial(self._go_on_after, answering), connection.transport.timeout, is_here)
+        return False
+
+    def _go_on_after(self, answering: Answering) -> None:
+        """What was left of the body is here, or will not come: the exchange ends, and others may follow."""
+        connection, http1 = self._connection, self._http1
+        try:
+            http1.reader.read_on()
+            lasts = self._end(answering, not connection.closing and http1.end_stream())
+            while lasts and not self._rests():
+                lasts = self._serve_one()
+        finally:
+            if not connection.turn.resting:
+                self._see_off()
 
     def _end(self, answering: Answering, lasts: bool) -> bool:
         """The exchange is over, if there was one; whether another request can follow."""

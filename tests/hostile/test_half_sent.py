@@ -7,6 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import requests
@@ -262,3 +263,69 @@ def test_the_stop_waits_for_a_body_that_is_about_to_come(server: HTTPServe) -> N
         client.sendall(b"other")
         assert answer(client) == (200, b"halfother")
         stopping.join()
+
+
+# Bodies that nobody wants
+
+
+def refused(server: HTTPServe, client: socket.socket) -> None:
+    """A directory answers at once, and leaves the body."""
+    client.sendall(head(b"/files/a", FIXED) + b"half")
+    assert answer(client)[0] == 405
+
+
+def test_what_is_left_of_a_body_costs_no_thread(server: HTTPServe, tmp_path: Path) -> None:
+    server.serve_dir(tmp_path, at="/files")
+    say(server)
+    with contextlib.ExitStack() as stack:
+        threads = threading.active_count()
+        clients = [stack.enter_context(connect(server)) for _ in range(100)]
+        for client in clients:
+            refused(server, client)
+
+        assert threading.active_count() <= threads + 20
+
+        for client in clients:
+            client.sendall(b" more" + head(b"/echo", FIXED) + b"something")
+        assert {answer(client) for client in clients} == {(200, b"something")}
+    first, *_, last = server.exchanges
+    assert first.raw.request.endswith(b"half more")
+    assert last.raw.request.startswith(b"POST /echo")
+
+
+def test_the_stop_does_not_wait_for_what_nobody_wants(tmp_path: Path) -> None:
+    server = HTTPServe(grace=1000.0).start()
+    server.serve_dir(tmp_path, at="/files")
+    with connect(server) as client:
+        refused(server, client)
+        server.stop()
+        assert client.recv(1) == b""
+    assert [exchange.response.status for exchange in server.exchanges if exchange.response] == [405]
+
+
+def test_what_nobody_wants_is_not_waited_for_longer_than_anything(timed: HTTPServe, tmp_path: Path) -> None:
+    timed.serve_dir(tmp_path, at="/files")
+    with connect(timed) as client:
+        refused(timed, client)
+        assert client.recv(1) == b""
+
+
+def test_too_much_of_what_nobody_wants_ends_the_connection(server: HTTPServe, tmp_path: Path) -> None:
+    server.serve_dir(tmp_path, at="/files")
+    with connect(server) as client:
+        client.sendall(head(b"/files/a", CHUNKED) + b"4\r\nhalf\r\n")
+        assert answer(client)[0] == 405
+        with contextlib.suppress(ConnectionError):
+            for _ in range(100):
+                client.sendall(b"10000\r\n" + bytes(65_536) + b"\r\n")
+            assert client.recv(1) == b""
+    server.assert_all_closed(timeout=TIMEOUT)
+
+
+def test_a_client_that_leaves_what_nobody_wants_is_fine(server: HTTPServe, tmp_path: Path) -> None:
+    server.serve_dir(tmp_path, at="/files")
+    with connect(server) as client:
+        refused(server, client)
+    server.assert_all_closed(timeout=TIMEOUT)
+    (exchange,) = server.exchanges
+    assert not exchange.refused and not server.failures
