@@ -32,7 +32,7 @@ def write_har(pytester: pytest.Pytester, name: str) -> None:
 FETCH = """
 import subprocess, sys
 import pytest
-import urllib.request
+import urllib.error, urllib.request
 from pytest_httpserve.faults import Close
 
 def fetch(url):
@@ -86,8 +86,9 @@ def test_unused(httpserve):
 @pytest.mark.serve_origins
 @pytest.mark.serve_recording("a.har")
 def test_unrecorded(httpserve):
-    with pytest.raises(OSError):
+    with pytest.raises(urllib.error.HTTPError) as raised:
         fetch("https://a.test/other")
+    raised.value.close()
 """,
         "-p",
         "no:randomly",
