@@ -63,12 +63,14 @@ _REPORT_TESTS = (
 PARTS = {
     "routing": Part(
         ("scripting/routing",),
-        ("tests/scripting/routing", "tests/scripting/record", "tests/scripting/reports", *_SERVER_TESTS),
+        ("tests/scripting/routing", "tests/scripting/record", "tests/scripting/reports", "tests/test_elsewhere.py",
+         *_SERVER_TESTS),
     ),
     "record": Part(
         ("scripting/record",),
         ("tests/scripting/record", "tests/scripting/reports", "tests/scripting/answers", *_SERVER_TESTS,
-         "tests/scripting/mounts/test_mounts.py", "tests/plugin/test_redaction.py", *_REPORT_TESTS),
+         "tests/scripting/mounts/test_mounts.py", "tests/plugin/test_redaction.py", "tests/test_elsewhere.py",
+         *_REPORT_TESTS),
     ),
     "reports": Part(
         ("scripting/reports",),
@@ -79,7 +81,8 @@ PARTS = {
     "checks": Part(
         ("plugin/_outcomes.py",),
         ("tests/plugin/test_failures.py", "tests/plugin/test_checks.py", "tests/plugin/test_subtests.py",
-         "tests/plugin/test_places.py", "tests/plugin/test_endings.py", *_REPORT_TESTS),
+         "tests/plugin/test_places.py", "tests/plugin/test_endings.py", "tests/floor/test_descriptors.py",
+         *_REPORT_TESTS),
     ),
 }  # fmt: skip
 
@@ -143,7 +146,7 @@ class Trial:
     def passes(self, tests: Sequence[str], timeout: float | None = None) -> bool:
         """Whether these tests pass, in time."""
         # The copy goes before the package that is installed, in the processes that the tests start, too.
-        environment = {**os.environ, "PYTHONPATH": str(self._folder)}
+        environment = {**os.environ, "PYTHONPATH": str(self._folder), "PYTHONDONTWRITEBYTECODE": ""}
         in_order = ("-p", "no:randomly")
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *in_order, *tests]
         try:

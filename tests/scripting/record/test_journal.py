@@ -152,6 +152,14 @@ def reset(client: socket.socket) -> None:
     client.close()
 
 
+def test_the_times_of_an_exchange_that_is_in_hand() -> None:
+    raw = Transcript()
+    raw.first_received, raw.head_received, raw.last_received = 1.0, 2.0, 3.0
+    exchange = Exchange(Request("GET", "/", Headers(), (1, 1), ("127.0.0.1", 50_000)), raw)
+
+    assert exchange.times == (1.0, 2.0, 3.0, None, None)
+
+
 def test_a_journal_is_bounded_as_the_documentation_says() -> None:
     server = HTTPServe()
 

@@ -8,7 +8,7 @@ import pytest
 import requests
 from dirty_equals import IsBytes
 
-from pytest_httpserve import HTTPServe, UploadedFile
+from pytest_httpserve import HTTPServe, UploadedFile, match
 from pytest_httpserve.scripting.record.multipart import parse_multipart
 
 TYPE = 'multipart/form-data; boundary="x"'
@@ -122,6 +122,8 @@ def test_a_route_asks_for_files(server: HTTPServe, files: dict[str, Any], taken:
     answer = requests.post(server.url_for("/a"), files=sent, data={"field": "x"}, timeout=10)
 
     assert (answer.status_code == 200) is taken
+    check = match(files=files).checks(server.exchanges[0].request)[-1]
+    assert (check.criterion, check.passed) == (f"file {next(iter(files))}", taken)
     assert server.failures == ()
 
 

@@ -46,6 +46,7 @@ def test_a_long_line_is_shown_at_both_ends() -> None:
     assert len(text) <= MOST_LINE
     assert line(text) == text
     assert shortened("a" * 50, 50) == "a" * 50
+    assert shortened("a" * 100 + "b" * 100, 100) == f"{'a' * 40} ... 140 more characters ... {'b' * 20}"
 
 
 def test_a_long_text_is_shown_at_both_ends() -> None:

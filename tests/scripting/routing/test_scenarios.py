@@ -44,6 +44,13 @@ def test_a_route_without_a_state_answers_in_every_one(server: HTTPServe) -> None
     assert get(server) == "any"
 
 
+def test_a_route_of_a_scenario_has_no_priority_by_itself(server: HTTPServe) -> None:
+    server.scenario("order").on("GET", "/o/1").respond(text="the scenario")
+    server.on("GET", "/o/1").respond(text="later")
+
+    assert get(server) == "later"
+
+
 def test_the_test_may_set_the_state_itself(server: HTTPServe) -> None:
     flow = server.scenario("order")
     flow.on("GET", "/o/1").when("paid").respond(text="paid")
