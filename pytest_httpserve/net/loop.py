@@ -14,12 +14,14 @@ import traceback
 from collections.abc import Callable
 from functools import partial
 from operator import itemgetter
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from pytest_httpserve import clock
 from pytest_httpserve.errors import HTTPServeError
+from pytest_httpserve.net.entry import Entry
 from pytest_httpserve.net.forks import begin_anew_in_forks
-from pytest_httpserve.net.poller import READABLE, Poller, Wake, make_poller
+from pytest_httpserve.net.poller import READABLE
+from pytest_httpserve.net.waiting import Waiting
 from pytest_httpserve.net.workers import Workers
 
 Result = TypeVar("Result")
@@ -42,35 +44,6 @@ _LOST = (
     "number twice, or one that it never had. The servers go on with another one"
 )
 
-# Pollers and wakes whose numbers may be other files' by now, and must not be closed.
-_kept: list[tuple[Poller, Wake]] = []
-
-
-class Entry(Protocol):
-    """Something that the loop waits for.
-
-    ``file`` is its descriptor, which the loop waits for to become readable; it stays what it was when the descriptor
-    is closed. ``expiry`` is when to give it up (of clock.monotonic); None for never. ``led`` is whether the thread that
-    leads the loop serves it at this moment.
-    """
-
-    file: int
-    expiry: float | None
-    led: bool
-
-    def claim(self, leader: threading.Thread, /) -> bool:
-        """Claim it for this thread, which leads the loop and serves it next; False if another thread has it."""
-
-    def go_alone(self) -> None:
-        """The thread that serves it leads no longer."""
-
-    @property
-    def proceed(self) -> Callable[[], object]:
-        """What serves it, and releases it."""
-
-    def expire(self) -> bool:
-        """Give it up; False if it is about to be served, and to be asked again."""
-
 
 class Loop:
     """Waits for entries, and serves them, led by one thread of ``workers`` at a time.
@@ -84,18 +57,15 @@ class Loop:
         self.report: Callable[[BaseException], object] = say_as_thread
         self._stays = stays
         self._led = 0  # counts the threads that have led it
-        self._poller: Poller | None = None  # there while it is led
-        self._wake: Wake | None = None
+        self._waiting: Waiting | None = None  # what it waits by, while it is led
         self.begin_anew()
         begin_anew_in_forks(self)
 
     def begin_anew(self) -> None:
         """In a fork of the process nobody leads it, and its entries are another process's, which goes on with them."""
-        if self._poller is not None and self._wake is not None:
-            with contextlib.suppress(OSError):  # a kernel's queue does not come along
-                self._poller.close()
-            self._wake.close()
-        self._poller = self._wake = None
+        if self._waiting is not None:
+            self._waiting.close_copy()
+        self._waiting = None
         self._led += 1  # the thread that has forked, should it be the leader here, leads no longer
         self.away: set[Entry] = set()  # watched in vain: their code goes on without the loop
         self._lock = threading.Lock()
@@ -116,7 +86,7 @@ class Loop:
         Raises RuntimeError if that takes a thread and the system has no more.
         """
         with self._lock:
-            if self._poller is None:
+            if self._waiting is None:
                 self._begin()
             self._register(entry)
             self._entries[entry.file] = entry
@@ -140,15 +110,15 @@ class Loop:
     def pause(self, entry: Entry, seconds: float) -> None:
         """Do not look at ``entry`` for a while: it expires then, if nobody resumes it before."""
         with self._lock:
-            if self._poller is not None and self.has(entry) and entry.expiry is None:
-                self._poller.unregister(entry.file)
+            if self._waiting is not None and self.has(entry) and entry.expiry is None:
+                self._waiting.poller.unregister(entry.file)
                 entry.expiry = clock.monotonic() + seconds
                 self._expect(entry.expiry)
 
     def resume(self, entry: Entry) -> None:
         """Look at ``entry`` again, if it was paused."""
         with self._lock:
-            if self._poller is not None and self.has(entry) and entry.expiry is not None:
+            if self._waiting is not None and self.has(entry) and entry.expiry is not None:
                 self._register(entry)
                 entry.expiry = None
 
@@ -166,9 +136,9 @@ class Loop:
         # Another entry may have its number by now, if it was closed first.
         if self.has(entry):
             del self._entries[entry.file]
-            if self._poller is not None:
+            if self._waiting is not None:
                 try:  # noqa: SIM105  for each connection: suppress takes longer than the call
-                    self._poller.unregister(entry.file)
+                    self._waiting.poller.unregister(entry.file)
                 except OSError:
                     pass  # it is closed, or paused
 
@@ -182,23 +152,21 @@ class Loop:
     # Leading
 
     def _begin(self) -> None:
-        poller, wake = make_poller(), Wake()
+        waiting = Waiting()
         try:
-            poller.register(wake.fileno(), READABLE)
             self.workers.run(partial(self._lead, self._led + 1))
         except BaseException:
-            poller.close()
-            wake.close()
+            waiting.close()
             raise
-        self._poller, self._wake = poller, wake
+        self._waiting = waiting
         self._led += 1
         self._quiet.clear()
 
     def _call(self) -> None:
         """Have the leader look at what has changed."""
-        if self._wake is not None and threading.get_ident() != self._leader:
+        if self._waiting is not None and threading.get_ident() != self._leader:
             try:
-                self._wake.set()
+                self._waiting.wake.set()
             except OSError:  # it was closed by others
                 self._renew(_LOST)
 
@@ -206,7 +174,7 @@ class Loop:
         """Wait and serve until another thread does, or there is nothing left to wait for: no exception is a reason."""
         with self._lock:  # which is held by what has made this thread the leader, until it is
             self._leader = threading.get_ident()
-        while self._led == turn and self._poller is not None:
+        while self._led == turn and self._waiting is not None:
             try:
                 self._tell_of_loss()
                 self._wait_and_serve(turn)
@@ -220,11 +188,11 @@ class Loop:
     def _wait_and_serve(self, turn: int) -> None:
         """Until this thread leads no longer, or has something new to wait by."""
         thread = threading.current_thread()
-        poller, entries = self._poller, self._entries
-        assert poller is not None
-        wait = poller.poll
+        waiting, entries = self._waiting, self._entries
+        assert waiting is not None
+        wait = waiting.poller.poll
         strays: list[int] = []
-        while self._poller is poller:
+        while self._waiting is waiting:
             now = clock.monotonic()
             if self._expiry is not None and self._expiry <= now:
                 self._give_up_expired(now, turn)
@@ -236,15 +204,15 @@ class Loop:
             try:
                 ready = wait(None if expiry is None else min(max(expiry - now, 0.0), _LONGEST_WAIT), _MOST_EVENTS)
             except (OSError, ValueError):  # the latter tells of an object that has been closed
-                return self._wait_anew(poller, turn, _LOST)
+                return self._wait_anew(waiting, turn, _LOST)
             if self._led != turn:
                 return
             before, strays = strays, []
             for file, _ in ready:
                 entry = entries.get(file)
                 if entry is None:
-                    if (wake := self._wake) is not None and file == wake.fileno():
-                        wake.clear()
+                    if (own := self._waiting) is not None and file == own.wake.fileno():
+                        own.wake.clear()
                     else:
                         strays.append(file)
                 elif entry.claim(thread):
@@ -256,12 +224,12 @@ class Loop:
                         return
             if strays and strays == before:
                 # Closed here, but not in a fork of the process, which has a copy: no call takes it out any more.
-                return self._wait_anew(poller, turn, None)
+                return self._wait_anew(waiting, turn, None)
 
-    def _wait_anew(self, poller: Poller, turn: int, lost: str | None) -> None:
+    def _wait_anew(self, waiting: Waiting, turn: int, lost: str | None) -> None:
         """Have something new to wait by, if this thread still leads, and waits by this."""
         with self._lock:
-            if self._led == turn and self._poller is poller:
+            if self._led == turn and self._waiting is waiting:
                 self._renew(lost)
 
     def _ends(self) -> bool:
@@ -269,14 +237,12 @@ class Loop:
         with self._lock:
             if self._entries or self._stays:
                 return False
-            poller, wake = self._poller, self._wake
-            if poller is not None and wake is not None:
-                if self._is_whole():
-                    poller.close()
-                    wake.close()
+            if (waiting := self._waiting) is not None:
+                if waiting.is_whole():
+                    waiting.close()
                 else:
-                    _kept.append((poller, wake))
-            self._poller = self._wake = None
+                    waiting.keep()
+            self._waiting = None
             self._expiry = None
             self._quiet.set()
             return True
@@ -309,16 +275,16 @@ class Loop:
     # What it waits by, and what if others close that
 
     def _register(self, entry: Entry) -> None:
-        assert self._poller is not None
+        assert self._waiting is not None
         try:
-            self._poller.register(entry.file, READABLE)
+            self._waiting.poller.register(entry.file, READABLE)
         except FileExistsError:
             pass  # it was paused when the poller was renewed
         except (OSError, ValueError):
             if self._is_whole():
                 raise  # it is the entry that cannot be waited for
             self._renew(_LOST)
-            self._poller.register(entry.file, READABLE)
+            self._waiting.poller.register(entry.file, READABLE)
 
     def check(self) -> None:
         """See whether what the loop waits by is still its own; if not, ``report`` is told, and it has something new.
@@ -332,37 +298,25 @@ class Loop:
         self._tell_of_loss()
 
     def _is_whole(self) -> bool:
-        """Whether poller and wake-up are what they were: not closed by others, nor numbers of other files by now."""
-        poller, wake = self._poller, self._wake
-        if poller is None or wake is None:
-            return True
-        try:
-            poller.modify(wake.fileno(), READABLE)
-        except (OSError, ValueError):
-            return False
-        return wake.is_whole()
+        waiting = self._waiting
+        return waiting is None or waiting.is_whole()
 
     def _renew(self, lost: str | None) -> None:
         """Wait by another poller; ``lost`` says what has become of this one, if that is somebody's failure."""
-        poller, wake = self._poller, self._wake
-        assert poller is not None and wake is not None
-        new_poller, new_wake = make_poller(), Wake()
-        new_poller.register(new_wake.fileno(), READABLE)
-        for file in self._entries:
-            with contextlib.suppress(OSError):  # it was closed by others, too
-                new_poller.register(file, READABLE)
+        before = self._waiting
+        assert before is not None
+        waiting = Waiting(self._entries)
         if threading.get_ident() != self._leader:
             self.workers.run(partial(self._lead, self._led + 1))
             self._led += 1
             with contextlib.suppress(OSError):
-                if wake.is_whole():
-                    wake.set()  # the thread that has led may still wait
-        self._poller, self._wake = new_poller, new_wake
+                if before.wake.is_whole():
+                    before.wake.set()  # the thread that has led may still wait
+        self._waiting = waiting
         if lost is None:
-            poller.close()
-            wake.close()
+            before.close()
         else:
-            _kept.append((poller, wake))
+            before.keep()
             self._losses.append(HTTPServeError(lost))
 
     def _tell_of_loss(self) -> None:
@@ -377,7 +331,7 @@ class Loop:
         Raises RuntimeError if the system has no more threads; then this one goes on leading.
         """
         with self._lock:
-            if entry.led and self._poller is not None:
+            if entry.led and self._waiting is not None:
                 self._pass_on(entry)
             elif entry.led:  # in a fork of the process
                 entry.go_alone()
@@ -428,7 +382,7 @@ class Loop:
             with self._lock:
                 entry, same = self._watched, self._turns == turns
                 unused = unused + patience if entry is None and same else 0.0
-                if entry is None and (self._poller is None or unused >= _UNUSED):
+                if entry is None and (self._waiting is None or unused >= _UNUSED):
                     self._watching = False
                     return
                 if entry is not None and same:

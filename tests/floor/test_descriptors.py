@@ -9,8 +9,8 @@ def own_files():
     '''What the servers of the session wait by, and wake up by.'''
     import gc
     from pytest_httpserve.net.loop import Loop
-    loop = next(one for one in gc.get_objects() if isinstance(one, Loop) and one._poller is not None)
-    return loop._poller.fileno(), loop._wake._files
+    loop = next(one for one in gc.get_objects() if isinstance(one, Loop) and one._waiting is not None)
+    return loop._waiting.poller.fileno(), loop._waiting.wake._files
 
 def answers(httpserve):
     httpserve.on("GET", "/a").respond(text="well")

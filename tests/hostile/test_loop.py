@@ -12,7 +12,8 @@ import pytest
 import requests
 
 from pytest_httpserve import HTTPServe
-from pytest_httpserve.net.loop import Entry, Loop
+from pytest_httpserve.net.entry import Entry
+from pytest_httpserve.net.loop import Loop
 from pytest_httpserve.net.turn import Turn
 from pytest_httpserve.scripting.routing.contents import Named
 from pytest_httpserve.server.files.handler import SimpleHTTPRequestHandler

@@ -14,6 +14,7 @@ from functools import partial
 import pytest
 
 from pytest_httpserve.net import loop as loop_module
+from pytest_httpserve.net import waiting
 from pytest_httpserve.net.loop import MOST_AWAY, Loop
 from pytest_httpserve.net.poller import READABLE, Poller, Selection, Wake, make_poller
 from pytest_httpserve.net.workers import Workers
@@ -132,7 +133,7 @@ def select_poller() -> Poller:
 
 @pytest.fixture(params=[make_poller, select_poller], ids=["best", "select"])
 def bench(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setattr(loop_module, "make_poller", request.param)
+    monkeypatch.setattr(waiting, "make_poller", request.param)
     bench = Bench()
     yield bench
     bench.close()
@@ -276,7 +277,7 @@ def test_the_thread_ends_with_the_last_line_and_begins_again(bench: Bench) -> No
         assert line.take() == b"x"
         bench.loop.remove(line)
         deadline = time.monotonic() + PATIENCE
-        while bench.loop._poller is not None:
+        while bench.loop._waiting is not None:
             assert time.monotonic() < deadline, "the loop goes on without lines"
             threading.Event().wait(0.001)
 
@@ -289,7 +290,7 @@ def test_a_loop_that_stays_goes_on_until_it_is_closed() -> None:
     line.poke()
     assert line.take() == b"x"
     bench.loop.remove(line)
-    assert bench.loop._poller is not None
+    assert bench.loop._waiting is not None
     bench.close()  # which finds no thread
 
 
@@ -611,7 +612,7 @@ def test_a_loop_that_cannot_begin_says_so_and_begins_later(bench: Bench, monkeyp
         without_threads(patch)
         with pytest.raises(RuntimeError):
             bench.loop.add(line)
-    assert bench.loop._poller is None
+    assert bench.loop._waiting is None
     bench.loop.add(line)
     line.poke()
     assert line.take() == b"x"

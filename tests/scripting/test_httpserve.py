@@ -19,7 +19,8 @@ import requests
 
 from pytest_httpserve import HTTPServe, Request, ServerFailure
 from pytest_httpserve.errors import HTTPServeError, UsageError
-from pytest_httpserve.net.loop import Entry, Loop
+from pytest_httpserve.net.entry import Entry
+from pytest_httpserve.net.loop import Loop
 from pytest_httpserve.scripting.httpserve import RUNNING
 from pytest_httpserve.server import BaseHTTPRequestHandler
 

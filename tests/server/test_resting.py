@@ -25,7 +25,7 @@ import trustme
 
 import pytest_httpserve
 from pytest_httpserve import clock
-from pytest_httpserve.net import loop
+from pytest_httpserve.net import waiting
 from pytest_httpserve.net.connection import Connection
 from pytest_httpserve.net.poller import Poller, make_poller
 from pytest_httpserve.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer, ThreadingHTTPSServer
@@ -520,7 +520,7 @@ def test_the_loop_does_not_wait_for_a_connection_that_is_closed_here_and_kept_el
     """Or it would be told for ever that the client has ended, and use up a processor: a copy of the socket is enough,
     or a process that was forked meanwhile."""
     late: list[int] = []
-    monkeypatch.setattr(loop, "make_poller", lambda: Recording(make_poller(), late))
+    monkeypatch.setattr(waiting, "make_poller", lambda: Recording(make_poller(), late))
     copies = []
 
     class Copying(Hello):
