@@ -244,3 +244,4 @@ def test_a_part_has_headers(server: HTTPServe) -> None:
     part = server.exchanges[0].request.files["f"]
     assert (part.headers["x-part"], part.headers["Content-Type"]) == ("1", "text/plain; charset=utf-8")
     assert part == UploadedFile("f", "1.txt", "text/plain", b"one")
+    assert repr(part) == "UploadedFile(name='f', filename='1.txt', content_type='text/plain', content=b'one')"

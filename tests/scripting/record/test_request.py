@@ -55,6 +55,10 @@ def test_a_request_that_nobody_has_numbered_is_the_first() -> None:
     assert (request.connection_index, request.exchange_index, request.path_params, request.body) == (0, 0, {}, b"")
 
 
+def test_values_show_all_of_them() -> None:
+    assert repr(request("/?a=1&b=2&a=3").query) == "Values([('a', '1'), ('b', '2'), ('a', '3')])"
+
+
 def test_a_request_reads_as_its_method_and_target() -> None:
     assert str(request("/a?b")) == "GET /a?b"
 

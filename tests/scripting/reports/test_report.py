@@ -278,7 +278,8 @@ def test_cookies_that_are_set_are_not_shown(server: HTTPServe) -> None:
         assert "***" in text
 
 
-@pytest.mark.parametrize("names", [["a b"], [5], 5, [""]])
-def test_what_can_be_no_header_field_cannot_be_redacted(names: Any) -> None:
-    with pytest.raises(UsageError, match=r"^redact= takes names of header fields, not "):
+@pytest.mark.parametrize(("names", "wrong"), [(["a b"], "a b"), ([5], 5), (5, 5), (["x", ""], "")])
+def test_what_can_be_no_header_field_cannot_be_redacted(names: Any, wrong: object) -> None:
+    with pytest.raises(UsageError) as refused:
         HTTPServe(redact=names)
+    assert str(refused.value) == f"redact= takes names of header fields, not {wrong!r}"
