@@ -122,6 +122,7 @@ def test_what_was_not_recorded_fails_the_test(server: HTTPServe, har: Har, ask: 
     unanswered, unknown = server.failures
     assert unanswered.startswith("nothing answers GET http://a.test/you at http://a.test")
     assert f"the route GET /me ({path}:" in unanswered
+    assert "recorded query" not in unanswered
     assert unknown.startswith("no origin answers b.test port 80")
     for failure in server.failures:
         assert failure.endswith(f"\n  --httpserve-record=missing would record it in {path}\n")
