@@ -13,7 +13,8 @@ class RequestError(HTTPServeError):
     ``status`` is the status code to answer with; ``reason`` the reason phrase of that answer, None for the standard
     one; ``str(error)`` says what is wrong with the request, in one clause. ``rule`` is what the request breaks, such as
     ``RFC 9112 section 3.2``; empty for a limit of our own. It breaks it in the ``line`` (its octets as characters), or
-    in the fields of these ``names``; where neither is given, in the request line.
+    in the fields of these ``names``; where neither is given, in the request line. ``fields`` are those that the answer
+    has to have.
     """
 
     def __init__(
@@ -25,6 +26,7 @@ class RequestError(HTTPServeError):
         rule: str = "",
         line: str = "",
         names: tuple[str, ...] = (),
+        fields: tuple[tuple[str, str], ...] = (),
     ) -> None:
         super().__init__(detail)
         self.status = status
@@ -32,6 +34,7 @@ class RequestError(HTTPServeError):
         self.rule = rule
         self.line = line
         self.names = names
+        self.fields = fields
 
 
 class BrokenOff(RequestError):

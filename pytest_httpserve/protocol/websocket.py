@@ -81,8 +81,13 @@ def _check(headers: Headers, version: tuple[int, int]) -> None:
     if "upgrade" not in (option.lower() for option in _listed(headers, "connection")):
         raise RequestError(400, "the Connection of a handshake names Upgrade", rule=_RULE, names=("connection",))
     if headers.get("sec-websocket-version") != "13":
-        names = ("sec-websocket-version",)
-        raise RequestError(400, "the Sec-WebSocket-Version of a handshake is 13", rule=_RULE, names=names)
+        raise RequestError(
+            426,
+            "the Sec-WebSocket-Version of a handshake is 13",
+            rule="RFC 6455 section 4.4",
+            names=("sec-websocket-version",),
+            fields=(("Sec-WebSocket-Version", "13"), ("Upgrade", "websocket"), ("Connection", "Upgrade, close")),
+        )
     keys = headers.get_all("sec-websocket-key")
     try:
         good = len(keys) == 1 and len(base64.b64decode(keys[0], validate=True)) == 16

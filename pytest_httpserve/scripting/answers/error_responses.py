@@ -10,12 +10,15 @@ from pytest_httpserve.scripting.answers.responses import Response
 from pytest_httpserve.server.base import BaseHTTPRequestHandler
 from pytest_httpserve.server.error_page import DEFAULT_ERROR_CONTENT_TYPE, DEFAULT_ERROR_MESSAGE
 from pytest_httpserve.wire import grammar
+from pytest_httpserve.wire.headers import Field
 
 # What is wrong with a request may quote it; so much of that is sent back.
 _MOST_TEXT = 300
 
 
-def error_response(status: int, message: str | None = None, explanation: str | None = None) -> Response:
+def error_response(
+    status: int, message: str | None = None, explanation: str | None = None, fields: tuple[Field, ...] = ()
+) -> Response:
     """The page of an error, with which its connection ends; ``message`` and ``explanation`` default to the usual."""
     short, long = BaseHTTPRequestHandler.responses.get(status, ("???", "???"))
     message = short if message is None or not grammar.REASON.fullmatch(message) else message
@@ -24,7 +27,7 @@ def error_response(status: int, message: str | None = None, explanation: str | N
         "message": html.escape(message, quote=False),
         "explain": html.escape(long if explanation is None else explanation, quote=False),
     }
-    headers = {"Connection": "close", "Content-Type": DEFAULT_ERROR_CONTENT_TYPE}
+    headers = {"Connection": "close", "Content-Type": DEFAULT_ERROR_CONTENT_TYPE, **dict(fields)}
     return Response(status, reason=message, body=page.encode("utf-8", "replace"), headers=headers)
 
 
@@ -34,4 +37,4 @@ def refusal(error: RequestError) -> Response:
     text = text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]}... ({len(text)} characters)"
     if error.status == HTTPStatus.BAD_REQUEST:
         return error_response(error.status, text)
-    return error_response(error.status, error.reason, text)
+    return error_response(error.status, error.reason, text, error.fields)
