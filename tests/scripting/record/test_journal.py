@@ -158,6 +158,7 @@ def test_the_times_of_an_exchange_that_is_in_hand() -> None:
     exchange = Exchange(Request("GET", "/", Headers(), (1, 1), ("127.0.0.1", 50_000)), raw)
 
     assert exchange.times == (1.0, 2.0, 3.0, None, None)
+    assert exchange.number == 0, "it is in no journal yet"
 
 
 def test_a_journal_is_bounded_as_the_documentation_says() -> None:
