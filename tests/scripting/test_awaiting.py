@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import socket
 import threading
@@ -183,7 +184,8 @@ def test_a_task_that_will_not_end_is_named(server: HTTPServe) -> None:
     server.stop()
     gone.set()
     for task in tasks:
-        task.get_loop().call_soon_threadsafe(task.cancel)
+        with contextlib.suppress(RuntimeError):  # the loop is closed by now
+            task.get_loop().call_soon_threadsafe(task.cancel)
 
     [failure] = server.failures
     assert failure.startswith("a task did not end with the server, though it was cancelled:\nthe stubborn one, ")
