@@ -13,6 +13,7 @@ import pkgutil
 import select
 import shutil
 import socket
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -95,6 +96,14 @@ def _takes_any_name() -> bool:
     return True
 
 
+def _node_goes_by_proxies() -> bool:
+    node = program("node")
+    if node is None:
+        return False
+    version = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=60, check=False).stdout
+    return int(version.lstrip("v").partition(".")[0] or 0) >= 24
+
+
 _CONDITIONS: dict[str, tuple[Callable[[], bool], str]] = {
     "any file name": (_takes_any_name, "this file system takes no names that are not text"),
     "CPython's tests": (
@@ -110,6 +119,10 @@ _CONDITIONS: dict[str, tuple[Callable[[], bool], str]] = {
     "pip": (
         lambda: _can_be_imported("pip"),
         "this Python has no pip (python -m ensurepip)",
+    ),
+    "Node 24": (
+        _node_goes_by_proxies,
+        "Node goes by NODE_USE_ENV_PROXY from version 24 on, and there is none (npm: node)",
     ),
     "POSIX": (lambda: os.name == "posix", "other systems than POSIX ones do otherwise"),
     "the kernel's timeouts": (

@@ -59,28 +59,6 @@ session.set_credentials("id", "secret")
 s3 = session.create_client("s3", region_name=sys.argv[1], config=once)
 print(s3.get_object(Bucket="greetings", Key="a.txt")["Body"].read().decode(), end="")
 """
-# Node has used the variables since 22.21 and 24.0. Before, a program says itself where its requests go.
-NODE_BEFORE = """
-const [major, minor] = process.versions.node.split('.').map(Number);
-if (major < 22 || (major === 22 && minor < 21)) {
-  const http = require('http'), tls = require('tls');
-  const dispatcher = Symbol.for('undici.globalDispatcher.1');
-  fetch('data:,').then(() => {}, () => {});  // which makes it
-  const proxy = new URL(process.env.https_proxy);
-  const connect = ({hostname, port, protocol, servername}, callback) => {
-    const path = `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`;
-    http.request({host: proxy.hostname, port: proxy.port, method: 'CONNECT', path})
-      .on('connect', (answer, socket) => {
-        if (answer.statusCode !== 200) return callback(new Error(`the proxy says ${answer.statusCode}`));
-        if (protocol !== 'https:') return callback(null, socket);
-        const secure = tls.connect({socket, servername: servername || hostname, ALPNProtocols: ['http/1.1']});
-        secure.once('secureConnect', () => callback(null, secure)).once('error', callback);
-      })
-      .on('error', callback).end();
-  };
-  globalThis[dispatcher] = new globalThis[dispatcher].constructor({connect});
-}
-"""
 NODE_FETCH = "fetch(process.argv[1]).then(answer => answer.text()).then(text => process.stdout.write(text))"
 
 
@@ -155,7 +133,6 @@ def test_curl_keeps_its_cookies_apart(httpserve: HTTPServe, led: dict[str, str],
 
 
 def test_the_sdk_of_a_cloud(httpserve: HTTPServe, led: dict[str, str], run: Run) -> None:
-    pytest.importorskip("botocore")
     bucket = httpserve.origin("https://greetings.s3.eu-central-1.amazonaws.com")
     bucket.on("GET", "/a.txt").respond(text="hello")
 
@@ -166,10 +143,9 @@ def test_the_sdk_of_a_cloud(httpserve: HTTPServe, led: dict[str, str], run: Run)
     assert "no origin answers greetings.s3.eu-north-1.amazonaws.com port 443" in httpserve.take_failures()[0]
 
 
-@pytest.mark.needs("node")
-def test_fetch_of_node(httpserve: HTTPServe, led: dict[str, str], run: Run, tmp_path: Path) -> None:
-    (tmp_path / "before.js").write_text(NODE_BEFORE)
-    node = ["node", "--require", tmp_path / "before.js", "--eval", NODE_FETCH]
+@pytest.mark.needs("Node 24")
+def test_fetch_of_node(httpserve: HTTPServe, led: dict[str, str], run: Run) -> None:
+    node = ["node", "--eval", NODE_FETCH]
     httpserve.origin("https://api.example.com").on("GET", "/v1/me").respond(text="seven")
     httpserve.origin("http://www.example.com").on("GET", "/v1/me").respond(text="eight")
 
