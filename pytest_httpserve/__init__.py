@@ -10,7 +10,12 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.answers.gates import Gate, GateTimeout, GateWaits, HeldRequest
     from pytest_httpserve.scripting.answers.limits import Clock, Flapping, Limit, SlowStart
     from pytest_httpserve.scripting.answers.responses import Response
-    from pytest_httpserve.scripting.answers.streams import EventStream, EventStreams
+    from pytest_httpserve.scripting.answers.streams import (
+        EventStream,
+        EventStreams,
+        EventStreamsWaits,
+        EventStreamWaits,
+    )
     from pytest_httpserve.scripting.face import ServerWaits
     from pytest_httpserve.scripting.httpserve import HTTPServe
     from pytest_httpserve.scripting.origin import Origin
@@ -28,8 +33,8 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.routing.matchers import Check, Matcher
     from pytest_httpserve.scripting.routing.route import Route
     from pytest_httpserve.scripting.routing.scenarios import Scenario
-    from pytest_httpserve.scripting.websockets.peer import Peer
-    from pytest_httpserve.scripting.websockets.route import WebSocketRoute
+    from pytest_httpserve.scripting.websockets.peer import Peer, PeerWaits
+    from pytest_httpserve.scripting.websockets.route import WebSocketRoute, WebSocketRouteWaits
     from pytest_httpserve.tls.authority import CertificateAuthority
     from pytest_httpserve.tls.certificate import Certificate
     from pytest_httpserve.tls.settings import TLS, TLS_GALLERY
@@ -88,6 +93,10 @@ _ROOMS = {
     "digest_auth": "scripting.routing.credentials",
     "match": "scripting.routing.criteria",
     "set_cookie": "scripting.answers.fields",
+    "EventStreamWaits": "scripting.answers.streams",
+    "EventStreamsWaits": "scripting.answers.streams",
+    "PeerWaits": "scripting.websockets.peer",
+    "WebSocketRouteWaits": "scripting.websockets.route",
 }
 
 __all__ = [
@@ -100,7 +109,9 @@ __all__ = [
     "Clock",
     "ConnectionRecord",
     "EventStream",
+    "EventStreamWaits",
     "EventStreams",
+    "EventStreamsWaits",
     "Exchange",
     "ExchangeTimes",
     "FaultEvent",
@@ -118,6 +129,7 @@ __all__ = [
     "Origin",
     "Peer",
     "PeerCertificate",
+    "PeerWaits",
     "Recording",
     "Request",
     "Response",
@@ -136,6 +148,7 @@ __all__ = [
     "Values",
     "WebSocketClosed",
     "WebSocketRoute",
+    "WebSocketRouteWaits",
     "basic_auth",
     "bearer",
     "digest_auth",

@@ -14,6 +14,7 @@ import anyio
 import pytest
 import requests
 import trio
+from websockets.sync.client import connect
 
 from pytest_httpserve import HTTPServe, Request, Response
 
@@ -248,3 +249,44 @@ def test_a_wait_is_cancelled_at_once(server: HTTPServe) -> None:
             await asyncio.wait_for(server.aio.take_request(timeout=1), 0.01)
 
     asyncio.run(main())
+
+
+@LOOPS
+def test_the_waits_of_websockets_can_be_awaited(server: HTTPServe, run: Run) -> None:
+    chat = server.websocket("/chat")
+
+    def talk() -> None:
+        with connect(server.url_for("/chat", scheme="ws"), proxy=None) as client:
+            client.send("hi")
+            client.send('{"count": 2}')
+
+    async def main() -> None:
+        client = threading.Thread(target=talk)
+        client.start()
+        peer = await chat.aio.accept(timeout=PATIENCE)
+        assert await peer.aio.receive(timeout=PATIENCE) == "hi"
+        assert await peer.aio.receive_json(timeout=PATIENCE) == {"count": 2}
+        await chat.aio.wait_for_message("hi", timeout=PATIENCE)
+        await peer.aio.wait_closed(timeout=PATIENCE)
+        client.join(PATIENCE)
+
+    run(main)
+
+
+@LOOPS
+def test_the_waits_of_event_streams_can_be_awaited(server: HTTPServe, run: Run) -> None:
+    events = server.on("GET", "/events").events()
+
+    def read() -> None:
+        with get(server, "/events", stream=True) as answer:
+            assert next(answer.iter_lines()) == b"data: one"
+
+    async def main() -> None:
+        client = threading.Thread(target=read)
+        client.start()
+        stream = await events.aio.accept(timeout=PATIENCE)
+        stream.send("one")
+        assert await stream.aio.gone(timeout=PATIENCE)
+        client.join(PATIENCE)
+
+    run(main)

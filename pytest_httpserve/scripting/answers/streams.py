@@ -14,6 +14,7 @@ from pytest_httpserve.net.connection import LINGER_SECONDS
 from pytest_httpserve.net.duplex import Duplex
 from pytest_httpserve.scripting.answers.events import encode_comment, encode_event
 from pytest_httpserve.scripting.answers.responses import Continued, Response
+from pytest_httpserve.scripting.live.awaiting import awaited
 from pytest_httpserve.scripting.live.waiting import pause
 from pytest_httpserve.server.servers import service_of
 from pytest_httpserve.wire.framing import encode_chunk, encode_last_chunk
@@ -42,6 +43,11 @@ class EventStreams:
         self._whose = whose
         self._changed = threading.Condition()
         self._waiting: deque[EventStream] = deque()
+
+    @property
+    def aio(self) -> EventStreamsWaits:
+        """What waits, for coroutines: ``await events.aio.accept()`` holds no event loop up."""
+        return EventStreamsWaits(self)
 
     def accept(self, timeout: float = 5.0) -> EventStream:
         """The next stream that a client has opened; waits for it ``timeout`` seconds.
@@ -165,6 +171,11 @@ class EventStream:
             self._connection.turn.expiry = expiry
         self._loop.expect(expiry)
 
+    @property
+    def aio(self) -> EventStreamWaits:
+        """What waits, for coroutines: ``await stream.aio.gone()`` holds no event loop up."""
+        return EventStreamWaits(self)
+
     def gone(self, timeout: float = 5.0) -> bool:
         """Whether the client leaves within ``timeout`` seconds; the stop of the server counts as that."""
         seconds = check_seconds("timeout=", timeout)
@@ -182,3 +193,17 @@ class EventStream:
     def __repr__(self) -> str:
         state = "closed" if self._closed else "gone" if self._gone else "open"
         return f"<EventStream of {self.request}, {state}>"
+
+
+class EventStreamsWaits:
+    """What waits for event streams, to be awaited; see ``ServerWaits``."""
+
+    def __init__(self, streams: EventStreams) -> None:
+        self.accept = awaited(streams.accept)
+
+
+class EventStreamWaits:
+    """What waits for the client of an event stream, to be awaited; see ``ServerWaits``."""
+
+    def __init__(self, stream: EventStream) -> None:
+        self.gone = awaited(stream.gone)

@@ -10,6 +10,7 @@ from pytest_httpserve import clock
 from pytest_httpserve.arguments import check_seconds
 from pytest_httpserve.errors import UsageError, WebSocketClosed
 from pytest_httpserve.protocol.websocket import NORMAL
+from pytest_httpserve.scripting.live.awaiting import awaited
 from pytest_httpserve.scripting.record.messages import Message
 from pytest_httpserve.scripting.websockets.wanted import as_json, check_code, check_message, explained
 
@@ -42,6 +43,11 @@ class Peer:
     def messages(self) -> tuple[Message, ...]:
         """All messages and control frames so far, in both directions."""
         return self.exchange.messages
+
+    @property
+    def aio(self) -> PeerWaits:
+        """What waits, for coroutines: ``await peer.aio.receive()`` holds no event loop up."""
+        return PeerWaits(self)
 
     # Send
 
@@ -161,6 +167,16 @@ class Peer:
     def __repr__(self) -> str:
         state = f"closed, {self.close_code}" if self.closed else "open"
         return f"<Peer of {self.exchange.request}, {state}>"
+
+
+class PeerWaits:
+    """What waits on a peer, to be awaited under asyncio, trio or anyio; see ``ServerWaits``."""
+
+    def __init__(self, peer: Peer) -> None:
+        self.ping = awaited(peer.ping)
+        self.receive = awaited(peer.receive)
+        self.receive_json = awaited(peer.receive_json)
+        self.wait_closed = awaited(peer.wait_closed)
 
 
 def _check_payload(given: str, payload: bytes) -> bytes:

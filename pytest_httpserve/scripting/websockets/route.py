@@ -26,6 +26,7 @@ from pytest_httpserve.protocol.websocket import (
     open_handshake,
 )
 from pytest_httpserve.scripting.answers.responses import Continued, Response, ResponseArguments, as_response
+from pytest_httpserve.scripting.live.awaiting import awaited
 from pytest_httpserve.scripting.record.lines import exchange_lines
 from pytest_httpserve.scripting.record.messages import Message
 from pytest_httpserve.scripting.record.readable import brief, readable
@@ -178,6 +179,11 @@ class WebSocketRoute:
         self._route.remove()
 
     # Ask
+
+    @property
+    def aio(self) -> WebSocketRouteWaits:
+        """What waits, for coroutines: ``await chat.aio.accept()`` holds no event loop up."""
+        return WebSocketRouteWaits(self)
 
     def accept(self, timeout: float = 5.0) -> Peer:
         """The server's end of the next connection; waits for it ``timeout`` seconds.
@@ -350,3 +356,11 @@ class WebSocketRoute:
 
     def __repr__(self) -> str:
         return f"<WebSocketRoute {self._route!r}>"
+
+
+class WebSocketRouteWaits:
+    """What waits on a route for WebSocket handshakes, to be awaited; see ``ServerWaits``."""
+
+    def __init__(self, route: WebSocketRoute) -> None:
+        self.accept = awaited(route.accept)
+        self.wait_for_message = awaited(route.wait_for_message)
