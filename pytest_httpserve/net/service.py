@@ -447,4 +447,4 @@ def describe_hanging(connection: Connection) -> str:
     name = thread.name if thread is not None else "no thread"
     frame = sys._current_frames().get(thread.ident) if thread is not None and thread.ident is not None else None
     stack = "".join(traceback.format_stack(frame)) if frame is not None else "(it has just ended)\n"
-    return f"the handler of {connection.doing or connection.peer!r} did not end ({name}); it stands here:\n{stack}"
+    return f"the handler of {connection.doing or connection.peer!r} did not end ({name}); it is here:\n{stack}"

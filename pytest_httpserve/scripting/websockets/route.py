@@ -331,7 +331,7 @@ class WebSocketRoute:
         for thread, peer in hanging:
             frame = sys._current_frames().get(thread.ident or 0)
             stack = "".join(traceback.format_stack(frame)) if frame is not None else "(it has just ended)\n"
-            text = f"the function of {peer.request} did not end ({thread.name}); it stands here:\n{stack}"
+            text = f"the function of {peer.request} did not end ({thread.name}); it is here:\n{stack}"
             self._journal.record_failure(text, place=self._route.place)
 
     # What nobody expected
