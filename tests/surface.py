@@ -35,7 +35,8 @@ def _described(name: str, thing: object) -> Iterator[str]:
         return
     yield f"  class {name}{_parameters(thing)}"
     for member, value in sorted(_members(thing).items()):
-        yield f"    {member}{_parameters(value) if callable(value) or isinstance(value, classmethod) else ''}"
+        is_method = inspect.isfunction(value) or isinstance(value, classmethod | staticmethod)
+        yield f"    {member}{_parameters(value) if is_method else ''}"
 
 
 def _members(of: type) -> dict[str, object]:
