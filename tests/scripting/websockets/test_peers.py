@@ -1,6 +1,7 @@
 """What a test holds of a WebSocket connection: it sends, receives, and ends it."""
 
 import json
+import socket
 import threading
 from typing import Any
 
@@ -205,6 +206,7 @@ def test_a_client_that_does_not_read_holds_up_nobody(server: HTTPServe, open_web
     peers = [chat.accept(), chat.accept()]
     sender = threading.Thread(target=lambda: peers[0].send(bytes(1 << 23)))
     sender.start()
+    slow.socket.recv(1, socket.MSG_PEEK)  # the message has begun to come
     slow.socket.sendall(slow.frames.ping(b"is answered when there is room"))
 
     other.send("hi")
