@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import select
 import socket
 import struct
@@ -67,6 +68,7 @@ class Transport:
     gathered = b""  # has come in, and nobody has received it yet
     overdue = False  # whoever waits has waited for long enough
     _ended = False  # gathering has met the end
+    _said_all = False  # our side has ended
     _broken: OSError | None = None  # and this, an error
     _open: socket.SocketIO | None = None  # keeps the descriptor open
     _kept: float | None = None  # the timeout that the system knows of
@@ -243,9 +245,22 @@ class Transport:
                 return True
             if self._ended:
                 error = self._own_end(error)
+        if error is None:
+            error = self._broken or self._reset()
         self._broken, self._ended = error, error is None
         self._forget_errors()
         return False
+
+    def _reset(self) -> OSError | None:
+        """Whether what looks like an end was a reset: the system says so once, to who asks first, who may only have
+        looked. There is no peer any more, though; nor is there one when both sides have ended."""
+        if self._said_all:
+            return None
+        try:
+            self.socket.getpeername()
+        except OSError:
+            return ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+        return None
 
     def has_ended(self) -> bool:
         """Whether the client has ended its side, and nothing that it sent before is left to be received."""
@@ -423,6 +438,7 @@ class Transport:
 
     def shut_down(self, how: int) -> None:
         """End a direction, or both (as socket.shutdown has it); nothing happens if the client was faster."""
+        self._said_all |= how != socket.SHUT_RD
         with contextlib.suppress(OSError):
             # socket.socket's own: that of an SSLSocket takes the TLS layer away from under its reader.
             socket.socket.shutdown(self.socket, how)
