@@ -491,6 +491,8 @@ def test_a_body_that_goes_while_it_is_read_says_so(monkeypatch: pytest.MonkeyPat
         body.write(b"a" * BLOCK_BYTES)
     monkeypatch.setattr(spool(), "_lock", Asked())
     with ThreadPoolExecutor(1) as pool:
+        # The thread is there before the lock is held: it may collect the bodies of other tests as it begins.
+        pool.submit(bytes).result(10)
         with lock:
             read = pool.submit(bodies[0].read_at, 0, 10)
             assert asked.wait(10)
