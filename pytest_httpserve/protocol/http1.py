@@ -187,7 +187,7 @@ class HTTP1:
         transport = connection.transport
         if not connection.turn.led:
             return not connection.may_rest()
-        # It may have come by now: most clients send it right behind the head, but not with it.
+        # It may have come by now: most clients send it right after the head, but not with it.
         if transport.gather() and not self.body_is_here(most, transport.gathered, 0):
             return False
         reader.read_on()

@@ -112,7 +112,7 @@ def _agree(offers: Sequence[str]) -> tuple[PerMessageDeflate | None, str]:
         deflate = PerMessageDeflate()
         try:
             said = deflate.accept(offer)
-        except ValueError:  # of a number that is none
+        except ValueError:  # it is no number
             continue
         if said is not None and said is not False:
             return deflate, f"{deflate.name}; {said}" if isinstance(said, str) and said else deflate.name

@@ -214,7 +214,7 @@ class Answering:
         route = found.route
         if route is None:
             if found is not MISSED:
-                with contextlib.suppress(IndexError):  # there is none, or another thread was faster
+                with contextlib.suppress(IndexError):  # the queue is empty, or another thread was faster
                     return self.script.queue.popleft()
             if self._complaint:
                 return Response(500, text=self._complaint)
@@ -426,7 +426,7 @@ class Answering:
         """When the exchange is over, have ``beyond`` take care of the connection."""
         self.conversation.beyond = partial(beyond, self, self.passage.faults)
         if self.exchange is not None:
-            self.exchange.shown = True  # to who takes care of it
+            self.exchange.shown = True  # to what takes the connection over
 
     @property
     def may_rest(self) -> bool:
