@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
@@ -234,6 +235,8 @@ class Where(Matcher):
     def __init__(self, predicate: Callable[[Request], object]) -> None:
         if not callable(predicate):
             raise UsageError(f"where= takes a callable or a matcher, not {predicate!r}")
+        if inspect.iscoroutinefunction(predicate):  # what it returns would be true, whatever it comes to
+            raise UsageError(f"where= takes a plain function, and {predicate.__name__}() is async")
         self.predicate = predicate
         self._name = getattr(predicate, "__name__", repr(predicate))
 

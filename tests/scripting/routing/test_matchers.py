@@ -615,6 +615,10 @@ def test_the_host_that_a_request_names(server: HTTPServe) -> None:
     assert requests.get(server.url_for("/a"), headers={"Host": "another.test"}, timeout=10).status_code == 404
 
 
+async def later(request: Request) -> bool:
+    return False
+
+
 # What is refused
 
 NO_PARAMETERS = "content_type= is a media type such as 'text/plain', without parameters"
@@ -658,6 +662,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"body": 5}, "body= takes bytes, a text or a pattern, not 5; for JSON there is json="),
     ({"where": 5}, "where= takes a callable or a matcher, not 5"),
     ({"where": "x"}, "where= takes a callable or a matcher, not 'x'"),
+    ({"where": later}, "where= takes a plain function, and later() is async"),
 ]
 
 
