@@ -74,3 +74,11 @@ def _bounds(least: float | None, most: float | None) -> str:
     if least is None:
         return "" if most is None else f" up to {most}"
     return f" from {least} on" if most is None else f" from {least} to {most}"
+
+
+def check_plain(given: str, function: object) -> None:
+    """Refuse an ``async`` function where its result is wanted at once: the coroutine would be true, or a text."""
+    import inspect
+
+    if inspect.iscoroutinefunction(function):
+        raise UsageError(f"{given} takes a plain function, and {getattr(function, '__name__', function)}() is async")

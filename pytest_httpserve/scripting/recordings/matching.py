@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
+from pytest_httpserve.arguments import check_plain
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.record.coding import decoded
 from pytest_httpserve.scripting.record.multipart import parse_multipart
@@ -52,6 +53,7 @@ class Matching:
             if isinstance(one, str) and one in PARTS:
                 parts.add(one)
             elif callable(one) and not isinstance(one, str):
+                check_plain("match=", one)
                 functions.append(one)
             else:
                 raise UsageError(

@@ -8,6 +8,7 @@ import urllib.parse
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, cast
 
+from pytest_httpserve.arguments import check_plain
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.record.multipart import parse_multipart
 from pytest_httpserve.scripting.record.redaction import ALWAYS_REDACTED, MASK, masked
@@ -49,6 +50,7 @@ class Redaction:
             if isinstance(one, str) and one.strip():
                 names.add(_letters(one))
             elif callable(one):
+                check_plain("redact=", one)
                 functions.append(one)
             else:
                 raise UsageError(f"redact= takes names, and functions of a name and a value, not {one!r}")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from pytest_httpserve.arguments import check_plain
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.record.readable import brief
 from pytest_httpserve.scripting.record.request import Request
@@ -235,8 +235,7 @@ class Where(Matcher):
     def __init__(self, predicate: Callable[[Request], object]) -> None:
         if not callable(predicate):
             raise UsageError(f"where= takes a callable or a matcher, not {predicate!r}")
-        if inspect.iscoroutinefunction(predicate):  # what it returns would be true, whatever it comes to
-            raise UsageError(f"where= takes a plain function, and {predicate.__name__}() is async")
+        check_plain("where=", predicate)
         self.predicate = predicate
         self._name = getattr(predicate, "__name__", repr(predicate))
 

@@ -163,6 +163,10 @@ def test_match_asks_a_function(server: HTTPServe, har: Har, ask: Ask) -> None:
     assert "match same_user" in server.failures[0]
 
 
+async def later(*arguments: object) -> str:
+    return "later"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -174,6 +178,8 @@ def test_match_asks_a_function(server: HTTPServe, har: Har, ask: Ask) -> None:
         ({"fault": "reset"}, "fault= takes a fault"),
         ({"fault": Reset(phase="accept")}, "comes before it is known what is answered"),
         ({"strict": 1}, "strict= is True or False"),
+        ({"match": later}, r"match= takes a plain function, and later\(\) is async"),
+        ({"redact": later}, r"redact= takes a plain function, and later\(\) is async"),
     ],
 )
 def test_a_wrong_argument_is_refused(server: HTTPServe, har: Har, arguments: Any, message: str) -> None:
