@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import os
+import re
 import signal
 import sys
 
@@ -12,9 +13,10 @@ from tests.needs import lacking
 
 pytest_plugins = ["pytester"]
 
-# "all" turns each skip for want of something into a failure: for a machine that is to have everything.
 _FILES = 8_192
 _DESCRIPTORS = "/proc/self/fd"
+_ADDRESS = re.compile(r" at 0x[0-9a-f]{6,}")
+# "all" turns each skip for want of something into a failure: for a machine that is to have everything.
 _REQUIRED = os.environ.get("HTTPSERVE_REQUIRE", "")
 
 
@@ -48,6 +50,13 @@ def _open_many_files() -> None:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         with contextlib.suppress(OSError, ValueError):  # a system may have a limit beyond the hard one
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """pytest-xdist wants the same names from each of its workers, and an address in memory is another in each."""
+    for item in items:
+        if _ADDRESS.search(item.nodeid):
+            raise pytest.UsageError(f"the name of {item.nodeid} holds an address in memory: give its parameters ids=")
 
 
 @pytest.hookimpl(tryfirst=True)
