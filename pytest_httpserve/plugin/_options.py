@@ -41,6 +41,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     text = "keep the servers of a test that fails up, show where they listen, and wait for Enter"
     group.addoption("--httpserve-hold", action="store_true", default=None, help=text)
     parser.addini("httpserve_hold", help=text, type="bool", default=False)
+    text = "print each exchange as soon as it is over, while its test still runs"
+    group.addoption("--httpserve-live", action="store_true", default=None, help=text)
+    parser.addini("httpserve_live", help=text, type="bool", default=False)
     text = (
         "ask the real hosts for what recordings lack (missing), or for everything anew (all), and record it; or "
         "compare what they answer now with what was recorded (compare); "
@@ -61,8 +64,14 @@ def pytest_configure(config: pytest.Config) -> None:
     _host(config)
     if config.getoption("--httpserve-hold") and getattr(config.option, "numprocesses", None):
         raise pytest.UsageError("--httpserve-hold waits for Enter, which workers of pytest-xdist do not get: add -n 0")
+    if config.getoption("--httpserve-live") and getattr(config.option, "numprocesses", None):
+        raise pytest.UsageError("--httpserve-live prints at once, which workers of pytest-xdist cannot: add -n 0")
     _check_redacted(config)
     _record(config)
+    if is_live(config):
+        from pytest_httpserve.plugin._live import Live
+
+        config.pluginmanager.register(Live(), "httpserve-live")
     for given, kinds in _ignored_by(config):
         for kind in kinds:
             if kind not in KINDS:
@@ -85,6 +94,11 @@ def settings(config: pytest.Config) -> dict[str, Any]:
 def is_holding(config: pytest.Config) -> bool:
     """Whether the servers of a test that fails are to stay up for somebody who looks at them."""
     return _switch(config, "hold") and not hasattr(config, "workerinput")
+
+
+def is_live(config: pytest.Config) -> bool:
+    """Whether each exchange is to be printed as soon as it is over."""
+    return _switch(config, "live") and not hasattr(config, "workerinput")
 
 
 def _switch(config: pytest.Config, name: str) -> bool:
