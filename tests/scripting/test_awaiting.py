@@ -266,6 +266,8 @@ def test_the_waits_of_websockets_can_be_awaited(server: HTTPServe, run: Run) -> 
         with connect(server.url_for("/chat", scheme="ws"), proxy=None) as client:
             client.send("hi")
             client.send('{"count": 2}')
+            client.send("3")
+            client.send("4")
 
     async def main() -> None:
         client = threading.Thread(target=talk)
@@ -273,6 +275,7 @@ def test_the_waits_of_websockets_can_be_awaited(server: HTTPServe, run: Run) -> 
         peer = await chat.aio.accept(timeout=PATIENCE)
         assert await peer.aio.receive(timeout=PATIENCE) == "hi"
         assert await peer.aio.receive_json(timeout=PATIENCE) == {"count": 2}
+        assert [message async for message in peer.aio] == ["3", "4"]
         await chat.aio.wait_for_message("hi", timeout=PATIENCE)
         await peer.aio.wait_closed(timeout=PATIENCE)
         client.join(PATIENCE)

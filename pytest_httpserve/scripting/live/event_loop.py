@@ -9,6 +9,7 @@ import threading
 import traceback
 import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pytest_httpserve.scripting.live.waiting import Interrupted, wait
@@ -113,6 +114,11 @@ class EventLoop:
         trace = "".join(traceback.format_exception(error)) if error is not None else ""
         self._report(f"on the event loop of the server: {context['message']}\n{trace}")
 
+    @property
+    def ends(self) -> bool:
+        """Whether the server has ended, and what still runs is cancelled."""
+        return self._over.is_set()
+
     def at_end(self, last: Callable[[], Awaitable[object]]) -> None:
         """Await this when the loop is about to end. To be called on the loop."""
         self._last.append(last)
@@ -136,7 +142,7 @@ class EventLoop:
         try:
             return running.value()
         except asyncio.CancelledError:
-            if not self._over.is_set():
+            if not self.ends:
                 raise
         raise connection.transport.failed(Interrupted("the server stopped while the request waited"))
 
@@ -183,8 +189,17 @@ def event_loop_of(service: Service, report: Report) -> EventLoop:
 
 def _stack_of(task: asyncio.Task[Any]) -> str:
     lines = [f"{task.get_name()}, {task.get_coro()!r}\n"]
-    lines += traceback.StackSummary.extract((frame, frame.f_lineno) for frame in task.get_stack()).format()
+    lines += traceback.StackSummary.extract((frame, frame.f_lineno) for frame in _frames_of(task)).format()
     return "".join(lines)
+
+
+def _frames_of(task: asyncio.Task[Any]) -> Iterator[FrameType]:
+    """Where a task waits: ``get_stack`` has its first frame only, and here follow those that are awaited there."""
+    awaited: Any = task.get_coro()  # whatever can be awaited
+    while awaited is not None:
+        if (frame := getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)) is not None:
+            yield frame
+        awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
 
 
 def _nothing() -> None:

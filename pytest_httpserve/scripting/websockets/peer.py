@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
 
 from pytest_httpserve import clock
@@ -123,13 +123,15 @@ class Peer:
         return json.loads(self.receive(timeout))
 
     def __iter__(self) -> Iterator[str | bytes]:
-        while True:
-            with self._link.changed:
-                self._link.changed.wait_for(lambda: self._link.inbox or self._link.closed is not None)
-                if not self._link.inbox:
-                    return
-                message = self._link.take_out()
+        while (message := self._next()) is not None:
             yield message
+
+    def _next(self) -> str | bytes | None:
+        """The next message, however long it takes; None when the connection is over."""
+        link = self._link
+        with link.changed:
+            link.changed.wait_for(lambda: link.inbox or link.closed is not None)
+            return link.take_out() if link.inbox else None
 
     def _fail(self, text: str) -> str | bytes:
         __tracebackhide__ = True
@@ -170,13 +172,21 @@ class Peer:
 
 
 class PeerWaits:
-    """What waits on a peer, to be awaited under asyncio, trio or anyio; see ``ServerWaits``."""
+    """What waits on a peer, to be awaited under asyncio, trio or anyio; see ``ServerWaits``.
+
+    ``async for`` gives the messages as they come, and ends with the connection.
+    """
 
     def __init__(self, peer: Peer) -> None:
         self.ping = awaited(peer.ping)
         self.receive = awaited(peer.receive)
         self.receive_json = awaited(peer.receive_json)
         self.wait_closed = awaited(peer.wait_closed)
+        self._next = awaited(peer._next)
+
+    async def __aiter__(self) -> AsyncIterator[str | bytes]:
+        while (message := await self._next()) is not None:
+            yield message
 
 
 def _check_payload(given: str, payload: bytes) -> bytes:

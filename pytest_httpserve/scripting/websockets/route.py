@@ -10,12 +10,14 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from pytest_httpserve import clock
 from pytest_httpserve.arguments import check_count, check_seconds, check_switch
 from pytest_httpserve.errors import UsageError, WebSocketClosed
 from pytest_httpserve.net.service import grace_of
+from pytest_httpserve.net.turn import nothing
 from pytest_httpserve.protocol.websocket import (
     INTERNAL_ERROR,
     MAX_MESSAGE_BYTES,
@@ -115,12 +117,12 @@ class WebSocketRoute:
     # Say
 
     def handle(self, function: Function) -> WebSocketRoute:
-        """Have a function answer: it is called with the Peer of each connection, in a thread, and closes it when it
-        returns. What it raises fails the test."""
+        """Have a function answer: it is called with the Peer of each connection, in a thread, or awaited on the event
+        loop of the server if it is async. It closes the connection when it returns. What it raises fails the test."""
         if not callable(function):
             raise UsageError(f"handle() takes a function of the peer, not {function!r}")
-        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-            raise UsageError(f"what answers is a plain function, called in a thread; {function.__name__}() is async")
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise UsageError(f"what answers sends to the peer and yields nothing, and {function.__name__}() yields")
         if self._steps or self._function is not None:
             raise UsageError(f"{self} has {'steps' if self._steps else 'a function'} already")
         self._function = function
@@ -303,24 +305,38 @@ class WebSocketRoute:
         with self._changed:
             self._running[thread] = peer
         try:
-            code(peer)
-            if not self._steps:
+            returned = code(peer)
+            if isinstance(returned, CoroutineType):
+                asked.event_loop.start(self._await(returned, asked, link, peer), nothing)
+            elif not self._steps:
                 peer.close()
-        except WebSocketClosed as error:
-            link.expect_nothing()
-            if not peer.closed:  # it is another's
-                self._failed(asked, peer, error)
         except BaseException as error:
-            link.expect_nothing()
-            self._failed(asked, peer, error)
+            self._failed(asked, link, peer, error)
+            peer.close(INTERNAL_ERROR)
         finally:
             with self._changed:
                 del self._running[thread]
                 self._changed.notify_all()
 
-    def _failed(self, asked: Asked, peer: Peer, error: BaseException) -> None:
-        asked.record_exception(error)
-        peer.close(INTERNAL_ERROR)
+    async def _await(self, function: CoroutineType[Any, Any, object], asked: Asked, link: Link, peer: Peer) -> None:
+        import asyncio  # loaded by now
+
+        code = NORMAL
+        try:
+            await function
+        except BaseException as error:
+            code = INTERNAL_ERROR
+            if isinstance(error, asyncio.CancelledError) and asked.event_loop.ends:
+                link.expect_nothing()
+            else:
+                self._failed(asked, link, peer, error)
+        link.run(partial(peer.close, code))  # which may have to wait for the client
+
+    def _failed(self, asked: Asked, link: Link, peer: Peer, error: BaseException) -> None:
+        """A function has raised, which fails the test, unless it was told that its connection is over."""
+        link.expect_nothing()
+        if not isinstance(error, WebSocketClosed) or not peer.closed:  # it is another's
+            asked.record_exception(error)
 
     def _await_functions(self, server: HTTPServer) -> None:
         """The server has ended: a function that has not fails the test."""

@@ -1,7 +1,12 @@
 """What a WebSocket route takes, and what it does with a connection: functions, steps, refusals."""
 
+import asyncio
+import contextlib
 import re
 import sys
+import threading
+from collections.abc import AsyncIterator, Iterator
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -172,8 +177,6 @@ def test_a_client_that_leaves_a_function_fails_no_test(server: HTTPServe, open_w
 
 
 def test_a_function_that_does_not_end_is_named(open_websocket: Open) -> None:
-    import threading
-
     go = threading.Event()
     with pytest.raises(AssertionError, match=r"(?s)the function of GET /chat did not end.*go\.wait"):  # noqa: SIM117
         with HTTPServe(grace=0.01) as server:
@@ -184,6 +187,111 @@ def test_a_function_that_does_not_end_is_named(open_websocket: Open) -> None:
 
             open_websocket("/chat", of=server)
     go.set()
+
+
+def test_an_async_function_answers_on_the_event_loop_of_the_server(server: HTTPServe, open_websocket: Open) -> None:
+    threads: list[str] = []
+
+    @server.websocket("/echo")
+    async def echo(peer: Peer) -> None:
+        threads.append(threading.current_thread().name)
+        async for message in peer.aio:
+            peer.send(message)
+        assert peer.close_code == 1000
+
+    @server.websocket("/greet")
+    async def greet(peer: Peer) -> None:
+        peer.send(f"hello {await peer.aio.receive()!s}")
+
+    clients = [open_websocket("/echo") for _ in range(3)]
+    for number, client in enumerate(clients):
+        client.send(f"message {number}")
+    assert [client.read().payload for client in clients] == ["message 0", "message 1", "message 2"]
+    for client in clients:
+        client.close()
+        assert client.read_close() == (1000, "")
+    greeted = open_websocket("/greet")
+    greeted.send("ada")
+    assert greeted.read().payload == "hello ada"
+    assert greeted.read_close() == (1000, "")
+    assert end(server) == ""
+    assert threads == ["httpserve-asyncio"] * 3
+
+
+def test_what_an_async_function_raises_fails_the_test(server: HTTPServe, open_websocket: Open) -> None:
+    @server.websocket("/chat")
+    async def fails(peer: Peer) -> None:
+        assert await peer.aio.receive() == "hello"
+
+    @server.websocket("/cancelled")
+    async def cancelled(peer: Peer) -> None:
+        raise asyncio.CancelledError("by itself")
+
+    client = open_websocket("/chat")
+    client.send("other")
+
+    assert client.read_close() == (1011, "")
+    assert open_websocket("/cancelled").read_close() == (1011, "")
+    said = end(server)
+    assert "the handler of 'GET /chat HTTP/1.1' raised" in said
+    assert "AssertionError" in said
+    assert "CancelledError: by itself" in said
+
+
+def test_a_client_that_leaves_an_async_function_fails_no_test(server: HTTPServe, open_websocket: Open) -> None:
+    ended: SimpleQueue[int] = SimpleQueue()
+
+    @server.websocket("/chat")
+    async def waits(peer: Peer) -> None:
+        try:
+            await peer.aio.receive(timeout=30)
+        except WebSocketClosed as error:
+            ended.put(error.code)
+            raise
+
+    open_websocket("/chat").close(1001)
+    assert ended.get(timeout=10) == 1001
+    assert end(server) == ""
+
+
+def test_a_stop_cancels_an_async_function_and_fails_nothing(server: HTTPServe, open_websocket: Open) -> None:
+    began, ended = threading.Event(), threading.Event()
+
+    @server.websocket("/chat")
+    async def sleeps(peer: Peer) -> None:
+        try:
+            began.set()
+            await asyncio.sleep(3_600)
+        finally:
+            ended.set()
+
+    client = open_websocket("/chat")
+    client.send("that nobody receives")
+    assert began.wait(10)
+    server.websocket("/other").optional()
+    assert end(server) == ""
+    assert client.read_close() == (1001, "")
+    assert ended.is_set()
+
+
+def test_an_async_function_that_does_not_end_is_named(open_websocket: Open) -> None:
+    tasks: list[asyncio.Task[object]] = []
+
+    with pytest.raises(AssertionError, match=r"(?s)a task did not end with the server.*in stubborn"):  # noqa: SIM117
+        with HTTPServe() as server:
+
+            @server.websocket("/chat")
+            async def stubborn(peer: Peer) -> None:
+                if (task := asyncio.current_task()) is not None:
+                    tasks.append(task)
+                peer.send("here")
+                for _ in range(2):
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await asyncio.sleep(3_600)
+
+            assert open_websocket("/chat", of=server).read().payload == "here"
+    for task in tasks:
+        task.get_loop().call_soon_threadsafe(task.cancel)
 
 
 def test_steps_without_a_function(server: HTTPServe, open_websocket: Open) -> None:
@@ -277,6 +385,14 @@ def test_nobody_comes(server: HTTPServe) -> None:
         server.websocket("/chat").accept(timeout=0.01)
 
 
+def gives(peer: Peer) -> Iterator[str]:
+    yield "a message"
+
+
+async def gives_later(peer: Peer) -> AsyncIterator[str]:
+    yield "a message"
+
+
 @pytest.mark.parametrize(
     ("call", "said"),
     [
@@ -289,6 +405,8 @@ def test_nobody_comes(server: HTTPServe) -> None:
         (lambda server: server.websocket("/", headers={"Upgrade": "h2c"}), "a mapping without Upgrade"),
         (lambda server: server.websocket("/", wrong=1), "there is no criterion wrong="),
         (lambda server: server.websocket("/").handle(3), r"handle\(\) takes a function"),
+        (lambda server: server.websocket("/").handle(gives), r"yields nothing, and gives\(\) yields"),
+        (lambda server: server.websocket("/").handle(gives_later), r"yields nothing, and gives_later\(\) yields"),
         (lambda server: server.websocket("/").send("a").handle(print), "has steps already"),
         (lambda server: server.websocket("/").send(7), r"send\(\) takes a str or bytes"),
         (lambda server: server.websocket("/").reply("a", 7), "with_ takes a str or bytes"),
