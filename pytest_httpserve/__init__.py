@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     )
     from pytest_httpserve.scripting.face import ServerWaits
     from pytest_httpserve.scripting.httpserve import HTTPServe
+    from pytest_httpserve.scripting.live.waiting import StopEvent
     from pytest_httpserve.scripting.origin import Origin
     from pytest_httpserve.scripting.record.exchange import AnsweringRoute, ConnectionRecord, Exchange, ExchangeTimes
     from pytest_httpserve.scripting.record.handshakes import PeerCertificate, TLSError, TLSSession
@@ -77,6 +78,7 @@ _ROOMS = {
     "ServerFailure": "errors",
     "ServerWaits": "scripting.face",
     "SlowStart": "scripting.answers.limits",
+    "StopEvent": "scripting.live.waiting",
     "TLS": "tls.settings",
     "TLSError": "scripting.record.handshakes",
     "TLSSession": "scripting.record.handshakes",
@@ -139,6 +141,7 @@ __all__ = [
     "ServerFailure",
     "ServerWaits",
     "SlowStart",
+    "StopEvent",
     "TLSError",
     "TLSSession",
     "Transcript",

@@ -60,7 +60,7 @@ INTERNAL: dict[type, set[str]] = {
         "shown",
         "size",
     },
-    Request: {"content", "sought", "sought_as"},
+    Request: {"carrier", "content", "sought", "sought_as"},
     Response: {"whole"},
     Guard: {"meet"},
 }

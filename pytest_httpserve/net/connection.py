@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -14,6 +15,7 @@ from pytest_httpserve.net.transport import Transport
 from pytest_httpserve.net.turn import Turn, nothing
 
 LINGER_SECONDS = 1.0
+_telling = threading.Lock()  # held by who looks at, or adds to, those that a connection is to tell
 
 
 class Connection:
@@ -30,6 +32,7 @@ class Connection:
     doing = ""
     begun = False  # something serves it
     left_alone = False  # the server has ended, and what serves this one has not
+    _on_closing: weakref.WeakSet[threading.Event] | None = None
 
     def __init__(self, sock: socket.socket, peer: object) -> None:
         self.accepted = sock  # what the server knows it by
@@ -75,6 +78,21 @@ class Connection:
             if self.closing:  # since before there was something to interrupt
                 interrupt()
             yield
+
+    def tell_of_closing(self, event: threading.Event) -> None:
+        """Set this event, as long as somebody has it, when the server begins to close."""
+        with _telling:
+            if self._on_closing is None:
+                self._on_closing = weakref.WeakSet()
+            self._on_closing.add(event)
+        if self.closing:
+            self._tell_of_closing()
+
+    def _tell_of_closing(self) -> None:
+        with _telling:
+            events = tuple(self._on_closing or ())
+        for event in events:
+            event.set()
 
     # Resting
 
@@ -127,6 +145,8 @@ class Connection:
     def close_when_idle(self) -> None:
         """End the connection at once if it is not busy, else after the response in hand."""
         self.ending.closing = True
+        if self._on_closing is not None:
+            self._tell_of_closing()
         turn = self.turn
         if not self.busy and turn.claim():
             if turn.loop is not None:

@@ -233,7 +233,9 @@ class Answering:
             return self._unanswered(report.without_answer(route, self.request), route.place)
         if isinstance(answer, Response):
             return answer
-        result = self.run_code(answer, self._request_for(found, exchange))
+        request = self._request_for(found, exchange)
+        request.carrier = self.connection
+        result = self.run_code(answer, request)
         if type(result) in _AWAITED:
             result = self._await(result)
         return make_response(result)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import select
+import sys
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from pytest_httpserve import clock
 
@@ -17,6 +20,38 @@ GLANCE_SECONDS = 0.01
 
 class Interrupted(ConnectionError):
     """The server stopped, or the test ended the connection, while a request waited."""
+
+
+class StopEvent(threading.Event):
+    """Set as soon as the server stops, or ends the connection."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._calls: list[Callable[[], object]] = []
+        self._lock = threading.Lock()
+
+    def then(self, function: Callable[..., object], *arguments: Any) -> None:  # whatever the function takes
+        """Call the function with these arguments as soon as the server stops; at once if it has.
+
+        The thread that stops the server calls it, so it must not wait. It is how to end a wait that looks at no event:
+        ``request.stopped.then(updates.put, None)``.
+        """
+        call = partial(function, *arguments)
+        with self._lock:
+            if not self.is_set():
+                self._calls.append(call)
+                return
+        call()
+
+    def set(self) -> None:
+        super().set()
+        with self._lock:
+            calls, self._calls = self._calls, []
+        for call in calls:
+            try:
+                call()
+            except Exception:  # the server stops all the same
+                threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread())))
 
 
 def wait(connection: Connection, go: threading.Event, seconds: float | None) -> bool:

@@ -12,13 +12,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_httpserve import elsewhere
-from pytest_httpserve.errors import BodyAwaited
+from pytest_httpserve.errors import BodyAwaited, UsageError
+from pytest_httpserve.scripting.live.waiting import StopEvent
 from pytest_httpserve.scripting.record.readable import written_out
 from pytest_httpserve.scripting.record.spool import Stored
 from pytest_httpserve.wire.headers import Field, Headers
 from pytest_httpserve.wire.target import target_of
 
 if TYPE_CHECKING:
+    from pytest_httpserve.net.connection import Connection
     from pytest_httpserve.scripting.record.multipart import UploadedFile
 
 # A body up to here stays in memory; one that is larger goes to disk.
@@ -26,6 +28,7 @@ BODY_IN_MEMORY_BYTES = 1 << 20
 # What that counts for with whoever keeps bodies up to a number of bytes: a disk has more room than memory, but not all.
 FILE_COUNTS_BYTES = 128 << 10
 _READ_BYTES = 1 << 16
+_asking = threading.Lock()  # held by who asks for the event of a request, of which there is one
 
 
 MadeT = TypeVar("MadeT")
@@ -249,6 +252,9 @@ class Request:
     path_params: Mapping[str, Any] = field(default_factory=dict)  # Python 3.11 takes no mappingproxy as a default
     sought_as: str = field(default="", repr=False)
     _query: Values[str] | None = field(default=None, init=False, repr=False)
+    # These two have no value at first, which would cost each request: what it came over, and the event, once asked for.
+    carrier: Connection = field(init=False, repr=False)
+    _stopped: StopEvent = field(init=False, repr=False)
 
     @property
     def sought(self) -> str:
@@ -284,6 +290,20 @@ class Request:
     def text(self) -> str:
         """The body, decoded, as UTF-8. Raises ValueError if it is not."""
         return self.content.once("text", lambda: self.decoded.decode())
+
+    @property
+    def stopped(self) -> StopEvent:
+        """An event, set as soon as the server stops: for a function that answers, and waits for something.
+
+        Raises UsageError for a request that no function has been called with.
+        """
+        with _asking:
+            if not hasattr(self, "carrier"):
+                raise UsageError("stopped is for the function that answers a request, and this one was given to none")
+            if not hasattr(self, "_stopped"):
+                self._stopped = StopEvent()
+                self.carrier.tell_of_closing(self._stopped)
+            return self._stopped
 
     @property
     def query(self) -> Values[str]:
