@@ -130,7 +130,7 @@ class Face:
             fault=fault,
         )
         route.join(self._script.routes)
-        self._script.websockets.append(opened)
+        self._script.routes.checks.append(opened.check)
         return opened
 
     def enqueue(self, status: int | Response = 200, **arguments: Unpack[ResponseArguments]) -> None:

@@ -469,8 +469,8 @@ class HTTPServe(Face):
             self._check_script(script)
 
     def _check_script(self, script: Script) -> None:
-        for websocket in script.websockets:
-            websocket.check()
+        for check in script.routes.checks:
+            check()
         for route in script.routes:
             expected = route.expectation
             if expected is None and self._strict and not route.is_optional:

@@ -17,7 +17,6 @@ from pytest_httpserve.scripting.routing.routes import Routes
 if TYPE_CHECKING:
     from pytest_httpserve.net.connection import Connection
     from pytest_httpserve.scripting.record.request import Request
-    from pytest_httpserve.scripting.websockets.route import WebSocketRoute
 
 
 class Script:
@@ -38,7 +37,6 @@ class Script:
         "origins",
         "queue",
         "routes",
-        "websockets",
         "whose",
     )
 
@@ -49,7 +47,6 @@ class Script:
         self.beyond: Callable[[Connection, Request, str], Response] | None = None
         self.journal = journal
         self.routes = Routes(journal)
-        self.websockets: list[WebSocketRoute] = []  # each of which has one of these
         self.mounts = Mounts()
         self.queue: deque[Response] = deque()  # for requests that nothing else answers
         self.fault_rules = FaultRules()
@@ -58,7 +55,6 @@ class Script:
     def clear(self) -> None:
         """Forget what was said, and what was seen."""
         self.routes.clear()
-        self.websockets.clear()
         self.queue.clear()
         self.fault_rules.clear()
         self.mounts.clear()

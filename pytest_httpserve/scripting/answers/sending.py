@@ -39,6 +39,7 @@ def send(asked: Asked, response: Response) -> None:
     elif response.is_whole and not response.trailers and not asked.gates:
         _send_whole(asked, response)
     elif response.beyond is not None:
+        stream.length = 0  # that is all of it
         _send_opening(asked, response)
         asked.leave_http(response.beyond)
     else:

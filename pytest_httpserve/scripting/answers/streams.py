@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from pytest_httpserve.net.connection import LINGER_SECONDS
 from pytest_httpserve.net.duplex import Duplex
 from pytest_httpserve.scripting.answers.events import encode_comment, encode_event
 from pytest_httpserve.scripting.answers.responses import Continued, Response
+from pytest_httpserve.scripting.live.arrivals import Arrivals
 from pytest_httpserve.scripting.live.awaiting import awaited
 from pytest_httpserve.scripting.live.waiting import pause
 from pytest_httpserve.server.servers import service_of
@@ -39,10 +39,10 @@ _LONG = 86_400.0
 class EventStreams:
     """The event streams of a route, which ``Route.events`` returns."""
 
-    def __init__(self, whose: Callable[[], str]) -> None:
+    def __init__(self, whose: Callable[[], str], fail: Callable[[EventStream], object]) -> None:
         self._whose = whose
-        self._changed = threading.Condition()
-        self._waiting: deque[EventStream] = deque()
+        self._fail = fail
+        self._arrivals: Arrivals[EventStream] = Arrivals(threading.Condition())
 
     @property
     def aio(self) -> EventStreamsWaits:
@@ -56,10 +56,14 @@ class EventStreams:
         """
         __tracebackhide__ = True
         seconds = check_seconds("timeout=", timeout)
-        with self._changed:
-            if self._changed.wait_for(lambda: self._waiting, seconds):
-                return self._waiting.popleft()
+        if (stream := self._arrivals.accept(seconds)) is not None:
+            return stream
         raise AssertionError(f"no client opened an event stream within {timeout} s: {self._whose()}")
+
+    def check(self) -> None:
+        """Make a failure of each stream that nobody accepted."""
+        for stream in self._arrivals.take_left():
+            self._fail(stream)
 
     def answer(self, request: Request) -> Response:
         """The response that a stream begins with."""
@@ -70,9 +74,7 @@ class EventStreams:
 
         def begin(asked: Asked, faults: tuple[Fault, ...]) -> None:
             stream = EventStream(asked, chunked=chunked)
-            with self._changed:
-                self._waiting.append(stream)
-                self._changed.notify_all()
+            self._arrivals.add(stream)
             stream.begin()
 
         return Continued(200, fields, begin)

@@ -28,7 +28,7 @@ from pytest_httpserve.scripting.routing.matchers import AllOf, Check, Matcher
 from pytest_httpserve.wire.target import target_of
 
 if TYPE_CHECKING:
-    from pytest_httpserve.scripting.answers.streams import EventStreams
+    from pytest_httpserve.scripting.answers.streams import EventStream, EventStreams
     from pytest_httpserve.scripting.record.exchange import Exchange
     from pytest_httpserve.scripting.record.journal import Journal
 
@@ -99,6 +99,7 @@ class Siblings(Protocol):
     """The routes of which a route is one; see ``Routes``."""
 
     journal: Journal | None
+    checks: list[Callable[[], object]]
 
     def add(self, route: Route, /) -> None:
         """Have it be one of them."""
@@ -184,9 +185,19 @@ class Route:
         # Loaded with the first, and not by the threads of a server; see handle.
         from pytest_httpserve.scripting.answers.streams import EventStreams
 
-        streams = EventStreams(lambda: readable([str(self), *(f"  {line}" for line in exchange_lines(self.calls))]))
+        def whose() -> str:
+            return readable([str(self), *(f"  {line}" for line in exchange_lines(self.calls))])
+
+        streams = EventStreams(whose, self._fail_unaccepted)
         self._add(streams.answer, 1)
+        if self._siblings is not None:
+            self._siblings.checks.append(streams.check)
         return streams
+
+    def _fail_unaccepted(self, stream: EventStream) -> None:
+        if self._siblings is not None and (journal := self._siblings.journal) is not None:
+            text = f"nobody accepted {stream.request}, an event stream of {self}\n"
+            journal.record_failure(text, "unanswered", self.place)
 
     def __call__(self, function: HandlerT) -> HandlerT:
         self.handle(function)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -74,11 +74,13 @@ class _WholeRequest(NamedTuple):
 class Routes:
     """All routes of a server. Of those that take a request, the one of highest priority answers, then the latest.
 
-    Routes lie in a tree by the segments of their paths, so that a thousand of them cost little more than one.
+    Routes lie in a tree by the segments of their paths, so that a thousand of them cost little more than one. At the
+    end of a test, ``checks`` are called, which make failures of what nobody accepted.
     """
 
     def __init__(self, journal: Journal | None = None) -> None:
         self.journal = journal  # has their calls
+        self.checks: list[Callable[[], object]] = []
         self._lock = threading.Lock()  # held by who changes them; whoever looks for one takes what is there
         self._all: dict[Route, None] = {}
         self._tree = _Node()
@@ -172,6 +174,7 @@ class Routes:
         """Forget all of them."""
         with self._lock:
             self._all.clear()
+            self.checks.clear()
             self._tree, self._others, self._found = _Node(), (), {}
 
 

@@ -28,6 +28,7 @@ from pytest_httpserve.protocol.websocket import (
     open_handshake,
 )
 from pytest_httpserve.scripting.answers.responses import Continued, Response, ResponseArguments, as_response
+from pytest_httpserve.scripting.live.arrivals import Arrivals
 from pytest_httpserve.scripting.live.awaiting import awaited
 from pytest_httpserve.scripting.record.lines import exchange_lines
 from pytest_httpserve.scripting.record.messages import Message
@@ -105,7 +106,7 @@ class WebSocketRoute:
         self._answers_pings = check_switch("answer_pings=", answer_pings)
         self._faults = Response(fault=fault).faults
         self._changed = threading.Condition()
-        self._waiting: deque[Peer] = deque()  # that nobody has accepted
+        self._arrivals: Arrivals[Peer] = Arrivals(self._changed)
         self._links: dict[Peer, Link] = {}  # of each connection
         self._refusals: deque[list[Any]] = deque()  # each a response, and how often; None for ever
         self._function: Function | None = None
@@ -196,9 +197,8 @@ class WebSocketRoute:
         if self._function is not None or self._steps:
             raise UsageError(f"the connections of {self} have {'steps' if self._steps else 'a function'}")
         seconds = check_seconds("timeout=", timeout)
-        with self._changed:
-            if self._changed.wait_for(lambda: self._waiting, seconds):
-                return self._waiting.popleft()
+        if (peer := self._arrivals.accept(seconds)) is not None:
+            return peer
         lines = exchange_lines(self._journal.exchanges) or ["nothing"]
         title = f"no client opened a connection to {self} within {timeout} s; requested were:"
         raise AssertionError(readable([title, *(f"  {line}" for line in lines)]))
@@ -285,7 +285,7 @@ class WebSocketRoute:
                 self._links = {one: its for one, its in self._links.items() if not one.closed or its.unexpected}
             self._links[peer] = link
             if code is None:
-                self._waiting.append(peer)
+                self._arrivals.add(peer)
             self._changed.notify_all()
         if code is not None:
             if asked.server not in self._servers:
@@ -355,8 +355,7 @@ class WebSocketRoute:
     def check(self) -> None:
         """Make a failure of each connection that nobody accepted, and of each message that nobody received."""
         with self._changed:
-            waiting, links = list(self._waiting), dict(self._links)
-            self._waiting.clear()
+            waiting, links = self._arrivals.take_left(), dict(self._links)
             self._links.clear()
         for peer, link in links.items():
             if peer in waiting:

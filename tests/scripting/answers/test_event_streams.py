@@ -126,6 +126,32 @@ def test_a_client_of_http_1_0_has_no_chunks(server: HTTPServe) -> None:
     assert b"chunked" not in data
 
 
+def test_a_stream_that_nobody_accepted_fails_the_test(server: HTTPServe) -> None:
+    events = server.on("GET", "/events").events()
+    readers = [Reader(server), Reader(server)]
+    events.accept()
+    readers[1].close()
+
+    server.settle()
+    server.check_expectations()
+    (failure,) = server.failures
+    server.check_expectations()
+
+    assert failure.startswith("nobody accepted GET /events, an event stream of the route GET /events")
+    assert (failure.kind, failure.place.rpartition(":")[0]) == ("unanswered", __file__)  # type: ignore[attr-defined]  # a Failure
+    assert server.failures == (failure,)
+    readers[0].close()
+
+
+def test_reset_forgets_the_streams(server: HTTPServe) -> None:
+    server.on("GET", "/events").events()
+    reader = Reader(server)
+    server.reset()
+    server.check_expectations()
+    assert server.failures == ()
+    reader.close()
+
+
 def test_head_opens_no_stream(server: HTTPServe) -> None:
     events = server.on("GET", "/events").events()
     connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
