@@ -284,6 +284,51 @@ def test_the_waits_of_websockets_can_be_awaited(server: HTTPServe, run: Run) -> 
 
 
 @LOOPS
+def test_a_wait_for_a_message_that_is_given_up_has_taken_none(server: HTTPServe, run: Run) -> None:
+    """And it has no thread."""
+    import anyio
+
+    chat = server.websocket("/chat")
+    url = server.url_for("/chat", scheme="ws")
+
+    async def main() -> None:
+        before = {*threading.enumerate()}
+        with anyio.move_on_after(0.01) as given_up:
+            await chat.aio.accept(timeout=PATIENCE)
+        assert given_up.cancelled_caught
+        with connect(url, proxy=None) as client:
+            peer = await chat.aio.accept(timeout=PATIENCE)
+            with anyio.move_on_after(0.01) as given_up:
+                await peer.aio.receive(timeout=PATIENCE)
+            assert given_up.cancelled_caught
+            with pytest.raises(AssertionError, match=r"^no message came within 0\.01 s"):
+                await peer.aio.receive(timeout=0.01)
+            client.send("hi")
+            assert await peer.aio.receive(timeout=PATIENCE) == "hi"
+            peer.close()
+            client.close()
+        assert not [one for one in {*threading.enumerate()} - before if one.name == "httpserve-wait"]
+
+    run(main)
+
+
+def test_each_message_is_received_once(server: HTTPServe) -> None:
+    chat = server.websocket("/chat")
+
+    async def main() -> None:
+        with connect(server.url_for("/chat", scheme="ws"), proxy=None) as client:
+            peer = await chat.aio.accept(timeout=PATIENCE)
+            waiting = [asyncio.create_task(peer.aio.receive(timeout=PATIENCE)) for _ in range(5)]
+            await asyncio.sleep(0)
+            for number in range(5):
+                await asyncio.to_thread(client.send, str(number))
+            assert sorted(await asyncio.gather(*waiting)) == ["0", "1", "2", "3", "4"]
+            peer.close()
+
+    asyncio.run(main())
+
+
+@LOOPS
 def test_the_waits_of_event_streams_can_be_awaited(server: HTTPServe, run: Run) -> None:
     events = server.on("GET", "/events").events()
 

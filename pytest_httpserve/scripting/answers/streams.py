@@ -14,7 +14,7 @@ from pytest_httpserve.net.duplex import Duplex
 from pytest_httpserve.scripting.answers.events import encode_comment, encode_event
 from pytest_httpserve.scripting.answers.responses import Continued, Response
 from pytest_httpserve.scripting.live.arrivals import Arrivals
-from pytest_httpserve.scripting.live.awaiting import awaited
+from pytest_httpserve.scripting.live.awaiting import Condition, awaited
 from pytest_httpserve.scripting.live.waiting import pause
 from pytest_httpserve.server.servers import service_of
 from pytest_httpserve.wire.framing import encode_chunk, encode_last_chunk
@@ -42,7 +42,7 @@ class EventStreams:
     def __init__(self, whose: Callable[[], str], fail: Callable[[EventStream], object]) -> None:
         self._whose = whose
         self._fail = fail
-        self._arrivals: Arrivals[EventStream] = Arrivals(threading.Condition())
+        self._arrivals: Arrivals[EventStream] = Arrivals(Condition())
 
     @property
     def aio(self) -> EventStreamsWaits:
@@ -55,8 +55,11 @@ class EventStreams:
         Raises AssertionError, with what was requested, if there is none in time.
         """
         __tracebackhide__ = True
-        seconds = check_seconds("timeout=", timeout)
-        if (stream := self._arrivals.accept(seconds)) is not None:
+        return self._accepted(self._arrivals.accept(check_seconds("timeout=", timeout)), timeout)
+
+    def _accepted(self, stream: EventStream | None, timeout: float) -> EventStream:
+        __tracebackhide__ = True
+        if stream is not None:
             return stream
         raise AssertionError(f"no client opened an event stream within {timeout} s: {self._whose()}")
 
@@ -201,7 +204,13 @@ class EventStreamsWaits:
     """What waits for event streams, to be awaited; see ``ServerWaits``."""
 
     def __init__(self, streams: EventStreams) -> None:
-        self.accept = awaited(streams.accept)
+        self._streams = streams
+
+    async def accept(self, timeout: float = 5.0) -> EventStream:
+        """As ``accept`` of the streams. Whoever is cancelled meanwhile has taken none."""
+        __tracebackhide__ = True
+        streams, seconds = self._streams, check_seconds("timeout=", timeout)
+        return streams._accepted(await streams._arrivals.accept_soon(seconds), timeout)
 
 
 class EventStreamWaits:

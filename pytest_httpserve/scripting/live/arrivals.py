@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from typing import Generic, TypeVar
+
+from pytest_httpserve.scripting.live.awaiting import Condition
 
 OpenedT = TypeVar("OpenedT")
 
@@ -12,7 +13,7 @@ OpenedT = TypeVar("OpenedT")
 class Arrivals(Generic[OpenedT]):
     """What clients have opened, and nobody has accepted yet. Whoever waits for one waits for ``changed``."""
 
-    def __init__(self, changed: threading.Condition) -> None:
+    def __init__(self, changed: Condition) -> None:
         self._changed = changed
         self._opened: deque[OpenedT] = deque()
 
@@ -25,7 +26,15 @@ class Arrivals(Generic[OpenedT]):
     def accept(self, seconds: float) -> OpenedT | None:
         """The next one, within so many seconds; None if there is none."""
         with self._changed:
-            return self._opened.popleft() if self._changed.wait_for(lambda: self._opened, seconds) else None
+            self._changed.wait_for(lambda: self._opened, seconds)
+            return self._take()
+
+    async def accept_soon(self, seconds: float) -> OpenedT | None:
+        """The same, for a coroutine. If it is cancelled, it has taken none."""
+        return await self._changed.until(lambda: self._opened, seconds, self._take)
+
+    def _take(self) -> OpenedT | None:
+        return self._opened.popleft() if self._opened else None
 
     def take_left(self) -> list[OpenedT]:
         """Those that nobody has accepted, and will."""

@@ -1,13 +1,16 @@
-"""Waits as coroutines await them: a thread waits, and no event loop is held up, be it asyncio's or trio's."""
+"""Waits as coroutines await them, without holding up an event loop, be it asyncio's or trio's."""
 
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from pytest_httpserve import clock
 
 if TYPE_CHECKING:
     import asyncio
@@ -30,9 +33,74 @@ def awaited(function: Callable[Parameters, Result]) -> Callable[Parameters, Coro
             import trio
 
             return await trio.to_thread.run_sync(call, abandon_on_cancel=True)
-        return await _in_thread(call)
+        return await in_thread(call, _in_new_thread)
 
     return wait
+
+
+class Condition(threading.Condition):
+    """A condition that coroutines can wait for, too, without a thread. A wait that is cancelled has taken nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._awaited: dict[Callable[[], object], Callable[[], object]] = {}  # what is to hold, by who is told of it
+
+    def notify_all(self) -> None:
+        super().notify_all()
+        for wake, holds in list(self._awaited.items()):
+            if holds():
+                wake()
+
+    async def until(self, holds: Callable[[], object], seconds: float | None, act: Callable[[], Result]) -> Result:
+        """What ``act`` returns, called as soon as it holds, or when so many seconds are over. Nobody comes between."""
+        __tracebackhide__ = True
+        expiry = clock.monotonic() + seconds if seconds is not None else None
+        while True:
+            told, wake = _bell()
+            with self:
+                left = expiry - clock.monotonic() if expiry is not None else None
+                if holds() or (left is not None and left <= 0):
+                    return act()
+                self._awaited[wake] = holds
+            try:
+                await _within(left, told)
+            finally:
+                with self:
+                    del self._awaited[wake]
+
+
+def _bell() -> tuple[Callable[[], Awaitable[object]], Callable[[], object]]:
+    """A wait of a coroutine, and what ends it, from any thread."""
+    if _runs_in_trio():
+        import trio
+
+        rung = trio.Event()
+        return rung.wait, partial(_unless_over, trio.lowlevel.current_trio_token().run_sync_soon, rung.set)
+    import asyncio
+
+    struck = asyncio.Event()
+    return struck.wait, partial(_unless_over, asyncio.get_running_loop().call_soon_threadsafe, struck.set)
+
+
+def _unless_over(call: Callable[..., object], *arguments: object) -> None:
+    """Call it on a loop, unless that has ended."""
+    with contextlib.suppress(RuntimeError):  # trio's is one, too
+        call(*arguments)
+
+
+async def _within(seconds: float | None, wait: Callable[[], Awaitable[object]]) -> None:
+    """Wait, at most so long."""
+    if _runs_in_trio():
+        import trio
+
+        with trio.move_on_after(math.inf if seconds is None else seconds):
+            await wait()
+        return
+    import asyncio
+
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await wait()
 
 
 def _runs_in_trio() -> bool:
@@ -47,24 +115,30 @@ def _runs_in_trio() -> bool:
     return True
 
 
-async def _in_thread(call: Callable[[], Result]) -> Result:
-    """Not one of asyncio's own threads, which the end of its loop waits for."""
+async def in_thread(call: Callable[[], Result], run: Callable[[Callable[[], object]], object]) -> Result:
+    """What the call returns, in a thread that ``run`` has, while the loop of asyncio goes on.
+
+    Not one of asyncio's own threads, which the end of its loop waits for.
+    """
     import asyncio
 
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Result] = loop.create_future()
 
-    def run() -> None:
-        settle: Callable[[], object]
+    def settle() -> None:
+        outcome: Callable[[], object]
         try:
-            settle = partial(future.set_result, call())
+            outcome = partial(future.set_result, call())
         except BaseException as error:
-            settle = partial(future.set_exception, error)
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(_unless_cancelled, future, settle)
+            outcome = partial(future.set_exception, error)
+        _unless_over(loop.call_soon_threadsafe, _unless_cancelled, future, outcome)
 
-    threading.Thread(target=run, name="httpserve-wait", daemon=True).start()
+    run(settle)
     return await future
+
+
+def _in_new_thread(call: Callable[[], object]) -> None:
+    threading.Thread(target=call, name="httpserve-wait", daemon=True).start()
 
 
 def _unless_cancelled(future: asyncio.Future[Any], settle: Callable[[], object]) -> None:

@@ -14,6 +14,7 @@ from pytest_httpserve.net.duplex import Duplex
 from pytest_httpserve.net.poller import Wake, readiness
 from pytest_httpserve.protocol.websocket import ABNORMAL, GOING_AWAY, NO_CODE, POLICY_VIOLATION, Frames, Received
 from pytest_httpserve.scripting.faults.acts import WEBSOCKET_PHASES, Fault
+from pytest_httpserve.scripting.live.awaiting import Condition
 from pytest_httpserve.scripting.record.messages import MessageLog, made_message
 from pytest_httpserve.scripting.record.readable import readable
 from pytest_httpserve.scripting.websockets.outgoing import FaultyOutgoing, Outgoing, Sort
@@ -51,7 +52,7 @@ class Link:
         asked: Asked,
         frames: Frames,
         journal: Journal,
-        changed: threading.Condition,
+        changed: Condition,
         *,
         answers_pings: bool,
         place: str,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pytest_httpserve import clock
@@ -110,12 +111,17 @@ class Peer:
         """
         __tracebackhide__ = True
         seconds = check_seconds("timeout=", timeout)
-        link = self._link
-        with link.changed:
-            link.changed.wait_for(lambda: link.inbox or link.closed is not None, seconds)
-            if link.inbox:
-                return link.take_out()
-        return self._fail(f"no message came within {timeout} s")
+        with self._link.changed:
+            self._link.changed.wait_for(self._has_news, seconds)
+            return self._take(timeout)
+
+    def _has_news(self) -> bool:
+        return bool(self._link.inbox) or self._link.closed is not None
+
+    def _take(self, timeout: float) -> str | bytes:
+        """What ``receive`` returns, or raises, when its wait is over."""
+        __tracebackhide__ = True
+        return self._link.take_out() if self._link.inbox else self._fail(f"no message came within {timeout} s")
 
     def receive_json(self, timeout: float = 5.0) -> Any:  # what the client has sent
         """The next message, as JSON. Raises ValueError if it is not."""
@@ -128,10 +134,12 @@ class Peer:
 
     def _next(self) -> str | bytes | None:
         """The next message, however long it takes; None when the connection is over."""
-        link = self._link
-        with link.changed:
-            link.changed.wait_for(lambda: link.inbox or link.closed is not None)
-            return link.take_out() if link.inbox else None
+        with self._link.changed:
+            self._link.changed.wait_for(self._has_news)
+            return self._take_next()
+
+    def _take_next(self) -> str | bytes | None:
+        return self._link.take_out() if self._link.inbox else None
 
     def _fail(self, text: str) -> str | bytes:
         __tracebackhide__ = True
@@ -178,14 +186,24 @@ class PeerWaits:
     """
 
     def __init__(self, peer: Peer) -> None:
+        self._peer = peer
         self.ping = awaited(peer.ping)
-        self.receive = awaited(peer.receive)
-        self.receive_json = awaited(peer.receive_json)
         self.wait_closed = awaited(peer.wait_closed)
-        self._next = awaited(peer._next)
+
+    async def receive(self, timeout: float = 5.0) -> str | bytes:
+        """As ``receive`` of a peer. Whoever is cancelled meanwhile has taken no message."""
+        __tracebackhide__ = True
+        peer, seconds = self._peer, check_seconds("timeout=", timeout)
+        return await peer._link.changed.until(peer._has_news, seconds, partial(peer._take, timeout))
+
+    async def receive_json(self, timeout: float = 5.0) -> Any:  # what the client has sent
+        """As ``receive_json`` of a peer."""
+        __tracebackhide__ = True
+        return json.loads(await self.receive(timeout))
 
     async def __aiter__(self) -> AsyncIterator[str | bytes]:
-        while (message := await self._next()) is not None:
+        peer = self._peer
+        while (message := await peer._link.changed.until(peer._has_news, None, peer._take_next)) is not None:
             yield message
 
 

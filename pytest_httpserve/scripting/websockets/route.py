@@ -29,7 +29,7 @@ from pytest_httpserve.protocol.websocket import (
 )
 from pytest_httpserve.scripting.answers.responses import Continued, Response, ResponseArguments, as_response
 from pytest_httpserve.scripting.live.arrivals import Arrivals
-from pytest_httpserve.scripting.live.awaiting import awaited
+from pytest_httpserve.scripting.live.awaiting import Condition, awaited
 from pytest_httpserve.scripting.record.lines import exchange_lines
 from pytest_httpserve.scripting.record.messages import Message
 from pytest_httpserve.scripting.record.readable import brief, readable
@@ -105,7 +105,7 @@ class WebSocketRoute:
         self._most = check_count("max_message_bytes=", max_message_bytes, least=1)
         self._answers_pings = check_switch("answer_pings=", answer_pings)
         self._faults = Response(fault=fault).faults
-        self._changed = threading.Condition()
+        self._changed = Condition()
         self._arrivals: Arrivals[Peer] = Arrivals(self._changed)
         self._links: dict[Peer, Link] = {}  # of each connection
         self._refusals: deque[list[Any]] = deque()  # each a response, and how often; None for ever
@@ -194,10 +194,16 @@ class WebSocketRoute:
         Raises AssertionError, with all that was requested, if there is none in time.
         """
         __tracebackhide__ = True
+        return self._accepted(self._arrivals.accept(self._check_accept(timeout)), timeout)
+
+    def _check_accept(self, timeout: float) -> float:
         if self._function is not None or self._steps:
             raise UsageError(f"the connections of {self} have {'steps' if self._steps else 'a function'}")
-        seconds = check_seconds("timeout=", timeout)
-        if (peer := self._arrivals.accept(seconds)) is not None:
+        return check_seconds("timeout=", timeout)
+
+    def _accepted(self, peer: Peer | None, timeout: float) -> Peer:
+        __tracebackhide__ = True
+        if peer is not None:
             return peer
         lines = exchange_lines(self._journal.exchanges) or ["nothing"]
         title = f"no client opened a connection to {self} within {timeout} s; requested were:"
@@ -377,5 +383,11 @@ class WebSocketRouteWaits:
     """What waits on a route for WebSocket handshakes, to be awaited; see ``ServerWaits``."""
 
     def __init__(self, route: WebSocketRoute) -> None:
-        self.accept = awaited(route.accept)
+        self._route = route
         self.wait_for_message = awaited(route.wait_for_message)
+
+    async def accept(self, timeout: float = 5.0) -> Peer:
+        """As ``accept`` of the route. Whoever is cancelled meanwhile has taken no connection."""
+        __tracebackhide__ = True
+        route, seconds = self._route, self._route._check_accept(timeout)
+        return route._accepted(await route._arrivals.accept_soon(seconds), timeout)
