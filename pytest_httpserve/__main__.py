@@ -1,10 +1,26 @@
-"""``python -m pytest_httpserve``: serves a directory from the command line."""
+"""``python -m pytest_httpserve`` and ``httpserve``: serves a directory, or runs one of the further commands."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import cast
 
-from pytest_httpserve.server.cli.main import main
+# The module of each command, whose ``main`` takes the arguments after its name and returns the exit code.
+COMMANDS = {"check": "pytest_httpserve.check.main"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the arguments (default: those of the process) say; the exit code."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if given and given[0] in COMMANDS:
+        command = cast("Callable[[Sequence[str]], int]", import_module(COMMANDS[given[0]]).main)
+        return command(given[1:])
+    from pytest_httpserve.server.cli.main import main as serve
+
+    further = ", ".join(COMMANDS)
+    return serve(given, certify=certify, epilog=f"Further commands, each with a --help of its own: {further}.")
 
 
 def certify(names: Sequence[str]) -> tuple[bytes, bytes]:
@@ -16,4 +32,4 @@ def certify(names: Sequence[str]) -> tuple[bytes, bytes]:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(certify=certify))
+    raise SystemExit(main())

@@ -46,12 +46,15 @@ Certify = Callable[[Sequence[str]], tuple[bytes, bytes]]
 _NOT_HERE = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
 
-def main(arguments: Sequence[str] | None = None, *, certify: Certify) -> int:
-    """Serve as the arguments (default: those of the process) say, until a signal ends it; the exit code."""
+def main(arguments: Sequence[str] | None = None, *, certify: Certify, epilog: str = "") -> int:
+    """Serve as the arguments (default: those of the process) say, until a signal ends it; the exit code.
+
+    ``epilog`` is what ``--help`` ends with.
+    """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a directory's name may be no text
     try:
-        options = parse(arguments)
+        options = parse(arguments, epilog)
         with contextlib.ExitStack() as stack:
             _serve(options, certify, stack)
     except UsageError as error:

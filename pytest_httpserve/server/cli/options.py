@@ -48,8 +48,8 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(message)
 
 
-def parse(arguments: Sequence[str] | None) -> Options:
-    options = _parser().parse_args(arguments, namespace=Options())
+def parse(arguments: Sequence[str] | None, epilog: str = "") -> Options:
+    options = _parser(epilog).parse_args(arguments, namespace=Options())
     options.directory = _directory(options.directory)
     if options.tls and options.tls_cert:
         raise UsageError("--tls makes a certificate of its own: give either --tls or --tls-cert")
@@ -68,8 +68,8 @@ def parse(arguments: Sequence[str] | None) -> Options:
     return options
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog=PROGRAM, description="Serve the files of a directory over HTTP/1.1.")
+def _parser(epilog: str) -> argparse.ArgumentParser:
+    parser = _Parser(prog=PROGRAM, description="Serve the files of a directory over HTTP/1.1.", epilog=epilog)
     add = parser.add_argument
     add("port", nargs="?", type=_port, default=8000, help="listen on this port; 0 takes a free one (default: 8000)")
     add("-b", "--bind", metavar="ADDRESS", help="listen on this address (default: on all, IPv6 and IPv4)")

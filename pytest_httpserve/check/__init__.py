@@ -1,0 +1,1 @@
+"""``python -m pytest_httpserve check``: runs a command against each of the things that can go wrong."""

@@ -1,0 +1,153 @@
+"""Entries of connections that break, and of answers whose bytes do not fit together."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from pytest_httpserve.check.entry import (
+    BODY,
+    GIVE_UP,
+    PATH,
+    REPORT,
+    TAKE,
+    TAKE_OR_REPORT,
+    Ending,
+    Entry,
+    Should,
+    Tell,
+    answer,
+    good,
+    should,
+)
+from pytest_httpserve.faults import (
+    BrokenKeepAlive,
+    Close,
+    Delay,
+    Duplicate,
+    Extend,
+    Fault,
+    Garbage,
+    NoLastChunk,
+    Reset,
+    Slow,
+    Stall,
+    WrongChunkSize,
+    WrongLength,
+)
+from pytest_httpserve.scripting.answers.responses import Response
+
+if TYPE_CHECKING:
+    from pytest_httpserve.scripting.httpserve import HTTPServe
+
+_FAULTS, _FRAMING, _PACE = "faults", "framing", "pace"
+_HALF = len(BODY) // 2
+_EVER = 86_400.0  # longer than any run
+_SURPLUS = b"These bytes follow the end of the body."
+_HUGE = b'{"check": "' + b"x" * (16 << 20) + b'"}'
+_LENIENT = should("report an error", Ending.FAILED, unclear=(Ending.BODY,))
+_TRY_AGAIN = should("ask again, or report an error", Ending.BODY, Ending.FAILED)
+_STOP_AT_LENGTH = should("take as much as the length says, or report an error", Ending.BODY, Ending.FAILED)
+
+
+def _with(*faults: Fault) -> Response:
+    return Response(body=BODY, headers={"Content-Type": "application/json"}, fault=faults)
+
+
+def _chunked(trailers: dict[str, str] | None = None) -> Response:
+    pieces = [BODY[start : start + 100] for start in range(0, len(BODY), 100)]
+    return Response(stream=pieces, headers={"Content-Type": "application/json"}, trailers=trailers)
+
+
+def _refuse(server: HTTPServe) -> None:
+    server.refuse()
+
+
+def _close_at_once(server: HTTPServe) -> None:
+    server.on("*", PATH).respond(good())
+    server.fault(Close(phase="accept"), every=1)
+
+
+def _fault(
+    name: str, what: str, fault: Fault, ought: Should = REPORT, group: str = _FAULTS, lasts: float = 0.0
+) -> Entry:
+    """An entry whose every answer has this fault."""
+    return Entry(name, group, what, ought, answer(partial(_with, fault)), lasts=lasts)
+
+
+def _once(fault: Fault) -> Tell:
+    return answer(partial(_with, fault), good)
+
+
+FAULTS = (
+    Entry("refused", _FAULTS, "nobody listens on the port", REPORT, _refuse),
+    Entry("closed_at_once", _FAULTS, "each connection is closed at once", REPORT, _close_at_once),
+    _fault("no_answer", "the connection is closed before the answer", Close()),
+    _fault("reset", "the connection is reset before the answer", Reset()),
+    _fault("stall", "the answer never comes", Stall(limit=_EVER), GIVE_UP),
+    _fault("cut_head", "the head is cut off", Close(after=9, phase="response_head")),
+    _fault("cut_body", "the body is cut short of its Content-Length", Close(after=_HALF)),
+    _fault("reset_body", "the connection is reset within the body", Reset(after=_HALF)),
+    _fault("stall_body", "the body stops half-way, and the connection stays", Stall(after=_HALF, limit=_EVER), GIVE_UP),
+    Entry("no_answer_once", _FAULTS, "closed before the answer; the next try is good", _TRY_AGAIN, _once(Close())),
+    Entry(
+        "cut_body_once", _FAULTS, "the body is cut short; the next try is good", _TRY_AGAIN, _once(Close(after=_HALF))
+    ),
+)
+
+FRAMING = (
+    Entry("chunked", _FRAMING, "a good answer in chunks", TAKE, answer(_chunked)),
+    Entry("trailers", _FRAMING, "chunks, and trailers after them", TAKE, answer(partial(_chunked, {"X-Sum": "1"}))),
+    Entry(
+        "informational",
+        _FRAMING,
+        "103 and 102 come before the answer",
+        TAKE,
+        answer(lambda: Response(body=BODY, informational=[(103, {"Link": "</a>"}), 102])),
+    ),
+    _fault(
+        "keep_alive_broken", "the connection is closed after the answer, unannounced", BrokenKeepAlive(), TAKE, _FRAMING
+    ),
+    _fault("no_status_line", "garbage in the place of the status line", Garbage("status_line"), group=_FRAMING),
+    _fault("no_header", "a line among the headers that is none", Garbage("header"), _LENIENT, _FRAMING),
+    Entry(
+        "long_header",
+        _FRAMING,
+        "a header of 100,000 bytes",
+        TAKE_OR_REPORT,
+        answer(lambda: Response(body=BODY, headers={"X-Long": "x" * 100_000})),
+    ),
+    _fault("length_text", "Content-Length is no number", WrongLength(says="eleven"), group=_FRAMING),
+    _fault("length_more", "Content-Length says more than there is", WrongLength(10), group=_FRAMING),
+    Entry(
+        "length_fewer",
+        _FRAMING,
+        "Content-Length says less than there is",
+        _STOP_AT_LENGTH,
+        answer(partial(_with, WrongLength(-10))),
+        body=BODY[:-10],
+    ),
+    _fault("length_twice", "Content-Length is there twice, and the same", Duplicate(), TAKE_OR_REPORT, _FRAMING),
+    _fault("lengths_differ", "Content-Length is there twice, and differs", Duplicate(value="7"), group=_FRAMING),
+    _fault("no_last_chunk", "the last chunk is missing", NoLastChunk(), group=_FRAMING),
+    _fault("chunk_size_more", "a chunk is shorter than it says", WrongChunkSize(10), group=_FRAMING),
+    _fault("chunk_size_fewer", "a chunk is longer than it says", WrongChunkSize(-10), group=_FRAMING),
+    _fault("no_chunk_size", "garbage in the place of a chunk's size", Garbage("chunk"), group=_FRAMING),
+    Entry(
+        "surplus",
+        _FRAMING,
+        "further bytes follow the body",
+        should("take the body and nothing more, or report an error", Ending.BODY, Ending.FAILED),
+        answer(partial(_with, Extend(_SURPLUS))),
+        forbidden=_SURPLUS,
+    ),
+)
+
+PACE = (
+    _fault("head_byte_by_byte", "the head comes byte by byte", Slow(chunk=1, phase="response_head"), TAKE, _PACE),
+    _fault("slow_answer", "the answer takes a second to come", Delay(1.0), TAKE, _PACE, lasts=1.0),
+    _fault("slow_body", "the body takes a second to come", Slow(rate=float(len(BODY))), TAKE, _PACE, lasts=1.0),
+    Entry("huge_body", _PACE, "a body of 16 MiB", TAKE, answer(lambda: Response(body=_HUGE)), body=_HUGE),
+)
+
+ENTRIES = FAULTS + FRAMING + PACE

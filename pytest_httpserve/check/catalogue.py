@@ -1,0 +1,42 @@
+"""The catalogue: every entry, in the order of the table, and the choice of some by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from pytest_httpserve.check import answers, broken, secure
+from pytest_httpserve.check.entry import TAKE, Entry, answer, good
+from pytest_httpserve.errors import UsageError
+
+# What every client passes. Of one that does not, the other entries would show nothing.
+PLAIN_CONTROL = Entry("control", "controls", "a good answer", TAKE, answer(good))
+TLS_CONTROL = Entry(
+    "tls_control", "controls", "a good answer over TLS, with a good certificate", TAKE, answer(good), True
+)
+CONTROLS = (PLAIN_CONTROL, TLS_CONTROL)
+
+CATALOGUE = (*CONTROLS, *secure.ENTRIES, *broken.ENTRIES, *answers.ENTRIES)
+GROUPS = tuple(dict.fromkeys(entry.group for entry in CATALOGUE))
+
+
+def control_of(entry: Entry) -> Entry:
+    """The control that a client has to pass before this entry shows anything."""
+    return TLS_CONTROL if entry.tls else PLAIN_CONTROL
+
+
+def chosen(names: Iterable[str]) -> tuple[Entry, ...]:
+    """The entries with these names and of these groups, and their controls; all of them if no name is given.
+
+    Raises UsageError for a name that no entry and no group has.
+    """
+    wanted = [name.strip() for name in names]
+    known = [*GROUPS, *(entry.name for entry in CATALOGUE)]
+    for name in wanted:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"the groups are {', '.join(GROUPS)}"
+            raise UsageError(f"--only {name!r} names no entry and no group: {hint}")
+    found = [entry for entry in CATALOGUE if not wanted or entry.name in wanted or entry.group in wanted]
+    controls = {control_of(entry).name for entry in found}
+    return tuple(entry for entry in CATALOGUE if entry in found or entry.name in controls)

@@ -1,0 +1,128 @@
+"""The command that is checked: started anew for each run, with a deadline, and ended with all that it has started."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import IO
+
+from pytest_httpserve.clock import monotonic
+from pytest_httpserve.errors import UsageError
+
+URL, CA = "{url}", "{ca}"
+_PIECE = 65_536
+# How much more than the body is kept of what a command prints: enough to see that it is something else.
+_MARGIN = 65_536
+# What a command has left behind may hold its streams open.
+_AFTERMATH = 1.0
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run of the command ended: ``exit_status`` is None if it was still running at its deadline, and below 0 if a
+    signal ended it."""
+
+    exit_status: int | None
+    output: bytes
+    errors: bytes
+    seconds: float
+
+
+@dataclass
+class _Stream:
+    """What comes out of a pipe, up to a bound; the rest is read and forgotten, so that the command is not held up."""
+
+    pipe: IO[bytes]
+    bound: int
+    kept: bytearray = field(default_factory=bytearray)
+
+    def __post_init__(self) -> None:
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        with contextlib.suppress(OSError, ValueError), self.pipe:
+            while piece := os.read(self.pipe.fileno(), _PIECE):
+                self.kept += piece[: self.bound - len(self.kept)]
+
+    def all(self) -> bytes:
+        self._thread.join(_AFTERMATH)
+        return bytes(self.kept)
+
+
+class Command:
+    """The words of a command, which can be run several times at once."""
+
+    def __init__(self, words: Sequence[str], environment: Mapping[str, str]) -> None:
+        """Raises UsageError for a command that has no place for the URL, or that cannot be found."""
+        if not words:
+            raise UsageError(f"there is no command to check: write it after --, as in -- curl -sSf {URL}")
+        if not any(URL in word for word in words):
+            raise UsageError(f"the command has no {URL}, in whose place the address to ask is put: {' '.join(words)}")
+        if shutil.which(words[0]) is None:
+            raise UsageError(f"the command {words[0]!r} cannot be found, or not be executed")
+        self._words = tuple(words)
+        self._environment = dict(environment)
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._lock = threading.Lock()
+        self._ended = False
+
+    def run(self, url: str, ca: str, timeout: float, expected: int) -> Ended:
+        """Run it with this URL until it ends, or for ``timeout`` seconds; ``expected`` bytes are what it may print."""
+        begun = monotonic()
+        process = self._start([word.replace(URL, url).replace(CA, ca) for word in self._words])
+        assert process.stdout is not None and process.stderr is not None
+        output = _Stream(process.stdout, expected + _MARGIN)
+        errors = _Stream(process.stderr, _MARGIN)
+        status: int | None = None
+        try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                status = process.wait(timeout)
+            seconds = monotonic() - begun
+        finally:
+            _kill(process)
+            process.wait()
+            with self._lock:
+                self._running.discard(process)
+        return Ended(status, output.all(), errors.all(), seconds)
+
+    def end(self) -> None:
+        """End the runs that are under way, and let no other begin."""
+        with self._lock:
+            self._ended = True
+            for process in self._running:
+                _kill(process)
+
+    def _start(self, words: Sequence[str]) -> subprocess.Popen[bytes]:
+        with self._lock:
+            if self._ended:
+                raise KeyboardInterrupt
+            try:
+                process = subprocess.Popen(
+                    words,
+                    env=self._environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    start_new_session=True,  # so that it ends with all that it has started
+                )
+            except OSError as error:
+                raise UsageError(f"the command {words[0]!r} cannot be started: {error.strerror}") from None
+            self._running.add(process)
+            return process
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End a process and, where there are process groups, those that it has started."""
+    with contextlib.suppress(OSError):  # they have all ended
+        if sys.platform == "win32":
+            process.kill()
+        else:
+            os.killpg(process.pid, signal.SIGKILL)

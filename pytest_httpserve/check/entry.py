@@ -1,0 +1,99 @@
+"""What a catalogue is made of: an entry is one thing that can go wrong, and says which endings are right."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from pytest_httpserve.scripting.answers.responses import Response
+from pytest_httpserve.tls.settings import TLS
+
+if TYPE_CHECKING:
+    from pytest_httpserve.scripting.httpserve import HTTPServe
+
+PATH = "/check"
+# JSON in one line of ASCII: clients that parse what they get are content, and none has a reason to change it.
+BODY = json.dumps({"check": " ".join(f"part {number}" for number in range(100))}).encode()
+
+Tell = Callable[["HTTPServe"], object]
+
+
+class Ending(Enum):
+    """How a client ended, in the words of the table."""
+
+    BODY = "took the body"
+    OTHER = "took something else for the body"
+    CODED = "took the body as it was coded"
+    STATUS = "took an answer that is no success"
+    FAILED = "reported an error"
+    WAITING = "was still running"
+    CRASHED = "crashed"
+    HASTY = "repeated its request too early"
+    TRUSTING = "sent its request"
+    LOST = "asked for something else"
+    FORBIDDEN = "printed what is not its to print"
+
+
+@dataclass(frozen=True)
+class Should:
+    """What a client ought to do: the endings that are right, and those that can be argued for. All others are wrong."""
+
+    text: str
+    right: frozenset[Ending]
+    unclear: frozenset[Ending] = frozenset()
+
+
+def should(text: str, *right: Ending, unclear: tuple[Ending, ...] = ()) -> Should:
+    """A Should of these endings."""
+    return Should(text, frozenset(right), frozenset(unclear))
+
+
+TAKE = should("take the body", Ending.BODY)
+REPORT = should("report an error", Ending.FAILED)
+TAKE_OR_REPORT = should("take the body or report an error", Ending.BODY, Ending.FAILED)
+# No rule says how long a client may wait, so one that waits longer than we do may be right.
+GIVE_UP = should("give up in time", Ending.FAILED, unclear=(Ending.WAITING,))
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing that can go wrong, and what a client ought to make of it.
+
+    ``tell`` says to a server what it answers at PATH; ``tls`` is as for HTTPServe. ``body`` is what a client that takes
+    the answer has in the end, ``coded`` what stands for it on the wire if that has a ``coding``, and ``forbidden`` what
+    no client may print. With ``distrusts``, it is not to send a request at all, with ``wait`` not to repeat it for so
+    many seconds. The server itself needs ``lasts`` seconds.
+    """
+
+    name: str
+    group: str
+    what: str
+    should: Should
+    tell: Tell
+    tls: TLS | str | bool = False
+    body: bytes = BODY
+    coding: str = ""
+    coded: bytes = b""
+    forbidden: bytes = b""
+    distrusts: bool = False
+    wait: float = 0.0
+    lasts: float = 0.0
+
+
+def answer(*make: Callable[[], Response]) -> Tell:
+    """Answer with these, one after the other, and with the last for ever. They are made when they are needed."""
+
+    def tell(server: HTTPServe) -> None:
+        route = server.on("*", PATH)
+        for one in make:
+            route.respond(one())
+
+    return tell
+
+
+def good() -> Response:
+    """The body, as it should be."""
+    return Response(body=BODY, headers={"Content-Type": "application/json"})

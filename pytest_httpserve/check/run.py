@@ -1,0 +1,95 @@
+"""The runs: for each entry a server of its own, and the command once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+from pytest_httpserve.check.catalogue import CONTROLS, control_of
+from pytest_httpserve.check.command import Command
+from pytest_httpserve.check.entry import PATH, Ending, Entry
+from pytest_httpserve.check.outcome import Outcome
+from pytest_httpserve.check.verdict import Printing, Verdict, ending_of, judge
+from pytest_httpserve.errors import UnsupportedError
+from pytest_httpserve.scripting.httpserve import HTTPServe
+from pytest_httpserve.tls.authority import CertificateAuthority
+
+_IGNORED = ("unanswered", "refused", "errors", "expectations")
+_ERRORS = 2_000  # bytes of what a client says of its errors
+
+
+@dataclass(frozen=True)
+class Result:
+    """What is told of an entry: ``outcome`` is None if it was not run, and ``did`` says why."""
+
+    entry: Entry
+    did: str
+    verdict: Verdict
+    outcome: Outcome | None = None
+    ending: Ending | None = None
+
+    @property
+    def errors(self) -> str:
+        """The end of what the client wrote to its stderr."""
+        return self.outcome.ended.errors[-_ERRORS:].decode("utf-8", "replace").strip() if self.outcome else ""
+
+
+class Check:
+    """A command, and what it is to be run against."""
+
+    def __init__(self, command: Command, authority: CertificateAuthority, timeout: float, jobs: int) -> None:
+        self._command, self._authority = command, authority
+        self._timeout, self._jobs = timeout, jobs
+
+    def results(self, entries: Sequence[Entry]) -> Iterator[Result]:
+        """One result for each entry, the controls first; each as soon as it and those before it are there."""
+        controls = [self._control(entry) for entry in CONTROLS if entry in entries]
+        yield from controls
+        passed = {result.entry.name: _printing(result) for result in controls if result.verdict == "right"}
+        pool = ThreadPoolExecutor(self._jobs)
+        try:
+            others = [entry for entry in entries if entry not in CONTROLS]
+            yield from pool.map(partial(self._result, passed), others)
+        finally:
+            self._command.end()
+            pool.shutdown(cancel_futures=True)
+
+    def _control(self, entry: Entry) -> Result:
+        outcome = self._run(entry)
+        ending = ending_of(entry, outcome, Printing())
+        return Result(entry, f"{ending.value}: {outcome.facts}", judge(entry, ending), outcome, ending)
+
+    def _result(self, passed: Mapping[str, Printing], entry: Entry) -> Result:
+        control = control_of(entry).name
+        if control not in passed:
+            return Result(entry, f"was not run: it has not passed {control}", "unclear")
+        try:
+            outcome = self._run(entry)
+        except UnsupportedError as error:
+            return Result(entry, f"could not be run: {error}", "unclear")
+        ending = ending_of(entry, outcome, passed[control])
+        return Result(entry, f"{ending.value}: {outcome.facts}", judge(entry, ending), outcome, ending)
+
+    def _run(self, entry: Entry) -> Outcome:
+        server = HTTPServe(tls=entry.tls, ca=self._authority, ignore=_IGNORED).start()
+        try:
+            entry.tell(server)
+            ended = self._command.run(
+                server.url_for(PATH), str(self._authority.pem_path), self._timeout + entry.lasts, len(entry.body)
+            )
+        finally:
+            server.stop()
+        return Outcome.of(ended, server.exchanges, len(server.connections))
+
+
+def _printing(control: Result) -> Printing:
+    assert control.outcome is not None
+    return Printing.learnt(control.outcome.ended.output)
+
+
+def worst(results: Iterable[Result]) -> Verdict:
+    """The worst of the verdicts."""
+    verdicts = {result.verdict for result in results}
+    return "wrong" if "wrong" in verdicts else "unclear" if "unclear" in verdicts else "right"

@@ -1,0 +1,46 @@
+"""Entries of TLS: each certificate and handshake of the gallery, and some that are good."""
+
+from __future__ import annotations
+
+from pytest_httpserve.check.entry import GIVE_UP, TAKE, Ending, Entry, Should, answer, good, should
+from pytest_httpserve.tls.settings import TLS, TLS_GALLERY
+
+_REFUSE = should("refuse it before anything is asked", Ending.FAILED)
+_WHAT = {
+    "expired": "the certificate has expired",
+    "not_yet_valid": "the certificate is not valid yet",
+    "wrong_host": "the certificate is for another host",
+    "self_signed": "the certificate is signed by its own key",
+    "untrusted": "the certificate is from a CA that nobody knows",
+    "missing_chain": "the intermediate certificate is missing",
+    "revoked": "the certificate is revoked",
+    "old_tls": "the server speaks TLS 1.0 and 1.1 only",
+    "no_common_cipher": "the server has no cipher in common with the client",
+    "handshake_reset": "the connection is reset during the handshake",
+    "handshake_stall": "the server is silent during the handshake",
+    "plain_http": "the port speaks no TLS",
+}
+_OTHERS: dict[str, Should] = {
+    # Asking for revocation costs a request, and most clients leave it out.
+    "revoked": should("refuse it, if it asks", Ending.FAILED, unclear=(Ending.TRUSTING,)),
+    "handshake_stall": GIVE_UP,
+}
+
+BAD = tuple(
+    Entry(name, "tls", _WHAT[name], _OTHERS.get(name, _REFUSE), answer(good), tls=name, distrusts=True)
+    for name in TLS_GALLERY
+)
+GOOD = (
+    Entry(
+        "intermediate",
+        "tls",
+        "an intermediate CA, whose certificate is sent",
+        TAKE,
+        answer(good),
+        TLS(intermediate=True),
+    ),
+    Entry("rsa_key", "tls", "a certificate with an RSA key", TAKE, answer(good), TLS(key_type="rsa")),
+    Entry("tls_1_2", "tls", "the server speaks TLS 1.2 only", TAKE, answer(good), TLS(tls_versions="1.2")),
+    Entry("tls_1_3", "tls", "the server speaks TLS 1.3 only", TAKE, answer(good), TLS(tls_versions="1.3")),
+)
+ENTRIES = GOOD + BAD

@@ -1,0 +1,82 @@
+"""The arguments of ``check``: what is wrong is refused in one sentence, before anything is run."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from pytest_httpserve.__main__ import main
+from pytest_httpserve.check.catalogue import CATALOGUE, GROUPS
+
+COMMAND = ["--", sys.executable, "-c", "pass", "{url}"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "there is no command to check: write it after --, as in -- curl -sSf {url}"),
+        (["--"], "there is no command to check: write it after --, as in -- curl -sSf {url}"),
+        (
+            ["--", sys.executable, "-V"],
+            f"the command has no {{url}}, in whose place the address to ask is put: {sys.executable} -V",
+        ),
+        (["--", "no-such-program", "{url}"], "the command 'no-such-program' cannot be found, or not be executed"),
+        (["--only", "tls,expird", *COMMAND], "--only 'expird' names no entry and no group: did you mean expired?"),
+        (
+            ["--only", "?", *COMMAND],
+            f"--only '?' names no entry and no group: the groups are {', '.join(GROUPS)}",
+        ),
+        (["--timeout", "0", *COMMAND], "argument --timeout: '0' is no number of seconds above 0"),
+        (["--timeout", "soon", *COMMAND], "argument --timeout: 'soon' is no number of seconds above 0"),
+        (["--jobs", "0", *COMMAND], "argument --jobs: '0' is no whole number from 1 on"),
+        (["--jobs", "1.5", *COMMAND], "argument --jobs: '1.5' is no whole number from 1 on"),
+        (["curl", "{url}"], "unrecognized arguments: curl {url}"),
+        (
+            ["--junit", "no/such/folder/file.xml", *COMMAND],
+            "--junit 'no/such/folder/file.xml' cannot be written: No such file or directory",
+        ),
+    ],
+    ids=lambda value: value.split(":")[0][:40] if isinstance(value, str) else "",
+)
+def test_wrong_arguments_are_refused(
+    arguments: list[str],
+    sentence: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["check", *arguments]) == 2
+    told = capsys.readouterr()
+    assert (told.out, told.err) == ("", f"python -m pytest_httpserve check: {sentence}\n")
+
+
+def test_the_list_has_each_entry_beneath_its_group(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "--list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.removesuffix(":") for line in lines if line.endswith(":")] == [*GROUPS]
+    assert [line.split()[0] for line in lines if line.startswith("  ")] == [entry.name for entry in CATALOGUE]
+
+
+def test_the_list_for_a_program_has_the_chosen_entries_and_their_controls(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "--list", "--json", "--only", "expired", "--only", "redirect_loop,slow_body"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [one["entry"] for one in listed] == ["control", "tls_control", "expired", "slow_body", "redirect_loop"]
+    assert listed[2] == {
+        "entry": "expired",
+        "group": "tls",
+        "what": "the certificate has expired",
+        "should": "refuse it before anything is asked",
+    }
+
+
+def test_the_names_of_entries_and_groups_are_different() -> None:
+    names = [entry.name for entry in CATALOGUE]
+    assert len({*names, *GROUPS}) == len(names) + len(GROUPS)
+
+
+def test_help_of_the_server_names_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert "Further commands" in capsys.readouterr().out
