@@ -27,7 +27,12 @@ _BEGAN = time.time() - time.monotonic()
 
 def now() -> float:
     """The time of day, in seconds since the epoch: that of OpenSSL, and of other processes."""
-    return _BEGAN + monotonic()
+    return time_of_day(monotonic())
+
+
+def time_of_day(moment: float) -> float:
+    """The time of day at a moment of ``monotonic``, in seconds since the epoch."""
+    return _BEGAN + moment
 
 
 # Not by its own name, which freezegun would replace.

@@ -19,6 +19,8 @@ KINDS = ("unanswered", "refused", "errors", "expectations")
 # As scripting.recordings.run has them.
 MODES = ("none", "missing", "all", "compare")
 
+TRACE_MODES = ("on", "retain-on-failure")
+
 _SETTINGS: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
 
 
@@ -44,6 +46,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     text = "print each exchange as soon as it is over, while its test still runs"
     group.addoption("--httpserve-live", action="store_true", default=None, help=text)
     parser.addini("httpserve_live", help=text, type="bool", default=False)
+    text = "write a HAR file for each test, and a page that shows what its servers have seen, into this folder"
+    group.addoption("--httpserve-trace", metavar="DIR", default=None, help=text)
+    parser.addini("httpserve_trace", help=text, default=None)
+    text = "which tests have a trace: all (on), or those that fail (retain-on-failure) (default: on)"
+    group.addoption("--httpserve-trace-mode", metavar="MODE", default=None, help=text)
+    parser.addini("httpserve_trace_mode", help=text, default=None)
     text = (
         "ask the real hosts for what recordings lack (missing), or for everything anew (all), and record it; or "
         "compare what they answer now with what was recorded (compare); "
@@ -72,6 +80,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_httpserve.plugin._live import Live
 
         config.pluginmanager.register(Live(), "httpserve-live")
+    _start_tracing(config)
     for given, kinds in _ignored_by(config):
         for kind in kinds:
             if kind not in KINDS:
@@ -133,12 +142,27 @@ def _redacted(config: pytest.Config) -> tuple[str, ...]:
 
 
 def _record(config: pytest.Config) -> str:
-    """How recordings are made: the option, else its ini twin, else not at all."""
-    option, ini = config.getoption("--httpserve-record"), config.getini("httpserve_record")
-    given, mode = ("--httpserve-record=", option) if option is not None else ("httpserve_record = ", ini or "none")
-    if mode not in MODES:
-        raise pytest.UsageError(f"{given}{mode!r} is not one of {', '.join(MODES)}")
-    return str(mode)
+    """How recordings are made."""
+    return _one_of(config, "record", MODES)
+
+
+def _one_of(config: pytest.Config, name: str, values: tuple[str, ...]) -> str:
+    """Which of the values: what the option says, else its ini twin, else the first."""
+    given, value = _given(config, name)
+    if value is None:
+        return values[0]
+    if value not in values:
+        raise pytest.UsageError(f"{given}{value!r} is not one of {', '.join(values)}")
+    return value
+
+
+def _given(config: pytest.Config, name: str) -> tuple[str, str | None]:
+    """What the option says or, without it, its ini twin, and which of them it was."""
+    option = config.getoption(f"--httpserve-{name}")
+    if option is not None:
+        return f"--httpserve-{name}=", option
+    ini = config.getini(f"httpserve_{name.replace('-', '_')}")
+    return f"httpserve_{name.replace('-', '_')} = ", ini or None
 
 
 def given_hosts(config: pytest.Config) -> tuple[tuple[str, str | None], ...]:
@@ -170,10 +194,30 @@ def given_ca(config: pytest.Config) -> tuple[str, str | None]:
 
 
 def ca_path(config: pytest.Config) -> Path | None:
-    """The file of the CA, relative to where pytest was started, or to its configuration file."""
-    given, path = given_ca(config)
+    """The file of the CA."""
+    return _path(config, *given_ca(config))
+
+
+def _path(config: pytest.Config, given: str, path: str | None) -> Path | None:
+    """The path, relative to where pytest was started or, from a configuration file, to that."""
     if not path:
         return None
     from_option = given.startswith("--")
     base = config.invocation_params.dir if from_option or config.inipath is None else config.inipath.parent
     return base / path
+
+
+def _start_tracing(config: pytest.Config) -> None:
+    """Have each test leave its trace in a folder, if one is given."""
+    given, path = _given(config, "trace")
+    mode = _one_of(config, "trace-mode", TRACE_MODES)
+    folder = _path(config, given, path)
+    if folder is None:
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise pytest.UsageError(f"{given}{path}: no folder can be made there: {error.strerror}") from None
+    from pytest_httpserve.plugin._traces import Traces
+
+    config.pluginmanager.register(Traces(folder, shows_all=mode == "on"), "httpserve-trace")

@@ -11,6 +11,7 @@ import pytest
 
 if TYPE_CHECKING:
     from pytest_httpserve.net.loop import Loop
+    from pytest_httpserve.plugin._trace import Trace
     from pytest_httpserve.scripting.httpserve import HTTPServe
 
 # Types are in annotations: evaluated, as in StashKey[float](), they would take a tenth of a millisecond of every run.
@@ -19,6 +20,7 @@ ENVIRONMENT: pytest.StashKey[dict[str, str]] = pytest.StashKey()  # what httpser
 LOOP: pytest.StashKey[Loop] = pytest.StashKey()  # by which all of them are served
 LOOP_ERRORS: pytest.StashKey[list[BaseException]] = pytest.StashKey()
 BEGAN: pytest.StashKey[float] = pytest.StashKey()
+TRACE: pytest.StashKey[Trace] = pytest.StashKey()  # where there is to be one
 
 _PACKAGE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 
@@ -172,4 +174,6 @@ def describe(item: pytest.Item, when: str) -> None:
                 dropped_fault_events=server.dropped_fault_events,
             )
     if lines:
+        if (trace := item.stash.get(TRACE, None)) is not None:
+            lines.append(f"the trace is in {trace.path}")
         item.add_report_section(when, "httpserve", readable(lines, MOST_JOINED_BYTES))

@@ -30,15 +30,24 @@ def har(
 ) -> dict[str, Any]:
     """The exchanges of the server at ``base_url`` as a HAR document, ready for ``json.dumps``; that older ones were
     ``dropped`` is a comment. The values of fields that are ``redacted`` are not in it."""
-    epoch = clock.now() - clock.monotonic()
     log: dict[str, Any] = {
         "version": "1.2",
         "creator": creator(),
-        "entries": [_entry(exchange, base_url, epoch, redacted) for exchange in exchanges],
+        "entries": entries(exchanges, base_url, redacted),
     }
     if dropped:
         log["comment"] = f"{dropped} older exchange{'' if dropped == 1 else 's'} dropped"
     return {"log": log}
+
+
+def entries(exchanges: Iterable[Exchange], base_url: str, redacted: frozenset[str]) -> list[dict[str, Any]]:
+    """The exchanges as the entries of a HAR."""
+    return [_entry(exchange, base_url, redacted) for exchange in exchanges]
+
+
+def moment(monotonic: float) -> str:
+    """When that was, as a HAR says it."""
+    return datetime.fromtimestamp(clock.time_of_day(monotonic), UTC).isoformat(timespec="microseconds")
 
 
 def creator() -> dict[str, str]:
@@ -47,11 +56,11 @@ def creator() -> dict[str, str]:
     return {"name": name, "version": version}
 
 
-def _entry(exchange: Exchange, base_url: str, epoch: float, redacted: frozenset[str]) -> dict[str, Any]:
+def _entry(exchange: Exchange, base_url: str, redacted: frozenset[str]) -> dict[str, Any]:
     times = exchange.times
     timings = _timings(times)
     entry: dict[str, Any] = {
-        "startedDateTime": datetime.fromtimestamp(epoch + times.request_begun, UTC).isoformat(timespec="milliseconds"),
+        "startedDateTime": moment(times.request_begun),
         "time": sum(timings.values()),
         "request": _request(exchange, base_url, redacted),
         "response": _response(exchange, redacted),
@@ -61,21 +70,24 @@ def _entry(exchange: Exchange, base_url: str, epoch: float, redacted: frozenset[
     }
     if exchange.log is not None:  # as Chromium writes it, which sees them from the other side
         entry["_resourceType"] = "websocket"
-        entry["_webSocketMessages"] = [
-            _message(one, epoch) for one in exchange.messages if one.type in ("text", "binary")
-        ]
+        entry["_webSocketMessages"] = [_message(one) for one in exchange.messages if one.type in ("text", "binary")]
     if exchange.route is not None:
         entry["_route"] = exchange.route.place
+    if exchange.faults:
+        entry["_faults"] = [{"name": repr(fault), "phase": fault.place} for fault in exchange.faults]
+    if exchange.error:
+        entry["_error"] = exchange.error
+        entry["_refused"] = exchange.refused
     if remarks := [text for text in (exchange.error, *exchange.notes) if text]:
         entry["comment"] = "; ".join(remarks)
     return entry
 
 
-def _message(message: Message, epoch: float) -> dict[str, Any]:
+def _message(message: Message) -> dict[str, Any]:
     data = message.data
     return {
         "type": "send" if message.direction == "received" else "receive",
-        "time": epoch + message.time,
+        "time": clock.time_of_day(message.time),
         "opcode": 1 if message.type == "text" else 2,
         "data": data if isinstance(data, str) else b64encode(data).decode("ascii"),
     }

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.routing.route import Route
     from pytest_httpserve.scripting.script import Script
 
+NOTHING_ANSWERS = "nothing answers"  # how the text of a 404 begins that was the server's own
 NEAREST = 3
 _MOST_WITHIN = 160  # characters of a value within the first line
 _FIELD = re.compile(r"\b(header|cookie) ([^\s()|&]+)")
@@ -49,7 +50,7 @@ def unanswered(script: Script, request: Request) -> str:
     at = f" at {script.whose}" if script.whose else as_to_a_proxy(script, request)
     held, redacted = _by_nearness(script.routes, request), script.journal.redacted
     why = f": the nearest route differs in {said}" if held and (said := difference(held[0][1], redacted)) else ""
-    lines = [f"nothing answers {request_line(request)}{at}{why}", *_request_lines(request)]
+    lines = [f"{NOTHING_ANSWERS} {request_line(request)}{at}{why}", *_request_lines(request)]
     lines += near_misses(held, redacted)
     lines += [f"  {mount.describe()} beneath {mount.prefix or '/'}" for mount in script.mounts]
     if script.queue:

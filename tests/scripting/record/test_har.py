@@ -3,6 +3,8 @@
 import base64
 import gzip
 import json
+import re
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +16,7 @@ import pytest
 import requests
 
 from pytest_httpserve import HTTPServe, Request, Response
+from pytest_httpserve.faults import Reset
 
 # What the specification asks of each object, with the types of its values.
 REQUIRED: dict[str, dict[str, type | tuple[type, ...]]] = {
@@ -248,3 +251,19 @@ def test_timings_are_milliseconds(server: HTTPServe) -> None:
     [entry] = entries(server)
     assert exchange.times.duration is not None
     assert entry["time"] == pytest.approx(exchange.times.duration * 1000)
+
+
+def test_times_are_told_to_the_microsecond_and_what_went_wrong_is_said(server: HTTPServe) -> None:
+    server.on("GET", "/").respond(body=b"x" * 100, fault=Reset(after=10))
+    with pytest.raises(requests.RequestException):
+        requests.get(server.base_url, timeout=10)
+    with socket.create_connection((server.host, server.port), timeout=10) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost : a\r\n\r\n")
+        client.recv(1024)
+
+    cut, refused = entries(server)
+    assert re.search(r"\d:\d\d\.\d{6}\+00:00$", cut["startedDateTime"])
+    assert cut["_faults"] == [{"name": "Reset(after=10)", "phase": "response_body"}]
+    assert "_error" not in cut
+    assert refused["_refused"] is True
+    assert refused["_error"].startswith("there is a blank")

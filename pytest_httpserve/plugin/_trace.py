@@ -1,0 +1,81 @@
+"""The trace of a test: a HAR of what its servers have seen, and a page that shows it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from pytest_httpserve import clock
+from pytest_httpserve.scripting.record.journal import Seen
+from pytest_httpserve.scripting.reports.trace.document import document, part
+from pytest_httpserve.scripting.reports.trace.page import page
+
+if TYPE_CHECKING:
+    from pytest_httpserve.scripting.httpserve import HTTPServe
+
+_MOST_NAME = 120  # characters: the names of files have 255 bytes at most
+_UNFIT = re.compile(r"[^\w.\[\]-]+|^\.+", re.ASCII)
+
+
+class Trace:
+    """The trace of one test."""
+
+    def __init__(self, nodeid: str, folder: Path, *, is_shown: bool) -> None:
+        self._title = nodeid
+        self._began = clock.monotonic()
+        self._is_shown = is_shown
+        self._parts: dict[HTTPServe, dict[str, Any]] = {}
+        self._failures: list[str] = []
+        self._base = folder.joinpath(*names_of(nodeid))
+
+    @property
+    def path(self) -> Path:
+        """Where the page is, if there is to be one."""
+        return self._base.with_name(f"{self._base.name}.html")
+
+    def fail(self, text: str) -> None:
+        """The test has failed, and this is said of it."""
+        self._failures.append(text)
+        self.show()
+
+    def show(self) -> None:
+        """What follows is to be shown, even if only tests that fail have a trace."""
+        self._is_shown = True
+
+    def keep(self, server: HTTPServe, *, is_own: bool) -> None:
+        """Keep what this server has seen since the test began; one that is not the test's own may have seen nothing."""
+        if not self._is_shown:
+            return
+        seen = Seen(server.exchanges, server.connections, server.dropped_exchanges, 0, server.redacted)
+        said = part(seen, server.fault_events, server.socket_path or server.base_url, self._began)
+        if is_own or said["entries"]:
+            self._parts[server] = said
+
+    def write(self) -> None:
+        """Write both files. Where there is nothing to show, those of an earlier run go, so that nobody is misled."""
+        archive = self._base.with_name(f"{self._base.name}.har")
+        if not self._parts:
+            archive.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
+            return
+        outcome = "failed" if self._failures else "passed"
+        har = document(self._title, self._began, [*self._parts.values()], failures=self._failures, outcome=outcome)
+        os.makedirs(self._base.parent, exist_ok=True)
+        archive.write_text(json.dumps(har, indent=1), encoding="utf-8")
+        self.path.write_text(page(har, self._title), encoding="utf-8", errors="backslashreplace")
+
+
+def names_of(nodeid: str) -> list[str]:
+    """The folders and the name for the files of a test: its own where they can be, and always different ones."""
+    module, _, inner = nodeid.partition("::")
+    place = PurePosixPath(module)
+    function, bracket, parameters = inner.partition("[")
+    name = f"{function.replace('::', '.')}{bracket}{parameters}" or place.stem
+    plain = _UNFIT.sub("-", name)
+    if plain != name or len(plain) > _MOST_NAME:
+        plain = f"{plain[:_MOST_NAME]}-{sha256(nodeid.encode('utf-8', 'replace')).hexdigest()[:8]}"
+    return [*(_UNFIT.sub("-", folder) for folder in place.with_suffix("").parts), plain]
