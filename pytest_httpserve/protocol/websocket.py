@@ -24,12 +24,12 @@ _RULE = "RFC 6455 section 4.2.1"
 _INFLATED_AT_ONCE = 4096
 
 
-def check_extra() -> None:
-    """Raise UnsupportedError where the library of the frames is not installed."""
+def check_extra(whose: str) -> None:
+    """Raise UnsupportedError where the library of the frames is not installed; ``whose`` frames they are."""
     try:
         import wsproto.frame_protocol  # noqa: F401
     except ImportError:
-        raise UnsupportedError("websocket() needs wsproto: pip install 'pytest-httpserve[websocket]'") from None
+        raise UnsupportedError(f"{whose} needs wsproto: pip install 'pytest-httpserve[websocket]'") from None
 
 
 # The handshake
@@ -50,14 +50,14 @@ def open_handshake(
 
     Raises RequestError for one that breaks the rules.
     """
-    _check(headers, version)
+    check_handshake(headers, version)
     key = headers.get("sec-websocket-key", "")
     fields: list[Field] = [
         ("Upgrade", "websocket"),
         ("Connection", "Upgrade"),
         ("Sec-WebSocket-Accept", accept_for(key)),
     ]
-    subprotocol = next((one for one in _listed(headers, "sec-websocket-protocol") if one in subprotocols), None)
+    subprotocol = next((one for one in offered_subprotocols(headers) if one in subprotocols), None)
     if subprotocol is not None:
         fields.append(("Sec-WebSocket-Protocol", subprotocol))
     deflate = None
@@ -75,7 +75,13 @@ def accept_for(key: str) -> str:
     return base64.b64encode(hashlib.sha1(key.encode("latin-1") + _GUID, usedforsecurity=False).digest()).decode()
 
 
-def _check(headers: Headers, version: tuple[int, int]) -> None:
+def offered_subprotocols(headers: Headers) -> list[str]:
+    """Those that a client offers."""
+    return _listed(headers, "sec-websocket-protocol")
+
+
+def check_handshake(headers: Headers, version: tuple[int, int]) -> None:
+    """Raise RequestError for a handshake that breaks the rules."""
     if version < (1, 1):
         raise RequestError(400, "a WebSocket handshake is a request of HTTP/1.1 or later", rule=_RULE)
     if "upgrade" not in (option.lower() for option in _listed(headers, "connection")):

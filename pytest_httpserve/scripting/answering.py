@@ -23,7 +23,7 @@ from pytest_httpserve.scripting.logged import is_wanted, logger, write_line
 from pytest_httpserve.scripting.mounts.mount import below
 from pytest_httpserve.scripting.passage import AS_IT_IS
 from pytest_httpserve.scripting.record.exchange import Exchange
-from pytest_httpserve.scripting.record.journal import FaultEvent
+from pytest_httpserve.scripting.record.journal import FaultEvent, Journal
 from pytest_httpserve.scripting.record.readable import readable_text, written_out
 from pytest_httpserve.scripting.record.request import BODY_IN_MEMORY_BYTES, NO_BODY, Body, Request
 from pytest_httpserve.scripting.reports import report
@@ -300,6 +300,11 @@ class Answering:
                 exchange_index=self.index,
             )
         return request
+
+    @property
+    def journal(self) -> Journal:
+        """What has been seen of the server."""
+        return self.script.journal
 
     @property
     def event_loop(self) -> EventLoop:

@@ -11,10 +11,15 @@ import pytest
 import requests
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
+from starlette.endpoints import WebSocketEndpoint
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
-from starlette.routing import Mount, Route
+from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
+from starlette.websockets import WebSocket
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
 from pytest_httpserve import HTTPServe
 
@@ -60,6 +65,53 @@ def test_starlette(httpserve: HTTPServe, tmp_path: Any) -> None:
     assert done == ["afterwards"]
 
 
+def test_websockets_of_starlette(httpserve: HTTPServe) -> None:
+    class Echo(WebSocketEndpoint):
+        encoding = "text"
+
+        async def on_receive(self, websocket: WebSocket, data: Any) -> None:
+            await websocket.send_text(data)
+
+    async def subprotocol(websocket: WebSocket) -> None:
+        await websocket.accept(subprotocol=websocket.scope["subprotocols"][0], headers=[(b"x-room", b"7")])
+        await websocket.send_json({"path": websocket.url.path})
+        await websocket.close(4001, "enough")
+
+    async def for_ever(websocket: WebSocket) -> None:
+        await websocket.accept()
+        while True:  # until it raises WebSocketDisconnect
+            await websocket.send_bytes(await websocket.receive_bytes())
+
+    async def closed(websocket: WebSocket) -> None:
+        await websocket.close()
+
+    async def denied(websocket: WebSocket) -> None:
+        await websocket.send_denial_response(PlainTextResponse("not now", 429))
+
+    endpoints: list[Any] = [Echo, subprotocol, for_ever, closed, denied]
+    routes = [WebSocketRoute(f"/{endpoint.__name__}", endpoint) for endpoint in endpoints]
+    httpserve.mount("/api", Starlette(routes=routes))
+    url = httpserve.url_for("/api", scheme="ws")
+
+    with connect(f"{url}/Echo", proxy=None) as client:
+        client.send("tea")
+        assert client.recv(PATIENCE) == "tea"
+    with connect(f"{url}/subprotocol", subprotocols=[Subprotocol("chat")], proxy=None) as client:
+        assert client.subprotocol == "chat"
+        assert client.response is not None
+        assert client.response.headers["x-room"] == "7"
+        assert client.recv(PATIENCE) == '{"path":"/api/subprotocol"}'
+        with pytest.raises(ConnectionClosed, match=r"4001.*enough"):
+            client.recv(PATIENCE)
+    with connect(f"{url}/for_ever", proxy=None) as client:
+        client.send(b"tea")
+        assert client.recv(PATIENCE) == b"tea"
+    for path, status in (("closed", 403), ("denied", 429), ("nowhere", 403)):
+        with pytest.raises(InvalidStatus, match=str(status)):
+            connect(f"{url}/{path}", proxy=None)
+    assert [one.data for one in httpserve.exchanges[0].messages[:2]] == ["tea", "tea"]
+
+
 def test_fastapi(httpserve: HTTPServe) -> None:
     fastapi = pytest.importorskip("fastapi", reason="its own dependency has no wheel for this Python")
     app = fastapi.FastAPI()
@@ -68,8 +120,16 @@ def test_fastapi(httpserve: HTTPServe) -> None:
     async def user(number: int) -> dict[str, int]:
         return {"id": number}
 
+    @app.websocket("/users/{number}/chat")  # type: ignore[untyped-decorator]  # as above
+    async def chat(websocket: WebSocket, number: int, greeting: str) -> None:
+        await websocket.accept()
+        await websocket.send_json({"id": number, greeting: await websocket.receive_text()})
+
     httpserve.mount("/api", app)
 
+    with connect(httpserve.url_for("/api/users/7/chat?greeting=hi", scheme="ws"), proxy=None) as client:
+        client.send("ada")
+        assert client.recv(PATIENCE) == '{"id":7,"hi":"ada"}'
     assert requests.get(httpserve.url_for("/api/users/7"), timeout=PATIENCE).json() == {"id": 7}
     assert requests.get(httpserve.url_for("/api/users/seven"), timeout=PATIENCE).status_code == 422
     assert requests.get(httpserve.url_for("/api/openapi.json"), timeout=PATIENCE).json()["paths"].keys() == {

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.faults.acts import Fault
     from pytest_httpserve.scripting.live.event_loop import EventLoop
     from pytest_httpserve.scripting.record.exchange import Exchange
+    from pytest_httpserve.scripting.record.journal import Journal
     from pytest_httpserve.scripting.record.sent import SentResponse
     from pytest_httpserve.server.servers import HTTPServer
     from pytest_httpserve.wire.headers import Field
@@ -49,6 +50,10 @@ class Asked(Protocol):
     @property
     def client(self) -> tuple[str, int]:
         """Who asks: host and port."""
+
+    @property
+    def journal(self) -> Journal:
+        """What has been seen of the server."""
 
     @property
     def event_loop(self) -> EventLoop:

@@ -214,11 +214,21 @@ class Link:
             raise FrameError(POLICY_VIOLATION, f"more than {_MOST_WAITING >> 20} MiB were not received by the test")
         self.inbox.append(data)
 
-    def take_out(self) -> str | bytes:
-        """The first message of the inbox, which is not empty."""
+    def has_news(self) -> bool:
+        """Whether who receives need not wait."""
+        return bool(self.inbox) or self.closed is not None
+
+    def take_out(self) -> str | bytes | None:
+        """The first message of the inbox; None if there is none."""
+        if not self.inbox:
+            return None
         message = self.inbox.popleft()
         self._waiting_size -= len(message)
         return message
+
+    async def receive(self) -> str | bytes | None:
+        """The next message, however long it takes; None when the connection is over."""
+        return await self.changed.until(self.has_news, None, self.take_out)
 
     def _tell(self) -> None:
         with self.changed:

@@ -112,16 +112,14 @@ class Peer:
         __tracebackhide__ = True
         seconds = check_seconds("timeout=", timeout)
         with self._link.changed:
-            self._link.changed.wait_for(self._has_news, seconds)
+            self._link.changed.wait_for(self._link.has_news, seconds)
             return self._take(timeout)
-
-    def _has_news(self) -> bool:
-        return bool(self._link.inbox) or self._link.closed is not None
 
     def _take(self, timeout: float) -> str | bytes:
         """What ``receive`` returns, or raises, when its wait is over."""
         __tracebackhide__ = True
-        return self._link.take_out() if self._link.inbox else self._fail(f"no message came within {timeout} s")
+        message = self._link.take_out()
+        return message if message is not None else self._fail(f"no message came within {timeout} s")
 
     def receive_json(self, timeout: float = 5.0) -> Any:  # what the client has sent
         """The next message, as JSON. Raises ValueError if it is not."""
@@ -133,13 +131,9 @@ class Peer:
             yield message
 
     def _next(self) -> str | bytes | None:
-        """The next message, however long it takes; None when the connection is over."""
         with self._link.changed:
-            self._link.changed.wait_for(self._has_news)
-            return self._take_next()
-
-    def _take_next(self) -> str | bytes | None:
-        return self._link.take_out() if self._link.inbox else None
+            self._link.changed.wait_for(self._link.has_news)
+            return self._link.take_out()
 
     def _fail(self, text: str) -> str | bytes:
         __tracebackhide__ = True
@@ -193,8 +187,8 @@ class PeerWaits:
     async def receive(self, timeout: float = 5.0) -> str | bytes:
         """As ``receive`` of a peer. Whoever is cancelled meanwhile has taken no message."""
         __tracebackhide__ = True
-        peer, seconds = self._peer, check_seconds("timeout=", timeout)
-        return await peer._link.changed.until(peer._has_news, seconds, partial(peer._take, timeout))
+        link, seconds = self._peer._link, check_seconds("timeout=", timeout)
+        return await link.changed.until(link.has_news, seconds, partial(self._peer._take, timeout))
 
     async def receive_json(self, timeout: float = 5.0) -> Any:  # what the client has sent
         """As ``receive_json`` of a peer."""
@@ -202,8 +196,7 @@ class PeerWaits:
         return json.loads(await self.receive(timeout))
 
     async def __aiter__(self) -> AsyncIterator[str | bytes]:
-        peer = self._peer
-        while (message := await peer._link.changed.until(peer._has_news, None, peer._take_next)) is not None:
+        while (message := await self._peer._link.receive()) is not None:
             yield message
 
 

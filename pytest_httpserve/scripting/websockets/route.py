@@ -97,7 +97,7 @@ class WebSocketRoute:
         answer_pings: bool = True,
         fault: FaultArgument | None = None,
     ) -> None:
-        check_extra()
+        check_extra("websocket()")
         self._route = route
         self._journal = journal
         self._subprotocols = check_subprotocols(subprotocols)
