@@ -1,0 +1,93 @@
+"""``python -m pytest_httpserve show``: a HAR file as a page, in the browser."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import webbrowser
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pytest_httpserve.errors import UsageError
+from pytest_httpserve.scripting.reports.trace.page import page
+
+PROGRAM = "python -m pytest_httpserve show"
+# What the page cannot do without, of each entry.
+_NEEDED = {"startedDateTime": str, "request": dict, "response": dict}
+
+
+class Options(argparse.Namespace):
+    """The arguments."""
+
+    har: str
+    output: str | None
+    browser: bool
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write the page, say where it is, and open it; the exit code."""
+    try:
+        options = _parser().parse_args(arguments, namespace=Options())
+        written = _write(Path(options.har), options.output)
+    except UsageError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return 2
+    print(written)
+    if options.browser and not webbrowser.open(written.as_uri()):
+        print(f"{PROGRAM}: no browser was found: open the page in one", file=sys.stderr)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog=PROGRAM,
+        description="Show a HAR file as a page: one that --httpserve-trace, httpserve.har() or a browser has written.",
+    )
+    parser.add_argument("har", metavar="FILE.har", help="the HAR file")
+    parser.add_argument("--output", metavar="FILE", help="where to write the page (default: a new temporary folder)")
+    parser.add_argument("--no-browser", dest="browser", action="store_false", help="do not open the page")
+    return parser
+
+
+def _write(file: Path, output: str | None) -> Path:
+    """Write the page of this HAR file; where that is."""
+    text = page(_read(file), file.name)
+    try:
+        path = Path(tempfile.mkdtemp(prefix="httpserve-"), f"{file.stem}.html") if output is None else Path(output)
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise UsageError(f"the page cannot be written: {error}") from None
+    return path.absolute()
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        har: Any = json.loads(file.read_text(encoding="utf-8-sig"), parse_constant=_refuse)
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{file} is not JSON: {error}") from None
+    match har:
+        case {"log": {"entries": list(entries)}}:
+            _check(file, entries)
+            return dict(har)
+    raise UsageError(f"{file} is no HAR file: it has no list at log.entries")
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is a number that JSON does not have")
+
+
+def _check(file: Path, entries: Sequence[Any]) -> None:
+    for number, entry in enumerate(entries):
+        for name, kind in _NEEDED.items():
+            if not isinstance(entry, dict) or not isinstance(entry.get(name), kind):
+                raise UsageError(f"{file} is no HAR file: log.entries[{number}] has no {name}")

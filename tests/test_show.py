@@ -1,0 +1,89 @@
+"""``python -m pytest_httpserve show``."""
+
+import json
+import webbrowser
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from pytest_httpserve import HTTPServe
+from pytest_httpserve.__main__ import main
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The URLs that were opened in what is taken for the browser."""
+    urls: list[str] = []
+
+    def open(url: str) -> bool:
+        urls.append(url)
+        return len(urls) == 1  # the second time there is none
+
+    monkeypatch.setattr(webbrowser, "open", open)
+    return urls
+
+
+@pytest.fixture
+def har(tmp_path: Path, httpserve: HTTPServe) -> Path:
+    httpserve.on("GET", "/shown").respond(text="hello")
+    requests.get(httpserve.url_for("/shown"), timeout=10)
+    file = tmp_path / "visit.har"
+    file.write_text(json.dumps(httpserve.har()), encoding="utf-8-sig")
+    return file
+
+
+def test_the_page_is_written_and_opened(har: Path, opened: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", str(har)]) == 0
+
+    written = Path(capsys.readouterr().out.strip())
+    assert written.name == "visit.html"
+    assert "/shown" in written.read_text(encoding="utf-8")
+    assert opened == [written.as_uri()]
+    assert main(["show", str(har)]) == 0
+    assert "no browser was found" in capsys.readouterr().err
+
+
+def test_where_it_is_written_can_be_said(har: Path, opened: list[str], tmp_path: Path) -> None:
+    assert main(["show", str(har), "--output", str(tmp_path / "page.html"), "--no-browser"]) == 0
+
+    assert "<title>visit.har</title>" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert opened == []
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (None, "cannot be read: No such file or directory"),
+        ("<html>", "is not JSON: Expecting value"),
+        ('{"log": {"entries": [NaN]}}', "is not JSON: NaN is a number that JSON does not have"),
+        ("\xff", "is not JSON"),
+        ('{"log": {}}', "is no HAR file: it has no list at log.entries"),
+        ("[]", "is no HAR file: it has no list at log.entries"),
+        ('{"log": {"entries": [{"startedDateTime": ""}]}}', "is no HAR file: log.entries[0] has no request"),
+        ('{"log": {"entries": [1]}}', "is no HAR file: log.entries[0] has no startedDateTime"),
+    ],
+    ids=["nothing", "HTML", "NaN", "Latin-1", "a log", "a list", "an entry", "a number"],
+)
+def test_what_is_no_har_is_said_in_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: Any, complaint: str
+) -> None:
+    file = tmp_path / "visit.har"
+    if content is not None:
+        file.write_text(content, encoding="latin-1")
+
+    assert main(["show", str(file)]) == 2
+    said = capsys.readouterr().err
+    assert complaint in said
+    assert said.count("\n") == 1
+
+
+def test_a_page_that_cannot_be_written(har: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", str(har), "--output", str(tmp_path / "nowhere" / "page.html")]) == 2
+    assert "the page cannot be written: " in capsys.readouterr().err
+
+
+def test_the_arguments_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show"]) == 2
+    assert "the following arguments are required: FILE.har" in capsys.readouterr().err
