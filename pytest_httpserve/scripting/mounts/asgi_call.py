@@ -41,7 +41,8 @@ _MOMENT = 0.01
 class Call:
     """A call of an application for one request: on the event loop it runs, and in a thread its bytes move.
 
-    ``broken`` is what has ended the client's side. ``_tasks`` are what the thread has to do; None if there is no more.
+    ``broken`` is what has ended the client's side, ``stopped`` is set if the server has ended. ``_tasks`` are what the
+    thread has to do; None if there is no more.
     """
 
     def __init__(self, asked: Asked, response: Outgoing) -> None:
@@ -57,7 +58,7 @@ class Call:
         self._timer: asyncio.TimerHandle | None = None  # which lets it go
         self._ahead = 0  # bytes that the thread has yet to write
         self.broken: OSError | RequestError | None = None
-        self._stopped = threading.Event()
+        self.stopped = threading.Event()
         self._left = False  # whether the connection is not HTTP's any more, and the application goes on without it
 
     # In the thread
@@ -68,11 +69,11 @@ class Call:
         with self._asked.connection.waiting(self._stop):
             while (task := self._tasks.get()) is not None:
                 self._do(task)
-        if self._stopped.is_set():
-            running.cancel()
-            raise self._asked.connection.transport.failed(Interrupted("the server stopped while the request waited"))
         if self._left:
             return
+        if self.stopped.is_set():
+            running.cancel()
+            raise self._asked.connection.transport.failed(Interrupted("the server stopped while the request waited"))
         try:
             running.value()
             self._check_end()
@@ -84,7 +85,7 @@ class Call:
             raise self.broken
 
     def _stop(self) -> None:
-        self._stopped.set()
+        self.stopped.set()
         self._tasks.put(None)
 
     def _do(self, task: Callable[[], object]) -> None:

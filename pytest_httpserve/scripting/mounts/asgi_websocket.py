@@ -86,7 +86,7 @@ class WebSocketCall:
 
     def _is_told(self, error: BaseException) -> bool:
         """Whether an exception only says that the connection is over."""
-        if isinstance(error, asyncio.CancelledError) and self._asked.event_loop.ends:
+        if isinstance(error, asyncio.CancelledError) and (self._asked.event_loop.ends or self._call.stopped.is_set()):
             return True
         if any(one is not None and leads_to(error, one) for one in (self._closed, self._call.broken)):
             return True

@@ -320,6 +320,13 @@ def test_a_stop_closes_the_connection_and_cancels_what_is_awaited(server: HTTPSe
     assert told.get(timeout=PATIENCE) == 1001
 
 
+def test_a_stop_right_behind_the_handshake_fails_nothing(open_websocket: Open) -> None:
+    for _ in range(20):
+        with HTTPServe() as server:
+            server.mount("/", echo)
+            open_websocket("/", of=server)
+
+
 def test_a_stop_ends_a_handshake_that_waits(server: HTTPServe) -> None:
     began = threading.Event()
 
