@@ -35,7 +35,8 @@ class Traces:
         """A part of the test is over: whether it has failed is known when all others have had their say."""
         report = yield
         if report.failed:
-            item.stash[TRACE].fail(call.excinfo.exconly() if call.excinfo is not None else report.longreprtext)
+            text = call.excinfo.exconly() if call.excinfo is not None else report.longreprtext
+            item.stash[TRACE].fail(text.removeprefix("Failed: "))
         return report
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -1,5 +1,6 @@
 """A browser without a window."""
 
+import base64
 import contextlib
 import json
 import subprocess
@@ -78,6 +79,16 @@ class Page:
             typed = {"text": key} if len(key) == 1 else {}
             self._call("Input.dispatchKeyEvent", type="keyDown", key=key, **typed)
             self._call("Input.dispatchKeyEvent", type="keyUp", key=key)
+
+    def resize(self, width: int, height: int) -> None:
+        """Make the page so large, in pixels."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self._call("Emulation.setDeviceMetricsOverride", **size)
+
+    def picture(self) -> bytes:
+        """What can be seen of it, as PNG."""
+        self.ask("0")
+        return base64.b64decode(self._call("Page.captureScreenshot", format="png")["data"])
 
     @property
     def requests(self) -> list[str]:

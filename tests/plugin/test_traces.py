@@ -90,7 +90,7 @@ def test_each_test_that_has_a_server_leaves_a_trace(suite: Suite, pytester: pyte
     own = log_of(folder, "test_of_its_own")
     assert own["_outcome"] == "failed"
     assert own["_failures"][0].startswith("AssertionError: no port")
-    assert log_of(folder, "TestThem.test_late")["_failures"][0].startswith("Failed: the route GET /never")
+    assert log_of(folder, "TestThem.test_late")["_failures"][0].startswith("the route GET /never")
 
 
 def test_those_that_fail_name_the_file(suite: Suite, pytester: pytest.Pytester) -> None:
