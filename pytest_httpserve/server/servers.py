@@ -171,11 +171,11 @@ class HTTPSServer(HTTPServer):
 
     handshake_timeout: float = 10.0
 
-    # The type of socketserver's own parameter is private to typeshed.
-    def __init__(  # type: ignore[no-untyped-def]
+    # Any: what typeshed says a handler class is called with, for a request and for an address.
+    def __init__(
         self,
-        server_address,
-        RequestHandlerClass,
+        server_address: tuple[str | bytes | bytearray, int],
+        RequestHandlerClass: Callable[[Any, Any, Self], socketserver.BaseRequestHandler],
         bind_and_activate: bool = True,
         *,
         certfile: PathArgument,

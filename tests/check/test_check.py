@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import pkgutil
+import select
+import signal
 import subprocess
 import sys
 import tomllib
@@ -219,3 +222,29 @@ def test_the_script_and_the_module_are_the_same_command() -> None:
     command = [sys.executable, "-m", "pytest_httpserve", "check", "--list"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.splitlines()[0] == "controls:"
+
+
+def test_an_interrupt_ends_the_check_and_what_it_runs(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "held")
+    held = os.open(tmp_path / "held", os.O_RDONLY | os.O_NONBLOCK)
+    checking = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "pytest_httpserve",
+            "check",
+            "--timeout",
+            "60",
+            "--",
+            *careless("never_ends"),
+            str(tmp_path / "held"),
+        ],
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert select.select([held], [], [], 60)[0]
+    assert os.read(held, 1) == b"."
+    checking.send_signal(signal.SIGINT)
+    assert checking.wait(60) == 130
+    assert select.select([held], [], [], 60)[0]
+    assert os.read(held, 1) == b""  # nobody holds the other end
+    os.close(held)
