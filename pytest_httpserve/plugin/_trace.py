@@ -28,6 +28,7 @@ class Trace:
         self._title = nodeid
         self._began = clock.monotonic()
         self._is_shown = is_shown
+        self.outcome = "passed"
         self._parts: dict[HTTPServe, dict[str, Any]] = {}
         self._failures: list[str] = []
         self._base = folder.joinpath(*names_of(nodeid))
@@ -39,7 +40,8 @@ class Trace:
 
     def fail(self, text: str) -> None:
         """The test has failed, and this is said of it."""
-        self._failures.append(text)
+        self._failures.append(text.removeprefix("Failed: "))
+        self.outcome = "failed"
         self.show()
 
     def show(self) -> None:
@@ -62,8 +64,8 @@ class Trace:
             archive.unlink(missing_ok=True)
             self.path.unlink(missing_ok=True)
             return
-        outcome = "failed" if self._failures else "passed"
-        har = document(self._title, self._began, [*self._parts.values()], failures=self._failures, outcome=outcome)
+        parts = [*self._parts.values()]
+        har = document(self._title, self._began, parts, failures=self._failures, outcome=self.outcome)
         os.makedirs(self._base.parent, exist_ok=True)
         archive.write_text(json.dumps(har, indent=1), encoding="utf-8")
         self.path.write_text(page(har, self._title), encoding="utf-8", errors="backslashreplace")

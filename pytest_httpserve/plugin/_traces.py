@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from pathlib import Path
+from traceback import format_exception_only
 
 import pytest
 
@@ -20,29 +21,44 @@ class Traces:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        """A test, with everything before and after it, and again if it is run again."""
-        trace = item.stash[TRACE] = Trace(item.nodeid, self._folder, is_shown=self._shows_all)
+        """A test, with everything before and after it. If it is run again, its trace has all of its runs."""
+        item.stash[TRACE] = Trace(item.nodeid, self._folder, is_shown=self._shows_all)
         try:
             return (yield)
         finally:
             del item.stash[TRACE]
-            trace.write()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """A part of the test is over: whether it has failed is known when all others have had their say."""
+        """Setup or the test itself is over: how it has ended is known when all other plugins have had their say."""
         report = yield
-        if report.failed:
-            text = call.excinfo.exconly() if call.excinfo is not None else report.longreprtext
-            item.stash[TRACE].fail(text.removeprefix("Failed: "))
+        trace = item.stash[TRACE]
+        if report.failed and report.when != "teardown":
+            trace.fail(call.excinfo.exconly() if call.excinfo is not None else report.longreprtext)
+        elif report.skipped:
+            trace.outcome = "xfailed" if hasattr(report, "wasxfail") else "skipped"
         return report
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Servers of a module or a class may end with the last of its tests; the test's own are kept by their end."""
+        """The test ends. Servers of a module or a class may end with it; those of its own are kept by their end."""
+        trace = item.stash[TRACE]
         own = item.stash.get(SERVERS, [])
         for server in running().difference(own):
-            item.stash[TRACE].keep(server, is_own=False)
-        return (yield)
+            trace.keep(server, is_own=False)
+        try:
+            return (yield)
+        except BaseException as error:
+            trace.fail("".join(format_exception_only(error)))
+            raise
+        finally:
+            _write(trace)
+
+
+def _write(trace: Trace) -> None:
+    try:
+        trace.write()
+    except OSError as error:
+        pytest.fail(f"the trace cannot be written: {error}", pytrace=False)

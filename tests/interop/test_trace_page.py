@@ -196,3 +196,21 @@ def test_a_test_without_an_exchange_has_a_page(show: Show) -> None:
     opened.press("ArrowDown", "End", "ArrowRight", "+")
     assert opened.text("#summary") == "0 exchanges, 0 connections"
     assert opened.complaints == []
+
+
+def test_of_many_messages_the_first_are_shown(show: Show, visit: dict[str, Any]) -> None:
+    [first, *_] = visit["log"]["entries"]
+    message = {"type": "receive", "time": clock.now(), "opcode": 2, "data": base64.b64encode(b"\x01tea").decode()}
+    first["_webSocketMessages"] = [message] * 600
+    opened = show(visit)
+
+    opened.press("ArrowDown")
+    assert "01 74 65 61" in opened.text("#details")
+    assert opened.text(".more") == "Show 100 more"
+    opened.press("Enter")
+    assert opened.ask("document.activeElement.id") == "details"
+    opened.ask("document.querySelector('.more').click()")
+    assert opened.ask("document.querySelector('.more')") is None
+    assert opened.ask("document.querySelectorAll('#details td').length") > 1200
+    opened.press("Escape")
+    assert opened.ask("document.activeElement.id") == "list"

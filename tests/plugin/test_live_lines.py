@@ -93,6 +93,7 @@ def test_without_a_terminal_nothing_is_shown(suite: Suite) -> None:
     assert suite(ONE, "--httpserve-live", "-p", "no:terminal").ret == pytest.ExitCode.OK
 
 
+@pytest.mark.same_everywhere
 def test_workers_do_not_print(suite: Suite) -> None:
     result = suite(ONE, "-p", "xdist", "-n", "2", "--httpserve-live", apart=True)
 

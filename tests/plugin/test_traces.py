@@ -86,7 +86,7 @@ def test_each_test_that_has_a_server_leaves_a_trace(suite: Suite, pytester: pyte
     passed = log_of(folder, "test_passes")
     assert (passed["_outcome"], passed["_failures"], paths_of(passed)) == ("passed", [], ["users/7", "first"])
     assert paths_of(log_of(folder, "test_last")) == ["last"]
-    assert log_of(folder, "test_is_known_to_fail")["_outcome"] == "passed"
+    assert log_of(folder, "test_is_known_to_fail")["_outcome"] == "xfailed"
     own = log_of(folder, "test_of_its_own")
     assert own["_outcome"] == "failed"
     assert own["_failures"][0].startswith("AssertionError: no port")
@@ -132,7 +132,35 @@ def test_what_comes_up_after_the_test_is_in_its_trace(suite: Suite, pytester: py
         passed=1, errors=1
     )
 
-    assert paths_of(log_of(pytester.path, "test_it")) == ["late"]
+    log = log_of(pytester.path, "test_it")
+    assert (paths_of(log), log["_outcome"]) == (["late"], "failed")
+    assert log["_failures"][0].startswith("after the test: nothing answers GET /late")
+
+
+def test_the_runs_of_a_test_that_is_run_again_are_in_one_trace(suite: Suite, pytester: pytest.Pytester) -> None:
+    source = """
+        from client import fetch
+
+        runs = []
+
+        def test_it(httpserve):
+            runs.append(httpserve.on("GET", "/{name}").respond())
+            fetch(httpserve.url_for(f"/{len(runs)}"))
+            assert len(runs) == 2
+    """
+    options = ("-p", "pytest_rerunfailures", "--reruns=1", "--httpserve-trace-mode=retain-on-failure")
+    suite(source, "--httpserve-trace=traces", *options).assert_outcomes(passed=1)
+
+    assert paths_of(log_of(pytester.path, "test_it")) == ["1", "2"]
+
+
+def test_a_trace_that_cannot_be_written_fails_the_test(suite: Suite, pytester: pytest.Pytester) -> None:
+    (pytester.path / "traces").mkdir()
+    (pytester.path / "traces" / "test_it").write_text("a file in the way of the folder")
+    result = suite("def test_it(httpserve):\n    pass\n", "--httpserve-trace=traces")
+
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["the trace cannot be written: *test_it*"])
 
 
 def test_no_trace_is_left_that_was_not_asked_for(suite: Suite, pytester: pytest.Pytester) -> None:

@@ -6,6 +6,7 @@ const AXIS = 20;
 const ROW = 24; // as in the style
 const MOST_TEXT = 200_000;
 const MOST_HEX = 16 << 10;
+const MOST_MESSAGES = 500;
 const PHASES = ["connect", "send", "wait", "receive"];
 
 const at = (id) => document.getElementById(id);
@@ -112,7 +113,10 @@ rows.forEach((row, index) => (row.number = index + 1));
 const lanes = readLanes();
 const depth = layOut();
 const [page = {}] = log.pages ?? [];
-const times = [...rows.flatMap((row) => [row.begin, row.end]), ...lanes.map((lane) => lane.closed ?? lane.opened)];
+const times = [
+  ...rows.flatMap((row) => [row.begin, row.end, ...(row.entry._webSocketMessages ?? []).map(({ time }) => time * 1000)]),
+  ...lanes.map((lane) => lane.closed ?? lane.opened),
+];
 if (!times.length) times.push(instant(page.startedDateTime));
 const began = times.reduce((first, time) => Math.min(first, time), lanes[0]?.opened ?? times[0]);
 const ended = times.reduce((last, time) => Math.max(last, time));
@@ -507,7 +511,14 @@ function messages(given) {
       make("td", {}, `${span(time * 1000 - began)} ${type === "send" ? "→ server" : "← server"}`),
       make("td", {}, opcode === 2 ? hex(bytesOf(data, "base64").subarray(0, 256)) : shortened(data)),
     );
-  return section(count(given.length, "message"), make("table", {}, make("tbody", {}, ...given.map(line))));
+  const place = make("div");
+  const show = (all) => {
+    const [some, rest] = [all ? given : given.slice(0, MOST_MESSAGES), all ? 0 : given.length - MOST_MESSAGES];
+    place.replaceChildren(make("table", {}, make("tbody", {}, ...some.map(line))), ...(rest > 0 ? [more(`${rest} more`)] : []));
+    place.querySelector(".more")?.addEventListener("click", () => show(true));
+  };
+  show(false);
+  return section(count(given.length, "message"), place);
 }
 
 const shortened = (text) => (text.length > 2000 ? `${text.slice(0, 2000)} … ${text.length - 2000} more characters` : text);
@@ -647,7 +658,10 @@ search.addEventListener("input", find);
 
 // --- Keys, theme, start.
 
+// In the details, these scroll and press buttons, as everywhere.
+const SCROLLING = ["ArrowDown", "ArrowUp", "PageDown", "PageUp", "Home", "End", "Enter"];
 const KEYS = {
+  Enter: () => (chosen ? at("details").focus() : go(0)),
   ArrowDown: () => go(1),
   ArrowUp: () => go(-1),
   j: () => go(1),
@@ -679,6 +693,8 @@ document.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" && event.key !== "ArrowDown") return;
     list.focus();
     go(chosen ? 0 : 1);
+  } else if (at("details").contains(document.activeElement) && SCROLLING.includes(event.key)) {
+    return;
   } else if (KEYS[event.key]) {
     KEYS[event.key]();
   } else {
