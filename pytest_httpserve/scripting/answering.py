@@ -440,6 +440,11 @@ class Answering:
         """Whether the connection can wait for its client in the loop, and not in this thread."""
         return self.conversation.passage is AS_IT_IS and self.connection.may_rest()
 
+    @property
+    def passes_as_it_is(self) -> bool:
+        """Whether the same holds for this exchange, and no fault or gate has its place in the response."""
+        return self.passage is AS_IT_IS and self.may_rest
+
     # For mounts
 
     def redirected(self, method: str, target: str, count: int) -> None:

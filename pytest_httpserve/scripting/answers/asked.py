@@ -113,5 +113,9 @@ class Asked(Protocol):
     def may_rest(self) -> bool:
         """Whether the connection can wait for its client in the loop, and not in this thread."""
 
+    @property
+    def passes_as_it_is(self) -> bool:
+        """Whether the same holds for this exchange, and no fault or gate has its place in the response."""
+
     def reset_connection(self) -> None:
         """After this request, end the connection such that its client cannot take for whole what it has got."""

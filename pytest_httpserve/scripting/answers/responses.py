@@ -83,6 +83,8 @@ class Response:
 
     # What goes on over the connection when it has left HTTP with this response.
     beyond: Callable[[Any, tuple[Fault, ...]], object] | None = None
+    # What answers instead where the connection cannot be left to that, for faults have their places in what follows.
+    in_thread: Callable[[Any], Response] | None = None
     _least_status = 200
 
     __slots__ = (
@@ -239,9 +241,9 @@ class Response:
 
 class Continued(Response):
     """A response behind whose head the connection is not HTTP's any more: ``beyond`` takes care of what follows, be it
-    another protocol, or a body without an end."""
+    another protocol, or a body without an end. Such a body is that of ``in_thread`` where it has to pass faults."""
 
-    __slots__ = ("beyond",)
+    __slots__ = ("beyond", "in_thread")
     _least_status = 101
 
     def __init__(
@@ -250,11 +252,13 @@ class Continued(Response):
         fields: tuple[Field, ...],
         beyond: Callable[[Any, tuple[Fault, ...]], object],  # Any: an Asked
         faults: tuple[Fault, ...] = (),
+        in_thread: Callable[[Any], Response] | None = None,  # likewise
     ) -> None:
         super().__init__(status, fault=faults)
         self.fields, self.says_connection = fields, True  # our own, which need not be checked
         self.is_whole = False
         self.beyond = beyond
+        self.in_thread = in_thread
 
 
 def _encode_head(

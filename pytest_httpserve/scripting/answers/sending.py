@@ -38,6 +38,8 @@ def send(asked: Asked, response: Response) -> None:
         _send_file(asked, response, response.file)
     elif response.is_whole and not response.trailers and not asked.gates:
         _send_whole(asked, response)
+    elif response.in_thread is not None and not asked.passes_as_it_is:
+        _send_stream(asked, response.in_thread(asked))
     elif response.beyond is not None:
         stream.length = 0  # that is all of it
         _send_opening(asked, response)

@@ -6,18 +6,13 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pytest_httpserve import clock
 from pytest_httpserve.arguments import check_seconds
 from pytest_httpserve.errors import UsageError
-from pytest_httpserve.net.connection import LINGER_SECONDS
-from pytest_httpserve.net.duplex import Duplex
 from pytest_httpserve.scripting.answers.events import encode_comment, encode_event
+from pytest_httpserve.scripting.answers.outlets import InThread, Outlet, Resting
 from pytest_httpserve.scripting.answers.responses import Continued, Response
 from pytest_httpserve.scripting.live.arrivals import Arrivals
 from pytest_httpserve.scripting.live.awaiting import Condition, awaited
-from pytest_httpserve.scripting.live.waiting import pause
-from pytest_httpserve.server.servers import service_of
-from pytest_httpserve.wire.framing import encode_chunk, encode_last_chunk
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.answers.asked import Asked
@@ -32,14 +27,15 @@ _FIELDS: tuple[Field, ...] = (
     ("Connection", "close"),
 )
 _CHUNKED: Field = ("Transfer-Encoding", "chunked")
-_SEND_SECONDS = 10.0
-_LONG = 86_400.0
 
 
 class EventStreams:
     """The event streams of a route, which ``Route.events`` returns."""
 
-    def __init__(self, whose: Callable[[], str], fail: Callable[[EventStream], object]) -> None:
+    def __init__(
+        self, whose: Callable[[], str], fail: Callable[[EventStream], object], faults: tuple[Fault, ...] = ()
+    ) -> None:
+        self.faults = faults
         self._whose = whose
         self._fail = fail
         self._arrivals: Arrivals[EventStream] = Arrivals(Condition())
@@ -70,66 +66,49 @@ class EventStreams:
 
     def answer(self, request: Request) -> Response:
         """The response that a stream begins with."""
-        chunked = request.version >= (1, 1)
-        fields = (*_FIELDS, _CHUNKED) if chunked else _FIELDS
         if request.method == "HEAD":
             return Response(200, headers=_FIELDS)
+        chunked = request.version >= (1, 1)
 
         def begin(asked: Asked, faults: tuple[Fault, ...]) -> None:
-            stream = EventStream(asked, chunked=chunked)
+            stream = _stream_of(asked)
+            outlet = Resting(asked, stream.over, chunked=chunked)
+            stream.leave_by(outlet)
             self._arrivals.add(stream)
-            stream.begin()
+            outlet.begin()
 
-        return Continued(200, fields, begin)
+        def in_thread(asked: Asked) -> Response:
+            stream = _stream_of(asked)
+            outlet = InThread(asked, stream.over)
+            stream.leave_by(outlet)
+            self._arrivals.add(stream)
+            return Response(200, headers=_FIELDS, stream=outlet.pieces)
+
+        return Continued(200, (*_FIELDS, _CHUNKED) if chunked else _FIELDS, begin, self.faults, in_thread)
+
+
+def _stream_of(asked: Asked) -> EventStream:
+    assert asked.exchange is not None  # what is answered has one
+    asked.exchange.shown = True  # to who accepts the stream
+    return EventStream(asked.exchange)
 
 
 class EventStream:
     """An event stream that a client reads. ``exchange`` is its request and response."""
 
-    def __init__(self, asked: Asked, *, chunked: bool) -> None:
-        exchange, loop = asked.exchange, service_of(asked.server).loop
-        assert exchange is not None and loop is not None  # each HTTPServe has a loop
-        self.exchange: Exchange = exchange
-        self._asked = asked
-        self._chunked = chunked
-        self._connection = asked.connection
-        self._loop = loop
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+        self._outlet: Outlet
         self._changed = threading.Condition()
         self._closed = False  # by the test
         self._gone = False
-        self._expiry: float | None = None
-        self._done = threading.Event()
-        self._duplex = Duplex(self._connection)
 
-    def begin(self) -> None:
-        """Wait for the client to leave: in the loop or, past a fault, in this thread."""
-        if self._asked.may_rest:
-            self._connection.busy = False
-            self._go_on()
-        else:
-            pause(self._connection, _LONG, self._done, heeds_client=True)
-            self._leave()
+    def leave_by(self, outlet: Outlet) -> None:
+        """What is sent leaves by this."""
+        self._outlet = outlet
 
-    def serve(self) -> None:
-        """The client has gone or sent something, the server stops, or the client has not left in time."""
-        if self._connection.closing:
-            self._leave()
-            return
-        try:
-            data = self._duplex.receive()
-        except OSError:
-            data = b""
-        if data == b"":
-            self._leave()
-        else:
-            self._go_on()
-
-    def _go_on(self) -> None:
-        with self._changed:
-            left = max(self._expiry - clock.monotonic(), 0.0) if self._expiry is not None else None
-            self._connection.turn.await_client(self.serve, left)
-
-    def _leave(self) -> None:
+    def over(self) -> None:
+        """The client has gone, or the server has ended the stream."""
         with self._changed:
             self._gone = True
             self._changed.notify_all()
@@ -159,22 +138,20 @@ class EventStream:
 
     def close(self) -> None:
         """End the stream, as a whole; does nothing if it is over."""
+        if self._ends():
+            self._outlet.end()
+
+    def reset(self) -> None:
+        """End the connection with a reset: the client sees that the stream is not whole. Does nothing if it is over."""
+        if self._ends():
+            self._outlet.reset()
+
+    def _ends(self) -> bool:
+        """From here on, the test has closed it; False if it was over."""
         with self._changed:
-            if self._closed or self._gone:
-                return
+            was_open = not (self._closed or self._gone)
             self._closed = True
-        try:
-            if self._chunked:
-                self._duplex.send(lambda: encode_last_chunk(()), _SEND_SECONDS)
-            self._connection.ending.say("server", "FIN")
-            self._duplex.end()
-        except OSError:
-            return  # the client was faster
-        self._done.set()
-        with self._changed:
-            self._expiry = expiry = clock.monotonic() + LINGER_SECONDS
-            self._connection.turn.expiry = expiry
-        self._loop.expect(expiry)
+            return was_open
 
     @property
     def aio(self) -> EventStreamWaits:
@@ -192,8 +169,7 @@ class EventStream:
             raise UsageError("the stream is closed: nothing can follow")
         if self._gone:
             raise ConnectionResetError("the client has left the event stream")
-        data = text.encode()
-        self._duplex.send(lambda: encode_chunk(data) if self._chunked else data, _SEND_SECONDS)
+        self._outlet.send(text.encode())
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "gone" if self._gone else "open"

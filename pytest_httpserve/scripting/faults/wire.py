@@ -25,6 +25,7 @@ from pytest_httpserve.scripting.faults.acts import (
     Slow,
     Stall,
 )
+from pytest_httpserve.scripting.faults.chunks import Chunks
 from pytest_httpserve.scripting.faults.edits import (
     Extend,
     Garbage,
@@ -39,8 +40,6 @@ from pytest_httpserve.wire.framing import (
     BodyDecoder,
     Framing,
     body_decoder,
-    encode_chunk,
-    encode_last_chunk,
     response_framing,
 )
 from pytest_httpserve.wire.response_stream import ResponseHead, ResponseStream
@@ -87,7 +86,8 @@ class FaultyWire:
         # Of the response
         self._method, self._version = "GET", (1, 1)
         self._response = ResponseStream()
-        self._chunks: _Chunks | None = None
+        self._chunks: Chunks | None = None
+        self._decoder: BodyDecoder | None = None  # which knows where the body ends
         self._kept_back = b""
         self._closes = self._over = self._has_body = False
         self.add(faults)
@@ -295,6 +295,7 @@ class FaultyWire:
         except RequestError:  # its length is one of the test's own making
             framing = UNTIL_CLOSE
         self._has_body = framing.kind != "none" and framing != Framing("length", 0)
+        self._decoder = body_decoder(framing) if framing.kind != "none" else None
         for fault in self.faults:
             if isinstance(fault, NoLastChunk | WrongChunkSize) or (
                 isinstance(fault, Garbage) and fault.where == "chunk"
@@ -312,7 +313,7 @@ class FaultyWire:
         """The head of a response in chunks, where it can be one: its body will be sent in them."""
         if self._chunks is not None or framing.kind == "none" or self._version < (1, 1):
             return lines
-        self._chunks = _Chunks(body_decoder(framing), self.faults, self._tell)
+        self._chunks = Chunks(body_decoder(framing), self.faults, self._tell)
         self._closes = True
         without = (b"content-length", b"transfer-encoding")
         return [
@@ -322,13 +323,26 @@ class FaultyWire:
 
     def _send_body(self, data: bytes) -> None:
         if self._chunks is not None:
-            data = self._chunks.encode(data)
-        kept = self._truncated + self._tells_at_end
-        if kept:
-            data = self._kept_back + data
-            place = max(len(data) - kept, 0)
-            data, self._kept_back = data[:place], data[place:]
+            self._send_framed(self._chunks.encode(self._chunks.decode(data)))
+        else:
+            self._send_framed(data)
+
+    def _send_framed(self, data: bytes) -> None:
+        kept = self._truncated + (self._may_be_over(data) and self._tells_at_end)
+        data = self._kept_back + data
+        place = max(len(data) - kept, 0)
+        data, self._kept_back = data[:place], data[place:]
         self._pass("response_body", data)
+
+    def _may_be_over(self, data: bytes) -> bool:
+        """Whether the body may end with these bytes. Others are not held back: a client may wait for them."""
+        if self._chunks is not None or self._decoder is None:
+            return self._chunks is None
+        try:
+            self._decoder.decode(data)
+        except RequestError:  # its framing is one of the test's own making
+            self._decoder = None
+        return self._decoder is None or self._decoder.complete
 
     @property
     def _truncated(self) -> int:
@@ -378,37 +392,3 @@ class FaultyWire:
     def abandon(self) -> None:
         """The handler has failed: what has gone out of its response must not look whole."""
         self._over = self._response.head is not None
-
-
-class _Chunks:
-    """A body on its way into other chunks than it came in, one of which is wrong."""
-
-    def __init__(self, decoder: BodyDecoder, faults: tuple[Fault, ...], tell: Callable[[Fault, str], object]) -> None:
-        self._decoder = decoder
-        self._faults = faults
-        self._tell = tell
-        self._first = True
-
-    def encode(self, data: bytes) -> bytes:
-        body, _ = self._decoder.decode(data)
-        chunk = encode_chunk(body)
-        if not self._first or not chunk:
-            return chunk
-        self._first = False
-        for fault in self._faults:
-            if isinstance(fault, WrongChunkSize):
-                says = max(len(body) + fault.by, 0)
-                chunk = b"%x\r\n%b\r\n" % (says, body)
-                self._tell(fault, f"a chunk of {len(body)} bytes says {says}")
-            elif isinstance(fault, Garbage) and fault.where == "chunk":
-                chunk = b"%b\r\n%b\r\n" % (fault.data, body)
-                self._tell(fault, "in the place of a chunk's size")
-        return chunk
-
-    def last(self) -> bytes:
-        """What ends the body."""
-        for fault in self._faults:
-            if isinstance(fault, NoLastChunk):
-                self._tell(fault, "")
-                return b""
-        return encode_last_chunk(self._decoder.trailers.fields)

@@ -29,6 +29,7 @@ from pytest_httpserve.wire.target import target_of
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.answers.streams import EventStream, EventStreams
+    from pytest_httpserve.scripting.faults.given import DelayArgument, FaultArgument, ThrottleArgument
     from pytest_httpserve.scripting.record.exchange import Exchange
     from pytest_httpserve.scripting.record.journal import Journal
 
@@ -180,15 +181,26 @@ class Route:
 
         return self._add(function, times)
 
-    def events(self) -> EventStreams:
-        """Answer with event streams, which stay open: ``accept()`` gives the test the server's end of each, in turn."""
+    def events(
+        self,
+        *,
+        fault: FaultArgument | None = None,
+        delay: DelayArgument | None = None,
+        throttle: ThrottleArgument | None = None,
+    ) -> EventStreams:
+        """Answer with event streams, which stay open: ``accept()`` gives the test the server's end of each, in turn.
+
+        What goes wrong with each is said as for a response: a fault has its place in what is sent.
+        """
         # Loaded with the first, and not by the threads of a server; see handle.
         from pytest_httpserve.scripting.answers.streams import EventStreams
 
         def whose() -> str:
             return readable([str(self), *(f"  {line}" for line in exchange_lines(self.calls))])
 
-        streams = EventStreams(whose, self._fail_unaccepted)
+        faults = Response(fault=fault, delay=delay, throttle=throttle).faults
+        self.has_early_faults |= any(one.is_early for one in faults)
+        streams = EventStreams(whose, self._fail_unaccepted, faults)
         self._add(streams.answer, 1)
         if self._siblings is not None:
             self._siblings.checks.append(streams.check)

@@ -2,6 +2,7 @@
 
 import http.client
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_httpserve import EventStream, HTTPServe, Response, UsageError
-from pytest_httpserve.faults import Close, Slow
+from pytest_httpserve.faults import Close, Slow, Stall, Truncate
 
 
 class Reader:
@@ -212,3 +213,88 @@ def test_json_lines() -> None:
 def test_wrong_values_are_refused(arguments: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         Response(**arguments)
+
+
+@pytest.mark.parametrize("by", ["route", "connection"])
+@pytest.mark.parametrize("protocol", ["1.0", "1.1"])
+def test_faults_in_what_is_sent(server: HTTPServe, by: str, protocol: str) -> None:
+    goes_on = threading.Event()
+    stalls, ends = (16, 23) if protocol == "1.1" else (11, 15)  # in chunks, and without
+    faults = [Stall(after=stalls, until=goes_on), Close(after=ends)]
+    if by == "connection":
+        server.fault(faults)
+    events = server.on("GET", "/events").events(fault=faults if by == "route" else None)
+    with socket.create_connection((server.host, server.port), timeout=10) as client:
+        client.sendall(f"GET /events HTTP/{protocol}\r\nHost: x\r\n\r\n".encode())
+        stream = events.accept()
+        assert not stream.gone(timeout=0)
+        stream.send("one")
+        data = b""
+        while b"data: one\n\n" not in data:
+            data += client.recv(65536)
+        stream.send("two")
+        goes_on.set()
+        while piece := client.recv(65536):
+            data += piece
+    assert data.replace(b"b\r\n", b"").replace(b"\r\n", b"").endswith(b"data: one\n\ndata")
+    assert stream.gone(timeout=10)
+    assert server.exchanges[0].faults == tuple(faults)
+    with pytest.raises(ConnectionError):
+        stream.send("three")
+
+
+def test_what_is_sent_at_a_pace(server: HTTPServe) -> None:
+    events = server.on("GET", "/events").events(throttle=Slow(chunk=3))
+    reader = Reader(server)
+    stream = events.accept()
+    for number in range(3):
+        stream.send(number)
+        assert reader.event() == f"data: {number}\n"
+    stream.close()
+    assert reader.response.read() == b""
+    assert stream.gone()
+    reader.close()
+
+
+def test_a_stream_without_its_end(server: HTTPServe) -> None:
+    events = server.on("GET", "/events").events(fault=Truncate(5))
+    reader = Reader(server)
+    stream = events.accept()
+    stream.send("a")
+    stream.close()
+    with pytest.raises(http.client.IncompleteRead):
+        reader.response.read()
+    reader.close()
+
+
+def test_a_stream_that_is_reset(anywhere: HTTPServe) -> None:
+    events = anywhere.on("GET", "/events").events()
+    reader = Reader(anywhere)
+    stream = events.accept()
+    stream.send("a")
+    assert reader.event() == "data: a\n"
+
+    stream.reset()
+
+    # Python's TLS takes a reset for an end that came too early.
+    error = http.client.IncompleteRead if anywhere.certificate is not None else ConnectionResetError
+    with pytest.raises((ConnectionResetError, error)):
+        reader.response.read()
+    assert stream.gone(timeout=10)
+    stream.reset()
+    stream.close()
+    assert (anywhere.connections[0].closed_by, anywhere.connections[0].closed_how) == ("server", "RST")
+    assert anywhere.failures == ()
+    reader.close()
+
+
+def test_a_gate_holds_a_stream(server: HTTPServe) -> None:
+    route = server.on("GET", "/events")
+    events, gate = route.events(), route.hold("response_body")
+    reader = Reader(server)
+    stream = events.accept()
+    stream.send("a")
+    gate.arrived().release()
+    assert reader.event() == "data: a\n"
+    stream.close()
+    reader.close()

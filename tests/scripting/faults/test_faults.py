@@ -782,3 +782,9 @@ def test_a_fault_is_a_value() -> None:
     assert repr(Delay(1.5, phase="response_end")) == "Delay(phase='response_end', seconds=1.5)"
     with pytest.raises(AttributeError):
         Reset().after = 3  # type: ignore[misc]  # that is what is tried
+
+
+def test_pieces_stay_in_order_after_a_fault(server: HTTPServe, say: Any) -> None:
+    server.on("GET", "/").respond(stream=[b"0123456789", b"abc", b"def"], fault=Delay(0.0, after=5))
+    answer = say(server, "GET / HTTP/1.1\nHost: test\nConnection: close\n\n")
+    assert answer.endswith(b"\r\n\r\na\r\n0123456789\r\n3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n")

@@ -1,0 +1,148 @@
+"""What an event stream leaves by: its connection, which rests in the loop, or the thread that serves it."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Protocol
+
+from pytest_httpserve import clock
+from pytest_httpserve.errors import Struck
+from pytest_httpserve.net.connection import LINGER_SECONDS
+from pytest_httpserve.net.duplex import Duplex
+from pytest_httpserve.scripting.live.waiting import Interrupted, pause
+from pytest_httpserve.server.servers import service_of
+from pytest_httpserve.wire.framing import encode_chunk, encode_last_chunk
+
+if TYPE_CHECKING:
+    from pytest_httpserve.scripting.answers.asked import Asked
+
+_SEND_SECONDS = 10.0
+_LONG = 86_400.0
+
+
+class Outlet(Protocol):
+    """What an event stream leaves by. Its ``over`` is called when the client has gone, or the server ends it."""
+
+    def send(self, data: bytes, /) -> None:
+        """Send more of the body. Raises OSError if the client has gone."""
+
+    def end(self) -> None:
+        """End the body as a whole."""
+
+    def reset(self) -> None:
+        """End the connection with a reset."""
+
+
+class Resting:
+    """The connection waits for its client in the loop, and whoever sends writes to it."""
+
+    def __init__(self, asked: Asked, over: Callable[[], object], *, chunked: bool) -> None:
+        loop = service_of(asked.server).loop
+        assert loop is not None  # each HTTPServe has one
+        self._loop = loop
+        self._connection = asked.connection
+        self._over = over
+        self._chunked = chunked
+        self._changed = threading.Lock()
+        self._expiry: float | None = None
+        self._resets = False
+        self._duplex = Duplex(self._connection)
+
+    def begin(self) -> None:
+        """Wait for the client to leave."""
+        self._connection.busy = False
+        self._go_on()
+
+    def _serve(self) -> None:
+        """The client has gone or sent something, the server stops, or the client has not left in time."""
+        if self._resets:
+            self._connection.ending.reset()
+        elif not self._connection.closing and self._receives():
+            self._go_on()
+            return
+        self._over()
+
+    def _receives(self) -> bool:
+        """Take in what the client has sent, which does not matter; whether it is there."""
+        try:
+            return self._duplex.receive() != b""
+        except OSError:
+            return False
+
+    def _go_on(self) -> None:
+        with self._changed:
+            left = max(self._expiry - clock.monotonic(), 0.0) if self._expiry is not None else None
+            self._connection.turn.await_client(self._serve, left)
+
+    def send(self, data: bytes) -> None:
+        self._duplex.send(lambda: encode_chunk(data) if self._chunked else data, _SEND_SECONDS)
+
+    def end(self) -> None:
+        try:
+            if self._chunked:
+                self._duplex.send(lambda: encode_last_chunk(()), _SEND_SECONDS)
+            self._connection.ending.say("server", "FIN")
+            self._duplex.end()
+        except OSError:
+            return  # the client was faster
+        self._end_within(LINGER_SECONDS)
+
+    def reset(self) -> None:
+        self._connection.ending.say("server", "RST")
+        self._resets = True
+        self._end_within(0.0)
+
+    def _end_within(self, seconds: float) -> None:
+        with self._changed:
+            self._expiry = expiry = clock.monotonic() + seconds
+            self._connection.turn.expiry = expiry
+        self._loop.expect(expiry)
+
+
+class InThread:
+    """The thread that serves the connection sends: what leaves passes faults, and takes its time."""
+
+    def __init__(self, asked: Asked, over: Callable[[], object]) -> None:
+        self._connection = asked.connection
+        self._over = over
+        self._waiting: deque[bytes] = deque()
+        self._more = threading.Event()
+        self._ended = self._resets = False
+
+    def pieces(self) -> Iterator[bytes]:
+        """The body, as it comes. Raises OSError where it breaks off."""
+        try:
+            while not self._resets:
+                self._more.clear()
+                while self._waiting and not self._resets:
+                    yield self._waiting.popleft()
+                if self._ended and not self._waiting:
+                    return
+                self._await_more()
+            raise self._connection.transport.failed(Struck("the test has reset the connection", resets=True))
+        finally:
+            self._over()
+
+    def _await_more(self) -> None:
+        connection = self._connection
+        if pause(connection, _LONG, self._more, heeds_client=True):
+            return
+        if connection.closing:
+            connection.ending.say_whose()
+            raise connection.transport.failed(Interrupted("the server stopped while the stream was open"))
+        raise connection.transport.failure or ConnectionAbortedError("the client left")
+
+    def send(self, data: bytes) -> None:
+        self._waiting.append(data)
+        self._more.set()
+
+    def end(self) -> None:
+        self._ended = True
+        self._more.set()
+
+    def reset(self) -> None:
+        self._connection.ending.say("server", "RST")
+        self._resets = True
+        self._more.set()
