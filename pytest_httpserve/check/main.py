@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -24,7 +25,7 @@ PROGRAM = "python -m pytest_httpserve check"
 _TIMEOUT = 10.0
 _JOBS = 4
 _FAILS = {"wrong": ("wrong",), "unclear": ("wrong", "unclear"), "never": ()}
-_INTERRUPTED = 130
+_INTERRUPTED, _UNREAD = 130, 141  # as shells have it, for SIGINT and SIGPIPE
 
 
 class Options(argparse.Namespace):
@@ -47,6 +48,8 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str]) -> int:
     """Check the command that the arguments say; 0, or 1 if it did what --fail-on names."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # the words of a command may be no text
     try:
         own, words = _split(arguments)
         options = _parser().parse_args(own, namespace=Options())
@@ -60,6 +63,9 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     except KeyboardInterrupt:
         return _INTERRUPTED
+    except BrokenPipeError:
+        sys.stdout = None  # nobody reads it any more, and Python would try once more at its end
+        return _UNREAD
 
 
 def _split(arguments: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:

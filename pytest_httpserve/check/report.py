@@ -12,6 +12,7 @@ from pytest_httpserve.check.catalogue import CATALOGUE
 from pytest_httpserve.check.entry import Entry
 from pytest_httpserve.check.run import Result
 from pytest_httpserve.server.colours import GREEN, RED, YELLOW, paint
+from pytest_httpserve.server.escaping import escape
 
 _NAME = max(len(entry.name) for entry in CATALOGUE)
 _VERDICT = len("unclear")
@@ -55,7 +56,7 @@ class Report:
         yield f"\n{entry.name}: {entry.what}"
         yield f"  it {result.did}; it should {entry.should.text}"
         if result.errors:
-            yield f"  its last words: {result.errors.splitlines()[-1]}"
+            yield f"  its last words: {escape(result.errors.splitlines()[-1])}"
         yield f"  {self.again(entry.name)}"
 
     # For programs

@@ -248,3 +248,27 @@ def test_an_interrupt_ends_the_check_and_what_it_runs(tmp_path: Path) -> None:
     assert select.select([held], [], [], 60)[0]
     assert os.read(held, 1) == b""  # nobody holds the other end
     os.close(held)
+
+
+def test_a_reader_that_has_gone_ends_the_check() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "pytest_httpserve", "check", "--", *careless("prints_nothing")]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, timeout=60, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_what_a_client_says_is_printed_whatever_the_terminal_can_show() -> None:
+    script = "import sys; sys.stderr.buffer.write(b'first\\n\\xe9\\x1b[31mlast\\n'); sys.exit(1)"
+    command = [sys.executable, "-m", "pytest_httpserve", "check", "--only", "control"]
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(
+        [*command, "--", sys.executable, "-c", script, "{url}"],
+        env=environment,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert b"  its last words: \\ufffd\\x1b[31mlast\n" in done.stdout
