@@ -47,12 +47,19 @@ class Duplex:
             return None
         return transport.receive(max(len(transport.gathered), RECEIVE_BYTES))
 
-    def send(self, make: Make, seconds: float) -> None:
-        """Send what is made, and wait for the client to take it, so long for each part of it. Raises OSError."""
-        if not self._order.acquire(timeout=seconds):
-            raise self._too_slow(seconds)
+    def send(self, make: Make, seconds: float, before_wait: Callable[[], object] | None = None) -> None:
+        """Send what is made, and wait for the client to take it, so long for each part of it; ``before_wait`` is called
+        if there is something to wait for. Raises OSError."""
+        if not self._order.acquire(False):
+            if before_wait is not None:
+                before_wait()
+            if not self._order.acquire(timeout=seconds):
+                raise self._too_slow(seconds)
         try:
-            self._send_rest(self._made(make), seconds)
+            if rest := self._send_now(self._made(make)):
+                if before_wait is not None:
+                    before_wait()
+                self._send_rest(rest, seconds)
         finally:
             self._order.release()
 

@@ -382,6 +382,7 @@ class Service:
     def attend(self, server: socketserver.TCPServer, connection: Connection) -> None:
         """Serve a connection in this thread, until it ends or rests."""
         turn, ends = connection.turn, True
+        given_away = turn.given_away
         try:
             try:
                 if connection.ending.closing and not connection.busy:
@@ -393,7 +394,9 @@ class Service:
                     turn.resting = True
             except Exception:
                 server.handle_error(connection.accepted, connection.peer)
-            if turn.resting:  # after an error, too: its client is to read what it was told
+            if turn.given_away != given_away:
+                ends = False
+            elif turn.resting:  # after an error, too: its client is to read what it was told
                 connection.rest()
                 ends = False
         except Exception:

@@ -37,6 +37,7 @@ class Turn:
     loop: Loop | None = None
     whole: Whole | None = None
     resting = False  # the server is to let it rest
+    given_away = 0  # how often a thread that served it has had another one do so, and not come back to it
     runs_code = False  # that is not ours, and may take its time
     interrupt: Callable[[], object] | None = None
     _gathered = 0

@@ -135,7 +135,10 @@ def _make(
     if marker is not None:
         from pytest_httpserve.tls import TLS
 
-        given["tls"] = obey(marker, TLS, *marker.args, **marker.kwargs)
+        said = dict(marker.kwargs)
+        if "http2" in said:
+            given["http2"] = said.pop("http2")
+        given["tls"] = obey(marker, TLS, *marker.args, **said)
     return HTTPServe(roots=_roots(node.path, node.config.rootpath), loop=loop, **given)
 
 

@@ -123,7 +123,7 @@ class Stream:
             return ()
         self.said = True
         if not self.lasts:
-            return _CLOSE
+            return _CLOSE if self.version < (2, 0) else _NOTHING
         return _NOTHING if self.version >= (1, 1) else _KEEP_ALIVE
 
     def end_response(self, written: int, *, anything: bool) -> Verdict:

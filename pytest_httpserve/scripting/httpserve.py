@@ -32,7 +32,7 @@ from pytest_httpserve.scripting.record.redaction import check_redact
 from pytest_httpserve.scripting.recordings.run import Run
 from pytest_httpserve.scripting.routing.route import Expectation
 from pytest_httpserve.scripting.routing.scenarios import Scenario
-from pytest_httpserve.scripting.script import Script
+from pytest_httpserve.scripting.script import Script, check_http2
 from pytest_httpserve.scripting.scripted_server import ScriptedServer
 from pytest_httpserve.scripting.security import Security
 from pytest_httpserve.server.servers import service_of
@@ -94,6 +94,7 @@ class HTTPServe(Face):
         setenv: Callable[[str, str], object] | None = None,
         unix: bool | str | os.PathLike[str] = False,
         record: str | Run = "none",
+        http2: bool | str = False,
     ) -> None:
         self._host = check_host(host)
         self._port = check_port(port)
@@ -122,7 +123,10 @@ class HTTPServe(Face):
         self._run = Run.of(record)
         self._bound_port: int | None = None
         self._shared_loop = loop
-        self._security = Security(tls, ca, self._roots if self._roots is not None else current(), setenv)
+        self._script.http2 = check_http2(http2)
+        self._security = Security(
+            tls, ca, self._roots if self._roots is not None else current(), setenv, self._script.http2
+        )
         self._proxy = self._new_proxy()
 
     def _new_proxy(self) -> Proxy:

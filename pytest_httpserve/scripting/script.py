@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.answers.limits import Guards
 from pytest_httpserve.scripting.answers.responses import Response
 from pytest_httpserve.scripting.faults.rules import FaultRules
@@ -19,12 +20,25 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.record.request import Request
 
 
+def check_http2(value: object) -> bool | str:
+    """Whether HTTP/2 is spoken, or only that. Raises UsageError for what is no such word, UnsupportedError without the
+    extra."""
+    if value is False:
+        return False
+    if value is not True and value != "only":
+        raise UsageError(f"http2= is True, False or 'only', not {value!r}")
+    from pytest_httpserve.protocol.http2 import check_extra
+
+    check_extra()
+    return True if value is True else "only"
+
+
 class Script:
     """What a server has been told, and what it has seen; or what it was told of one of its origins, which is ``whose``.
 
     ``origins`` are those that the server answers for, once it is a proxy. ``beyond`` is who answers what nothing else
     does: asked with the connection, the request, and the origin that it names. ``advice`` is a line for whoever reads
-    that a request was not answered.
+    that a request was not answered. ``http2`` is whether HTTP/2 is spoken, or ``only`` that.
     """
 
     __slots__ = (
@@ -32,6 +46,7 @@ class Script:
         "beyond",
         "fault_rules",
         "guards",
+        "http2",
         "journal",
         "mounts",
         "origins",
@@ -43,6 +58,7 @@ class Script:
     def __init__(self, journal: Journal, whose: str = "") -> None:
         self.whose = whose
         self.advice = ""
+        self.http2: bool | str = False
         self.origins: Origins[Any] | None = None  # Any: an Origin, which has a script itself
         self.beyond: Callable[[Connection, Request, str], Response] | None = None
         self.journal = journal

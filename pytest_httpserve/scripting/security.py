@@ -34,6 +34,7 @@ class Security:
         ca: CertificateAuthority | Callable[[], CertificateAuthority] | None,
         roots: Sequence[Path],
         setenv: Callable[[str, str], object] | None,
+        http2: bool | str = False,
     ) -> None:
         self.tls: TLS | None = None
         self.revocation: Telling | None = None
@@ -47,6 +48,9 @@ class Security:
             self.tls = wanted = as_tls(tls)
             if wanted is not None and wanted.certificate is not None:
                 self.tls = replace(wanted, certificate=read_certificate(wanted.certificate, roots))
+            if self.tls is not None and http2:
+                others = tuple(protocol for protocol in self.tls.alpn if protocol != "h2")
+                self.tls = replace(self.tls, alpn=("h2",) if http2 == "only" else ("h2", *others))
         if ca is not None and not callable(ca):
             from pytest_httpserve.tls import CertificateAuthority
 

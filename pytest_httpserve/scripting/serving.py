@@ -23,6 +23,8 @@ from pytest_httpserve.server.servers import HTTPServer, service_of
 from pytest_httpserve.wire.grammar import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
+    from pytest_httpserve.net.connection import Connection
+    from pytest_httpserve.scripting.record.exchange import ConnectionRecord
     from pytest_httpserve.scripting.script import Script
     from pytest_httpserve.scripting.watching import Watching
 
@@ -47,18 +49,35 @@ class Serving:
     ) -> None:
         self._connection = connection = service_of(server).track(request, client_address)
         connection.begin(self.timeout, nodelay=True)
-        self._http1 = http1 = HTTP1.over(connection, limits=self.limits)
         record = watching.records.get(connection)
+        faults = watching.faults.pop(connection, ()) if watching.faults else ()
+        if script.http2:
+            from pytest_httpserve.scripting import multiplexing
+
+            if multiplexing.begins(connection):
+                multiplexing.Multiplexing(script, server, connection, record, faults).serve()
+                return
+        self._http1 = http1 = HTTP1.over(connection, limits=self.limits)
+        self._converse(script, server, connection, http1, record)
+        if faults:
+            self._conversation.passage = FaultyPassage(http1, faults)
+        self.serve()
+
+    def _converse(
+        self,
+        script: Script,
+        server: HTTPServer,
+        connection: Connection,
+        http1: HTTP1,
+        record: ConnectionRecord | None,
+    ) -> None:
         conversing = Conversation
         self._answering: Callable[[Any, Transcript], Answering] = Answering  # Any: what conversing has made
         if script.origins is not None:
             from pytest_httpserve.scripting.proxying import ProxyConversation, answering
 
             conversing, self._answering = ProxyConversation, answering
-        self._conversation = conversation = conversing(script, server, connection, http1, record)
-        if watching.faults and (faults := watching.faults.pop(connection, ())):
-            conversation.passage = FaultyPassage(http1, faults)
-        self.serve()
+        self._conversation = conversing(script, server, connection, http1, record)
 
     def serve(self, awaited: Answering | None = None) -> None:
         """Serve what there is, first the request whose body was ``awaited``; at the end, see the client off, unless the

@@ -11,6 +11,7 @@ from pytest_httpserve.scripting.live.addresses import check_host, check_port
 from pytest_httpserve.scripting.record.journal import check_kinds
 from pytest_httpserve.scripting.record.redaction import check_redact
 from pytest_httpserve.scripting.recordings.run import check_mode
+from pytest_httpserve.scripting.script import check_http2
 
 
 def check_settings(given: object) -> dict[str, Any]:
@@ -41,6 +42,7 @@ _CHECKS: dict[str, Callable[[Any], object]] = {
     "redact": lambda value: tuple(sorted(check_redact(value))),
     "record": lambda value: check_mode("record=", value),
     "tls": _tls,
+    "http2": check_http2,
     "timeout": lambda value: check_timeout("timeout=", value),
     "grace": lambda value: check_seconds("grace=", value),
     "client_timeout": lambda value: check_timeout("client_timeout=", value),

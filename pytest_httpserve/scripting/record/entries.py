@@ -18,7 +18,7 @@ Refusal = tuple[str]
 # there were faults, or the body is in a file. In order: the keys of route, guard and connection; what the request said,
 # its client, the index of its connection and its own, its body and trailers; the bytes of both directions, and the
 # number of those that were not kept; the times; status and head of the response; error, notes, faults; whether it was
-# pipelined; and for how many bytes it counts.
+# pipelined; its stream; and for how many bytes it counts.
 Entry = tuple[
     int,
     int,
@@ -45,6 +45,7 @@ Entry = tuple[
     tuple[str, ...],
     "tuple[Fault, ...]",
     bool,
+    int | None,
     int,
 ]
 

@@ -227,6 +227,16 @@ class Exchange:
         return isinstance(self._error, tuple)
 
     @property
+    def version(self) -> tuple[int, int]:
+        """The version of HTTP that the request came in: ``(1, 1)``, or ``(2, 0)``."""
+        return self.request.version
+
+    @property
+    def stream_id(self) -> int | None:
+        """The number of its stream over HTTP/2; None over HTTP/1."""
+        return self.raw.stream_id
+
+    @property
     def size(self) -> int:
         """How many bytes it counts for in the journal: a request is there twice, as it came and as what it says."""
         request, raw = self._request, self.raw
@@ -282,6 +292,7 @@ class Exchange:
             self.notes,
             self.faults,
             raw.pipelined,
+            raw.stream_id,
             len(received) + len(sent) + (size or len(received)),
         )
 
@@ -296,7 +307,7 @@ class Exchange:
         asked, body, trailers = entry[3:7], entry[7], entry[8]
         raw.request, raw.response, raw.dropped_received, raw.dropped_sent = entry[9:13]
         recorded, raw.first_received, raw.head_received, raw.last_received, raw.first_sent, raw.last_sent = entry[13:19]
-        status, head, error, notes, faults, raw.pipelined = entry[19:25]
+        status, head, error, notes, faults, raw.pipelined, raw.stream_id = entry[19:26]
         exchange = cls(made_request(asked, body, trailers) if body or trailers else asked, raw)
         exchange.route, exchange.guard, exchange.connection = map(named.get, entry[:3])
         exchange._recorded = recorded

@@ -21,7 +21,8 @@ class Transcript:
     The times are those of the first and the last bytes that came in, of the last that came with the head, and of the
     first and the last that went out, of the response once it has been given: None before.
 
-    ``pipelined`` is whether its first bytes came in with the request before it.
+    ``pipelined`` is whether its first bytes came in with the request before it. ``stream_id`` is the number of its
+    stream over HTTP/2, where heads are shown as HTTP/1 would have them.
     """
 
     __slots__ = (
@@ -35,6 +36,7 @@ class Transcript:
         "pipelined",
         "request",
         "response",
+        "stream_id",
     )
 
     def __init__(self, received: bytes = b"") -> None:
@@ -45,6 +47,7 @@ class Transcript:
         self.first_received: float | None = monotonic() if received else None
         self.last_received = self.first_received
         self.head_received: float | None = None
+        self.stream_id: int | None = None
         self.first_sent: float | None = None
         self.last_sent: float | None = None
 

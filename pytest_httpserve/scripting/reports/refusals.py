@@ -39,6 +39,11 @@ def refused(error: RequestError, exchange: Exchange, before: Exchange | None, re
     return readable([*lines, ""])
 
 
+def connection_refused(error: RequestError, peer: str) -> str:
+    """That a client of HTTP/2 has broken a rule of all of its connection, which ends with that."""
+    return readable([f"refused a connection of HTTP/2{peer}: {error}", f"  against {error.rule}, ended by GOAWAY", ""])
+
+
 def left_over(data: bytes, before: Exchange) -> str:
     """That bytes came behind a request which belong to no other, as far as the test has waited."""
     what = f"{count(len(data), 'byte')} too many came right behind {_described(before)}"

@@ -1,0 +1,326 @@
+"""A stream of HTTP/2 as who answers it sees it: a connection of its own, that carries one request and its response."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import IO, TYPE_CHECKING, Any
+
+from pytest_httpserve.errors import RequestError
+from pytest_httpserve.net.connection import Connection, not_yet
+from pytest_httpserve.net.ending import Ending
+from pytest_httpserve.net.transport import Transport
+from pytest_httpserve.net.turn import Result, Turn
+from pytest_httpserve.wire.framing import NO_BODY, BodyDecoder, Framing, body_decoder, response_framing
+from pytest_httpserve.wire.headers import Field
+from pytest_httpserve.wire.http2 import RawField, response_fields
+from pytest_httpserve.wire.response_stream import ResponseHead, ResponseStream
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
+
+    from pytest_httpserve.protocol.http2 import HTTP2
+
+_PIECE_BYTES = 65_536
+_KEPT_BYTES = 4_096
+_INTERNAL_ERROR, _NO_ERROR, _CANCEL = 0x2, 0x0, 0x8
+
+
+class StreamTransport(Transport):
+    """Moves the bytes of one stream: the body that comes as it is, and a response of HTTP/1 as frames of HTTP/2.
+
+    ``id`` is the number of the stream, ``index`` counts those of its connection from 0; ``fields`` are its head,
+    ``trailers`` those of its end, and ``ended`` is whether that has come. ``method`` is what the response answers.
+    """
+
+    method = "GET"
+    trailers: Iterable[RawField] = ()
+    ended = False
+    finished = False  # this side has ended it, too
+    code = _NO_ERROR  # with which the rest of a request is refused that has been answered
+    _over = False  # for both sides
+    _cut: OSError | None = None  # what has broken it off
+    _changed: threading.Condition | None = None  # of who waits
+
+    def __init__(self, http2: HTTP2, id: int, index: int, fields: Iterable[RawField]) -> None:
+        super().__init__(http2.connection.transport.socket, _nobody, _nobody)
+        self.id, self.index, self.fields = id, index, fields
+        self.timeout = http2.connection.transport.timeout
+        self._http2 = http2
+        self._incoming: deque[bytes] = deque()
+        self._response = ResponseStream()
+        self._framing: Framing | None = None  # None until the final head has come
+        self._body: BodyDecoder = body_decoder(NO_BODY)
+        self._head: list[Field] | None = None  # waits for what follows it
+
+    # What the connection has for it, with its lock held
+
+    def feed(self, data: bytes) -> None:
+        """More of the body."""
+        if data:
+            self._incoming.append(data)
+            self.tell()
+
+    def end(self) -> None:
+        """The client sends no more."""
+        self.ended = True
+        self.tell()
+
+    def break_off(self, text: str) -> None:
+        """The client has broken it off, or the connection."""
+        if self._cut is None:
+            self._cut = ConnectionResetError(text)
+        self.tell()
+
+    def tell(self) -> None:
+        """Something has changed."""
+        if self._changed is not None:
+            self._changed.notify_all()
+
+    def check(self) -> None:
+        """Raise the error in which it has broken off, if it has."""
+        if self._cut is not None:
+            raise self._cut
+
+    def drop(self) -> int:
+        """Nobody reads what has come; how many bytes of it there are."""
+        unread = sum(map(len, self._incoming))
+        self._incoming.clear()
+        return unread
+
+    def await_room(self, has_room: Callable[[], bool]) -> None:
+        """Wait until the client takes more. Raises OSError if it does not in time, or leaves."""
+        self._await(lambda: has_room() or self._cut is not None, self._http2.seconds)
+
+    def await_end(self, seconds: float) -> str | None:
+        """How the client leaves within so many seconds, if it does."""
+        try:
+            self._await(lambda: self._cut is not None, seconds)
+        except TimeoutError:
+            return None
+        return "RST"
+
+    def _await(self, condition: Callable[[], bool], seconds: float | None) -> None:
+        with self._http2.lock:
+            if condition():
+                return
+        self.leave_loop()
+        with self._http2.lock:
+            if self._changed is None:
+                self._changed = threading.Condition(self._http2.lock)
+            if not self._changed.wait_for(condition, seconds):
+                raise TimeoutError(f"the client kept the stream waiting for {seconds} s")
+
+    # In
+
+    def receive(self, size: int) -> bytes:
+        return self.receive_within(size, self.timeout)
+
+    def receive_within(self, size: int, seconds: float | None) -> bytes:
+        try:
+            self._await(lambda: bool(self._incoming) or self.ended or self._cut is not None, seconds)
+        except TimeoutError as error:
+            raise self.failed(error) from None
+        with self._http2.lock:
+            if not self._incoming:
+                if self._cut is not None:
+                    raise self.failed(self._cut)
+                return b""
+            data = self._incoming.popleft()
+            if len(data) > size:
+                self._incoming.appendleft(data[size:])
+                data = data[:size]
+        self._http2.acknowledge(self, len(data))
+        if self.tap is not None:
+            self.tap.received(data)
+        return data
+
+    def has_ended(self) -> bool:
+        return False
+
+    def has_unread(self) -> bool:
+        return bool(self._incoming)
+
+    def peek(self) -> bytes | None:
+        return b"" if self._cut is not None else None
+
+    def how_left(self) -> str | None:
+        return "RST" if self._cut is not None else None
+
+    # Out
+
+    def send(self, data: Buffer, *, more: bool = False) -> None:
+        if self.tap is not None:
+            self.tap.sent(data)
+        try:
+            parts = list(self._response.feed(bytes(data)))
+            for part in parts:
+                if isinstance(part, bytes):
+                    self._send_body(part)
+                else:
+                    self._send_head(part, more=more or part is not parts[-1])
+        except OSError as error:
+            raise self.failed(error) from None
+
+    def _send_head(self, head: ResponseHead, *, more: bool) -> None:
+        understand = _kept if len(head.raw) <= _KEPT_BYTES else _understand
+        fields, framing = understand(head.raw, self.method)
+        if head.is_informational:
+            self._http2.send(self, fields, b"", end=False)
+            return
+        self._framing, self._body = framing, body_decoder(framing)
+        if self._body.complete:
+            self.finished = True
+            self._http2.send(self, fields, b"", end=True)
+        elif more:
+            self._head = fields
+        else:
+            self._http2.send(self, fields, b"", end=False)
+
+    def _send_body(self, data: bytes) -> None:
+        if self.finished:
+            return  # HEAD and 304 have none, whatever is written
+        try:
+            body, _ = self._body.decode(data)
+        except RequestError:  # chunks that are none, as a fault has them
+            self.break_stream()
+            return
+        ended = self._body.complete
+        trailers = [(name.lower(), value) for name, value in self._body.trailers.fields] if ended else []
+        head, self._head = self._head, None
+        self.finished = ended
+        if body or head is not None or not trailers:
+            self._http2.send(self, head, body, end=ended and not trailers)
+        if trailers:
+            self._http2.send(self, trailers, b"", end=True)
+
+    def send_file(self, file: IO[bytes], offset: int, count: int, note: Callable[[int], object]) -> None:
+        self.leave_loop()
+        file.seek(offset)
+        while piece := file.read(min(count, _PIECE_BYTES)):
+            self.send(piece)
+            note(len(piece))
+            count -= len(piece)
+
+    def push(self) -> None:
+        head, self._head = self._head, None
+        if head is not None:
+            self._http2.send(self, head, b"", end=False)
+
+    def finish(self) -> None:
+        """The response has been given. What is less than its head says ends the stream with an error."""
+        if self._cut is not None or self._over:
+            return
+        self._over = True
+        try:
+            if self._framing is not None and self._framing.kind == "close" and not self.finished:
+                self.finished = True
+                head, self._head = self._head, None
+                self._http2.send(self, head, b"", end=True)
+            if not self.finished:
+                self.break_stream()
+            elif not self.ended:
+                self._http2.reset(self, self.code)  # RFC 9113 section 8.1: the rest of the body is not wanted
+        except OSError as error:
+            self.failed(error)
+
+    def break_stream(self, code: int = _INTERNAL_ERROR) -> None:
+        """End the stream such that the client knows that it has not got all."""
+        self.finished = self._over = True
+        self._http2.reset(self, code)
+
+    # Of a connection that is no socket
+
+    def set_timeout(self, seconds: float | None) -> None:
+        self.timeout = seconds
+
+    def keep_time(self) -> None:
+        pass
+
+    def wait_for_nothing(self) -> None:
+        pass
+
+    def shut_down(self, how: int) -> None:
+        if how != socket.SHUT_WR:
+            with self._http2.lock:
+                self.break_off("the server has ended the stream")
+
+    def reset(self) -> None:
+        self.break_stream()
+
+    def say_goodbye(self) -> None:
+        pass
+
+    def drop_input(self, seconds: float | None) -> bool:
+        return False
+
+    def _forget_errors(self) -> None:
+        pass
+
+
+class StreamTurn(Turn):
+    """A stream is served by one thread, and by no loop. Before that may wait, ``leave_loop``: it lets others have what
+    they wait for."""
+
+    def __init__(self, transport: StreamTransport, give_up: Callable[[], object]) -> None:
+        super().__init__(transport, give_up)
+        self.let_others: Callable[[], object] | None = None
+
+    def leave_loop(self) -> None:
+        let_others, self.let_others = self.let_others, None
+        if let_others is not None:
+            let_others()
+
+    def run(self, code: Callable[..., Result], *arguments: Any) -> Result:  # whatever the code takes
+        self.leave_loop()
+        before, self.runs_code = self.runs_code, True
+        try:
+            return code(*arguments)
+        finally:
+            self.runs_code = before
+
+    def set_timeout(self, seconds: float | None) -> None:
+        self._transport.set_timeout(seconds)
+
+
+class StreamConnection(Connection):
+    """A stream, with all that who answers a request asks of its connection."""
+
+    def __init__(self, transport: StreamTransport, connection: Connection) -> None:
+        self.accepted = connection.accepted
+        self.peer = connection.peer
+        self.index = connection.index
+        self.begun = True
+        self.is_answered = not_yet
+        self.transport: StreamTransport = transport
+        self.turn: StreamTurn = StreamTurn(transport, self.give_up)
+        transport.leave_loop = self.leave_loop
+        self.ending = Ending(transport)
+        self.ending.closing = connection.closing
+
+    def dismiss(self) -> None:
+        """The server has begun to close."""
+        self.ending.closing = True
+        if (interrupt := self.turn.interrupt) is not None:
+            interrupt()
+
+
+def _understand(raw: bytes, method: str) -> tuple[list[Field], Framing]:
+    """The fields of a response's head, and how its body ends."""
+    head = ResponseHead(raw)
+    headers = head.headers
+    try:
+        framing = response_framing(method, head.status, headers)
+    except RequestError:  # its length is one of the test's own making
+        framing = Framing("close")
+    return response_fields(head.status, headers), framing
+
+
+_kept = lru_cache(256)(_understand)
+
+
+def _nobody() -> None:
+    """There is nobody to be told."""

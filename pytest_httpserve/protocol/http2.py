@@ -1,0 +1,277 @@
+"""HTTP/2: a connection's bytes as Streams, many at a time (RFC 9113). ``h2`` has the frames, and their states.
+
+One thread takes in what comes; each stream is written to, and read from, by a thread of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pytest_httpserve.errors import RequestError, UnsupportedError
+from pytest_httpserve.net.duplex import Duplex
+from pytest_httpserve.protocol.h2_stream import StreamTransport
+from pytest_httpserve.wire.headers import Field
+
+if TYPE_CHECKING:
+    from h2.events import Event
+
+    from pytest_httpserve.net.connection import Connection
+    from pytest_httpserve.net.duplex import Run
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+# RFC 9113 section 7, of those that a program names.
+NO_ERROR, PROTOCOL_ERROR, INTERNAL_ERROR, CANCEL, ENHANCE_YOUR_CALM = 0x0, 0x1, 0x2, 0x8, 0xB
+MOST_STREAMS = 128  # at a time
+# What a client may send before somebody reads it: of one stream, and of all of a connection.
+STREAM_WINDOW_BYTES = 1 << 20
+CONNECTION_WINDOW_BYTES = 16 << 20
+_FIRST_WINDOW_BYTES = 65_535
+_FRAME_HEAD_BYTES = 9
+_SENT_AT_ONCE = 262_144
+# A client that takes nothing for so long is given up, in seconds, where no timeout says otherwise.
+_PATIENCE = 60.0
+
+
+class ConnectionRefused(RequestError):
+    """A client has broken a rule of frames or connections, and the connection ends by GOAWAY with ``code``."""
+
+    def __init__(self, detail: str, code: int) -> None:
+        super().__init__(400, detail, rule="RFC 9113 section 5.4.1")
+        self.code = code
+
+
+def check_extra() -> None:
+    """Raise UnsupportedError where the library of the frames is not installed."""
+    try:
+        import h2.connection  # noqa: F401
+    except ImportError:
+        raise UnsupportedError("http2= needs h2: pip install 'pytest-httpserve[http2]'") from None
+
+
+class HTTP2:
+    """A connection that speaks HTTP/2, and its ``streams`` by their numbers.
+
+    ``changed`` is held by who looks at any of that. ``run`` runs what may wait in a thread of its own.
+    """
+
+    def __init__(self, connection: Connection, run: Run) -> None:
+        from h2.config import H2Configuration
+        from h2.connection import H2Connection
+        from h2.settings import SettingCodes, Settings
+
+        self.lock = threading.RLock()
+        self.connection = connection
+        self.streams: dict[int, StreamTransport] = {}
+        self.count = 0  # of all streams so far
+        self._duplex = Duplex(connection)
+        self._run = run
+        self._incoming = b""
+        self._begun = False  # the client, with its preface
+        # What is malformed is refused here, stream by stream, and what goes out may be wrong on purpose.
+        config = H2Configuration(
+            client_side=False,
+            header_encoding=False,
+            validate_inbound_headers=False,
+            normalize_inbound_headers=False,
+            validate_outbound_headers=False,
+            normalize_outbound_headers=False,
+        )
+        self._h2 = H2Connection(config)
+        self._h2.local_settings = Settings(
+            client=False,
+            initial_values={
+                SettingCodes.MAX_CONCURRENT_STREAMS: MOST_STREAMS,
+                SettingCodes.INITIAL_WINDOW_SIZE: STREAM_WINDOW_BYTES,
+                SettingCodes.MAX_HEADER_LIST_SIZE: self._h2.DEFAULT_MAX_HEADER_LIST_SIZE,
+            },
+        )
+
+    @property
+    def seconds(self) -> float:
+        """How long a client may take nothing."""
+        return self.connection.transport.timeout or _PATIENCE
+
+    # In
+
+    def begin(self) -> None:
+        """Say what this side has to say first."""
+        with self.lock:
+            self._h2.initiate_connection()
+            self._h2.increment_flow_control_window(CONNECTION_WINDOW_BYTES - _FIRST_WINDOW_BYTES)
+        self._flush()
+
+    def receive(self) -> bytes | None:
+        """What has come; None if nothing has, empty at the end. Raises OSError."""
+        return self._duplex.receive()
+
+    def take(self, data: bytes) -> list[StreamTransport]:
+        """Take in what has come; the streams that begin with it. Raises ConnectionRefused."""
+        from h2.exceptions import ProtocolError
+
+        opened: list[StreamTransport] = []
+        data = self._incoming + data
+        at = 0
+        try:
+            while size := self._frame_size(data, at):
+                with self.lock:
+                    for event in self._h2.receive_data(data[at : at + size]):
+                        self._heed(event, opened)
+                at += size
+        except ProtocolError as error:
+            raise ConnectionRefused(f"{error}", int(error.error_code)) from None
+        finally:
+            self._incoming = data[at:]
+            self._flush()
+        return opened
+
+    def _frame_size(self, data: bytes, at: int) -> int:
+        """How many of the bytes from there on are the next frame; 0 if it is not whole."""
+        left = len(data) - at
+        if not self._begun:
+            self._begun = left >= len(PREFACE)
+            return len(PREFACE) if self._begun else 0
+        if left < _FRAME_HEAD_BYTES:
+            return 0
+        size = _FRAME_HEAD_BYTES + int.from_bytes(data[at : at + 3], "big")
+        if size > _FRAME_HEAD_BYTES + self._h2.max_inbound_frame_size:
+            return left  # which is refused by its head
+        return size if left >= size else 0
+
+    def _heed(self, event: Event, opened: list[StreamTransport]) -> None:
+        heed = _HEEDED.get(type(event).__name__)
+        if heed is not None:
+            heed(self, event, opened)
+
+    def _requested(self, event: Any, opened: list[StreamTransport]) -> None:  # an event of h2, as below
+        stream = self.streams[event.stream_id] = StreamTransport(self, event.stream_id, self.count, event.headers)
+        stream.ended = event.stream_ended is not None
+        self.count += 1
+        opened.append(stream)
+
+    def _data(self, event: Any, opened: list[StreamTransport]) -> None:
+        stream = self.streams.get(event.stream_id)
+        kept = len(event.data) if stream is not None else 0
+        if event.flow_controlled_length > kept:  # padding, or nobody is there to read it
+            self._h2.acknowledge_received_data(event.flow_controlled_length - kept, event.stream_id)
+        if stream is not None:
+            stream.feed(event.data)
+
+    def _trailers(self, event: Any, opened: list[StreamTransport]) -> None:
+        if (stream := self.streams.get(event.stream_id)) is not None:
+            stream.trailers = event.headers
+
+    def _ended(self, event: Any, opened: list[StreamTransport]) -> None:
+        if (stream := self.streams.get(event.stream_id)) is not None:
+            stream.end()
+
+    def _reset(self, event: Any, opened: list[StreamTransport]) -> None:
+        if (stream := self.streams.get(event.stream_id)) is not None:
+            stream.break_off(f"the client has reset the stream with {_name(event.error_code)}")
+
+    def _widened(self, event: Any, opened: list[StreamTransport]) -> None:
+        for stream in [self.streams.get(event.stream_id)] if event.stream_id else list(self.streams.values()):
+            if stream is not None:
+                stream.tell()
+
+    def _settled(self, event: Any, opened: list[StreamTransport]) -> None:
+        for stream in self.streams.values():
+            stream.tell()
+
+    def break_off(self, text: str) -> None:
+        """The connection is over, and all that is open on it."""
+        with self.lock:
+            for stream in self.streams.values():
+                stream.break_off(text)
+
+    # Out
+
+    def send(self, stream: StreamTransport, fields: Sequence[Field] | None, data: bytes, *, end: bool) -> None:
+        """Send the fields of a head or of trailers, if there are any, and then data, as far as the client lets it;
+        with ``end``, the stream is over with these. Raises OSError."""
+        at, size = 0, len(data)
+
+        def make() -> bytes:
+            nonlocal at, fields
+            with self.lock:
+                stream.check()
+                if fields is not None:
+                    self._h2.send_headers(stream.id, fields, end_stream=end and not size)
+                    fields = None
+                    if not size:
+                        return self._h2.data_to_send()
+                most = self._h2.max_outbound_frame_size
+                room = min(self._h2.local_flow_control_window(stream.id), _SENT_AT_ONCE, size - at)
+                while room > 0 or not size:
+                    piece = data[at : at + min(most, room)]
+                    at, room = at + len(piece), room - len(piece)
+                    self._h2.send_data(stream.id, piece, end_stream=end and at == size)
+                    if not size:
+                        break
+                return self._h2.data_to_send()
+
+        while True:
+            self._duplex.send(make, self.seconds, stream.leave_loop)
+            if at == size:
+                return
+            stream.await_room(lambda: self._h2.local_flow_control_window(stream.id) > 0)
+
+    def reset(self, stream: StreamTransport, code: int) -> None:
+        """End a stream with this code, if it has not ended."""
+        from h2.exceptions import ProtocolError
+
+        with self.lock, contextlib.suppress(ProtocolError):  # it is closed
+            self._h2.reset_stream(stream.id, code)
+        self._flush()
+
+    def acknowledge(self, stream: StreamTransport, size: int) -> None:
+        """So much has been read: the client may send as much again."""
+        with self.lock:
+            self._h2.acknowledge_received_data(size, stream.id)
+        self._flush()
+
+    def forget(self, stream: StreamTransport) -> None:
+        """The stream is over, for both sides."""
+        with self.lock:
+            self.streams.pop(stream.id, None)
+            unread = stream.drop()
+        if unread:
+            self.acknowledge(stream, unread)
+
+    def go_away(self, code: int = NO_ERROR) -> None:
+        """Tell the client that no stream that it opens from here on is served."""
+        from h2.exceptions import ProtocolError
+
+        with self.lock, contextlib.suppress(ProtocolError):
+            self._h2.close_connection(code)
+        self._flush()
+
+    def _flush(self) -> None:
+        """Send what is to be said beside the streams, and do not wait for that."""
+        self._duplex.send_soon(self._said, self.seconds, self._run)
+
+    def _said(self) -> bytes:
+        with self.lock:
+            return self._h2.data_to_send()
+
+
+_HEEDED: dict[str, Callable[[HTTP2, Any, list[StreamTransport]], None]] = {
+    "RequestReceived": HTTP2._requested,
+    "DataReceived": HTTP2._data,
+    "TrailersReceived": HTTP2._trailers,
+    "StreamEnded": HTTP2._ended,
+    "StreamReset": HTTP2._reset,
+    "WindowUpdated": HTTP2._widened,
+    "RemoteSettingsChanged": HTTP2._settled,
+}
+
+
+def _name(code: int) -> str:
+    from h2.errors import ErrorCodes
+
+    try:
+        return ErrorCodes(code).name
+    except ValueError:
+        return f"{code:#x}"

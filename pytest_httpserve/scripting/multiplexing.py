@@ -1,0 +1,278 @@
+"""A connection of a scripted server that speaks HTTP/2: each of its streams is answered as a request over HTTP/1 is.
+
+The thread that takes in what comes also answers, one stream after the other, until an answer may wait: then another
+thread goes on with the connection, and this one has that stream alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING
+
+from pytest_httpserve import clock
+from pytest_httpserve.errors import RequestError, Struck
+from pytest_httpserve.net.transport import RECEIVE_BYTES
+from pytest_httpserve.protocol.h2_stream import StreamConnection, StreamTransport
+from pytest_httpserve.protocol.http1 import HTTP1
+from pytest_httpserve.protocol.http2 import HTTP2, PREFACE, PROTOCOL_ERROR, ConnectionRefused
+from pytest_httpserve.protocol.reader import Reader
+from pytest_httpserve.protocol.writer import Writer
+from pytest_httpserve.scripting.passage import FaultyPassage
+from pytest_httpserve.scripting.record.transcript import Transcript
+from pytest_httpserve.scripting.reports import refusals
+from pytest_httpserve.scripting.serving import Serving
+from pytest_httpserve.server.servers import service_of
+from pytest_httpserve.wire.grammar import Limits
+from pytest_httpserve.wire.http2 import request_head, request_text
+
+if TYPE_CHECKING:
+    from pytest_httpserve.net.connection import Connection
+    from pytest_httpserve.scripting.answering import Answering
+    from pytest_httpserve.scripting.faults.acts import Fault
+    from pytest_httpserve.scripting.record.exchange import ConnectionRecord
+    from pytest_httpserve.scripting.script import Script
+    from pytest_httpserve.server.servers import HTTPServer
+
+
+def begins(connection: Connection) -> bool:
+    """Whether the client begins with HTTP/2, by prior knowledge or since TLS has agreed on it."""
+    transport = connection.transport
+    while not transport.gathered and connection.turn.loop is None:
+        if not (data := transport.receive(RECEIVE_BYTES)):
+            break
+        transport.gathered = data
+    return transport.gathered.startswith(PREFACE[:16])
+
+
+class Multiplexing:
+    """A connection that speaks HTTP/2. ``faults`` are those of each of its exchanges."""
+
+    def __init__(
+        self,
+        script: Script,
+        server: HTTPServer,
+        connection: Connection,
+        record: ConnectionRecord | None,
+        faults: tuple[Fault, ...],
+    ) -> None:
+        loop = service_of(server).loop
+        assert loop is not None  # each HTTPServe has one
+        connection.turn.loop = loop  # one that had faults from the beginning has none
+        connection.turn.proceed = partial(service_of(server).attend, server, connection)
+        self.script = script
+        self.server = server
+        self.connection = connection
+        self.record = record
+        self.faults = faults
+        self.http2 = HTTP2(connection, loop.workers.run)
+        self._loop = loop
+        self._ready: deque[StreamTransport] = deque()
+        self._lock = threading.RLock()
+        self._active: dict[StreamConnection, None] = {}  # in their order
+        self._over = False  # nothing more comes
+        self._kept_open = False  # by streams that go on: the last of them ends the connection
+        self._struck: Struck | None = None
+        connection.transport.tap = None
+        connection.is_answered = self._is_answered
+        self.http2.begin()
+
+    def serve(self) -> None:
+        """Take in what has come, and answer; in the thread that owns the connection."""
+        turn = self.connection.turn
+        given_away = turn.given_away
+        turn.thread = threading.current_thread()
+        self._take_in()
+        while self._ready:
+            StreamServing(self, self._ready.popleft()).serve()
+            if turn.given_away != given_away:
+                return
+        self._go_on()
+
+    def _take_in(self) -> None:
+        connection = self.connection
+        if self._over or self._struck is not None:
+            return
+        if connection.closing and not self._active:
+            self.http2.go_away()
+            return
+        try:
+            data = self.http2.receive()
+        except OSError as error:
+            self._end(f"the client has gone: {error}")
+            return
+        if data == b"":
+            self._end("the client has ended the connection")
+        elif data:
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        try:
+            self._ready.extend(self.http2.take(data))
+        except ConnectionRefused as error:
+            text = refusals.connection_refused(error, str(self.record) if self.record is not None else "")
+            self.script.journal.record_failure(text, "refused")
+            self._end(f"the client broke a rule: {error}")
+
+    def _end(self, text: str) -> None:
+        self._over = True
+        self.http2.break_off(text)
+
+    def _go_on(self) -> None:
+        """Have the loop wait for more, or end the connection, when nothing is answered on it any more."""
+        connection = self.connection
+        with self._lock:
+            if not (self._over or self._struck is not None or (connection.closing and not self._active)):
+                connection.turn.await_client(self.serve, None if self._active else connection.transport.timeout)
+                return
+            if self._struck is not None and self._struck.resets:
+                connection.ending.reset()
+            if self._struck is not None:
+                self._end(str(self._struck))
+            if self._active:
+                self._kept_open = True
+                connection.turn.given_away += 1
+                connection.turn.serve = self.serve
+
+    # Streams
+
+    def begin(self, stream: StreamConnection) -> None:
+        """It is answered from here on."""
+        stream.turn.thread = threading.current_thread()
+        stream.turn.let_others = self._let_others
+        with self._lock:
+            self._active[stream] = None
+            self._heed_streams()
+            self.connection.doing = stream.doing
+
+    def end(self, stream: StreamConnection) -> None:
+        """It has been answered."""
+        self.http2.forget(stream.transport)
+        inline = stream.turn.let_others is not None
+        stream.turn.let_others = None
+        with self._lock:
+            self._active.pop(stream, None)
+            self._heed_streams()
+            last = not self._active and not inline
+            ends = last and self._kept_open
+        stream.forget()
+        if ends:
+            self.connection.turn.thread = threading.current_thread()
+            self.connection.turn.proceed()
+        elif last and self.connection.closing:
+            self.connection.close_when_idle()
+
+    def strike(self, struck: Struck) -> None:
+        """A fault has ended the connection."""
+        self._struck = struck
+        turn = self.connection.turn
+        turn.expiry = clock.monotonic()
+        self._loop.expect(turn.expiry)
+
+    def _heed_streams(self) -> None:
+        connection = self.connection
+        connection.busy = connection.turn.runs_code = bool(self._active)
+        connection.turn.interrupt = self._dismiss if self._active else None
+
+    def _dismiss(self) -> None:
+        """The server has begun to close, or is about to cut what is left."""
+        with self._lock:
+            streams = list(self._active)
+        self.http2.go_away()
+        for stream in streams:
+            stream.dismiss()
+
+    def _is_answered(self) -> bool:
+        return not self._active
+
+    def _let_others(self) -> None:
+        """The stream that this thread answers is about to wait: others are served by another one from here on."""
+        connection = self.connection
+        turn = connection.turn
+        with contextlib.suppress(RuntimeError):  # there are no more threads: all of them wait, then
+            if turn.led and turn.loop is not None:
+                turn.loop.leave(turn)
+            with self._lock:
+                streams = list(self._active)
+            turn.thread = streams[0].turn.thread
+            turn.serve = self.serve
+            turn.given_away += 1
+            if self._ready:
+                try:
+                    self._loop.workers.run(turn.proceed)
+                except RuntimeError:
+                    turn.given_away -= 1
+                    raise
+                return
+            self._go_on()
+            if turn.resting:
+                connection.rest()
+
+
+class StreamServing(Serving):
+    """Answers one stream."""
+
+    __slots__ = ("_multiplexing",)
+
+    def __init__(self, multiplexing: Multiplexing, transport: StreamTransport) -> None:
+        self._multiplexing = multiplexing
+        self._connection = connection = StreamConnection(transport, multiplexing.connection)
+        self._http1 = http1 = StreamHTTP(connection, transport, self.limits)
+        self._converse(multiplexing.script, multiplexing.server, connection, http1, multiplexing.record)
+        self._conversation.count = transport.index
+        if multiplexing.faults:
+            self._conversation.passage = FaultyPassage(http1, multiplexing.faults)
+
+    def serve(self, awaited: object = None) -> None:
+        connection, multiplexing = self._connection, self._multiplexing
+        assert isinstance(connection, StreamConnection)
+        multiplexing.begin(connection)
+        try:
+            self._serve_one()
+        except Exception:
+            multiplexing.server.handle_error(connection.accepted, connection.peer)
+        finally:
+            if self._conversation.resets:
+                connection.transport.break_stream()
+            else:
+                connection.transport.finish()
+            multiplexing.end(connection)
+
+    def _refuse(self, answering: Answering, error: RequestError) -> None:
+        assert isinstance(self._connection, StreamConnection)
+        self._connection.transport.code = PROTOCOL_ERROR
+        super()._refuse(answering, error)
+
+    def _end_struck(self, struck: Struck) -> None:
+        self._multiplexing.strike(struck)
+
+
+class StreamHTTP(HTTP1):
+    """The one request of a stream, and its response."""
+
+    def __init__(self, connection: StreamConnection, transport: StreamTransport, limits: Limits) -> None:
+        super().__init__(connection, Reader(transport, limits=limits), Writer(transport), limits)
+        self._transport = transport
+
+    def next_stream(self) -> bool:
+        """Take the head, as ``HTTP1.next_stream`` does."""
+        transport, connection = self._transport, self.connection
+        assert connection is not None
+        if isinstance(tap := transport.tap, Transcript):
+            tap.stream_id = transport.id
+            tap.received(request_text(transport.fields))
+        head = request_head(transport.fields, ended=transport.ended, limits=self.limits)
+        self.stream.enter(head.line, head.fields, speaks_1_1=True)
+        transport.method = head.line.method
+        self.reader.begin_body(head.fields.framing)
+        connection.busy, connection.doing = True, head.line.text
+        return True
+
+    def end_stream(self) -> bool:
+        """The response has been given: no other follows on this stream."""
+        assert self.writer is not None
+        self.writer.flush()
+        self._transport.finish()
+        return False

@@ -1,0 +1,180 @@
+"""Heads of HTTP/2 as those of HTTP/1, and back: pseudo-header fields, and what they stand for (RFC 9113 section 8)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+from pytest_httpserve.errors import RequestError
+from pytest_httpserve.wire import grammar
+from pytest_httpserve.wire.framing import NO_BODY, UNTIL_CLOSE, Framing, expects_continue, request_framing
+from pytest_httpserve.wire.grammar import DEFAULT_LIMITS, Limits
+from pytest_httpserve.wire.headers import Field, Headers
+from pytest_httpserve.wire.message import Fields, Line, RequestHead
+from pytest_httpserve.wire.target import parse_target
+
+RawField = tuple[bytes, bytes]
+
+VERSION = (2, 0)
+PROTOCOL = "HTTP/2"
+# RFC 9113 section 8.2.2: what is said of a connection has no place in a stream of it.
+OF_CONNECTION = frozenset(("connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"))
+_OF_REQUEST = (":method", ":scheme", ":authority", ":path")
+_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-z]+")
+_VALUE = re.compile(r"(?:[^\0\r\n \t](?:[^\0\r\n]*[^\0\r\n \t])?)?")
+_KEPT_BYTES = 4_096
+_KEPT_HEADS = 256
+
+
+def request_head(raw: Iterable[RawField], *, ended: bool, limits: Limits = DEFAULT_LIMITS) -> RequestHead:
+    """The head of a request that came as these fields; ``ended`` is whether nothing follows it.
+
+    Raises RequestError (400, 413, 414, 417, 431) for a malformed one (RFC 9113 section 8.1.1).
+    """
+    fields = tuple(raw)
+    size = sum(len(name) + len(value) for name, value in fields)
+    return (_kept_head if size <= _KEPT_BYTES else _head)(fields, ended, limits)
+
+
+def _head(raw: Sequence[RawField], ended: bool, limits: Limits) -> RequestHead:
+    pseudo, fields = _apart(raw, limits)
+    method = pseudo.get(":method", "")
+    if missing := [name for name in _wanted(method) if not pseudo.get(name)]:
+        raise _malformed(f"the request has no {' and no '.join(missing)}", "8.3.1", *missing)
+    if not grammar.TOKEN.fullmatch(method):
+        raise _malformed(f"the method is no token: {method!r}", "8.3.1", ":method")
+    if method == "CONNECT" and (given := [name for name in (":scheme", ":path") if name in pseudo]):
+        raise _malformed(f"CONNECT has no {' and no '.join(given)}", "8.5", *given)
+    target = pseudo[":authority"] if method == "CONNECT" else pseudo[":path"]
+    if len(target) > limits.request_line:
+        raise RequestError(414, f"the path is longer than {limits.request_line} bytes")
+    if not re.fullmatch(rf"{grammar.VCHAR}+", target):
+        raise _malformed(f"the path has octets that must be percent-encoded: {target!r}", "8.3.1", ":path")
+    parts = parse_target(target, method)
+    if parts.form == "absolute":
+        raise _malformed(f"the path is neither * nor begins with /: {target!r}", "8.3.1", ":path")
+    headers = Headers((("host", _host(pseudo, fields)), *(field for field in fields if field[0] != "host")))
+    framing = _framing(headers, ended, limits)
+    line = Line(f"{method} {target} {PROTOCOL}", method, target, VERSION, PROTOCOL, parts)
+    expected = not ended and expects_continue(headers, VERSION)
+    return RequestHead(line, Fields(headers, framing, True, expected))
+
+
+# A client repeats itself.
+_kept_head = lru_cache(_KEPT_HEADS)(_head)
+
+
+@lru_cache(_KEPT_HEADS)
+def _kept_text(raw: Sequence[RawField]) -> bytes:
+    pseudo = {name: value for name, value in raw if name.startswith(b":")}
+    get = pseudo.get
+    target = get(b":authority", b"") if get(b":method") == b"CONNECT" else get(b":path", b"")
+    lines = [b"%b %b HTTP/2\r\n" % (get(b":method", b""), target)]
+    if b":authority" in pseudo:
+        lines.append(b"host: %b\r\n" % pseudo[b":authority"])
+    lines += [b"%b: %b\r\n" % field for field in raw if not field[0].startswith(b":")]
+    return b"".join([*lines, b"\r\n"])
+
+
+def request_text(raw: Iterable[RawField]) -> bytes:
+    """The head of a request as HTTP/1 would write it, whatever is wrong with it: for people to read."""
+    return _kept_text(tuple((bytes(name), bytes(value)) for name, value in raw))
+
+
+def _wanted(method: str) -> tuple[str, ...]:
+    return (":authority",) if method == "CONNECT" else (":method", ":scheme", ":path")
+
+
+def _apart(raw: Sequence[RawField], limits: Limits) -> tuple[dict[str, str], list[Field]]:
+    """Pseudo-header fields, and the others."""
+    if len(raw) > limits.header_count:
+        raise RequestError(431, f"there are more than {limits.header_count} header fields")
+    pseudo: dict[str, str] = {}
+    fields: list[Field] = []
+    crumbs: list[str] = []
+    for raw_name, raw_value in raw:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        if name.startswith(":"):
+            if fields or crumbs:
+                raise _malformed(f"the pseudo-header field {name} comes after other fields", "8.3", name)
+            if name not in _OF_REQUEST:
+                raise _malformed(f"no request has a pseudo-header field {name}", "8.3", name)
+            if name in pseudo:
+                raise _malformed(f"there is more than one {name}", "8.3", name)
+            _check_value(name, value)
+            pseudo[name] = value
+            continue
+        check_field(name, value)
+        if name == "cookie":
+            crumbs.append(value)  # RFC 9113 section 8.2.3
+        else:
+            fields.append((name, value))
+    if crumbs:
+        fields.append(("cookie", "; ".join(crumbs)))
+    return pseudo, fields
+
+
+def check_field(name: str, value: str) -> None:
+    """Refuse a field that a request or its trailers cannot have: raises RequestError (400)."""
+    if not _NAME.fullmatch(name):
+        if _NAME.fullmatch(name.lower()):
+            raise _malformed(f"a field name has upper-case letters: {name!r}", "8.2.1", name.lower())
+        raise _malformed(f"a field name is no token in small letters: {name!r}", "8.2.1")
+    if name in OF_CONNECTION or (name == "te" and value.lower() != "trailers"):
+        raise _malformed(f"HTTP/2 has no field {name}: {value}", "8.2.2", name)
+    _check_value(name, value)
+
+
+def _check_value(name: str, value: str) -> None:
+    if not _VALUE.fullmatch(value):
+        raise _malformed(
+            f"the value of {name} has a blank at its ends, or a control character: {value!r}", "8.2.1", name
+        )
+
+
+def _host(pseudo: dict[str, str], fields: list[Field]) -> str:
+    hosts = [value for name, value in fields if name == "host"]
+    authority = pseudo.get(":authority")
+    if authority is None and not hosts:
+        raise _malformed("the request says neither :authority nor host", "8.3.1", ":authority")
+    if len(hosts) > 1 or (hosts and authority is not None and hosts[0].lower() != authority.lower()):
+        raise _malformed(f"host and :authority differ: {hosts}, {authority!r}", "8.3.1", "host")
+    host = authority if authority is not None else hosts[0]
+    if not grammar.is_host(host):
+        raise _malformed(f":authority is no host[:port]: {host!r}", "8.3.1", "host")
+    return host
+
+
+def _framing(headers: Headers, ended: bool, limits: Limits) -> Framing:
+    framing = request_framing(headers, VERSION, limits=limits)
+    if ended:
+        if framing.length:
+            raise _malformed(f"content-length is {framing.length}, and no body came", "8.1.1", "content-length")
+        return NO_BODY
+    return UNTIL_CLOSE if framing is NO_BODY else framing
+
+
+def trailers(raw: Iterable[RawField]) -> Headers:
+    """The trailer fields of a request. Raises RequestError (400) for malformed ones (RFC 9113 section 8.1)."""
+    fields = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw]
+    for name, value in fields:
+        if name.startswith(":"):
+            raise _malformed(f"trailers have no pseudo-header fields, such as {name}", "8.1", name)
+        check_field(name, value)
+    return Headers(fields)
+
+
+def _malformed(detail: str, section: str, *names: str) -> RequestError:
+    return RequestError(400, detail, rule=f"RFC 9113 section {section}", names=names)
+
+
+# Responses
+
+
+def response_fields(status: int, headers: Headers) -> list[Field]:
+    """The head of a response as the fields that it is sent as."""
+    return [
+        (":status", str(status)),
+        *((name.lower(), value) for name, value in headers.fields if name.lower() not in OF_CONNECTION),
+    ]
