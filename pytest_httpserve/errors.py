@@ -82,12 +82,14 @@ class BodyAwaited(BaseException):
 class Struck(HTTPServeError, ConnectionError):
     """A fault has ended the connection: for what serves it, as if its client had gone.
 
-    ``resets`` says that it ends with an RST, not a FIN.
+    ``resets`` says that it ends with an RST, not a FIN. Where a connection carries many exchanges at a time, one that
+    ``ends_exchange`` ends no more than its own.
     """
 
-    def __init__(self, detail: str, *, resets: bool = False) -> None:
+    def __init__(self, detail: str, *, resets: bool = False, ends_exchange: bool = False) -> None:
         super().__init__(detail)
         self.resets = resets
+        self.ends_exchange = ends_exchange
 
 
 class FrameError(HTTPServeError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import IO, TYPE_CHECKING, Any
 
@@ -14,7 +14,15 @@ from pytest_httpserve.net.connection import Connection, not_yet
 from pytest_httpserve.net.ending import Ending
 from pytest_httpserve.net.transport import Transport
 from pytest_httpserve.net.turn import Result, Turn
-from pytest_httpserve.wire.framing import NO_BODY, BodyDecoder, Framing, body_decoder, response_framing
+from pytest_httpserve.wire.framing import (
+    NO_BODY,
+    BodyDecoder,
+    Framing,
+    body_decoder,
+    encode_chunk,
+    encode_last_chunk,
+    response_framing,
+)
 from pytest_httpserve.wire.headers import Field
 from pytest_httpserve.wire.http2 import RawField, response_fields
 from pytest_httpserve.wire.response_stream import ResponseHead, ResponseStream
@@ -26,18 +34,22 @@ if TYPE_CHECKING:
 
 _PIECE_BYTES = 65_536
 _KEPT_BYTES = 4_096
-_INTERNAL_ERROR, _NO_ERROR, _CANCEL = 0x2, 0x0, 0x8
+_NO_ERROR, _PROTOCOL_ERROR, _INTERNAL_ERROR = 0x0, 0x1, 0x2
 
 
 class StreamTransport(Transport):
     """Moves the bytes of one stream: the body that comes as it is, and a response of HTTP/1 as frames of HTTP/2.
 
-    ``id`` is the number of the stream, ``index`` counts those of its connection from 0; ``fields`` are its head,
-    ``trailers`` those of its end, and ``ended`` is whether that has come. ``method`` is what the response answers.
+    ``id`` is the number of the stream, ``index`` counts those of its connection from 0; ``fields`` are its head, which
+    was all of the request if it ``has_no_body``; ``trailers`` are those of its end, and ``ended`` is whether that has
+    come. ``chunks`` is whether the body is to be read in chunks, ``method`` what the response answers.
     """
 
+    polls = False
+    chunks = False
+
     method = "GET"
-    trailers: Iterable[RawField] = ()
+    trailers: Iterable[Field] = ()
     ended = False
     finished = False  # this side has ended it, too
     code = _NO_ERROR  # with which the rest of a request is refused that has been answered
@@ -45,9 +57,10 @@ class StreamTransport(Transport):
     _cut: OSError | None = None  # what has broken it off
     _changed: threading.Condition | None = None  # of who waits
 
-    def __init__(self, http2: HTTP2, id: int, index: int, fields: Iterable[RawField]) -> None:
+    def __init__(self, http2: HTTP2, id: int, index: int, fields: Sequence[RawField], *, has_no_body: bool) -> None:
         super().__init__(http2.connection.transport.socket, _nobody, _nobody)
         self.id, self.index, self.fields = id, index, fields
+        self.has_no_body = self.ended = has_no_body
         self.timeout = http2.connection.transport.timeout
         self._http2 = http2
         self._incoming: deque[bytes] = deque()
@@ -95,8 +108,7 @@ class StreamTransport(Transport):
         """Wait until the client takes more. Raises OSError if it does not in time, or leaves."""
         self._await(lambda: has_room() or self._cut is not None, self._http2.seconds)
 
-    def await_end(self, seconds: float) -> str | None:
-        """How the client leaves within so many seconds, if it does."""
+    def await_end(self, seconds: float, *, heeds_client: bool) -> str | None:
         try:
             self._await(lambda: self._cut is not None, seconds)
         except TimeoutError:
@@ -128,15 +140,26 @@ class StreamTransport(Transport):
             if not self._incoming:
                 if self._cut is not None:
                     raise self.failed(self._cut)
-                return b""
-            data = self._incoming.popleft()
-            if len(data) > size:
-                self._incoming.appendleft(data[size:])
-                data = data[:size]
-        self._http2.acknowledge(self, len(data))
+                data, count = self._last_chunk(), 0
+            else:
+                data = self._incoming.popleft()
+                if len(data) > size:
+                    self._incoming.appendleft(data[size:])
+                    data = data[:size]
+                count = len(data)
+                if self.chunks:
+                    data = encode_chunk(data)
+        if count:
+            self._http2.acknowledge(self, count)
         if self.tap is not None:
             self.tap.received(data)
         return data
+
+    def _last_chunk(self) -> bytes:
+        """What the end of the body is read as, once."""
+        last = encode_last_chunk(tuple(self.trailers)) if self.chunks else b""
+        self.chunks = False
+        return last
 
     def has_ended(self) -> bool:
         return False
@@ -167,12 +190,16 @@ class StreamTransport(Transport):
 
     def _send_head(self, head: ResponseHead, *, more: bool) -> None:
         understand = _kept if len(head.raw) <= _KEPT_BYTES else _understand
-        fields, framing = understand(head.raw, self.method)
+        try:
+            fields, framing = understand(head.raw, self.method)
+        except ValueError:  # no status: a fault has changed it
+            self.break_stream(_PROTOCOL_ERROR)
+            return
         if head.is_informational:
             self._http2.send(self, fields, b"", end=False)
             return
         self._framing, self._body = framing, body_decoder(framing)
-        if self._body.complete:
+        if self._body.complete and not self.altered:
             self.finished = True
             self._http2.send(self, fields, b"", end=True)
         elif more:
@@ -184,11 +211,13 @@ class StreamTransport(Transport):
         if self.finished:
             return  # HEAD and 304 have none, whatever is written
         try:
-            body, _ = self._body.decode(data)
+            body, surplus = self._body.decode(data)
         except RequestError:  # chunks that are none, as a fault has them
             self.break_stream()
             return
-        ended = self._body.complete
+        if self.altered:
+            body += surplus
+        ended = self._body.complete and not self.altered
         trailers = [(name.lower(), value) for name, value in self._body.trailers.fields] if ended else []
         head, self._head = self._head, None
         self.finished = ended
@@ -210,13 +239,14 @@ class StreamTransport(Transport):
         if head is not None:
             self._http2.send(self, head, b"", end=False)
 
-    def finish(self) -> None:
-        """The response has been given. What is less than its head says ends the stream with an error."""
+    def finish(self, *, short: bool = False) -> None:
+        """The response has been given. What is less than its head says ends the stream with an error or, if it is to
+        be ``short``, as if it were whole."""
         if self._cut is not None or self._over:
             return
         self._over = True
         try:
-            if self._framing is not None and self._framing.kind == "close" and not self.finished:
+            if not self.finished and (short or self._is_whole()):
                 self.finished = True
                 head, self._head = self._head, None
                 self._http2.send(self, head, b"", end=True)
@@ -226,6 +256,9 @@ class StreamTransport(Transport):
                 self._http2.reset(self, self.code)  # RFC 9113 section 8.1: the rest of the body is not wanted
         except OSError as error:
             self.failed(error)
+
+    def _is_whole(self) -> bool:
+        return self._framing is not None and (self._framing.kind == "close" or self._body.complete)
 
     def break_stream(self, code: int = _INTERNAL_ERROR) -> None:
         """End the stream such that the client knows that it has not got all."""

@@ -14,6 +14,7 @@ from pytest_httpserve.errors import RequestError, UnsupportedError
 from pytest_httpserve.net.duplex import Duplex
 from pytest_httpserve.protocol.h2_stream import StreamTransport
 from pytest_httpserve.wire.headers import Field
+from pytest_httpserve.wire.http2 import trailers_of
 
 if TYPE_CHECKING:
     from h2.events import Event
@@ -146,8 +147,9 @@ class HTTP2:
             heed(self, event, opened)
 
     def _requested(self, event: Any, opened: list[StreamTransport]) -> None:  # an event of h2, as below
-        stream = self.streams[event.stream_id] = StreamTransport(self, event.stream_id, self.count, event.headers)
-        stream.ended = event.stream_ended is not None
+        ended = event.stream_ended is not None
+        stream = StreamTransport(self, event.stream_id, self.count, tuple(event.headers), has_no_body=ended)
+        self.streams[event.stream_id] = stream
         self.count += 1
         opened.append(stream)
 
@@ -161,7 +163,10 @@ class HTTP2:
 
     def _trailers(self, event: Any, opened: list[StreamTransport]) -> None:
         if (stream := self.streams.get(event.stream_id)) is not None:
-            stream.trailers = event.headers
+            try:
+                stream.trailers = trailers_of(event.headers)
+            except RequestError as error:
+                stream.break_off(str(error))
 
     def _ended(self, event: Any, opened: list[StreamTransport]) -> None:
         if (stream := self.streams.get(event.stream_id)) is not None:

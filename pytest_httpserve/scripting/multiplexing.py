@@ -25,6 +25,7 @@ from pytest_httpserve.scripting.record.transcript import Transcript
 from pytest_httpserve.scripting.reports import refusals
 from pytest_httpserve.scripting.serving import Serving
 from pytest_httpserve.server.servers import service_of
+from pytest_httpserve.wire.framing import CHUNKED
 from pytest_httpserve.wire.grammar import Limits
 from pytest_httpserve.wire.http2 import request_head, request_text
 
@@ -166,6 +167,7 @@ class Multiplexing:
 
     def strike(self, struck: Struck) -> None:
         """A fault has ended the connection."""
+        self.connection.ending.say("server", "RST" if struck.resets else "FIN")
         self._struck = struck
         turn = self.connection.turn
         turn.expiry = clock.monotonic()
@@ -231,6 +233,9 @@ class StreamServing(Serving):
         multiplexing.begin(connection)
         try:
             self._serve_one()
+            beyond = self._conversation.beyond
+            if beyond is not None and connection.transport.failure is None:
+                beyond()
         except Exception:
             multiplexing.server.handle_error(connection.accepted, connection.peer)
         finally:
@@ -246,7 +251,12 @@ class StreamServing(Serving):
         super()._refuse(answering, error)
 
     def _end_struck(self, struck: Struck) -> None:
-        self._multiplexing.strike(struck)
+        if struck.ends_exchange:
+            connection = self._connection
+            assert isinstance(connection, StreamConnection)
+            connection.transport.finish(short=self._http1.stream.length is not None)
+        else:
+            self._multiplexing.strike(struck)
 
 
 class StreamHTTP(HTTP1):
@@ -263,11 +273,14 @@ class StreamHTTP(HTTP1):
         if isinstance(tap := transport.tap, Transcript):
             tap.stream_id = transport.id
             tap.received(request_text(transport.fields))
-        head = request_head(transport.fields, ended=transport.ended, limits=self.limits)
+        head = request_head(transport.fields, ended=transport.has_no_body, limits=self.limits)
         self.stream.enter(head.line, head.fields, speaks_1_1=True)
         transport.method = head.line.method
+        transport.chunks = head.fields.framing is CHUNKED
         self.reader.begin_body(head.fields.framing)
         connection.busy, connection.doing = True, head.line.text
+        if head.line.method == "CONNECT":
+            raise RequestError(501, "no tunnel is opened over HTTP/2 here")
         return True
 
     def end_stream(self) -> bool:

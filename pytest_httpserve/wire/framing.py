@@ -22,6 +22,8 @@ HOP_BY_HOP = frozenset(
     ("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
      "transfer-encoding", "upgrade")
 )  # fmt: skip
+# RFC 9113 section 8.2.2: those of them that no message of HTTP/2 has.
+OF_CONNECTION = frozenset(("connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"))
 _NO_TRAILERS = Headers()
 _NO_BODY_IS_LARGER = (1 << 63) - 1
 

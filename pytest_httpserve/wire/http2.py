@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from pytest_httpserve.errors import RequestError
 from pytest_httpserve.wire import grammar
-from pytest_httpserve.wire.framing import NO_BODY, UNTIL_CLOSE, Framing, expects_continue, request_framing
+from pytest_httpserve.wire.framing import CHUNKED, NO_BODY, OF_CONNECTION, Framing, expects_continue, request_framing
 from pytest_httpserve.wire.grammar import DEFAULT_LIMITS, Limits
 from pytest_httpserve.wire.headers import Field, Headers
 from pytest_httpserve.wire.message import Fields, Line, RequestHead
@@ -18,8 +18,6 @@ RawField = tuple[bytes, bytes]
 
 VERSION = (2, 0)
 PROTOCOL = "HTTP/2"
-# RFC 9113 section 8.2.2: what is said of a connection has no place in a stream of it.
-OF_CONNECTION = frozenset(("connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"))
 _OF_REQUEST = (":method", ":scheme", ":authority", ":path")
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-z]+")
 _VALUE = re.compile(r"(?:[^\0\r\n \t](?:[^\0\r\n]*[^\0\r\n \t])?)?")
@@ -27,12 +25,11 @@ _KEPT_BYTES = 4_096
 _KEPT_HEADS = 256
 
 
-def request_head(raw: Iterable[RawField], *, ended: bool, limits: Limits = DEFAULT_LIMITS) -> RequestHead:
+def request_head(fields: Sequence[RawField], *, ended: bool, limits: Limits = DEFAULT_LIMITS) -> RequestHead:
     """The head of a request that came as these fields; ``ended`` is whether nothing follows it.
 
     Raises RequestError (400, 413, 414, 417, 431) for a malformed one (RFC 9113 section 8.1.1).
     """
-    fields = tuple(raw)
     size = sum(len(name) + len(value) for name, value in fields)
     return (_kept_head if size <= _KEPT_BYTES else _head)(fields, ended, limits)
 
@@ -77,9 +74,9 @@ def _kept_text(raw: Sequence[RawField]) -> bytes:
     return b"".join([*lines, b"\r\n"])
 
 
-def request_text(raw: Iterable[RawField]) -> bytes:
+def request_text(fields: Sequence[RawField]) -> bytes:
     """The head of a request as HTTP/1 would write it, whatever is wrong with it: for people to read."""
-    return _kept_text(tuple((bytes(name), bytes(value)) for name, value in raw))
+    return _kept_text(fields)
 
 
 def _wanted(method: str) -> tuple[str, ...]:
@@ -152,17 +149,18 @@ def _framing(headers: Headers, ended: bool, limits: Limits) -> Framing:
         if framing.length:
             raise _malformed(f"content-length is {framing.length}, and no body came", "8.1.1", "content-length")
         return NO_BODY
-    return UNTIL_CLOSE if framing is NO_BODY else framing
+    # One of unknown length is given to who reads it as HTTP/1 would have it.
+    return CHUNKED if framing is NO_BODY else framing
 
 
-def trailers(raw: Iterable[RawField]) -> Headers:
+def trailers_of(raw: Iterable[RawField]) -> tuple[Field, ...]:
     """The trailer fields of a request. Raises RequestError (400) for malformed ones (RFC 9113 section 8.1)."""
-    fields = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw]
+    fields = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in raw)
     for name, value in fields:
         if name.startswith(":"):
             raise _malformed(f"trailers have no pseudo-header fields, such as {name}", "8.1", name)
         check_field(name, value)
-    return Headers(fields)
+    return fields
 
 
 def _malformed(detail: str, section: str, *names: str) -> RequestError:

@@ -71,6 +71,7 @@ class FaultyWire:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        connection.transport.altered = True
         self.begin((), 0, nobody)
 
     def begin(self, faults: tuple[Fault, ...], exchange_index: int, note: Note) -> None:
@@ -195,10 +196,10 @@ class FaultyWire:
             return self._end(f"{what}, until the client left")
         return self._end(f"{what}, until its time was over")
 
-    def _end(self, text: str, *, resets: bool = False) -> OSError:
+    def _end(self, text: str, *, resets: bool = False, ends_exchange: bool = False) -> OSError:
         """The connection ends here; by whom is known before the client can tell."""
         self._connection.ending.say("server", "RST" if resets else "FIN")
-        return self._connection.transport.failed(Struck(text, resets=resets))
+        return self._connection.transport.failed(Struck(text, resets=resets, ends_exchange=ends_exchange))
 
     def _let_out(self) -> None:
         """A reset drops what the kernel has not sent yet: wait until it has."""
@@ -387,7 +388,7 @@ class FaultyWire:
         self.leave("response_body")
         self.leave("response_end")
         if self._closes:
-            raise self._end("a fault has closed the connection")
+            raise self._end("a fault has closed the connection", ends_exchange=True)
 
     def abandon(self) -> None:
         """The handler has failed: what has gone out of its response must not look whole."""

@@ -49,7 +49,7 @@ def _scope(asked: Asked, prefix: str, state: Message) -> Message:
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.4"},
-        "http_version": f"{major}.{minor}",
+        "http_version": f"{major}.{minor}" if major < 2 else f"{major}",
         "method": asked.method,
         "scheme": "http" if asked.connection.transport.plain else "https",
         "path": urllib.parse.unquote_to_bytes(path).decode("utf-8", "replace"),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_httpserve.scripting.mounts.mount import Application, ApplicationMount
 from pytest_httpserve.scripting.mounts.outgoing import Outgoing
-from pytest_httpserve.wire.framing import encode_chunk, encode_last_chunk
+from pytest_httpserve.wire.framing import CHUNKED, encode_chunk, encode_last_chunk
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.answers.asked import Asked
@@ -127,12 +127,17 @@ class _Output(io.RawIOBase):
 def _framed(asked: Asked, below: str) -> Iterator[bytes]:
     """The request in hand as a handler class reads it: with this path, and its body in the framing that it came in."""
     headers = asked.stream.headers
-    lines = [f"{asked.method} {below}{asked.parts.query_with_mark} {asked.stream.line.protocol}\r\n"]
+    stream = asked.stream
+    protocol = stream.line.protocol if stream.version < (2, 0) else "HTTP/1.1"  # all that handlers know of
+    lines = [f"{asked.method} {below}{asked.parts.query_with_mark} {protocol}\r\n"]
+    chunked = stream.framing is CHUNKED
+    if chunked and "transfer-encoding" not in headers:
+        lines.append("Transfer-Encoding: chunked\r\n")
     # Where 100 has been said, nobody waits for it.
     passed = [field for field in headers.fields if asked.awaits_100 or field[0].lower() != "expect"]
     lines += [f"{name}: {value}\r\n" for name, value in passed]
     yield "".join([*lines, "\r\n"]).encode("latin-1")
-    reader, chunked = asked.http1.reader, "transfer-encoding" in headers
+    reader = asked.http1.reader
     while piece := reader.read1():
         yield encode_chunk(piece) if chunked else piece
     if chunked and not reader.truncated:

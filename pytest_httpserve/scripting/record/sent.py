@@ -7,7 +7,7 @@ from typing import Any
 
 from pytest_httpserve.errors import RequestError
 from pytest_httpserve.scripting.record.transcript import Transcript
-from pytest_httpserve.wire.framing import UNTIL_CLOSE, Framing, body_decoder, response_framing
+from pytest_httpserve.wire.framing import OF_CONNECTION, UNTIL_CLOSE, Framing, body_decoder, response_framing
 from pytest_httpserve.wire.headers import Headers
 from pytest_httpserve.wire.response_stream import ResponseHead, ResponseStream
 
@@ -39,6 +39,14 @@ class SentResponse:
     @property
     def headers(self) -> Headers:
         """All headers that were sent, with those that the server added."""
+        headers = self._of_message
+        if self._raw.stream_id is None:
+            return headers
+        return Headers(field for field in headers.fields if field[0].lower() not in OF_CONNECTION)
+
+    @property
+    def _of_message(self) -> Headers:
+        """The same and, over HTTP/2, those that show how HTTP/1 would have sent it."""
         return ResponseHead(self.head).headers
 
     @property
@@ -59,7 +67,7 @@ class SentResponse:
         A content coding, such as gzip, is left on it.
         """
         try:
-            framing = response_framing(self._method, self.status, self.headers)
+            framing = response_framing(self._method, self.status, self._of_message)
         except RequestError:  # its length is one of the test's own making
             framing = UNTIL_CLOSE
         return unframed(self.content, framing)

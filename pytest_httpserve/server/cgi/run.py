@@ -184,14 +184,15 @@ class Run:
         A body of which more is to come is given to the script as it comes. One without a length is received as a whole
         before the script runs, since CGI asks for the length.
         """
-        headers = running.stream_of(self._handler).headers
-        if self._redirects or not ("content-length" in headers or "transfer-encoding" in headers):
-            return None
         http1 = running.http1_of(self._handler)
         reader, framing = http1.reader, http1.stream.framing
+        if self._redirects or framing.kind == "none":
+            return None
         reader.decode_body()
-        if http1.connection is not None and framing.kind == "length" and not reader.complete:
-            return Upload(reader, http1.connection, framing.length)
+        connection = http1.connection
+        polls = connection is not None and connection.transport.polls
+        if connection is not None and polls and framing.kind == "length" and not reader.complete:
+            return Upload(reader, connection, framing.length)
         return self._spool(reader)
 
     def _spool(self, reader: Reader) -> IO[bytes]:
