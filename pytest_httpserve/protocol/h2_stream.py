@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from pytest_httpserve.protocol.http2 import HTTP2
 
-_PIECE_BYTES = 65_536
+_PIECE_BYTES = 262_144
 _KEPT_BYTES = 4_096
 _NO_ERROR, _PROTOCOL_ERROR, _INTERNAL_ERROR = 0x0, 0x1, 0x2
 

@@ -139,6 +139,8 @@ class HTTPServe(Face):
         """Listen, and serve in threads. Raises UsageError if the server runs, HTTPServeError if it cannot listen."""
         if self._server is not None:
             raise UsageError(f"the server runs already, on {self.base_url}")
+        if self._script.http2:  # not by the threads that need it
+            import pytest_httpserve.scripting.multiplexing as multiplexing  # noqa: F401
         try:
             host = self._unix.make() if self._unix is not None else self._host
             self._server = self._security.listen(host, self._port, self._script, self._helper)
