@@ -7,13 +7,9 @@ import socket
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 from pytest_httpserve.net.poller import writability
-from pytest_httpserve.net.transport import RECEIVE_BYTES, would_wait
-
-if TYPE_CHECKING:
-    from pytest_httpserve.net.connection import Connection
+from pytest_httpserve.net.transport import RECEIVE_BYTES, Transport, would_wait
 
 Make = Callable[[], bytes]
 Run = Callable[[Callable[[], object]], object]
@@ -26,9 +22,9 @@ class Duplex:
     socket waits, for a TLS layer is one for both directions: who has to wait does so between two calls.
     """
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._transport = connection.transport
+    def __init__(self, transport: Transport, abort: Callable[[], object]) -> None:
+        self._transport = transport
+        self._abort = abort  # ends both directions
         self._order = threading.Lock()  # held by who sends, until all of it has left
         self._call = threading.Lock()  # held for one call of the socket
         self.prepare()
@@ -89,13 +85,13 @@ class Duplex:
         try:
             self.send(make, seconds)
         except OSError:
-            self._connection.abort()
+            self._abort()
 
     def _finish(self, rest: memoryview, seconds: float) -> None:
         try:
             self._send_rest(rest, seconds)
         except OSError:
-            self._connection.abort()
+            self._abort()
         finally:
             self._order.release()
 
@@ -128,5 +124,5 @@ class Duplex:
     def _too_slow(self, seconds: float) -> OSError:
         """A part of it may have left, so nothing can follow it."""
         error = self._transport.failed(TimeoutError(f"the client took nothing of what was sent to it for {seconds} s"))
-        self._connection.abort()
+        self._abort()
         return error

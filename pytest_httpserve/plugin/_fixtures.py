@@ -24,7 +24,7 @@ def httpserve_config(pytestconfig: pytest.Config) -> Mapping[str, Any]:
     """What servers are made with, to be overridden: def httpserve_config(): return {"host": "::1", "strict": True}.
 
     What an override leaves out is as command line and configuration file say. It knows host, port (of httpserve alone),
-    strict, ignore, redact, record, tls, timeout, grace, max_exchanges, max_journal_bytes, keep_threads, and
+    strict, ignore, redact, record, tls, http2, timeout, grace, max_exchanges, max_journal_bytes, keep_threads, and
     client_timeout (of httpserve_client). A marker, and an argument of httpserve_factory, count for more. For
     httpserve_session it is to be session-scoped.
     """
@@ -59,7 +59,8 @@ def httpserve_factory() -> Generator[Callable[..., HTTPServe]]:
     """Makes further servers, started: other = httpserve_factory(); each is stopped and checked with the test.
 
     ``httpserve_factory(host="::1", port=8080, strict=True, ignore=["unanswered"])`` says where to listen and what is no
-    failure, ``tls=True``, ``tls="expired"`` or ``tls=TLS(...)`` asks for HTTPS; all may be left out.
+    failure, ``tls=True``, ``tls="expired"`` or ``tls=TLS(...)`` asks for HTTPS, ``http2=True`` for HTTP/2; all may be
+    left out.
     """
     from pytest_httpserve.plugin._servers import end, start_another
 

@@ -17,8 +17,9 @@ DESCRIPTIONS = (
     'serve_cgi(path, *, at="/cgi-bin", env=None, timeout=30.0): the httpserve fixture runs the CGI scripts of the '
     "directory `path` (found as that of serve_dir) beneath the prefix `at`, with the variables `env` beside those of "
     "CGI; can be given several times",
-    "serve_tls(fault=None, *, names=(), tls_versions=('1.2', '1.3'), client_cert=None, ...): the httpserve fixture "
-    "serves HTTPS with a certificate of the httpserve_ca; `fault` names what is wrong with it, such as 'expired'",
+    "serve_tls(fault=None, *, names=(), tls_versions=('1.2', '1.3'), client_cert=None, http2=False, ...): the "
+    "httpserve fixture serves HTTPS with a certificate of the httpserve_ca; `fault` names what is wrong with it, such "
+    "as 'expired'",
     'serve_faults("every_phase" | "cut" | faults, *, effects=, connect=, every=, upto=, effect=): runs the test once '
     "for each fault, which happens on the first connection to the httpserve fixture; the id of the test names it",
     "serve_origins(*, allow=()): leads the clients of the test's own process to the httpserve fixture, whose origins "

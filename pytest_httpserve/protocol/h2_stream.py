@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from pytest_httpserve.errors import RequestError
 from pytest_httpserve.net.connection import Connection, not_yet
@@ -30,11 +30,31 @@ from pytest_httpserve.wire.response_stream import ResponseHead, ResponseStream
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
 
-    from pytest_httpserve.protocol.http2 import HTTP2
 
 _PIECE_BYTES = 262_144
 _KEPT_BYTES = 4_096
 _NO_ERROR, _PROTOCOL_ERROR, _INTERNAL_ERROR = 0x0, 0x1, 0x2
+
+
+class Frames(Protocol):
+    """The connection that a stream belongs to; see ``HTTP2``."""
+
+    connection: Connection
+    lock: threading.RLock
+    timeout: float | None  # of each wait for the client, in seconds
+
+    @property
+    def seconds(self) -> float:
+        """How long a client may take nothing."""
+
+    def send(self, stream: StreamTransport, fields: Sequence[Field] | None, data: bytes, /, *, end: bool) -> None:
+        """Send the fields of a head or of trailers, if there are any, and then data."""
+
+    def reset(self, stream: StreamTransport, code: int, /) -> None:
+        """End a stream with this code."""
+
+    def acknowledge(self, stream: StreamTransport, size: int, /) -> None:
+        """So much has been read."""
 
 
 class StreamTransport(Transport):
@@ -42,11 +62,13 @@ class StreamTransport(Transport):
 
     ``id`` is the number of the stream, ``index`` counts those of its connection from 0; ``fields`` are its head, which
     was all of the request if it ``has_no_body``; ``trailers`` are those of its end, and ``ended`` is whether that has
-    come. ``chunks`` is whether the body is to be read in chunks, ``method`` what the response answers.
+    come. ``chunks`` is whether the body is to be read in chunks, ``announced`` its length if that is known. ``method``
+    is what the response answers.
     """
 
     polls = False
     chunks = False
+    announced: int | None = None
 
     method = "GET"
     trailers: Iterable[Field] = ()
@@ -57,13 +79,14 @@ class StreamTransport(Transport):
     _cut: OSError | None = None  # what has broken it off
     _changed: threading.Condition | None = None  # of who waits
 
-    def __init__(self, http2: HTTP2, id: int, index: int, fields: Sequence[RawField], *, has_no_body: bool) -> None:
+    def __init__(self, http2: Frames, id: int, index: int, fields: Sequence[RawField], *, has_no_body: bool) -> None:
         super().__init__(http2.connection.transport.socket, _nobody, _nobody)
         self.id, self.index, self.fields = id, index, fields
         self.has_no_body = self.ended = has_no_body
-        self.timeout = http2.connection.transport.timeout
+        self.timeout = http2.timeout
         self._http2 = http2
         self._incoming: deque[bytes] = deque()
+        self._received = 0
         self._response = ResponseStream()
         self._framing: Framing | None = None  # None until the final head has come
         self._body: BodyDecoder = body_decoder(NO_BODY)
@@ -74,6 +97,7 @@ class StreamTransport(Transport):
     def feed(self, data: bytes) -> None:
         """More of the body."""
         if data:
+            self._received += len(data)
             self._incoming.append(data)
             self.tell()
 
@@ -252,7 +276,7 @@ class StreamTransport(Transport):
                 self._http2.send(self, head, b"", end=True)
             if not self.finished:
                 self.break_stream()
-            elif not self.ended:
+            elif not self.ended and self._received != self.announced:
                 self._http2.reset(self, self.code)  # RFC 9113 section 8.1: the rest of the body is not wanted
         except OSError as error:
             self.failed(error)

@@ -67,7 +67,8 @@ class HTTP2:
         self.connection = connection
         self.streams: dict[int, StreamTransport] = {}
         self.count = 0  # of all streams so far
-        self._duplex = Duplex(connection)
+        self.timeout = connection.transport.timeout  # for each stream
+        self._duplex = Duplex(connection.transport, connection.abort)
         self._run = run
         self._incoming = b""
         self._begun = False  # the client, with its preface
@@ -93,7 +94,7 @@ class HTTP2:
     @property
     def seconds(self) -> float:
         """How long a client may take nothing."""
-        return self.connection.transport.timeout or _PATIENCE
+        return self.timeout or _PATIENCE
 
     # In
 

@@ -72,6 +72,7 @@ class HTTPServe(Face):
     ``ca`` is the CA that issues its certificates, or what returns it when it is needed (default: one of this process).
     ``record`` is whether recordings are made (``none``, ``missing``, ``all``) or compared with what real hosts answer
     (``compare``); see ``serve_recording``.
+    With ``http2``, HTTP/2 is spoken beside HTTP/1.1 or, if it is ``only``, alone.
     ``setenv`` is how ``trust_env`` sets a variable (default: until ``stop``).
     """
 

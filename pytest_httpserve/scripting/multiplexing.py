@@ -20,6 +20,7 @@ from pytest_httpserve.protocol.http1 import HTTP1
 from pytest_httpserve.protocol.http2 import HTTP2, PREFACE, PROTOCOL_ERROR, ConnectionRefused
 from pytest_httpserve.protocol.reader import Reader
 from pytest_httpserve.protocol.writer import Writer
+from pytest_httpserve.scripting.answering import Answering
 from pytest_httpserve.scripting.passage import FaultyPassage
 from pytest_httpserve.scripting.record.transcript import Transcript
 from pytest_httpserve.scripting.reports import refusals
@@ -30,22 +31,57 @@ from pytest_httpserve.wire.grammar import Limits
 from pytest_httpserve.wire.http2 import request_head, request_text
 
 if TYPE_CHECKING:
+    import socket
+
     from pytest_httpserve.net.connection import Connection
-    from pytest_httpserve.scripting.answering import Answering
     from pytest_httpserve.scripting.faults.acts import Fault
     from pytest_httpserve.scripting.record.exchange import ConnectionRecord
     from pytest_httpserve.scripting.script import Script
+    from pytest_httpserve.scripting.watching import Watching
     from pytest_httpserve.server.servers import HTTPServer
 
 
-def begins(connection: Connection) -> bool:
-    """Whether the client begins with HTTP/2, by prior knowledge or since TLS has agreed on it."""
-    transport = connection.transport
-    while not transport.gathered and connection.turn.loop is None:
-        if not (data := transport.receive(RECEIVE_BYTES)):
-            break
-        transport.gathered = data
-    return transport.gathered.startswith(PREFACE[:16])
+# Of the preface, so much tells it from a request of HTTP/1: the loop waits for its first blank line.
+_TOLD_BY = 16
+
+
+class ServingEither(Serving):
+    """Serves a connection by the HTTP that its client begins with."""
+
+    __slots__ = ()
+
+    def __init__(
+        self, script: Script, watching: Watching, request: socket.socket, client_address: object, server: HTTPServer
+    ) -> None:
+        connection = service_of(server).track(request, client_address)
+        if not connection.transport.gathered and connection.turn.loop is None:  # nobody has waited for it
+            connection.begin(self.timeout, nodelay=True)
+            connection.transport.gathered = connection.transport.receive(RECEIVE_BYTES)
+        if not connection.transport.gathered.startswith(PREFACE[:_TOLD_BY]):
+            super().__init__(script, watching, request, client_address, server)
+            return
+        connection.begin(self.timeout, nodelay=True)
+        record, faults = watching.records.get(connection), watching.faults.pop(connection, ())
+        Multiplexing(script, server, connection, record, faults).serve()
+
+    def _converse(
+        self,
+        script: Script,
+        server: HTTPServer,
+        connection: Connection,
+        http1: HTTP1,
+        record: ConnectionRecord | None,
+    ) -> None:
+        super()._converse(script, server, connection, http1, record)
+        if script.http2 == "only":
+            self._answering = _OnlyHTTP2
+
+
+class _OnlyHTTP2(Answering):
+    """Refuses a request of HTTP/1."""
+
+    def answer(self) -> None:
+        raise RequestError(505, "HTTP/1.1 is not spoken here, HTTP/2 is", rule="RFC 9110 section 2.5")
 
 
 class Multiplexing:
@@ -76,6 +112,8 @@ class Multiplexing:
         self._over = False  # nothing more comes
         self._kept_open = False  # by streams that go on: the last of them ends the connection
         self._struck: Struck | None = None
+        self._timeout = connection.transport.timeout
+        connection.turn.serve, connection.turn.whole = self.serve, None
         connection.transport.tap = None
         connection.is_answered = self._is_answered
         self.http2.begin()
@@ -126,7 +164,7 @@ class Multiplexing:
         connection = self.connection
         with self._lock:
             if not (self._over or self._struck is not None or (connection.closing and not self._active)):
-                connection.turn.await_client(self.serve, None if self._active else connection.transport.timeout)
+                connection.turn.await_client(self.serve, None if self._active else self._timeout)
                 return
             if self._struck is not None and self._struck.resets:
                 connection.ending.reset()
@@ -135,7 +173,6 @@ class Multiplexing:
             if self._active:
                 self._kept_open = True
                 connection.turn.given_away += 1
-                connection.turn.serve = self.serve
 
     # Streams
 
@@ -199,7 +236,6 @@ class Multiplexing:
             with self._lock:
                 streams = list(self._active)
             turn.thread = streams[0].turn.thread
-            turn.serve = self.serve
             turn.given_away += 1
             if self._ready:
                 try:
@@ -276,7 +312,8 @@ class StreamHTTP(HTTP1):
         head = request_head(transport.fields, ended=transport.has_no_body, limits=self.limits)
         self.stream.enter(head.line, head.fields, speaks_1_1=True)
         transport.method = head.line.method
-        transport.chunks = head.fields.framing is CHUNKED
+        framing = head.fields.framing
+        transport.chunks, transport.announced = framing is CHUNKED, framing.length if framing.length else None
         self.reader.begin_body(head.fields.framing)
         connection.busy, connection.doing = True, head.line.text
         if head.line.method == "CONNECT":
@@ -287,5 +324,4 @@ class StreamHTTP(HTTP1):
         """The response has been given: no other follows on this stream."""
         assert self.writer is not None
         self.writer.flush()
-        self._transport.finish()
         return False

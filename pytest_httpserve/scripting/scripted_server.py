@@ -31,6 +31,7 @@ class ScriptedServer(ThreadingHTTPServer):
     """A ThreadingHTTPServer that answers by a script, and tells the journal of every failure."""
 
     watching: Watching
+    _serving: type[Serving]
 
     def __init__(self, host: str, port: int, script: Script) -> None:
         self.script = script
@@ -41,7 +42,12 @@ class ScriptedServer(ThreadingHTTPServer):
         else:
             self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         # By name: beneath a server over TLS stands one whose own would make a context from files.
-        serving: Any = partial(Serving, script, self.watching)  # typeshed asks for a class of handlers
+        self._serving = Serving
+        if script.http2:
+            from pytest_httpserve.scripting.multiplexing import ServingEither
+
+            self._serving = ServingEither
+        serving: Any = partial(self._serving, script, self.watching)  # typeshed asks for a class of handlers
         HTTPServer.__init__(self, (host, port), serving)
 
     def watch(self, journal: Journal) -> Watching:
@@ -56,9 +62,9 @@ class ScriptedServer(ThreadingHTTPServer):
 
     def set_timeout(self, seconds: float) -> None:
         """Wait for a client so long, in seconds."""
-        if seconds != Serving.timeout:
+        if seconds != self._serving.timeout:
             # Of the class: the loop looks there before anything is made of it.
-            patient = type("Serving", (Serving,), {"timeout": seconds})
+            patient = type("Serving", (self._serving,), {"timeout": seconds})
             self.RequestHandlerClass = partial(patient, self.script, self.watching)
 
     def server_bind(self) -> None:

@@ -51,12 +51,6 @@ class Serving:
         connection.begin(self.timeout, nodelay=True)
         record = watching.records.get(connection)
         faults = watching.faults.pop(connection, ()) if watching.faults else ()
-        if script.http2:
-            from pytest_httpserve.scripting import multiplexing
-
-            if multiplexing.begins(connection):
-                multiplexing.Multiplexing(script, server, connection, record, faults).serve()
-                return
         self._http1 = http1 = HTTP1.over(connection, limits=self.limits)
         self._converse(script, server, connection, http1, record)
         if faults:

@@ -13,8 +13,8 @@ Suite = Callable[..., pytest.RunResult]
 Shown = Callable[[pytest.RunResult, str], str]
 
 NAMES = (
-    "host, port, strict, ignore, redact, record, tls, timeout, grace, client_timeout, keep_threads, max_exchanges, "
-    "max_journal_bytes"
+    "host, port, strict, ignore, redact, record, tls, http2, timeout, grace, client_timeout, keep_threads, "
+    "max_exchanges, max_journal_bytes"
 )
 
 LISTENS_ON = """

@@ -48,7 +48,7 @@ class Resting:
         self._changed = threading.Lock()
         self._expiry: float | None = None
         self._resets = False
-        self._duplex = Duplex(self._connection)
+        self._duplex = Duplex(self._connection.transport, self._connection.abort)
 
     def begin(self) -> None:
         """Wait for the client to leave."""

@@ -85,7 +85,7 @@ class Link:
         self._connection.transport.tap = None  # the exchange is over: the rest is messages
         if (record := asked.exchange.connection if asked.exchange is not None else None) is not None:
             record.messages = self._log
-        self._duplex = Duplex(self._connection)
+        self._duplex = Duplex(self._connection.transport, self._connection.abort)
         self._out = Outgoing(self._duplex, self.run)
         if faults := tuple(fault for fault in faults if fault.place in WEBSOCKET_PHASES):
             indices = self._connection.index, asked.exchange.request.exchange_index if asked.exchange is not None else 0

@@ -126,19 +126,23 @@ class Client:
             case _ if answer is None:
                 pass
             case h2.events.InformationalResponseReceived():
-                answer.informational.append(dict(event.headers))
+                answer.informational.append(_texts(event.headers))
             case h2.events.ResponseReceived():
-                answer.headers = dict(event.headers)
+                answer.headers = _texts(event.headers)
             case h2.events.DataReceived():
                 answer.body += event.data
                 if self.acknowledges:
                     self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
             case h2.events.TrailersReceived():
-                answer.trailers = dict(event.headers)
+                answer.trailers = _texts(event.headers)
             case h2.events.StreamEnded():
                 answer.ended = True
             case h2.events.StreamReset():
                 answer.reset = int(event.error_code)
+
+
+def _texts(headers: Any) -> dict[str, str]:  # as the library has them: here, pairs of str
+    return dict(headers)
 
 
 @contextmanager

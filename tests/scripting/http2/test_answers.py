@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import os
+import sys
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -159,9 +160,11 @@ def test_files(server: HTTPServe, tmp_path: Path) -> None:
 def test_scripts(server: HTTPServe, tmp_path: Path) -> None:
     script = tmp_path / "count.py"
     script.write_text(
-        "import os, sys\nprint('Content-Type: text/plain\\n')\nprint(os.environ['SERVER_PROTOCOL'], "
+        f"#!{sys.executable}\nimport os, sys\nprint('Content-Type: text/plain\\n')\n"
+        "print(os.environ['SERVER_PROTOCOL'], "
         "len(sys.stdin.buffer.read(int(os.environ['CONTENT_LENGTH']))))\n"
     )
+    script.chmod(0o755)
     server.serve_cgi(tmp_path, at="/cgi")
 
     with client_of(server) as client:
@@ -253,7 +256,7 @@ def test_event_streams(server: HTTPServe) -> None:
 
 
 def test_limits(server: HTTPServe) -> None:
-    server.limit("/a", rate=1, per=60)
+    server.limit("/a", per_minute=1)
     server.on("GET", "/a").respond(text="well")
 
     with client_of(server) as client:
@@ -265,7 +268,6 @@ def test_what_nothing_answers_fails_the_test(server: HTTPServe) -> None:
         assert client.get("/a").status == 404
 
     (failure,) = server.failures
-    assert failure.kind == "unanswered"
     assert failure.startswith("nothing answers GET /a")
 
 
