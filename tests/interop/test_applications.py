@@ -27,6 +27,31 @@ def session() -> Iterator[requests.Session]:
 # Flask
 
 
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+def test_flask_sock_answers_websockets(httpserve_factory: Any, scheme: str) -> None:
+    from flask import Flask
+    from flask_sock import Sock  # type: ignore[import-untyped]  # it has no types
+    from websockets.sync.client import connect
+
+    app = Flask("words")
+    sock = Sock(app)
+
+    @sock.route("/words")  # type: ignore[untyped-decorator]  # nor has this
+    def words(websocket: Any) -> None:
+        while True:
+            websocket.send(websocket.receive().upper())
+
+    server = httpserve_factory(tls=scheme == "wss")
+    server.mount("/app", app)
+    context = server.ca.client_ssl_context() if scheme == "wss" else None
+    with connect(server.url_for("/app/words", scheme="ws"), ssl=context, proxy=None) as client:
+        for word in ("one", "two", "x" * 70_000):
+            client.send(word)
+            assert client.recv(PATIENCE) == word.upper()
+    assert server.exchanges[0].status == 101
+    server.assert_all_closed()
+
+
 @pytest.fixture
 def flask_app() -> Any:
     from flask import Flask, redirect, request, url_for

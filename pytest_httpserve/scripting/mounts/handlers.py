@@ -7,12 +7,12 @@ paths without the prefix, and gets it put before those that it names in ``Locati
 from __future__ import annotations
 
 import functools
-import io
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from pytest_httpserve.scripting.mounts.mount import Application, ApplicationMount
 from pytest_httpserve.scripting.mounts.outgoing import Outgoing
+from pytest_httpserve.scripting.mounts.sockets import PieceReader, SocketOfRequest
 from pytest_httpserve.wire.framing import CHUNKED, encode_chunk, encode_last_chunk
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class HandlerMount(ApplicationMount):
         if not _says_100(self.application):
             asked.invite_body()
         with Outgoing(asked, prefix=self.prefix) as response:
-            request = _OneRequest(_framed(asked, below), response)
+            request = SocketOfRequest(asked, PieceReader(_framed(asked, below)), response)
             _take_one(self.application, request, asked.client, asked.server)
 
 
@@ -61,67 +61,6 @@ def _take_one(handler_class: Application, *arguments: object) -> None:
         handler.__init__(*arguments, **keywords)
     finally:
         vars(handler).pop("handle_one_request", None)  # a reference cycle
-
-
-class _OneRequest:
-    """What a handler class takes for its socket: the request in hand to be read, and a response to be written.
-
-    ``socketserver.StreamRequestHandler`` asks for ``makefile`` and ``sendall``. Options of a socket mean nothing here.
-    """
-
-    def __init__(self, pieces: Iterator[bytes], response: Outgoing) -> None:
-        self._pieces = pieces
-        self._response = response
-
-    def makefile(self, mode: str = "rb", buffering: int | None = None) -> io.BufferedIOBase:
-        """The request, head first, as a file; it ends with the request's body."""
-        if "r" not in mode:
-            return io.BufferedWriter(_Output(self._response))
-        return io.BufferedReader(_Input(self._pieces))
-
-    def sendall(self, data: bytes) -> None:
-        """Send what the handler writes."""
-        self._response.write(bytes(data))
-
-    def send(self, data: bytes) -> int:
-        """Send all of it, too."""
-        self.sendall(data)
-        return len(data)
-
-    def settimeout(self, seconds: float | None) -> None:
-        """The server has set its own."""
-
-    def setsockopt(self, *option: object) -> None:
-        """The server has set its own."""
-
-
-class _Input(io.RawIOBase):
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-        self._piece = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any, /) -> int:  # any object with the buffer protocol
-        piece = self._piece or next(self._pieces, b"")
-        size = min(len(piece), len(buffer))
-        buffer[:size] = piece[:size]
-        self._piece = piece[size:]
-        return size
-
-
-class _Output(io.RawIOBase):
-    def __init__(self, response: Outgoing) -> None:
-        self._response = response
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any, /) -> int:  # any object with the buffer protocol
-        piece = bytes(data)
-        self._response.write(piece)
-        return len(piece)
 
 
 def _framed(asked: Asked, below: str) -> Iterator[bytes]:

@@ -33,7 +33,8 @@ class Outgoing:
     """The response of an application, on its way through: ``write`` takes its bytes, head and all.
 
     A context manager, at whose end the response must be there. With ``chunk``, a body without an announced end is sent
-    in chunks; else such a body ends the connection. ``prefix`` is put before the paths in ``Location``.
+    in chunks; else such a body ends the connection. ``prefix`` is put before the paths in ``Location``. ``has_left`` is
+    whether the response was 101: what follows is no body.
     """
 
     def __init__(self, asked: Asked, *, prefix: str = "", chunk: bool = False) -> None:
@@ -46,6 +47,7 @@ class Outgoing:
         self._body: BodyDecoder = body_decoder(NO_BODY)  # reads along
         self._finished = False
         self._sound = True  # whether the body is what its head says
+        self.has_left = False
 
     def __enter__(self) -> Outgoing:
         return self
@@ -80,6 +82,7 @@ class Outgoing:
         said = understand(head, asked.method)
         framing = said.framing
         if said.status == 101:
+            self.has_left = True
             asked.http1.reader.begin_tunnel()
         elif framing == UNTIL_CLOSE and self._chunk:
             self._chunking = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import urllib.parse
 from collections.abc import Callable, Iterable
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from wsgiref.util import FileWrapper, is_hop_by_hop
@@ -14,6 +15,7 @@ from pytest_httpserve.scripting.answers.responses import SERVER
 from pytest_httpserve.scripting.mounts.heads import FAILED, GivenHead, given_head
 from pytest_httpserve.scripting.mounts.mount import ApplicationMount
 from pytest_httpserve.scripting.mounts.outgoing import Outgoing
+from pytest_httpserve.scripting.mounts.sockets import SocketOfRequest
 from pytest_httpserve.wire.memory import remembered
 
 if TYPE_CHECKING:
@@ -46,7 +48,18 @@ class WSGIMount(ApplicationMount):
         path = "" if below == "/" and not asked.parts.path.endswith("/") else below
         with Outgoing(asked, chunk=asked.stream.version >= (1, 1)) as response:
             environ = environ_of(asked, self.prefix, path)
-            Gateway(asked, response.write, response.break_off).run(self.application, environ)
+            write: Callable[[bytes], object] = response.write
+            if asked.stream.asks_to_leave:
+                # By the name that Werkzeug's server has for it: simple-websocket and Flask-Sock look for that.
+                environ["werkzeug.socket"] = SocketOfRequest(asked, asked.http1.reader, response)
+                write = partial(_write_unless_left, response)
+            Gateway(asked, write, response.break_off).run(self.application, environ)
+
+
+def _write_unless_left(response: Outgoing, data: bytes) -> None:
+    """Send what an application returns, unless it has answered 101 itself: frameworks have to return something."""
+    if not response.has_left:
+        response.write(data)
 
 
 class Gateway:

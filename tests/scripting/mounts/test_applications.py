@@ -9,6 +9,7 @@ import http.server
 import io
 import json
 import os
+import select
 import socket
 import socketserver
 import sys
@@ -580,6 +581,132 @@ def test_a_handler_may_change_the_protocol(server: HTTPServe, connect: Connect, 
             assert file.readline() == line.upper()
         connection.sock.shutdown(socket.SHUT_WR)
         assert file.read() == b""
+
+
+SWITCH = b"GET /app HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"
+SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"
+
+
+def switch(self: Any) -> None:
+    self.send_response_only(101)
+    self.send_header("Connection", "Upgrade")
+    self.send_header("Upgrade", "echo")
+    self.end_headers()
+
+
+@BASES
+def test_a_handler_that_has_changed_the_protocol_has_the_socket(
+    server: HTTPServe, connect: Connect, base: type
+) -> None:
+    def do_GET(self: Any) -> None:
+        switch(self)
+        sock = self.connection
+        assert sock.recv(3) == b"abc"
+        assert self.rfile.read(3) == b"def"
+        sock.sendall(b"so far\n")
+        buffer = bytearray(8)
+        assert sock.recv_into(buffer) == 3
+        assert sock.send(buffer[:3]) == 3
+        with sock.makefile("rwb") as file:
+            file.write(file.readline())
+            file.flush()
+        sock.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            sock.recv(1)
+        sock.settimeout(0.001)
+        assert sock.gettimeout() == 0.001
+        with pytest.raises(TimeoutError, match=r"^timed out"):
+            sock.recv(1)
+        sock.sendall(f"{sock.getpeername()[0]} {sock.getsockname()[1]}\n".encode())
+        sock.settimeout(PATIENCE)
+        assert select.select([sock], [], [], PATIENCE)[0] == [sock]
+        assert sock.recv(100) == b"last"
+        sock.shutdown(socket.SHUT_WR)
+        assert sock.recv(100) == b""
+        sock.close()
+
+    server.mount("/app", handler(base, do_GET=do_GET))
+    client = connect().sock
+    client.sendall(SWITCH + b"abcdef")  # without waiting for the answer
+    with client.makefile("rb") as file:
+        assert file.read(len(SWITCHED)) == SWITCHED
+        assert file.readline() == b"so far\n"
+        client.sendall(b"ghi")
+        assert file.read(3) == b"ghi"
+        client.sendall(b"a line\n")
+        assert file.readline() == b"a line\n"
+        assert file.readline() == f"127.0.0.1 {server.port}\n".encode()
+        client.sendall(b"last")
+        assert file.read() == b""
+        client.shutdown(socket.SHUT_WR)
+    server.assert_all_closed()
+
+    [exchange] = server.exchanges
+    assert exchange.status == 101
+    assert exchange.notes == ("the connection has left HTTP",)
+    assert server.failures == ()
+
+
+@BASES
+def test_a_stop_ends_a_connection_that_has_left_http(server: HTTPServe, connect: Connect, base: type) -> None:
+    ends: list[object] = []
+
+    def do_GET(self: Any) -> None:
+        switch(self)
+        try:
+            ends.append(self.connection.recv(1))
+        except OSError as error:
+            ends.append(error)
+            raise
+
+    server.mount("/app", handler(base, do_GET=do_GET))
+    client = connect().sock
+    client.sendall(SWITCH)
+    with client.makefile("rb") as file:
+        assert file.read(len(SWITCHED)) == SWITCHED
+        server.stop()
+        assert file.read() == b""
+
+    assert len(ends) == 1
+    assert server.failures == ()
+
+
+def test_a_wsgi_application_may_change_the_protocol(server: HTTPServe, connect: Connect) -> None:
+    def application(environ: Environ, start_response: StartResponse) -> list[bytes]:
+        sock = environ["werkzeug.socket"]
+        sock.send(SWITCHED)
+        while line := sock.recv(100):
+            sock.sendall(line.upper())
+        start_response("200 OK", [("X-A", "of a framework that has to return something")])
+        return [b"and this"]
+
+    server.mount("/app", application)
+    client = connect().sock
+    client.sendall(SWITCH)
+    with client.makefile("rb") as file:
+        assert file.read(len(SWITCHED)) == SWITCHED
+        for line in (b"one\n", b"two\n"):
+            client.sendall(line)
+            assert file.readline() == line.upper()
+        client.shutdown(socket.SHUT_WR)
+        assert file.read() == b""
+    server.assert_all_closed()
+
+    assert [(exchange.status, exchange.notes) for exchange in server.exchanges] == [
+        (101, ("the connection has left HTTP",))
+    ]
+    assert server.failures == ()
+
+
+def test_a_wsgi_application_that_is_asked_to_change_the_protocol_need_not(server: HTTPServe, say: Say) -> None:
+    def application(environ: Environ, start_response: StartResponse) -> list[bytes]:
+        start_response("200 OK", [("Content-Length", "4")])
+        return [b"stay" if "werkzeug.socket" in environ else b"none"]
+
+    server.mount("/app", application)
+
+    assert say(server, SWITCH.replace(b"Connection: ", b"Connection: close, ")).endswith(b"\r\n\r\nstay")
+    assert say(server, b"GET /app HTTP/1.0\r\n\r\n").endswith(b"\r\n\r\nnone")
 
 
 # Handler classes: files
