@@ -12,9 +12,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from pytest_httpserve.errors import UsageError
+from pytest_httpserve.scripting.record.har import as_text
+from pytest_httpserve.scripting.recordings.reading import Beside, text_of
 from pytest_httpserve.scripting.reports.trace.page import page
 
 PROGRAM = "python -m pytest_httpserve show"
+# A page with more of one body would be slow to open.
+_MOST_BODY = 8 << 20
 # What the page cannot do without, of each entry.
 _NEEDED = {"startedDateTime": str, "request": dict, "response": dict}
 
@@ -49,9 +53,9 @@ def main(arguments: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog=PROGRAM,
-        description="Show a HAR file as a page: one that --httpserve-trace, httpserve.har() or a browser has written.",
+        description="Show a HAR file as a page: that of a trace, of httpserve.har(), of a recording, or of a browser.",
     )
-    parser.add_argument("har", metavar="FILE.har", help="the HAR file")
+    parser.add_argument("har", metavar="FILE.har", help="the HAR file, or the .zip that Playwright has made of it")
     parser.add_argument("--output", metavar="FILE", help="where to write the page (default: a new temporary folder)")
     parser.add_argument("--no-browser", dest="browser", action="store_false", help="do not open the page")
     return parser
@@ -70,14 +74,17 @@ def _write(file: Path, output: str | None) -> Path:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        har: Any = json.loads(file.read_text(encoding="utf-8-sig"), parse_constant=_refuse)
+        text, beside = text_of(file)
+        har: Any = json.loads(text, parse_constant=_refuse)
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
+    except (ValueError, KeyError, RecursionError) as error:
         raise UsageError(f"{file} is not JSON: {error}") from None
     match har:
         case {"log": {"entries": list(entries)}}:
             _check(file, entries)
+            for entry in entries:
+                _bring_in(entry["response"].get("content"), beside)
             return dict(har)
     raise UsageError(f"{file} is no HAR file: it has no list at log.entries")
 
@@ -91,3 +98,13 @@ def _check(file: Path, entries: Sequence[Any]) -> None:
         for name, kind in _NEEDED.items():
             if not isinstance(entry, dict) or not isinstance(entry.get(name), kind):
                 raise UsageError(f"{file} is no HAR file: log.entries[{number}] has no {name}")
+
+
+def _bring_in(content: Any, beside: Beside) -> None:
+    """Put a body that is in a file of its own where the page looks for it, unless it is very long."""
+    match content:
+        case {"_file": str(name)}:
+            body = beside(name)
+            data = body if isinstance(body, bytes) else body.read_bytes()
+            said = as_text(data, marked_as="encoding") if len(data) <= _MOST_BODY else {"comment": f"in {name}"}
+            content |= {"size": len(data), **said}

@@ -4,6 +4,7 @@ import json
 import webbrowser
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 import requests
@@ -43,6 +44,30 @@ def test_the_page_is_written_and_opened(har: Path, opened: list[str], capsys: py
     assert opened == [written.as_uri()]
     assert main(["show", str(har)]) == 0
     assert "no browser was found" in capsys.readouterr().err
+
+
+def test_bodies_that_are_in_files_of_their_own_are_in_the_page(tmp_path: Path, har: Path) -> None:
+    document = json.loads(har.read_text(encoding="utf-8-sig"))
+    del document["log"]["entries"][0]["response"]["content"]["text"]
+    document["log"]["entries"][0]["response"]["content"]["_file"] = "body.txt"
+    with ZipFile(tmp_path / "visit.zip", "w") as archive:
+        archive.writestr("har.har", json.dumps(document))
+        archive.writestr("body.txt", "what the host has answered")
+    har.write_text(json.dumps(document), encoding="utf-8")
+    (tmp_path / "body.txt").write_text("what the host has answered")
+
+    for file in (har, tmp_path / "visit.zip"):
+        assert main(["show", str(file), "--output", str(tmp_path / "page.html"), "--no-browser"]) == 0
+        assert '"text":"what the host has answered"' in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_a_body_that_is_not_there(tmp_path: Path, har: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    document = json.loads(har.read_text(encoding="utf-8-sig"))
+    document["log"]["entries"][0]["response"]["content"]["_file"] = "../body.txt"
+    har.write_text(json.dumps(document), encoding="utf-8")
+
+    assert main(["show", str(har)]) == 2
+    assert "_file '../body.txt' is no file in " in capsys.readouterr().err
 
 
 def test_where_it_is_written_can_be_said(har: Path, opened: list[str], tmp_path: Path) -> None:

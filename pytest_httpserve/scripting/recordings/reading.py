@@ -38,8 +38,7 @@ def read_har(path: Path) -> list[Entry]:
     Raises UsageError if it is no HAR.
     """
     try:
-        data, beside = _unzipped(path) if path.suffix == ".zip" else (path.read_bytes(), partial(_beside, path.parent))
-        text = data.decode().removeprefix("\ufeff")
+        text, beside = text_of(path)
         entries = json.loads(text)["log"]["entries"]
         return [
             _entry(one, beside, line)
@@ -51,6 +50,12 @@ def read_har(path: Path) -> list[Entry]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         wrong = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
         raise UsageError(f"{path} is no HAR file: {wrong}") from None
+
+
+def text_of(path: Path) -> tuple[str, Beside]:
+    """The JSON of a HAR, and what has the bodies that are in files of their own. Raises OSError or ValueError."""
+    data, beside = _unzipped(path) if path.suffix == ".zip" else (path.read_bytes(), partial(_beside, path.parent))
+    return data.decode().removeprefix("\ufeff"), beside
 
 
 def _unzipped(path: Path) -> tuple[bytes, Beside]:
