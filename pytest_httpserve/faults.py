@@ -12,6 +12,7 @@ from pytest_httpserve.scripting.faults.acts import (
     Refuse,
     Reset,
     Slow,
+    Split,
     Stall,
 )
 from pytest_httpserve.scripting.faults.edits import (
@@ -59,6 +60,7 @@ __all__ = [
     "ReservedBits",
     "Reset",
     "Slow",
+    "Split",
     "Stall",
     "Truncate",
     "Unoffered",

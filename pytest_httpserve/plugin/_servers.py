@@ -47,8 +47,11 @@ def start_marked(node: pytest.Item) -> HTTPServe:
             args = recording.args if recording.args or "path" in recording.kwargs else (_path_of_test(node),)
             recordings.append(obey(recording, server.serve_recording, *args, **recording.kwargs))
     if (sweep := markers.get("serve_faults")) is not None:
+        from pytest_httpserve.scripting.faults.sweeps import connections_of
+
         faulty = next((origin for recording in recordings for origin in recording.origins), server)
-        faulty.fault(faults_of_run(node, sweep), expected=True)
+        faults = faults_of_run(node, sweep)
+        faulty.fault(faults, expected=True, **connections_of(faults))
     obey(marker, _start_as_configured, server, node)
     if (leading := markers.get("serve_origins")) is not None:
         obey(leading, _take_over, server, *leading.args, **leading.kwargs)

@@ -165,9 +165,11 @@ def test_ignored(httpserve):
 @pytest.mark.parametrize(
     ("marker", "says"),
     [
-        ('serve_faults("every")', 'a sweep is "every_phase", "cut" or faults, not \'every\''),
+        ('serve_faults("every")', 'a sweep is "every_phase", "cut", "splits" or faults, not \'every\''),
         ("serve_faults()", "a sweep needs at least one fault"),
         ("serve_faults([])", "a sweep needs at least one fault"),
+        ('serve_faults("splits", every=2)', "splits takes upto=, not every="),
+        ('serve_faults("splits", upto=0)', "upto= of Split is a whole number of bytes from 1 on, not 0"),
         ('serve_faults("cut", each=3)', "cut takes every=, upto=, effect=, not each="),
         ('serve_faults("cut", every=0)', "every= is a whole number of bytes from 1 on, not 0"),
         ("serve_faults([Reset])", "fault= takes a fault"),
@@ -241,3 +243,82 @@ def test_an_effect_is_an_act(effects: Any) -> None:
 
 def test_a_run_is_named_by_its_faults() -> None:
     assert run_name((Truncate(3), Duplicate("Server", "x"))) == "truncate-3+duplicate-Server-x"
+
+
+def test_a_parser_that_works_per_chunk_fails_when_the_body_is_split(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        r"""
+import http.client
+import threading
+
+import pytest
+
+
+def chunks(server):
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+    connection.request("GET", "/")
+    response = connection.getresponse()
+    while chunk := response.read1(65536):
+        yield chunk
+    connection.close()
+
+
+def per_chunk(server):
+    return [chunk.removeprefix(b"data: ").removesuffix(b"\n\n") for chunk in chunks(server)]
+
+
+def per_line(server):
+    lines = b"".join(chunks(server)).split(b"\n")
+    return [line.removeprefix(b"data: ") for line in lines if line]
+
+
+def say(server, how):
+    route = server.on("GET", "/")
+    if how == "list":
+        route.respond(events=["one", "two"])
+    elif how == "generator":
+        route.respond(stream=["data: one\n\n", "data: two\n\n"])
+    elif how == "json_lines":
+        route.respond(json_lines=["one", "two"])
+
+
+@pytest.mark.serve_faults("splits")
+@pytest.mark.parametrize("parse", [per_chunk, per_line])
+@pytest.mark.parametrize("how", ["list", "generator"])
+def test_it(httpserve, how, parse):
+    httpserve.on("GET", "/other").respond(text="a")
+    say(httpserve, how)
+    assert parse(httpserve) == [b"one", b"two"]
+
+
+@pytest.mark.parametrize("parse", [per_chunk, per_line])
+def test_without(httpserve, parse):
+    say(httpserve, "generator")
+    assert parse(httpserve) == [b"one", b"two"]
+
+
+@pytest.mark.serve_faults("splits", upto=100)
+def test_live(httpserve, request):
+    events = httpserve.on("GET", "/").events()
+    read = []
+    reader = threading.Thread(target=lambda: read.extend(chunks(httpserve)))
+    reader.start()
+    stream = events.accept()
+    stream.send("one")
+    stream.close()
+    reader.join()
+    assert b"".join(read) == b"data: one\n\n"
+    assert (len(read) == 1) == ("2-lines]" in request.node.name)
+
+"""
+    )
+    result = pytester.runpytest("-v")
+
+    text = result.stdout.str()
+    for name in ("split-bytes", "split-2-lines", "split-2-lines-after-1"):
+        for how in ("list", "generator"):
+            assert re.search(rf"::test_it\[{how}-per_line-{name}\] PASSED", text)
+            fails = name != "split-2-lines"  # which cuts where the events end
+            assert bool(re.search(rf"::test_it\[{how}-per_chunk-{name}\] FAILED", text)) == fails, (how, name)
+        assert f"::test_live[{name}] PASSED" in text
+    result.assert_outcomes(passed=6 + 2 + 2 + 3, failed=4)

@@ -45,6 +45,7 @@ class Fault:
 
     withholds_continue: ClassVar[bool] = False
     answers_early: ClassVar[bool] = False
+    is_harmless: ClassVar[bool] = False  # nothing of what is sent is wrong, or missing
 
     @property
     def place(self) -> Phase:
@@ -216,6 +217,39 @@ class Slow(Fault):
     def pause(self, count: int) -> float:
         """Seconds to wait behind so many bytes."""
         return count / self.rate if self.rate is not None else 0.0
+
+
+@dataclass(frozen=True, repr=False)
+class Split(Fault):
+    """The body of a response arrives byte by byte or, with ``lines``, so many lines at a time, the first time ``first``
+    lines. Nothing is wrong with it. The client has read a piece before the next one is sent, and if the body is in
+    chunks, each piece is a chunk. What follows the first ``upto`` bytes is not cut.
+    """
+
+    is_harmless = True
+
+    lines: int | None = None
+    first: int | None = None
+    upto: int = 4096
+
+    def __post_init__(self) -> None:
+        if self.lines is not None:
+            check_count("lines= of Split", self.lines, least=1)
+        if self.first is not None:
+            check_count("first= of Split", self.first, least=1)
+            if self.lines is None:
+                raise UsageError("first= of Split is a number of lines, and goes with lines=")
+        check_count("upto= of Split", self.upto, least=1, what="a whole number of bytes")
+
+    @property
+    def place(self) -> Phase:
+        return "response_body"
+
+    @property
+    def name(self) -> str:
+        if self.lines is None:
+            return "split-bytes"
+        return f"split-{self.lines}-lines" + (f"-after-{self.first}" if self.first is not None else "")
 
 
 @dataclass(frozen=True, repr=False)

@@ -7,7 +7,7 @@ from typing import Any
 
 from pytest_httpserve.arguments import check_count, check_switch
 from pytest_httpserve.errors import UsageError
-from pytest_httpserve.scripting.faults.acts import PHASES, WEBSOCKET_PHASES, Act, Close, Fault, Reset, Stall
+from pytest_httpserve.scripting.faults.acts import PHASES, WEBSOCKET_PHASES, Act, Close, Fault, Reset, Split, Stall
 from pytest_httpserve.scripting.faults.given import as_faults
 
 Sweep = list[tuple[Fault, ...]]
@@ -22,16 +22,19 @@ def sweep(*what: Any, **options: Any) -> Sweep:  # what is wrong is refused belo
     ``("every_phase", effects=(Reset, Close))``: each effect in each phase but the TLS handshake, which not every server
     has, and ``connect``, which only a proxy has: with ``connect=True``; with ``websocket=True``, in the first message
     and in the close frame of a WebSocket connection, too. ``("cut", every=512, upto=4096,
-    effect=Close)``: the response's body cut off behind so many bytes, and so many more. Otherwise faults, or a list of
-    faults; a list within it is a run with several.
+    effect=Close)``: the response's body cut off behind so many bytes, and so many more. ``("splits", upto=4096)``: the
+    body, whole, in pieces of a byte, and of two lines, from the first and from the second on. Otherwise faults, or a
+    list of faults; a list within it is a run with several.
     """
     match what:
         case ("every_phase",):
             return _every_phase(**_known("every_phase", options, ("effects", "connect", "websocket")))
         case ("cut",):
             return _cuts(**_known("cut", options, ("every", "upto", "effect")))
+        case ("splits",):
+            return _splits(**_known("splits", options, ("upto",)))
         case (str() as name, *_):
-            raise UsageError(f'a sweep is "every_phase", "cut" or faults, not {name!r}')
+            raise UsageError(f'a sweep is "every_phase", "cut", "splits" or faults, not {name!r}')
         case (list() | tuple() as runs,):
             pass
         case runs:
@@ -65,6 +68,10 @@ def _cuts(every: int = 512, upto: int | None = None, effect: type[Act] = Close) 
     return [(_check_effect(effect)(after=after, phase="response_body"),) for after in range(0, most + 1, every)]
 
 
+def _splits(upto: int = Split.upto) -> Sweep:
+    return [(Split(upto=upto),), (Split(2, upto=upto),), (Split(2, first=1, upto=upto),)]
+
+
 def _check_effect(effect: type[Act]) -> type[Act]:
     if effect not in (Reset, Close, Stall):
         raise UsageError(f"an effect is Reset, Close or Stall, not {effect!r}")
@@ -77,6 +84,12 @@ def _known(what: str, options: dict[str, Any], names: Sequence[str]) -> dict[str
             takes = f"takes {', '.join(f'{known}=' for known in names)}" if names else "takes nothing more"
             raise UsageError(f"{what} {takes}, not {name}=")
     return options
+
+
+def connections_of(faults: tuple[Fault, ...]) -> dict[str, int]:
+    """Which connections of a test the faults of a run are for, as ``fault`` takes it: the first or, if no client is to
+    mind, all of them."""
+    return {"every": 1} if all(fault.is_harmless for fault in faults) else {}
 
 
 def run_name(faults: tuple[Fault, ...]) -> str:

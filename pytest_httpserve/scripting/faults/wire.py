@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import IO, TYPE_CHECKING
 
 from pytest_httpserve import clock
@@ -23,9 +23,11 @@ from pytest_httpserve.scripting.faults.acts import (
     Phase,
     Reset,
     Slow,
+    Split,
     Stall,
 )
 from pytest_httpserve.scripting.faults.chunks import Chunks
+from pytest_httpserve.scripting.faults.cutting import Cutter
 from pytest_httpserve.scripting.faults.edits import (
     Extend,
     Garbage,
@@ -89,6 +91,7 @@ class FaultyWire:
         self._response = ResponseStream()
         self._chunks: Chunks | None = None
         self._decoder: BodyDecoder | None = None  # which knows where the body ends
+        self._cutter: Cutter | None = None
         self._kept_back = b""
         self._closes = self._over = self._has_body = False
         self.add(faults)
@@ -302,6 +305,7 @@ class FaultyWire:
                 isinstance(fault, Garbage) and fault.where == "chunk"
             ):
                 lines = self._in_chunks(lines, framing)
+        self._begin_to_cut(framing)
         for fault in self.faults:
             if isinstance(fault, HeadEdit):
                 lines, before = fault.edit(lines, self._exchange_index), lines
@@ -309,6 +313,15 @@ class FaultyWire:
                     self._note(fault, "")
                     self._closes |= fault.closes(self._exchange_index)
         return b"\r\n".join(lines) + b"\r\n\r\n"
+
+    def _begin_to_cut(self, framing: Framing) -> None:
+        split = next((fault for fault in self.faults if isinstance(fault, Split)), None)
+        if split is None or not self._has_body:
+            return
+        self._tell(split, "")
+        self._cutter = Cutter(split, self._connection)
+        if framing.kind == "chunked" and self._chunks is None:
+            self._chunks = Chunks(body_decoder(framing), self.faults, self._tell)
 
     def _in_chunks(self, lines: list[bytes], framing: Framing) -> list[bytes]:
         """The head of a response in chunks, where it can be one: its body will be sent in them."""
@@ -324,9 +337,14 @@ class FaultyWire:
 
     def _send_body(self, data: bytes) -> None:
         if self._chunks is not None:
-            self._send_framed(self._chunks.encode(self._chunks.decode(data)))
+            for piece in self._cut(self._chunks.decode(data)):
+                self._send_framed(self._chunks.encode(piece))
         else:
-            self._send_framed(data)
+            for piece in self._cut(data):
+                self._send_framed(piece)
+
+    def _cut(self, data: bytes) -> Iterable[bytes]:
+        return (data,) if self._cutter is None else self._cutter.cut(data)
 
     def _send_framed(self, data: bytes) -> None:
         kept = self._truncated + (self._may_be_over(data) and self._tells_at_end)
