@@ -102,11 +102,11 @@ class Page:
 
 
 @contextlib.contextmanager
-def driven(environment: dict[str, str], browser: str, folder: Path) -> Iterator[Page]:
+def driven(environment: dict[str, str], browser: str, folder: Path, *options: str) -> Iterator[Page]:
     """A browser with one page, which is empty at first."""
     import websocket
 
-    program = [browser, *_QUIET, f"--user-data-dir={folder}", "--remote-debugging-port=0", "about:blank"]
+    program = [browser, *_QUIET, f"--user-data-dir={folder}", *options, "--remote-debugging-port=0", "about:blank"]
     with subprocess.Popen(program, env=environment, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr is not None

@@ -1,10 +1,15 @@
 """Clients of WebSocket that people have, over the echo of a server: text, binary, pings, compression, the end."""
 
 import asyncio
+import json
+import subprocess
+from pathlib import Path
 
 import pytest
 
 from pytest_httpserve import HTTPServe, Peer
+from tests.interop.browser import driven
+from tests.needs import there
 
 pytestmark = pytest.mark.same_everywhere
 
@@ -42,6 +47,43 @@ def test_websockets(echo: HTTPServe) -> None:
         assert client.recv(10) == b"ab"
 
 
+def test_websockets_of_asyncio(echo: HTTPServe) -> None:
+    from websockets.asyncio.client import connect
+    from websockets.typing import Subprotocol
+
+    async def talk() -> None:
+        context = echo.ca.client_ssl_context() if echo.certificate is not None else None
+        url = echo.url_for("/echo", scheme="ws")
+        async with connect(url, ssl=context, subprotocols=[Subprotocol("echo")], proxy=None) as client:
+            await (await client.ping())
+            for text in TEXTS:
+                await client.send(text)
+                assert await client.recv() == text
+            await client.send([b"a", b"b"])
+            assert await client.recv() == b"ab"
+
+    asyncio.run(talk())
+
+
+def test_httpx_ws(echo: HTTPServe) -> None:
+    import httpx
+    from httpx_ws import WebSocketSession, connect_ws
+
+    client: WebSocketSession
+    verify = echo.ca.client_ssl_context() if echo.certificate is not None else True
+    url = echo.url_for("/echo", scheme="ws")
+    with (
+        httpx.Client(verify=verify, trust_env=False) as session,
+        connect_ws(url, session, subprotocols=["echo"]) as client,
+    ):
+        assert client.ping().wait(10)
+        for text in TEXTS:
+            client.send_text(text)
+            assert client.receive_text(10) == text
+        client.send_bytes(b"\0\xff")
+        assert client.receive_bytes(10) == b"\0\xff"
+
+
 def test_websocket_client(echo: HTTPServe) -> None:
     import websocket
 
@@ -74,3 +116,55 @@ def test_aiohttp(echo: HTTPServe) -> None:
             assert await client.receive_bytes(timeout=10) == b"\0\xff"
 
     asyncio.run(talk())
+
+
+# Of browsers and of Node, the same.
+TALK = """
+async function talk(url, texts) {
+  const client = new WebSocket(url, ["echo"]), heard = [];
+  client.binaryType = "arraybuffer";
+  const next = () => new Promise((go, fail) => { client.onmessage = go; client.onclose = fail; });
+  await new Promise((go, fail) => { client.onopen = go; client.onerror = fail; });
+  for (const text of texts) {
+    client.send(text);
+    heard.push((await next()).data);
+  }
+  client.send(new Uint8Array([0, 255]));
+  heard.push([...new Uint8Array((await next()).data)]);
+  const closed = new Promise((go) => { client.onclose = go; });
+  client.close(1000, "enough");
+  const {code, wasClean} = await closed;
+  return [heard, client.protocol, client.extensions.split(";")[0], code, wasClean];
+}
+"""
+HEARD = [[*TEXTS, [0, 255]], "echo", "permessage-deflate", 1000, True]
+
+
+@pytest.mark.needs("Node 24")
+def test_node(echo: HTTPServe) -> None:
+    said = "talk(...JSON.parse(process.argv[1])).then((said) => console.log(JSON.stringify(said)))"
+    environment = {"NODE_EXTRA_CA_CERTS": str(echo.ca.pem_path)} if echo.certificate is not None else {}
+    arguments = json.dumps([echo.url_for("/echo", scheme="ws"), TEXTS])
+    ran = subprocess.run(
+        [there("node"), "--eval", TALK + said, arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout) == HEARD
+
+
+@pytest.mark.needs("chromium")
+def test_chromium(echo: HTTPServe, tmp_path: Path) -> None:
+    echo.on("GET", "/page").respond(html=f"<script>{TALK}</script>")
+    echo.on("GET", "/favicon.ico").respond(204).optional()
+    trusted = (
+        [f"--ignore-certificate-errors-spki-list={echo.certificate.spki_hash}"] if echo.certificate is not None else []
+    )
+    with driven({"HOME": str(tmp_path), "PATH": ""}, there("chromium"), tmp_path, *trusted) as page:
+        page.open(echo.url_for("/page"))
+        assert page.ask(f"talk({json.dumps(echo.url_for('/echo', scheme='ws'))}, {json.dumps(TEXTS)})") == HEARD
