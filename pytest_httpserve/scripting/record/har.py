@@ -68,6 +68,8 @@ def _entry(exchange: Exchange, base_url: str, redacted: frozenset[str]) -> dict[
         "timings": timings,
         "connection": str(exchange.request.connection_index),
     }
+    if exchange.stream_id is not None:
+        entry["_stream"] = exchange.stream_id
     if exchange.log is not None:  # as Chromium writes it, which sees them from the other side
         entry["_resourceType"] = "websocket"
         entry["_webSocketMessages"] = [_message(one) for one in exchange.messages if one.type in ("text", "binary")]
@@ -146,7 +148,7 @@ def _response(exchange: Exchange, redacted: frozenset[str]) -> dict[str, Any]:
     return {
         "status": answer.status,
         "statusText": head.reason,
-        "httpVersion": head.protocol,
+        "httpVersion": head.protocol if exchange.version < (2, 0) else _version(exchange.request),
         "cookies": [cookie(line) for line in headers.get_all("set-cookie")],
         "headers": pairs(masked_fields(headers.fields, redacted)),
         "content": {

@@ -33,6 +33,9 @@ def test_a_route_answers(server: HTTPServe) -> None:
     (exchange,) = server.exchanges
     assert exchange.version == (2, 0)
     assert exchange.stream_id == 1
+    [entry] = server.har()["log"]["entries"]
+    assert (entry["request"]["httpVersion"], entry["response"]["httpVersion"]) == ("HTTP/2.0", "HTTP/2.0")
+    assert entry["_stream"] == 1
     assert exchange.request.method == "GET"
     assert exchange.request.query == {"b": "1"}
     assert exchange.request.cookies == {"a": "1", "b": "2"}

@@ -1,5 +1,7 @@
 const LANE = 20; // pixels, of a lane with one track
-const TRACK = 7; // more, for each further one
+const TRACK = 8; // more, for each further one
+const THICK = 10; // the bars of a lane with one track
+const THIN = 6; // and with more
 const MOST_TRACKS = 8;
 const GUTTER = 170; // for the names of the lanes
 const AXIS = 20;
@@ -102,6 +104,7 @@ function layOut() {
       row.track = track;
     }
     lane.top = top;
+    lane.bar = ends.length > 1 ? THIN : THICK;
     lane.height = LANE + Math.max(ends.length - 1, 0) * TRACK;
     top += lane.height;
   }
@@ -229,7 +232,7 @@ function drawLane(lane, top, among) {
 }
 
 function drawBar(row, y) {
-  const [height, left] = [LANE - 10, xOf(row.begin)];
+  const [height, left] = [row.lane.bar, xOf(row.begin)];
   const right = Math.max(xOf(row.end), left + 2);
   let x = left;
   row.lengths.forEach((length, phase) => {
@@ -470,7 +473,7 @@ function facts(row) {
     ["status", `${row.status || "no answer"} ${entry.response?.statusText ?? ""}`],
     ["protocol", entry.response?.httpVersion || entry.request?.httpVersion],
     ["answered by", entry._route],
-    ["connection", [row.lane.name, row.lane.how].filter(Boolean).join(", ")],
+    ["connection", [row.lane.name, entry._stream && `stream ${entry._stream}`, row.lane.how].filter(Boolean).join(", ")],
   ];
   return table(said.filter(([, value]) => value).map(([name, value]) => ({ name, value })));
 }
