@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import email.utils
 import gzip
+import time
 from collections.abc import Mapping
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from pytest_httpserve.check.entry import BODY, PATH, Ending, Entry, Should, Tell, answer, good, should
@@ -12,8 +15,9 @@ from pytest_httpserve.scripting.answers.responses import Response
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.httpserve import HTTPServe
+    from pytest_httpserve.scripting.record.request import Request
 
-# Redirects. A client that was not told to follow them, or that stops at them, does not do wrong.
+# Redirects. A client that does not follow them is not wrong: it may not have been told to.
 
 _FOLLOW = should("follow it", Ending.BODY, unclear=(Ending.STATUS, Ending.FAILED))
 _STOP = should("report an error", Ending.FAILED, unclear=(Ending.STATUS,))
@@ -24,7 +28,7 @@ def _redirect(*locations: str, status: int = 302) -> Tell:
     """From PATH to the first location, and so on; the body is at the last."""
 
     def tell(server: HTTPServe) -> None:
-        for source, target in zip((PATH, *locations), locations, strict=False):
+        for source, target in pairwise((PATH, *locations)):
             server.on("*", source).redirect(target, status)
         server.on("*", locations[-1]).respond(good())
 
@@ -66,14 +70,14 @@ REDIRECTS = (
     _redirect_entry("redirect_nowhere", "302 without a Location", _STOP, answer(lambda: Response(302))),
     _redirect_entry(
         "redirect_malformed",
-        "302 to what is no URL",
+        "302 to something that is not a URL",
         _STOP,
         answer(lambda: Response(302, headers={"Location": "http://[::1"})),
     ),
     _redirect_entry("redirect_to_file", "302 to a file of the client's machine", _STOP, _to_file, _PEM),
 )
 
-# Statuses. Some clients leave it to their user to look at the status, and curl is one unless it is told --fail.
+# Statuses. Some clients leave it to their user to look at the status; curl does, without --fail.
 
 _REPORT = should("report an error", Ending.FAILED, unclear=(Ending.STATUS,))
 _TRY_LATER = should(
@@ -87,6 +91,16 @@ _NOT_NOW = should("report an error, or wait an hour", Ending.FAILED, unclear=(En
 
 def _later(status: int, seconds: int) -> Response:
     return Response(status, text="Not now.", headers={"Retry-After": str(seconds)})
+
+
+def _until(server: HTTPServe) -> None:
+    """A date has no fractions of a second, so that of the two seconds that it is away, one is left at least."""
+
+    def later(request: Request) -> Response:
+        date = email.utils.formatdate(time.time() + 2, usegmt=True)
+        return Response(503, text="Not now.", headers={"Retry-After": date})
+
+    server.on("*", PATH).handle(later).respond(good())
 
 
 def _status_entry(name: str, what: str, ought: Should, tell: Tell, wait: float = 0.0, lasts: float = 0.0) -> Entry:
@@ -114,11 +128,19 @@ STATUSES = (
         lasts=1.0,
     ),
     _status_entry(
+        "unavailable_until",
+        "503 with a date in Retry-After, once",
+        _TRY_LATER,
+        _until,
+        wait=1.0,
+        lasts=2.0,
+    ),
+    _status_entry(
         "unavailable_for_long", "503 with Retry-After: 3600", _NOT_NOW, answer(partial(_later, 503, 3600)), wait=3600.0
     ),
 )
 
-# Codings. A client that has not asked for gzip may hand on what it gets, as it may have been saved under that name.
+# Codings. A client that has not asked for one may hand on what it gets: the answer says how it is coded.
 
 _DECODE = should("decode the body", Ending.BODY, unclear=(Ending.CODED,))
 _NOTICE = should("report an error", Ending.FAILED, unclear=(Ending.CODED,))
@@ -137,7 +159,7 @@ def _coded_entry(name: str, what: str, ought: Should, coded: bytes, coding: str 
 CODINGS = (
     _coded_entry("gzip", "a body in gzip", _DECODE, _ZIPPED),
     _coded_entry("gzip_members", "a body in gzip that has two members", _DECODE, _MEMBERS),
-    _coded_entry("gzip_false", "a body that is not in gzip, as it says", _NOTICE, BODY),
+    _coded_entry("gzip_false", "a body that is said to be in gzip, and is not", _NOTICE, BODY),
     _coded_entry("gzip_cut", "a body in gzip whose end is missing", _NOTICE, _ZIPPED[: len(_ZIPPED) // 2]),
     _coded_entry("gzip_checksum", "a body in gzip with a wrong checksum", _NOTICE, _BROKEN),
     _coded_entry("coding_unknown", "a body in a coding that nobody knows", _NOTICE, BODY, "x-unknown"),

@@ -50,10 +50,6 @@ _TRY_AGAIN = should("ask again, or report an error", Ending.BODY, Ending.FAILED)
 _STOP_AT_LENGTH = should("take as much as the length says, or report an error", Ending.BODY, Ending.FAILED)
 
 
-def _with(*faults: Fault) -> Response:
-    return Response(body=BODY, headers={"Content-Type": "application/json"}, fault=faults)
-
-
 def _chunked(trailers: dict[str, str] | None = None) -> Response:
     pieces = [BODY[start : start + 100] for start in range(0, len(BODY), 100)]
     return Response(stream=pieces, headers={"Content-Type": "application/json"}, trailers=trailers)
@@ -72,11 +68,11 @@ def _fault(
     name: str, what: str, fault: Fault, ought: Should = REPORT, group: str = _FAULTS, lasts: float = 0.0
 ) -> Entry:
     """An entry whose every answer has this fault."""
-    return Entry(name, group, what, ought, answer(partial(_with, fault)), lasts=lasts)
+    return Entry(name, group, what, ought, answer(partial(good, fault=fault)), lasts=lasts)
 
 
 def _once(fault: Fault) -> Tell:
-    return answer(partial(_with, fault), good)
+    return answer(partial(good, fault=fault), good)
 
 
 FAULTS = (
@@ -103,28 +99,42 @@ FRAMING = (
         _FRAMING,
         "103 and 102 come before the answer",
         TAKE,
-        answer(lambda: Response(body=BODY, informational=[(103, {"Link": "</a>"}), 102])),
+        answer(partial(good, informational=[(103, {"Link": "</a>"}), 102])),
+    ),
+    Entry(
+        "continue_unasked",
+        _FRAMING,
+        "100 comes before the answer, though nobody asked for it",
+        TAKE,
+        answer(partial(good, informational=[100])),
     ),
     _fault(
         "keep_alive_broken", "the connection is closed after the answer, unannounced", BrokenKeepAlive(), TAKE, _FRAMING
     ),
-    _fault("no_status_line", "garbage in the place of the status line", Garbage("status_line"), group=_FRAMING),
-    _fault("no_header", "a line among the headers that is none", Garbage("header"), _LENIENT, _FRAMING),
+    _fault("bad_status_line", "garbage instead of the status line", Garbage("status_line"), group=_FRAMING),
+    _fault("bad_header", "a line among the headers that is not one", Garbage("header"), _LENIENT, _FRAMING),
     Entry(
         "long_header",
         _FRAMING,
         "a header of 100,000 bytes",
         TAKE_OR_REPORT,
-        answer(lambda: Response(body=BODY, headers={"X-Long": "x" * 100_000})),
+        answer(partial(good, ("X-Long", "x" * 100_000))),
     ),
-    _fault("length_text", "Content-Length is no number", WrongLength(says="eleven"), group=_FRAMING),
+    Entry(
+        "many_headers",
+        _FRAMING,
+        "10,000 headers",
+        TAKE_OR_REPORT,
+        answer(partial(good, *((f"X-{number}", "x") for number in range(10_000)))),
+    ),
+    _fault("length_text", "Content-Length is not a number", WrongLength(says="eleven"), group=_FRAMING),
     _fault("length_more", "Content-Length says more than there is", WrongLength(10), group=_FRAMING),
     Entry(
         "length_fewer",
         _FRAMING,
         "Content-Length says less than there is",
         _STOP_AT_LENGTH,
-        answer(partial(_with, WrongLength(-10))),
+        answer(partial(good, fault=WrongLength(-10))),
         body=BODY[:-10],
     ),
     _fault("length_twice", "Content-Length is there twice, and the same", Duplicate(), TAKE_OR_REPORT, _FRAMING),
@@ -132,13 +142,13 @@ FRAMING = (
     _fault("no_last_chunk", "the last chunk is missing", NoLastChunk(), group=_FRAMING),
     _fault("chunk_size_more", "a chunk is shorter than it says", WrongChunkSize(10), group=_FRAMING),
     _fault("chunk_size_fewer", "a chunk is longer than it says", WrongChunkSize(-10), group=_FRAMING),
-    _fault("no_chunk_size", "garbage in the place of a chunk's size", Garbage("chunk"), group=_FRAMING),
+    _fault("bad_chunk_size", "garbage instead of the size of a chunk", Garbage("chunk"), group=_FRAMING),
     Entry(
         "surplus",
         _FRAMING,
         "further bytes follow the body",
         should("take the body and nothing more, or report an error", Ending.BODY, Ending.FAILED),
-        answer(partial(_with, Extend(_SURPLUS))),
+        answer(partial(good, fault=Extend(_SURPLUS))),
         forbidden=_SURPLUS,
     ),
 )
@@ -147,6 +157,7 @@ PACE = (
     _fault("head_byte_by_byte", "the head comes byte by byte", Slow(chunk=1, phase="response_head"), TAKE, _PACE),
     _fault("slow_answer", "the answer takes a second to come", Delay(1.0), TAKE, _PACE, lasts=1.0),
     _fault("slow_body", "the body takes a second to come", Slow(rate=float(len(BODY))), TAKE, _PACE, lasts=1.0),
+    _fault("trickle", "the body comes at two bytes a second", Slow(rate=2.0), GIVE_UP, _PACE),
     Entry("huge_body", _PACE, "a body of 16 MiB", TAKE, answer(lambda: Response(body=_HUGE)), body=_HUGE),
 )
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from pytest_httpserve.scripting.answers.responses import Response
+from pytest_httpserve.scripting.answers.responses import InformationalArgument, Response
 from pytest_httpserve.tls.settings import TLS
 
 if TYPE_CHECKING:
+    from pytest_httpserve.scripting.faults.acts import Fault
     from pytest_httpserve.scripting.httpserve import HTTPServe
 
 PATH = "/check"
@@ -26,15 +27,15 @@ class Ending(Enum):
 
     BODY = "took the body"
     OTHER = "took something else for the body"
-    CODED = "took the body as it was coded"
-    STATUS = "took an answer that is no success"
+    CODED = "took the body without decoding it"
+    STATUS = "took an error or a redirect for the answer"
     FAILED = "reported an error"
     WAITING = "was still running"
     CRASHED = "crashed"
     HASTY = "repeated its request too early"
     TRUSTING = "sent its request"
-    LOST = "asked for something else"
-    FORBIDDEN = "printed what is not its to print"
+    LOST = "asked for a wrong path"
+    FORBIDDEN = "printed what it must not"
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,9 @@ def answer(*make: Callable[[], Response]) -> Tell:
     return tell
 
 
-def good() -> Response:
-    """The body, as it should be."""
-    return Response(body=BODY, headers={"Content-Type": "application/json"})
+def good(
+    *fields: tuple[str, str], informational: Iterable[InformationalArgument] = (), fault: Fault | None = None
+) -> Response:
+    """The body, with further header fields, after informational responses, or with a fault."""
+    headers = [("Content-Type", "application/json"), *fields]
+    return Response(body=BODY, headers=headers, informational=informational, fault=fault)

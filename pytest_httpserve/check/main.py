@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import json
 import os
@@ -122,10 +123,11 @@ def _check(options: Options, entries: Sequence[Entry], words: Sequence[str]) -> 
     results: list[Result] = []
     if not options.json:
         print(report.heading())
-    for result in Check(command, authority, options.timeout, options.jobs).results(entries):
-        results.append(result)
-        if not options.json:
-            print(report.line(result), flush=True)
+    with contextlib.closing(Check(command, authority, options.timeout, options.jobs).results(entries)) as running:
+        for result in running:
+            results.append(result)
+            if not options.json:
+                print(report.line(result), flush=True)
     if options.json:
         print(json.dumps(report.objects(results), indent=2))
     else:

@@ -50,6 +50,7 @@ class Report:
         for result in results:
             if result.verdict == "wrong":
                 yield from self._explained(result)
+        yield f"\nTo run an entry again: {self.again('NAME')}"
 
     def _explained(self, result: Result) -> Iterable[str]:
         entry = result.entry

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -43,7 +43,7 @@ class Check:
         self._command, self._authority = command, authority
         self._timeout, self._jobs = timeout, jobs
 
-    def results(self, entries: Sequence[Entry]) -> Iterator[Result]:
+    def results(self, entries: Sequence[Entry]) -> Generator[Result, None, None]:
         """One result for each entry, the controls first; each as soon as it and those before it are there."""
         controls = [self._control(entry) for entry in CONTROLS if entry in entries]
         yield from controls

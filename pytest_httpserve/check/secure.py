@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pytest_httpserve.check.entry import GIVE_UP, TAKE, Ending, Entry, Should, answer, good, should
+from pytest_httpserve.check.entry import GIVE_UP, REPORT, TAKE, Ending, Entry, Should, answer, good, should
 from pytest_httpserve.tls.settings import TLS, TLS_GALLERY
 
-_REFUSE = should("refuse it before anything is asked", Ending.FAILED)
+_REFUSE = should("refuse it without sending a request", Ending.FAILED)
 _WHAT = {
     "expired": "the certificate has expired",
     "not_yet_valid": "the certificate is not valid yet",
@@ -18,11 +18,11 @@ _WHAT = {
     "no_common_cipher": "the server has no cipher in common with the client",
     "handshake_reset": "the connection is reset during the handshake",
     "handshake_stall": "the server is silent during the handshake",
-    "plain_http": "the port speaks no TLS",
+    "plain_http": "the port does not speak TLS",
 }
 _OTHERS: dict[str, Should] = {
     # Asking for revocation costs a request, and most clients leave it out.
-    "revoked": should("refuse it, if it asks", Ending.FAILED, unclear=(Ending.TRUSTING,)),
+    "revoked": should("refuse it, if it checks for revocation", Ending.FAILED, unclear=(Ending.TRUSTING,)),
     "handshake_stall": GIVE_UP,
 }
 
@@ -43,4 +43,14 @@ GOOD = (
     Entry("tls_1_2", "tls", "the server speaks TLS 1.2 only", TAKE, answer(good), TLS(tls_versions="1.2")),
     Entry("tls_1_3", "tls", "the server speaks TLS 1.3 only", TAKE, answer(good), TLS(tls_versions="1.3")),
 )
-ENTRIES = GOOD + BAD
+MUTUAL = (
+    Entry(
+        "client_certificate",
+        "tls",
+        "the server asks for a client certificate",
+        REPORT,
+        answer(good),
+        TLS(client_cert="required"),
+    ),
+)
+ENTRIES = GOOD + BAD + MUTUAL

@@ -75,7 +75,7 @@ def test_a_client_that_takes_what_is_cut_short_does_wrong(check: Check) -> None:
         "not_found": "unclear",
     }
     assert told["cut_body"]["did"].startswith("took something else for the body: exit 0, 1 request, ")
-    assert told["not_found"]["did"].startswith("took an answer that is no success: exit 0")
+    assert told["not_found"]["did"].startswith("took an error or a redirect for the answer: exit 0")
 
 
 def test_a_client_that_trusts_every_certificate_does_wrong(check: Check) -> None:
@@ -138,12 +138,12 @@ def test_a_client_that_fails_over_tls_alone_is_judged_by_the_rest(check: Check) 
 def test_a_client_that_prints_a_file_of_its_machine_does_wrong(check: Check) -> None:
     told = check(careless("reads_files"), "--only", "redirect_to_file,redirect")
     assert verdicts(told) == {"redirect": "unclear", "redirect_to_file": "wrong"}
-    assert told["redirect_to_file"]["did"].startswith("printed what is not its to print")
+    assert told["redirect_to_file"]["did"].startswith("printed what it must not")
 
 
 def test_a_client_that_follows_to_the_wrong_place_does_wrong(check: Check) -> None:
     told = check(careless("goes_astray"), "--only", "redirect")
-    assert told["redirect"]["did"].startswith("asked for something else: exit 22, 2 requests")
+    assert told["redirect"]["did"].startswith("asked for a wrong path: exit 22, 2 requests")
     assert told["redirect"]["verdict"] == "wrong"
 
 
@@ -189,8 +189,9 @@ def test_the_table_tells_of_each_entry_and_how_to_see_it_again(
     assert lines[1].endswith("  report an error")
     assert lines[3] == "1 right, 1 wrong, 1 unclear"
     assert lines[5] == "cut_body: the body is cut short of its Content-Length"
-    assert lines[-1].startswith("  python -m pytest_httpserve check --only cut_body -- ")
-    assert lines[-1].endswith(" ignores_the_end '{url}'")
+    assert lines[-3].startswith("  python -m pytest_httpserve check --only cut_body -- ")
+    assert lines[-3].endswith(" ignores_the_end '{url}'")
+    assert lines[-1].startswith("To run an entry again: python -m pytest_httpserve check --only NAME -- ")
     suite = ElementTree.parse(junit).getroot()[0]
     assert {name: suite.get(name) for name in ("tests", "failures", "errors", "skipped")} == {
         "tests": "3",

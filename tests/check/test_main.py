@@ -67,7 +67,7 @@ def test_the_list_for_a_program_has_the_chosen_entries_and_their_controls(capsys
         "entry": "expired",
         "group": "tls",
         "what": "the certificate has expired",
-        "should": "refuse it before anything is asked",
+        "should": "refuse it without sending a request",
     }
 
 

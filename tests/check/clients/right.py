@@ -1,5 +1,6 @@
 """A client that does right whatever the server does: GET a URL, print the body, or say what is wrong and end with 1."""
 
+import email.utils
 import os
 import socket
 import ssl
@@ -11,6 +12,7 @@ import zlib
 import h11
 
 TIMEOUT = 5.0
+DEADLINE = time.monotonic() + 7.0
 MOST_REDIRECTS = 10
 
 
@@ -35,6 +37,8 @@ def read(connection: socket.socket, protocol: h11.Connection) -> tuple[h11.Respo
     response, body = None, []
     while True:
         event = protocol.next_event()
+        if time.monotonic() > DEADLINE:
+            raise TimeoutError("the answer takes too long")
         if event is h11.NEED_DATA:
             protocol.receive_data(connection.recv(1 << 20))
         elif isinstance(event, h11.Response):
@@ -64,13 +68,20 @@ def decoded(body: bytes, coding: bytes) -> bytes:
     return b"".join(pieces)
 
 
+def seconds(retry_after: str) -> float:
+    if retry_after.isdecimal():
+        return int(retry_after)
+    return email.utils.parsedate_to_datetime(retry_after).timestamp() - time.time()
+
+
 def main(url: str) -> None:
     for _ in range(MOST_REDIRECTS):
         response, body = ask(url)
         fields = dict(response.headers)
         status = response.status_code
-        if status in (429, 503) and int(fields[b"retry-after"]) < 10:
-            time.sleep(int(fields[b"retry-after"]))
+        pause = seconds(fields.get(b"retry-after", b"3600").decode())
+        if status in (429, 503) and pause < 10:
+            time.sleep(pause)
         elif status in (302, 308) and b"location" in fields:
             url = urllib.parse.urljoin(url, fields[b"location"].decode())
         elif status == 200:
