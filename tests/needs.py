@@ -116,6 +116,7 @@ _CONDITIONS: dict[str, tuple[Callable[[], bool], str]] = {
         lambda: hasattr(select, "epoll") or hasattr(select, "kqueue"),
         "select takes no descriptor above 1,023, and this Python has nothing better",
     ),
+    "openai": (lambda: _can_be_imported("openai"), "openai is not installed (pip install openai)"),
     "pip": (
         lambda: _can_be_imported("pip"),
         "this Python has no pip (python -m ensurepip)",
