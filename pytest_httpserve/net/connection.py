@@ -155,7 +155,8 @@ class Connection:
             turn.thread = threading.current_thread()
             turn.proceed()
         elif not self.busy:
-            self.abort()
+            if not turn.resting:  # else it is about to rest, and looks then
+                self.abort()
         elif (interrupt := turn.interrupt) is not None:
             interrupt()
 

@@ -158,8 +158,16 @@ class WebSocketCall:
     # In the thread of the handshake
 
     def _open(self, asked: Asked, faults: tuple[Fault, ...]) -> None:
-        frames = Frames(None, _MOST_BYTES)
-        self._link = link = Link(asked, frames, asked.journal, Condition(), answers_pings=True, place="", faults=faults)
+        self._link = link = Link(
+            asked,
+            Frames(None, _MOST_BYTES),
+            asked.journal,
+            Condition(),
+            answers_pings=True,
+            runs_code=True,
+            place="",
+            faults=faults,
+        )
         if self._over is not None:
             self._end(link, self._over)
         settle(self._opened, {})

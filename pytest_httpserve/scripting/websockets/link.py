@@ -6,6 +6,7 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_httpserve import clock
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 STOP_SECONDS = 1.0
 # How long a client has to answer a close frame with its own, in seconds.
 CLOSE_SECONDS = 5.0
+# How long code has to deal with what came before the client broke a rule, in seconds.
+_REFUSE_SECONDS = 1.0
 # Of one connection, so much waits to be received.
 _MOST_WAITING = 64 << 20
 _MOST_PONGS = 1_000
@@ -44,7 +47,8 @@ class Link:
     """A WebSocket connection.
 
     ``inbox`` has the messages that nobody has received, ``pongs`` the payloads of pongs; ``closed`` says how it has
-    ended, None before. Whoever waits for one of these waits for ``changed``.
+    ended, None before. Whoever waits for one of these waits for ``changed``. ``runs_code`` is whether code receives
+    what comes, one message after the other: a client that breaks a rule is refused when it is done with those before.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class Link:
         changed: Condition,
         *,
         answers_pings: bool,
+        runs_code: bool,
         place: str,
         faults: tuple[Fault, ...] = (),
     ) -> None:
@@ -71,6 +76,10 @@ class Link:
         self._frames = frames
         self._journal = journal
         self._answers_pings = answers_pings
+        self._runs_code = runs_code
+        self._at_work = False  # somebody, on a message that was received
+        self._refusal: Callable[[], object] | None = None  # that is to be carried out
+        self._refused = False
         self._place = place
         self._log = MessageLog()
         self._waiting_size = 0  # of the inbox
@@ -100,8 +109,8 @@ class Link:
         if first:
             self._take(first)
         if self._asked.may_rest:
-            self._connection.busy = False  # no response is in hand
             self._go_on()
+            self._connection.busy = False  # no response is in hand; and it is about to rest, as a stop can see
         else:
             self._serve_here()
 
@@ -120,9 +129,9 @@ class Link:
         except OSError as error:
             self._end(f"the client has gone: {error}", ABNORMAL)
             return
-        if data:
+        if data and not self._refused:
             self._take(data)
-        elif data is not None:
+        elif data == b"" and not self._carry_out_refusal():
             self._end("the client has ended the connection without a close frame", ABNORMAL)
 
     def _go_on(self) -> None:
@@ -224,10 +233,20 @@ class Link:
             return None
         message = self.inbox.popleft()
         self._waiting_size -= len(message)
+        self._at_work = True
         return message
+
+    def ask_for_more(self) -> None:
+        """Whoever receives is done with what came before."""
+        with self.changed:
+            self._at_work = False
+            if self.inbox:
+                return
+        self._carry_out_refusal()
 
     async def receive(self) -> str | bytes | None:
         """The next message, however long it takes; None when the connection is over."""
+        self.ask_for_more()
         return await self.changed.until(self.has_news, None, self.take_out)
 
     def _tell(self) -> None:
@@ -252,6 +271,24 @@ class Link:
         """The client has broken a rule: the connection ends, and the test fails."""
         lines = [f"refused what came over {self._what}: {error}", f"  against RFC 6455, closed with {error.code}", ""]
         self._journal.record_failure(readable(lines), "refused", self._place)
+        with self.changed:
+            self._refused = True
+            self._refusal = partial(self._close_for, error)
+            waits = self._runs_code and (self._at_work or bool(self.inbox))
+        if waits:
+            self._end_within(_REFUSE_SECONDS)
+        else:
+            self._carry_out_refusal()
+
+    def _carry_out_refusal(self) -> bool:
+        """Close the connection, if the client has broken a rule; whether it has."""
+        with self.changed:
+            refusal, self._refusal = self._refusal, None
+        if refusal is not None:
+            refusal()
+        return refusal is not None
+
+    def _close_for(self, error: FrameError) -> None:
         said, code, reason = f"the server has refused what came: {error}", error.code, str(error)
         if self._told:
             self._end(said, code, reason)
@@ -281,6 +318,8 @@ class Link:
 
     def close(self, code: int | None, reason: str) -> None:
         """Send a close frame, unless one was sent; the client is waited for by the loop."""
+        if self._carry_out_refusal():
+            return
         with self.changed:
             if self._told or self.closed is not None:
                 return
@@ -356,6 +395,8 @@ class Link:
         """The server stops, or the client has not answered in time, or the connection is to be reset."""
         if self._resets:
             self._connection.ending.reset()
+        elif self._carry_out_refusal():
+            return
         elif not self._told:
             self._told = True
             self._duplex.send_soon(lambda: self._close(GOING_AWAY, ""), STOP_SECONDS, self.run)

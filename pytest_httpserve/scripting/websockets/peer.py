@@ -111,6 +111,7 @@ class Peer:
         """
         __tracebackhide__ = True
         seconds = check_seconds("timeout=", timeout)
+        self._link.ask_for_more()
         with self._link.changed:
             self._link.changed.wait_for(self._link.has_news, seconds)
             return self._take(timeout)
@@ -131,6 +132,7 @@ class Peer:
             yield message
 
     def _next(self) -> str | bytes | None:
+        self._link.ask_for_more()
         with self._link.changed:
             self._link.changed.wait_for(self._link.has_news)
             return self._link.take_out()
@@ -188,6 +190,7 @@ class PeerWaits:
         """As ``receive`` of a peer. Whoever is cancelled meanwhile has taken no message."""
         __tracebackhide__ = True
         link, seconds = self._peer._link, check_seconds("timeout=", timeout)
+        link.ask_for_more()
         return await link.changed.until(link.has_news, seconds, partial(self._peer._take, timeout))
 
     async def receive_json(self, timeout: float = 5.0) -> Any:  # what the client has sent

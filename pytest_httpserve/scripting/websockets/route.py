@@ -275,17 +275,18 @@ class WebSocketRoute:
     def _open(self, opening: Opening, asked: Asked, faults: tuple[Fault, ...]) -> None:
         exchange = asked.exchange
         assert exchange is not None
+        code = self._play if self._steps else self._function
         link = Link(
             asked,
             Frames(opening.deflate, self._most),
             self._journal,
             self._changed,
             answers_pings=self._answers_pings,
+            runs_code=code is not None,
             place=self._route.place,
             faults=faults,
         )
         peer = Peer(link, exchange, opening.subprotocol)
-        code = self._play if self._steps else self._function
         with self._changed:
             if len(self._links) >= _MOST_LINKS:
                 self._links = {one: its for one, its in self._links.items() if not one.closed or its.unexpected}
@@ -314,7 +315,9 @@ class WebSocketRoute:
             returned = code(peer)
             if isinstance(returned, CoroutineType):
                 asked.event_loop.start(self._await(returned, asked, link, peer), nothing)
-            elif not self._steps:
+            elif self._steps:
+                link.ask_for_more()
+            else:
                 peer.close()
         except BaseException as error:
             self._failed(asked, link, peer, error)

@@ -324,7 +324,8 @@ def test_a_stop_right_behind_the_handshake_fails_nothing(open_websocket: Open) -
     for _ in range(20):
         with HTTPServe() as server:
             server.mount("/", echo)
-            open_websocket("/", of=server)
+            client = open_websocket("/", of=server)
+        assert client.read_close() == (1001, "")
 
 
 def test_a_stop_ends_a_handshake_that_waits(server: HTTPServe) -> None:

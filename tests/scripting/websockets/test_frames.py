@@ -54,6 +54,45 @@ def test_what_breaks_a_rule(server: HTTPServe, open_websocket: Open, data: bytes
     assert f"against RFC 6455, closed with {code}" in server.failures[0]
 
 
+@pytest.mark.parametrize("is_async", [False, True], ids=["plain", "async"])
+def test_what_came_before_is_dealt_with_before_a_client_is_refused(
+    server: HTTPServe, open_websocket: Open, is_async: bool
+) -> None:
+    def echo(peer: Peer) -> None:
+        for message in peer:
+            peer.send(message)
+
+    async def echo_later(peer: Peer) -> None:
+        async for message in peer.aio:
+            peer.send(message)
+
+    server.websocket("/echo").handle(echo_later if is_async else echo)
+    for _ in range(10):
+        client = open_websocket("/echo")
+        client.socket.sendall(frame(0x81, b"one") + frame(0x81, b"two") + frame(0x83, b"") + frame(0x81, b"three"))
+
+        assert [client.read().payload, client.read().payload] == ["one", "two"]
+        assert client.read_close()[0] == 1002
+
+
+def test_a_function_that_asks_for_nothing_more_holds_no_refusal_up(server: HTTPServe, open_websocket: Open) -> None:
+    @server.websocket("/ends")
+    def ends(peer: Peer) -> None:
+        peer.receive()
+
+    server.websocket("/steps").expect("one")
+
+    @server.websocket("/hangs")
+    def hangs(peer: Peer) -> None:
+        peer.receive()
+        peer.wait_closed(timeout=30)
+
+    for path in ("/ends", "/steps", "/hangs"):
+        client = open_websocket(path)
+        client.socket.sendall(frame(0x81, b"one") + frame(0x83, b""))
+        assert client.read_close()[0] in ((1000, 1002) if path == "/ends" else (1002,))  # it may have been faster
+
+
 def test_a_message_may_come_byte_by_byte(server: HTTPServe, open_websocket: Open) -> None:
     chat = server.websocket("/chat")
     client = open_websocket("/chat")
