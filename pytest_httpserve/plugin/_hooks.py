@@ -15,6 +15,7 @@ from pytest_httpserve.plugin._options import is_holding
 from pytest_httpserve.plugin._outcomes import (
     BEGAN,
     SERVERS,
+    address,
     begin,
     check,
     describe,
@@ -179,7 +180,7 @@ def _hold(item: pytest.Item, error: BaseException | None) -> None:
     if capture is not None:
         capture.suspend(in_=True)
     try:
-        addresses = "".join(f"  {server.socket_path or server.base_url}\n" for server in servers)
+        addresses = "".join(f"  {address(server)}\n" for server in servers)
         print(f"\n{item.nodeid} has failed. Its servers run on:\n{addresses}Press Enter to go on: ", end="", flush=True)
         sys.stdin.readline()
     finally:

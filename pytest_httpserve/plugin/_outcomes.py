@@ -41,6 +41,11 @@ def servers_of(item: pytest.Item) -> list[HTTPServe]:
     return [*own, *sorted(others, key=lambda server: server.port)]
 
 
+def address(server: HTTPServe) -> str:
+    """Where a server that runs listens: its URL, or its Unix socket."""
+    return str(server.socket_path or server.base_url)
+
+
 def begin() -> None:
     """A test begins: the servers that run already are told."""
     for server in running():
@@ -164,7 +169,7 @@ def describe(item: pytest.Item, when: str) -> None:
         connections = [record for record in server.connections if record.opened >= began]
         if exchanges or server in item.stash.get(SERVERS, ()):
             lines += exchanges_section(
-                server.socket_path or server.base_url,
+                address(server),
                 exchanges,
                 server.fault_events,
                 connections,

@@ -20,7 +20,16 @@ from pytest_httpserve.net.workers import Workers
 from pytest_httpserve.plugin._configuration import configured, override, with_checks
 from pytest_httpserve.plugin._markers import HAS_HTTPSERVE, MOUNTING, closest_markers, mounting_markers, obey
 from pytest_httpserve.plugin._options import given_hosts
-from pytest_httpserve.plugin._outcomes import ENVIRONMENT, LOOP, LOOP_ERRORS, SERVERS, TRACE, describe, fail_late
+from pytest_httpserve.plugin._outcomes import (
+    ENVIRONMENT,
+    LOOP,
+    LOOP_ERRORS,
+    SERVERS,
+    TRACE,
+    address,
+    describe,
+    fail_late,
+)
 from pytest_httpserve.plugin._sweeps import faults_of_run
 from pytest_httpserve.plugin._xdist import folder_of_run
 from pytest_httpserve.scripting.httpserve import HTTPServe
@@ -178,16 +187,18 @@ def _start_as_configured(server: HTTPServe, node: pytest.Item) -> HTTPServe:
 
 def end(node: pytest.Item, servers: list[HTTPServe]) -> None:
     """Stop the servers. What came up after the test's own check is not lost: it is an error of the teardown."""
+    trace = node.stash.get(TRACE, None)
+    names = [] if trace is None else list(map(address, servers))  # one that has stopped has no socket
     for server in servers:
         server.stop()
     late = [failure for server in servers for failure in server.take_failures()]
     if late:
         describe(node, "teardown")
-    if (trace := node.stash.get(TRACE, None)) is not None:
+    if trace is not None:
         if late:
             trace.show()
-        for server in servers:
-            trace.keep(server, is_own=True)
+        for server, name in zip(servers, names, strict=True):
+            trace.keep(server, name, is_own=True)
     for server in servers:
         node.stash[SERVERS].remove(server)  # the node lives as long as the session, the server need not
         server.close_bodies()

@@ -48,12 +48,12 @@ class Trace:
         """What follows is to be shown, even if only tests that fail have a trace."""
         self._is_shown = True
 
-    def keep(self, server: HTTPServe, *, is_own: bool) -> None:
+    def keep(self, server: HTTPServe, name: str, *, is_own: bool) -> None:
         """Keep what this server has seen since the test began; one that is not the test's own may have seen nothing."""
         if not self._is_shown:
             return
         seen = Seen(server.exchanges, server.connections, server.dropped_exchanges, 0, server.redacted)
-        said = part(seen, server.fault_events, server.socket_path or server.base_url, self._began)
+        said = part(seen, server.fault_events, server.base_url, name, self._began)
         if is_own or said["entries"]:
             self._parts[server] = said
 

@@ -8,7 +8,7 @@ from traceback import format_exception_only
 
 import pytest
 
-from pytest_httpserve.plugin._outcomes import SERVERS, TRACE, running
+from pytest_httpserve.plugin._outcomes import SERVERS, TRACE, address, running
 from pytest_httpserve.plugin._trace import Trace
 
 
@@ -47,7 +47,7 @@ class Traces:
         trace = item.stash[TRACE]
         own = item.stash.get(SERVERS, [])
         for server in running().difference(own):
-            trace.keep(server, is_own=False)
+            trace.keep(server, address(server), is_own=False)
         try:
             return (yield)
         except BaseException as error:

@@ -80,6 +80,17 @@ class Page:
             self._call("Input.dispatchKeyEvent", type="keyDown", key=key, **typed)
             self._call("Input.dispatchKeyEvent", type="keyUp", key=key)
 
+    def click(self, selector: str, x: float, y: float) -> None:
+        """Click so many pixels right of and beneath the corner of the first such element."""
+        self.drag(selector, (x, y), (x, y))
+
+    def drag(self, selector: str, begin: tuple[float, float], end: tuple[float, float]) -> None:
+        """Press the button of the mouse there, and let go of it at another place."""
+        box = self.ask(f"document.querySelector({json.dumps(selector)}).getBoundingClientRect().toJSON()")
+        for kind, (x, y) in (("mousePressed", begin), ("mouseMoved", end), ("mouseReleased", end)):
+            at = {"x": box["x"] + x, "y": box["y"] + y, "button": "left", "clickCount": 1}
+            self._call("Input.dispatchMouseEvent", type=kind, **at)
+
     def resize(self, width: int, height: int) -> None:
         """Make the page so large, in pixels."""
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}

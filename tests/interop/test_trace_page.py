@@ -70,7 +70,7 @@ def visit() -> dict[str, Any]:
         with pytest.raises(requests.RequestException):
             client.get(server.url_for("/cut"), timeout=10)
     seen = Seen(server.exchanges, server.connections, 0, 0, server.redacted)
-    said = part(seen, server.fault_events, server.base_url, began)
+    said = part(seen, server.fault_events, server.base_url, server.base_url, began)
     return document("test_visit.py::test_it", began, [said], failures=["it <b>failed</b>\nso"], outcome="failed")
 
 
@@ -214,3 +214,40 @@ def test_of_many_messages_the_first_are_shown(show: Show, visit: dict[str, Any])
     assert opened.ask("document.querySelectorAll('#details td').length") > 1200
     opened.press("Escape")
     assert opened.ask("document.activeElement.id") == "list"
+
+
+def test_a_connection_that_came_to_nothing_is_shown(show: Show) -> None:
+    with HTTPServe() as server:
+        server.fault(Reset(phase="accept"))
+        with pytest.raises(requests.RequestException):
+            requests.get(server.base_url, timeout=10)
+    seen = Seen(server.exchanges, server.connections, 0, 0, server.redacted)
+    said = part(seen, server.fault_events, server.base_url, server.base_url, 0.0)
+    opened = show(document("test_it", 0.0, [said], outcome="passed"))
+
+    name = server.base_url.removeprefix("http://")
+    trouble = f"1 connection in trouble: Connection 0 · {name}: fault Reset(phase='accept'): accept"
+    assert opened.text("#failures summary") == trouble
+    opened.click("canvas", 300, 30)
+    assert opened.text("#details h2") == f"Connection 0 · {name}"
+    assert "closed by the server (RST), at " in opened.text("#details")
+
+
+def test_a_bar_is_clicked_and_a_drag_zooms(show: Show) -> None:
+    whole_time = {
+        "startedDateTime": "2026-11-28T12:00:00.123Z",
+        "request": {"method": "GET", "url": "https://shop.test/a"},
+        "response": {"status": 200},
+        "timings": {"send": 0, "wait": 100, "receive": 0},
+    }
+    opened = show({"log": {"entries": [whole_time]}})
+    picture = "document.querySelector('canvas').toDataURL()"
+
+    whole = opened.ask(picture)
+    opened.drag("canvas", (300, 30), (500, 30))
+    assert opened.ask(picture) != whole
+    assert opened.text(SELECTED) == ""
+    opened.press("0")
+    assert opened.ask(picture) == whole
+    opened.click("canvas", 300, 30)
+    assert "/a" in opened.text(SELECTED)

@@ -33,7 +33,8 @@ SOURCE = """
     def test_fails(httpserve, name):
         fetch(httpserve.url_for(f"/{name}"))
 
-    def test_of_its_own(httpserve):
+    def test_of_its_own(httpserve, httpserve_factory):
+        httpserve_factory(host="127.0.0.1")
         assert httpserve.port == 0, "no port"
 
     class TestThem:
@@ -89,6 +90,7 @@ def test_each_test_that_has_a_server_leaves_a_trace(suite: Suite, pytester: pyte
     assert log_of(folder, "test_is_known_to_fail")["_outcome"] == "xfailed"
     own = log_of(folder, "test_of_its_own")
     assert own["_outcome"] == "failed"
+    assert len({server["name"] for server in own["_servers"]}) == 2
     assert own["_failures"][0].startswith("AssertionError: no port")
     assert log_of(folder, "TestThem.test_late")["_failures"][0].startswith("the route GET /never")
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 from base64 import b64encode
 from hashlib import sha256
 from html.parser import HTMLParser
@@ -19,7 +20,7 @@ from pytest_httpserve.scripting.reports.trace.page import page
 
 def seen_by(server: HTTPServe, since: float = 0.0) -> dict[str, Any]:
     seen = Seen(server.exchanges, server.connections, server.dropped_exchanges, 0, server.redacted)
-    return part(seen, server.fault_events, server.base_url, since)
+    return part(seen, server.fault_events, server.base_url, str(server.socket_path or server.base_url), since)
 
 
 # The document
@@ -39,7 +40,7 @@ def test_exchanges_of_all_servers_are_in_the_order_in_which_they_came() -> None:
         one.url_for("/c"),
     ]
     assert [entry["_server"] for entry in log["entries"]] == [one.base_url, other.base_url, one.base_url]
-    assert [server["url"] for server in log["_servers"]] == [other.base_url, one.base_url]
+    assert [server["name"] for server in log["_servers"]] == [other.base_url, one.base_url]
     assert (log["pages"][0]["title"], log["_outcome"], log["_failures"]) == ("test_it", "passed", [])
 
 
@@ -55,6 +56,22 @@ def test_what_was_before_is_left_out_but_for_the_connection() -> None:
     [entry] = said["entries"]
     assert entry["request"]["url"] == server.url_for("/since")
     assert [str(one["index"]) for one in said["server"]["connections"]] == [entry["connection"]] == ["1"]
+
+
+@pytest.mark.needs("socket.AF_UNIX")
+def test_a_unix_socket_names_its_server() -> None:
+    with HTTPServe(unix=True) as server, socket.socket(socket.AF_UNIX) as client:
+        server.on("GET", "/a").respond()
+        client.connect(str(server.socket_path))
+        client.sendall(b"GET /a HTTP/1.1\r\nHost: shop.test\r\nConnection: close\r\n\r\n")
+        while client.recv(1024):
+            pass
+        said = seen_by(server)
+
+        name = str(server.socket_path)
+
+    [entry] = said["entries"]
+    assert (entry["request"]["url"], entry["_server"], said["server"]["name"]) == ("http://shop.test/a", name, name)
 
 
 def test_faults_are_where_they_happened() -> None:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 _PAGE = "test"
 
 
-def part(seen: Seen, fault_events: Iterable[FaultEvent], url: str, since: float) -> dict[str, Any]:
-    """What one server, at this URL, has seen ``since`` then, for a ``document``."""
+def part(seen: Seen, fault_events: Iterable[FaultEvent], base_url: str, name: str, since: float) -> dict[str, Any]:
+    """What one server has seen ``since`` then, for a ``document``. Its ``name`` is its URL, or its Unix socket."""
     exchanges = [exchange for exchange in seen.exchanges if exchange.times.request_begun >= since]
     carrying = {id(exchange.connection) for exchange in exchanges}
     connections = [one for one in seen.connections if one.opened >= since or id(one) in carrying]
@@ -27,14 +27,14 @@ def part(seen: Seen, fault_events: Iterable[FaultEvent], url: str, since: float)
         if (event.connection_index, id(event.fault)) not in known:
             apart.setdefault(event.connection_index, []).append(str(event))
     return {
-        "entries": [_entry(one, url) for one in entries(exchanges, url, seen.redacted)],
-        "server": {"url": url, "connections": [_connection(one, apart.get(one.index, [])) for one in connections]},
+        "entries": [_entry(one, name) for one in entries(exchanges, base_url, seen.redacted)],
+        "server": {"name": name, "connections": [_connection(one, apart.get(one.index, [])) for one in connections]},
         "dropped": seen.dropped_exchanges,
     }
 
 
-def _entry(entry: Mapping[str, Any], url: str) -> dict[str, Any]:
-    said = {"pageref": _PAGE, "_server": url}
+def _entry(entry: Mapping[str, Any], name: str) -> dict[str, Any]:
+    said = {"pageref": _PAGE, "_server": name}
     text = entry["response"]["content"].get("text", "")
     if "_route" not in entry and text.startswith(NOTHING_ANSWERS):
         said["_nearMisses"] = text

@@ -66,8 +66,8 @@ function readLanes() {
   const found = new Map();
   for (const server of log._servers ?? []) {
     for (const one of server.connections) {
-      found.set(`${server.url} ${one.index}`, {
-        name: `${one.index} · ${server.url.replace(/^https?:\/\//, "")}`,
+      found.set(`${server.name} ${one.index}`, {
+        name: `${one.index} · ${server.name.replace(/^https?:\/\//, "")}`,
         rows: [],
         opened: instant(one.opened),
         closed: one.closed ? instant(one.closed) : null,
@@ -193,7 +193,7 @@ function drawLanes() {
   pen.font = "11px system-ui, sans-serif";
   pen.textBaseline = "middle";
   const past = lanesBox.scrollTop;
-  const among = new Set(shown === rows ? [] : shown);
+  const among = shown === rows ? null : new Set(shown);
   lanes.forEach((lane, index) => {
     const top = lane.top - past;
     if (top + lane.height < 0 || top > high) return;
@@ -223,7 +223,7 @@ function drawLane(lane, top, among) {
   pen.fillRect(xOf(lane.opened), top + LANE / 2, Math.max(xOf(closed) - xOf(lane.opened), 1), 1);
   for (const row of lane.rows) {
     if (row.end < view.from || row.begin > view.to) continue;
-    pen.globalAlpha = among.size && !among.has(row) ? 0.2 : 1;
+    pen.globalAlpha = among && !among.has(row) ? 0.2 : 1;
     drawBar(row, top + 5 + row.track * TRACK);
   }
   pen.globalAlpha = 1;
@@ -325,9 +325,13 @@ function pan(by) {
   drawLanes();
 }
 
+function laneAt(y) {
+  return lanes.find((one) => y + lanesBox.scrollTop >= one.top && y + lanesBox.scrollTop < one.top + one.height);
+}
+
 /** The exchange beneath the pointer, or next to it: a bar may be two pixels wide. */
 function rowAt(x, y) {
-  const lane = lanes.find((one) => y + lanesBox.scrollTop >= one.top && y + lanesBox.scrollTop < one.top + one.height);
+  const lane = laneAt(y);
   let [found, nearest] = [null, 5];
   for (const row of lane?.rows ?? []) {
     const beside = Math.max(xOf(row.begin) - x, x - Math.max(xOf(row.end), xOf(row.begin) + 2), 0);
@@ -359,9 +363,11 @@ canvas.addEventListener("pointerup", (event) => {
     drawLanes();
     return;
   }
-  const row = rowAt(event.offsetX, event.offsetY);
+  const [row, lane] = [rowAt(event.offsetX, event.offsetY), laneAt(event.offsetY)];
   if (row) choose(row);
+  else if (lane) showConnection(lane);
 });
+canvas.addEventListener("pointercancel", () => (drag = null));
 canvas.addEventListener("dblclick", () => {
   view = whole();
   drawLanes();
@@ -463,6 +469,25 @@ function showDetails(row) {
   );
 }
 
+function showConnection(lane) {
+  choose(null);
+  at("details").hidden = false;
+  const said = [
+    ["opened", `at ${span(lane.opened - began)}`],
+    ["ended", [lane.how, lane.closed === null ? "" : `at ${span(lane.closed - began)}`].filter(Boolean).join(", ")],
+    ["exchanges", count(lane.rows.length, "exchange")],
+    ["in trouble", troubleOf(lane)],
+  ];
+  at("details").replaceChildren(make("h2", {}, `Connection ${lane.name}`), namedTable(said));
+  drawList();
+}
+
+const troubleOf = (lane) => [lane.error, ...lane.faults].filter(Boolean).join("; ");
+
+function namedTable(said) {
+  return table(said.filter(([, value]) => value).map(([name, value]) => ({ name, value })));
+}
+
 function section(title, content) {
   return content ? [make("h3", {}, title), content] : [];
 }
@@ -475,7 +500,7 @@ function facts(row) {
     ["answered by", entry._route],
     ["connection", [row.lane.name, entry._stream && `stream ${entry._stream}`, row.lane.how].filter(Boolean).join(", ")],
   ];
-  return table(said.filter(([, value]) => value).map(([name, value]) => ({ name, value })));
+  return namedTable(said);
 }
 
 function wrongs(entry) {
@@ -718,13 +743,17 @@ function repaint() {
   drawLanes();
 }
 
+/** What has failed, and the connections that came to nothing: these have no exchange to show it. */
 function showFailures() {
   const failures = log._failures ?? [];
+  const troubled = lanes.filter(troubleOf).map((lane) => `Connection ${lane.name}: ${troubleOf(lane)}`);
+  const said = [...failures, ...troubled];
+  if (!said.length) return;
+  const what = failures.length ? count(failures.length, "failure") : `${count(troubled.length, "connection")} in trouble`;
   const box = at("failures");
-  if (!failures.length) return;
   box.hidden = false;
-  box.firstElementChild.textContent = `${count(failures.length, "failure")}: ${failures[0].split("\n")[0]}`;
-  box.append(...failures.map((failure) => make("pre", {}, failure)));
+  box.firstElementChild.textContent = `${what}: ${said[0].split("\n")[0]}`;
+  box.append(...said.map((text) => make("pre", {}, text)));
 }
 
 at("theme").addEventListener("click", changeTheme);
