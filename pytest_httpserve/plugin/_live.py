@@ -14,7 +14,7 @@ import pytest
 
 from pytest_httpserve import clock
 from pytest_httpserve.scripting.record import journal
-from pytest_httpserve.scripting.record.lines import request_line
+from pytest_httpserve.scripting.record.lines import request_line, where_asked
 from pytest_httpserve.scripting.record.readable import line
 from pytest_httpserve.scripting.record.words import count
 
@@ -81,9 +81,8 @@ class LiveLines:
     def _line(self, exchange: Exchange) -> str:
         mark, times = self._writer.markup, exchange.times
         since = f"{(times.request_begun - self._began) * 1000:8.1f} ms"
-        parts = [mark(since, light=True), mark(line(request_line(exchange.request)), bold=True), "->"]
-        if exchange.origin is not None and exchange.request.target.startswith(("/", "*")):
-            parts.insert(2, f"at {line(exchange.origin)}")
+        parts = [mark(since, light=True), mark(line(request_line(exchange.request)), bold=True)]
+        parts += [*map(line, where_asked(exchange)), "->"]
         response, status = exchange.response, exchange.status
         if response is None or status is None:
             parts.append(mark("no answer", red=True))

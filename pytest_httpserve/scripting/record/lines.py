@@ -34,7 +34,7 @@ def exchange_line(exchange: Exchange) -> str:
     response = exchange.response
     parts = [
         request_line(exchange.request),
-        *_where(exchange),
+        *where_asked(exchange),
         "->",
         "no answer" if response is None else str(response.status),
     ]
@@ -53,8 +53,8 @@ def exchange_line(exchange: Exchange) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _where(exchange: Exchange) -> list[str]:
-    """The origin, where the request line does not say it."""
+def where_asked(exchange: Exchange) -> list[str]:
+    """The origin, where the request line does not say it, in a part of a line."""
     origin, target = exchange.origin, exchange.request.target
     return [f"at {origin}"] if origin is not None and target.startswith(("/", "*")) else []
 

@@ -90,6 +90,17 @@ def test_faults_are_where_they_happened() -> None:
     assert second["how"] == "closed by the server (RST)"
 
 
+def test_a_handshake_that_failed_says_why() -> None:
+    with HTTPServe(tls=True) as server:
+        with socket.create_connection((server.host, server.port), timeout=10) as client:
+            client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            client.recv(1024)
+        assert server.connections[0].tls_error is not None
+    [connection] = seen_by(server)["server"]["connections"]
+
+    assert connection["error"] == "the client does not speak TLS (http request)"
+
+
 def test_an_unanswered_request_has_its_near_misses() -> None:
     with HTTPServe(ignore=["unanswered"]) as server:
         server.on("GET", "/users").respond(text="nothing answers here")
