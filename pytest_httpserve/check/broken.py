@@ -17,7 +17,9 @@ from pytest_httpserve.check.entry import (
     Should,
     Tell,
     answer,
+    chunked,
     good,
+    huge,
     should,
 )
 from pytest_httpserve.faults import (
@@ -35,7 +37,6 @@ from pytest_httpserve.faults import (
     WrongChunkSize,
     WrongLength,
 )
-from pytest_httpserve.scripting.answers.responses import Response
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.httpserve import HTTPServe
@@ -44,15 +45,9 @@ _FAULTS, _FRAMING, _PACE = "faults", "framing", "pace"
 _HALF = len(BODY) // 2
 _EVER = 86_400.0  # longer than any run
 _SURPLUS = b"These bytes follow the end of the body."
-_HUGE = b'{"check": "' + b"x" * (16 << 20) + b'"}'
 _LENIENT = should("report an error", Ending.FAILED, unclear=(Ending.BODY,))
 _TRY_AGAIN = should("ask again, or report an error", Ending.BODY, Ending.FAILED)
 _STOP_AT_LENGTH = should("take as much as the length says, or report an error", Ending.BODY, Ending.FAILED)
-
-
-def _chunked(trailers: dict[str, str] | None = None) -> Response:
-    pieces = [BODY[start : start + 100] for start in range(0, len(BODY), 100)]
-    return Response(stream=pieces, headers={"Content-Type": "application/json"}, trailers=trailers)
 
 
 def _refuse(server: HTTPServe) -> None:
@@ -92,8 +87,8 @@ FAULTS = (
 )
 
 FRAMING = (
-    Entry("chunked", _FRAMING, "a good answer in chunks", TAKE, answer(_chunked)),
-    Entry("trailers", _FRAMING, "chunks, and trailers after them", TAKE, answer(partial(_chunked, {"X-Sum": "1"}))),
+    Entry("chunked", _FRAMING, "a good answer in chunks", TAKE, answer(chunked)),
+    Entry("trailers", _FRAMING, "chunks, and trailers after them", TAKE, answer(partial(chunked, {"X-Sum": "1"}))),
     Entry(
         "informational",
         _FRAMING,
@@ -158,7 +153,7 @@ PACE = (
     _fault("slow_answer", "the answer takes a second to come", Delay(1.0), TAKE, _PACE, lasts=1.0),
     _fault("slow_body", "the body takes a second to come", Slow(rate=float(len(BODY))), TAKE, _PACE, lasts=1.0),
     _fault("trickle", "the body comes at two bytes a second", Slow(rate=2.0), GIVE_UP, _PACE),
-    Entry("huge_body", _PACE, "a body of 16 MiB", TAKE, answer(lambda: Response(body=_HUGE)), body=_HUGE),
+    Entry("huge_body", _PACE, "a body of 16 MiB", TAKE, answer(huge), body=huge().body),
 )
 
 ENTRIES = FAULTS + FRAMING + PACE

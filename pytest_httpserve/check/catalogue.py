@@ -5,23 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from pytest_httpserve.check import answers, broken, secure
-from pytest_httpserve.check.entry import TAKE, Entry, answer, good
+from pytest_httpserve.check import answers, broken, http2, secure
+from pytest_httpserve.check.entry import TAKE, Ending, Entry, answer, good, should
 from pytest_httpserve.errors import UsageError
 
-# What every client passes. Of one that does not, the other entries would show nothing.
+# What every client passes, the last if it speaks HTTP/2. Of one that does not, others would show nothing.
 PLAIN_CONTROL = Entry("control", "controls", "a good answer", TAKE, answer(good))
 TLS_CONTROL = Entry(
     "tls_control", "controls", "a good answer over TLS, with a good certificate", TAKE, answer(good), True
 )
-CONTROLS = (PLAIN_CONTROL, TLS_CONTROL)
+HTTP2_CONTROL = Entry(
+    "http2_control",
+    "controls",
+    "a good answer over HTTP/2, to a client that asks for it in its TLS handshake",
+    should("take the body, over HTTP/2 if it speaks it", Ending.BODY, unclear=(Ending.OLDER,)),
+    answer(good),
+    tls=True,
+    http2=True,
+)
+CONTROLS = (PLAIN_CONTROL, TLS_CONTROL, HTTP2_CONTROL)
 
-CATALOGUE = (*CONTROLS, *secure.ENTRIES, *broken.ENTRIES, *answers.ENTRIES)
+CATALOGUE = (*CONTROLS, *secure.ENTRIES, *broken.ENTRIES, *answers.ENTRIES, *http2.ENTRIES)
 GROUPS = tuple(dict.fromkeys(entry.group for entry in CATALOGUE))
 
 
 def control_of(entry: Entry) -> Entry:
     """The control that a client has to pass before this entry shows anything."""
+    if entry.http2:
+        return HTTP2_CONTROL
     return TLS_CONTROL if entry.tls else PLAIN_CONTROL
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -26,6 +26,7 @@ class Ending(Enum):
     """How a client ended, in the words of the table."""
 
     BODY = "took the body"
+    OLDER = "spoke HTTP/1.1"
     OTHER = "took something else for the body"
     CODED = "took the body without decoding it"
     STATUS = "took an error or a redirect for the answer"
@@ -63,7 +64,8 @@ GIVE_UP = should("give up in time", Ending.FAILED, unclear=(Ending.WAITING,))
 class Entry:
     """One thing that can go wrong, and what a client ought to make of it.
 
-    ``tell`` says to a server what it answers at PATH; ``tls`` is as for HTTPServe. ``body`` is what a client that takes
+    ``tell`` says to a server what it answers at PATH; ``tls`` and ``http2`` are as for
+    HTTPServe. ``body`` is what a client that takes
     the answer has in the end, ``coded`` what stands for it on the wire if that has a ``coding``, and ``forbidden`` what
     no client may print. With ``distrusts``, it is not to send a request at all, with ``wait`` not to repeat it for so
     many seconds. The server itself needs ``lasts`` seconds.
@@ -75,6 +77,7 @@ class Entry:
     should: Should
     tell: Tell
     tls: TLS | str | bool = False
+    http2: bool = False
     body: bytes = BODY
     coding: str = ""
     coded: bytes = b""
@@ -101,3 +104,14 @@ def good(
     """The body, with further header fields, after informational responses, or with a fault."""
     headers = [("Content-Type", "application/json"), *fields]
     return Response(body=BODY, headers=headers, informational=informational, fault=fault)
+
+
+def chunked(trailers: Mapping[str, str] | None = None) -> Response:
+    """The body in pieces, and trailers after it."""
+    pieces = [BODY[start : start + 100] for start in range(0, len(BODY), 100)]
+    return Response(stream=pieces, headers={"Content-Type": "application/json"}, trailers=trailers)
+
+
+def huge() -> Response:
+    """A body of 16 MiB."""
+    return Response(body=b'{"check": "' + b"x" * (16 << 20) + b'"}', headers={"Content-Type": "application/json"})

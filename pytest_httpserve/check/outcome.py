@@ -23,6 +23,7 @@ class Asked:
     answered: float | None
     status: int | None
     accepted: str
+    version: tuple[int, int]
     found: bool
 
     @classmethod
@@ -35,6 +36,7 @@ class Asked:
             times.response_ended,
             exchange.status,
             request.headers.get("Accept-Encoding", ""),
+            request.version,
             exchange.route is not None,
         )
 

@@ -45,9 +45,12 @@ class Check:
 
     def results(self, entries: Sequence[Entry]) -> Generator[Result, None, None]:
         """One result for each entry, the controls first; each as soon as it and those before it are there."""
-        controls = [self._control(entry) for entry in CONTROLS if entry in entries]
-        yield from controls
-        passed = {result.entry.name: _printing(result) for result in controls if result.verdict == "right"}
+        passed: dict[str, Printing] = {}
+        for control in (entry for entry in CONTROLS if entry in entries):
+            result = self._result({}, control)
+            if result.verdict == "right" and result.outcome is not None:
+                passed[control.name] = Printing.learnt(result.outcome.ended.output)
+            yield result
         pool = ThreadPoolExecutor(self._jobs)
         try:
             others = [entry for entry in entries if entry not in CONTROLS]
@@ -56,24 +59,20 @@ class Check:
             self._command.end()
             pool.shutdown(cancel_futures=True)
 
-    def _control(self, entry: Entry) -> Result:
-        outcome = self._run(entry)
-        ending = ending_of(entry, outcome, Printing())
-        return Result(entry, f"{ending.value}: {outcome.facts}", judge(entry, ending), outcome, ending)
-
     def _result(self, passed: Mapping[str, Printing], entry: Entry) -> Result:
-        control = control_of(entry).name
-        if control not in passed:
-            return Result(entry, f"was not run: it has not passed {control}", "unclear")
+        control = control_of(entry)
+        if entry is not control and control.name not in passed:
+            return Result(entry, f"was not run: it has not passed {control.name}", "unclear")
         try:
             outcome = self._run(entry)
         except UnsupportedError as error:
             return Result(entry, f"could not be run: {error}", "unclear")
-        ending = ending_of(entry, outcome, passed[control])
+        # Of a control, nobody knows yet what the client prints.
+        ending = ending_of(entry, outcome, passed.get(control.name, Printing()))
         return Result(entry, f"{ending.value}: {outcome.facts}", judge(entry, ending), outcome, ending)
 
     def _run(self, entry: Entry) -> Outcome:
-        server = HTTPServe(tls=entry.tls, ca=self._authority, ignore=_IGNORED).start()
+        server = HTTPServe(tls=entry.tls, http2=entry.http2, ca=self._authority, ignore=_IGNORED).start()
         try:
             entry.tell(server)
             ended = self._command.run(
@@ -82,11 +81,6 @@ class Check:
         finally:
             server.stop()
         return Outcome.of(ended, server.exchanges, len(server.connections))
-
-
-def _printing(control: Result) -> Printing:
-    assert control.outcome is not None
-    return Printing.learnt(control.outcome.ended.output)
 
 
 def worst(results: Iterable[Result]) -> Verdict:

@@ -53,6 +53,8 @@ def ending_of(entry: Entry, outcome: Outcome, printing: Printing) -> Ending:
         return Ending.HASTY
     if ended.exit_status is None:
         return Ending.WAITING
+    if entry.http2 and asked and all(one.version < (2, 0) for one in asked):
+        return Ending.OLDER
     if asked and not asked[-1].found:
         return Ending.LOST
     if ended.exit_status:

@@ -46,7 +46,8 @@ def column(client: Known, *options: str) -> dict[str, str]:
 
 
 def _cell(verdict: str, did: str) -> str:
-    return verdict if verdict == "right" else f"{verdict}: {did.partition(':')[0]}"
+    what = did.partition(":")[0]
+    return "not run" if what == "was not run" else verdict if verdict == "right" else f"{verdict}: {what}"
 
 
 def told(table: str) -> str:

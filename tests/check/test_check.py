@@ -50,12 +50,21 @@ def check(capsys: pytest.CaptureFixture[str]) -> Check:
 def test_a_client_that_does_right_is_told_so_in_every_entry(check: Check) -> None:
     told = check(RIGHT)
     assert [*told] == [entry.name for entry in CATALOGUE]
-    assert {name: one["did"] for name, one in told.items() if one["verdict"] != "right"} == {
-        "revoked": told["revoked"]["did"]
-    }
-    assert told["revoked"]["verdict"] == "unclear"  # asking costs a request, and this one does not
+    verdicts = {name: one["verdict"] for name, one in told.items() if one["verdict"] != "right"}
+    # It does not check for revocation, and speaks no HTTP/2.
+    others = {"revoked", "http2_control", *(entry.name for entry in CATALOGUE if entry.http2)}
+    assert verdicts == dict.fromkeys(others, "unclear")
+    assert told["http2_control"]["did"].startswith("spoke HTTP/1.1: exit 0, 1 request")
+    assert told["http2_reset"]["did"] == "was not run: it has not passed http2_control"
     assert told["control"]["repeated"] == 0
     assert told["too_many_requests"]["repeated"] == 1
+
+
+@pytest.mark.needs("curl")
+def test_a_client_that_speaks_http2_is_tried_with_it(check: Check) -> None:
+    told = check(["curl", "-sSf", "--max-time", "5", "{url}"], "--only", "http2")
+    assert {one["verdict"] for one in told.values()} == {"right"}
+    assert len(told) == 14
 
 
 def verdicts(told: dict[str, dict[str, Any]]) -> dict[str, str]:
@@ -118,7 +127,7 @@ def test_a_client_that_never_ends_does_wrong_where_all_is_well(check: Check) -> 
 @pytest.mark.parametrize("way", ["crashes", "fails"])
 def test_a_client_that_fails_where_all_is_well_tells_nothing_of_the_rest(check: Check, way: str) -> None:
     told = check(careless(way))
-    controls = {name: told.pop(name) for name in ("control", "tls_control")}
+    controls = {name: told.pop(name) for name in ("control", "tls_control", "http2_control")}
     assert {one["verdict"] for one in controls.values()} == {"wrong"}
     assert {one["verdict"] for one in told.values()} == {"unclear"}
     expected = "crashed: signal SIGSEGV, no requests" if way == "crashes" else "reported an error: exit 1, no requests"

@@ -13,7 +13,7 @@ from pytest_httpserve.check.outcome import Asked, Outcome
 from pytest_httpserve.check.verdict import Printing, ending_of, judge
 
 PLAIN = Printing(prints=True)
-GOOD = Asked("GET", "/check", 1.0, 1.0, 200, "", True)
+GOOD = Asked("GET", "/check", 1.0, 1.0, 200, "", (1, 1), True)
 
 
 def entry(name: str) -> Entry:
@@ -48,6 +48,10 @@ def outcome(status: int | None = 0, output: bytes = BODY, *asked: Asked) -> Outc
         ("redirect", outcome(1, b"", GOOD, replace(GOOD, status=404, found=False)), Ending.LOST, "wrong"),
         ("redirect", outcome(0, BODY, replace(GOOD, status=302), replace(GOOD, target="/there")), Ending.BODY, "right"),
         ("redirect_to_file", outcome(1, b"-----BEGIN CERTIFICATE-----"), Ending.FORBIDDEN, "wrong"),
+        ("http2_control", outcome(0), Ending.OLDER, "unclear"),
+        ("http2_control", outcome(0, BODY, replace(GOOD, version=(2, 0))), Ending.BODY, "right"),
+        ("http2_control", Outcome(Ended(1, b"", b"", 0.1), (), 1), Ending.FAILED, "wrong"),
+        ("http2_reset", outcome(1, b"", replace(GOOD, version=(2, 0)), GOOD), Ending.FAILED, "right"),
         ("gzip", outcome(0), Ending.BODY, "right"),
         ("gzip", outcome(0, entry("gzip").coded), Ending.CODED, "unclear"),
         ("gzip", outcome(0, entry("gzip").coded, replace(GOOD, accepted="br, gzip")), Ending.OTHER, "wrong"),

@@ -2,6 +2,7 @@ import sys
 
 import httpx
 
-answer = httpx.get(sys.argv[1], timeout=3, follow_redirects=True)
-answer.raise_for_status()
-sys.stdout.buffer.write(answer.content)
+with httpx.Client(http2=True, timeout=3, follow_redirects=True) as client:
+    answer = client.get(sys.argv[1])
+    answer.raise_for_status()
+    sys.stdout.buffer.write(answer.content)
