@@ -86,11 +86,15 @@ class Connection:
                 self._on_closing = weakref.WeakSet()
             self._on_closing.add(event)
         if self.closing:
-            self._tell_of_closing()
+            event.set()
 
-    def _tell_of_closing(self) -> None:
+    def begin_to_close(self) -> None:
+        """The server begins to close it: tell whoever is to know."""
+        self.ending.closing = True
+        if self._on_closing is None:
+            return
         with _telling:
-            events = tuple(self._on_closing or ())
+            events = tuple(self._on_closing)
         for event in events:
             event.set()
 
@@ -144,9 +148,7 @@ class Connection:
 
     def close_when_idle(self) -> None:
         """End the connection at once if it is not busy, else after the response in hand."""
-        self.ending.closing = True
-        if self._on_closing is not None:
-            self._tell_of_closing()
+        self.begin_to_close()
         turn = self.turn
         if not self.busy and turn.claim():
             if turn.loop is not None:

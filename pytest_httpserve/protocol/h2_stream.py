@@ -360,7 +360,7 @@ class StreamConnection(Connection):
 
     def dismiss(self) -> None:
         """The server has begun to close."""
-        self.ending.closing = True
+        self.begin_to_close()
         if (interrupt := self.turn.interrupt) is not None:
             interrupt()
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_httpserve import clock
-from pytest_httpserve.errors import Struck
 from pytest_httpserve.net.connection import LINGER_SECONDS
 from pytest_httpserve.net.duplex import Duplex
 from pytest_httpserve.scripting.live.waiting import Interrupted, pause
@@ -32,7 +31,7 @@ class Outlet(Protocol):
         """End the body as a whole."""
 
     def reset(self) -> None:
-        """End the connection with a reset."""
+        """End the connection with a reset; over HTTP/2, the stream."""
 
 
 class Resting:
@@ -105,6 +104,7 @@ class InThread:
     """The thread that serves the connection sends: what leaves passes faults, and takes its time."""
 
     def __init__(self, asked: Asked, over: Callable[[], object]) -> None:
+        self._asked = asked
         self._connection = asked.connection
         self._over = over
         self._waiting: deque[bytes] = deque()
@@ -121,7 +121,8 @@ class InThread:
                 if self._ended and not self._waiting:
                     return
                 self._await_more()
-            raise self._connection.transport.failed(Struck("the test has reset the connection", resets=True))
+            self._asked.reset_connection()
+            raise self._connection.transport.failed(Interrupted("the test has reset the stream"))
         finally:
             self._over()
 

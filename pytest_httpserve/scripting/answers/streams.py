@@ -142,7 +142,10 @@ class EventStream:
             self._outlet.end()
 
     def reset(self) -> None:
-        """End the connection with a reset: the client sees that the stream is not whole. Does nothing if it is over."""
+        """End the connection with a reset; over HTTP/2, the stream alone. Does nothing if it is over.
+
+        The client sees that the stream is not whole.
+        """
         if self._ends():
             self._outlet.reset()
 
