@@ -39,6 +39,8 @@ class Traces:
             trace.fail(call.excinfo.exconly() if call.excinfo is not None else report.longreprtext)
         elif report.skipped:
             trace.outcome = "xfailed" if hasattr(report, "wasxfail") else "skipped"
+        elif report.when == "call":
+            trace.outcome = "passed"  # at last, if it was run again
         return report
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)

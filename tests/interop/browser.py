@@ -76,7 +76,7 @@ class Page:
     def press(self, *keys: str) -> None:
         """Press these keys one after the other; a single character is typed."""
         for key in keys:
-            typed = {"text": key} if len(key) == 1 else {}
+            typed = {"text": key} if len(key) == 1 else {"text": "\r"} if key == "Enter" else {}
             self._call("Input.dispatchKeyEvent", type="keyDown", key=key, **typed)
             self._call("Input.dispatchKeyEvent", type="keyUp", key=key)
 

@@ -147,6 +147,10 @@ def test_dark_and_light(show: Show, visit: dict[str, Any]) -> None:
     assert light == "rgb(255, 255, 255)" != opened.ask(colour)
     opened.press("t")
     assert opened.ask(colour) == light
+    opened.ask("theme.focus()")
+    opened.press("Enter")
+    assert opened.ask(colour) != light
+    assert opened.text(SELECTED) == ""
 
 
 def test_lanes_are_drawn_and_chosen_from(show: Show, visit: dict[str, Any]) -> None:

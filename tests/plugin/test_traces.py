@@ -153,7 +153,8 @@ def test_the_runs_of_a_test_that_is_run_again_are_in_one_trace(suite: Suite, pyt
     options = ("-p", "pytest_rerunfailures", "--reruns=1", "--httpserve-trace-mode=retain-on-failure")
     suite(source, "--httpserve-trace=traces", *options).assert_outcomes(passed=1)
 
-    assert paths_of(log_of(pytester.path, "test_it")) == ["1", "2"]
+    log = log_of(pytester.path, "test_it")
+    assert (paths_of(log), log["_outcome"], len(log["_failures"])) == (["1", "2"], "passed", 1)
 
 
 def test_a_trace_that_cannot_be_written_fails_the_test(suite: Suite, pytester: pytest.Pytester) -> None:

@@ -594,16 +594,16 @@ function waysToShow(text, type, encoding) {
   const ways = {};
   const data = (kind) => `data:${kind};base64,${encoding === "base64" ? text : base64(bytesOf(text))}`;
   if (/^image\//.test(type)) ways.image = () => make("img", { src: data(type), alt: "The body as an image" });
-  if (/^application\/x-www-form-urlencoded/.test(type)) {
-    ways.form = () => table([...new URLSearchParams(text)].map(([name, value]) => ({ name, value }))) ?? make("pre");
-  }
   if (encoding !== "base64") {
+    if (/^application\/x-www-form-urlencoded/.test(type)) {
+      ways.form = () => table([...new URLSearchParams(text)].map(([name, value]) => ({ name, value }))) ?? make("pre");
+    }
     if (/json/.test(type) || /^\s*[{[]/.test(text)) {
       try {
         const pretty = text.length > MOST_TEXT * 10 ? null : indented(text);
         if (pretty !== null) ways.json = (most) => limited(pretty, most, MOST_TEXT);
       } catch {
-        // It says so, and is none.
+        // It is called JSON, or looks like it, and is not.
       }
     }
     ways.text = (most) => limited(text, most, MOST_TEXT);
@@ -709,6 +709,7 @@ const KEYS = {
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "Enter" && event.target.closest("button, summary")) return; // it is pressed
   if (event.key === "Escape") {
     if (document.activeElement === search || !chosen) {
       search.value = "";

@@ -27,7 +27,7 @@ def page(har: Mapping[str, Any], title: str) -> str:
 
 @cache
 def _part(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return files("pytest_httpserve.scripting.reports.trace").joinpath(name).read_text(encoding="utf-8")
 
 
 def _policy(style: str, script: str) -> str:
