@@ -22,7 +22,7 @@ from pytest_httpserve.protocol.websocket import (
     offered_subprotocols,
     open_handshake,
 )
-from pytest_httpserve.scripting.live.awaiting import Condition, in_thread
+from pytest_httpserve.scripting.live.awaiting import in_thread
 from pytest_httpserve.scripting.mounts.asgi_call import Call, Message, head_of, leads_to, settle
 from pytest_httpserve.scripting.websockets.link import Link
 from pytest_httpserve.scripting.websockets.wanted import check_code, check_message
@@ -162,7 +162,6 @@ class WebSocketCall:
             asked,
             Frames(None, _MOST_BYTES),
             asked.journal,
-            Condition(),
             answers_pings=True,
             runs_code=True,
             place="",

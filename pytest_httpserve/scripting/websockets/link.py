@@ -13,6 +13,7 @@ from pytest_httpserve import clock
 from pytest_httpserve.errors import FrameError, WebSocketClosed
 from pytest_httpserve.net.duplex import Duplex
 from pytest_httpserve.net.poller import Wake, readiness
+from pytest_httpserve.net.turn import nothing
 from pytest_httpserve.protocol.websocket import ABNORMAL, GOING_AWAY, NO_CODE, POLICY_VIOLATION, Frames, Received
 from pytest_httpserve.scripting.faults.acts import WEBSOCKET_PHASES, Fault
 from pytest_httpserve.scripting.live.awaiting import Condition
@@ -49,6 +50,7 @@ class Link:
     ``inbox`` has the messages that nobody has received, ``pongs`` the payloads of pongs; ``closed`` says how it has
     ended, None before. Whoever waits for one of these waits for ``changed``. ``runs_code`` is whether code receives
     what comes, one message after the other: a client that breaks a rule is refused when it is done with those before.
+    ``told`` is called when a message has come.
     """
 
     def __init__(
@@ -56,8 +58,8 @@ class Link:
         asked: Asked,
         frames: Frames,
         journal: Journal,
-        changed: Condition,
         *,
+        told: Callable[[], object] = nothing,
         answers_pings: bool,
         runs_code: bool,
         place: str,
@@ -65,7 +67,7 @@ class Link:
     ) -> None:
         loop = service_of(asked.server).loop
         assert loop is not None  # each HTTPServe has one
-        self.changed = changed
+        self.changed = Condition()
         self.inbox: deque[str | bytes] = deque()
         self.pongs: deque[bytes] = deque(maxlen=_MOST_PONGS)
         self.closed: Closed | None = None
@@ -77,6 +79,7 @@ class Link:
         self._journal = journal
         self._answers_pings = answers_pings
         self._runs_code = runs_code
+        self._told_of_message = told
         self._at_work = False  # somebody, on a message that was received
         self._refusal: Callable[[], object] | None = None  # that is to be carried out
         self._refused = False
@@ -216,6 +219,7 @@ class Link:
                 else:
                     self._put_in(data)
                 self.changed.notify_all()
+            self._told_of_message()
 
     def _put_in(self, data: str | bytes) -> None:
         self._waiting_size += len(data)

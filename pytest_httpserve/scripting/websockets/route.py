@@ -280,7 +280,7 @@ class WebSocketRoute:
             asked,
             Frames(opening.deflate, self._most),
             self._journal,
-            self._changed,
+            told=self._tell,
             answers_pings=self._answers_pings,
             runs_code=code is not None,
             place=self._route.place,
@@ -300,6 +300,11 @@ class WebSocketRoute:
                 service_of(asked.server).at_close.append(partial(self._await_functions, asked.server))
             link.run(partial(self._run, code, asked, link, peer))
         link.begin()
+
+    def _tell(self) -> None:
+        """A message has come over one of its connections."""
+        with self._changed:
+            self._changed.notify_all()
 
     # Functions
 
