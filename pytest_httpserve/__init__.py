@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.live.waiting import StopEvent
     from pytest_httpserve.scripting.origin import Origin
     from pytest_httpserve.scripting.record.exchange import AnsweringRoute, ConnectionRecord, Exchange, ExchangeTimes
+    from pytest_httpserve.scripting.record.goaway import GoneAway, Unprocessed
     from pytest_httpserve.scripting.record.handshakes import PeerCertificate, TLSError, TLSSession
     from pytest_httpserve.scripting.record.journal import FaultEvent
     from pytest_httpserve.scripting.record.messages import Message
@@ -57,6 +58,8 @@ _ROOMS = {
     "FaultEvent": "scripting.record.journal",
     "Flapping": "scripting.answers.limits",
     "Gate": "scripting.answers.gates",
+    "GoneAway": "scripting.record.goaway",
+    "Unprocessed": "scripting.record.goaway",
     "GateTimeout": "scripting.answers.gates",
     "GateWaits": "scripting.answers.gates",
     "HTTPServe": "scripting.httpserve",
@@ -121,6 +124,7 @@ __all__ = [
     "Gate",
     "GateTimeout",
     "GateWaits",
+    "GoneAway",
     "HTTPServe",
     "HTTPServeError",
     "Headers",
@@ -145,6 +149,7 @@ __all__ = [
     "TLSError",
     "TLSSession",
     "Transcript",
+    "Unprocessed",
     "UnsupportedError",
     "UploadedFile",
     "UsageError",

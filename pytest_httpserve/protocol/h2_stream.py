@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
+from pytest_httpserve import clock
 from pytest_httpserve.errors import RequestError
 from pytest_httpserve.net.connection import Connection, not_yet
 from pytest_httpserve.net.ending import Ending
@@ -40,6 +41,8 @@ class Frames(Protocol):
     """The connection that a stream belongs to; see ``HTTP2``."""
 
     connection: Connection
+    last_stream: int | None
+    starves: str
     lock: threading.RLock
     timeout: float | None  # of each wait for the client, in seconds
 
@@ -55,6 +58,12 @@ class Frames(Protocol):
 
     def acknowledge(self, stream: StreamTransport, size: int, /) -> None:
         """So much has been read."""
+
+    def go_away(self, code: int, last_stream: int, /) -> None:
+        """Tell the client that no stream behind the last is processed."""
+
+    def inject(self, data: bytes, /) -> None:
+        """Send bytes that may be no frames."""
 
 
 class StreamTransport(Transport):
@@ -73,6 +82,8 @@ class StreamTransport(Transport):
     method = "GET"
     trailers: Iterable[Field] = ()
     ended = False
+    starves = False  # its window never opens
+    is_processed = True  # not if it came after the client was told to go away
     finished = False  # this side has ended it, too
     code = _NO_ERROR  # with which the rest of a request is refused that has been answered
     _over = False  # for both sides
@@ -84,9 +95,10 @@ class StreamTransport(Transport):
         self.id, self.index, self.fields = id, index, fields
         self.has_no_body = self.ended = has_no_body
         self.timeout = http2.timeout
-        self._http2 = http2
+        self.http2 = http2
         self._incoming: deque[bytes] = deque()
         self._received = 0
+        self.arrived = clock.monotonic()
         self._response = ResponseStream()
         self._framing: Framing | None = None  # None until the final head has come
         self._body: BodyDecoder = body_decoder(NO_BODY)
@@ -122,6 +134,18 @@ class StreamTransport(Transport):
         if self._cut is not None:
             raise self._cut
 
+    def starve(self, of: str) -> None:
+        """From here on, the client is not told to send more: on this ``stream``, or on the whole ``connection``."""
+        if of == "connection":
+            self.http2.starves = of
+        self.starves = True
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the client was not told that it is not processed."""
+        last = self.http2.last_stream
+        return last is None or self.id <= last
+
     def drop(self) -> int:
         """Nobody reads what has come; how many bytes of it there are."""
         unread = sum(map(len, self._incoming))
@@ -130,7 +154,7 @@ class StreamTransport(Transport):
 
     def await_room(self, has_room: Callable[[], bool]) -> None:
         """Wait until the client takes more. Raises OSError if it does not in time, or leaves."""
-        self._await(lambda: has_room() or self._cut is not None, self._http2.seconds)
+        self._await(lambda: has_room() or self._cut is not None, self.http2.seconds)
 
     def await_end(self, seconds: float, *, heeds_client: bool) -> str | None:
         try:
@@ -140,13 +164,13 @@ class StreamTransport(Transport):
         return "RST"
 
     def _await(self, condition: Callable[[], bool], seconds: float | None) -> None:
-        with self._http2.lock:
+        with self.http2.lock:
             if condition():
                 return
         self.leave_loop()
-        with self._http2.lock:
+        with self.http2.lock:
             if self._changed is None:
-                self._changed = threading.Condition(self._http2.lock)
+                self._changed = threading.Condition(self.http2.lock)
             if not self._changed.wait_for(condition, seconds):
                 raise TimeoutError(f"the client kept the stream waiting for {seconds} s")
 
@@ -160,7 +184,7 @@ class StreamTransport(Transport):
             self._await(lambda: bool(self._incoming) or self.ended or self._cut is not None, seconds)
         except TimeoutError as error:
             raise self.failed(error) from None
-        with self._http2.lock:
+        with self.http2.lock:
             if not self._incoming:
                 if self._cut is not None:
                     raise self.failed(self._cut)
@@ -173,8 +197,8 @@ class StreamTransport(Transport):
                 count = len(data)
                 if self.chunks:
                     data = encode_chunk(data)
-        if count:
-            self._http2.acknowledge(self, count)
+        if count and not self.starves:
+            self.http2.acknowledge(self, count)
         if self.tap is not None:
             self.tap.received(data)
         return data
@@ -220,16 +244,16 @@ class StreamTransport(Transport):
             self.break_stream(_PROTOCOL_ERROR)
             return
         if head.is_informational:
-            self._http2.send(self, fields, b"", end=False)
+            self.http2.send(self, fields, b"", end=False)
             return
         self._framing, self._body = framing, body_decoder(framing)
         if self._body.complete and not self.altered:
             self.finished = True
-            self._http2.send(self, fields, b"", end=True)
+            self.http2.send(self, fields, b"", end=True)
         elif more:
             self._head = fields
         else:
-            self._http2.send(self, fields, b"", end=False)
+            self.http2.send(self, fields, b"", end=False)
 
     def _send_body(self, data: bytes) -> None:
         if self.finished:
@@ -246,9 +270,9 @@ class StreamTransport(Transport):
         head, self._head = self._head, None
         self.finished = ended
         if body or head is not None or not trailers:
-            self._http2.send(self, head, body, end=ended and not trailers)
+            self.http2.send(self, head, body, end=ended and not trailers)
         if trailers:
-            self._http2.send(self, trailers, b"", end=True)
+            self.http2.send(self, trailers, b"", end=True)
 
     def send_file(self, file: IO[bytes], offset: int, count: int, note: Callable[[int], object]) -> None:
         self.leave_loop()
@@ -261,7 +285,7 @@ class StreamTransport(Transport):
     def push(self) -> None:
         head, self._head = self._head, None
         if head is not None:
-            self._http2.send(self, head, b"", end=False)
+            self.http2.send(self, head, b"", end=False)
 
     def finish(self, *, short: bool = False) -> None:
         """The response has been given. What is less than its head says ends the stream with an error or, if it is to
@@ -270,14 +294,16 @@ class StreamTransport(Transport):
             return
         self._over = True
         try:
-            if not self.finished and (short or self._is_whole()):
+            if not self.goes_on:
+                return  # the client knows that nothing comes
+            if not self.finished and ((short and self._framing is not None) or self._is_whole()):
                 self.finished = True
                 head, self._head = self._head, None
-                self._http2.send(self, head, b"", end=True)
+                self.http2.send(self, head, b"", end=True)
             if not self.finished:
                 self.break_stream()
             elif not self.ended and self._received != self.announced:
-                self._http2.reset(self, self.code)  # RFC 9113 section 8.1: the rest of the body is not wanted
+                self.http2.reset(self, self.code)  # RFC 9113 section 8.1: the rest of the body is not wanted
         except OSError as error:
             self.failed(error)
 
@@ -287,7 +313,7 @@ class StreamTransport(Transport):
     def break_stream(self, code: int = _INTERNAL_ERROR) -> None:
         """End the stream such that the client knows that it has not got all."""
         self.finished = self._over = True
-        self._http2.reset(self, code)
+        self.http2.reset(self, code)
 
     # Of a connection that is no socket
 
@@ -302,7 +328,7 @@ class StreamTransport(Transport):
 
     def shut_down(self, how: int) -> None:
         if how != socket.SHUT_WR:
-            with self._http2.lock:
+            with self.http2.lock:
                 self.break_off("the server has ended the stream")
 
     def reset(self) -> None:

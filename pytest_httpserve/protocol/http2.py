@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_httpserve.errors import RequestError, UnsupportedError
 from pytest_httpserve.net.duplex import Duplex
+from pytest_httpserve.protocol.frames import code_name, goaway_frame, settings_frame
 from pytest_httpserve.protocol.h2_stream import StreamTransport
 from pytest_httpserve.wire.headers import Field
 from pytest_httpserve.wire.http2 import trailers_of
@@ -31,6 +32,8 @@ STREAM_WINDOW_BYTES = 1 << 20
 CONNECTION_WINDOW_BYTES = 16 << 20
 _FIRST_WINDOW_BYTES = 65_535
 _FRAME_HEAD_BYTES = 9
+_NO_LAST_STREAM = (1 << 31) - 1  # which announces that another GOAWAY follows
+_ACK = 0x1  # a flag of SETTINGS and PING
 _SENT_AT_ONCE = 262_144
 # A client that takes nothing for so long is given up, in seconds, where no timeout says otherwise.
 _PATIENCE = 60.0
@@ -72,6 +75,11 @@ class HTTP2:
         self._run = run
         self._incoming = b""
         self._begun = False  # the client, with its preface
+        self._held: list[bytes] = []  # what was about to go out when something was left out
+        self.starves: str = ""  # the window that never opens: of each ``stream``, or of the ``connection``
+        self.unanswered: frozenset[int] = frozenset()  # types of frames that get no answer
+        self.last_stream: int | None = None  # that is processed, once the client was told to go away
+        self.on_going_away: Callable[[int, int], object] = _nobody  # is told of that: the code, and the last stream
         # What is malformed is refused here, stream by stream, and what goes out may be wrong on purpose.
         config = H2Configuration(
             client_side=False,
@@ -98,11 +106,14 @@ class HTTP2:
 
     # In
 
-    def begin(self) -> None:
-        """Say what this side has to say first."""
+    def begin(self, settings: Mapping[int, int] | None = None) -> None:
+        """Say what this side has to say first; ``settings`` are sent behind those that it has."""
         with self.lock:
             self._h2.initiate_connection()
-            self._h2.increment_flow_control_window(CONNECTION_WINDOW_BYTES - _FIRST_WINDOW_BYTES)
+            if settings:  # past the library, which refuses wrong ones
+                self._held.append(self._h2.data_to_send() + settings_frame(settings))
+            if self.starves != "connection":
+                self._h2.increment_flow_control_window(CONNECTION_WINDOW_BYTES - _FIRST_WINDOW_BYTES)
         self._flush()
 
     def receive(self) -> bytes | None:
@@ -119,7 +130,7 @@ class HTTP2:
         try:
             while size := self._frame_size(data, at):
                 with self.lock:
-                    for event in self._h2.receive_data(data[at : at + size]):
+                    for event in self._events(data[at : at + size]):
                         self._heed(event, opened)
                 at += size
         except ProtocolError as error:
@@ -128,6 +139,14 @@ class HTTP2:
             self._incoming = data[at:]
             self._flush()
         return opened
+
+    def _events(self, frame: bytes) -> list[Event]:
+        if frame[3] not in self.unanswered or not self._begun or frame[4] & _ACK:
+            return self._h2.receive_data(frame)
+        self._held.append(self._h2.data_to_send())
+        events = self._h2.receive_data(frame)
+        self._h2.data_to_send()
+        return events
 
     def _frame_size(self, data: bytes, at: int) -> int:
         """How many of the bytes from there on are the next frame; 0 if it is not whole."""
@@ -150,8 +169,10 @@ class HTTP2:
     def _requested(self, event: Any, opened: list[StreamTransport]) -> None:  # an event of h2, as below
         ended = event.stream_ended is not None
         stream = StreamTransport(self, event.stream_id, self.count, tuple(event.headers), has_no_body=ended)
-        self.streams[event.stream_id] = stream
         self.count += 1
+        stream.is_processed = self.last_stream is None or event.stream_id <= self.last_stream
+        if stream.is_processed:
+            self.streams[event.stream_id] = stream
         opened.append(stream)
 
     def _data(self, event: Any, opened: list[StreamTransport]) -> None:
@@ -175,7 +196,7 @@ class HTTP2:
 
     def _reset(self, event: Any, opened: list[StreamTransport]) -> None:
         if (stream := self.streams.get(event.stream_id)) is not None:
-            stream.break_off(f"the client has reset the stream with {_name(event.error_code)}")
+            stream.break_off(f"the client has reset the stream with {code_name(event.error_code)}")
 
     def _widened(self, event: Any, opened: list[StreamTransport]) -> None:
         for stream in [self.streams.get(event.stream_id)] if event.stream_id else list(self.streams.values()):
@@ -207,7 +228,7 @@ class HTTP2:
                     self._h2.send_headers(stream.id, fields, end_stream=end and not size)
                     fields = None
                     if not size:
-                        return self._h2.data_to_send()
+                        return self._said()
                 most = self._h2.max_outbound_frame_size
                 room = min(self._h2.local_flow_control_window(stream.id), _SENT_AT_ONCE, size - at)
                 while room > 0 or not size:
@@ -216,7 +237,7 @@ class HTTP2:
                     self._h2.send_data(stream.id, piece, end_stream=end and at == size)
                     if not size:
                         break
-                return self._h2.data_to_send()
+                return self._said()
 
         while True:
             self._duplex.send(make, self.seconds, stream.leave_loop)
@@ -234,6 +255,8 @@ class HTTP2:
 
     def acknowledge(self, stream: StreamTransport, size: int) -> None:
         """So much has been read: the client may send as much again."""
+        if self.starves == "connection":
+            return
         with self.lock:
             self._h2.acknowledge_received_data(size, stream.id)
         self._flush()
@@ -246,13 +269,26 @@ class HTTP2:
         if unread:
             self.acknowledge(stream, unread)
 
-    def go_away(self, code: int = NO_ERROR) -> None:
-        """Tell the client that no stream that it opens from here on is served."""
-        from h2.exceptions import ProtocolError
-
-        with self.lock, contextlib.suppress(ProtocolError):
-            self._h2.close_connection(code)
+    def go_away(self, code: int = NO_ERROR, last_stream: int | None = None) -> None:
+        """Tell the client that no stream behind the last is processed; by default, that is the last one so far."""
+        with self.lock:
+            if self.last_stream is not None and last_stream is None:
+                return
+            if last_stream is None:
+                last_stream = self._h2.highest_inbound_stream_id
+            self.last_stream = last_stream
+            self.on_going_away(code, last_stream)
+            self._held.append(self._h2.data_to_send() + goaway_frame(code, last_stream))
         self._flush()
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether the connection ends with the streams that are open on it."""
+        return self.last_stream is not None and self.last_stream < _NO_LAST_STREAM
+
+    def inject(self, data: bytes) -> None:
+        """Send bytes that may be no frames. Raises OSError."""
+        self._duplex.send(lambda: self._said() + data, self.seconds)
 
     def _flush(self) -> None:
         """Send what is to be said beside the streams, and do not wait for that."""
@@ -260,7 +296,14 @@ class HTTP2:
 
     def _said(self) -> bytes:
         with self.lock:
-            return self._h2.data_to_send()
+            data = self._h2.data_to_send()
+            if self._held:
+                data, self._held = b"".join([*self._held, data]), []
+            return data
+
+
+def _nobody(code: int, last_stream: int) -> None:
+    """There is nobody to be told."""
 
 
 _HEEDED: dict[str, Callable[[HTTP2, Any, list[StreamTransport]], None]] = {
@@ -272,12 +315,3 @@ _HEEDED: dict[str, Callable[[HTTP2, Any, list[StreamTransport]], None]] = {
     "WindowUpdated": HTTP2._widened,
     "RemoteSettingsChanged": HTTP2._settled,
 }
-
-
-def _name(code: int) -> str:
-    from h2.errors import ErrorCodes
-
-    try:
-        return ErrorCodes(code).name
-    except ValueError:
-        return f"{code:#x}"

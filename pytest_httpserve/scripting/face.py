@@ -481,6 +481,24 @@ class Face:
 
         assert_reused(self._seen, check_count("connections=", connections, least=1))
 
+    def assert_multiplexed(self, at_least: int = 2) -> None:
+        """Fail unless a client had that many requests in hand at once on one connection, which is of HTTP/2."""
+        __tracebackhide__ = True
+        from pytest_httpserve.scripting.reports.multiplexing import assert_multiplexed
+
+        assert_multiplexed(self._seen, check_count("at_least=", at_least, least=2))
+
+    def assert_goaway_respected(self) -> None:
+        """Fail if a client that was told to go away (the fault ``GoAway``) has repeated on another connection what was
+        processed, or has not repeated what was not.
+
+        Requests are the same if their methods and targets are: let them differ, in a number of the query, say.
+        """
+        __tracebackhide__ = True
+        from pytest_httpserve.scripting.reports.multiplexing import assert_goaway_respected
+
+        assert_goaway_respected(self._seen)
+
     def assert_all_closed(self, *, by: str | None = None, timeout: float = 5.0) -> None:
         """Fail unless every connection ends within ``timeout`` seconds: by ``client`` or ``server``, if that is said.
 

@@ -7,6 +7,7 @@ thread goes on with the connection, and this one has that stream alone.
 from __future__ import annotations
 
 import contextlib
+import socket
 import threading
 from collections import deque
 from functools import partial
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 from pytest_httpserve import clock
 from pytest_httpserve.errors import RequestError, Struck
 from pytest_httpserve.net.transport import RECEIVE_BYTES
+from pytest_httpserve.protocol.frames import code_name
 from pytest_httpserve.protocol.h2_stream import StreamConnection, StreamTransport
 from pytest_httpserve.protocol.http1 import HTTP1
 from pytest_httpserve.protocol.http2 import HTTP2, PREFACE, PROTOCOL_ERROR, ConnectionRefused
@@ -22,17 +24,17 @@ from pytest_httpserve.protocol.reader import Reader
 from pytest_httpserve.protocol.writer import Writer
 from pytest_httpserve.scripting.answering import Answering
 from pytest_httpserve.scripting.passage import FaultyPassage
+from pytest_httpserve.scripting.record.goaway import GoneAway
+from pytest_httpserve.scripting.record.journal import FaultEvent
 from pytest_httpserve.scripting.record.transcript import Transcript
 from pytest_httpserve.scripting.reports import refusals
 from pytest_httpserve.scripting.serving import Serving
 from pytest_httpserve.server.servers import service_of
 from pytest_httpserve.wire.framing import CHUNKED
 from pytest_httpserve.wire.grammar import Limits
-from pytest_httpserve.wire.http2 import request_head, request_text
+from pytest_httpserve.wire.http2 import asked_for, request_head, request_text
 
 if TYPE_CHECKING:
-    import socket
-
     from pytest_httpserve.net.connection import Connection
     from pytest_httpserve.scripting.faults.acts import Fault
     from pytest_httpserve.scripting.record.exchange import ConnectionRecord
@@ -103,8 +105,9 @@ class Multiplexing:
         self.server = server
         self.connection = connection
         self.record = record
-        self.faults = faults
         self.http2 = HTTP2(connection, loop.workers.run)
+        self.faults: tuple[Fault, ...] = ()
+        settings = self._begin_faulty(faults) if faults else {}
         self._loop = loop
         self._ready: deque[StreamTransport] = deque()
         self._lock = threading.RLock()
@@ -116,7 +119,23 @@ class Multiplexing:
         connection.turn.serve, connection.turn.whole = self.serve, None
         connection.transport.tap = None
         connection.is_answered = self._is_answered
-        self.http2.begin()
+        self.http2.on_going_away = self._told_to_go
+        self.http2.begin(settings)
+
+    def _begin_faulty(self, faults: tuple[Fault, ...]) -> dict[int, int]:
+        """Have the faults that are about the connection happen; the settings that it begins with."""
+        from pytest_httpserve.scripting.faults.http2 import OfConnection
+
+        its = OfConnection.of(faults)
+        self.faults, self.http2.starves, self.http2.unanswered = its.rest, its.starves, its.unanswered
+        for fault in faults:
+            if fault not in its.rest:
+                self.script.record_fault_event(FaultEvent(fault, "", self.connection.index))
+        return its.settings
+
+    def _told_to_go(self, code: int, last_stream: int) -> None:
+        if self.record is not None and not self.connection.closing:
+            self.record.goaway = GoneAway(code_name(code), last_stream, clock.monotonic())
 
     def serve(self) -> None:
         """Take in what has come, and answer; in the thread that owns the connection."""
@@ -149,7 +168,11 @@ class Multiplexing:
 
     def _take(self, data: bytes) -> None:
         try:
-            self._ready.extend(self.http2.take(data))
+            for stream in self.http2.take(data):
+                if stream.is_processed:
+                    self._ready.append(stream)
+                elif (record := self.record) is not None and record.goaway is not None:
+                    record.goaway = record.goaway.with_request(stream.id, *asked_for(stream.fields))
         except ConnectionRefused as error:
             text = refusals.connection_refused(error, str(self.record) if self.record is not None else "")
             self.script.journal.record_failure(text, "refused")
@@ -163,11 +186,15 @@ class Multiplexing:
         """Have the loop wait for more, or end the connection, when nothing is answered on it any more."""
         connection = self.connection
         with self._lock:
-            if not (self._over or self._struck is not None or (connection.closing and not self._active)):
+            done = not self._active and (connection.closing or self.http2.is_leaving)
+            if not (self._over or self._struck is not None or done):
                 connection.turn.await_client(self.serve, None if self._active else self._timeout)
                 return
             if self._struck is not None and self._struck.resets:
                 connection.ending.reset()
+            elif not connection.transport.has_been_left():  # the client hears of it, whatever else goes on
+                connection.transport.say_goodbye()
+                connection.transport.shut_down(socket.SHUT_WR)
             if self._struck is not None:
                 self._end(str(self._struck))
             if self._active:
@@ -199,7 +226,7 @@ class Multiplexing:
         if ends:
             self.connection.turn.thread = threading.current_thread()
             self.connection.turn.proceed()
-        elif last and self.connection.closing:
+        elif last and (self.connection.closing or self.http2.is_leaving):
             self.connection.close_when_idle()
 
     def strike(self, struck: Struck) -> None:
@@ -309,6 +336,7 @@ class StreamHTTP(HTTP1):
         if isinstance(tap := transport.tap, Transcript):
             tap.stream_id = transport.id
             tap.received(request_text(transport.fields))
+            tap.first_received = transport.arrived
         head = request_head(transport.fields, ended=transport.has_no_body, limits=self.limits)
         self.stream.enter(head.line, head.fields, speaks_1_1=True)
         transport.method = head.line.method

@@ -134,6 +134,7 @@ class FaultyPassage(Passage):
     def take_body(self, body: Body, *, streamed: bool) -> None:
         """As far as the faults let it come; what is streamed only if they are about it."""
         faults = [fault for fault in self._wire.faults if fault.place == "request_body"]
+        self._starve(faults)
         early = next((fault for fault in faults if fault.answers_early), None)
         self._wire.reach("request_body")
         if early is not None:
@@ -143,6 +144,17 @@ class FaultyPassage(Passage):
         elif faults or not streamed:
             body.load()
         self._wire.leave("request_body")
+
+    def _starve(self, faults: list[Fault]) -> None:
+        """Over HTTP/2, have a window never open."""
+        from pytest_httpserve.protocol.h2_stream import StreamTransport
+        from pytest_httpserve.scripting.faults.http2 import StarveWindow
+
+        transport = self._connection.transport
+        for fault in faults:
+            if isinstance(fault, StarveWindow) and isinstance(transport, StreamTransport):
+                self._passing.note_fault(fault, f"of the {fault.of}")
+                transport.starve(fault.of)
 
     def abandon(self) -> None:
         self._wire.abandon()

@@ -79,6 +79,12 @@ def request_text(fields: Sequence[RawField]) -> bytes:
     return _kept_text(fields)
 
 
+def asked_for(fields: Sequence[RawField]) -> tuple[str, str]:
+    """The method and the target of a request, whatever is wrong with it."""
+    method, target, *_ = request_text(fields).decode("latin-1").partition("\r\n")[0].split(" ")
+    return method, target
+
+
 def _wanted(method: str) -> tuple[str, ...]:
     return (":authority",) if method == "CONNECT" else (":method", ":scheme", ":path")
 

@@ -7,7 +7,17 @@ from typing import Any
 
 from pytest_httpserve.arguments import check_count, check_switch
 from pytest_httpserve.errors import UsageError
-from pytest_httpserve.scripting.faults.acts import PHASES, WEBSOCKET_PHASES, Act, Close, Fault, Reset, Split, Stall
+from pytest_httpserve.scripting.faults.acts import (
+    PHASES,
+    WEBSOCKET_PHASES,
+    Act,
+    Close,
+    Fault,
+    Phase,
+    Reset,
+    Split,
+    Stall,
+)
 from pytest_httpserve.scripting.faults.given import as_faults
 
 Sweep = list[tuple[Fault, ...]]
@@ -21,14 +31,14 @@ def sweep(*what: Any, **options: Any) -> Sweep:  # what is wrong is refused belo
 
     ``("every_phase", effects=(Reset, Close))``: each effect in each phase but the TLS handshake, which not every server
     has, and ``connect``, which only a proxy has: with ``connect=True``; with ``websocket=True``, in the first message
-    and in the close frame of a WebSocket connection, too. ``("cut", every=512, upto=4096,
-    effect=Close)``: the response's body cut off behind so many bytes, and so many more. ``("splits", upto=4096)``: the
-    body, whole, in pieces of a byte, and of two lines, from the first and from the second on. Otherwise faults, or a
-    list of faults; a list within it is a run with several.
+    and in the close frame of a WebSocket connection, too; with ``http2=True``, ResetStream and GoAway in each phase of
+    a stream, too. ``("cut", every=512, upto=4096, effect=Close)``: the response's body cut off behind so many bytes,
+    and so many more. ``("splits", upto=4096)``: the body, whole, in pieces of a byte, and of two lines, from the first
+    and from the second on. Otherwise faults, or a list of faults; a list within it is a run with several.
     """
     match what:
         case ("every_phase",):
-            return _every_phase(**_known("every_phase", options, ("effects", "connect", "websocket")))
+            return _every_phase(**_known("every_phase", options, ("effects", "connect", "websocket", "http2")))
         case ("cut",):
             return _cuts(**_known("cut", options, ("every", "upto", "effect")))
         case ("splits",):
@@ -46,18 +56,24 @@ def sweep(*what: Any, **options: Any) -> Sweep:  # what is wrong is refused belo
 
 
 def _every_phase(
-    effects: Sequence[type[Act]] = (Reset, Close), connect: bool = False, websocket: bool = False
+    effects: Sequence[type[Act]] = (Reset, Close),
+    connect: bool = False,
+    websocket: bool = False,
+    http2: bool = False,
 ) -> Sweep:
     effects = effects if isinstance(effects, Iterable) else (effects,)  # one is enough
     left_out = ("tls_handshake",) if check_switch("connect=", connect) else ("tls_handshake", "connect")
     # In these it is one byte in: before the first, it would be the same as behind what came before.
     later = ("response_body", *WEBSOCKET_PHASES)
-    return [
-        (_check_effect(effect)(after=1 if phase in later else None, phase=phase),)
-        for phase in (PHASES if not check_switch("websocket=", websocket) else (*PHASES, *WEBSOCKET_PHASES))
-        if phase not in left_out
-        for effect in effects
-    ]
+    phases = [phase for phase in PHASES if phase not in left_out]
+    if check_switch("websocket=", websocket):
+        phases += WEBSOCKET_PHASES
+    runs: list[tuple[Phase, type[Act]]] = [(phase, _check_effect(effect)) for phase in phases for effect in effects]
+    if check_switch("http2=", http2):
+        from pytest_httpserve.scripting.faults.http2 import GoAway, ResetStream
+
+        runs += [(phase, effect) for phase in PHASES[3:] for effect in (ResetStream, GoAway)]
+    return [(effect(after=1 if phase in later else None, phase=phase),) for phase, effect in runs]
 
 
 def _cuts(every: int = 512, upto: int | None = None, effect: type[Act] = Close) -> Sweep:

@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING
 
 from pytest_httpserve import clock
 from pytest_httpserve.errors import RequestError, Struck
+from pytest_httpserve.protocol.h2_stream import StreamTransport
 from pytest_httpserve.scripting.faults.acts import (
     CONNECTION_PHASES,
     PHASES,
@@ -173,6 +174,21 @@ class FaultyWire:
                 raise self._end("a fault has reset the connection", resets=True)
             case Close():
                 raise self._end("a fault has closed the connection")
+            case _:
+                self._do_to_stream(act)
+
+    def _do_to_stream(self, act: Act) -> None:
+        """One of HTTP/2."""
+        from pytest_httpserve.scripting.faults.http2 import StreamAct
+
+        transport = self._connection.transport
+        if isinstance(act, StreamAct) and isinstance(transport, StreamTransport):
+            act.happen(transport)
+            if act.ends:
+                said = "a fault has ended the stream" if act.ends == "exchange" else "a fault has closed the connection"
+                raise self._end(said, ends_exchange=act.ends == "exchange")
+            if not transport.goes_on:
+                raise self._end("a fault has told the client that this is not processed", ends_exchange=True)
 
     def _announce(self) -> None:
         """What happens behind the last byte of a response is told before: the client may look when it has that."""

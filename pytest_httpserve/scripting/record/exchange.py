@@ -19,6 +19,7 @@ from pytest_httpserve.wire.target import target_of
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.faults.acts import Fault
+    from pytest_httpserve.scripting.record.goaway import GoneAway
     from pytest_httpserve.scripting.record.handshakes import Handshake, TLSError, TLSSession
 
 _making = ForkedLock()
@@ -335,7 +336,8 @@ class ConnectionRecord:
 
     ``closed_by`` is ``client`` or ``server``, whoever was the first to end it, and ``closed_how`` says by what: ``FIN``
     (an orderly end), ``RST`` (a reset), ``timeout`` (the client kept the server waiting for too long), ``stop`` (the
-    server stopped). Both are None while it is open.
+    server stopped). Both are None while it is open. ``goaway`` is what a client of HTTP/2 was told by that frame, None
+    if it was told nothing.
     """
 
     __slots__ = (
@@ -346,6 +348,7 @@ class ConnectionRecord:
         "closed_by",
         "closed_how",
         "exchange_count",
+        "goaway",
         "handshake",
         "index",
         "key",
@@ -362,6 +365,7 @@ class ConnectionRecord:
         self.look: Callable[[ConnectionRecord], tuple[Exchange, ...]] = _nothing  # the journal's way to its exchanges
         self.key = id(self)  # by which the journal names it
         self.exchange_count = 0
+        self.goaway: GoneAway | None = None
         self._dropped_received = self._dropped_sent = 0  # bytes of exchanges that the journal has dropped
         self.messages: MessageLog | None = None  # once it has left HTTP for WebSocket
         self.tunnelled: tuple[str, int] | None = None  # where to, and the index of the first exchange in the tunnel

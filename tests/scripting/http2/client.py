@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import socket
+import struct
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import h2.config
 import h2.connection
@@ -14,7 +15,17 @@ import h2.settings
 
 from pytest_httpserve import HTTPServe
 
+_GOAWAY = 0x7
+_FRAME_HEAD_BYTES = 9
+
 Fields = Iterable[tuple[str, str]]
+
+
+class GoneAway(NamedTuple):
+    """What GOAWAY says."""
+
+    last_stream: int
+    code: int
 
 
 class Answer:
@@ -47,8 +58,11 @@ class Client:
         self.authority = authority
         self.acknowledges = acknowledges
         self.answers: dict[int, Answer] = {}
-        self.gone_away: h2.events.ConnectionTerminated | None = None
+        self.gone_away: GoneAway | None = None
+        self._incoming = b""
         self.settings: dict[Any, int] = {}
+        self.settings_acknowledged = False
+        self.pongs: list[bytes] = []
         config = h2.config.H2Configuration(client_side=True, header_encoding="latin-1", validate_outbound_headers=False)
         self.h2 = h2.connection.H2Connection(config)
         self.h2.local_settings[h2.settings.SettingCodes.INITIAL_WINDOW_SIZE] = window
@@ -112,17 +126,32 @@ class Client:
         data = self.socket.recv(65_536)
         if not data:
             raise ConnectionError("the server has ended the connection")
-        for event in self.h2.receive_data(data):
-            self._heed(event)
+        self._incoming += data
+        for frame in self._frames():
+            if frame[3] == _GOAWAY:  # by which the library would end the connection
+                self.gone_away = GoneAway(*struct.unpack("!LL", frame[9:17]))
+            else:
+                for event in self.h2.receive_data(frame):
+                    self._heed(event)
         self.flush()
+
+    def _frames(self) -> Iterator[bytes]:
+        while len(self._incoming) >= _FRAME_HEAD_BYTES:
+            size = _FRAME_HEAD_BYTES + int.from_bytes(self._incoming[:3], "big")
+            if len(self._incoming) < min(size, _FRAME_HEAD_BYTES + self.h2.max_inbound_frame_size):
+                return
+            frame, self._incoming = self._incoming[:size], self._incoming[size:]
+            yield frame
 
     def _heed(self, event: Any) -> None:
         answer = self.answers.get(getattr(event, "stream_id", 0) or 0)
         match event:
-            case h2.events.ConnectionTerminated():
-                self.gone_away = event
             case h2.events.RemoteSettingsChanged():
                 self.settings |= {code: changed.new_value for code, changed in event.changed_settings.items()}
+            case h2.events.SettingsAcknowledged():
+                self.settings_acknowledged = True
+            case h2.events.PingAckReceived():
+                self.pongs.append(event.ping_data)
             case _ if answer is None:
                 pass
             case h2.events.InformationalResponseReceived():

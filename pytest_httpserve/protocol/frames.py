@@ -1,0 +1,55 @@
+"""Frames of HTTP/2 as bytes (RFC 9113 section 4.1): those that are sent past the library, which would not send them."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+
+_SETTINGS, _GOAWAY = 0x4, 0x7
+
+# RFC 9113 section 7
+CODES = {
+    "NO_ERROR": 0x0,
+    "PROTOCOL_ERROR": 0x1,
+    "INTERNAL_ERROR": 0x2,
+    "FLOW_CONTROL_ERROR": 0x3,
+    "SETTINGS_TIMEOUT": 0x4,
+    "STREAM_CLOSED": 0x5,
+    "FRAME_SIZE_ERROR": 0x6,
+    "REFUSED_STREAM": 0x7,
+    "CANCEL": 0x8,
+    "COMPRESSION_ERROR": 0x9,
+    "CONNECT_ERROR": 0xA,
+    "ENHANCE_YOUR_CALM": 0xB,
+    "INADEQUATE_SECURITY": 0xC,
+    "HTTP_1_1_REQUIRED": 0xD,
+}
+# RFC 9113 section 6.5.2
+SETTINGS = {
+    "HEADER_TABLE_SIZE": 0x1,
+    "ENABLE_PUSH": 0x2,
+    "MAX_CONCURRENT_STREAMS": 0x3,
+    "INITIAL_WINDOW_SIZE": 0x4,
+    "MAX_FRAME_SIZE": 0x5,
+    "MAX_HEADER_LIST_SIZE": 0x6,
+}
+
+
+def frame(type: int, flags: int, stream_id: int, payload: bytes) -> bytes:
+    """A frame."""
+    return len(payload).to_bytes(3, "big") + struct.pack("!BBL", type, flags, stream_id) + payload
+
+
+def settings_frame(settings: Mapping[int, int]) -> bytes:
+    """Settings, by their numbers."""
+    return frame(_SETTINGS, 0, 0, b"".join(struct.pack("!HL", name, value) for name, value in settings.items()))
+
+
+def goaway_frame(code: int, last_stream: int) -> bytes:
+    """That streams with a higher number than the last are not processed."""
+    return frame(_GOAWAY, 0, 0, struct.pack("!LL", last_stream, code))
+
+
+def code_name(code: int) -> str:
+    """The name of a code."""
+    return next((name for name, value in CODES.items() if value == code), f"{code:#x}")
