@@ -21,6 +21,7 @@ from pytest_httpserve.__main__ import main
 from pytest_httpserve.check.catalogue import CATALOGUE
 
 CLIENTS = Path(__file__).parent / "clients"
+MODULE = [sys.executable, "-m", "pytest_httpserve", "check"]
 RIGHT = [sys.executable, str(CLIENTS / "right.py"), "{url}"]
 
 # Each starts many programs, which are the same on every Python.
@@ -229,32 +230,27 @@ def test_what_the_exit_status_is_about_can_be_said(check: Check, fail_on: str, o
 def test_the_script_and_the_module_are_the_same_command() -> None:
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
     assert pkgutil.resolve_name(project["scripts"]["httpserve"]) is main
-    command = [sys.executable, "-m", "pytest_httpserve", "check", "--list"]
+    command = [*MODULE, "--list"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.splitlines()[0] == "controls:"
 
 
+@pytest.mark.needs("os.fork")
 def test_an_interrupt_ends_the_check_and_what_it_runs(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "held")
     held = os.open(tmp_path / "held", os.O_RDONLY | os.O_NONBLOCK)
     checking = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "pytest_httpserve",
-            "check",
-            "--timeout",
-            "60",
-            "--",
-            *careless("never_ends"),
-            str(tmp_path / "held"),
-        ],
+        [*MODULE, "--timeout", "60", "--", *careless("never_ends"), str(tmp_path / "held")],
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
-    assert select.select([held], [], [], 60)[0]
-    assert os.read(held, 1) == b"."
-    checking.send_signal(signal.SIGINT)
-    assert checking.wait(60) == 130
+    try:
+        assert select.select([held], [], [], 60)[0]
+        assert os.read(held, 1) == b"."
+        checking.send_signal(signal.SIGINT)
+        assert checking.wait(60) == 130
+    finally:
+        checking.kill()
+        checking.wait()
     assert select.select([held], [], [], 60)[0]
     assert os.read(held, 1) == b""  # nobody holds the other end
     os.close(held)
@@ -263,7 +259,7 @@ def test_an_interrupt_ends_the_check_and_what_it_runs(tmp_path: Path) -> None:
 def test_a_reader_that_has_gone_ends_the_check() -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    command = [sys.executable, "-m", "pytest_httpserve", "check", "--", *careless("prints_nothing")]
+    command = [*MODULE, "--", *careless("prints_nothing")]
     done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, timeout=60, check=False)
     os.close(writing)
     assert (done.returncode, done.stderr) == (141, b"")
@@ -271,7 +267,7 @@ def test_a_reader_that_has_gone_ends_the_check() -> None:
 
 def test_what_a_client_says_is_printed_whatever_the_terminal_can_show() -> None:
     script = "import sys; sys.stderr.buffer.write(b'first\\n\\xe9\\x1b[31mlast\\n'); sys.exit(1)"
-    command = [sys.executable, "-m", "pytest_httpserve", "check", "--only", "control"]
+    command = [*MODULE, "--only", "control"]
     environment = os.environ | {"PYTHONIOENCODING": "ascii"}
     done = subprocess.run(
         [*command, "--", sys.executable, "-c", script, "{url}"],

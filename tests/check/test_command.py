@@ -42,7 +42,7 @@ def test_a_command_is_ended_at_its_deadline() -> None:
     assert run("import time; time.sleep(300)", timeout=0.1).exit_status is None
 
 
-@pytest.mark.needs("os.killpg")
+@pytest.mark.needs("os.killpg", "os.fork")
 def test_what_a_command_has_started_ends_with_it(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "held")
     held = os.open(tmp_path / "held", os.O_RDONLY | os.O_NONBLOCK)

@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import ssl
 import sys
 import time
 import urllib.parse
@@ -15,6 +14,8 @@ def receive(url: str, path: str = "", encoding: str = "identity") -> tuple[bytes
     parts = urllib.parse.urlsplit(url)
     connection = socket.create_connection((parts.hostname, parts.port), timeout=30)
     if parts.scheme == "https":
+        import ssl
+
         connection = ssl._create_unverified_context().wrap_socket(connection)  # whoever it is
     with connection:
         connection.sendall(

@@ -1,9 +1,7 @@
 """A client that does right whatever the server does: GET a URL, print the body, or say what is wrong and end with 1."""
 
-import email.utils
 import os
 import socket
-import ssl
 import sys
 import time
 import urllib.parse
@@ -23,6 +21,8 @@ def ask(url: str) -> tuple[h11.Response, bytes]:
         raise ValueError(f"{url} is not for this client")
     connection = socket.create_connection((parts.hostname, parts.port or 80), timeout=TIMEOUT)
     if parts.scheme == "https":
+        import ssl  # here, as below, for it is started often, and that takes as long as all else
+
         context = ssl.create_default_context(cafile=os.environ["SSL_CERT_FILE"])
         connection = context.wrap_socket(connection, server_hostname=parts.hostname)
     with connection:
@@ -71,6 +71,8 @@ def decoded(body: bytes, coding: bytes) -> bytes:
 def seconds(retry_after: str) -> float:
     if retry_after.isdecimal():
         return int(retry_after)
+    import email.utils
+
     return email.utils.parsedate_to_datetime(retry_after).timestamp() - time.time()
 
 
