@@ -268,6 +268,7 @@ def test_the_waits_of_websockets_can_be_awaited(server: HTTPServe, run: Run) -> 
             client.send('{"count": 2}')
             client.send("3")
             client.send("4")
+            assert [client.recv(PATIENCE) for _ in range(2)] == ["hello", '{"count": 3}']
 
     async def main() -> None:
         client = threading.Thread(target=talk)
@@ -275,6 +276,8 @@ def test_the_waits_of_websockets_can_be_awaited(server: HTTPServe, run: Run) -> 
         peer = await chat.aio.accept(timeout=PATIENCE)
         assert await peer.aio.receive(timeout=PATIENCE) == "hi"
         assert await peer.aio.receive_json(timeout=PATIENCE) == {"count": 2}
+        await peer.aio.send("hello")
+        await peer.aio.send_json({"count": 3})
         assert [message async for message in peer.aio] == ["3", "4"]
         await chat.aio.wait_for_message("hi", timeout=PATIENCE)
         await peer.aio.wait_closed(timeout=PATIENCE)

@@ -183,6 +183,8 @@ class PeerWaits:
 
     def __init__(self, peer: Peer) -> None:
         self._peer = peer
+        self.send = awaited(peer.send)
+        self.send_json = awaited(peer.send_json)
         self.ping = awaited(peer.ping)
         self.wait_closed = awaited(peer.wait_closed)
 
