@@ -68,6 +68,17 @@ def test_a_client_that_speaks_http2_is_tried_with_it(check: Check) -> None:
     assert len(told) == 14
 
 
+def test_without_its_extra_no_client_is_tried_with_http2(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "h2", None)
+    told = check(RIGHT, "--only", "http2_reset")
+    assert {name: one["verdict"] for name, one in told.items()} == {
+        "http2_control": "unclear",
+        "http2_reset": "unclear",
+    }
+    assert told["http2_control"]["did"].startswith("could not be run: ")
+    assert "exit_status" not in told["http2_control"]
+
+
 def verdicts(told: dict[str, dict[str, Any]]) -> dict[str, str]:
     return {name: one["verdict"] for name, one in told.items() if one["group"] != "controls"}
 
