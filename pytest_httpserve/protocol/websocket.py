@@ -1,4 +1,4 @@
-"""WebSocket (RFC 6455): a connection that has left HTTP, its bytes <-> messages. ``wsproto`` has the frames."""
+"""WebSocket (RFC 6455): a connection that has left HTTP, its bytes <-> messages. ``wsproto`` reads the frames."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_httpserve.errors import FrameError, RequestError, UnsupportedError
 from pytest_httpserve.wire.headers import Field, Headers
+from pytest_httpserve.wire.websocket import CONTINUATION, FIN, encode_frame, opcode_of, payload_of
 
 if TYPE_CHECKING:
     from wsproto.extensions import PerMessageDeflate
@@ -18,6 +19,7 @@ MAX_MESSAGE_BYTES = 1 << 20
 # RFC 6455 section 7.4.1, of those that a program names.
 NORMAL, GOING_AWAY, NO_CODE, ABNORMAL = 1000, 1001, 1005, 1006
 POLICY_VIOLATION, TOO_BIG, INTERNAL_ERROR = 1008, 1009, 1011
+_COMPRESSED = 0x40  # the bit of a frame that RFC 7692 section 6 takes
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _RULE = "RFC 6455 section 4.2.1"
 # So many bytes are inflated at once: a message of zeros grows by a thousand, and its bound is looked at in between.
@@ -151,6 +153,7 @@ class Frames:
         self._most = most
         self._parts: list[str | bytes] = []  # of the message that is coming
         self._size = self._count = 0  # of it: bytes, and frames
+        self._begun = False  # whether a fragment was sent, and what is sent next belongs to its message
 
     def receive(self, data: bytes) -> Iterator[Received]:
         """What is whole with these bytes. Raises FrameError, with the code to close with."""
@@ -188,9 +191,28 @@ class Frames:
             else:
                 yield Received("binary", b"".join(part for part in parts if isinstance(part, bytes)), count)
 
-    def message(self, data: str | bytes, *, more: bool) -> bytes:
-        """A message, or a fragment of one that ``more`` is to follow."""
-        return bytes(self._frames.send_data(data, fin=not more))
+    def message(self, data: str | bytes) -> bytes:
+        """A message, or the last fragment of one."""
+        return self._sent(data, more=False)
+
+    def fragment(self, data: str | bytes) -> bytes:
+        """A fragment of a message, which more is to follow."""
+        return self._sent(data, more=True)
+
+    def _sent(self, data: str | bytes, *, more: bool) -> bytes:
+        first, payload = CONTINUATION if self._begun else opcode_of(data), payload_of(data)
+        self._begun = more
+        if self._deflate is not None:
+            first, payload = self._deflated(first, payload, more=more)
+        return encode_frame(first if more else FIN | first, payload)
+
+    def _deflated(self, opcode: int, payload: bytes, *, more: bool) -> tuple[int, bytes]:
+        from wsproto.frame_protocol import Opcode, RsvBits
+
+        assert self._deflate is not None
+        reserved = RsvBits(False, False, False)
+        reserved, payload = self._deflate.frame_outbound(self._frames, Opcode(opcode), reserved, payload, not more)
+        return opcode | (_COMPRESSED if reserved.rsv1 else 0), payload
 
     def control(self, type: str, payload: bytes) -> bytes:
         """A ``ping`` or a ``pong``."""

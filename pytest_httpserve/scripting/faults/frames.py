@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
 
 from pytest_httpserve.arguments import check_count
@@ -10,27 +9,9 @@ from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.faults.acts import Fault, Phase
 from pytest_httpserve.scripting.faults.edits import HeadEdit
 from pytest_httpserve.wire.grammar import TOKEN
+from pytest_httpserve.wire.websocket import FIN, PING, TEXT, encode_frame, opcode_of, payload_of
 
 _MASK = b"\x01\x02\x03\x04"
-_FIN, _TEXT, _BINARY, _PING = 0x80, 0x1, 0x2, 0x9
-_MOST_CONTROL_BYTES = 125
-
-
-def frame(first: int, payload: bytes, mask: bytes = b"") -> bytes:
-    """A frame (RFC 6455 section 5.2) whose first byte is this, masked if there is a mask."""
-    size, masked = len(payload), 0x80 if mask else 0
-    if size <= _MOST_CONTROL_BYTES:
-        length = bytes([masked | size])
-    else:
-        length = (
-            bytes([masked | 126]) + struct.pack("!H", size)
-            if size < 65_536
-            else (bytes([masked | 127]) + struct.pack("!Q", size))
-        )
-    if mask:
-        payload = bytes(byte ^ mask[at % 4] for at, byte in enumerate(payload))
-    return bytes([first]) + length + mask + payload
-
 
 # Handshakes
 
@@ -99,7 +80,7 @@ class MaskedFrame(FrameEdit):
     """The message is masked, as only those of clients are (RFC 6455 section 5.1)."""
 
     def frames(self, message: str | bytes) -> bytes:
-        return frame(_FIN | _opcode(message), _payload(message), _MASK)
+        return encode_frame(FIN | opcode_of(message), payload_of(message), _MASK)
 
 
 @dataclass(frozen=True, repr=False)
@@ -112,7 +93,7 @@ class ReservedBits(FrameEdit):
         check_count("bits=", self.bits, least=1, most=7)
 
     def frames(self, message: str | bytes) -> bytes:
-        return frame(_FIN | self.bits << 4 | _opcode(message), _payload(message))
+        return encode_frame(FIN | self.bits << 4 | opcode_of(message), payload_of(message))
 
 
 @dataclass(frozen=True, repr=False)
@@ -120,7 +101,7 @@ class WrongText(FrameEdit):
     """The message is a text, and ends with a byte that is none of UTF-8."""
 
     def frames(self, message: str | bytes) -> bytes:
-        return frame(_FIN | _TEXT, _payload(message) + b"\xff")
+        return encode_frame(FIN | TEXT, payload_of(message) + b"\xff")
 
 
 @dataclass(frozen=True, repr=False)
@@ -133,7 +114,7 @@ class LongControlFrame(FrameEdit):
         check_count("size=", self.size, least=126, most=1 << 20)
 
     def frames(self, message: str | bytes) -> bytes:
-        return frame(_FIN | _PING, bytes(self.size)) + frame(_FIN | _opcode(message), _payload(message))
+        return encode_frame(FIN | PING, bytes(self.size)) + encode_frame(FIN | opcode_of(message), payload_of(message))
 
 
 @dataclass(frozen=True, repr=False)
@@ -141,7 +122,9 @@ class MixedFragments(FrameEdit):
     """Within the fragments of the message another one begins (RFC 6455 section 5.4)."""
 
     def frames(self, message: str | bytes) -> bytes:
-        return frame(_opcode(message), _payload(message)) + frame(_FIN | _opcode(message), _payload(message))
+        return encode_frame(opcode_of(message), payload_of(message)) + encode_frame(
+            FIN | opcode_of(message), payload_of(message)
+        )
 
 
 @dataclass(frozen=True, repr=False)
@@ -151,11 +134,3 @@ class NoPong(Fault):
     @property
     def place(self) -> Phase:
         return "message"
-
-
-def _opcode(message: str | bytes) -> int:
-    return _TEXT if isinstance(message, str) else _BINARY
-
-
-def _payload(message: str | bytes) -> bytes:
-    return message.encode() if isinstance(message, str) else message

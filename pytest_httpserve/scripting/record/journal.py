@@ -189,14 +189,15 @@ class Journal:
 
     def record_message(self, log: MessageLog, message: Message) -> None:
         """Add a message to the log of its connection. Of all together, ``max_bytes`` are kept."""
+        size = message.counts_for
         with self._lock:
             log.add(message)
-            self._logs.append((log, message.counts_for))
-            self._message_bytes += message.counts_for
+            self._logs.append((log, size))
+            self._message_bytes += size
             while self._message_bytes > self.max_bytes and len(self._logs) > 1:
-                oldest, size = self._logs.popleft()
+                oldest, its_size = self._logs.popleft()
                 oldest.drop()
-                self._message_bytes -= size
+                self._message_bytes -= its_size
             if self._waiting:
                 self._changed.notify_all()
 

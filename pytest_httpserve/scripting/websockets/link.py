@@ -7,10 +7,10 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_httpserve import clock
-from pytest_httpserve.errors import FrameError, WebSocketClosed
+from pytest_httpserve.errors import FrameError, UsageError, WebSocketClosed
 from pytest_httpserve.net.duplex import Duplex
 from pytest_httpserve.net.poller import Wake, readiness
 from pytest_httpserve.net.turn import nothing
@@ -86,7 +86,7 @@ class Link:
         self._place = place
         self._log = MessageLog()
         self._waiting_size = 0  # of the inbox
-        self._fragments: list[str | bytes] = []
+        self._fragments: list[Any] = []  # each a str, or each bytes
         self._expects = True  # somebody, to receive what comes
         self._told = False  # the client, that this side closes
         self._serving = threading.get_ident()  # in which thread
@@ -372,15 +372,14 @@ class Link:
             raise WebSocketClosed(f"the client has gone: {error}", ABNORMAL, "") from None
 
     def _message(self, data: str | bytes, more: bool) -> bytes:
+        if self._fragments and isinstance(data, str) != isinstance(self._fragments[0], str):
+            raise UsageError("the fragments of a message are all str, or all bytes")
         self._fragments.append(data)
         if not more:
             fragments, self._fragments = self._fragments, []
-            if isinstance(data, str):
-                self._note_sent("text", "".join(map(str, fragments)), frames=len(fragments))
-            else:
-                whole = b"".join(part for part in fragments if isinstance(part, bytes))
-                self._note_sent("binary", whole, frames=len(fragments))
-        return self._out.message(data, lambda: self._frames.message(data, more=more))
+            type = "text" if isinstance(data, str) else "binary"
+            self._note_sent(type, data[:0].join(fragments), frames=len(fragments))
+        return self._out.message(data, self._frames.fragment if more else self._frames.message)
 
     def _control(self, type: str, payload: bytes) -> bytes:
         self._note_sent(type, payload)

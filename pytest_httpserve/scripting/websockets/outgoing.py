@@ -46,9 +46,9 @@ class Outgoing:
         self._duplex = duplex
         self._run = run
 
-    def message(self, data: str | bytes, encode: Make) -> bytes:
+    def message(self, data: str | bytes, encode: Callable[[str | bytes], bytes]) -> bytes:
         """A message, or the last fragment of one, as it leaves."""
-        return encode()
+        return encode(data)
 
     def answers_ping(self) -> bool:
         """Whether a ping is answered, if pings are."""
@@ -86,9 +86,9 @@ class FaultyOutgoing(Outgoing):
         self._silent = next((fault for fault in faults if isinstance(fault, NoPong)), None)
         self._noted: set[int] = set()
 
-    def message(self, data: str | bytes, encode: Make) -> bytes:
+    def message(self, data: str | bytes, encode: Callable[[str | bytes], bytes]) -> bytes:
         if not self._edits:
-            return encode()
+            return encode(data)
         edit = self._edits.pop(0)
         self._tell(edit, "in the place of a message")
         return edit.frames(data)

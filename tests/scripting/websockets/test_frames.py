@@ -4,9 +4,11 @@ import struct
 import zlib
 
 import pytest
+from wsproto.extensions import PerMessageDeflate
 from wsproto.frame_protocol import FrameProtocol
 
-from pytest_httpserve import HTTPServe, Peer
+from pytest_httpserve import HTTPServe, Peer, UsageError
+from pytest_httpserve.protocol.websocket import Frames
 from tests.scripting.websockets.conftest import Open
 
 
@@ -145,3 +147,34 @@ def _deflated(data: bytes) -> bytes:
 
 def test_frames_of_the_library_are_those_of_the_server() -> None:
     assert FrameProtocol(client=False, extensions=[]).send_data("a") == b"\x81\x01a"
+
+
+@pytest.mark.parametrize("compresses", [False, True])
+@pytest.mark.parametrize("size", [0, 125, 126, 65_535, 65_536])
+def test_what_is_sent_is_what_a_client_reads(compresses: bool, size: int) -> None:
+    deflate, its = PerMessageDeflate(), PerMessageDeflate()
+    deflate.accept("permessage-deflate")
+    its.finalize("permessage-deflate")
+    frames = Frames(deflate if compresses else None, 1 << 20)
+    client = FrameProtocol(client=True, extensions=[its] if compresses else [])
+    text, binary = "é" * size, bytes(size)
+    sent = [frames.message(text), frames.fragment(binary), frames.fragment(binary), frames.message(binary)]
+
+    client.receive_bytes(b"".join([*sent, frames.message("last")]))
+    got = [(frame.payload, frame.message_finished) for frame in client.received_frames()]
+    texts = [payload for payload, _ in got if isinstance(payload, str)]
+    assert "".join(texts) == text + "last"
+    assert b"".join(bytes(payload) for payload, _ in got if isinstance(payload, bytes | bytearray)) == binary * 3
+    assert [ends for _, ends in got].count(True) == 3
+
+
+def test_fragments_are_of_one_type(server: HTTPServe, open_websocket: Open) -> None:
+    chat = server.websocket("/chat")
+    client = open_websocket("/chat")
+    peer = chat.accept()
+    peer.send("a", more=True)
+    with pytest.raises(UsageError, match="the fragments of a message are all str, or all bytes"):
+        peer.send(b"b")
+    peer.send("b")
+    assert [(one.data, one.frames) for one in peer.messages] == [("ab", 2)]
+    assert (client.read().payload, client.read().payload) == ("a", "b")
