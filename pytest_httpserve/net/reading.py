@@ -35,24 +35,27 @@ def unread(sock: socket.socket) -> int | None:
     return None
 
 
-def _unread_of_unix(sock: socket.socket) -> int:
-    import fcntl
+if sys.platform == "linux":
 
-    return int(_UNREAD.unpack(fcntl.ioctl(sock.fileno(), _SIOCOUTQ, b"\0" * 4))[0])
+    def _unread_of_unix(sock: socket.socket) -> int:
+        import fcntl
 
+        return int(_UNREAD.unpack(fcntl.ioctl(sock.fileno(), _SIOCOUTQ, b"\0" * 4))[0])
 
-def _unread_of_peer(sock: socket.socket) -> int | None:
-    theirs, ours = _address(sock.family, sock.getpeername()), _address(sock.family, sock.getsockname())
-    family = socket.AF_INET if len(theirs[0]) == 4 else socket.AF_INET6
-    addresses = _ADDRESSES.pack(theirs[1], ours[1], theirs[0], ours[0])  # their socket is the one that is asked about
-    wanted = _WANTED.pack(family, socket.IPPROTO_TCP, 0, 0, 0xFFFFFFFF) + addresses + _ANY_INTERFACE
-    header = _HEADER.pack(_HEADER.size + len(wanted), _SOCK_DIAG_BY_FAMILY, _REQUEST, 0, 0)
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _SOCK_DIAG) as kernel:
-        kernel.sendto(header + wanted, (0, 0))
-        answer = kernel.recv(4096)
-    if _HEADER.unpack_from(answer)[1] != _SOCK_DIAG_BY_FAMILY:
-        return None  # there is no such socket here
-    return int(_UNREAD.unpack_from(answer, _UNREAD_AT)[0])
+    def _unread_of_peer(sock: socket.socket) -> int | None:
+        theirs, ours = _address(sock.family, sock.getpeername()), _address(sock.family, sock.getsockname())
+        family = socket.AF_INET if len(theirs[0]) == 4 else socket.AF_INET6
+        addresses = _ADDRESSES.pack(
+            theirs[1], ours[1], theirs[0], ours[0]
+        )  # their socket is the one that is asked about
+        wanted = _WANTED.pack(family, socket.IPPROTO_TCP, 0, 0, 0xFFFFFFFF) + addresses + _ANY_INTERFACE
+        header = _HEADER.pack(_HEADER.size + len(wanted), _SOCK_DIAG_BY_FAMILY, _REQUEST, 0, 0)
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _SOCK_DIAG) as kernel:
+            kernel.sendto(header + wanted, (0, 0))
+            answer = kernel.recv(4096)
+        if _HEADER.unpack_from(answer)[1] != _SOCK_DIAG_BY_FAMILY:
+            return None  # there is no such socket here
+        return int(_UNREAD.unpack_from(answer, _UNREAD_AT)[0])
 
 
 def _address(family: int, name: tuple[str, int]) -> tuple[bytes, int]:

@@ -308,13 +308,9 @@ class Transport:
             return "RST"
         return "FIN"
 
-    def await_end(self, seconds: float, *, heeds_client: bool) -> str | None:
-        """How the connection ends within so many seconds, if it does; where ``heeds_client``, a client that sends no
-        more has ended it. Where there is poll, for select does not tell a reset from what the client sends."""
-        poll = select.poll()
-        # What the client sends does not matter, nor, while it is owed an answer, that it will send no more.
-        poll.register(self.fileno(), getattr(select, "POLLRDHUP", 0) if heeds_client else 0)
-        return self.how_left() or "FIN" if poll.poll(seconds * 1000) else None
+    def await_end(self, seconds: float) -> str | None:
+        """How the client leaves within so many seconds, if it does. Only of one whose descriptor tells nothing."""
+        raise NotImplementedError
 
     def _peeked(self) -> bytes | None:
         file = self.socket.fileno()

@@ -156,7 +156,7 @@ class StreamTransport(Transport):
         """Wait until the client takes more. Raises OSError if it does not in time, or leaves."""
         self._await(lambda: has_room() or self._cut is not None, self.http2.seconds)
 
-    def await_end(self, seconds: float, *, heeds_client: bool) -> str | None:
+    def await_end(self, seconds: float) -> str | None:
         try:
             self._await(lambda: self._cut is not None, seconds)
         except TimeoutError:

@@ -15,7 +15,7 @@ from pytest_httpserve.net.duplex import Duplex
 from pytest_httpserve.protocol.frames import code_name, goaway_frame, settings_frame
 from pytest_httpserve.protocol.h2_stream import StreamTransport
 from pytest_httpserve.wire.headers import Field
-from pytest_httpserve.wire.http2 import trailers_of
+from pytest_httpserve.wire.http2 import RawField, trailers_of
 
 if TYPE_CHECKING:
     from h2.events import Event
@@ -115,6 +115,23 @@ class HTTP2:
             if self.starves != "connection":
                 self._h2.increment_flow_control_window(CONNECTION_WINDOW_BYTES - _FIRST_WINDOW_BYTES)
         self._flush()
+
+    def begin_upgraded(self, settings: str, fields: Sequence[RawField]) -> StreamTransport:
+        """The same, where a request of HTTP/1.1 has asked for HTTP/2 (RFC 7540 section 3.2): it is the first stream,
+        with these fields; the ``settings`` are those of its header. Raises ConnectionRefused for wrong ones."""
+        from h2.exceptions import ProtocolError
+        from hyperframe.exceptions import HyperframeError
+
+        with self.lock:
+            try:
+                self._h2.initiate_upgrade_connection(settings.encode("ascii"))
+            except (ProtocolError, HyperframeError, ValueError) as error:
+                raise ConnectionRefused(f"HTTP2-Settings: {error}", PROTOCOL_ERROR) from None
+            self._h2.increment_flow_control_window(CONNECTION_WINDOW_BYTES - _FIRST_WINDOW_BYTES)
+            stream = self.streams[1] = StreamTransport(self, 1, self.count, fields, has_no_body=True)
+            self.count += 1
+        self._flush()
+        return stream
 
     def receive(self) -> bytes | None:
         """What has come; None if nothing has, empty at the end. Raises OSError."""

@@ -10,6 +10,7 @@ import contextlib
 import socket
 import threading
 from collections import deque
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -23,16 +24,16 @@ from pytest_httpserve.protocol.http2 import HTTP2, PREFACE, PROTOCOL_ERROR, Conn
 from pytest_httpserve.protocol.reader import Reader
 from pytest_httpserve.protocol.writer import Writer
 from pytest_httpserve.scripting.answering import Answering
-from pytest_httpserve.scripting.passage import FaultyPassage
+from pytest_httpserve.scripting.passage import AS_IT_IS, FaultyPassage
 from pytest_httpserve.scripting.record.goaway import GoneAway
 from pytest_httpserve.scripting.record.journal import FaultEvent
 from pytest_httpserve.scripting.record.transcript import Transcript
 from pytest_httpserve.scripting.reports import refusals
 from pytest_httpserve.scripting.serving import Serving
 from pytest_httpserve.server.servers import service_of
-from pytest_httpserve.wire.framing import CHUNKED
+from pytest_httpserve.wire.framing import CHUNKED, NO_BODY
 from pytest_httpserve.wire.grammar import Limits
-from pytest_httpserve.wire.http2 import asked_for, request_head, request_text
+from pytest_httpserve.wire.http2 import RawField, asked_for, fields_of, request_head, request_text, upgrade_settings
 
 if TYPE_CHECKING:
     from pytest_httpserve.net.connection import Connection
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from pytest_httpserve.server.servers import HTTPServer
 
 
+_SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
 # Of the preface, so much tells it from a request of HTTP/1: the loop waits for its first blank line.
 _TOLD_BY = 16
 
@@ -64,7 +66,9 @@ class ServingEither(Serving):
             return
         connection.begin(self.timeout, nodelay=True)
         record, faults = watching.records.get(connection), watching.faults.pop(connection, ())
-        Multiplexing(script, server, connection, record, faults).serve()
+        multiplexing = Multiplexing(script, server, connection, record)
+        multiplexing.begin(faults)
+        multiplexing.serve()
 
     def _converse(
         self,
@@ -77,6 +81,33 @@ class ServingEither(Serving):
         super()._converse(script, server, connection, http1, record)
         if script.http2 == "only":
             self._answering = _OnlyHTTP2
+        elif connection.transport.plain and self._answering is Answering:
+            self._answering = _Upgrading
+
+
+class _Upgrading(Answering):
+    """Goes on in HTTP/2 if the client asks for that, and has sent all of its request."""
+
+    def answer(self) -> None:
+        self.stream = stream = self.http1.stream
+        asks = stream.fields.asks_to_upgrade and stream.framing is NO_BODY and self.passage is AS_IT_IS
+        settings = upgrade_settings(stream.headers) if asks else None
+        if settings is None:
+            super().answer()
+            return
+        self.http1.begin_response(101, stream.method)
+        self.writer.write_head(_SWITCHING, more=False)
+        self.conversation.beyond = partial(self._go_on_in_http2, settings)
+
+    def _go_on_in_http2(self, settings: str) -> None:
+        conversation, line = self.conversation, self.stream.line
+        transport = conversation.connection.transport
+        transport.gathered = self.http1.reader.take_unread() + transport.gathered
+        multiplexing = Multiplexing(
+            conversation.script, conversation.server, conversation.connection, conversation.record
+        )
+        multiplexing.begin_upgraded(settings, fields_of(line.method, line.target, self.stream.headers))
+        multiplexing.serve()
 
 
 class _OnlyHTTP2(Answering):
@@ -87,7 +118,8 @@ class _OnlyHTTP2(Answering):
 
 
 class Multiplexing:
-    """A connection that speaks HTTP/2. ``faults`` are those of each of its exchanges."""
+    """A connection that speaks HTTP/2. ``faults`` are those of each of its exchanges. It begins with ``begin``, or with
+    ``begin_upgraded``."""
 
     def __init__(
         self,
@@ -95,7 +127,6 @@ class Multiplexing:
         server: HTTPServer,
         connection: Connection,
         record: ConnectionRecord | None,
-        faults: tuple[Fault, ...],
     ) -> None:
         loop = service_of(server).loop
         assert loop is not None  # each HTTPServe has one
@@ -107,7 +138,6 @@ class Multiplexing:
         self.record = record
         self.http2 = HTTP2(connection, loop.workers.run)
         self.faults: tuple[Fault, ...] = ()
-        settings = self._begin_faulty(faults) if faults else {}
         self._loop = loop
         self._ready: deque[StreamTransport] = deque()
         self._lock = threading.RLock()
@@ -120,7 +150,17 @@ class Multiplexing:
         connection.transport.tap = None
         connection.is_answered = self._is_answered
         self.http2.on_going_away = self._told_to_go
-        self.http2.begin(settings)
+
+    def begin(self, faults: tuple[Fault, ...]) -> None:
+        """Say what this side says first."""
+        self.http2.begin(self._begin_faulty(faults) if faults else {})
+
+    def begin_upgraded(self, settings: str, fields: Sequence[RawField]) -> None:
+        """The same, where the first request has come over HTTP/1.1; see ``HTTP2.begin_upgraded``."""
+        try:
+            self._ready.append(self.http2.begin_upgraded(settings, fields))
+        except ConnectionRefused as error:
+            self._refuse(error)
 
     def _begin_faulty(self, faults: tuple[Fault, ...]) -> dict[int, int]:
         """Have the faults that are about the connection happen; the settings that it begins with."""
@@ -174,9 +214,12 @@ class Multiplexing:
                 elif (record := self.record) is not None and record.goaway is not None:
                     record.goaway = record.goaway.with_request(stream.id, *asked_for(stream.fields))
         except ConnectionRefused as error:
-            text = refusals.connection_refused(error, str(self.record) if self.record is not None else "")
-            self.script.journal.record_failure(text, "refused")
-            self._end(f"the client broke a rule: {error}")
+            self._refuse(error)
+
+    def _refuse(self, error: ConnectionRefused) -> None:
+        text = refusals.connection_refused(error, str(self.record) if self.record is not None else "")
+        self.script.journal.record_failure(text, "refused")
+        self._end(f"the client broke a rule: {error}")
 
     def _end(self, text: str) -> None:
         self._over = True
@@ -203,7 +246,7 @@ class Multiplexing:
 
     # Streams
 
-    def begin(self, stream: StreamConnection) -> None:
+    def begin_stream(self, stream: StreamConnection) -> None:
         """It is answered from here on."""
         stream.turn.thread = threading.current_thread()
         stream.turn.let_others = self._let_others
@@ -212,7 +255,7 @@ class Multiplexing:
             self._heed_streams()
             self.connection.doing = stream.doing
 
-    def end(self, stream: StreamConnection) -> None:
+    def end_stream(self, stream: StreamConnection) -> None:
         """It has been answered."""
         self.http2.forget(stream.transport)
         inline = stream.turn.let_others is not None
@@ -293,7 +336,7 @@ class StreamServing(Serving):
     def serve(self, awaited: object = None) -> None:
         connection, multiplexing = self._connection, self._multiplexing
         assert isinstance(connection, StreamConnection)
-        multiplexing.begin(connection)
+        multiplexing.begin_stream(connection)
         try:
             self._serve_one()
             beyond = self._conversation.beyond
@@ -306,7 +349,7 @@ class StreamServing(Serving):
                 connection.transport.break_stream()
             else:
                 connection.transport.finish()
-            multiplexing.end(connection)
+            multiplexing.end_stream(connection)
 
     def _refuse(self, answering: Answering, error: RequestError) -> None:
         assert isinstance(self._connection, StreamConnection)

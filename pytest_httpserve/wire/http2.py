@@ -173,6 +173,27 @@ def _malformed(detail: str, section: str, *names: str) -> RequestError:
     return RequestError(400, detail, rule=f"RFC 9113 section {section}", names=names)
 
 
+# A request of HTTP/1.1 that asks for HTTP/2 (RFC 7540 section 3.2)
+
+
+def upgrade_settings(headers: Headers) -> str | None:
+    """The settings of a client that asks to go on in HTTP/2; None if it does not."""
+    protocols = (protocol.strip() for protocol in headers.get("upgrade", "").lower().split(","))
+    settings = headers.get_all("http2-settings")
+    return settings[0] if "h2c" in protocols and len(settings) == 1 else None
+
+
+def fields_of(method: str, target: str, headers: Headers) -> tuple[RawField, ...]:
+    """The fields that such a request would have had over HTTP/2."""
+    pseudo = ((":method", method), (":scheme", "http"), (":authority", headers.get("host", "")), (":path", target))
+    others = (
+        (name.lower(), value)
+        for name, value in headers.fields
+        if name.lower() not in OF_CONNECTION and name.lower() not in ("host", "http2-settings")
+    )
+    return tuple((name.encode("ascii"), value.encode("latin-1")) for name, value in (*pseudo, *others))
+
+
 # Responses
 
 

@@ -97,9 +97,14 @@ def pause(
 
 def _ended_within(connection: Connection, seconds: float, heeds_client: bool) -> str | None:
     """How the connection ends within so many seconds, if it does."""
-    if connection.transport.polls and not hasattr(select, "poll"):
+    if not connection.transport.polls:
+        return connection.transport.await_end(seconds)
+    if not hasattr(select, "poll"):
         return _seen_to_end_within(connection, seconds, heeds_client)
-    return connection.transport.await_end(seconds, heeds_client=heeds_client)
+    poll = select.poll()
+    # What the client sends does not matter, nor, while it is owed an answer, that it will send no more.
+    poll.register(connection.transport.fileno(), getattr(select, "POLLRDHUP", 0) if heeds_client else 0)
+    return connection.transport.how_left() or "FIN" if poll.poll(seconds * 1000) else None
 
 
 def _seen_to_end_within(connection: Connection, seconds: float, heeds_client: bool) -> str | None:

@@ -66,14 +66,17 @@ class Client:
         config = h2.config.H2Configuration(client_side=True, header_encoding="latin-1", validate_outbound_headers=False)
         self.h2 = h2.connection.H2Connection(config)
         self.h2.local_settings[h2.settings.SettingCodes.INITIAL_WINDOW_SIZE] = window
-        self.h2.initiate_connection()
-        self.flush()
+        self.begin_connection()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
         self.socket.close()
+
+    def begin_connection(self) -> None:
+        self.h2.initiate_connection()
+        self.flush()
 
     def flush(self) -> None:
         if data := self.h2.data_to_send():
