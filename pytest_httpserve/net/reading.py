@@ -26,12 +26,11 @@ def unread(sock: socket.socket) -> int | None:
 
     That is known on Linux, of a client on the same machine.
     """
-    if sys.platform != "linux":
-        return None
-    with contextlib.suppress(OSError, ValueError, struct.error):
-        if sock.family == getattr(socket, "AF_UNIX", None):
-            return _unread_of_unix(sock)
-        return _unread_of_peer(sock)
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, ValueError, struct.error):
+            if sock.family == getattr(socket, "AF_UNIX", None):
+                return _unread_of_unix(sock)
+            return _unread_of_peer(sock)
     return None
 
 
