@@ -6,7 +6,7 @@ import contextlib
 import socket
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from pytest_httpserve import clock
@@ -24,7 +24,8 @@ class Connection:
 
     ``busy`` is True from the end of a request's head to the end of its response: a connection that is not busy has
     nothing to lose. ``is_answered`` says whether the response in hand is known to have left as a whole.
-    ``doing`` says what it is busy with, ``index`` counts the server's connections from 0.
+    ``doing`` says what it is busy with, ``index`` counts the server's connections from 0. ``streams`` are those that it
+    carries at a time, each served as a connection is.
     """
 
     index = 0
@@ -38,6 +39,7 @@ class Connection:
         self.accepted = sock  # what the server knows it by
         self.peer = peer
         self.is_answered: Callable[[], bool] = not_yet
+        self.streams: Callable[[], Sequence[Connection]] = no_streams
         self.transport = transport = Transport(sock, self.leave_loop, self.client_ended)
         self.turn = Turn(transport, self.give_up)
         self.ending = Ending(transport)
@@ -201,10 +203,15 @@ class Connection:
         turn = self.turn
         turn.serve = turn.proceed = turn.give_up = nothing
         turn.whole = None
-        self.is_answered = not_yet
+        self.is_answered, self.streams = not_yet, no_streams
         self.transport.forget()
 
 
 def not_yet() -> bool:
     """No response has left."""
     return False
+
+
+def no_streams() -> tuple[Connection, ...]:
+    """It carries one request after another."""
+    return ()

@@ -319,6 +319,8 @@ class Service:
 
     def _let_be(self, connection: Connection) -> None:
         """Nobody waits for the thread that serves it."""
+        for stream in connection.streams():
+            self._let_be(stream)
         thread = connection.turn.thread
         for workers in (self._workers, self.loop.workers if self.loop is not None else None):
             if workers is not None and thread is not None:
@@ -432,7 +434,9 @@ class Service:
 
 def is_mine(connection: Connection) -> bool:
     """Whether the calling thread serves it: not if it only was the last to do so."""
-    return connection.turn.thread is threading.current_thread() and not connection.turn.rests
+    if connection.turn.thread is threading.current_thread() and not connection.turn.rests:
+        return True
+    return any(map(is_mine, connection.streams()))
 
 
 def grace_of(server: object) -> float | None:
@@ -446,6 +450,8 @@ def grace_of(server: object) -> float | None:
 
 def describe_hanging(connection: Connection) -> str:
     """Which request a handler hangs in, on which thread, and where."""
+    if streams := connection.streams():
+        return "".join(map(describe_hanging, streams))
     thread = connection.turn.thread
     name = thread.name if thread is not None else "no thread"
     frame = sys._current_frames().get(thread.ident) if thread is not None and thread.ident is not None else None

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from pytest_httpserve import clock
 from pytest_httpserve.errors import RequestError
-from pytest_httpserve.net.connection import Connection, not_yet
+from pytest_httpserve.net.connection import Connection, no_streams, not_yet
 from pytest_httpserve.net.ending import Ending
 from pytest_httpserve.net.transport import Transport
 from pytest_httpserve.net.turn import Result, Turn
@@ -377,7 +377,7 @@ class StreamConnection(Connection):
         self.peer = connection.peer
         self.index = connection.index
         self.begun = True
-        self.is_answered = not_yet
+        self.is_answered, self.streams = not_yet, no_streams
         self.transport: StreamTransport = transport
         self.turn: StreamTurn = StreamTurn(transport, self.give_up)
         transport.leave_loop = self.leave_loop

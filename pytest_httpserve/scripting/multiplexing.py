@@ -148,7 +148,7 @@ class Multiplexing:
         self._timeout = connection.transport.timeout
         connection.turn.serve, connection.turn.whole = self.serve, None
         connection.transport.tap = None
-        connection.is_answered = self._is_answered
+        connection.is_answered, connection.streams = self._is_answered, self._streams
         self.http2.on_going_away = self._told_to_go
 
     def begin(self, faults: tuple[Fault, ...]) -> None:
@@ -253,7 +253,6 @@ class Multiplexing:
         with self._lock:
             self._active[stream] = None
             self._heed_streams()
-            self.connection.doing = stream.doing
 
     def end_stream(self, stream: StreamConnection) -> None:
         """It has been answered."""
@@ -287,11 +286,13 @@ class Multiplexing:
 
     def _dismiss(self) -> None:
         """The server has begun to close, or is about to cut what is left."""
-        with self._lock:
-            streams = list(self._active)
         self.http2.go_away()
-        for stream in streams:
+        for stream in self._streams():
             stream.dismiss()
+
+    def _streams(self) -> tuple[StreamConnection, ...]:
+        with self._lock:
+            return tuple(self._active)
 
     def _is_answered(self) -> bool:
         return not self._active
@@ -303,9 +304,6 @@ class Multiplexing:
         with contextlib.suppress(RuntimeError):  # there are no more threads: all of them wait, then
             if turn.led and turn.loop is not None:
                 turn.loop.leave(turn)
-            with self._lock:
-                streams = list(self._active)
-            turn.thread = streams[0].turn.thread
             turn.given_away += 1
             if self._ready:
                 try:

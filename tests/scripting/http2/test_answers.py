@@ -14,6 +14,7 @@ import pytest
 import requests
 
 from pytest_httpserve import HTTPServe, Request, Response, UsageError
+from pytest_httpserve.scripting.httpserve import RUNNING
 from tests.scripting.http2.client import client_of
 
 LARGE = os.urandom(3_000_000)
@@ -308,3 +309,57 @@ def test_only_http2() -> None:
 def test_what_http2_can_be(value: Any) -> None:
     with pytest.raises(UsageError, match=r"http2= is True, False or 'only', not "):
         HTTPServe(http2=value)
+
+
+def test_a_function_that_does_not_end_is_named() -> None:
+    go = threading.Event()
+    server = HTTPServe(http2=True, grace=0.0).start()
+    RUNNING.discard(server)
+
+    @server.on("GET", "/a")
+    def wait_for_long(request: Request) -> str:
+        go.wait(20)
+        return "late"
+
+    with client_of(server) as client:
+        client.begin("GET", "/a")
+        server.wait_for("GET", "/a")
+        server.stop()
+        go.set()
+
+    (failure,) = server.failures
+    assert failure.startswith("the handler of 'GET /a HTTP/2' did not end")
+    assert "in wait_for_long" in failure
+
+
+def test_what_ends_in_time_is_answered_though_the_server_stops(server: HTTPServe) -> None:
+    gone = threading.Event()
+
+    @server.on("GET", "/a")
+    def end_in_time(request: Request) -> str:
+        gone.wait(20)
+        return "well"
+
+    with client_of(server) as client:
+        stream = client.begin("GET", "/a")
+        server.wait_for("GET", "/a")
+        stopping = threading.Thread(target=server.stop)
+        stopping.start()
+        client.receive_until(lambda: client.gone_away is not None)
+        gone.set()
+        assert client.answer(stream).body == b"well"
+        stopping.join()
+        with pytest.raises(ConnectionError):
+            client.receive_until(lambda: False)
+    assert server.failures == ()
+
+
+def test_a_function_may_stop_its_own_server(server: HTTPServe) -> None:
+    @server.on("GET", "/a")
+    def stop(request: Request) -> str:
+        server.stop()
+        return "stopped"
+
+    with client_of(server) as client:
+        assert client.get("/a").body == b"stopped"
+    assert server.failures == ()
