@@ -159,7 +159,7 @@ class Connection:
             turn.thread = threading.current_thread()
             turn.proceed()
         elif not self.busy:
-            if not turn.resting:  # else it is about to rest, and looks then
+            if not turn.resting:  # else it is about to rest, and looks when it does
                 self.abort()
         elif (interrupt := turn.interrupt) is not None:
             interrupt()

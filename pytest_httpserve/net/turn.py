@@ -36,7 +36,7 @@ class Turn:
     thread: threading.Thread | None = None
     loop: Loop | None = None
     whole: Whole | None = None
-    resting = False  # the server is to let it rest
+    resting = False  # it rests in the loop, or is about to
     given_away = 0  # how often a thread that served it has had another one do so, and not come back to it
     runs_code = False  # that is not ours, and may take its time
     interrupt: Callable[[], object] | None = None
@@ -57,6 +57,7 @@ class Turn:
         """Claim it for this thread, which may be the ``leader`` of the loop; False if another thread has it."""
         if not self._owned.acquire(False):
             return False
+        self.resting = False
         if leader is not None:
             self.led, self.thread = True, leader
             self._transport.way = Leading
@@ -123,7 +124,6 @@ class Turn:
         """
         loop, transport = self.loop, self._transport
         assert loop is not None
-        self.resting = False
         if self.led:
             self.led, transport.way = False, Alone
         else:
