@@ -8,7 +8,11 @@ from importlib import import_module
 from typing import cast
 
 # The module of each command, whose ``main`` takes the arguments after its name and returns the exit code.
-COMMANDS = {"check": "pytest_httpserve.check.main", "show": "pytest_httpserve.show"}
+COMMANDS = {
+    "check": "pytest_httpserve.check.main",
+    "migrate": "pytest_httpserve.migrate.command",
+    "show": "pytest_httpserve.show",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

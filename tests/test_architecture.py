@@ -1,6 +1,6 @@
 """Imports point strictly downward: clock <- errors <- wire <- net <- protocol <- server <- scripting <- plugin; tls
 knows only clock and errors. The public names of faults stand between scripting and plugin. Beside the plugin are the
-commands ``check`` and ``show``: none of them knows another.
+commands ``check``, ``migrate`` and ``show``: none of them knows another.
 
 And they are lazy: the plugin is imported by every pytest run of a project, so it brings nothing heavy with it.
 """
@@ -36,6 +36,7 @@ MAY_IMPORT = {layer: set(ORDER[: place + 1]) for place, layer in enumerate(ORDER
 MAY_IMPORT["net"] = {"clock", "errors", "arguments", "net"}  # it knows no HTTP
 MAY_IMPORT["tls"] = {"clock", "errors", "arguments", "tls"}
 MAY_IMPORT["check"] = {*MAY_IMPORT["faults"], "tls", "check"}
+MAY_IMPORT["migrate"] = {"migrate"}
 MAY_IMPORT["show"] = {"errors", "scripting", "show"}
 MAY_IMPORT["scripting"].add("tls")
 MAY_IMPORT["plugin"].add("tls")

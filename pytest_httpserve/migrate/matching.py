@@ -1,0 +1,99 @@
+"""The arguments of ``expect_request`` as those of ``on``."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from pytest_httpserve.migrate.arguments import is_text
+from pytest_httpserve.migrate.kinds import Kinds
+from pytest_httpserve.migrate.source import CannotRewrite, Source
+
+NAMES = [
+    "uri",
+    "method",
+    "data",
+    "data_encoding",
+    "headers",
+    "query_string",
+    "header_value_matcher",
+    "json",
+]
+# expect_request alone has handler_type, in the place where the others have json.
+NAMES_OF_EXPECT_REQUEST = [*NAMES[:-1], "handler_type", "json"]
+
+
+def criteria(source: Source, kinds: Kinds, given: dict[str, ast.expr]) -> list[str]:
+    """What ``on`` is to be given, as text."""
+    if "uri" not in given:
+        raise CannotRewrite("it has no path")
+    if "header_value_matcher" in given and not _is_none(given["header_value_matcher"]):
+        raise CannotRewrite("it has a header_value_matcher: here a header is compared by ==, or where= says it")
+    if "data_encoding" in given and not is_text(given["data_encoding"], "utf-8"):
+        raise CannotRewrite("it has a data_encoding: here text is UTF-8, and body= takes bytes")
+    path, where = _path(source, kinds, given["uri"])
+    found = [_method(source, given.get("method")), path, *where]
+    if "query_string" in given and not _is_none(given["query_string"]):
+        found.append(_query(source, kinds, given["query_string"]))
+    for theirs, ours in (("headers", "headers"), ("json", "json"), ("data", "body")):
+        if theirs in given and not (theirs != "json" and _is_none(given[theirs])):
+            found.append(f"{ours}={source.text(given[theirs])}")
+    return found
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+def _method(source: Source, node: ast.expr | None) -> str:
+    if node is None or (isinstance(node, ast.Name | ast.Attribute) and source.text(node).endswith("METHOD_ALL")):
+        return '"*"'
+    if is_text(node, "__ALL"):
+        return '"*"'
+    return source.text(node).upper() if isinstance(node, ast.Constant) else source.text(node)
+
+
+def _path(source: Source, kinds: Kinds, node: ast.expr) -> tuple[str, list[str]]:
+    """The path, and what else it takes: ``re.match``, which is theirs, is content with the beginning of a path."""
+    if isinstance(node, ast.Constant):
+        if node.value == "":
+            return '"*"', []
+        if not isinstance(node.value, str) or "{" in node.value or "?" in node.value or node.value[0] != "/":
+            raise CannotRewrite("its path is not one that a request can have, or has a brace in it")
+        return source.text(node), []
+    if source.text(node).endswith("URI_DEFAULT"):
+        return '"*"', []
+    match node:
+        case ast.Call(
+            func=ast.Attribute(attr="compile") | ast.Name(id="compile"), args=[ast.Constant() as pattern, *_]
+        ):
+            return _whole(source, node, pattern), []
+    if kinds.of(node) == "pattern":
+        return '"*"', [f"where=lambda request: {source.text(node)}.match(request.path)"]
+    if isinstance(node, ast.Call) and source.text(node.func)[:1].isupper():  # a URIPattern
+        return '"*"', [f"where=lambda request: {source.text(node)}.match(request.path)"]
+    return source.text(node), []
+
+
+def _whole(source: Source, call: ast.Call, pattern: ast.Constant) -> str:
+    text = source.text(call)
+    if not isinstance(pattern.value, str) or pattern.value.endswith(("$", ".*", r"\Z")):
+        return text
+    literal = source.original(source.span(pattern))
+    quoted = re.fullmatch(r"""([rR]?)(['"])(?!\2)(.*)\2""", literal, re.DOTALL)
+    if quoted is None:
+        raise CannotRewrite("its pattern is to fit the whole path: add .* to its end")
+    prefix, quote, inner = quoted.groups()
+    whole = f"(?:{inner})" if "|" in inner else inner
+    return text.replace(literal, f"{prefix}{quote}{whole}.*{quote}", 1)
+
+
+def _query(source: Source, kinds: Kinds, node: ast.expr) -> str:
+    if isinstance(node, ast.Constant) and isinstance(node.value, bytes):
+        return f'query="{node.value.decode()}"'
+    kind = kinds.of(node)
+    if kind == "text":
+        return f"query={source.text(node)}"
+    if kind == "mapping":
+        return f"query_exact={source.text(node)}"
+    raise CannotRewrite("its query_string may be a text or a mapping: here they are query= and query_exact=")

@@ -1,0 +1,367 @@
+"""A module of tests, rewritten: expectations, answers, what is asked of the server, names."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+from pytest_httpserve.migrate import answers, exchanges, fixtures, log, matching
+from pytest_httpserve.migrate.arguments import bound, laid_out
+from pytest_httpserve.migrate.kinds import Kinds
+from pytest_httpserve.migrate.names import EXPECTATIONS, Names
+from pytest_httpserve.migrate.sequences import Expectation, Sequences
+from pytest_httpserve.migrate.source import CannotRewrite, Left, Source
+
+_CHECKS = {"check", "check_assertions", "check_handler_errors"}
+_OTHER_NAMES = {"clear": "reset", "clear_assertions": "take_failures", "clear_handler_errors": "take_failures"}
+_LEFT = {
+    "wait": "say what is waited for: wait_for('GET', '/path', timeout=...)",
+    "add_assertion": "raise AssertionError in the function: it fails the test",
+    "clear_log": "the journal is emptied by reset() alone, with the routes",
+    "clear_all_handlers": "remove() of each route, or reset(), which forgets the exchanges, too",
+    "bake": "write the arguments into each on()",
+    "is_running": "a server runs from start() to stop()",
+    "ssl_context": "a server over TLS is made by @pytest.mark.serve_tls, or with tls=True",
+    "with_post_hook": "a function of the request that returns the whole answer: handle(function)",
+    "respond_nohandler": "the answer to a request that nothing takes cannot be changed",
+    "no_handler_status_code": "the answer to a request that nothing takes is a 404",
+    "handlers": "what a server has been told is not listed",
+    "ordered_handlers": "expect() on the route says how often it is to be called",
+    "oneshot_handlers": "expect() on the route says how often it is to be called",
+    "format_matchers": "explain('GET', '/path') says what would answer, and why nothing else would",
+}
+_OF_MATCHERS = {"assert_request_made", "get_matching_requests_count", "iter_matching_requests"}
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """A module's new text, how many expectations are in it, and what was left."""
+
+    text: str
+    expectations: int
+    left: list[Left]
+
+
+def rewrite(text: str) -> Rewritten:
+    source = Source(text)
+    _Rewriting(source).run()
+    return Rewritten(source.result(), source.rewritten, sorted(source.left, key=lambda each: each.line))
+
+
+class _Rewriting:
+    """One module's rewriting, from the inside of each expression out."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._kinds = Kinds(source.tree)
+        self._names = Names(source.tree)
+        self._failed: set[ast.AST] = set()  # calls that stay, with what is chained to them
+        self._expectations: dict[ast.Call, tuple[Expectation, Sequences]] = {}
+        self._exchanged = log.Exchanged(self._names)
+
+    def run(self) -> None:
+        self._find_expectations()
+        self._visit(self._source.tree)
+        fixtures.rewrite_imports(self._source, self._names)
+
+    def _find_expectations(self) -> None:
+        by_function: dict[ast.AST, list[Expectation]] = {}
+        for node in ast.walk(self._source.tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                try:
+                    expectation = self._expectation(node, node.func)
+                except CannotRewrite as reason:
+                    self._leave(node, str(reason))
+                else:
+                    if expectation is not None:
+                        by_function.setdefault(self._source.function(node), []).append(expectation)
+        for found in by_function.values():
+            sequences = Sequences(self._source, found)
+            self._expectations |= {each.call: (each, sequences) for each in found}
+
+    def _expectation(self, call: ast.Call, function: ast.Attribute) -> Expectation | None:
+        if function.attr == "expect" and call.args and self._names.is_server(function.value):
+            match call.args[0]:
+                case ast.Call(func=called) as matcher if self._names.original(called) == "match":
+                    given = bound(matcher, matching.NAMES)
+                    return Expectation(call, function.value, "permanent", given)
+            raise CannotRewrite("its matcher is made elsewhere: on(matcher)")
+        kind = EXPECTATIONS.get(function.attr)
+        if kind is None:
+            return None
+        names = matching.NAMES_OF_EXPECT_REQUEST if kind == "permanent" else matching.NAMES
+        given = bound(call, names)
+        handler_type = given.pop("handler_type", None)
+        if isinstance(handler_type, ast.Attribute):
+            kind = handler_type.attr.lower()
+        if "uri" not in given:
+            raise CannotRewrite("it has no path")
+        return Expectation(call, function.value, kind, given)
+
+    def _leave(self, node: ast.expr | ast.stmt, why: str) -> None:
+        self._failed.add(node)
+        self._source.leave(node, f"{self._first_words(node)}: {why}")
+
+    def _first_words(self, node: ast.expr | ast.stmt) -> str:
+        if isinstance(node, ast.Call):
+            node = node.func
+        if isinstance(node, ast.Attribute):
+            return node.attr
+        return self._source.original(self._source.span(node)).partition("\n")[0]
+
+    def _visit(self, node: ast.AST) -> None:
+        self._exchanged.enter(node)
+        for child in ast.iter_child_nodes(node):
+            self._visit(child)
+        try:
+            self._rewrite(node)
+        except CannotRewrite as reason:
+            assert isinstance(node, ast.expr | ast.stmt)
+            self._leave(node, str(reason))
+        self._exchanged.leave(node)
+
+    def _rewrite(self, node: ast.AST) -> None:
+        match node:
+            case ast.Call(func=ast.Attribute() as function):
+                self._rewrite_method(node, function)
+            case ast.Call() if self._names.original(node.func) is not None:
+                self._rewrite_class(node)
+            case ast.Attribute():
+                self._rewrite_attribute(node)
+            case ast.Name() | ast.arg() | ast.keyword() | ast.Constant():
+                fixtures.rewrite_name(self._source, self._names, node)
+            case ast.Expr(value=ast.Call(func=ast.Attribute(attr=attr) as function)):
+                if attr in _CHECKS and self._names.is_server(function.value):
+                    self._remove_check(node)
+            case ast.FunctionDef():
+                fixtures.rewrite_fixture(self._source, node)
+
+    # -- calls of methods
+
+    def _rewrite_method(self, call: ast.Call, function: ast.Attribute) -> None:
+        if call in self._failed or function.value in self._failed:
+            self._failed.add(call)
+        elif call in self._expectations:
+            self._rewrite_expectation(call, function, *self._expectations[call])
+        elif function.attr in ("respond_with_json", "respond_with_data", "respond_with_response"):
+            self._rewrite_answer(call, function)
+        elif function.attr == "respond_with_handler":
+            self._rewrite_handler(call, function)
+        elif function.attr == "create_matcher" and self._names.is_server(function.value):
+            given = bound(call, matching.NAMES)
+            found = matching.criteria(self._source, self._kinds, given)
+            self._source.replace(self._source.span(call), f"match({', '.join(found)})")
+            self._names.ours.add("match")
+        elif function.attr in _OF_MATCHERS:
+            self._rewrite_question(call, function)
+        elif function.attr == "url_for" and self._names.is_server(function.value):
+            self._rewrite_url(call)
+        elif self._names.original(function) is not None:
+            self._rewrite_class(call)
+
+    def _rewrite_expectation(
+        self, call: ast.Call, function: ast.Attribute, expectation: Expectation, sequences: Sequences
+    ) -> None:
+        source = self._source
+        found = matching.criteria(source, self._kinds, expectation.given)
+        if priority := sequences.priorities.get(expectation):
+            found.append(f"priority={priority}")
+        source.rewritten += 1
+        server = source.text(function.value)
+        if (statement := sequences.before.get(expectation)) is not None:
+            start = source.span(statement).start
+            source.insert(
+                start,
+                f"{sequences.routes[expectation]} = {server}.on({', '.join(found)})\n{' ' * statement.col_offset}",
+            )
+        if (name := sequences.routes.get(expectation)) is not None:
+            source.replace(source.span(call), name)
+            return
+        source.replace(source.name_span(function), "on")
+        source.replace(source.arguments_span(call), laid_out(source, call, found))
+        if (name := sequences.makers.get(expectation)) is not None:
+            statement = next(above for above in source.ancestors(call) if isinstance(above, ast.Expr))
+            source.insert(source.span(statement).start, f"{name} = ")
+
+    def _once(self, call: ast.Call) -> None:
+        """A route that may be called only so often says so, at the end of its statement's chain."""
+        node: ast.expr = call
+        while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if node in self._expectations:
+                expectation, sequences = self._expectations[node]
+                if (most := sequences.once.get(expectation)) is not None:
+                    self._source.insert(self._source.span(call).end, f".expect(max={most})")
+                return
+            node = node.func.value
+
+    def _rewrite_answer(self, call: ast.Call, function: ast.Attribute) -> None:
+        source = self._source
+        if function.attr == "respond_with_response":
+            [response] = bound(call, ["response"]).values()
+            source.replace(source.name_span(function), "respond")
+            if isinstance(response, ast.Call) and self._names.original(response.func) == "Response":
+                if response in self._failed:
+                    raise CannotRewrite("the Response is not rewritten")
+                given = bound(response, answers.RESPONSE)
+                self._respond(call, function, given, response)
+            self._once(call)
+            return
+        names = answers.JSON if function.attr == "respond_with_json" else answers.DATA
+        self._respond(call, function, bound(call, names), call)
+        self._once(call)
+
+    def _respond(self, call: ast.Call, function: ast.Attribute, given: dict[str, ast.expr], layout: ast.Call) -> None:
+        source = self._source
+        try:
+            found = answers.answer(source, self._kinds, given)
+        except answers.UnknownKind:
+            if any(isinstance(above, ast.For | ast.While) for above in source.ancestors(call)):
+                raise
+            source.replace(source.name_span(function), "handle")
+            source.replace(source.arguments_span(call), f"(lambda _: {answers.result(source, given)})")
+        else:
+            source.replace(source.name_span(function), "respond")
+            source.replace(source.arguments_span(call), laid_out(source, layout, found))
+
+    def _rewrite_handler(self, call: ast.Call, function: ast.Attribute) -> None:
+        [handler] = bound(call, ["func"]).values()
+        self._source.replace(self._source.name_span(function), "handle")
+        self._once(call)
+        if not self._names.knows(handler):
+            text = self._source.text(handler)
+            self._source.leave(handler, f"{text} is elsewhere: it gets our Request, and returns our Response or a body")
+
+    def _rewrite_question(self, call: ast.Call, function: ast.Attribute) -> None:
+        source = self._source
+        given = bound(call, ["matcher", "count"])
+        matcher = given["matcher"]
+        asked = source.text(matcher)
+        if isinstance(matcher, ast.Call) and self._names.original(matcher.func) == "match":
+            asked = ", ".join(matching.criteria(source, self._kinds, bound(matcher, matching.NAMES)))
+        server = source.text(function.value)
+        if function.attr == "assert_request_made":
+            count = source.text(given["count"]) if "count" in given else "1"
+            new = f"assert_not_requested({asked})" if count == "0" else f"assert_requested({asked}, times={count})"
+            source.replace(source.name_span(function)._replace(end=source.span(call).end), new)
+        elif function.attr == "get_matching_requests_count":
+            source.replace(source.span(call), f"len({server}.requested({asked}))")
+        else:
+            pairs = f"((exchange.request, exchange.response) for exchange in {server}.requested({asked}))"
+            source.replace(source.span(call), pairs)
+
+    def _rewrite_url(self, call: ast.Call) -> None:
+        """Theirs puts a slash before a path that has none."""
+        [path] = bound(call, ["suffix"]).values()
+        match path:
+            case ast.Constant(value=str(text)) if not text.startswith("/"):
+                self._source.replace(self._source.span(path), f'"/{text}"')
+            case ast.JoinedStr(values=[ast.Constant(value=str(text)), *_]) if not text.startswith("/"):
+                self._put_slash(path)
+            case ast.JoinedStr(values=[ast.FormattedValue(), *_]):
+                self._source.leave(path, "url_for: a path begins with a slash here")
+
+    def _put_slash(self, path: ast.JoinedStr) -> None:
+        text = self._source.text(path)
+        quote = min(place for place in (text.find('"'), text.find("'")) if place >= 0)
+        self._source.replace(self._source.span(path), f"{text[: quote + 1]}/{text[quote + 1 :]}")
+
+    # -- calls of classes
+
+    def _rewrite_class(self, call: ast.Call) -> None:
+        source = self._source
+        name = self._names.original(call.func)
+        if name == "match":
+            given = bound(call, matching.NAMES)
+            source.replace(source.arguments_span(call), f"({', '.join(matching.criteria(source, self._kinds, given))})")
+        elif name == "Response":
+            self._rewrite_response(call)
+        elif name == "HTTPServe":
+            self._rewrite_server(call)
+
+    def _rewrite_response(self, call: ast.Call) -> None:
+        source = self._source
+        above = source.parent(call)
+        if isinstance(above, ast.Call) and getattr(above.func, "attr", "") == "respond_with_response":
+            return  # its arguments become those of respond
+        if self._is_changed(call):
+            raise CannotRewrite("it is changed after it is made: ours is made with all that it has")
+        given = bound(call, answers.RESPONSE)
+        try:
+            found = answers.answer(source, self._kinds, given)
+        except answers.UnknownKind:
+            returned = isinstance(above, ast.Return | ast.Lambda) and self._is_answering(call)
+            if not returned:
+                raise
+            source.replace(source.span(call), answers.result(source, given))
+        else:
+            source.replace(source.arguments_span(call), laid_out(source, call, found))
+            self._names.ours.add("Response")
+
+    def _is_changed(self, call: ast.Call) -> bool:
+        """Whether a method of the new Response is called, or anything of what it is assigned to is used."""
+        match self._source.parent(call):
+            case ast.Attribute():
+                return True
+            case ast.Assign(targets=[ast.Name(id=name)]):
+                return any(
+                    isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == name
+                    for node in ast.walk(self._source.function(call))
+                )
+        return False
+
+    def _is_answering(self, node: ast.AST) -> bool:
+        return any(above in self._names.answering for above in self._source.ancestors(node))
+
+    def _rewrite_server(self, call: ast.Call) -> None:
+        given = bound(call, ["host", "port", "ssl_context", "default_waiting_settings", "threaded", "startup_timeout"])
+        if "ssl_context" in given:
+            raise CannotRewrite(_LEFT["ssl_context"])
+        found = [f"{name}={self._source.text(given[name])}" for name in ("host", "port") if name in given]
+        self._source.replace(self._source.arguments_span(call), f"({', '.join(found)})")
+
+    # -- the rest
+
+    def _rewrite_attribute(self, node: ast.Attribute) -> None:
+        if self._exchanged.is_request(node.value):
+            exchanges.rewrite_request(self._source, node)
+        elif self._exchanged.is_response(node.value):
+            exchanges.rewrite_response(self._source, node)
+        elif self._names.is_server(node.value):
+            if node.attr == "log":
+                log.rewrite_log(self._source, node)
+            elif node.attr in _OTHER_NAMES:
+                self._source.replace(self._source.name_span(node), _OTHER_NAMES[node.attr])
+            elif node.attr in _CHECKS and not self._is_removed(node):
+                self._source.leave(node, f"{node.attr}: take_failures() returns what went wrong so far")
+            elif node.attr in _LEFT:
+                self._source.leave(node, f"{node.attr}: {_LEFT[node.attr]}")
+        elif node.attr == "with_post_hook":
+            self._source.leave(node, f"{node.attr}: {_LEFT[node.attr]}")
+
+    def _is_removed(self, node: ast.Attribute) -> bool:
+        """Whether a check is a statement of its own, whose failure nothing catches."""
+        call = self._source.parent(node)
+        statement = self._source.parent(call) if call is not None else None
+        if not isinstance(statement, ast.Expr) or not self._source.is_alone_on_its_lines(statement):
+            return False
+        return not any(
+            isinstance(above, ast.Try)
+            or (isinstance(above, ast.With) and any("raises" in ast.dump(item.context_expr) for item in above.items))
+            for above in self._source.ancestors(statement)
+        )
+
+    def _remove_check(self, statement: ast.Expr) -> None:
+        assert isinstance(statement.value, ast.Call)
+        assert isinstance(statement.value.func, ast.Attribute)
+        if not self._is_removed(statement.value.func):
+            return
+        above = self._source.parent(statement)
+        block = next(
+            statements
+            for name in ("body", "orelse", "finalbody")
+            if isinstance(statements := getattr(above, name, None), list) and statement in statements
+        )
+        if len(block) == 1:
+            self._source.replace(self._source.span(statement), "pass")
+        else:
+            self._source.remove_lines(statement)

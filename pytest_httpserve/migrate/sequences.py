@@ -1,0 +1,201 @@
+"""Which expectations of a function take the same requests, and what that means for their routes.
+
+With pytest-httpserver each expectation has one answer: of several for the same request those that are ordered answer
+first, then those for one request, then the others; and among these the first. Here one route has a sequence of answers,
+and of several routes the latest answers, unless another has a higher priority.
+"""
+
+from __future__ import annotations
+
+import ast
+import keyword
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pytest_httpserve.migrate.source import Source
+
+_RANKS = {"ordered": 0, "oneshot": 1, "permanent": 2}
+
+
+@dataclass(frozen=True, eq=False)
+class Expectation:
+    """A call that makes one, with its arguments by name."""
+
+    call: ast.Call
+    server: ast.expr
+    kind: str
+    given: dict[str, ast.expr]
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return ast.dump(self.server), *(f"{name}={ast.dump(self.given[name])}" for name in sorted(self.given))
+
+    def overlaps(self, other: Expectation) -> bool:
+        """Whether a request may be meant for both, as far as can be seen; two texts that differ are two values."""
+        if ast.dump(self.server) != ast.dump(other.server) or not _may_be_the_same_path(self, other):
+            return False
+        common = (self.given.keys() & other.given.keys()) - {"uri"}
+        return all(ast.dump(self.given[name]) == ast.dump(other.given[name]) for name in common)
+
+
+def _may_be_the_same_path(one: Expectation, other: Expectation) -> bool:
+    first, second = one.given["uri"], other.given["uri"]
+    if ast.dump(first) == ast.dump(second):
+        return True
+    patterns = [pattern for node in (first, second) if (pattern := _pattern(node)) is not None]
+    texts = [node.value for node in (first, second) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    if "" in texts:
+        return True
+    return any(re.match(pattern, text) for pattern in patterns for text in texts) or len(patterns) == 2
+
+
+def _pattern(node: ast.expr) -> str | None:
+    match node:
+        case ast.Call(func=ast.Attribute(attr="compile"), args=[ast.Constant(value=str(pattern)), *_]):
+            return pattern
+    return None
+
+
+class Sequences:
+    """How the expectations of one function become routes."""
+
+    def __init__(self, source: Source, expectations: list[Expectation]) -> None:
+        self._source = source
+        self._all = sorted(expectations, key=lambda each: (each.call.lineno, each.call.col_offset))
+        self.routes: dict[Expectation, str] = {}  # the name of the route that an expectation adds an answer to
+        self.makers: dict[Expectation, str] = {}  # the name of the route that an expectation makes for others
+        self.before: dict[Expectation, ast.stmt] = {}  # the statement before which the route is made
+        self.once: dict[Expectation, int] = {}  # how often a route may be called
+        self.priorities: dict[Expectation, int] = {}
+        for group in self._groups():
+            self._join(group)
+        self._prioritise()
+
+    def _groups(self) -> Iterator[list[Expectation]]:
+        by_key: dict[tuple[str, ...], list[Expectation]] = {}
+        for expectation in self._all:
+            by_key.setdefault(expectation.key, []).append(expectation)
+        yield from by_key.values()
+
+    def _join(self, group: list[Expectation]) -> None:
+        first, *others = group
+        loop = self._loop(first)
+        if not others and (loop is None or first.kind == "permanent" or self._is_made_in(first, loop)):
+            if first.kind != "permanent":
+                self.once[first] = 1
+            return
+        ranks = [_RANKS[each.kind] for each in group]
+        if {*ranks} == {_RANKS["permanent"]}:
+            return  # the first answers all requests: it has the highest priority
+        if ranks != sorted(ranks):
+            self._leave(group, "ordered ones, those for one request and others follow each other in another order")
+            return
+        if ranks.count(_RANKS["permanent"]) > 1:
+            self._leave(
+                group, "the first of them that is not for one request answers all that follow, the others never do"
+            )
+            return
+        if any(self._statement(each) is None for each in group):
+            self._leave(group, "its result is used: here they are one route, with one answer after the other")
+            return
+        statement = self._outermost(group)
+        if statement is None:
+            self._leave(group, "they are in different blocks: here they are one route, with one answer after the other")
+            return
+        name = self._name(first)
+        if self._statement(first) is statement:
+            self.makers[first] = name
+        else:
+            if self._is_made_in(first, statement):
+                self._leave(group, "they are one route, with one answer after the other, made before the loop")
+                return
+            self.before[first] = statement
+            self.routes[first] = name
+        self.routes.update(dict.fromkeys(others, name))
+        if not any(self._loop(each) or each.kind == "permanent" for each in group):
+            self.once[group[-1]] = len(group)
+
+    def _leave(self, group: list[Expectation], why: str) -> None:
+        for expectation in group[1:] or group:
+            line = group[0].call.lineno
+            self._source.leave(expectation.call, f"the same request as in line {line}: {why}")
+
+    def _statement(self, expectation: Expectation) -> ast.Expr | None:
+        """The statement that is the expectation with its answer, and nothing else."""
+        node: ast.AST = expectation.call
+        for above in self._source.ancestors(node):
+            if isinstance(above, ast.Expr):
+                return above
+            if not isinstance(above, ast.Attribute | ast.Call) or node in getattr(above, "args", []):
+                return None
+            node = above
+        return None
+
+    def _loop(self, expectation: Expectation) -> ast.AST | None:
+        for above in self._source.ancestors(expectation.call):
+            if isinstance(above, ast.For | ast.While | ast.AsyncFor):
+                return above
+            if isinstance(above, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+                return None
+        return None
+
+    @staticmethod
+    def _is_made_in(expectation: Expectation, statement: ast.AST) -> bool:
+        """Whether the statement binds a name that the request is described by."""
+        bound = {
+            node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+        }
+        nodes = [expectation.server, *expectation.given.values()]
+        return any(isinstance(each, ast.Name) and each.id in bound for node in nodes for each in ast.walk(node))
+
+    def _outermost(self, group: list[Expectation]) -> ast.stmt | None:
+        """The first statement, of the block that holds the whole group, with one of it."""
+        for above in self._source.ancestors(group[0].call):
+            for block in ("body", "orelse", "finalbody"):
+                statements = getattr(above, block, None)
+                if not isinstance(statements, list):
+                    continue
+                holding = [
+                    next((each for each in statements if each in {*self._source.ancestors(one.call)}), None)
+                    for one in group
+                ]
+                if None not in holding and not (isinstance(above, ast.For | ast.While)):
+                    return holding[0]
+            if isinstance(above, ast.FunctionDef | ast.AsyncFunctionDef):
+                return None
+        return None
+
+    def _name(self, expectation: Expectation) -> str:
+        taken: set[str | None] = {
+            name
+            for node in ast.walk(self._source.tree)
+            for name in (getattr(node, "id", None), getattr(node, "arg", None), getattr(node, "name", None))
+        } | {*self.routes.values(), *self.makers.values()}
+        path = expectation.given["uri"]
+        words = re.findall(r"[A-Za-z_]+", str(path.value)) if isinstance(path, ast.Constant) else []
+        wanted: list[str] = [
+            *(word.lower() for word in words[-1:]),
+            "route",
+            *(f"route_{number}" for number in range(2, 1000)),
+        ]
+        return next(name for name in wanted if name not in taken and not keyword.iskeyword(name) and len(name) > 1)
+
+    def _prioritise(self) -> None:
+        """Those that answer first there, and come first, need a priority here: what comes later would answer."""
+        alone = [each for each in self._all if each not in self.routes or each in self.before]
+        preferred = sorted(alone, key=lambda each: _RANKS[each.kind])
+        for place, expectation in reversed([*enumerate(preferred)]):
+            for other in preferred[place + 1 :]:
+                if not expectation.overlaps(other) or (expectation.key == other.key and other.kind != expectation.kind):
+                    continue
+                later = self._all.index(other) > self._all.index(expectation)
+                least = self.priorities.get(other, 0) + later
+                self.priorities[expectation] = max(self.priorities.get(expectation, 0), least)
+                if expectation.kind != "permanent":
+                    self._source.leave(
+                        expectation.call,
+                        f"after its call, line {other.call.lineno} answers the same request: here that is one route"
+                        " with one answer after the other",
+                    )
+        self.priorities = {each: priority for each, priority in self.priorities.items() if priority}

@@ -1,0 +1,132 @@
+"""A module's text with its syntax tree, and the pieces of it that are to read differently."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+_Placed = ast.expr | ast.stmt | ast.arg | ast.keyword | ast.alias
+
+
+class Span(NamedTuple):
+    """Where a piece of text begins and ends, in bytes."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Left:
+    """Something that stays as it is, and why."""
+
+    line: int
+    why: str
+
+
+class CannotRewrite(Exception):
+    """There is no rewriting that is certain to mean the same."""
+
+
+class Source:
+    """A module: its text, its tree, who contains whom, and the replacements so far.
+
+    A replacement takes the place of those made inside it before, whose text it was made from. So nodes are rewritten
+    from the inside out.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.tree = ast.parse(text)
+        self.left: list[Left] = []
+        self.rewritten = 0
+        self._bytes = text.encode()
+        self._lines = [0]
+        for line in self._bytes.splitlines(keepends=True):
+            self._lines.append(self._lines[-1] + len(line))
+        self._replacements: dict[Span, str] = {}
+        self._parents = {child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)}
+
+    def parent(self, node: ast.AST) -> ast.AST | None:
+        return self._parents.get(node)
+
+    def ancestors(self, node: ast.AST) -> Iterator[ast.AST]:
+        while (above := self._parents.get(node)) is not None:
+            yield above
+            node = above
+
+    def function(self, node: ast.AST) -> ast.AST:
+        """The innermost function around a node, or the module."""
+        functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+        return next((above for above in self.ancestors(node) if isinstance(above, functions)), self.tree)
+
+    def span(self, node: _Placed) -> Span:
+        assert node.end_lineno is not None and node.end_col_offset is not None
+        return Span(
+            self._lines[node.lineno - 1] + node.col_offset, self._lines[node.end_lineno - 1] + node.end_col_offset
+        )
+
+    def name_span(self, node: ast.Attribute) -> Span:
+        """The name after the dot."""
+        end = self.span(node).end
+        return Span(end - len(node.attr.encode()), end)
+
+    def arguments_span(self, call: ast.Call) -> Span:
+        """What is between the name of what is called and the end: the parentheses and all in them."""
+        return Span(self.span(call.func).end, self.span(call).end)
+
+    def original(self, span: Span) -> str:
+        return self._bytes[span.start : span.end].decode()
+
+    def text(self, node: _Placed) -> str:
+        """The text of a node, with what has been replaced in it."""
+        return self._text(self.span(node))
+
+    def replace(self, span: Span, text: str) -> None:
+        inside = [other for other in self._replacements if span.start <= other.start and other.end <= span.end]
+        for other in inside:
+            del self._replacements[other]
+        self._replacements[span] = text
+
+    def insert(self, position: int, text: str) -> None:
+        span = Span(position, position)
+        self._replacements[span] = self._replacements.get(span, "") + text
+
+    def remove_lines(self, node: ast.stmt) -> None:
+        """Takes the lines of a statement away; a blank line before it, too, where its block ends."""
+        assert node.end_lineno is not None
+        start, end = self._lines[node.lineno - 1], self._lines[node.end_lineno]
+        while self._is_blank(start, before=True) and self._block_ends(end, node.col_offset):
+            start = self._line_before(start)
+        self.replace(Span(start, end), "")
+
+    def result(self) -> str:
+        return self._text(Span(0, len(self._bytes)))
+
+    def leave(self, node: _Placed, why: str) -> None:
+        self.left.append(Left(node.lineno, why))
+
+    def is_alone_on_its_lines(self, node: ast.stmt) -> bool:
+        assert node.end_lineno is not None
+        before = self._bytes[self._lines[node.lineno - 1] : self.span(node).start]
+        after = self._bytes[self.span(node).end : self._lines[node.end_lineno]]
+        return not before.strip() and not after.strip()
+
+    def _text(self, span: Span) -> str:
+        pieces = []
+        position = span.start
+        for found, text in sorted(self._replacements.items()):
+            if span.start <= found.start and found.end <= span.end:
+                pieces += [self._bytes[position : found.start].decode(), text]
+                position = found.end
+        return "".join([*pieces, self._bytes[position : span.end].decode()])
+
+    def _line_before(self, position: int) -> int:
+        return self._bytes.rfind(b"\n", 0, position - 1) + 1
+
+    def _is_blank(self, position: int, *, before: bool) -> bool:
+        return before and position > 0 and not self._bytes[self._line_before(position) : position].strip()
+
+    def _block_ends(self, position: int, column: int) -> bool:
+        line = self._bytes[position:].split(b"\n", 1)[0]
+        return len(line) - len(line.lstrip()) < column
