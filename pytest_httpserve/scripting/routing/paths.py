@@ -90,7 +90,7 @@ class PathPattern:
 
 def _check_path(path: object) -> str:
     if isinstance(path, str) and "://" in path and not path.startswith("/"):
-        raise UsageError(f"a path is what stands behind host and port, not a whole URL such as {path!r}")
+        raise UsageError(f"a path is what follows host and port, not a whole URL such as {path!r}")
     if not isinstance(path, str) or not (path.startswith("/") or path == "*"):
         raise UsageError(f"a path begins with a slash, or is a compiled pattern, or '*'; {path!r} is none of these")
     if "?" in path or "#" in path:

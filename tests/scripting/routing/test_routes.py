@@ -112,9 +112,7 @@ def test_a_method_in_small_letters_is_refused_with_a_hint() -> None:
 
 
 def test_a_whole_url_is_refused(server: HTTPServe) -> None:
-    with pytest.raises(
-        UsageError, match=r"^a path is what stands behind host and port, not a whole URL such as 'http:"
-    ):
+    with pytest.raises(UsageError, match=r"^a path is what follows host and port, not a whole URL such as 'http:"):
         server.on("GET", "http://127.0.0.1/a")
     server.on("GET", "/proxy/http://127.0.0.1/a").respond(text="a proxy")
     assert requests.get(server.url_for("/proxy/http://127.0.0.1/a"), timeout=10).text == "a proxy"
