@@ -194,8 +194,7 @@ class Multiplexing:
         if self._over or self._struck is not None:
             return
         if connection.closing and not self._active:
-            self.http2.go_away()
-            return
+            self.http2.go_away()  # what has come by now is not processed, and is known all the same
         try:
             data = self.http2.receive()
         except OSError as error:
