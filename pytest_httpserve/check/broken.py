@@ -12,6 +12,7 @@ from pytest_httpserve.check.entry import (
     REPORT,
     TAKE,
     TAKE_OR_REPORT,
+    TRY_AGAIN,
     Ending,
     Entry,
     Should,
@@ -46,7 +47,6 @@ _HALF = len(BODY) // 2
 _EVER = 86_400.0  # longer than any run
 _SURPLUS = b"These bytes follow the end of the body."
 _LENIENT = should("report an error", Ending.FAILED, unclear=(Ending.BODY,))
-_TRY_AGAIN = should("ask again, or report an error", Ending.BODY, Ending.FAILED)
 _STOP_AT_LENGTH = should("take as much as the length says, or report an error", Ending.BODY, Ending.FAILED)
 
 
@@ -80,9 +80,9 @@ FAULTS = (
     _fault("cut_body", "the body is cut short of its Content-Length", Close(after=_HALF)),
     _fault("reset_body", "the connection is reset within the body", Reset(after=_HALF)),
     _fault("stall_body", "the body stops half-way, and the connection stays", Stall(after=_HALF, limit=_EVER), GIVE_UP),
-    Entry("no_answer_once", _FAULTS, "closed before the answer; the next try is good", _TRY_AGAIN, _once(Close())),
+    Entry("no_answer_once", _FAULTS, "closed before the answer; the next try is good", TRY_AGAIN, _once(Close())),
     Entry(
-        "cut_body_once", _FAULTS, "the body is cut short; the next try is good", _TRY_AGAIN, _once(Close(after=_HALF))
+        "cut_body_once", _FAULTS, "the body is cut short; the next try is good", TRY_AGAIN, _once(Close(after=_HALF))
     ),
 )
 

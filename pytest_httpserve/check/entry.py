@@ -56,6 +56,7 @@ def should(text: str, *right: Ending, unclear: tuple[Ending, ...] = ()) -> Shoul
 TAKE = should("take the body", Ending.BODY)
 REPORT = should("report an error", Ending.FAILED)
 TAKE_OR_REPORT = should("take the body or report an error", Ending.BODY, Ending.FAILED)
+TRY_AGAIN = should("ask again, or report an error", Ending.BODY, Ending.FAILED)
 # No rule says how long a client may wait, so one that waits longer than we do may be right.
 GIVE_UP = should("give up in time", Ending.FAILED, unclear=(Ending.WAITING,))
 
@@ -64,11 +65,11 @@ GIVE_UP = should("give up in time", Ending.FAILED, unclear=(Ending.WAITING,))
 class Entry:
     """One thing that can go wrong, and what a client ought to make of it.
 
-    ``tell`` says to a server what it answers at PATH; ``tls`` and ``http2`` are as for
-    HTTPServe. ``body`` is what a client that takes
-    the answer has in the end, ``coded`` what stands for it on the wire if that has a ``coding``, and ``forbidden`` what
-    no client may print. With ``distrusts``, it is not to send a request at all, with ``wait`` not to repeat it for so
-    many seconds. The server itself needs ``lasts`` seconds.
+    ``tell`` says to a server what it answers at PATH; ``tls`` and ``http2`` are as for HTTPServe. ``body`` is what a
+    client that takes the answer has in the end, ``coded`` what stands for it on the wire if that has a ``coding``, and
+    ``forbidden`` what no client may print. With ``distrusts``, it is not to send a request at all, with ``wait`` not to
+    repeat it for so many seconds. The server itself needs ``lasts`` seconds. Of HTTP/2, ``fault`` is what goes wrong if
+    that is a fault, and ``rule`` the section of RFC 9113 about it.
     """
 
     name: str
@@ -85,6 +86,8 @@ class Entry:
     distrusts: bool = False
     wait: float = 0.0
     lasts: float = 0.0
+    fault: Fault | None = None
+    rule: str = ""
 
 
 def answer(*make: Callable[[], Response]) -> Tell:

@@ -44,8 +44,11 @@ def _in_python(name: str) -> Known:
     return Known(name, words, lambda: distribution(name))
 
 
+_CURL = Known("curl", ("curl", "-sSfL", "--compressed", "--max-time", "5", "{url}"), lambda: curl()[0], "curl")
+_HTTPX = _in_python("httpx")
+
 CLIENTS = (
-    Known("curl", ("curl", "-sSfL", "--compressed", "--max-time", "5", "{url}"), lambda: curl()[0], "curl"),
+    _CURL,
     Known(
         "wget",
         ("wget", "-qO-", "--tries=2", "--timeout=3", "--ca-certificate={ca}", "{url}"),
@@ -53,7 +56,7 @@ CLIENTS = (
         "wget",
     ),
     _in_python("requests"),
-    _in_python("httpx"),
+    _HTTPX,
     _in_python("aiohttp"),
     _in_python("urllib3"),
     Known(
@@ -63,5 +66,24 @@ CLIENTS = (
     ),
     Known(
         "fetch", ("node", str(_FOLDER / "with_fetch.mjs"), "{url}"), lambda: _series(there("node"), "--version"), "node"
+    ),
+)
+
+# Those that speak HTTP/2.
+HTTP2_CLIENTS = (
+    _CURL,
+    _HTTPX,
+    _in_python("httpx2"),
+    Known(
+        "node",
+        ("node", str(_FOLDER / "with_node_http2.mjs"), "{url}"),
+        lambda: _series(there("node"), "--version"),
+        "node",
+    ),
+    Known(
+        "chromium",
+        (sys.executable, str(_FOLDER / "with_chromium.py"), "{url}"),
+        lambda: _series(there("chromium"), "--version"),
+        "chromium",
     ),
 )

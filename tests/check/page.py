@@ -1,5 +1,5 @@
-"""The tables of docs/check.md: ``python -m tests.check.page`` writes that of the catalogue anew, and with ``--clients``
-runs the well-known clients that are installed, and writes their columns anew, or adds them."""
+"""The tables of docs/check.md and docs/http2.md: ``python -m tests.check.page`` writes those of the catalogue anew, and
+with ``--clients`` runs the well-known clients that are installed, and writes their columns anew, or adds them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,17 @@ from pathlib import Path
 
 from pytest_httpserve.__main__ import main
 from pytest_httpserve.check.catalogue import CATALOGUE
-from tests.check.known import CLIENTS, Known
+from pytest_httpserve.check.entry import Entry
+from tests.check.known import CLIENTS, HTTP2_CLIENTS, Known
 from tests.needs import program
 
-PAGE = Path(__file__).parents[2] / "docs" / "check.md"
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = {"catalogue": "check.md", "clients": "check.md", "http2": "http2.md", "http2-clients": "http2.md"}
+# What a table of clients is about: who they are, and what they are tried with.
+TRIED = {
+    "clients": (CLIENTS, CATALOGUE),
+    "http2-clients": (HTTP2_CLIENTS, tuple(entry for entry in CATALOGUE if entry.rule)),
+}
 
 Columns = dict[str, dict[str, str]]
 
@@ -27,12 +34,27 @@ def catalogue() -> str:
     return _lines(rows)
 
 
-def clients(columns: Columns) -> str:
-    """The table of the clients: what each makes of the entries."""
-    names = [client.name for client in CLIENTS]
+def http2() -> str:
+    """The table of the entries of HTTP/2, with their faults and where RFC 9113 speaks of them."""
+    rows = ["| entry | fault | what goes wrong | what a client should do | section |", "|---|---|---|---|---|"]
+    rows += [
+        f"| `{entry.name}` | {_fault(entry)} | {entry.what} | {entry.should.text} | {entry.rule} |"
+        for entry in TRIED["http2-clients"][1]
+    ]
+    return _lines(rows)
+
+
+def _fault(entry: Entry) -> str:
+    return f"`{type(entry.fault).__name__}`" if entry.fault else ""
+
+
+def clients(table: str, columns: Columns) -> str:
+    """A table of clients: what each makes of the entries."""
+    known, entries = TRIED[table]
+    names = [client.name for client in known]
     headings = sorted(columns, key=lambda heading: (names.index(heading.split()[0]), heading))
     rows = [f"| entry | {' | '.join(headings)} |", f"|---{'|---' * len(headings)}|"]
-    for entry in CATALOGUE:
+    for entry in entries:
         cells = (columns[heading].get(entry.name, "not tried") for heading in headings)
         rows.append(f"| `{entry.name}` | {' | '.join(cells)} |")
     return _lines(rows)
@@ -51,15 +73,15 @@ def _cell(verdict: str, did: str) -> str:
 
 
 def told(table: str) -> str:
-    """A table on the page, the one that this comment names."""
-    found = _place(table).search(PAGE.read_text("utf-8"))
-    assert found is not None, f"docs/check.md has no comment for the table {table}"
+    """A table on its page, the one that this comment names."""
+    found = _place(table).search(_page(table).read_text("utf-8"))
+    assert found is not None, f"docs/{PAGES[table]} has no comment for the table {table}"
     return found[0]
 
 
-def columns() -> Columns:
+def columns(table: str) -> Columns:
     """The columns of the clients on the page."""
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in told("clients").split("\n") if line]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in told(table).split("\n") if line]
     if not rows:
         return {}
     headings, _, *others = rows
@@ -67,7 +89,12 @@ def columns() -> Columns:
 
 
 def write(table: str, text: str) -> None:
-    PAGE.write_text(_place(table).sub(lambda _: text, PAGE.read_text("utf-8")), "utf-8")
+    page = _page(table)
+    page.write_text(_place(table).sub(lambda _: text, page.read_text("utf-8")), "utf-8")
+
+
+def _page(table: str) -> Path:
+    return DOCS / PAGES[table]
 
 
 def _place(table: str) -> re.Pattern[str]:
@@ -81,6 +108,8 @@ def _lines(rows: list[str]) -> str:
 
 if __name__ == "__main__":
     write("catalogue", catalogue())
-    if "--clients" in sys.argv:
-        here = [client for client in CLIENTS if not client.needs or program(client.needs)]
-        write("clients", clients(columns() | {client.heading: column(client) for client in here}))
+    write("http2", http2())
+    for table, (known, entries) in TRIED.items() if "--clients" in sys.argv else ():
+        here = [client for client in known if not client.needs or program(client.needs)]
+        only = ",".join(entry.name for entry in entries)
+        write(table, clients(table, columns(table) | {one.heading: column(one, "--only", only) for one in here}))
