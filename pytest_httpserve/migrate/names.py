@@ -8,6 +8,8 @@ from functools import cached_property
 
 EXPECTATIONS = {"expect_ordered_request": "ordered", "expect_oneshot_request": "oneshot", "expect_request": "permanent"}
 FIXTURES = {"httpserver": "httpserve", "httpserver_ipv4": "httpserve", "make_httpserver": "httpserve_session"}
+# What a server of pytest-localserver has, whose fixture has the same name.
+_LOCALSERVER = {"serve_content", "url", "requests", "code", "content", "show_post_vars"}
 CLASSES = {
     "HTTPServer": "HTTPServe",
     "PluginHTTPServer": "HTTPServe",
@@ -57,6 +59,14 @@ class Names:
     @cached_property
     def servers(self) -> set[str]:
         return {*FIXTURES, "httpserver_ipv6", *self._servers()}
+
+    def of_localserver(self) -> ast.Attribute | None:
+        """Where the module uses the ``httpserver`` of pytest-localserver."""
+        for node in ast.walk(self._tree):
+            match node:
+                case ast.Attribute(value=ast.Name(id="httpserver"), attr=attr) if attr in _LOCALSERVER:
+                    return node
+        return None
 
     def is_server(self, node: ast.expr) -> bool:
         name = node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", None)

@@ -60,6 +60,9 @@ class _Rewriting:
         self._exchanged = log.Exchanged(self._names)
 
     def run(self) -> None:
+        if (other := self._names.of_localserver()) is not None:
+            self._source.leave(other, f"httpserver.{other.attr}: this is the httpserver of pytest-localserver")
+            return
         self._find_expectations()
         self._visit(self._source.tree)
         fixtures.rewrite_imports(self._source, self._names)

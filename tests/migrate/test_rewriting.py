@@ -148,6 +148,14 @@ def test_the_first_of_two_that_overlap_keeps_answering() -> None:
     )
 
 
+def test_the_fixture_of_pytest_localserver_is_another() -> None:
+    theirs = "def test(httpserver):\n    httpserver.serve_content('a')\n"
+    new = rewrite(theirs)
+
+    assert new.text == theirs
+    assert [left.why for left in new.left] == ["httpserver.serve_content: this is the httpserver of pytest-localserver"]
+
+
 def test_checks_are_not_needed() -> None:
     assert (
         shown("""
