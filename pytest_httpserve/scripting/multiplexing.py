@@ -232,6 +232,8 @@ class Multiplexing:
             if not (self._over or self._struck is not None or done):
                 connection.turn.await_client(self.serve, None if self._active else self._timeout)
                 return
+            connection.end_wait()  # streams that go on may keep it for long
+            connection.turn.go_alone()
             if self._struck is not None and self._struck.resets:
                 connection.ending.reset()
             elif not connection.transport.has_been_left():  # the client hears of it, whatever else goes on

@@ -6,6 +6,7 @@ import http.server
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import requests
 
 from pytest_httpserve import HTTPServe, Request, Response, UsageError
 from pytest_httpserve.scripting.httpserve import RUNNING
+from pytest_httpserve.server.servers import service_of
 from tests.scripting.http2.client import client_of
 
 LARGE = os.urandom(3_000_000)
@@ -362,4 +364,21 @@ def test_a_function_may_stop_its_own_server(server: HTTPServe) -> None:
 
     with client_of(server) as client:
         assert client.get("/a").body == b"stopped"
+    assert server.failures == ()
+
+
+def test_nobody_waits_for_a_client_that_has_left_its_streams(server: HTTPServe) -> None:
+    gate = server.on("GET", "/held").respond(text="held").hold()
+
+    with client_of(server) as client:
+        client.begin("GET", "/held")
+        gate.arrived()
+        (connection,) = service_of(server._server).connections.values() if server._server else ()
+        loop = connection.turn.loop
+        assert loop is not None
+        assert loop.has(connection.turn)
+    server.assert_all_closed(by="client")
+    while loop.has(connection.turn):  # else it would be told of the end again and again
+        time.sleep(0)
+    gate.release()
     assert server.failures == ()
