@@ -11,10 +11,11 @@
 It needs the package's extras ``test`` and ``bench``, wrk and nginx; what is missing is left out and named.
 
 Measures (``measures/``): ``suite``, ``cycle``, ``roundtrip``, ``load``, ``scripting``, ``files``, ``bulk``, ``memory``,
-``tls``, ``cgi``, ``import``, ``startup``; how it grows: ``routes``, ``exchanges``, ``endurance``, ``connections``,
-``tests``, ``hostile``. Each module says what it times and how. Peers (``peers/``): one small adapter each. All peers
-take turns within every round, and the order rotates, so that a machine that slows down slows them all; a figure is the
-median over the rounds. A peer that is not installed, or that fails, is left out and named below the tables.
+``tls``, ``http2``, ``cgi``, ``import``, ``startup``; how it grows: ``routes``, ``exchanges``, ``endurance``,
+``connections``, ``tests``, ``hostile``. Each module says what it times and how. Peers (``peers/``): one small adapter
+each. All peers take turns within every round, and the order rotates, so that a machine that slows down slows them all;
+a figure is the median over the rounds. A peer that is not installed, or that fails, is left out and named below the
+tables.
 
 The tables show medians, then ratios: against the raw-socket server, which is the limit of what threads in Python can
 do, and of the product against every peer. ``targets.py`` holds the figures to reach, and which of ours each judges; the

@@ -22,6 +22,7 @@ from .peers import (
     FIXTURE_SHARED,
     HTTPBIN,
     HTTPSERVER,
+    HYPERCORN,
     LIMIT,
     NGINX,
     OURS,
@@ -90,7 +91,7 @@ def _targets() -> Iterator[Target]:
 
 
 def _of_the_product() -> Iterator[Target]:
-    """Issues 2, 4, 5, 7, 15 and 16: what a test gets."""
+    """Issues 2, 4, 5, 7, 15, 16, 18 and 20: what a test gets."""
     # Issue 2
     yield Target("cycle", FIXTURE_SHARED, 1.5, LIMIT)
     yield Target("cycle.idle", FIXTURE_SHARED, 1.0)
@@ -180,6 +181,10 @@ def _of_the_product() -> Iterator[Target]:
         half, most = (each.size * times for times in TIMES[1:])
         yield Target(f"hostile.{each.name}.{most}", FIXTURE, STRAIGHT, of=f"hostile.{each.name}.{half}", issue=16)
         yield Target(f"hostile.{each.name}.worst.{most}", FIXTURE, 50.0, issue=16)
+    # Issue 20: beside the peer on the same library, and beside HTTP/1.1
+    yield Target("http2.load", FIXTURE, 1.5, HYPERCORN, issue=20)
+    yield Target("http2.cycle", FIXTURE_SHARED, 1.3, issue=20)
+    yield Target("http2.files", FIXTURE, 0.5, issue=20)
     # Issue 18: a request through a tunnel, beside the same one made directly
     yield Target("tls.tunnel", FIXTURE_SHARED, 1.6, issue=18)
 

@@ -12,6 +12,7 @@ import trustme
 
 from tests.benchmarks.client import connect, fetch, get
 from tests.benchmarks.peers import (
+    BODY,
     MODULES,
     NGINX,
     OURS,
@@ -25,6 +26,8 @@ from tests.benchmarks.peers import (
     chosen,
     offering,
 )
+from tests.benchmarks.streams import Protocol
+from tests.benchmarks.streams import fetch as fetch_over
 
 pytestmark = pytest.mark.same_everywhere
 
@@ -72,6 +75,26 @@ def test_a_plain_server_answers_again_and_again(peer: Peer) -> None:
 def test_a_secure_server_answers(peer: Peer, certificate: str) -> None:
     with started(peer, "secure", certificate, secure=True) as connection:
         fetch(connection)
+
+
+@offers("http2")
+@pytest.mark.parametrize("protocol", ["h2", "http/1.1"])
+def test_a_server_of_http2_answers_over_both(peer: Peer, protocol: Protocol, certificate: str) -> None:
+    server: Running = peer.starts["http2"](certificate)
+    try:
+        assert fetch_over(server, "/", protocol) == len(BODY)
+    finally:
+        server.stop()
+
+
+@offers("http2_files")
+def test_files_are_served_over_http2(peer: Peer, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(bytes(3 * PIECE + 5))
+    server: Running = peer.starts["http2_files"](str(tmp_path))
+    try:
+        assert fetch_over(server, "/file", "h2") == 3 * PIECE + 5
+    finally:
+        server.stop()
 
 
 @offers("tunnel")

@@ -20,6 +20,7 @@ MODULES = {
     "bulk": "bulk",
     "memory": "memory",
     "tls": "tls",
+    "http2": "http2",
     "cgi": "scripts",
     "import": "imports",
     "startup": "startup",

@@ -27,6 +27,7 @@ MODULES = (
     "httpbin",
     "cheroot",
     "waitress",
+    "hypercorn",
     "engine",
     "fixture",
     "fixture_shared",
@@ -41,6 +42,8 @@ REFERENCES = (LIMIT, NGINX, UVICORN, SUBPROCESS)
 STDLIB, STDLIB_AS_IS = "stdlib", "stdlib-as-is"
 HTTPSERVER, LOCALSERVER, HTTPBIN = "pytest-httpserver", "pytest-localserver", "pytest-httpbin"
 CHEROOT, WAITRESS = "cheroot", "waitress"
+HYPERCORN = "hypercorn"
+"""A peer for HTTP/2 alone, on the library that ours uses."""
 THREADED = (STDLIB, HTTPSERVER, LOCALSERVER, HTTPBIN, CHEROOT, WAITRESS)
 """The peers, all of which answer in threads."""
 
@@ -54,6 +57,7 @@ BASELINE = "no server"
 
 Kind = Literal[
     "plain", "secure", "tunnel", "files", "upload", "chunked", "stream", "handler", "application", "routes", "cgi",
+    "http2", "http2_files",
 ]  # fmt: skip
 """What a server can be started for, and the arguments of its start, all of them text:
 
@@ -67,7 +71,9 @@ Kind = Literal[
 - ``handler(seconds)``: BODY from a function of the user's, which sleeps so long first;
 - ``application()``: BODY from a WSGI application;
 - ``routes(count)``: USER from one of so many routes, the last that a search in order comes to;
-- ``cgi(directory)``: the scripts of a directory beneath ``/cgi-bin``.
+- ``cgi(directory)``: the scripts of a directory beneath ``/cgi-bin``;
+- ``http2(certificate)``: as ``secure``, over HTTP/2 and HTTP/1.1;
+- ``http2_files(directory)``: as ``files``, over both of them, and TLS.
 """
 
 PIECE = 65536

@@ -30,6 +30,18 @@ def files(directory: str) -> HTTPServe:
     return server
 
 
+def http2(certificate: str) -> HTTPServe:
+    server = HTTPServe(tls=True, http2=True).start()
+    server.on("GET", "/").respond(body=BODY, headers={"Content-Type": "text/plain"})
+    return server
+
+
+def http2_files(directory: str) -> HTTPServe:
+    server = HTTPServe(tls=True, http2=True).start()
+    server.serve_dir(directory)
+    return server
+
+
 def upload() -> HTTPServe:
     server = HTTPServe().start()
 
@@ -96,6 +108,8 @@ PEER = Peer(
         "application": application,
         "routes": routes,
         "cgi": cgi,
+        "http2": http2,
+        "http2_files": http2_files,
     },
     plugin="pytest_httpserve.plugin",
     suite=Suite("httpserve", _PREPARE),

@@ -26,6 +26,10 @@ def secure(certificate: str) -> HTTPServe:
     return with_answer(HTTPServe(loop=loop(), tls=True))
 
 
+def http2(certificate: str) -> HTTPServe:
+    return with_answer(HTTPServe(loop=loop(), tls=True, http2=True))
+
+
 def tunnel() -> HTTPServe:
     server = HTTPServe(loop=loop()).start()
     origin = server.origin(f"https://{TUNNELLED}")
@@ -51,6 +55,6 @@ def with_answer(server: HTTPServe) -> HTTPServe:
 
 PEER = Peer(
     FIXTURE_SHARED,
-    {"plain": plain, "secure": secure, "tunnel": tunnel, "handler": handler},
-    only=("cycle", "tls"),
+    {"plain": plain, "secure": secure, "http2": http2, "tunnel": tunnel, "handler": handler},
+    only=("cycle", "tls", "http2"),
 )
