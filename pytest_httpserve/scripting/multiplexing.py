@@ -329,6 +329,7 @@ class StreamServing(Serving):
         self._http1 = http1 = StreamHTTP(connection, transport, self.limits)
         self._converse(multiplexing.script, multiplexing.server, connection, http1, multiplexing.record)
         self._conversation.count = transport.index
+        http1.is_proxy = multiplexing.script.origins is not None
         if multiplexing.faults:
             self._conversation.passage = FaultyPassage(http1, multiplexing.faults)
 
@@ -365,7 +366,9 @@ class StreamServing(Serving):
 
 
 class StreamHTTP(HTTP1):
-    """The one request of a stream, and its response."""
+    """The one request of a stream, and its response. ``is_proxy`` is whether the server leads tunnels to origins."""
+
+    is_proxy = False
 
     def __init__(self, connection: StreamConnection, transport: StreamTransport, limits: Limits) -> None:
         super().__init__(connection, Reader(transport, limits=limits), Writer(transport), limits)
@@ -386,8 +389,8 @@ class StreamHTTP(HTTP1):
         transport.chunks, transport.announced = framing is CHUNKED, framing.length if framing.length else None
         self.reader.begin_body(head.fields.framing)
         connection.busy, connection.doing = True, head.line.text
-        if head.line.method == "CONNECT":
-            raise RequestError(501, "no tunnel is opened over HTTP/2 here")
+        if head.line.method == "CONNECT" and self.is_proxy:
+            raise RequestError(501, "a proxy opens no tunnel over HTTP/2 here")
         return True
 
     def end_stream(self) -> bool:

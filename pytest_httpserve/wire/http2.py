@@ -52,7 +52,8 @@ def _head(raw: Sequence[RawField], ended: bool, limits: Limits) -> RequestHead:
     if parts.form == "absolute":
         raise _malformed(f"the path is neither * nor begins with /: {target!r}", "8.3.1", ":path")
     headers = Headers((("host", _host(pseudo, fields)), *(field for field in fields if field[0] != "host")))
-    framing = _framing(headers, ended, limits)
+    # What follows CONNECT is no body, but the tunnel's.
+    framing = _framing(headers, ended, limits) if method != "CONNECT" else NO_BODY
     line = Line(f"{method} {target} {PROTOCOL}", method, target, VERSION, PROTOCOL, parts)
     expected = not ended and expects_continue(headers, VERSION)
     return RequestHead(line, Fields(headers, framing, True, expected))

@@ -17,7 +17,7 @@ import requests
 from pytest_httpserve import HTTPServe, Request, Response, UsageError
 from pytest_httpserve.scripting.httpserve import RUNNING
 from pytest_httpserve.server.servers import service_of
-from tests.scripting.http2.client import client_of
+from tests.scripting.http2.client import Answer, Client, client_of
 
 LARGE = os.urandom(3_000_000)
 
@@ -384,3 +384,27 @@ def test_nobody_waits_for_a_client_that_has_left_its_streams(server: HTTPServe) 
         assert time.monotonic() < expiry
     gate.release()
     assert server.failures == ()
+
+
+def test_a_tunnel_that_leads_nowhere(server: HTTPServe) -> None:
+    route = server.on("CONNECT", "*").respond()
+
+    with client_of(server) as client:
+        answer = client.answer(connect(client, "example.test:443"))
+        assert (answer.status, answer.ended) == (200, True)
+        server.origin("https://example.test")
+    with client_of(server) as client:
+        answer = client.answer(connect(client, "example.test:443"))
+        assert answer.status == 501
+        assert b"a proxy opens no tunnel over HTTP/2 here" in answer.body
+
+    route.assert_called(times=1)
+
+
+def connect(client: Client, authority: str) -> int:
+    """Ask for a tunnel; the number of its stream."""
+    stream_id = client.h2.get_next_available_stream_id()
+    client.h2.send_headers(stream_id, [(":method", "CONNECT"), (":authority", authority)], end_stream=False)
+    client.answers[stream_id] = Answer()
+    client.flush()
+    return stream_id
