@@ -24,6 +24,7 @@ from pytest_httpserve.protocol.http2 import HTTP2, PREFACE, PROTOCOL_ERROR, Conn
 from pytest_httpserve.protocol.reader import Reader
 from pytest_httpserve.protocol.writer import Writer
 from pytest_httpserve.scripting.answering import Answering
+from pytest_httpserve.scripting.conversation import Conversation
 from pytest_httpserve.scripting.passage import AS_IT_IS, FaultyPassage
 from pytest_httpserve.scripting.record.goaway import GoneAway
 from pytest_httpserve.scripting.record.journal import FaultEvent
@@ -327,7 +328,10 @@ class StreamServing(Serving):
         self._multiplexing = multiplexing
         self._connection = connection = StreamConnection(transport, multiplexing.connection)
         self._http1 = http1 = StreamHTTP(connection, transport, self.limits)
-        self._converse(multiplexing.script, multiplexing.server, connection, http1, multiplexing.record)
+        self._answering = Answering  # no stream leads to an origin
+        self._conversation = Conversation(
+            multiplexing.script, multiplexing.server, connection, http1, multiplexing.record
+        )
         self._conversation.count = transport.index
         http1.is_proxy = multiplexing.script.origins is not None
         if multiplexing.faults:
