@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
 
 
-_PIECE_BYTES = 262_144
+_PIECE_BYTES = 98_304  # as much as is sent at once
 _KEPT_BYTES = 4_096
 _NO_ERROR, _PROTOCOL_ERROR, _INTERNAL_ERROR = 0x0, 0x1, 0x2
 

@@ -34,7 +34,8 @@ _FIRST_WINDOW_BYTES = 65_535
 _FRAME_HEAD_BYTES = 9
 _NO_LAST_STREAM = (1 << 31) - 1  # which announces that another GOAWAY follows
 _ACK = 0x1  # a flag of SETTINGS and PING
-_SENT_AT_ONCE = 262_144
+# More than that would be memory that the system has to map anew each time.
+_SENT_AT_ONCE = 98_304
 # A client that takes nothing for so long is given up, in seconds, where no timeout says otherwise.
 _PATIENCE = 60.0
 
