@@ -391,16 +391,20 @@ def test_a_tunnel_that_leads_nowhere(server: HTTPServe) -> None:
 
     with client_of(server) as client:
         answer = client.answer(connect(client, "example.test:443"))
-        assert (answer.status, answer.ended) == (200, True)
-        server.origin("https://example.test")
-        server.on("GET", "/a").respond(text="well")
-    with client_of(server) as client:
+
+    assert (answer.status, answer.ended) == (200, True)
+    route.assert_called(times=1)
+
+
+def test_a_proxy_opens_no_tunnel(plain: HTTPServe) -> None:
+    plain.origin("https://example.test")
+    plain.on("GET", "/a").respond(text="well")
+
+    with client_of(plain) as client:
         answer = client.answer(connect(client, "example.test:443"))
         assert answer.status == 501
         assert b"a proxy opens no tunnel over HTTP/2 here" in answer.body
         assert client.get("/a").body == b"well"
-
-    route.assert_called(times=1)
 
 
 def connect(client: Client, authority: str) -> int:
