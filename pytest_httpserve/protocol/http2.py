@@ -19,13 +19,14 @@ from pytest_httpserve.wire.http2 import RawField, trailers_of
 
 if TYPE_CHECKING:
     from h2.events import Event
+    from h2.exceptions import ProtocolError
 
     from pytest_httpserve.net.connection import Connection
     from pytest_httpserve.net.duplex import Run
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 # RFC 9113 section 7, of those that a program names.
-NO_ERROR, PROTOCOL_ERROR, INTERNAL_ERROR, CANCEL, ENHANCE_YOUR_CALM = 0x0, 0x1, 0x2, 0x8, 0xB
+NO_ERROR, PROTOCOL_ERROR, INTERNAL_ERROR, CANCEL, COMPRESSION_ERROR, ENHANCE_YOUR_CALM = 0x0, 0x1, 0x2, 0x8, 0x9, 0xB
 MOST_STREAMS = 128  # at a time
 # What a client may send before somebody reads it: of one stream, and of all of a connection.
 STREAM_WINDOW_BYTES = 1 << 20
@@ -152,11 +153,22 @@ class HTTP2:
                         self._heed(event, opened)
                 at += size
         except ProtocolError as error:
-            raise ConnectionRefused(f"{error}", int(error.error_code)) from None
+            raise self._refusal(error) from None  # not said yet: it is put on record before the client hears of it
         finally:
             self._incoming = data[at:]
-            self._flush()
+        self._flush()
         return opened
+
+    def _refusal(self, error: ProtocolError) -> ConnectionRefused:
+        """Have GOAWAY ready, with the code of the RFC: the library calls what HPACK cannot decode a PROTOCOL_ERROR."""
+        from hpack.exceptions import HPACKError
+
+        code = COMPRESSION_ERROR if isinstance(error.__cause__, HPACKError) else int(error.error_code)
+        with self.lock:
+            its = goaway_frame(int(error.error_code), self._h2.highest_inbound_stream_id)
+            ours = goaway_frame(code, self._h2.highest_inbound_stream_id)
+            self._held.append(self._h2.data_to_send().removesuffix(its) + ours)
+        return ConnectionRefused(f"{error}", code)
 
     def _events(self, frame: bytes) -> list[Event]:
         if frame[3] not in self.unanswered or not self._begun or frame[4] & _ACK:
@@ -226,10 +238,11 @@ class HTTP2:
             stream.tell()
 
     def break_off(self, text: str) -> None:
-        """The connection is over, and all that is open on it."""
+        """The connection is over, and all that is open on it. Sends what is left to be said: why it ends."""
         with self.lock:
             for stream in self.streams.values():
                 stream.break_off(text)
+        self._flush()
 
     # Out
 
