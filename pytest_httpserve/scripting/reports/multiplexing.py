@@ -53,7 +53,7 @@ def _wrong(seen: Seen, record: ConnectionRecord, goaway: GoneAway) -> Iterator[s
     said = f"GOAWAY of connection {record.index} named {goaway.last_stream} as the last stream"
     for method, target in [*behind, *((late.method, late.target) for late in goaway.unprocessed)]:
         if (method, target) not in later:
-            yield f"the client gave up {method} {target}, which was not processed: the {said}, and it came behind that"
+            yield f"the client gave up {method} {target}, which was not processed: the {said}, and it came after that"
     for exchange in on_it:
         answered = exchange.response is not None and (exchange.stream_id or 0) <= goaway.last_stream
         if answered and _asked(exchange) in later:
