@@ -85,6 +85,7 @@ class StreamTransport(Transport):
     starves = False  # its window never opens
     is_processed = True  # not if it came after the client was told to go away
     finished = False  # this side has ended it, too
+    malformed: RequestError | None = None  # of its trailers: raised by who reads the end of its body
     code = _NO_ERROR  # with which the rest of a request is refused that has been answered
     _over = False  # for both sides
     _cut: OSError | None = None  # what has broken it off
@@ -188,6 +189,8 @@ class StreamTransport(Transport):
             if not self._incoming:
                 if self._cut is not None:
                     raise self.failed(self._cut)
+                if self.malformed is not None:
+                    raise self.malformed
                 data, count = self._last_chunk(), 0
             else:
                 data = self._incoming.popleft()

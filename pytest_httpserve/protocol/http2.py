@@ -218,7 +218,7 @@ class HTTP2:
             try:
                 stream.trailers = trailers_of(event.headers)
             except RequestError as error:
-                stream.break_off(str(error))
+                stream.malformed = error
 
     def _ended(self, event: Any, opened: list[StreamTransport]) -> None:
         if (stream := self.streams.get(event.stream_id)) is not None:
