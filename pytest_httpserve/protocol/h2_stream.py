@@ -41,7 +41,6 @@ class Frames(Protocol):
     """The connection that a stream belongs to; see ``HTTP2``."""
 
     connection: Connection
-    last_stream: int | None
     starves: str
     lock: threading.RLock
     timeout: float | None  # of each wait for the client, in seconds
@@ -58,6 +57,9 @@ class Frames(Protocol):
 
     def acknowledge(self, stream: StreamTransport, size: int, /) -> None:
         """So much has been read."""
+
+    def serves(self, stream_id: int, /) -> bool:
+        """Whether the client was not told that this stream is not processed."""
 
     def go_away(self, code: int, last_stream: int, /) -> None:
         """Tell the client that no stream behind the last is processed."""
@@ -144,8 +146,7 @@ class StreamTransport(Transport):
     @property
     def goes_on(self) -> bool:
         """Whether the client was not told that it is not processed."""
-        last = self.http2.last_stream
-        return last is None or self.id <= last
+        return self.http2.serves(self.id)
 
     def drop(self) -> int:
         """Nobody reads what has come; how many bytes of it there are."""

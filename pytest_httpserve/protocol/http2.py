@@ -200,7 +200,7 @@ class HTTP2:
         ended = event.stream_ended is not None
         stream = StreamTransport(self, event.stream_id, self.count, tuple(event.headers), has_no_body=ended)
         self.count += 1
-        stream.is_processed = self.last_stream is None or event.stream_id <= self.last_stream
+        stream.is_processed = self.serves(event.stream_id)
         if stream.is_processed:
             self.streams[event.stream_id] = stream
         opened.append(stream)
@@ -311,6 +311,10 @@ class HTTP2:
             self.on_going_away(code, last_stream)
             self._held.append(self._h2.data_to_send() + goaway_frame(code, last_stream))
         self._flush()
+
+    def serves(self, stream_id: int) -> bool:
+        """Whether the client was not told that this stream is not processed."""
+        return self.last_stream is None or stream_id <= self.last_stream
 
     @property
     def is_leaving(self) -> bool:

@@ -360,6 +360,16 @@ class StreamServing(Serving):
         self._connection.transport.code = PROTOCOL_ERROR
         super()._refuse(answering, error)
 
+    def _client_failed(self, answering: Answering, error: OSError) -> None:
+        super()._client_failed(answering, error)
+        http2 = self._multiplexing.http2
+        if (
+            (exchange := answering.exchange) is not None
+            and exchange.stream_id is not None
+            and not http2.serves(exchange.stream_id)
+        ):
+            exchange.break_off(f"not processed: GOAWAY named stream {http2.last_stream} as the last")
+
     def _end_struck(self, struck: Struck) -> None:
         if struck.ends_exchange:
             connection = self._connection

@@ -281,6 +281,7 @@ def test_a_request_that_is_not_processed_itself(server: HTTPServe) -> None:
     ask_again(server, "/a")
     server.assert_goaway_respected()
     route.assert_called(times=2)
+    assert server.exchanges[0].error == "not processed: GOAWAY named stream 0 as the last"
 
 
 def test_nobody_was_told_to_go(server: HTTPServe) -> None:
