@@ -148,6 +148,11 @@ class StreamTransport(Transport):
         """Whether the client was not told that it is not processed."""
         return self.http2.serves(self.id)
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether the client has broken it off."""
+        return self._cut is not None
+
     def drop(self) -> int:
         """Nobody reads what has come; how many bytes of it there are."""
         unread = sum(map(len, self._incoming))

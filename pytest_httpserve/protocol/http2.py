@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_httpserve.errors import RequestError, UnsupportedError
 from pytest_httpserve.net.duplex import Duplex
+from pytest_httpserve.protocol.floods import Floods
 from pytest_httpserve.protocol.frames import code_name, goaway_frame, settings_frame
 from pytest_httpserve.protocol.h2_stream import StreamTransport
 from pytest_httpserve.wire.headers import Field
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 # RFC 9113 section 7, of those that a program names.
-NO_ERROR, PROTOCOL_ERROR, INTERNAL_ERROR, CANCEL, COMPRESSION_ERROR, ENHANCE_YOUR_CALM = 0x0, 0x1, 0x2, 0x8, 0x9, 0xB
+NO_ERROR, PROTOCOL_ERROR, INTERNAL_ERROR, FLOW_CONTROL_ERROR, FRAME_SIZE_ERROR = 0x0, 0x1, 0x2, 0x3, 0x6
+CANCEL, COMPRESSION_ERROR, ENHANCE_YOUR_CALM = 0x8, 0x9, 0xB
 MOST_STREAMS = 128  # at a time
 # What a client may send before somebody reads it: of one stream, and of all of a connection.
 STREAM_WINDOW_BYTES = 1 << 20
@@ -34,6 +37,7 @@ CONNECTION_WINDOW_BYTES = 16 << 20
 _FIRST_WINDOW_BYTES = 65_535
 _FRAME_HEAD_BYTES = 9
 _NO_LAST_STREAM = (1 << 31) - 1  # which announces that another GOAWAY follows
+_SETTINGS = 0x4
 _ACK = 0x1  # a flag of SETTINGS and PING
 # More than that would be memory that the system has to map anew each time.
 _SENT_AT_ONCE = 98_304
@@ -44,8 +48,8 @@ _PATIENCE = 60.0
 class ConnectionRefused(RequestError):
     """A client has broken a rule of frames or connections, and the connection ends by GOAWAY with ``code``."""
 
-    def __init__(self, detail: str, code: int) -> None:
-        super().__init__(400, detail, rule="RFC 9113 section 5.4.1")
+    def __init__(self, detail: str, code: int, *, section: str = "5.4.1") -> None:
+        super().__init__(400, detail, rule=f"RFC 9113 section {section}")
         self.code = code
 
 
@@ -77,10 +81,14 @@ class HTTP2:
         self._run = run
         self._incoming = b""
         self._begun = False  # the client, with its preface
+        self._floods = Floods()
+        self._flushes = False  # what is to be said beside the streams is about to leave
         self._held: list[bytes] = []  # what was about to go out when something was left out
         self.starves: str = ""  # the window that never opens: of each ``stream``, or of the ``connection``
         self.unanswered: frozenset[int] = frozenset()  # types of frames that get no answer
         self.last_stream: int | None = None  # that is processed, once the client was told to go away
+        self.on_refused: Callable[[RequestError], object] = _nobody_refused  # is told of a stream
+        self._ended_streams: deque[int] = deque(maxlen=2 * MOST_STREAMS)  # by the client, the latest
         self.on_going_away: Callable[[int, int], object] = _nobody  # is told of that: the code, and the last stream
         # What is malformed is refused here, stream by stream, and what goes out may be wrong on purpose.
         config = H2Configuration(
@@ -171,12 +179,21 @@ class HTTP2:
         return ConnectionRefused(f"{error}", code)
 
     def _events(self, frame: bytes) -> list[Event]:
+        self._check_floods(self._floods.sees(frame))
+        if frame[3] == _SETTINGS and frame[4] & _ACK and len(frame) > _FRAME_HEAD_BYTES and self._begun:
+            self._held.append(goaway_frame(FRAME_SIZE_ERROR, self._h2.highest_inbound_stream_id))
+            raise ConnectionRefused("an acknowledgement of settings has a payload", FRAME_SIZE_ERROR, section="6.5")
         if frame[3] not in self.unanswered or not self._begun or frame[4] & _ACK:
             return self._h2.receive_data(frame)
         self._held.append(self._h2.data_to_send())
         events = self._h2.receive_data(frame)
         self._h2.data_to_send()
         return events
+
+    def _check_floods(self, wrong: str) -> None:
+        if wrong:
+            self._held.append(goaway_frame(ENHANCE_YOUR_CALM, self._h2.highest_inbound_stream_id))
+            raise ConnectionRefused(wrong, ENHANCE_YOUR_CALM, section="10.5")
 
     def _frame_size(self, data: bytes, at: int) -> int:
         """How many of the bytes from there on are the next frame; 0 if it is not whole."""
@@ -221,12 +238,23 @@ class HTTP2:
                 stream.malformed = error
 
     def _ended(self, event: Any, opened: list[StreamTransport]) -> None:
+        self._ended_streams.append(event.stream_id)
         if (stream := self.streams.get(event.stream_id)) is not None:
             stream.end()
 
     def _reset(self, event: Any, opened: list[StreamTransport]) -> None:
-        if (stream := self.streams.get(event.stream_id)) is not None:
+        if not event.remote_reset:
+            self._refuse_stream(event.stream_id, int(event.error_code))
+        elif (stream := self.streams.get(event.stream_id)) is not None:
             stream.break_off(f"the client has reset the stream with {code_name(event.error_code)}")
+            self._check_floods(self._floods.cancelled())
+
+    def _refuse_stream(self, stream_id: int, code: int) -> None:
+        """The library has reset the stream. What comes after our own reset is no mistake of the client's."""
+        if code == FLOW_CONTROL_ERROR or stream_id in self._ended_streams:
+            self.on_refused(RequestError(400, f"stream {stream_id}: {code_name(code)}", rule="RFC 9113 section 5.4.2"))
+        if (stream := self.streams.get(stream_id)) is not None:
+            stream.break_off(f"the server has reset the stream with {code_name(code)}")
 
     def _widened(self, event: Any, opened: list[StreamTransport]) -> None:
         for stream in [self.streams.get(event.stream_id)] if event.stream_id else list(self.streams.values()):
@@ -297,6 +325,8 @@ class HTTP2:
         with self.lock:
             self.streams.pop(stream.id, None)
             unread = stream.drop()
+            if not stream.is_cut:
+                self._floods.answered()
         if unread:
             self.acknowledge(stream, unread)
 
@@ -327,14 +357,24 @@ class HTTP2:
 
     def _flush(self) -> None:
         """Send what is to be said beside the streams, and do not wait for that."""
+        with self.lock:
+            if self._flushes:
+                self._floods.blocked = True
+                return  # what waits for the client takes this along
+            self._flushes = True
         self._duplex.send_soon(self._said, self.seconds, self._run)
 
     def _said(self) -> bytes:
         with self.lock:
+            self._flushes = self._floods.blocked = False
             data = self._h2.data_to_send()
             if self._held:
                 data, self._held = b"".join([*self._held, data]), []
             return data
+
+
+def _nobody_refused(error: RequestError) -> None:
+    """There is nobody to be told."""
 
 
 def _nobody(code: int, last_stream: int) -> None:

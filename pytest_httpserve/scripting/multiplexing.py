@@ -150,7 +150,7 @@ class Multiplexing:
         connection.turn.serve, connection.turn.whole = self.serve, None
         connection.transport.tap = None
         connection.is_answered, connection.streams = self._is_answered, self._streams
-        self.http2.on_going_away = self._told_to_go
+        self.http2.on_going_away, self.http2.on_refused = self._told_to_go, self._record_refusal
 
     def begin(self, faults: tuple[Fault, ...]) -> None:
         """Say what this side says first."""
@@ -216,9 +216,12 @@ class Multiplexing:
         except ConnectionRefused as error:
             self._refuse(error)
 
-    def _refuse(self, error: ConnectionRefused) -> None:
-        text = refusals.connection_refused(error, str(self.record) if self.record is not None else "")
+    def _record_refusal(self, error: RequestError) -> None:
+        text = refusals.connection_refused(error, f" {self.record}" if self.record is not None else "")
         self.script.journal.record_failure(text, "refused")
+
+    def _refuse(self, error: ConnectionRefused) -> None:
+        self._record_refusal(error)
         self._end(f"the client broke a rule: {error}")
 
     def _end(self, text: str) -> None:

@@ -39,9 +39,9 @@ def refused(error: RequestError, exchange: Exchange, before: Exchange | None, re
     return readable([*lines, ""])
 
 
-def connection_refused(error: RequestError, peer: str) -> str:
-    """That a client of HTTP/2 has broken a rule of all of its connection, which ends with that."""
-    return readable([f"refused a connection of HTTP/2{peer}: {error}", f"  against {error.rule}, ended by GOAWAY", ""])
+def connection_refused(error: RequestError, which: str) -> str:
+    """That a client of HTTP/2 has broken a rule of a connection, or of a stream, which ends with that."""
+    return readable([f"refused what came over HTTP/2{which}: {error}", f"  against {error.rule}", ""])
 
 
 def left_over(data: bytes, before: Exchange) -> str:

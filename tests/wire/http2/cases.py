@@ -271,4 +271,28 @@ HPACK = (
     Case("a table that shrinks", "RFC 7541 4.2", headers(b"\x20" + GET), WELL),
 )  # fmt: skip
 
-CASES = (*FRAMES, *STATES, *KINDS, *MESSAGES, *HPACK)
+# What the RFC calls an error of the stream may end the connection (section 5.4.1): here, it does.
+OF_STREAMS = (
+    Case("PRIORITY of 4 bytes", "6.3", frame(PRIORITY, bytes(4), stream=1), goaway(SIZE)),
+    Case("PRIORITY of 6 bytes", "6.3", frame(PRIORITY, bytes(6), stream=1), goaway(SIZE)),
+    Case("a window that grows by 0", "6.9", POST + frame(WINDOW_UPDATE, number(0), stream=1), goaway(PROTOCOL)),
+    Case("a window that grows too large", "6.9.1", POST + frame(WINDOW_UPDATE, number((1 << 31) - 1), stream=1),
+         rst(FLOW)),
+    Case("DATA after the end", "5.1", headers(GET) + data(), rst(CLOSED)),
+    Case("an acknowledgement with a payload", "6.5", frame(SETTINGS, setting(3, 1), flags=ACK), goaway(SIZE)),
+    Case("a length that is no number", "8.1.1",
+         asked(*fields("POST", ("content-length", "two")), ends=False) + data(b"ab"), goaway(PROTOCOL)),
+    Case("a length below 0", "8.1.1",
+         asked(*fields("POST", ("content-length", "-1")), ends=False) + data(b"ab"), goaway(PROTOCOL)),
+    Case("two lengths", "8.1.1",
+         asked(*fields("POST", ("content-length", "2"), ("content-length", "3")), ends=False) + data(b"ab"),
+         goaway(PROTOCOL)),
+    Case("a body that is too short", "8.1.1",
+         asked(*fields("POST", ("content-length", "3")), ends=False) + data(b"ab"), goaway(PROTOCOL)),
+    Case("a body that is too long", "8.1.1",
+         asked(*fields("POST", ("content-length", "1")), ends=False) + data(b"ab"), goaway(PROTOCOL)),
+    Case("trailers without an end", "8.1",
+         POST + data(b"a", flags=0) + asked(("x-sum", "a"), ends=False), goaway(PROTOCOL)),
+)  # fmt: skip
+
+CASES = (*FRAMES, *STATES, *KINDS, *MESSAGES, *HPACK, *OF_STREAMS)
