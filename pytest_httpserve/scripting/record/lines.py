@@ -35,6 +35,7 @@ def exchange_line(exchange: Exchange) -> str:
     parts = [
         request_line(exchange.request),
         *where_asked(exchange),
+        "" if exchange.stream_id is None else f"on stream {exchange.stream_id}",
         "->",
         "no answer" if response is None else str(response.status),
     ]

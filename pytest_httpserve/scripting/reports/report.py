@@ -198,7 +198,10 @@ def _connection_lines(record: ConnectionRecord, exchanges: Sequence[Exchange]) -
     received, sent = record.carried(exchanges)
     carried = f"{count(record.exchange_count, 'exchange')}, {received} bytes in, {sent} out"
     state = "open" if record.is_open else f"closed by the {record.closed_by} ({record.closed_how})"
-    title = f"connection {record.index} from {_address(record.client_address)}: {carried}, {state}"
+    over = " over HTTP/2" if any(exchange.stream_id is not None for exchange in exchanges) else ""
+    title = f"connection {record.index} from {_address(record.client_address)}{over}: {carried}, {state}"
+    if (goaway := record.goaway) is not None:
+        title += f", told to go away ({goaway.code}, last stream {goaway.last_stream})"
     failed = [f"  {line}" for line in handshake_lines([record])]
     return [title, *failed, *(f"  {line}" for line in exchange_lines(exchanges))]
 

@@ -258,8 +258,11 @@ def test_who_repeats_what_was_not_processed_does_right(server: HTTPServe) -> Non
 def test_who_gives_up_what_was_not_processed_does_wrong(server: HTTPServe) -> None:
     told_to_go(server)
 
-    with pytest.raises(AssertionError, match="the client gave up GET /late, which was not processed"):
+    with pytest.raises(AssertionError, match="the client gave up GET /late, which was not processed") as failed:
         server.assert_goaway_respected()
+    assert "over HTTP/2: 3 exchanges" in str(failed.value)
+    assert "told to go away (ENHANCE_YOUR_CALM, last stream 5)" in str(failed.value)
+    assert "GET /first on stream 3 -> 200 text/plain" in str(failed.value)
 
 
 def test_who_repeats_what_was_processed_does_wrong(server: HTTPServe) -> None:
