@@ -30,6 +30,8 @@ _OTHER_FOLDERS = {
 _PACKAGES = {
     "chromium": "chromium-headless-shell",
     "git-http-backend": "git",
+    "h2load": "nghttp2-client",
+    "nghttp": "nghttp2-client",
     "nginx": "nginx-light",
     "node": "nodejs",
 }
@@ -117,6 +119,10 @@ _CONDITIONS: dict[str, tuple[Callable[[], bool], str]] = {
         "select takes no descriptor above 1,023, and this Python has nothing better",
     ),
     "openai": (lambda: _can_be_imported("openai"), "openai is not installed (pip install openai)"),
+    "niquests": (
+        lambda: "NIQUESTS" in os.environ,
+        "NIQUESTS names no folder that has it (pip install --target FOLDER niquests: it brings another urllib3)",
+    ),
     "pip": (
         lambda: _can_be_imported("pip"),
         "this Python has no pip (python -m ensurepip)",
