@@ -87,7 +87,7 @@ class StreamTransport(Transport):
     starves = False  # its window never opens
     is_processed = True  # not if it came after the client was told to go away
     finished = False  # this side has ended it, too
-    malformed: RequestError | None = None  # of its trailers: raised by who reads the end of its body
+    malformed: RequestError | None = None  # of its trailers: raised by who reads its body
     code = _NO_ERROR  # with which the rest of a request is refused that has been answered
     _over = False  # for both sides
     _cut: OSError | None = None  # what has broken it off
@@ -188,15 +188,15 @@ class StreamTransport(Transport):
 
     def receive_within(self, size: int, seconds: float | None) -> bytes:
         try:
-            self._await(lambda: bool(self._incoming) or self.ended or self._cut is not None, seconds)
+            self._await(self._has_what_to_read, seconds)
         except TimeoutError as error:
             raise self.failed(error) from None
         with self.http2.lock:
+            if self.malformed is not None:
+                raise self.malformed
             if not self._incoming:
                 if self._cut is not None:
                     raise self.failed(self._cut)
-                if self.malformed is not None:
-                    raise self.malformed
                 data, count = self._last_chunk(), 0
             else:
                 data = self._incoming.popleft()
@@ -211,6 +211,10 @@ class StreamTransport(Transport):
         if self.tap is not None:
             self.tap.received(data)
         return data
+
+    def _has_what_to_read(self) -> bool:
+        """Whether something is there. With the last that was announced, the end is waited for: trailers may follow."""
+        return (bool(self._incoming) and self._received != self.announced) or self.ended or self._cut is not None
 
     def _last_chunk(self) -> bytes:
         """What the end of the body is read as, once."""

@@ -16,6 +16,7 @@ from pytest_httpserve.protocol.writer import Writer
 from pytest_httpserve.wire.framing import NO_BODY
 from pytest_httpserve.wire.grammar import Limits
 from pytest_httpserve.wire.head import speaks_socks, speaks_tls
+from pytest_httpserve.wire.headers import Headers
 from pytest_httpserve.wire.message import parse_header_block, parse_line
 
 if TYPE_CHECKING:
@@ -121,6 +122,11 @@ class HTTP1:
         block = self.reader.read_fields(lenient=not strict) if line.protocol else b""
         fields = parse_header_block(block, line.version, limits=self.limits, strict=strict)
         stream.enter(line, fields, speaks_1_1=speaks_1_1)
+
+    @property
+    def trailers(self) -> Headers:
+        """The trailer fields of the request, if its body was read to its end."""
+        return self.reader.trailers
 
     # The response
 

@@ -201,7 +201,7 @@ class Answering:
         else:
             asked = self.request
             asked.path_params = found.parameters
-            asked.trailers = self.http1.reader.trailers
+            asked.trailers = self.http1.trailers
         self.exchange = exchange = make(asked, self.transcript, conversation.record)
         conversation.count += 1
         if self._fault_events:

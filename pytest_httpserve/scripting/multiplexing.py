@@ -34,6 +34,7 @@ from pytest_httpserve.scripting.serving import Serving
 from pytest_httpserve.server.servers import service_of
 from pytest_httpserve.wire.framing import CHUNKED, NO_BODY
 from pytest_httpserve.wire.grammar import Limits
+from pytest_httpserve.wire.headers import Headers
 from pytest_httpserve.wire.http2 import RawField, asked_for, fields_of, request_head, request_text, upgrade_settings
 
 if TYPE_CHECKING:
@@ -409,6 +410,11 @@ class StreamHTTP(HTTP1):
         if head.line.method == "CONNECT" and self.is_proxy:
             raise RequestError(501, "a proxy opens no tunnel over HTTP/2 here")
         return True
+
+    @property
+    def trailers(self) -> Headers:
+        """The trailer fields of the request, which may follow a body of a known length, too."""
+        return Headers(self._transport.trailers)
 
     def end_stream(self) -> bool:
         """The response has been given: no other follows on this stream."""

@@ -191,18 +191,22 @@ def test_what_comes_before_and_after_a_body(server: HTTPServe) -> None:
     assert answer.trailers == {"x-sum": "7"}
 
 
-def test_trailers_of_a_request(server: HTTPServe) -> None:
+@pytest.mark.parametrize("fields", [[], [("content-length", "4")]], ids=["unknown length", "known length"])
+def test_trailers_of_a_request(server: HTTPServe, fields: list[tuple[str, str]]) -> None:
     server.on("POST", "/a").respond()
+    server.on("GET", "/b").respond()
 
     with client_of(server) as client:
-        stream = client.begin("POST", "/a", ends=False)
+        stream = client.begin("POST", "/a", fields, ends=False)
         client.send(stream, b"body", ends=False)
+        client.get("/b")  # by then, the body has come
         client.h2.send_headers(stream, [("x-sum", "7")], end_stream=True)
         client.flush()
         assert client.answer(stream).status == 200
 
-    assert server.exchanges[0].request.trailers == {"x-sum": "7"}
-    assert server.exchanges[0].request.body == b"body"
+    (exchange,) = [one for one in server.exchanges if one.request.method == "POST"]
+    assert exchange.request.trailers == {"x-sum": "7"}
+    assert exchange.request.body == b"body"
 
 
 def test_a_client_that_waits_to_be_told_to_send(server: HTTPServe) -> None:

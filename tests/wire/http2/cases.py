@@ -248,6 +248,9 @@ MESSAGES = (
          asked(*fields("POST", ("content-length", "2")), ends=False) + data(b"ab"), WELL),
     Case("trailers", "8.1", POST + data(b"a", flags=0) + asked(("x-sum", "a")), WELL),
     Case("trailers with a pseudo-header field", "8.1", POST + asked((":path", "/")), MALFORMED),
+    Case("trailers with a pseudo-header field, after a body as long as it says", "8.1",
+         asked(*fields("POST", ("content-length", "1")), ends=False) + data(b"a", flags=0) + asked((":path", "/")),
+         MALFORMED),
     Case("trailers in upper case", "8.2.1", POST + asked(("X-Sum", "a")), MALFORMED),
     Case("trailers about the connection", "8.2.2", POST + asked(("connection", "close")), MALFORMED),
 )  # fmt: skip
