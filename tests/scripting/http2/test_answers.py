@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.server
 import os
-import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -166,7 +165,7 @@ def test_files(server: HTTPServe, tmp_path: Path) -> None:
 def test_scripts(server: HTTPServe, tmp_path: Path) -> None:
     script = tmp_path / "count.py"
     script.write_text(
-        f"#!{sys.executable}\nimport os, sys\nprint('Content-Type: text/plain\\n')\n"
+        "#!/usr/bin/env python3\nimport os, sys\nprint('Content-Type: text/plain\\n')\n"
         "print(os.environ['SERVER_PROTOCOL'], "
         "len(sys.stdin.buffer.read(int(os.environ['CONTENT_LENGTH']))))\n"
     )
