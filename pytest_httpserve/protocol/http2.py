@@ -37,7 +37,7 @@ CONNECTION_WINDOW_BYTES = 16 << 20
 _FIRST_WINDOW_BYTES = 65_535
 _FRAME_HEAD_BYTES = 9
 _NO_LAST_STREAM = (1 << 31) - 1  # which announces that another GOAWAY follows
-_SETTINGS = 0x4
+_SETTINGS, _GOAWAY = 0x4, 0x7
 _ACK = 0x1  # a flag of SETTINGS and PING
 # More than that would be memory that the system has to map anew each time.
 _SENT_AT_ONCE = 98_304
@@ -183,11 +183,23 @@ class HTTP2:
         if frame[3] == _SETTINGS and frame[4] & _ACK and len(frame) > _FRAME_HEAD_BYTES and self._begun:
             self._held.append(goaway_frame(FRAME_SIZE_ERROR, self._h2.highest_inbound_stream_id))
             raise ConnectionRefused("an acknowledgement of settings has a payload", FRAME_SIZE_ERROR, section="6.5")
+        if frame[3] == _GOAWAY:
+            return self._left_open(frame)
         if frame[3] not in self.unanswered or not self._begun or frame[4] & _ACK:
             return self._h2.receive_data(frame)
         self._held.append(self._h2.data_to_send())
         events = self._h2.receive_data(frame)
         self._h2.data_to_send()
+        return events
+
+    def _left_open(self, goaway: bytes) -> list[Event]:
+        """The client says that it goes away, and waits for what it has asked for (RFC 9113 section 6.8). The library
+        takes that for the end of the connection, and drops what is to be said."""
+        from h2.connection import ConnectionState
+
+        self._held.append(self._h2.data_to_send())
+        events = self._h2.receive_data(goaway)
+        self._h2.state_machine.state = ConnectionState.SERVER_OPEN
         return events
 
     def _check_floods(self, wrong: str) -> None:

@@ -169,6 +169,23 @@ def test_a_client_that_leaves_in_the_midst_of_its_streams(server: HTTPServe) -> 
     server.assert_all_closed(by="client")
     gate.release()
     with client_of(server) as client:
+def test_a_client_that_goes_away_has_its_answers(server: HTTPServe) -> None:
+    """GOAWAY of a client is about the streams of the server, which opens none (RFC 9113 section 6.8)."""
+    gate = server.on("GET", "/held").respond(body=bytes(300_000)).hold()
+
+    with client_of(server) as client:
+        stream = client.begin("GET", "/held")
+        gate.arrived()
+        client.socket.sendall(frame(GOAWAY, 0, 0, bytes(8)))
+        client.h2.ping(b"12345678")
+        client.flush()
+        client.receive_until(lambda: client.pongs == [b"12345678"])
+        gate.release()
+        assert len(client.answer(stream).body) == 300_000
+
+    assert server.failures == ()
+
+
         assert client.get("/1").body == b"held"
     server.stop()
 
