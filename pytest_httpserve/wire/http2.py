@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from pytest_httpserve.errors import RequestError
@@ -66,9 +66,7 @@ _kept_head = lru_cache(_KEPT_HEADS)(_head)
 @lru_cache(_KEPT_HEADS)
 def _kept_text(raw: Sequence[RawField]) -> bytes:
     pseudo = {name: value for name, value in raw if name.startswith(b":")}
-    get = pseudo.get
-    target = get(b":authority", b"") if get(b":method") == b"CONNECT" else get(b":path", b"")
-    lines = [b"%b %b HTTP/2\r\n" % (get(b":method", b""), target)]
+    lines = [b"%b %b HTTP/2\r\n" % _asked_for(pseudo)]
     if b":authority" in pseudo:
         lines.append(b"host: %b\r\n" % pseudo[b":authority"])
     lines += [b"%b: %b\r\n" % field for field in raw if not field[0].startswith(b":")]
@@ -82,8 +80,13 @@ def request_text(fields: Sequence[RawField]) -> bytes:
 
 def asked_for(fields: Sequence[RawField]) -> tuple[str, str]:
     """The method and the target of a request, whatever is wrong with it."""
-    method, target, *_ = request_text(fields).decode("latin-1").partition("\r\n")[0].split(" ")
-    return method, target
+    method, target = _asked_for(dict(fields))
+    return method.decode("latin-1"), target.decode("latin-1")
+
+
+def _asked_for(pseudo: Mapping[bytes, bytes]) -> tuple[bytes, bytes]:
+    method = pseudo.get(b":method", b"")
+    return method, pseudo.get(b":authority" if method == b"CONNECT" else b":path", b"")
 
 
 def _wanted(method: str) -> tuple[str, ...]:

@@ -287,6 +287,25 @@ def test_a_request_that_is_not_processed_itself(server: HTTPServe) -> None:
     assert server.exchanges[0].error == "not processed: GOAWAY named stream 0 as the last"
 
 
+def test_a_request_that_comes_too_late_may_be_malformed(server: HTTPServe) -> None:
+    server.on("GET", "/last").respond(text="well", fault=GoAway())
+    gate = server.on("GET", "/held").respond(text="held").hold()
+
+    with client_of(server) as client:
+        held = client.begin("GET", "/held")
+        gate.arrived()
+        client.get("/last")
+        client.begin("G\r\nT", "/a b")
+        client.h2.ping(b"12345678")
+        client.flush()
+        client.receive_until(lambda: client.pongs == [b"12345678"])
+        gate.release()
+        assert client.answer(held).body == b"held"
+
+    (late,) = server.connections[0].goaway.unprocessed if server.connections[0].goaway else ()
+    assert (late.method, late.target) == ("G\r\nT", "/a b")
+
+
 def test_nobody_was_told_to_go(server: HTTPServe) -> None:
     with pytest.raises(AssertionError, match="no client was told to go away"):
         server.assert_goaway_respected()
