@@ -32,7 +32,10 @@ class Floods:
             self._idle += 1
         elif kind in (_DATA, _HEADERS):
             self._idle = 0
-        self._untaken = self._untaken + 1 if self.blocked and kind in _ASKING else 0
+        if not self.blocked:
+            self._untaken = 0
+        elif kind in _ASKING:
+            self._untaken += 1
         if self._idle > MOST_IDLE_FRAMES:
             return f"more than {MOST_IDLE_FRAMES} frames in a row brought no request and no body"
         if self._untaken > MOST_UNTAKEN_ANSWERS:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pytest_httpserve import HTTPServe, Request
-from pytest_httpserve.protocol.floods import MOST_CANCELLED_STREAMS, MOST_IDLE_FRAMES, MOST_UNTAKEN_ANSWERS
+from pytest_httpserve.protocol.floods import MOST_CANCELLED_STREAMS, MOST_IDLE_FRAMES, MOST_UNTAKEN_ANSWERS, Floods
 from pytest_httpserve.protocol.frames import frame, settings_frame
 from pytest_httpserve.protocol.http2 import CANCEL, ENHANCE_YOUR_CALM, PREFACE
 from tests.scripting.http2.client import client_of
@@ -96,6 +96,17 @@ def test_who_takes_no_answers_costs_no_threads(plain: HTTPServe) -> None:
     assert "against RFC 9113 section 10.5" in failure
 
 
+def test_what_comes_between_untaken_answers_does_not_hide_them() -> None:
+    floods = Floods()
+    floods.blocked = True
+    ping, data = frame(PING, 0, 0, bytes(8)), frame(DATA, 0, 1, b"x")
+
+    seen = [floods.sees(between) for _ in range(MOST_UNTAKEN_ANSWERS + 1) for between in (ping, data)]
+
+    assert seen[:-2] == [""] * (2 * MOST_UNTAKEN_ANSWERS)
+    assert "their answers were not taken" in seen[-2]
+
+
 def test_uploads_that_nobody_reads_leave_the_window_open(plain: HTTPServe) -> None:
     come = threading.Semaphore(0)
 
@@ -158,17 +169,6 @@ def test_a_stream_that_the_client_resets(server: HTTPServe, where: str) -> None:
     assert server.failures == ()
 
 
-def test_a_client_that_leaves_in_the_midst_of_its_streams(server: HTTPServe) -> None:
-    gate = server.on("GET", "/{n:int}").respond(text="held").hold()
-
-    with client_of(server) as client:
-        for n in range(50):
-            client.begin("GET", f"/{n}")
-        for _ in range(50):
-            gate.arrived()
-    server.assert_all_closed(by="client")
-    gate.release()
-    with client_of(server) as client:
 def test_a_client_that_goes_away_has_its_answers(server: HTTPServe) -> None:
     """GOAWAY of a client is about the streams of the server, which opens none (RFC 9113 section 6.8)."""
     gate = server.on("GET", "/held").respond(body=bytes(300_000)).hold()
@@ -186,6 +186,17 @@ def test_a_client_that_goes_away_has_its_answers(server: HTTPServe) -> None:
     assert server.failures == ()
 
 
+def test_a_client_that_leaves_in_the_midst_of_its_streams(server: HTTPServe) -> None:
+    gate = server.on("GET", "/{n:int}").respond(text="held").hold()
+
+    with client_of(server) as client:
+        for n in range(50):
+            client.begin("GET", f"/{n}")
+        for _ in range(50):
+            gate.arrived()
+    server.assert_all_closed(by="client")
+    gate.release()
+    with client_of(server) as client:
         assert client.get("/1").body == b"held"
     server.stop()
 
