@@ -395,7 +395,6 @@ class StreamConnection(Connection):
         self.turn: StreamTurn = StreamTurn(transport, self.give_up)
         transport.leave_loop = self.leave_loop
         self.ending = Ending(transport)
-        self.ending.closing = connection.closing
 
     def dismiss(self) -> None:
         """The server has begun to close."""

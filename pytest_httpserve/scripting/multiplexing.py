@@ -259,6 +259,8 @@ class Multiplexing:
         with self._lock:
             self._active[stream] = None
             self._heed_streams()
+            # From here on, it is told; looked at before, a stop in between would go by unnoticed.
+            stream.ending.closing = self.connection.closing
 
     def end_stream(self, stream: StreamConnection) -> None:
         """It has been answered."""
@@ -280,10 +282,11 @@ class Multiplexing:
     def strike(self, struck: Struck) -> None:
         """A fault has ended the connection."""
         self.connection.ending.say("server", "RST" if struck.resets else "FIN")
-        self._struck = struck
         turn = self.connection.turn
-        turn.expiry = clock.monotonic()
-        self._loop.expect(turn.expiry)
+        with self._lock:  # else another thread that is about to wait for the client would set the expiry anew
+            self._struck = struck
+            turn.expiry = expiry = clock.monotonic()
+        self._loop.expect(expiry)
 
     def _heed_streams(self) -> None:
         connection = self.connection
