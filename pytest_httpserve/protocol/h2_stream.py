@@ -62,7 +62,7 @@ class Frames(Protocol):
         """Whether the client was not told that this stream is not processed."""
 
     def go_away(self, code: int, last_stream: int, /) -> None:
-        """Tell the client that no stream behind the last is processed."""
+        """Tell the client that no stream after the last is processed."""
 
     def inject(self, data: bytes, /) -> None:
         """Send bytes that may be no frames."""
@@ -273,7 +273,7 @@ class StreamTransport(Transport):
             return  # HEAD and 304 have none, whatever is written
         try:
             body, surplus = self._body.decode(data)
-        except RequestError:  # chunks that are none, as a fault has them
+        except RequestError:  # chunks that a fault has made invalid
             self.break_stream()
             return
         if self.altered:
@@ -324,7 +324,7 @@ class StreamTransport(Transport):
         return self._framing is not None and (self._framing.kind == "close" or self._body.complete)
 
     def break_stream(self, code: int = _INTERNAL_ERROR) -> None:
-        """End the stream such that the client knows that it has not got all."""
+        """End the stream with an error: the client knows that it has not got all."""
         self.finished = self._over = True
         self.http2.reset(self, code)
 

@@ -117,7 +117,7 @@ class HTTP2:
     # In
 
     def begin(self, settings: Mapping[int, int] | None = None) -> None:
-        """Say what this side has to say first; ``settings`` are sent behind those that it has."""
+        """Say what this side has to say first; ``settings`` are sent after those that it has."""
         with self.lock:
             self._h2.initiate_connection()
             if settings:  # past the library, which refuses wrong ones
@@ -343,7 +343,7 @@ class HTTP2:
             self.acknowledge(stream, unread)
 
     def go_away(self, code: int = NO_ERROR, last_stream: int | None = None) -> None:
-        """Tell the client that no stream behind the last is processed; by default, that is the last one so far."""
+        """Tell the client that no stream after the last is processed; by default, that is the last one so far."""
         with self.lock:
             if self.last_stream is not None and last_stream is None:
                 return

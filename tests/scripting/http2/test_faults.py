@@ -229,7 +229,7 @@ def ask_again(server: HTTPServe, *targets: str) -> None:
 
 
 def told_to_go(server: HTTPServe) -> None:
-    """Three requests on one connection: two are processed, the third comes behind the last."""
+    """Three requests on one connection: two are processed, the third comes after the last."""
     server.on("GET", "/first").respond(text="well")
     server.on("GET", "/last").respond(text="well", fault=GoAway(code="ENHANCE_YOUR_CALM"))
     server.on("GET", "/late").respond(text="well")
