@@ -144,6 +144,7 @@ class Multiplexing:
         self._ready: deque[StreamTransport] = deque()
         self._lock = threading.RLock()
         self._active: dict[StreamConnection, None] = {}  # in their order
+        self._attended = False  # a thread takes in what comes: what it has taken in is not lost
         self._over = False  # nothing more comes
         self._kept_open = False  # by streams that go on: the last of them ends the connection
         self._struck: Struck | None = None
@@ -184,6 +185,7 @@ class Multiplexing:
         turn = self.connection.turn
         given_away = turn.given_away
         turn.thread = threading.current_thread()
+        self._attended = self.connection.busy = True
         self._take_in()
         while self._ready:
             StreamServing(self, self._ready.popleft()).serve()
@@ -233,6 +235,8 @@ class Multiplexing:
         """Have the loop wait for more, or end the connection, when nothing is answered on it any more."""
         connection = self.connection
         with self._lock:
+            self._attended = False
+            self._heed_streams()
             done = not self._active and (connection.closing or self.http2.is_leaving)
             if not (self._over or self._struck is not None or done):
                 connection.turn.await_client(self.serve, None if self._active else self._timeout)
@@ -290,7 +294,8 @@ class Multiplexing:
 
     def _heed_streams(self) -> None:
         connection = self.connection
-        connection.busy = connection.turn.runs_code = bool(self._active)
+        connection.turn.runs_code = bool(self._active)
+        connection.busy = self._attended or connection.turn.runs_code
         connection.turn.interrupt = self._dismiss if self._active else None
 
     def _dismiss(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import h2.exceptions
@@ -30,6 +31,9 @@ from pytest_httpserve.faults import (
     TruncateFrame,
     WrongStream,
 )
+from pytest_httpserve.protocol.h2_stream import StreamConnection, StreamTransport
+from pytest_httpserve.protocol.http2 import HTTP2
+from pytest_httpserve.scripting.multiplexing import Multiplexing
 from tests.scripting.http2.client import client_of
 
 BROKEN = (ConnectionError, h2.exceptions.ProtocolError, OSError)
@@ -304,6 +308,37 @@ def test_a_request_that_comes_too_late_may_be_malformed(server: HTTPServe) -> No
 
     (late,) = server.connections[0].goaway.unprocessed if server.connections[0].goaway else ()
     assert (late.method, late.target) == ("G\r\nT", "/a b")
+
+
+def test_what_comes_while_the_last_stream_ends_is_taken_in(server: HTTPServe, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.on("GET", "/last").respond(text="well", fault=GoAway())
+    gate = server.on("GET", "/held").respond(text="held").hold()
+    taking, go, ended = threading.Event(), threading.Event(), threading.Event()
+    take, end_stream = HTTP2.take, Multiplexing.end_stream
+
+    def take_late(http2: HTTP2, data: bytes) -> list[StreamTransport]:
+        taking.set()
+        go.wait(20)
+        return take(http2, data)
+
+    def end(multiplexing: Multiplexing, stream: StreamConnection) -> None:
+        end_stream(multiplexing, stream)
+        ended.set()
+
+    with client_of(server) as client:
+        held = client.begin("GET", "/held")
+        gate.arrived()
+        client.get("/last")
+        monkeypatch.setattr(HTTP2, "take", take_late)
+        monkeypatch.setattr(Multiplexing, "end_stream", end)
+        client.h2.ping(b"12345678")
+        client.flush()
+        assert taking.wait(20)
+        gate.release()
+        assert ended.wait(20)
+        go.set()
+        assert client.answer(held).body == b"held"
+        client.receive_until(lambda: client.pongs == [b"12345678"])
 
 
 def test_nobody_was_told_to_go(server: HTTPServe) -> None:
