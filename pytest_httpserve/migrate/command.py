@@ -34,7 +34,15 @@ def _parser() -> argparse.ArgumentParser:
 
 def _files(paths: Sequence[Path]) -> Iterator[Path]:
     for path in paths:
-        yield from sorted(path.rglob("*.py")) if path.is_dir() else [path]
+        if path.is_dir():
+            yield from (file for file in sorted(path.rglob("*.py")) if _is_own(file.relative_to(path)))
+        else:
+            yield path
+
+
+def _is_own(file: Path) -> bool:
+    """Whether it belongs to the project, and not to its virtual environment or the cache of a tool."""
+    return not any(part == "site-packages" or part.startswith(".") for part in file.parts)
 
 
 def _migrate(files: Sequence[Path], *, write: bool) -> int:
@@ -46,7 +54,7 @@ def _migrate(files: Sequence[Path], *, write: bool) -> int:
             if not any(mark in text for mark in _MARKS):
                 continue
             new = rewrite(text)
-        except (SyntaxError, UnicodeDecodeError) as reason:
+        except (OSError, SyntaxError, UnicodeDecodeError) as reason:
             left.append(f"{path}: cannot be read: {reason}")
             continue
         expectations += new.expectations

@@ -86,3 +86,25 @@ def test_other_files_are_left_alone(tmp_path: Path, capsys: pytest.CaptureFixtur
 
     assert main(["migrate", str(tmp_path)]) == 0
     assert capsys.readouterr().out == ""
+
+
+def test_a_file_that_cannot_be_opened_holds_up_no_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a_folder.py").mkdir()
+    path = tmp_path / "test_a.py"
+    path.write_text(SUITE, encoding="utf-8")
+
+    assert main(["migrate", str(tmp_path), "--write"]) == 1
+
+    assert f"{tmp_path / 'a_folder.py'}: cannot be read: " in capsys.readouterr().err
+    assert path.read_text(encoding="utf-8") != SUITE
+
+
+@pytest.mark.parametrize("folder", [".venv/lib", "env/lib/python3.11/site-packages"])
+def test_what_is_installed_is_left_alone(tmp_path: Path, folder: str) -> None:
+    path = tmp_path / folder / "test_a.py"
+    path.parent.mkdir(parents=True)
+    path.write_text(SUITE, encoding="utf-8")
+
+    assert main(["migrate", str(tmp_path), "--write"]) == 0
+
+    assert path.read_text(encoding="utf-8") == SUITE
