@@ -2,7 +2,8 @@
 
 A block that holds tests is run by pytest, any other as a script, with warnings as errors, in a directory with copies of
 the folders that docs/examples serves. A block below the comment ``<!-- this test fails -->`` must fail, and one below
-``<!-- needs: curl -->`` runs where curl is.
+``<!-- needs: curl -->`` runs where curl is. One below ``<!-- file: weather.py -->`` belongs to the tutorial, which
+tests/test_tutorial.py follows as a whole.
 """
 
 import re
@@ -27,6 +28,7 @@ PLUGINS = {
 }
 
 _NEEDS = re.compile(r"<!-- needs: (.+) -->\s*\Z")
+_FILE = re.compile(r"<!-- file: (.+) -->\s*\Z")
 _FENCE = re.compile(r"^(?P<fence>`{3,}|:{3,})(?P<language>.*)\n(?P<text>(?s:.*?))^(?P=fence)$", re.MULTILINE)
 
 
@@ -38,6 +40,7 @@ class Block:
     text: str
     fails: bool
     needs: tuple[str, ...] = ()
+    file: str | None = None
 
     @property
     def plugin(self) -> str:
@@ -64,6 +67,7 @@ def blocks_of(page: Path) -> list[Block]:
             text=match["text"],
             fails=source[: match.start()].rstrip().endswith(FAILS),
             needs=tuple(above[1].split()) if (above := _NEEDS.search(source, 0, match.start())) else (),
+            file=above[1] if (above := _FILE.search(source, 0, match.start())) else None,
         )
         for match in _FENCE.finditer(source)
     ]
@@ -78,7 +82,7 @@ BLOCKS = [block for page in PAGES for block in blocks_of(page)]
     [
         pytest.param(block, id=block.where, marks=pytest.mark.needs(*block.needs))
         for block in BLOCKS
-        if block.language == "python"
+        if block.language == "python" and block.file is None
     ],
 )
 def test_block_runs(block: Block, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
