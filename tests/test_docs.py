@@ -108,6 +108,15 @@ def test_every_python_block_is_marked_as_such() -> None:
     assert not strange
 
 
+def test_the_index_has_every_page_and_so_has_its_form_for_programs() -> None:
+    """docs/llms.txt says what docs/index.md says, in the format of llmstxt.org."""
+    docs = ROOT / "docs"
+    entries = re.findall(r"^\[(.+)\]\((.+)\)\n: (.+)$", (docs / "index.md").read_text(encoding="utf-8"), re.MULTILINE)
+    listed = re.findall(r"^- \[(.+)\]\((.+)\): (.+)$", (docs / "llms.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    assert listed == entries
+    assert sorted(page for _, page, _ in listed) == sorted({page.name for page in docs.glob("*.md")} - {"index.md"})
+
+
 def test_the_migration_page_counts_what_stands_on_it() -> None:
     page = ROOT / "docs" / "migration.md"
     source = page.read_text(encoding="utf-8")
