@@ -164,7 +164,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {brief(twice)} stands there more than once")
+        raise ValueError(f"the key {brief(twice)} is there more than once")
     return found
 
 

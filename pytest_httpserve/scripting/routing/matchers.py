@@ -265,5 +265,5 @@ def _check_method(method: str) -> str:
         first = "; it comes first, the path follows it" if "/" in str(method) else ""
         raise UsageError(f"a method is a word such as GET, or '*' for any, not {method!r}{first}")
     if method != method.upper():
-        raise UsageError(f"methods are case-sensitive, and {method!r} is none that is in use: {method.upper()!r}?")
+        raise UsageError(f"methods are case-sensitive, so {method!r} is not {method.upper()!r}")
     return method

@@ -92,7 +92,7 @@ def _check_path(path: object) -> str:
     if isinstance(path, str) and "://" in path and not path.startswith("/"):
         raise UsageError(f"a path is what follows host and port, not a whole URL such as {path!r}")
     if not isinstance(path, str) or not (path.startswith("/") or path == "*"):
-        raise UsageError(f"a path begins with a slash, or is a compiled pattern, or '*'; {path!r} is none of these")
+        raise UsageError(f"a path is a text that begins with a slash, a compiled pattern, or '*', not {path!r}")
     if "?" in path or "#" in path:
         raise UsageError(f"a path ends before ? and #; {path!r} has one of them (a query is given by query=)")
     if foreign := _FOREIGN.search(path):

@@ -25,7 +25,7 @@ class Scenario:
 
     def __init__(self, name: str, routes: Routes) -> None:
         if not isinstance(name, str) or not name:
-            raise UsageError(f"a scenario has a name, and {name!r} is none")
+            raise UsageError(f"a scenario needs a name, which is a text, not {name!r}")
         self.name = name
         self.state = "new"
         self.lock = threading.Lock()  # a request finds the state and leaves the next one in a single step

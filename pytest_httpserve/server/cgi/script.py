@@ -138,7 +138,7 @@ def parse_output_head(block: bytes, *, strict: bool = False) -> OutputHead:
         raise _bad_output(str(error)) from None
     for name in _ONCE:
         if len(headers.get_all(name)) > 1:
-            raise _bad_output(f"{name.title()} stands there more than once")
+            raise _bad_output(f"{name.title()} is there more than once")
     if "transfer-encoding" in headers:
         raise _bad_output("Transfer-Encoding is the server's own business (RFC 3875 section 6.3.4)")
     location = headers.get("location")

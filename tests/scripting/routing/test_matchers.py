@@ -314,7 +314,7 @@ def test_json_is_in_utf_8(encoding: str) -> None:
 def test_a_key_that_is_there_twice_is_named() -> None:
     (check,) = failed(match(json=mock.ANY), request("/a", b'{"a": 1, "b": 2, "a": 1}', "POST", JSON))
 
-    assert repr(check.got).startswith("no JSON (the key 'a' stands there more than once): ")
+    assert repr(check.got).startswith("no JSON (the key 'a' is there more than once): ")
 
 
 @pytest.mark.parametrize(

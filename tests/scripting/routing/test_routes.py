@@ -107,7 +107,7 @@ def test_what_is_no_method_is_refused(method: str) -> None:
 
 
 def test_a_method_in_small_letters_is_refused_with_a_hint() -> None:
-    with pytest.raises(UsageError, match=r"^methods are case-sensitive, and 'get' is none that is in use: 'GET'\?"):
+    with pytest.raises(UsageError, match=r"^methods are case-sensitive, so 'get' is not 'GET'$"):
         match("get", "/a")
 
 
@@ -184,7 +184,7 @@ def test_a_redirect_takes_its_location_first(server: HTTPServe) -> None:
 @pytest.mark.parametrize("path", ["", "a", "**", None, b"/a"])
 def test_a_path_that_begins_without_a_slash_is_refused(path: str) -> None:
     with pytest.raises(
-        UsageError, match=r"^a path begins with a slash, or is a compiled pattern, or '\*'; .* is none of these$"
+        UsageError, match=r"^a path is a text that begins with a slash, a compiled pattern, or '\*', not "
     ):
         match("GET", path)
 
