@@ -86,7 +86,7 @@ def _read(file: Path) -> dict[str, Any]:
             for entry in entries:
                 _bring_in(entry["response"].get("content"), beside)
             return dict(har)
-    raise UsageError(f"{file} is no HAR file: it has no list at log.entries")
+    raise UsageError(f"{file} is not a HAR file: it has no list at log.entries")
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -97,7 +97,7 @@ def _check(file: Path, entries: Sequence[Any]) -> None:
     for number, entry in enumerate(entries):
         for name, kind in _NEEDED.items():
             if not isinstance(entry, dict) or not isinstance(entry.get(name), kind):
-                raise UsageError(f"{file} is no HAR file: log.entries[{number}] has no {name}")
+                raise UsageError(f"{file} is not a HAR file: log.entries[{number}] has no {name}")
 
 
 def _bring_in(content: Any, beside: Beside) -> None:

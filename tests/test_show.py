@@ -67,7 +67,7 @@ def test_a_body_that_is_not_there(tmp_path: Path, har: Path, capsys: pytest.Capt
     har.write_text(json.dumps(document), encoding="utf-8")
 
     assert main(["show", str(har)]) == 2
-    assert "_file '../body.txt' is no file in " in capsys.readouterr().err
+    assert "_file '../body.txt' is not a file in " in capsys.readouterr().err
 
 
 def test_where_it_is_written_can_be_said(har: Path, opened: list[str], tmp_path: Path) -> None:
@@ -84,10 +84,10 @@ def test_where_it_is_written_can_be_said(har: Path, opened: list[str], tmp_path:
         ("<html>", "is not JSON: Expecting value"),
         ('{"log": {"entries": [NaN]}}', "is not JSON: NaN is a number that JSON does not have"),
         ("\xff", "is not JSON"),
-        ('{"log": {}}', "is no HAR file: it has no list at log.entries"),
-        ("[]", "is no HAR file: it has no list at log.entries"),
-        ('{"log": {"entries": [{"startedDateTime": ""}]}}', "is no HAR file: log.entries[0] has no request"),
-        ('{"log": {"entries": [1]}}', "is no HAR file: log.entries[0] has no startedDateTime"),
+        ('{"log": {}}', "is not a HAR file: it has no list at log.entries"),
+        ("[]", "is not a HAR file: it has no list at log.entries"),
+        ('{"log": {"entries": [{"startedDateTime": ""}]}}', "is not a HAR file: log.entries[0] has no request"),
+        ('{"log": {"entries": [1]}}', "is not a HAR file: log.entries[0] has no startedDateTime"),
     ],
     ids=["nothing", "HTML", "NaN", "Latin-1", "a log", "a list", "an entry", "a number"],
 )

@@ -67,7 +67,7 @@ class Command:
         if not any(URL in word for word in words):
             raise UsageError(f"the command has no {URL}, in whose place the address to ask is put: {' '.join(words)}")
         if shutil.which(words[0]) is None:
-            raise UsageError(f"the command {words[0]!r} cannot be found, or not be executed")
+            raise UsageError(f"the command {words[0]!r} cannot be found or executed")
         self._words = tuple(words)
         self._environment = dict(environment)
         self._running: set[subprocess.Popen[bytes]] = set()

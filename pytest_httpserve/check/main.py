@@ -90,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--jobs", type=_count, default=_JOBS, metavar="N", help="how many runs at the same time (default: 4)")
     add("--fail-on", choices=list(_FAILS), default="wrong", help="when the exit status is 1 (default: wrong)")
     add("--json", action="store_true", help="print a list of objects instead of a table")
-    add("--junit", metavar="FILE", help="write the results to this file, too, as JUnit has them")
+    add("--junit", metavar="FILE", help="write the results to this file, too, in the format of JUnit")
     add("--list", dest="listing", action="store_true", help="print the entries, and run nothing")
     return parser
 
@@ -99,14 +99,14 @@ def _seconds(text: str) -> float:
     try:
         return check_timeout("--timeout", float(text))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0") from None
 
 
 def _count(text: str) -> int:
     try:
         return check_count("--jobs", int(text), least=1)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on") from None
 
 
 def _list(entries: Sequence[Entry], *, as_json: bool) -> None:

@@ -217,7 +217,7 @@ def _start_tracing(config: pytest.Config) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise pytest.UsageError(f"{given}{path}: no folder can be made there: {error.strerror}") from None
+        raise pytest.UsageError(f"{given}{path}: the folder cannot be made: {error.strerror}") from None
     from pytest_httpserve.plugin._traces import Traces
 
     config.pluginmanager.register(Traces(folder, shows_all=mode == "on"), "httpserve-trace")

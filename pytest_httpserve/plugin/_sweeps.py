@@ -40,7 +40,7 @@ def faults_of_run(node: pytest.Item, marker: pytest.Mark) -> Any:  # as sweep ga
     if callspec is None or "_httpserve_faults" not in callspec.params:
         pytest.fail(
             f"@pytest.mark.{marker.name}: this test cannot be run once for each fault: it must be a function, or a "
-            "method of a class that is no unittest.TestCase, with the argument httpserve",
+            "method of a class that is not a unittest.TestCase, with the argument httpserve",
             pytrace=False,
         )
     return callspec.params["_httpserve_faults"]

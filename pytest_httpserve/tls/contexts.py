@@ -119,7 +119,7 @@ def _bare_context(tls: TLS, certificate: Certificate, authority: CertificateAuth
             # Without a password, OpenSSL would ask for that of an encrypted key on the terminal.
             context.load_cert_chain(path, password="")
     except (ssl.SSLError, ValueError) as error:
-        raise UsageError(f"certificate= is no certificate with its key, not encrypted, as PEM: {error}") from None
+        raise UsageError(f"certificate= takes a certificate with its key, in PEM and not encrypted: {error}") from None
     return context
 
 

@@ -43,7 +43,7 @@ def _check_file(path: Path) -> None:
     """Before it is read: a pipe would have its reader wait."""
     status = status_of(path)
     if not stat.S_ISREG(status.st_mode):
-        raise UsageError(f"the CA file {path} is no file, but a folder, a pipe or a device")
+        raise UsageError(f"the CA file {path} is not a file but a folder, a pipe or a device")
     if os.name == "posix" and status.st_mode & 0o077:
         can = "read" if status.st_mode & 0o044 else "write"
         raise UsageError(f"the CA file {path} holds a key that others can {can}: chmod 600 {path}")
@@ -57,7 +57,7 @@ def _checked(path: Path, pem: bytes) -> trustme.CA:
         key = load_pem_private_key(pem, password=None)
     except (ValueError, TypeError):
         raise UsageError(
-            f"the CA file {path} does not hold a certificate and its key, not encrypted, as PEM; without the file, a "
+            f"the CA file {path} must hold a certificate and its key, in PEM and not encrypted; without the file, a "
             "new CA is made"
         ) from None
     if key.public_key() != certificate.public_key():

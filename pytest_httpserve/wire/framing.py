@@ -61,7 +61,7 @@ def request_framing(headers: Headers, version: Version, *, limits: Limits = DEFA
     if names == ["chunked"]:
         return CHUNKED
     if names[-1] != "chunked" or "chunked" in names[:-1] or not all(names):
-        detail = f"chunked must be the last transfer coding, and stand there once: {codings!r}"
+        detail = f"chunked must be the last transfer coding, and be there once: {codings!r}"
         raise RequestError(400, detail, rule="RFC 9112 section 6.3", names=("transfer-encoding",))
     detail = f"no transfer coding but chunked is known here: {codings!r}"
     raise RequestError(501, detail, rule=_CODING_RULE, names=("transfer-encoding",))
@@ -267,7 +267,7 @@ class ChunkedDecoder:
             self._pending = end
         else:
             found = end.decode("latin-1")
-            detail = f"a chunk is longer than its size says: {found!r} where CRLF should stand"
+            detail = f"a chunk is longer than its size says: {found!r} where CRLF should be"
             raise RequestError(400, detail, rule=_CHUNK_RULE, line=found)
         return at + len(end)
 

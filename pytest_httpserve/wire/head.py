@@ -81,7 +81,7 @@ def _what_is_wrong_with_request_line(line: str) -> tuple[str, str]:
         return f"a request line is method, target and version with one space between them, not {line!r}", "3"
     method, target, version = words
     if not grammar.TOKEN.fullmatch(method):
-        return f"the method is no token: {method!r}", "3.1"
+        return f"the method is not a token: {method!r}", "3.1"
     if "#" in target:
         return f"a target has no fragment: {target!r}", "3.2"
     if not re.fullmatch(rf"{grammar.VCHAR}+", target):
@@ -132,7 +132,7 @@ def _what_is_wrong_with_field(line: str) -> tuple[str, str]:
     if name.rstrip(" \t") != name:
         return f"there is a blank between a header's name and its colon: {line!r}", "9112 section 5.1"
     if not grammar.FIELD_NAME.fullmatch(name):
-        return f"a header's name is no token: {name!r}", "9110 section 5.1"
+        return f"a header's name is not a token: {name!r}", "9110 section 5.1"
     return f"the value of the header {name} has a control character: {value!r}", "9110 section 5.5"
 
 
@@ -151,7 +151,7 @@ def check_host(headers: Headers, version: Version) -> None:
         hosts = headers.get_all("host")
         if len(hosts) > 1:
             raise RequestError(400, f"there is more than one Host header: {hosts}", rule=_HOST_RULE, names=("host",))
-        raise RequestError(400, f"the Host header is no host[:port]: {host!r}", rule=_HOST_RULE, names=("host",))
+        raise RequestError(400, f"the Host header is not a host[:port]: {host!r}", rule=_HOST_RULE, names=("host",))
 
 
 def response_head(status: int, reason: str, fields: Iterable[Field], *, version: str = "HTTP/1.1") -> bytes:
@@ -172,7 +172,7 @@ def response_head(status: int, reason: str, fields: Iterable[Field], *, version:
 
 @lru_cache(maxsize=256)
 def check_field(name: str, value: str) -> None:
-    """Refuse a field that cannot stand on the wire: raises ValueError for a name that is no token, for CR, LF or NUL
+    """Refuse a field that cannot stand on the wire: raises ValueError for a name that is not a token, for CR, LF or NUL
     in the value, and for a value outside ISO-8859-1."""
     if not grammar.FIELD_NAME.fullmatch(name):
         raise ValueError(f"a header's name must be a token (RFC 9110 section 5.1), not {name!r}")

@@ -40,7 +40,7 @@ def _head(raw: Sequence[RawField], ended: bool, limits: Limits) -> RequestHead:
     if missing := [name for name in _wanted(method) if not pseudo.get(name)]:
         raise _malformed(f"the request has no {' and no '.join(missing)}", "8.3.1", *missing)
     if not grammar.TOKEN.fullmatch(method):
-        raise _malformed(f"the method is no token: {method!r}", "8.3.1", ":method")
+        raise _malformed(f"the method is not a token: {method!r}", "8.3.1", ":method")
     if method == "CONNECT" and (given := [name for name in (":scheme", ":path") if name in pseudo]):
         raise _malformed(f"CONNECT has no {' and no '.join(given)}", "8.5", *given)
     target = pseudo[":authority"] if method == "CONNECT" else pseudo[":path"]
@@ -127,7 +127,7 @@ def check_field(name: str, value: str) -> None:
     if not _NAME.fullmatch(name):
         if _NAME.fullmatch(name.lower()):
             raise _malformed(f"a field name has upper-case letters: {name!r}", "8.2.1", name.lower())
-        raise _malformed(f"a field name is no token in small letters: {name!r}", "8.2.1")
+        raise _malformed(f"a field name is not a token in small letters: {name!r}", "8.2.1")
     if name in OF_CONNECTION or (name == "te" and value.lower() != "trailers"):
         raise _malformed(f"HTTP/2 has no field {name}: {value}", "8.2.2", name)
     _check_value(name, value)
@@ -149,7 +149,7 @@ def _host(pseudo: dict[str, str], fields: list[Field]) -> str:
         raise _malformed(f"host and :authority differ: {hosts}, {authority!r}", "8.3.1", "host")
     host = authority if authority is not None else hosts[0]
     if not grammar.is_host(host):
-        raise _malformed(f":authority is no host[:port]: {host!r}", "8.3.1", "host")
+        raise _malformed(f":authority is not a host[:port]: {host!r}", "8.3.1", "host")
     return host
 
 

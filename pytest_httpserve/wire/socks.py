@@ -81,7 +81,7 @@ def read_request(read: Read) -> tuple[int, str | None]:
     if kind == 3:
         name = read(read(1)[0])
         if not _NAME.fullmatch(name):
-            raise RequestError(400, f"the host is no name: {name!r}", rule="RFC 1928 section 5")
+            raise RequestError(400, f"the host is not a name: {name!r}", rule="RFC 1928 section 5")
         host = name.decode("ascii")
     elif kind in (1, 4):
         import ipaddress

@@ -98,7 +98,7 @@ def parse_target(text: str, method: str) -> Target:
         raise RequestError(400, detail, rule="RFC 9112 section 3.2")
     # RFC 9110 section 4.2.1: a URL without a host is invalid
     if target.authority is not None and (target.authority[:1] in ("", ":") or not grammar.is_host(target.authority)):
-        raise RequestError(400, f"the target's authority is no host[:port]: {text!r}", rule="RFC 9110 section 4.2.1")
+        raise RequestError(400, f"the target's authority is not a host[:port]: {text!r}", rule="RFC 9110 section 4.2.1")
     if grammar.BARE_PERCENT.search(text):
         detail = f"a percent sign in the target is not followed by two hexadecimal digits: {text!r}"
         raise RequestError(400, detail, rule="RFC 3986 section 2.1")

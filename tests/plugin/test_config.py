@@ -360,7 +360,7 @@ def test_a_narrower_scope_is_an_error_whoever_asks_first(suite: Suite, pytester:
         ("None", "it returns a mapping such as {'strict': True}, not None"),
         ("{'hots': '::1'}", f"'hots' is not one of {NAMES}"),
         ("{'unix': True}", f"'unix' is not one of {NAMES}"),
-        ("{'host': 'localhost'}", "host='localhost' is no IP address such as 127.0.0.1 or ::1"),
+        ("{'host': 'localhost'}", "host='localhost' is not an IP address such as 127.0.0.1 or ::1"),
         ("{'port': '80'}", "port= is a number from 0 to 65535, not '80'"),
         ("{'strict': 'no'}", "strict= is True or False, not 'no'"),
         ("{'ignore': ['error']}", "a kind of failure is one of unanswered, refused, errors, expectations, not 'error'"),

@@ -56,7 +56,9 @@ def test_a_wrong_option_ends_the_session_before_it_begins(suite: Suite, host: st
     result = suite("def test_it(): pass", f"--httpserve-host={host}")
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines([f"ERROR: --httpserve-host='{host.replace('[', '[[]')}' is no IP address such as *"])
+    result.stderr.fnmatch_lines(
+        [f"ERROR: --httpserve-host='{host.replace('[', '[[]')}' is not an IP address such as *"]
+    )
     result.stdout.no_fnmatch_line("*passed*")
 
 
@@ -65,7 +67,7 @@ def test_a_wrong_ini_value_ends_the_session_before_it_begins(suite: Suite, pytes
     result = suite("def test_it(): pass")
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["ERROR: httpserve_host = 'localhost' is no IP address such as 127.0.0.1 or ::1"])
+    result.stderr.fnmatch_lines(["ERROR: httpserve_host = 'localhost' is not an IP address such as 127.0.0.1 or ::1"])
 
 
 def test_an_address_of_another_machine_is_one_sentence_at_set_up(suite: Suite) -> None:

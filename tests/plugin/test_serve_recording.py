@@ -126,7 +126,7 @@ def test_it(httpserve):
         ("'no.har'", "*serve_recording: serve_recording('no.har'): there is no such file; tried *"),
         ("'a.har', pace='slow'", "*serve_recording: pace= is 'fast' or 'recorded', not 'slow'"),
         ("'a.har', at='/'", "*serve_recording: *unexpected keyword argument 'at'*"),
-        ("'test_it.py'", "*serve_recording: *test_it.py is no HAR file: *"),
+        ("'test_it.py'", "*serve_recording: *test_it.py is not a HAR file: *"),
     ],
 )
 def test_a_wrong_marker_is_one_sentence(suite: Suite, pytester: pytest.Pytester, arguments: str, message: str) -> None:

@@ -192,7 +192,7 @@ def test_a_server_without_pytest_gives_trust_back_when_it_stops(monkeypatch: pyt
         ('names=["a b"]', "@pytest.mark.serve_tls: no certificate can be issued for *'a b'*"),
         ('ciphers="NONE"', "@pytest.mark.serve_tls: ciphers='NONE': OpenSSL knows none of them"),
         ('certificate="none.pem"', "@pytest.mark.serve_tls: certificate='none.pem': there is no such file; tried *"),
-        ("certificate=__file__", "@pytest.mark.serve_tls: certificate= is no certificate with its key*"),
+        ("certificate=__file__", "@pytest.mark.serve_tls: certificate= takes a certificate with its key*"),
         ("nothing=1", "@pytest.mark.serve_tls: *unexpected keyword argument 'nothing'"),
     ],
 )

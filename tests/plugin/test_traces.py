@@ -179,7 +179,7 @@ def test_a_mode_that_there_is_not_ends_the_run(suite: Suite) -> None:
 def test_a_folder_that_cannot_be_made_ends_the_run(suite: Suite, pytester: pytest.Pytester) -> None:
     (pytester.path / "file").write_text("")
     result = suite("", "--httpserve-trace=file/traces")
-    result.stderr.fnmatch_lines(["ERROR: --httpserve-trace=file/traces: no folder can be made there: *"])
+    result.stderr.fnmatch_lines(["ERROR: --httpserve-trace=file/traces: the folder cannot be made: *"])
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,7 @@ def test_an_address_of_another_machine_is_one_clear_error() -> None:
 
 @pytest.mark.parametrize("host", ["localhost", "example.org", ""])
 def test_a_host_that_is_a_name_is_refused(host: str) -> None:
-    with pytest.raises(UsageError, match="is no IP address"):
+    with pytest.raises(UsageError, match="is not an IP address"):
         HTTPServe(host=host)
 
 

@@ -662,9 +662,9 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 @pytest.mark.parametrize(
     ("arguments", "because"),
     [
-        (["65536"], "argument port: '65536' is no number from 0 to 65535"),
+        (["65536"], "argument port: '65536' is not a number from 0 to 65535"),
         (["-1"], "-1"),
-        (["http"], "argument port: 'http' is no number"),
+        (["http"], "argument port: 'http' is not a number"),
         (["9" * 5000], "argument port: '999"),
         (["--directory", "/no/such/folder"], "--directory '/no/such/folder' does not exist"),
         (["--directory", __file__], "test_cli.py' is not a directory"),

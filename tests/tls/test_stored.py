@@ -84,10 +84,10 @@ def encrypted() -> bytes:
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (lambda: b"", "does not hold a certificate and its key, not encrypted, as PEM"),
-        (lambda: b"no PEM", "does not hold a certificate and its key, not encrypted, as PEM"),
-        (lambda: CertificateAuthority().pem, "does not hold a certificate and its key, not encrypted, as PEM"),
-        (encrypted, "does not hold a certificate and its key, not encrypted, as PEM"),
+        (lambda: b"", "must hold a certificate and its key, in PEM and not encrypted"),
+        (lambda: b"no PEM", "must hold a certificate and its key, in PEM and not encrypted"),
+        (lambda: CertificateAuthority().pem, "must hold a certificate and its key, in PEM and not encrypted"),
+        (encrypted, "must hold a certificate and its key, in PEM and not encrypted"),
         (lambda: CertificateAuthority().issue("a.test").pem, "holds a certificate that is not that of a CA"),
         (lambda: made_by_hand(ca=False), "holds a certificate that is not that of a CA"),
         (lambda: made_by_hand(ca=None), "holds a certificate that is not that of a CA"),
@@ -134,7 +134,7 @@ def test_all_who_make_it_at_once_get_the_same(tmp_path: Path) -> None:
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "ca.pem", 0o600)
     for path in (tmp_path / "ca.pem", tmp_path):
-        with pytest.raises(UsageError, match=rf"^the CA file {path} is no file, but a folder, a pipe or a device$"):
+        with pytest.raises(UsageError, match=rf"^the CA file {path} is not a file but a folder, a pipe or a device$"):
             CertificateAuthority.at(path)
 
 

@@ -61,11 +61,13 @@ MISTAKES = [
     ),
     wire("version 2 in the words of version 1", "HTTP/2.0 is not spoken here", get(b"GET /users/7 HTTP/2.0\r\n")),
     wire("two blanks after the method", "with one space between them", get(b"GET  /users/7 HTTP/1.1\r\n")),
-    wire("a method that is no token", "the method is no token: 'G(E)T'", get(b"G(E)T /users/7 HTTP/1.1\r\n")),
+    wire("a method that is not a token", "the method is not a token: 'G(E)T'", get(b"G(E)T /users/7 HTTP/1.1\r\n")),
     # Fields
     wire("no Host", "asks for a Host header, and there is none", get(fields=b"")),
     wire("two Hosts", "more than one Host header: ['x', 'y']", get(fields=HOST + b"Host: y\r\n")),
-    wire("a Host that is none", "the Host header is no host[:port]: 'http://x/'", get(fields=b"Host: http://x/\r\n")),
+    wire(
+        "a Host that is none", "the Host header is not a host[:port]: 'http://x/'", get(fields=b"Host: http://x/\r\n")
+    ),
     wire("LF without CR", "does not end with CRLF", GET.replace(b"\r\n", b"\n")),
     wire(
         "a CR within a line", "the value of the header X-A has a control character", get(fields=HOST + b"X-A: a\rb\r\n")
@@ -87,8 +89,8 @@ MISTAKES = [
     ),
     wire("a blank before the first field", "has blanks before its name: ' X-A: a'", get(fields=b" X-A: a\r\n" + HOST)),
     wire("a line without a colon", "a header line has no colon: 'X-A'", get(fields=HOST + b"X-A\r\n")),
-    wire("a field without a name", "a header's name is no token: ''", get(fields=HOST + b": a\r\n")),
-    wire("a name that is no token", "a header's name is no token", get(fields=HOST + "Größe: 1\r\n".encode())),
+    wire("a field without a name", "a header's name is not a token: ''", get(fields=HOST + b": a\r\n")),
+    wire("a name that is not a token", "a header's name is not a token", get(fields=HOST + "Größe: 1\r\n".encode())),
     # The body's end
     wire(
         "a length and chunks",
@@ -116,13 +118,13 @@ MISTAKES = [
     ),
     wire(
         "a coding that nobody knows",
-        "chunked must be the last transfer coding, and stand there once: 'zipped'",
+        "chunked must be the last transfer coding, and be there once: 'zipped'",
         post(b"Transfer-Encoding: zipped\r\n", b"abc"),
         CHUNKED,
     ),
     wire(
         "chunks that are not the last coding",
-        "chunked must be the last transfer coding, and stand there once: 'chunked, gzip'",
+        "chunked must be the last transfer coding, and be there once: 'chunked, gzip'",
         post(b"Transfer-Encoding: chunked, gzip\r\n", b"0\r\n\r\n"),
         CHUNKED,
     ),

@@ -73,10 +73,10 @@ def test_a_request_line_has_method_target_and_version(line: bytes, parsed: Reque
         (b"GET /a b HTTP/1.1\r\n", "one space between them"),
         (b"GET\t/\tHTTP/1.1\r\n", "one space between them"),
         (b"GET / HTTP/1.1\r\nA: b\r\n", "method, target and version"),
-        (b" / HTTP/1.1\r\n", "the method is no token: ''"),
-        (b"G@T / HTTP/1.1\r\n", "the method is no token: 'G@T'"),
-        (b"G\xc9T / HTTP/1.1\r\n", "the method is no token"),
-        (b"GET\x00 / HTTP/1.1\r\n", "the method is no token"),
+        (b" / HTTP/1.1\r\n", "the method is not a token: ''"),
+        (b"G@T / HTTP/1.1\r\n", "the method is not a token: 'G@T'"),
+        (b"G\xc9T / HTTP/1.1\r\n", "the method is not a token"),
+        (b"GET\x00 / HTTP/1.1\r\n", "the method is not a token"),
         (b"\x16\x03\x01\x02 / HTTP/1.1\r\n", "the client speaks TLS"),
         (b"GET  HTTP/1.1\r\n", "percent-encoded: ''"),
         (b"GET /\xc3\xa9 HTTP/1.1\r\n", "must be percent-encoded"),
@@ -166,7 +166,7 @@ def test_a_lenient_request_line_may_have_what_http_server_takes(line: bytes, par
         (b"GET\r\n", 400, "method, target and version"),
         (b"POST /\r\n", 400, "Bad HTTP/0.9 request type ('POST')"),
         (b"GET / a HTTP/1.1\r\n", 400, "one space between them"),
-        (b"G@T / HTTP/1.1\r\n", 400, "the method is no token"),
+        (b"G@T / HTTP/1.1\r\n", 400, "the method is not a token"),
         (b"GET / HTTP/1.1.1\r\n", 400, "the version is not of the form"),
         (b"GET / HTTP/2.0\r\n", 505, "HTTP/2.0"),
     ],
@@ -223,15 +223,15 @@ def test_a_target_is_taken_apart_but_not_decoded(method: str, target: str, parse
         ("GET", "*/a", "neither a path that begins with / nor a whole URL"),
         ("GET", "*", "belongs to OPTIONS, not to GET"),
         ("options", "*", "belongs to OPTIONS, not to options"),
-        ("GET", "http://", "no host[:port]"),
-        ("GET", "http:///a", "no host[:port]"),
-        ("GET", "http://:80/a", "no host[:port]"),
-        ("GET", "http://user@h/", "no host[:port]"),
-        ("GET", "http://user:secret@h/", "no host[:port]"),
-        ("GET", "http://h:80:80/", "no host[:port]"),
-        ("GET", "http://h:port/", "no host[:port]"),
-        ("GET", "http://a\\b/", "no host[:port]"),
-        ("GET", "http://[::1/", "no host[:port]"),
+        ("GET", "http://", "not a host[:port]"),
+        ("GET", "http:///a", "not a host[:port]"),
+        ("GET", "http://:80/a", "not a host[:port]"),
+        ("GET", "http://user@h/", "not a host[:port]"),
+        ("GET", "http://user:secret@h/", "not a host[:port]"),
+        ("GET", "http://h:80:80/", "not a host[:port]"),
+        ("GET", "http://h:port/", "not a host[:port]"),
+        ("GET", "http://a\\b/", "not a host[:port]"),
+        ("GET", "http://[::1/", "not a host[:port]"),
         ("CONNECT", "/", "CONNECT takes host:port"),
         ("CONNECT", "*", "CONNECT takes host:port"),
         ("CONNECT", "h", "CONNECT takes host:port"),
@@ -309,11 +309,11 @@ def test_field_lines_are_read_without_the_blanks_around_their_values(
         (b"A: b\r\n\r\nC: d\r\n", "no colon: ''"),
         (b"A : b\r\n", "a blank between a header's name and its colon: 'A : b'"),
         (b"A\t: b\r\n", "a blank between a header's name and its colon"),
-        (b": b\r\n", "name is no token: ''"),
-        (b"A B: c\r\n", "name is no token: 'A B'"),
-        (b"A\rB: c\r\n", "name is no token: 'A\\rB'"),
-        (b"\xc4: b\r\n", "name is no token"),
-        (b"A(: b\r\n", "name is no token: 'A('"),
+        (b": b\r\n", "name is not a token: ''"),
+        (b"A B: c\r\n", "name is not a token: 'A B'"),
+        (b"A\rB: c\r\n", "name is not a token: 'A\\rB'"),
+        (b"\xc4: b\r\n", "name is not a token"),
+        (b"A(: b\r\n", "name is not a token: 'A('"),
         (b"A: b\x00c\r\n", "the value of the header A has a control character: ' b\\x00c'"),
         (b"A: b\rc\r\n", "the value of the header A has a control character"),
         (b"A: b\r\r\n", "the value of the header A has a control character"),
@@ -489,7 +489,7 @@ def test_a_host_is_a_name_or_an_address_and_perhaps_a_port(host: str) -> None:
 )
 @pytest.mark.parametrize("version", [(1, 0), (1, 1)])
 def test_what_is_no_host_is_refused(host: str, version: tuple[int, int]) -> None:
-    with refused(400, f"the Host header is no host[:port]: {host!r}"):
+    with refused(400, f"the Host header is not a host[:port]: {host!r}"):
         check_host(Headers([("Host", host)]), version)
 
 
@@ -516,7 +516,7 @@ def test_more_than_one_host_is_refused(hosts: list[str], version: tuple[int, int
     ids=["name", "percent-encoded", "address", "port"],
 )
 def test_a_hostile_host_takes_linear_time(host: str) -> None:
-    with refused(400, "no host"):
+    with refused(400, "not a host"):
         check_host(Headers([("Host", host)]), (1, 1))
 
 

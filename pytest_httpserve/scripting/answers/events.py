@@ -22,7 +22,7 @@ def encode_event(
         lines.append(f"event: {_one_line('event=', event)}")
     if id is not None:
         if "\0" in _one_line("id=", id):
-            raise UsageError(f"the id of an event has no NUL, as {id!r} has")
+            raise UsageError(f"the id of an event cannot hold NUL, as {id!r} does")
         lines.append(f"id: {id}")
     if retry is not None:
         lines.append(f"retry: {check_count('retry=', retry, what='a number of milliseconds')}")
@@ -68,7 +68,7 @@ def _encode_given(event: object) -> str:
         raise UsageError(f"an event is a str, or a dict of {', '.join(_NAMES)}, not {event!r}")
     if "comment" in event:
         if len(event) > 1:
-            raise UsageError(f"a comment is no part of an event, as in {event!r}")
+            raise UsageError(f"a comment is not part of an event, as in {event!r}")
         return encode_comment(event["comment"])
     return encode_event(event.get("data"), **{name: event[name] for name in event if name != "data"})
 

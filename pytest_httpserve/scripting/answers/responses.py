@@ -142,7 +142,7 @@ class Response:
         self.trailers = check_headers(trailers, "trailers=") if trailers is not None else ()
         if self.trailers and (self.file is not None or self.status in _WITHOUT_BODY):
             what = "file=" if self.file is not None else f"status {self.status}"
-            raise UsageError(f"trailers= follow a body in chunks (RFC 9112 section 7.1.2), which {what} has not")
+            raise UsageError(f"trailers= follow a body in chunks (RFC 9112 section 7.1.2), which {what} does not have")
         self.informational = _check_all_informational(informational) if informational != () else ()
         self.fields = check_headers(headers) if headers is not None else ()
         if cookies is not None:
@@ -361,7 +361,7 @@ def as_response(status: int | Response, arguments: ResponseArguments) -> Respons
             raise UsageError(f"a response has no {unknown}=, but a status and {known}")
         return Response(status, **arguments)
     if arguments:
-        raise UsageError(f"the Response that was given is all of it: {next(iter(arguments))}= belongs into it")
+        raise UsageError(f"a Response was given: {next(iter(arguments))}= is for the Response to say")
     return status
 
 

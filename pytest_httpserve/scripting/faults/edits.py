@@ -120,7 +120,7 @@ class Garbage(HeadEdit):
 
     def __post_init__(self) -> None:
         if self.where not in ("status_line", "header", "chunk"):
-            raise UsageError(f"garbage stands in a status_line, a header or a chunk, not in {self.where!r}")
+            raise UsageError(f"garbage takes the place of a status_line, a header or a chunk, not of {self.where!r}")
         if not isinstance(self.data, bytes) or not self.data:
             raise UsageError(f"data= is at least one byte, not {self.data!r}")
 

@@ -20,7 +20,7 @@ def check_host(host: str, given: str = "host=") -> str:
         except (OSError, TypeError, ValueError):
             continue
         return host
-    raise UsageError(f"{given}{host!r} is no IP address such as 127.0.0.1 or ::1")
+    raise UsageError(f"{given}{host!r} is not an IP address such as 127.0.0.1 or ::1")
 
 
 def check_port(port: int) -> int:

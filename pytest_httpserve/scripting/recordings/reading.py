@@ -49,7 +49,7 @@ def read_har(path: Path) -> list[Entry]:
         raise UsageError(f"{path}: {error}") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         wrong = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
-        raise UsageError(f"{path} is no HAR file: {wrong}") from None
+        raise UsageError(f"{path} is not a HAR file: {wrong}") from None
 
 
 def text_of(path: Path) -> tuple[str, Beside]:
@@ -179,7 +179,7 @@ def _body(
 def _beside(folder: Path, name: str) -> Path:
     path = folder / name
     if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():
-        raise UsageError(f"_file {name!r} is no file in {folder}")
+        raise UsageError(f"_file {name!r} is not a file in {folder}")
     return path
 
 

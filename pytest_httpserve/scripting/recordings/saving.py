@@ -42,7 +42,7 @@ def _entry(taken: Taken, path: Path, secrets: Secrets) -> Entry:
         name, place = found
         url = entry.url if place != "the URL" else entry.url.partition("?")[0].partition("://")[2].partition("/")[0]
         raise HTTPServeError(
-            f"{path} is not written: the value of the environment variable {name} stands in {place} of "
+            f"{path} is not written: the value of the environment variable {name} is in {place} of "
             f"{entry.method} {url}: name what has it by redact=, or have a function replace it"
         )
     return entry

@@ -53,7 +53,7 @@ def as_json(value: Any) -> str:  # what json.dumps takes
     try:
         return json.dumps(value, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise UsageError(f"this is no JSON: {error}") from None
+        raise UsageError(f"this is not JSON: {error}") from None
 
 
 def check_code(code: int | None, reason: str) -> None:

@@ -95,7 +95,7 @@ class Run:
     def run(self) -> None:
         """Run the script that ``cgi_info`` names, and send what it answers, as it comes."""
         if not hasattr(select, "poll"):
-            running.send_error(self._handler, HTTPStatus.NOT_IMPLEMENTED, "CGI needs poll(), which this system has not")
+            running.send_error(self._handler, HTTPStatus.NOT_IMPLEMENTED, "CGI needs poll(), which this system lacks")
             return
         script = self._find_script()
         if script is None:

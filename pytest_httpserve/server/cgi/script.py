@@ -157,7 +157,7 @@ def _status(value: str | None, default: int) -> tuple[int, str | None]:
         return default, None
     match = _STATUS.fullmatch(value)
     if match is None:
-        raise _bad_output(f"Status is no final status code, perhaps with a reason: {value!r}")
+        raise _bad_output(f"Status is not a final status code, perhaps with a reason: {value!r}")
     return int(match[1]), match[2]
 
 
@@ -165,9 +165,9 @@ def _length(value: str | None) -> int | None:
     if value is None:
         return None
     if not grammar.DIGITS.fullmatch(value) or len(value) > _MOST_DIGITS:
-        raise _bad_output(f"Content-Length is no number of bytes: {value!r}")
+        raise _bad_output(f"Content-Length is not a number of bytes: {value!r}")
     return int(value)
 
 
 def _bad_output(detail: str) -> ScriptError:
-    return ScriptError(HTTPStatus.BAD_GATEWAY, f"its output is no CGI response: {detail}")
+    return ScriptError(HTTPStatus.BAD_GATEWAY, f"its output is not a CGI response: {detail}")

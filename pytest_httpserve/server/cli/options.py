@@ -101,7 +101,7 @@ def _parser(epilog: str) -> argparse.ArgumentParser:
 def _port(text: str) -> int:
     if text.isascii() and text.isdecimal() and len(text) <= 5 and int(text) <= 65_535:
         return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 65535")
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 65535")
 
 
 def _directory(given: str | None) -> str:

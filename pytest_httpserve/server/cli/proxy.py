@@ -61,7 +61,7 @@ class ProxyRequests(SimpleHTTPRequestHandler):
         connection.leave_loop()
         if port != PORTS["http"] and http1.reader.unread:
             self.close_connection = True
-            self.send_error(400, explain="what belongs into a tunnel is sent when that is open")
+            self.send_error(400, explain="what belongs in a tunnel is sent once it is open")
             return
         self.send_response_only(200, "Connection established")
         self.end_headers()

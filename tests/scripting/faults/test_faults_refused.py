@@ -41,7 +41,7 @@ fs: Any = pytest_httpserve.faults
         (lambda: fs.Duplicate(value="a\nb"), "value= is the value of a header"),
         (lambda: fs.CloseAfter(0), "exchanges= of CloseAfter is a whole number from 1 on, not 0"),
         (lambda: fs.BrokenKeepAlive(0), "exchanges= of BrokenKeepAlive"),
-        (lambda: fs.Garbage("body"), "garbage stands in a status_line, a header or a chunk, not in 'body'"),
+        (lambda: fs.Garbage("body"), "garbage takes the place of a status_line, a header or a chunk, not of 'body'"),
         (lambda: fs.Garbage(data="x"), "data= is at least one byte, not 'x'"),
         (lambda: fs.Garbage(data=b""), "at least one byte"),
         (lambda: fs.Truncate(0), "bytes= of Truncate is a whole number from 1 on, not 0"),

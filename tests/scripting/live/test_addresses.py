@@ -15,12 +15,12 @@ def test_an_ip_address_is_taken(host: str) -> None:
     "host", ["localhost", "", "127.1", "127.0.0.1:80", "[::1]", "::1%lo", "127.0.0.1\0", "\ud800", None, 127, b"::1"]
 )
 def test_what_is_no_ip_address_is_refused(host: str) -> None:
-    with pytest.raises(UsageError, match=r"^host=.* is no IP address such as 127\.0\.0\.1 or ::1$"):
+    with pytest.raises(UsageError, match=r"^host=.* is not an IP address such as 127\.0\.0\.1 or ::1$"):
         check_host(host)
 
 
 def test_a_refused_host_says_where_it_came_from() -> None:
-    with pytest.raises(UsageError, match=r"^--httpserve-host='example\.org' is no IP address"):
+    with pytest.raises(UsageError, match=r"^--httpserve-host='example\.org' is not an IP address"):
         check_host("example.org", "--httpserve-host=")
 
 

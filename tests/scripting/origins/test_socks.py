@@ -114,7 +114,7 @@ def test_a_client_that_sends_byte_by_byte(server: HTTPServe, ask: Ask) -> None:
         (named("a.test", 443, command=2), b"\7", "of SOCKS, only CONNECT is spoken here, not command 2"),
         (named("a.test", 443, command=3), b"\7", "answered with 501"),
         (b"\5\1\0\2abcd", b"\x08", "the address is of no known kind"),
-        (named("", 443), b"\1", "the host is no name: b''"),
+        (named("", 443), b"\1", "the host is not a name: b''"),
         (named("a\r\nb", 443), b"\1", "RFC 1928 section 5"),
         (named("a.test:1", 443), b"\1", "CONNECT takes host:port as its target"),
         (named("u@a.test", 443), b"\1", "CONNECT takes host:port as its target"),

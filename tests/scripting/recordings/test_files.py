@@ -100,7 +100,7 @@ def test_a_file_beside_is_one_beside(har: Har, tmp_path: Path, name: str) -> Non
     (tmp_path.parent / "a.body").write_text("secret")
     path = har(("GET", "http://a.test/", 200, {"_file": name}))
 
-    with pytest.raises(UsageError, match="is no file in"):
+    with pytest.raises(UsageError, match="is not a file in"):
         read_har(path)
 
 
@@ -161,7 +161,7 @@ def test_playwright_puts_all_into_an_archive(har: Har, tmp_path: Path) -> None:
     with ZipFile(tmp_path / "c.zip", "w"):
         pass
     for name in ("b.zip", "c.zip"):
-        with pytest.raises(UsageError, match="is no HAR file"):
+        with pytest.raises(UsageError, match="is not a HAR file"):
             read_har(tmp_path / name)
 
 
@@ -217,7 +217,7 @@ def test_a_mark_before_the_text_and_a_fragment_are_none_of_it(har: Har) -> None:
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"log": {}}', '{"log": {"entries": [{}]}}', "\xff"])
 def test_what_is_no_har_is_refused_with_its_name(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.har").write_text(text, encoding="latin-1")
-    with pytest.raises(UsageError, match=r"a\.har is no HAR file"):
+    with pytest.raises(UsageError, match=r"a\.har is not a HAR file"):
         read_har(tmp_path / "a.har")
 
 

@@ -212,7 +212,7 @@ def test_a_recording_with_a_secret_of_the_environment_is_refused_with_the_place(
     recording.check_expectations()
 
     (failure,) = recording.failures
-    assert f"the value of the environment variable SHOP_TOKEN stands in {place} of GET http://api.test/a" in failure
+    assert f"the value of the environment variable SHOP_TOKEN is in {place} of GET http://api.test/a" in failure
     assert SECRET not in failure
     assert list(tmp_path.iterdir()) == []
 
@@ -226,7 +226,7 @@ def test_a_secret_in_a_path_is_not_shown_either(
     ask(recording, f"http://api.test/bot{SECRET}/me")
     recording.check_expectations()
 
-    assert "stands in the URL of GET api.test" in recording.failures[0]
+    assert "is in the URL of GET api.test" in recording.failures[0]
     assert SECRET not in recording.failures[0]
 
 

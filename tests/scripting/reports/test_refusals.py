@@ -75,7 +75,7 @@ MISTAKES = {
     ),
     "a chunk that is too long": (
         CODED + b"\r\n3\r\nabcd\r\n0\r\n\r\n",
-        r"a chunk is longer than its size says: 'd\r' where CRLF should stand",
+        r"a chunk is longer than its size says: 'd\r' where CRLF should be",
         "RFC 9112 section 7.1, answered with 400",
         [r"from byte 7 of the body on, as it was sent: b'd\r'"],
     ),

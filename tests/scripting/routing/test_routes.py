@@ -479,7 +479,7 @@ def test_what_is_no_function_is_no_handler(server: HTTPServe, function: object) 
 
 def test_a_response_is_given_whole_or_in_parts(server: HTTPServe) -> None:
     for say_it in (server.on("GET", "/a").respond, server.enqueue):
-        with pytest.raises(UsageError, match=r"^the Response that was given is all of it: text= belongs into it$"):
+        with pytest.raises(UsageError, match=r"^a Response was given: text= is for the Response to say$"):
             say_it(Response(), text="a")
 
 

@@ -221,7 +221,7 @@ def test_a_client_that_does_not_read_holds_up_nobody(server: HTTPServe, open_web
     ("call", "said"),
     [
         (lambda peer: peer.send(1), r"send\(\) takes a str or bytes, not 1"),
-        (lambda peer: peer.send_json({1}), "this is no JSON"),
+        (lambda peer: peer.send_json({1}), "this is not JSON"),
         (lambda peer: peer.close(999), "a close code from 1000 to 4999, not 999"),
         (lambda peer: peer.close(1006), "no close frame has the code 1006"),
         (lambda peer: peer.close(None, "why"), "without a code has no reason"),
