@@ -2,7 +2,7 @@
 
 A block that holds tests is run by pytest, any other as a script, with warnings as errors, in a directory with copies of
 the folders that docs/examples serves. A block below the comment ``<!-- this test fails -->`` must fail, and one below
-``<!-- needs: curl -->`` runs where curl is. One below ``<!-- file: weather.py -->`` belongs to the tutorial, which
+``<!-- needs: curl -->`` runs where curl is. One below a line with the name of a file belongs to the tutorial, which
 tests/test_tutorial.py follows as a whole.
 """
 
@@ -28,7 +28,7 @@ PLUGINS = {
 }
 
 _NEEDS = re.compile(r"<!-- needs: (.+) -->\s*\Z")
-_FILE = re.compile(r"<!-- file: (.+) -->\s*\Z")
+_FILE = re.compile(r"^`(\w+\.py)`\n\n\Z", re.MULTILINE)
 _FENCE = re.compile(r"^(?P<fence>`{3,}|:{3,})(?P<language>.*)\n(?P<text>(?s:.*?))^(?P=fence)$", re.MULTILINE)
 
 
