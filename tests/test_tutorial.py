@@ -10,6 +10,7 @@ import os
 import re
 import site
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -86,7 +87,7 @@ def first_missing(expected: str, output: str) -> str | None:
 
 
 class Reader:
-    """Follows the page in a folder."""
+    """Follows the page, from an empty folder on."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -94,11 +95,12 @@ class Reader:
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
         # Other plugins of this environment are not a reader's.
         self.environment |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "pytest_httpserve.plugin"}
-        self.environment |= {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INDEX": "1"}
+        self.environment |= {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INDEX": "1", "PYTHONUTF8": "1"}
 
     def write(self, name: str, block: str) -> None:
         path = self.folder / name
-        path.write_text(merged(path.read_text() if path.exists() else "", block))
+        source = path.read_text(encoding="utf-8") if path.exists() else ""
+        path.write_text(merged(source, block), encoding="utf-8")
 
     def run(self, commands: str) -> None:
         self.output = ""
@@ -112,10 +114,11 @@ class Reader:
                 assert argument == ".venv/bin/activate"
                 self._activate(self.folder / ".venv")
             else:
-                # pip has found all packages there, and so has written no program that starts pytest.
-                words = ["python", "-m", *command.split()] if verb == "pytest" else command.split()
+                # pip finds all packages there, and so writes no program that starts pytest.
+                start = {"python3": [sys.executable], "pytest": ["python", "-m", "pytest"]}.get(verb, [verb])
+                words = [*start, *argument.split()]
                 done = subprocess.run(
-                    words, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=120
+                    words, cwd=self.folder, env=self.environment, capture_output=True, encoding="utf-8", timeout=120
                 )
                 assert done.returncode in (0, 1), done.stdout + done.stderr
                 self.output += done.stdout
