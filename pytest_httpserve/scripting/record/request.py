@@ -236,8 +236,8 @@ class Request:
     """One request: ``target`` as it was sent, and what it says. It never changes.
 
     ``version`` is a pair as in ``(1, 1)``; ``client_address`` is ``(host, port)``; ``trailers`` are the fields after
-    the body. ``connection_index`` counts the server's connections, ``exchange_index`` the requests on this one, both from
-    0. ``path_params`` are the parameters of the route's path.
+    the body. ``connection_index`` counts the server's connections, ``exchange_index`` the requests on this one, both
+    from 0. ``path_params`` are the parameters of the route's path.
     """
 
     method: str
