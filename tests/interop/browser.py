@@ -3,6 +3,8 @@
 import base64
 import contextlib
 import json
+import os
+import signal
 import subprocess
 import urllib.request
 from collections.abc import Iterator
@@ -118,7 +120,9 @@ def driven(environment: dict[str, str], browser: str, folder: Path, *options: st
     import websocket
 
     program = [browser, *_QUIET, f"--user-data-dir={folder}", *options, "--remote-debugging-port=0", "about:blank"]
-    with subprocess.Popen(program, env=environment, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        program, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
         try:
             assert process.stderr is not None
             said = next(line for line in process.stderr if "DevTools listening on" in line)
@@ -132,4 +136,4 @@ def driven(environment: dict[str, str], browser: str, folder: Path, *options: st
             with contextlib.closing(connection):
                 yield Page(connection)
         finally:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # the program may be a script that has started it
