@@ -288,7 +288,7 @@ MISTAKES = [
         headers = {"Content-Type": "application/json"}
         requests.post(httpserve.url_for("/flags"), data='{"level": 2, "level": 1}', headers=headers)
         """,
-        shows="the key 'level' stands there more than once",
+        shows="the key 'level' is there more than once",
     ),
     Mistake(
         "a number in the place of an object",
