@@ -146,7 +146,7 @@ _DECODE = should("decode the body", Ending.BODY, unclear=(Ending.CODED,))
 _NOTICE = should("report an error", Ending.FAILED, unclear=(Ending.CODED,))
 _ZIPPED = gzip.compress(BODY, mtime=0)
 _MEMBERS = gzip.compress(BODY[:100], mtime=0) + gzip.compress(BODY[100:], mtime=0)
-_CHECKSUM = 8  # where it stands, counted from the end (RFC 1952 section 2.3.1)
+_CHECKSUM = 8  # its offset from the end (RFC 1952 section 2.3.1)
 _BROKEN = _ZIPPED[:-_CHECKSUM] + bytes(4) + _ZIPPED[4 - _CHECKSUM :]
 
 

@@ -20,7 +20,7 @@ URL, CA = "{url}", "{ca}"
 _PIECE = 65_536
 # How much more than the body is kept of what a command prints: enough to see that it is something else.
 _MARGIN = 65_536
-# What a command has left behind may hold its streams open.
+# Processes that a command leaves running may keep its output open.
 _AFTERMATH = 1.0
 
 

@@ -66,7 +66,7 @@ class Entry:
     """One thing that can go wrong, and what a client ought to make of it.
 
     ``tell`` says to a server what it answers at PATH; ``tls`` and ``http2`` are as for HTTPServe. ``body`` is what a
-    client that takes the answer has in the end, ``coded`` what stands for it on the wire if that has a ``coding``, and
+    client that takes the answer ends up with, ``coded`` the same as it is sent if it has a ``coding``, and
     ``forbidden`` what no client may print. With ``distrusts``, it is not to send a request at all, with ``wait`` not to
     repeat it for so many seconds. The server itself needs ``lasts`` seconds. Of HTTP/2, ``fault`` is what goes wrong if
     that is a fault, and ``rule`` the section of RFC 9113 about it.

@@ -64,7 +64,7 @@ def check_extra() -> None:
 class HTTP2:
     """A connection that speaks HTTP/2, and its ``streams`` by their numbers.
 
-    ``changed`` is held by who looks at any of that. ``run`` runs what may wait in a thread of its own.
+    ``lock`` is held by who looks at any of that. ``run`` runs what may wait in a thread of its own.
     """
 
     def __init__(self, connection: Connection, run: Run) -> None:

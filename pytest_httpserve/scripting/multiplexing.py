@@ -72,19 +72,10 @@ class ServingEither(Serving):
         multiplexing.begin(faults)
         multiplexing.serve()
 
-    def _converse(
-        self,
-        script: Script,
-        server: HTTPServer,
-        connection: Connection,
-        http1: HTTP1,
-        record: ConnectionRecord | None,
-    ) -> None:
-        super()._converse(script, server, connection, http1, record)
+    def _who_answers(self, script: Script) -> type[Answering]:
         if script.http2 == "only":
-            self._answering = _OnlyHTTP2
-        elif connection.transport.plain and self._answering is Answering:
-            self._answering = _Upgrading
+            return _OnlyHTTP2
+        return _Upgrading if self._connection.transport.plain else Answering
 
 
 class _Upgrading(Answering):
@@ -276,12 +267,18 @@ class Multiplexing:
             self._heed_streams()
             last = not self._active and not inline
             ends = last and self._kept_open
+            expiry: float | None = None
+            if last and not self._over and self._struck is None and self._timeout is not None:
+                # While it was answered, the client could be silent for as long as it liked.
+                self.connection.turn.expiry = expiry = clock.monotonic() + self._timeout
         stream.forget()
         if ends:
             self.connection.turn.thread = threading.current_thread()
             self.connection.turn.proceed()
         elif last and (self.connection.closing or self.http2.is_leaving):
             self.connection.close_when_idle()
+        elif expiry is not None:
+            self._loop.expect(expiry)
 
     def strike(self, struck: Struck) -> None:
         """A fault has ended the connection."""
@@ -334,11 +331,12 @@ class Multiplexing:
 class StreamServing(Serving):
     """Answers one stream."""
 
-    __slots__ = ("_multiplexing",)
+    __slots__ = ("_multiplexing", "_stream", "_transport")
 
     def __init__(self, multiplexing: Multiplexing, transport: StreamTransport) -> None:
         self._multiplexing = multiplexing
-        self._connection = connection = StreamConnection(transport, multiplexing.connection)
+        self._transport = transport
+        self._connection = self._stream = connection = StreamConnection(transport, multiplexing.connection)
         self._http1 = http1 = StreamHTTP(connection, transport, self.limits)
         self._answering = Answering  # no stream leads to an origin
         self._conversation = Conversation(
@@ -350,26 +348,24 @@ class StreamServing(Serving):
             self._conversation.passage = FaultyPassage(http1, multiplexing.faults)
 
     def serve(self, awaited: object = None) -> None:
-        connection, multiplexing = self._connection, self._multiplexing
-        assert isinstance(connection, StreamConnection)
+        connection, transport, multiplexing = self._stream, self._transport, self._multiplexing
         multiplexing.begin_stream(connection)
         try:
             self._serve_one()
             beyond = self._conversation.beyond
-            if beyond is not None and connection.transport.failure is None:
+            if beyond is not None and transport.failure is None:
                 beyond()
         except Exception:
             multiplexing.server.handle_error(connection.accepted, connection.peer)
         finally:
             if self._conversation.resets:
-                connection.transport.break_stream()
+                transport.break_stream()
             else:
-                connection.transport.finish()
+                transport.finish()
             multiplexing.end_stream(connection)
 
     def _refuse(self, answering: Answering, error: RequestError) -> None:
-        assert isinstance(self._connection, StreamConnection)
-        self._connection.transport.code = PROTOCOL_ERROR
+        self._transport.code = PROTOCOL_ERROR
         super()._refuse(answering, error)
 
     def _client_failed(self, answering: Answering, error: OSError) -> None:
@@ -384,9 +380,7 @@ class StreamServing(Serving):
 
     def _end_struck(self, struck: Struck) -> None:
         if struck.ends_exchange:
-            connection = self._connection
-            assert isinstance(connection, StreamConnection)
-            connection.transport.finish(short=self._http1.stream.length is not None)
+            self._transport.finish(short=self._http1.stream.length is not None)
         else:
             self._multiplexing.strike(struck)
 

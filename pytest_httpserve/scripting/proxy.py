@@ -145,6 +145,8 @@ class Proxy:
     def _become(self) -> Origins[Origin]:
         if self._security.tls is not None:
             raise UsageError("a proxy speaks plain HTTP, its origins have the TLS: make it without tls=")
+        if self._script.http2 == "only":
+            raise UsageError("a proxy speaks HTTP/1.1: make it without http2='only'")
         if self._script.origins is None:
             self._script.origins = Origins()
         return self._script.origins

@@ -23,8 +23,6 @@ from pytest_httpserve.server.servers import HTTPServer, service_of
 from pytest_httpserve.wire.grammar import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
-    from pytest_httpserve.net.connection import Connection
-    from pytest_httpserve.scripting.record.exchange import ConnectionRecord
     from pytest_httpserve.scripting.script import Script
     from pytest_httpserve.scripting.watching import Watching
 
@@ -52,26 +50,20 @@ class Serving:
         record = watching.records.get(connection)
         faults = watching.faults.pop(connection, ()) if watching.faults else ()
         self._http1 = http1 = HTTP1.over(connection, limits=self.limits)
-        self._converse(script, server, connection, http1, record)
-        if faults:
-            self._conversation.passage = FaultyPassage(http1, faults)
-        self.serve()
-
-    def _converse(
-        self,
-        script: Script,
-        server: HTTPServer,
-        connection: Connection,
-        http1: HTTP1,
-        record: ConnectionRecord | None,
-    ) -> None:
         conversing = Conversation
-        self._answering: Callable[[Any, Transcript], Answering] = Answering  # Any: what conversing has made
+        self._answering: Callable[[Any, Transcript], Answering] = self._who_answers(script)  # Any: what it has made
         if script.origins is not None:
             from pytest_httpserve.scripting.proxying import ProxyConversation, answering
 
             conversing, self._answering = ProxyConversation, answering
         self._conversation = conversing(script, server, connection, http1, record)
+        if faults:
+            self._conversation.passage = FaultyPassage(http1, faults)
+        self.serve()
+
+    def _who_answers(self, script: Script) -> type[Answering]:
+        """What a request is answered by, unless it may name an origin."""
+        return Answering
 
     def serve(self, awaited: Answering | None = None) -> None:
         """Serve what there is, first the request whose body was ``awaited``; at the end, see the client off, unless the

@@ -32,7 +32,7 @@ def sweep(*what: Any, **options: Any) -> Sweep:  # what is wrong is refused belo
     ``("every_phase", effects=(Reset, Close))``: each effect in each phase but the TLS handshake, which not every server
     has, and ``connect``, which only a proxy has: with ``connect=True``; with ``websocket=True``, in the first message
     and in the close frame of a WebSocket connection, too; with ``http2=True``, ResetStream and GoAway in each phase of
-    a stream, too. ``("cut", every=512, upto=4096, effect=Close)``: the response's body cut off behind so many bytes,
+    a stream, too. ``("cut", every=512, upto=4096, effect=Close)``: the response's body cut off after so many bytes,
     and so many more. ``("splits", upto=4096)``: the body, whole, in pieces of a byte, and of two lines, from the first
     and from the second on. Otherwise faults, or a list of faults; a list within it is a run with several.
     """

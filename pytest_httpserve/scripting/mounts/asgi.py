@@ -1,4 +1,4 @@
-"""ASGI applications behind a prefix (ASGI 3.0: HTTP, WebSocket and lifespan): they run on the server's event loop."""
+"""ASGI applications under a prefix (ASGI 3.0: HTTP, WebSocket and lifespan): they run on the server's event loop."""
 
 from __future__ import annotations
 

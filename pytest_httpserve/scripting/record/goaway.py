@@ -14,7 +14,7 @@ class Unprocessed(NamedTuple):
 
 
 class GoneAway(NamedTuple):
-    """``GOAWAY``, with the name of its ``code``: no stream behind ``last_stream`` was processed, ``unprocessed`` among
+    """``GOAWAY``, with the name of its ``code``: no stream after ``last_stream`` was processed, ``unprocessed`` among
     them. ``told`` is when, in seconds of time.monotonic."""
 
     code: str

@@ -49,9 +49,9 @@ def _wrong(seen: Seen, record: ConnectionRecord, goaway: GoneAway) -> Iterator[s
         if exchange.connection is not record and exchange.times.request_begun >= goaway.told
     }
     on_it = [exchange for exchange in record.exchanges if exchange.stream_id is not None]
-    behind = [_asked(exchange) for exchange in on_it if (exchange.stream_id or 0) > goaway.last_stream]
+    too_late = [_asked(exchange) for exchange in on_it if (exchange.stream_id or 0) > goaway.last_stream]
     said = f"GOAWAY of connection {record.index} named {goaway.last_stream} as the last stream"
-    for method, target in [*behind, *((late.method, late.target) for late in goaway.unprocessed)]:
+    for method, target in [*too_late, *((late.method, late.target) for late in goaway.unprocessed)]:
         if (method, target) not in later:
             yield f"the client gave up {method} {target}, which was not processed: the {said}, and it came after that"
     for exchange in on_it:

@@ -410,6 +410,11 @@ def test_a_proxy_opens_no_tunnel(plain: HTTPServe) -> None:
         assert client.get("/a").body == b"well"
 
 
+def test_a_server_of_http2_alone_is_no_proxy() -> None:
+    with HTTPServe(http2="only") as server, pytest.raises(UsageError, match=r"a proxy speaks HTTP/1\.1"):
+        server.origin("https://example.test")
+
+
 def connect(client: Client, authority: str) -> int:
     """Ask for a tunnel; the number of its stream."""
     stream_id = client.h2.get_next_available_stream_id()
@@ -417,3 +422,13 @@ def connect(client: Client, authority: str) -> int:
     client.answers[stream_id] = Answer()
     client.flush()
     return stream_id
+
+
+def test_an_idle_client_is_given_up_though_another_thread_has_answered_it() -> None:
+    with HTTPServe(http2=True, timeout=0.3) as server:
+        server.on("GET", "/a").handle(lambda request: "well")
+        with client_of(server) as client:
+            assert client.get("/a").body == b"well"
+            with pytest.raises(ConnectionError):
+                client.receive_until(lambda: False)
+        assert server.connections[0].closed_how == "timeout"
