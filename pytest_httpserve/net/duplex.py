@@ -75,6 +75,11 @@ class Duplex:
         if rest:
             run(partial(self._finish, rest, seconds))
 
+    def end_by(self, end: Callable[[], object]) -> None:
+        """Close the socket, by ``end``, while no call of it is under way: its number may be another's right after."""
+        with self._call:
+            end()
+
     def end(self) -> None:
         """Send nothing more: the client is told of the end."""
         with self._call:

@@ -320,6 +320,10 @@ class StreamTransport(Transport):
         except OSError as error:
             self.failed(error)
 
+    def abandon(self) -> None:
+        """Its connection ends: nothing more is said of it."""
+        self._over = True
+
     def _is_whole(self) -> bool:
         return self._framing is not None and (self._framing.kind == "close" or self._body.complete)
 

@@ -363,6 +363,10 @@ class HTTP2:
         """Whether the connection ends with the streams that are open on it."""
         return self.last_stream is not None and self.last_stream < _NO_LAST_STREAM
 
+    def reset_connection(self) -> None:
+        """End the connection with a reset."""
+        self._duplex.end_by(self.connection.ending.reset)
+
     def inject(self, data: bytes) -> None:
         """Send bytes that may be no frames. Raises OSError."""
         self._duplex.send(lambda: self._said() + data, self.seconds)

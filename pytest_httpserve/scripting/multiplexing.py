@@ -235,7 +235,7 @@ class Multiplexing:
             connection.end_wait()  # streams that go on may keep it for long
             connection.turn.go_alone()
             if self._struck is not None and self._struck.resets:
-                connection.ending.reset()
+                self.http2.reset_connection()
             elif not connection.transport.has_been_left():  # the client hears of it, whatever else goes on
                 connection.transport.say_goodbye()
                 connection.transport.shut_down(socket.SHUT_WR)
@@ -382,6 +382,7 @@ class StreamServing(Serving):
         if struck.ends_exchange:
             self._transport.finish(short=self._http1.stream.length is not None)
         else:
+            self._transport.abandon()
             self._multiplexing.strike(struck)
 
 

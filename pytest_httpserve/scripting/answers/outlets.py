@@ -57,7 +57,7 @@ class Resting:
     def _serve(self) -> None:
         """The client has gone or sent something, the server stops, or the client has not left in time."""
         if self._resets:
-            self._connection.ending.reset()
+            self._duplex.end_by(self._connection.ending.reset)
         elif not self._connection.closing and self._receives():
             self._go_on()
             return

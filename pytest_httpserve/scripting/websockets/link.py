@@ -397,7 +397,7 @@ class Link:
     def _stop(self) -> None:
         """The server stops, or the client has not answered in time, or the connection is to be reset."""
         if self._resets:
-            self._connection.ending.reset()
+            self._duplex.end_by(self._connection.ending.reset)
         elif self._carry_out_refusal():
             return
         elif not self._told:
