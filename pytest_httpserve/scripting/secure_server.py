@@ -45,6 +45,11 @@ class WatchingHandshakes(Watching):
         """The journal knows how, before the client can."""
         note_end(self.handshake(connection), connection, self._seconds, done=done)
 
+    def how_left(self, connection: Connection) -> str | None:
+        """While no session is agreed upon, only the handshake itself can tell how: TLS sends an alert to a client that
+        has closed, whose system answers it with a reset."""
+        return super().how_left(connection) if self.handshake(connection).session is not None else None
+
     def closed(self, connection: Connection) -> None:
         """Whatever has ended it: a handshake that is not over by now never will be."""
         if (record := self.records.get(connection)) is not None and record.handshake is not None:

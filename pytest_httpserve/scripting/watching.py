@@ -51,8 +51,12 @@ class Watching(Watcher):
         """Note whose client has left: where a request waits (at a gate, say), nobody reads from its connection."""
         for connection in list(self.records):
             ending = connection.ending
-            if ending.said is None and (how := connection.transport.how_left()) is not None:
+            if ending.said is None and (how := self.how_left(connection)) is not None:
                 ending.say("client", how)
+
+    def how_left(self, connection: Connection) -> str | None:
+        """How a client has ended its side, if it has, and if the system can be believed."""
+        return connection.transport.how_left()
 
     def find_broken_off(self, seconds: float) -> list[Connection]:
         """The test has ended: the connections whose clients have left, and which are about to end. What a client has

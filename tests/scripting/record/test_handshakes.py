@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,8 @@ import requests
 from cryptography.x509 import load_pem_x509_certificate
 
 from pytest_httpserve import TLS, Certificate, CertificateAuthority, HTTPServe
+from pytest_httpserve.scripting import secure_server
+from pytest_httpserve.scripting.handshaking import note_end
 from pytest_httpserve.scripting.httpserve import RUNNING
 from pytest_httpserve.scripting.record.handshakes import TLSError, error_of
 
@@ -302,6 +305,29 @@ def test_a_client_that_leaves_in_the_midst_is_recorded(start: Start) -> None:
     assert server._script.journal.wait(lambda: any(record.closed for record in server.connections), 10)
     assert str(server.connections[0].tls_error) == "the client closed the connection"
     assert (server.connections[0].closed_by, server.connections[0].closed_how) == ("client", "FIN")
+
+
+def test_a_reset_that_answers_our_alert_is_not_how_the_client_left(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed, noted = threading.Event(), threading.Event()
+
+    def note_later(*arguments: Any, **settings: Any) -> None:  # Any: as note_end takes them
+        failed.set()
+        assert noted.wait(10)
+        note_end(*arguments, **settings)
+
+    monkeypatch.setattr(secure_server, "note_end", note_later)
+    server = start()
+    with connect(server) as client:
+        client.sendall(hello(server.ca.client_ssl_context())[:50])
+    assert failed.wait(10)
+    (record,) = server.connections
+
+    assert record.is_open
+    noted.set()
+    assert server._script.journal.wait(lambda: record.closed is not None, 10)
+    assert (record.closed_by, record.closed_how) == ("client", "FIN")
 
 
 @pytest.mark.parametrize("sent", [0, 50, 10_000], ids=["nothing", "half a hello", "a hello"])
