@@ -58,7 +58,7 @@ _COMBINED = {
     "If-Match with another tag, If-None-Match with its own": [_MISMATCH, _SAME],
     "If-None-Match and a range": [_SAME, _RANGE],
     "If-Match and a range": [_MATCH, _RANGE],
-    "If-Match with another tag and a range behind the end": [_MISMATCH, b"Range: bytes=99-"],
+    "If-Match with another tag and a range past the end": [_MISMATCH, b"Range: bytes=99-"],
     "If-Modified-Since and a range": [_SINCE, _RANGE],
     "If-None-Match on two lines": [_OTHER, _SAME],
     "If-Match on two lines": [_MISMATCH, _MATCH],

@@ -13,7 +13,7 @@ _HOSTS = r"""
 _ODD_HOSTS = ("", "a b", "t\xe9st", "te\0st", "te\x7fst", "te\tst", "x" * 300)
 
 _FIELDS = {
-    "no blank behind the colon": b"X:y",
+    "no blank after the colon": b"X:y",
     "blanks around the value": b"X: \t y \t ",
     "an empty value": b"X:",
     "an empty value of blanks": b"X:   ",
@@ -52,7 +52,7 @@ def hosts() -> Iterator[Case]:
     yield request("Host: two", GET, b"Host: other.test")
     yield request("Host: two in HTTP/1.0", b"GET /letters.txt HTTP/1.0", b"Host: other.test")
     yield request("Host: not that of the whole URL", b"GET http://test/letters.txt HTTP/1.1", host=b"Host: other.test")
-    yield request("Host: a bad one behind a whole URL", b"GET http://test/letters.txt HTTP/1.1", host=b"Host: a b")
+    yield request("Host: a bad one after a whole URL", b"GET http://test/letters.txt HTTP/1.1", host=b"Host: a b")
     yield request("Host: in small letters", GET, host=b"host:test")
     yield request("Host: with blanks around it", GET, host=b"Host: \t test \t ")
 

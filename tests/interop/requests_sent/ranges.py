@@ -44,4 +44,4 @@ def ranges() -> Iterator[Case]:
     yield get("Ranges of a large file", b"Range: bytes=0-69999,100000-199999", path=b"/bytes")
     for name, condition in _IF_RANGE.items():
         yield get(f"If-Range: {name}", b"Range: bytes=0-4", b"If-Range: " + condition)
-        yield get(f"If-Range: {name}, behind the end", b"Range: bytes=99-", b"If-Range: " + condition)
+        yield get(f"If-Range: {name}, past the end", b"Range: bytes=99-", b"If-Range: " + condition)

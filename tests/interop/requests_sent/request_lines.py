@@ -16,12 +16,12 @@ _VERSIONS = """
 """
 
 _LINES = {
-    "two spaces behind the method": b"GET  /letters.txt HTTP/1.1",
+    "two spaces after the method": b"GET  /letters.txt HTTP/1.1",
     "two spaces before the version": b"GET /letters.txt  HTTP/1.1",
     "a space at the beginning": b" GET /letters.txt HTTP/1.1",
     "a space at the end": b"GET /letters.txt HTTP/1.1 ",
     "a space in the version": b"GET /letters.txt HTTP 1.1",
-    "a tab behind the method": b"GET\t/letters.txt HTTP/1.1",
+    "a tab after the method": b"GET\t/letters.txt HTTP/1.1",
     "a tab before the version": b"GET /letters.txt\tHTTP/1.1",
     "a tab at the end": b"GET /letters.txt HTTP/1.1\t",
     "a fourth word": b"GET /letters.txt HTTP/1.1 x",
@@ -81,7 +81,7 @@ def methods() -> Iterator[Case]:
         ("HEAD without a slash", b"HEAD /dir"),
         ("HEAD of nothing", b"HEAD /nothing"),
         ("HEAD with a range", b"HEAD /letters.txt", b"Range: bytes=0-4"),
-        ("HEAD with a range behind the end", b"HEAD /letters.txt", b"Range: bytes=99-"),
+        ("HEAD with a range past the end", b"HEAD /letters.txt", b"Range: bytes=99-"),
         ("CONNECT", b"CONNECT test:80"),
         ("CONNECT to a path", b"CONNECT /letters.txt"),
         ("OPTIONS *", b"OPTIONS *"),
