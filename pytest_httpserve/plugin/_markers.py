@@ -12,10 +12,10 @@ T = TypeVar("T")
 
 DESCRIPTIONS = (
     'serve_dir(path, *, at="/", index=None, listing=True, headers=None, ...): the httpserve fixture serves the '
-    "directory `path` (relative to the test file, then to the rootdir) beneath the prefix `at`; can be given several "
+    "directory `path` (relative to the test file, then to the rootdir) under the prefix `at`; can be given several "
     "times",
     'serve_cgi(path, *, at="/cgi-bin", env=None, timeout=30.0): the httpserve fixture runs the CGI scripts of the '
-    "directory `path` (found as that of serve_dir) beneath the prefix `at`, with the variables `env` beside those of "
+    "directory `path` (found as that of serve_dir) under the prefix `at`, with the variables `env` beside those of "
     "CGI; can be given several times",
     "serve_tls(fault=None, *, names=(), tls_versions=('1.2', '1.3'), client_cert=None, http2=False, ...): the "
     "httpserve fixture serves HTTPS with a certificate of the httpserve_ca; `fault` names what is wrong with it, such "

@@ -287,7 +287,7 @@ class Reader(io.BufferedIOBase):
         self.beyond = None
 
     def _decode(self, data: bytes) -> tuple[bytes, bytes]:
-        """What of ``data`` is the body's, and what lies behind its end."""
+        """What of ``data`` is the body's, and what lies after its end."""
         body, behind = self._body.decode(data)
         return (data[: len(data) - len(behind)] if self._raw else body), behind
 

@@ -49,7 +49,7 @@ class Writer(io.BufferedIOBase):
         self.anything = self.exposed = False
 
     def hold(self) -> None:
-        """Keep the next head back: what belongs behind it is about to be written."""
+        """Keep the next head back: what belongs after it is about to be written."""
         self._holding = True
 
     def write_head(self, head: bytes, *, more: bool) -> None:

@@ -184,7 +184,7 @@ class Face:
         fallback: str | None = None,
         cors: bool | str = False,
     ) -> None:
-        """Serve the files of the directory ``path`` beneath the prefix ``at``.
+        """Serve the files of the directory ``path`` under the prefix ``at``.
 
         ``index`` names the page or pages to show for a directory (default: ``index.html``, ``index.htm``); without one,
         ``listing`` shows what is in it. ``hidden`` is whether names that begin with a dot are there. ``headers`` go out
@@ -220,7 +220,7 @@ class Face:
         env: Mapping[str, str] | None = None,
         timeout: float = CGI_TIMEOUT,
     ) -> None:
-        """Run the CGI scripts (RFC 3875) of the directory ``path`` for requests beneath the prefix ``at``.
+        """Run the CGI scripts (RFC 3875) of the directory ``path`` for requests under the prefix ``at``.
 
         A script is any file that may be executed. It runs as the user who runs the tests, in its own directory, with
         the environment of the tests, the variables of CGI, and those of ``env``. It is killed, and fails the test, when
@@ -234,11 +234,11 @@ class Face:
         self._script.mounts.add(cgi_mount(path, roots=roots, at=at, env=env, timeout=timeout))
 
     def mount(self, prefix: str, application: object) -> None:
-        """Let ``application`` answer all requests beneath ``prefix``: a handler class, written for ``http.server`` or
+        """Let ``application`` answer all requests under ``prefix``: a handler class, written for ``http.server`` or
         for ours, a WSGI application, or an ASGI application.
 
         A handler class sees paths without the prefix; to a WSGI application it is the SCRIPT_NAME, to an ASGI
-        application the ``root_path``. What they raise fails the test. Raises UsageError for what is none of these, and
+        application the ``root_path``. What they raise fails the test. Raises UsageError for anything else, and
         for a prefix that is taken.
         """
         from pytest_httpserve.scripting.mounts.applications import application_mount
@@ -253,7 +253,7 @@ class Face:
         per_minute: int | None = None,
         clock: Callable[[], float] = clock.monotonic,
     ) -> Limit:
-        """Answer with 429 and Retry-After the requests beneath ``path`` that are too many in a second, or a minute.
+        """Answer with 429 and Retry-After the requests under ``path`` that are too many in a second, or a minute.
 
         ``clock`` tells the time in seconds: a ``Clock`` stands still until the test moves it. Raises UsageError for a
         wrong value.
@@ -279,7 +279,7 @@ class Face:
         status: int | Response = 503,
         **arguments: Unpack[ResponseArguments],
     ) -> Flapping:
-        """Answer ``up`` requests beneath ``path`` as always, refuse the next ``down`` of them, and so on.
+        """Answer ``up`` requests under ``path`` as always, refuse the next ``down`` of them, and so on.
 
         What the refused get is said as for ``respond``. Raises UsageError for a wrong value.
         """
@@ -293,9 +293,9 @@ class Face:
         return guard
 
     def slow_start(self, path: str = "/", *, requests: int = 5, delay: float = 1.0) -> SlowStart:
-        """Let the first request beneath ``path`` wait for ``delay`` seconds, each of the next for less.
+        """Let the first request under ``path`` wait for ``delay`` seconds, each of the next for less.
 
-        None waits from the one behind ``requests`` on. Raises UsageError for a wrong value.
+        None waits from the one after ``requests`` on. Raises UsageError for a wrong value.
         """
         prefix = check_prefix(path, "slow_start(path)")
         guard = SlowStart(prefix, check_count("requests=", requests, least=1), check_seconds("delay=", delay))
@@ -307,8 +307,8 @@ class Face:
     def url_for(self, path: str, *, scheme: str = "http") -> str:
         """The URL of ``path``, which begins with a slash and may have a query.
 
-        What cannot stand in a URL is percent-encoded; what is encoded already stays as it is. With ``scheme="ws"`` it
-        is one for a WebSocket client. Over TLS, the scheme is ``https`` or ``wss``.
+        Characters that a URL may not contain are percent-encoded; what is encoded already stays as it is. With
+        ``scheme="ws"``, the URL is one for a WebSocket client. Over TLS, the scheme is ``https`` or ``wss``.
         """
         return with_scheme(self.base_url, scheme) + encoded_path(path)
 
@@ -441,7 +441,7 @@ class Face:
     def assert_requested_in_order(self, steps: Iterable[Matcher | tuple[str, str | re.Pattern[str]] | str]) -> None:
         """Fail unless the steps, each ``("GET", "/path")``, ``"GET /path"`` or a matcher, came in this order.
 
-        Other requests may stand between them.
+        Other requests may come between them.
         """
         __tracebackhide__ = True
         from pytest_httpserve.scripting.reports.assertions import assert_in_order

@@ -373,9 +373,9 @@ class HTTPServe(Face):
     def url_for(self, path: str, *, scheme: str = "http", unix: bool = False) -> str:
         """The URL of ``path``, which begins with a slash and may have a query.
 
-        What cannot stand in a URL is percent-encoded; what is encoded already stays as it is. With ``scheme="ws"`` it
-        is one for a WebSocket client. Over TLS, the scheme is ``https`` or ``wss``. With ``unix``, the path of the
-        socket is in it, too, as in ``http+unix://%2Ftmp%2Fsocket/path``.
+        Characters that a URL may not contain are percent-encoded; what is encoded already stays as it is. With
+        ``scheme="ws"``, the URL is one for a WebSocket client. Over TLS, the scheme is ``https`` or ``wss``.
+        With ``unix``, it contains the path of the socket: ``http+unix://%2Ftmp%2Fsocket/path``.
         """
         if unix and self._unix is None:
             raise UsageError("unix=True is for a server on a Unix socket: HTTPServe(unix=True)")

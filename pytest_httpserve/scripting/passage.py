@@ -94,7 +94,7 @@ class FaultyPassage(Passage):
 
         connection = http1.connection
         assert connection is not None
-        connection.leave_loop()  # whatever waits for a fault waits behind this line
+        connection.leave_loop()  # whatever waits for a fault waits after this line
         self._http1 = http1
         self._connection = connection
         self._lasting = lasting

@@ -60,7 +60,7 @@ class Watching(Watcher):
 
     def find_broken_off(self, seconds: float) -> list[Connection]:
         """The test has ended: the connections whose clients have left, and which are about to end. What a client has
-        sent behind a request that announced less is a failure; an answer that is about to end is waited for so long."""
+        sent after a request that announced less is a failure; an answer that is about to end is waited for so long."""
         leaving = []
         expiry = clock.monotonic() + seconds
         for connection, record in list(self.records.items()):
@@ -70,7 +70,7 @@ class Watching(Watcher):
             while connection.busy and connection.is_answered() and not transport.closed and clock.monotonic() < expiry:
                 clock.sleep(_GLANCE_SECONDS)  # what serves it has only to let it go
             while not transport.has_been_left() and transport.peek() and clock.monotonic() < expiry:
-                clock.sleep(_GLANCE_SECONDS)  # it is about to be taken in: not every system shows an end behind it
+                clock.sleep(_GLANCE_SECONDS)  # it is about to be taken in: not every system shows an end after it
             if transport.has_been_left():
                 leaving.append(connection)
             elif not self._journal.test_is_over and (rest := _left_over(connection)):

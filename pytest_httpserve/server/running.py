@@ -278,7 +278,7 @@ def last_fields(handler: Front) -> tuple[Field, ...]:
 
 
 def hold_head(handler: Front) -> None:
-    """Keep the next head back: the caller writes what belongs behind it at once."""
+    """Keep the next head back: the caller writes what belongs after it at once."""
     if isinstance(handler.wfile, Writer):
         handler.wfile.hold()
 

@@ -219,7 +219,7 @@ class HTTPSServer(HTTPServer):
 
     # typeshed's type of a request also covers datagrams, in this and the next.
     def finish_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]
-        """Shake hands, and serve what is asked for behind that."""
+        """Shake hands, and serve what is asked for after that."""
         connection = service_of(self).track(request, client_address)
         _shake_hands(self, connection, partial(super().finish_request, request, client_address))
 

@@ -1,6 +1,6 @@
 """Where a body ends (RFC 9112 sections 6 and 7), whether the connection lasts (section 9), both directions.
 
-A decoder takes bytes as they come, in pieces of any size, and gives back the body's bytes and what lies behind the
+A decoder takes bytes as they come, in pieces of any size, and gives back the body's bytes and what lies after the
 body's end. It does no I/O, keeps no body, and is ``complete`` once the end was seen.
 """
 
@@ -138,7 +138,7 @@ class BodyDecoder(Protocol):
     trailers: Headers
 
     def decode(self, data: bytes) -> tuple[bytes, bytes]:
-        """Body bytes in ``data``, and what lies behind the body's end. Raises RequestError for broken framing."""
+        """Body bytes in ``data``, and what lies after the body's end. Raises RequestError for broken framing."""
 
 
 class FixedDecoder:
@@ -224,7 +224,7 @@ class ChunkedDecoder:
         return at
 
     # Each step begins ``at`` a place in the data, adds what it finds to ``body``, and returns the place where it ended.
-    # None copies what lies behind that place: a read may be full of one-byte chunks.
+    # None copies what lies after that place: a read may be full of one-byte chunks.
     # A step that needs more puts the rest of the data into _pending and returns its end.
 
     def _chunk_line(self, data: bytes, at: int, body: list[bytes]) -> int:

@@ -125,7 +125,7 @@ def test_a_request_beside_a_directory_names_the_directory(suite: Suite, shown: S
     result.assert_outcomes(failed=1)
     assert shown(result, "test_it") == dedent("""\
         nothing answers GET /file/page.txt
-          /project is served beneath /files
+          /project is served under /files
         --------------------------- Captured httpserve call ----------------------------
         http://127.0.0.1:PORT
           GET /file/page.txt -> 404 text/plain; charset=utf-8 99 bytes 0.1 ms

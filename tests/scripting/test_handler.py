@@ -34,7 +34,7 @@ def test_the_404_says_what_there_is(server: HTTPServe, tmp_path: Path) -> None:
         "        expected: 'POST'\n"
         "        got:      'GET'\n"
         "    ✓ path: /nowhere\n"
-        f"  {tmp_path} is served beneath /files\n"
+        f"  {tmp_path} is served under /files\n"
     )
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.record.exchange import Exchange
     from pytest_httpserve.scripting.record.request import Request
 
-# Where a gate can stand: before the response's head, behind it, and before the last byte or chunk of the body.
+# Where a gate can stand: before the response's head, after it, and before the last byte or chunk of the body.
 PHASES = ("response_head", "response_body", "response_end")
 
 HOLD_SECONDS = 30.0

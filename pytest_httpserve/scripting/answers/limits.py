@@ -47,7 +47,7 @@ NOTHING_MET = Met()
 
 
 class Guard:
-    """Checks the requests beneath a prefix before anything answers them. ``refused`` are those it has answered, as
+    """Checks the requests under a prefix before anything answers them. ``refused`` are those it has answered, as
     far as the journal still has them, ``refused_count`` is how many there were.
 
     The prefix is in its canonical spelling, and empty for all paths.
@@ -85,7 +85,7 @@ class Guard:
 class Limit(Guard):
     """So many requests within a window of time; those beyond are answered with 429 (RFC 6585 section 4).
 
-    A window begins with a request, and another one with the first request behind its end. Every response says how much
+    A window begins with a request, and another one with the first request after its end. Every response says how much
     is left, in ``RateLimit-Limit``, ``RateLimit-Remaining`` and ``RateLimit-Reset`` (seconds) and in the same with
     ``X-`` before them; one with 429 has ``Retry-After``. ``refused`` are the exchanges that were too many.
     """
@@ -141,7 +141,7 @@ class Flapping(Guard):
 
 class SlowStart(Guard):
     """A server that is slow at first: the first request waits for ``delay`` seconds, each further one for less, and
-    from the one behind ``requests`` on none does."""
+    from the one after ``requests`` on none does."""
 
     def __init__(self, prefix: str, requests: int, delay: float) -> None:
         super().__init__(prefix)

@@ -31,7 +31,7 @@ InformationalArgument = int | tuple[int, HeadersArgument]
 
 
 class ResponseArguments(TypedDict, total=False):
-    """The arguments of ``Response`` behind its status, for the functions that pass them on."""
+    """The arguments of ``Response`` after its status, for the functions that pass them on."""
 
     text: str | None
     html: str | None
@@ -72,13 +72,13 @@ class Response:
     of values) or ``stream`` (an iterable of bytes or str, or a function that returns one: each piece is sent as it
     comes, in chunks) makes the body; each but the last brings its Content-Type, which ``headers`` replaces.
     ``headers`` is a mapping or, for repeated names, pairs; ``cookies`` are names and values (for attributes, see
-    ``set_cookie``). ``trailers`` are sent behind a body in chunks, ``informational`` ahead of the response: statuses
+    ``set_cookie``). ``trailers`` are sent after a body in chunks, ``informational`` ahead of the response: statuses
     such as 103, or ``(status, headers)``. ``gzip`` compresses the body. ``reason`` defaults to the standard phrase.
     ``fault`` is what goes wrong with it, a fault or several; ``delay`` is how many seconds it is held back (or a
     Delay), ``throttle`` how many bytes of its body are sent a second (or a Slow).
 
     Raises UsageError for what cannot be sent: two bodies, a body with 204, 205 or 304, a status outside 200 to 999, a
-    missing file, a header that is none.
+    missing file, an invalid header.
     """
 
     # What goes on over the connection when it has left HTTP with this response.
@@ -193,7 +193,7 @@ class Response:
         """What the headers that were given say of the connection, the body and the date."""
         options = given.get("connection", "").lower()
         self.says_connection = bool(options)
-        # A length that is not the body's: nothing behind this response could be told from its body.
+        # A length that is not the body's: nothing after this response could be told from its body.
         length = given.get("content-length") if self.is_whole else None
         self.closes = length not in (None, str(len(self.body))) or "close" in connection_options(options)
         self._dated = "date" in given
@@ -240,7 +240,7 @@ class Response:
 
 
 class Continued(Response):
-    """A response behind whose head the connection is not HTTP's any more: ``beyond`` takes care of what follows, be it
+    """A response after whose head the connection is not HTTP's any more: ``beyond`` takes care of what follows, be it
     another protocol, or a body without an end. Such a body is that of ``in_thread`` where it has to pass faults."""
 
     __slots__ = ("beyond", "in_thread")

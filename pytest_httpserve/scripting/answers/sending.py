@@ -28,7 +28,7 @@ def send(asked: Asked, response: Response) -> None:
     if response.informational and stream.version >= (1, 1):
         for status, fields in response.informational:
             asked.writer.write_head(response_head(status, phrase(status), fields), more=False)
-    # A client that was not told to send its body may send it, or leave it: nothing behind it could be told apart.
+    # A client that was not told to send its body may send it, or leave it: nothing after it could be told apart.
     if response.closes or asked.awaits_100:
         stream.lasts = False
     stream.said = response.says_connection
@@ -88,7 +88,7 @@ def _send_stream(asked: Asked, response: Response) -> None:
     if length:
         stream.note("content-length", length)
     if not chunked and stream.length is None:
-        stream.lasts = False  # nothing behind it could be told from the body
+        stream.lasts = False  # nothing after it could be told from the body
     framing = _CHUNKED if chunked else ()
     head = response.head((*framing, *asked.added, *stream.connection_fields()))
     asked.begin(SentResponse(response.status, head))
@@ -131,7 +131,7 @@ def _send_file(asked: Asked, response: Response, path: os.PathLike[str]) -> None
         given = response.headers
         fields = tuple(field for field in about if field[0] not in given)
         if given.get("content-length", str(size)) != str(size):
-            stream.lasts = False  # nothing behind it could be told from the body
+            stream.lasts = False  # nothing after it could be told from the body
         stream.length = size
         head = response.head((*fields, *asked.added, *stream.connection_fields()))
         asked.begin(SentResponse(response.status, head))

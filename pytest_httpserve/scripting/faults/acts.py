@@ -27,7 +27,7 @@ PHASES: tuple[Phase, ...] = (
     "accept", "tls_handshake", "connect",
     "request_head", "request_body", "response_head", "response_body", "response_end",
 )  # fmt: skip
-# Those behind a WebSocket handshake, of what the server sends.
+# Those after a WebSocket handshake, of what the server sends.
 WEBSOCKET_PHASES: tuple[Phase, ...] = ("message", "close")
 # Those before anything is asked, and those that have no bytes of an exchange: in ``connect``, a proxy opens a tunnel.
 FIRST_PHASES = PHASES[:2]
@@ -107,7 +107,7 @@ class Act(Fault):
 
 @dataclass(frozen=True, repr=False)
 class Reset(Act):
-    """The connection ends with an RST: the client sees a reset, behind the bytes that came before."""
+    """The connection ends with an RST: the client sees a reset, after the bytes that came before."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -215,7 +215,7 @@ class Slow(Fault):
         return self.chunk or max(1, int((self.rate or 1) / _PIECES_A_SECOND))
 
     def pause(self, count: int) -> float:
-        """Seconds to wait behind so many bytes."""
+        """Seconds to wait after so many bytes."""
         return count / self.rate if self.rate is not None else 0.0
 
 

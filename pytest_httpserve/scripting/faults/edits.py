@@ -1,4 +1,4 @@
-"""Faults that change what is sent: heads and bodies that do not fit each other, and lines that are none of HTTP."""
+"""Faults that change what is sent: heads and bodies that do not fit each other, and lines that are not HTTP."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class HeadEdit(Fault):
         raise NotImplementedError
 
     def closes(self, exchange_index: int) -> bool:
-        """Whether the connection ends (FIN) behind the response."""
+        """Whether the connection ends (FIN) after the response."""
         return False
 
 
@@ -30,7 +30,7 @@ class HeadEdit(Fault):
 class WrongLength(HeadEdit):
     """Content-Length is ``by`` bytes more (or, below 0, fewer) than the body, or ``says`` something else.
 
-    Unless it says fewer, the connection ends behind the body.
+    Unless it says fewer, the connection ends after the body.
     """
 
     by: int = 1
@@ -57,7 +57,7 @@ class WrongLength(HeadEdit):
 
 @dataclass(frozen=True, repr=False)
 class Duplicate(HeadEdit):
-    """A header that stands there twice, the second time with ``value`` if one is given."""
+    """A header that is there twice, the second time with ``value`` if one is given."""
 
     header: str = "Content-Length"
     value: str | None = None
@@ -95,7 +95,7 @@ class CloseAfter(HeadEdit):
 
 @dataclass(frozen=True, repr=False)
 class BrokenKeepAlive(HeadEdit):
-    """Each response promises to keep the connection; behind the ``exchanges``-th it ends all the same (FIN)."""
+    """Each response promises to keep the connection; after the ``exchanges``-th it ends all the same (FIN)."""
 
     exchanges: int = 1
 
@@ -111,8 +111,8 @@ class BrokenKeepAlive(HeadEdit):
 
 @dataclass(frozen=True, repr=False)
 class Garbage(HeadEdit):
-    """A line that is none of HTTP, in the place of the status line, before the other headers, or where the size of the
-    first chunk should stand; for ``"chunk"`` the response is sent in chunks. The connection ends behind the response.
+    """A line that is not HTTP, in place of the status line, before the other headers, or where the size of the
+    first chunk should be; for ``"chunk"`` the response is sent in chunks. The connection ends after the response.
     """
 
     where: Literal["status_line", "header", "chunk"] = "status_line"
@@ -172,7 +172,7 @@ class Extend(Fault):
 
     @property
     def surplus(self) -> bytes:
-        """What is sent behind the body."""
+        """What is sent after the body."""
         return b"x" * self.data if isinstance(self.data, int) else self.data
 
     @property
@@ -192,7 +192,7 @@ class NoLastChunk(Fault):
 @dataclass(frozen=True, repr=False)
 class WrongChunkSize(Fault):
     """The response is sent in chunks; the first says ``by`` bytes more (or, below 0, fewer) than it has. The connection
-    ends behind the response."""
+    ends after the response."""
 
     by: int = 1
 

@@ -98,7 +98,7 @@ class ReservedBits(FrameEdit):
 
 @dataclass(frozen=True, repr=False)
 class WrongText(FrameEdit):
-    """The message is a text, and ends with a byte that is none of UTF-8."""
+    """The message is a text, and ends with a byte that is not UTF-8."""
 
     def frames(self, message: str | bytes) -> bytes:
         return encode_frame(FIN | TEXT, payload_of(message) + b"\xff")

@@ -63,7 +63,7 @@ def _every_phase(
 ) -> Sweep:
     effects = effects if isinstance(effects, Iterable) else (effects,)  # one is enough
     left_out = ("tls_handshake",) if check_switch("connect=", connect) else ("tls_handshake", "connect")
-    # In these it is one byte in: before the first, it would be the same as behind what came before.
+    # In these it is one byte in: before the first, it would be the same as after what came before.
     later = ("response_body", *WEBSOCKET_PHASES)
     phases = [phase for phase in PHASES if phase not in left_out]
     if check_switch("websocket=", websocket):

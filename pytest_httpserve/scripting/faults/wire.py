@@ -191,7 +191,7 @@ class FaultyWire:
                 raise self._end("a fault has told the client that this is not processed", ends_exchange=True)
 
     def _announce(self) -> None:
-        """What happens behind the last byte of a response is told before: the client may look when it has that."""
+        """What happens after the last byte of a response is told before: the client may look when it has that."""
         for act in self._acts:
             self._tell(act, self._where(act))
             if isinstance(act, Reset | Close) or (isinstance(act, Stall) and act.until is None):
@@ -413,7 +413,7 @@ class FaultyWire:
                 tail = tail[: max(len(tail) - fault.bytes, 0)]
         for fault in self.faults:
             if isinstance(fault, Extend):
-                self._tell(fault, f"{len(fault.surplus)} bytes behind the body")
+                self._tell(fault, f"{len(fault.surplus)} bytes after the body")
                 tail += fault.surplus
         self._kept_back = tail
         self._announce()

@@ -24,7 +24,7 @@ def check_host(host: str, given: str = "host=") -> str:
 
 
 def check_port(port: int) -> int:
-    """Refuse what is no port number; 0 stands for any that is free."""
+    """Refuse what is not a port number; 0 means any free one."""
     return check_count("port=", port, most=65535, what="a number")
 
 

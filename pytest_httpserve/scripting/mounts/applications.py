@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def application_mount(prefix: str, application: object) -> Mount:
     """The mount for a handler class (or a functools.partial of one), an ASGI application, or else a WSGI application.
 
-    Raises UsageError for what is none of these.
+    Raises UsageError for anything else.
     """
     if not callable(application):
         raise UsageError(f"mount() takes a handler class, a WSGI or an ASGI application, not {application!r}")

@@ -1,4 +1,4 @@
-"""CGI directories behind a prefix."""
+"""CGI directories under a prefix."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Handler classes behind a prefix, written for ``http.server`` or for ours.
+"""Handler classes under a prefix, written for ``http.server`` or for ours.
 
 A handler gets the one request in hand and writes its response as it is used to. It lives in a world of its own: it sees
 paths without the prefix, and gets it put before those that it names in ``Location``.
@@ -25,7 +25,7 @@ class HandlerMount(ApplicationMount):
     __slots__ = ()
 
     def serve(self, asked: Asked, below: str) -> None:
-        """Let a handler of the class answer what is asked; its path beneath the prefix is ``below``."""
+        """Let a handler of the class answer what is asked; its path under the prefix is ``below``."""
         if not _says_100(self.application):
             asked.invite_body()
         with Outgoing(asked, prefix=self.prefix) as response:

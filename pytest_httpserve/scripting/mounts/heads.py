@@ -24,7 +24,7 @@ class GivenHead(NamedTuple):
     has_body: bool
 
     def before(self, first: bytes, *, whole: bool, method: str) -> bytes:
-        """As it leaves, with the first piece of the body behind it: all of the body if that is the ``whole``."""
+        """As it leaves, with the first piece of the body after it: all of the body if that is the ``whole``."""
         length = ""
         # What would be the length of a response to GET is not known from an empty one to HEAD.
         if whole and self.has_body and "content-length" not in self.names and (first or method != "HEAD"):

@@ -59,7 +59,7 @@ class Outgoing:
             self.break_off()
 
     def write(self, data: bytes) -> None:
-        """Send what the application has written: each piece at once, a head with what came behind it."""
+        """Send what the application has written: each piece at once, a head with what came after it."""
         parts = list(self._stream.feed(data))
         for part in parts:
             if isinstance(part, bytes):
@@ -88,7 +88,7 @@ class Outgoing:
             self._chunking = True
             head += b"Transfer-Encoding: chunked\r\n"
         self._framing, self._body = framing, body_decoder(framing)
-        # A client that was not told to go on may send its body, or leave it: nothing behind it could be told apart.
+        # A client that was not told to go on may send its body, or leave it: nothing after it could be told apart.
         if not said.lasts or asked.awaits_100 or (framing == UNTIL_CLOSE and not self._chunking):
             stream.lasts = False
         if self._prefix:

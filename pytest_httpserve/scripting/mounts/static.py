@@ -36,7 +36,7 @@ class StaticMount(DirectoryMount):
         return f"{self.directory} is served"
 
     def serve(self, asked: Asked, below: str) -> None:
-        """Answer with what is beneath the directory; ``below`` is the path in it."""
+        """Answer with what is under the directory; ``below`` is the path in it."""
         asked.invite_body()
         serve_files(asked, Root(self.directory, self.options, self.index_pages, asked.scripts), below)
 

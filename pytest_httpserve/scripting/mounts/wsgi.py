@@ -1,4 +1,4 @@
-"""WSGI applications behind a prefix (PEP 3333): they are called, and what they answer goes out piece by piece."""
+"""WSGI applications under a prefix (PEP 3333): they are called, and what they answer goes out piece by piece."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ class WSGIMount(ApplicationMount):
     __slots__ = ()
 
     def serve(self, asked: Asked, below: str) -> None:
-        """Let the application answer what is asked; its path beneath the prefix is ``below``."""
+        """Let the application answer what is asked; its path under the prefix is ``below``."""
         asked.invite_body()
-        # Whoever asks for the prefix itself, without a slash behind it, asks for no path in the application.
+        # Whoever asks for the prefix itself, without a slash after it, asks for no path in the application.
         path = "" if below == "/" and not asked.parts.path.endswith("/") else below
         with Outgoing(asked, chunk=asked.stream.version >= (1, 1)) as response:
             environ = environ_of(asked, self.prefix, path)
@@ -161,7 +161,7 @@ class Gateway:
 
 
 def environ_of(asked: Asked, prefix: str, below: str) -> dict[str, Any]:
-    """The variables of a request beneath ``prefix`` (PEP 3333, RFC 3875 section 4.1). Text in them is latin-1 decoded
+    """The variables of a request under ``prefix`` (PEP 3333, RFC 3875 section 4.1). Text in them is latin-1 decoded
     bytes."""
     headers, client = asked.stream.headers, asked.client
     address: object = asked.server.server_address

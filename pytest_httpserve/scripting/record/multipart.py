@@ -53,7 +53,7 @@ def parse_multipart(content_type: str, body: bytes) -> list[UploadedFile]:
 
 
 def _parse_part(part: bytes) -> UploadedFile:
-    """A part, from the line break behind its boundary on."""
+    """A part, from the line break after its boundary on."""
     head, _, content = part.partition(b"\r\n\r\n")
     lines = (line.partition(":") for line in head.decode(errors="replace").split("\r\n"))
     headers = Headers((name.strip(), value.strip()) for name, colon, value in lines if colon)
@@ -63,12 +63,12 @@ def _parse_part(part: bytes) -> UploadedFile:
 
 
 def _parameters(value: str) -> dict[str, str]:
-    """The parameters behind a value, decoded."""
+    """The parameters after a value, decoded."""
     return {name: text for name, _, text in _read_parameters(value)}
 
 
 def _read_parameters(value: str) -> Iterator[tuple[str, bool, str]]:
-    """The parameters behind a value: name, whether it says how it is encoded, and text."""
+    """The parameters after a value: name, whether it says how it is encoded, and text."""
     for name, mark, quoted, token in _PARAMETER.findall(value):
         # Of backslashes, only those are escapes that must be: the rest stand in paths of Windows.
         text = re.sub(r'\\(["\\])', r"\1", quoted) or token

@@ -27,7 +27,7 @@ def check_redact(names: str | Iterable[str]) -> frozenset[str]:
 
 def masked(name: str, value: str, redacted: frozenset[str]) -> str:
     """The value of a field as it may be shown: of credentials, their scheme."""
-    name = name.strip().lower()  # of a line that is refused, there may be a blank behind it
+    name = name.strip().lower()  # of a line that is refused, there may be a blank after it
     if name not in redacted:
         return value
     scheme = _SCHEME.match(value) if name.endswith("authorization") else None

@@ -203,7 +203,7 @@ ValueT = TypeVar("ValueT")
 
 
 class Values(Mapping[str, ValueT]):
-    """Names with values, in order; a name may stand there more than once. As a mapping, it has the first of each."""
+    """Names with values, in order; a name may be there more than once. As a mapping, it has the first of each."""
 
     __slots__ = ("pairs",)
 
@@ -268,7 +268,7 @@ class Request:
 
     @property
     def query_string(self) -> str:
-        """What stands behind the question mark, as sent; empty if there is none."""
+        """What follows the question mark, as sent; empty if there is none."""
         return target_of(self.target).query or ""
 
     @property

@@ -51,7 +51,7 @@ class SentResponse:
 
     @property
     def content(self) -> bytes:
-        """What went out behind the head, as far as it was kept: the body in its framing."""
+        """What went out after the head, as far as it was kept: the body in its framing."""
         head = self.head
         return self._raw.response.partition(head)[2] if head else b""
 

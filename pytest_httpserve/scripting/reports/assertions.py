@@ -48,7 +48,7 @@ def assert_not_requested(seen: Seen, matcher: Matcher, what: str) -> None:
 
 
 def assert_in_order(seen: Seen, steps: Iterable[Step]) -> None:
-    """Fail unless the steps were requested in this order; other requests may stand between them."""
+    """Fail unless the steps were requested in this order; other requests may come between them."""
     __tracebackhide__ = True
     exchanges = seen.exchanges
     if isinstance(steps, str | Matcher):

@@ -35,7 +35,7 @@ def refused(error: RequestError, exchange: Exchange, before: Exchange | None, re
         lines.append(f"  answered with {error.status}")
     lines += [f"  {place}" for place in _places(error, received, redacted)]
     if before is not None and _is_about_first_line(error, received):
-        lines.append(f"  it came right behind {_described(before)}: are these bytes the rest of that?")
+        lines.append(f"  it came right after {_described(before)}: are these bytes the rest of that?")
     return readable([*lines, ""])
 
 
@@ -45,8 +45,8 @@ def connection_refused(error: RequestError, which: str) -> str:
 
 
 def left_over(data: bytes, before: Exchange) -> str:
-    """That bytes came behind a request which belong to no other, as far as the test has waited."""
-    what = f"{count(len(data), 'byte')} too many came right behind {_described(before)}"
+    """That bytes came after a request which belong to no other, as far as the test has waited."""
+    what = f"{count(len(data), 'byte')} too many came right after {_described(before)}"
     return readable([f"{what}: {_shown(data)}", "  against RFC 9112 section 6.3", ""])
 
 

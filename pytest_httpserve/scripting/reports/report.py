@@ -38,7 +38,7 @@ def explained(script: Script, request: Request) -> str:
     if found.route is not None:
         return line(f"{found.route} answers {request_line(request)}{met}")
     if found is not MISSED and (mount := script.mounts.find(path)) is not None:
-        return line(f"{mount.describe()} beneath {mount.prefix or '/'}, and answers {request_line(request)}{met}")
+        return line(f"{mount.describe()} under {mount.prefix or '/'}, and answers {request_line(request)}{met}")
     if found is not MISSED and script.queue:
         return line(f"{script.queue[0]!r} answers {request_line(request)}, as the next in the queue{met}")
     return unanswered(script, request)
@@ -52,7 +52,7 @@ def unanswered(script: Script, request: Request) -> str:
     why = f": the nearest route differs in {said}" if held and (said := difference(held[0][1], redacted)) else ""
     lines = [f"{NOTHING_ANSWERS} {request_line(request)}{at}{why}", *_request_lines(request)]
     lines += near_misses(held, redacted)
-    lines += [f"  {mount.describe()} beneath {mount.prefix or '/'}" for mount in script.mounts]
+    lines += [f"  {mount.describe()} under {mount.prefix or '/'}" for mount in script.mounts]
     if script.queue:
         lines.append(f"  the queue has {count(len(script.queue), 'response')}")
     beneath = script.queue or script.mounts.find(target_of(request.target).canonical) is not None
@@ -224,7 +224,7 @@ def _address(address: object) -> str:
 
 
 def transcript(exchange: Exchange, redacted: frozenset[str]) -> list[str]:
-    """The bytes of an exchange as lines: what came in behind ``>``, what went out behind ``<``; without credentials."""
+    """The bytes of an exchange as lines: what came in marked ``>``, what went out marked ``<``; without credentials."""
     raw = exchange.raw
     return [
         *_raw_lines(">", raw.request, raw.dropped_received, redacted),

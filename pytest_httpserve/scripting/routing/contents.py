@@ -104,7 +104,7 @@ def _as_text(kind: str, value: Any) -> Any:
 
 
 class QueryIs(Matcher):
-    """The whole query, as it is written behind the question mark."""
+    """The whole query, as it is written after the question mark."""
 
     def __init__(self, query: str) -> None:
         self.query = query.removeprefix("?")

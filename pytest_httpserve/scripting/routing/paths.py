@@ -28,7 +28,7 @@ class PathPattern:
     ``/files/{rest:path}``. A compiled pattern must match the whole decoded path. ``*`` is any path.
 
     ``segments`` are those of a path without slashes in its parameters, None for each that has a parameter; None for
-    any other path. Raises UsageError for what is none of these.
+    any other path. Raises UsageError for anything else.
     """
 
     __slots__ = ("_canonical", "_kinds", "_regex", "_template", "segments", "text")

@@ -162,7 +162,7 @@ class Route:
         """Add a function as an answer: it is called with the request, and its result is made a response.
 
         It may return a Response, a str, bytes, a dict or list (JSON), None (204), ``(status, any of these)``, with
-        headers behind these or not, or an iterator (streamed). What it raises fails the test.
+        headers after these or not, or an iterator (streamed). What it raises fails the test.
 
         A function that is ``async`` runs on an event loop of the server's, in a thread of its own; it may return an
         asynchronous generator, or be one.
@@ -226,7 +226,7 @@ class Route:
     def hold(self, phase: str = "response_head", *, timeout: float = HOLD_SECONDS) -> Gate:
         """A gate, at which calls wait until the test lets them go; it fails the test after ``timeout`` seconds.
 
-        They wait before the response (``response_head``), behind its head (``response_body``), or before the last byte
+        They wait before the response (``response_head``), after its head (``response_body``), or before the last byte
         or chunk of its body (``response_end``).
         """
         # What waits at a gate may meet with a fault there; see handle.

@@ -85,7 +85,7 @@ class CGIHTTPRequestHandler(SimpleHTTPRequestHandler):
         """Whether ``path`` lies beneath one of ``cgi_directories``.
 
         If so, ``cgi_info`` is set to that directory and to what follows its slash, both percent-encoded, with the
-        query. Nested directories, the script and what comes behind it are told apart by ``run_cgi``.
+        query. Nested directories, the script and what comes after it are told apart by ``run_cgi``.
         """
         path = collapsed(target_of(self.path).path)
         longest = max(map(len, self.cgi_directories), default=0)

@@ -47,7 +47,7 @@ class Process(NamedTuple):
                 os.waitpid(self.pid, 0)
 
 
-_BEGAN = 19  # of the fields behind the name, see proc(5)
+_BEGAN = 19  # of the fields after the name, see proc(5)
 
 
 def adopt() -> None:

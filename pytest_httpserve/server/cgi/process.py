@@ -206,7 +206,7 @@ class Child:
         return self._upload is not None and self._upload.starved
 
     def read_head(self) -> tuple[bytes, bytes]:
-        """The lines of its output before the first blank one, and what has come behind that.
+        """The lines of its output before the first blank one, and what has come after that.
 
         Raises as ``read`` does, and ScriptError (502) if there is no blank line.
         """
@@ -217,7 +217,7 @@ class Child:
             piece = self.read()
             if not piece:
                 ended = describe_end(self.wait())
-                wrote = f"wrote no blank line behind {data[:200]!r}" if data else "wrote nothing"
+                wrote = f"wrote no blank line after {data[:200]!r}" if data else "wrote nothing"
                 raise ScriptError(HTTPStatus.BAD_GATEWAY, f"it {ended}, and {wrote}")
             data += piece
         return data[: end.end("line")], data[end.end() :]
@@ -314,7 +314,7 @@ class Child:
     # Waiting
 
     def _watch_client(self) -> None:
-        """Whether it leaves, and what it sends of its body: nothing behind that, for it may be the next request."""
+        """Whether it leaves, and what it sends of its body: nothing after that, for it may be the next request."""
         if self._connection is None:
             return
         receives = self._upload is not None and not self._upload.complete

@@ -214,7 +214,7 @@ class Run:
         return file
 
     def _leave_body(self) -> None:
-        """Take what the script has left of the body, however much, if the connection is to go on behind it."""
+        """Take what the script has left of the body, however much, if the connection is to go on after it."""
         reader = running.http1_of(self._handler).reader
         if not self._handler.close_connection and not reader.complete:
             self._handler.wfile.flush()

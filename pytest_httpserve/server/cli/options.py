@@ -92,7 +92,7 @@ def _parser(epilog: str) -> argparse.ArgumentParser:
     add("--open", action="store_true", help="show what is served in a browser")
     tls = parser.add_argument_group("HTTPS")
     tls.add_argument("--tls", action="store_true", help="with a certificate of a test CA, both made on the spot")
-    tls.add_argument("--tls-cert", metavar="PATH", help="with this certificate (PEM, the chain behind it)")
+    tls.add_argument("--tls-cert", metavar="PATH", help="with this certificate (PEM, the chain after it)")
     tls.add_argument("--tls-key", metavar="PATH", help="its key, if that is in a file of its own")
     tls.add_argument("--tls-password-file", metavar="PATH", help="a file with the password of the key")
     return parser

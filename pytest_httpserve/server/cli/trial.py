@@ -148,7 +148,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--content-type", metavar="TYPE", default=_ANY_TYPE, help="of files whose name does not tell it")
     header = ("HEADER", "VALUE")
     add("-H", "--header", nargs=2, action="append", metavar=header, help="send this with files; repeatable")
-    add("--tls-cert", metavar="PATH", help="serve HTTPS with this certificate (PEM, the chain behind it)")
+    add("--tls-cert", metavar="PATH", help="serve HTTPS with this certificate (PEM, the chain after it)")
     add("--tls-key", metavar="PATH", help="its key, if that is in a file of its own")
     add("--tls-password-file", metavar="PATH", help="a file with the password of the key")
     return parser

@@ -35,7 +35,7 @@ def _representation(
 ) -> Representation:
     # Neighbours made together can have the same time and size.
     etag = f'"{changed:x}-{size:x}-{coding}"' if coding else f'"{changed:x}-{size:x}"'
-    # In the order and with the spelling of http.server, which programs compare; what is ours comes behind.
+    # In the order and with the spelling of http.server, which programs compare; what is ours comes last.
     media: Field = ("Content-type", media_type)
     coded: tuple[Field, ...] = (("Content-Encoding", coding),) if coding else ()
     vary: tuple[Field, ...] = (("Vary", "Accept-Encoding"),) if coding is not None else ()

@@ -417,4 +417,4 @@ def test_a_prefix_that_is_taken_is_refused(server: HTTPServe, scripts: Path) -> 
 def test_what_nothing_answers_is_told_where_scripts_run(server: HTTPServe, scripts: Path) -> None:
     server.serve_cgi(scripts)
 
-    assert f"the CGI scripts of {scripts} run beneath /cgi-bin" in request(server, "/elsewhere").text
+    assert f"the CGI scripts of {scripts} run under /cgi-bin" in request(server, "/elsewhere").text

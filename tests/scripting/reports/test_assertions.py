@@ -387,7 +387,7 @@ def test_explain_says_why_nothing_answers(server: HTTPServe) -> None:
 def test_explain_names_the_directory(server: HTTPServe, tmp_path: Any) -> None:
     server.serve_dir(tmp_path, at="/files")
 
-    assert server.explain("GET", "/files/a") == f"{tmp_path} is served beneath /files, and answers GET /files/a"
+    assert server.explain("GET", "/files/a") == f"{tmp_path} is served under /files, and answers GET /files/a"
 
 
 def test_explain_names_the_response_in_the_queue_and_leaves_it_there(server: HTTPServe) -> None:

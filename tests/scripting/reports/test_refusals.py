@@ -290,7 +290,7 @@ def test_bytes_behind_a_body_that_announced_less_fail_the_test(server: HTTPServe
         server.settle()
 
         [failure] = server.failures
-    begin = "2 bytes too many came right behind POST /a, which announced a body of 2 bytes: "
+    begin = "2 bytes too many came right after POST /a, which announced a body of 2 bytes: "
     assert failure == begin + """b'"}'\n  against RFC 9112 section 6.3\n"""
 
 
@@ -299,7 +299,7 @@ def test_bytes_that_are_no_request_are_told_from_where_they_came(server: HTTPSer
     say(server, POST + b'Content-Length: 2\r\n\r\n{}"}\r\n')
 
     [failure] = server.failures
-    hint = "  it came right behind POST /a, which announced a body of 2 bytes: are these bytes the rest of that?"
+    hint = "  it came right after POST /a, which announced a body of 2 bytes: are these bytes the rest of that?"
     assert hint in failure
 
 
@@ -319,7 +319,7 @@ def test_what_came_before_the_bytes_is_described(server: HTTPServe, sent: bytes,
         server.settle()
 
     [failure] = server.failures
-    assert failure == f"1 byte too many came right behind {before}: b'!'\n  against RFC 9112 section 6.3\n"
+    assert failure == f"1 byte too many came right after {before}: b'!'\n  against RFC 9112 section 6.3\n"
 
 
 def test_pipelined_requests_are_none(server: HTTPServe, say: Say) -> None:
