@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import socket
 import socketserver
 import threading
@@ -471,16 +472,27 @@ def test_a_thread_that_cannot_be_made_costs_one_connection_and_not_the_server(
 
     server = serve(Reading)
     assert connect(server).get().body == b"hello"
-    start = threading.Thread.start
+    start, failed = threading.Thread.start, threading.Event()
 
     def fail_once(thread: threading.Thread) -> None:
         monkeypatch.setattr(threading.Thread, "start", start)
+        failed.set()
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", fail_once)
-    client = connect(server)
-    client.send(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\n")  # and not its body
-    assert client.rest().startswith(b"HTTP/1.1 500 ")
+    clients: list[Client] = []
+    # A thread that is free already serves one of them: each of these keeps one, until another has to be made.
+    while not failed.is_set() and len(clients) < 20:
+        clients.append(connect(server))
+        clients[-1].send(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\n")  # and not its body
+        failed.wait(0.5)
+    answered, _, _ = select.select([client.socket for client in clients], [], [], PATIENCE)
+    (unserved,) = (client for client in clients if client.socket in answered)
+    assert unserved.rest().startswith(b"HTTP/1.1 500 ")
+    clients.remove(unserved)
+    for client in clients:
+        client.send(b"hello")
+        assert client.answer().body == b"hello"
     assert isinstance(serve.take_error(), RuntimeError)
     assert connect(server).get().body == b"hello"
     server.shutdown()
