@@ -31,7 +31,7 @@ def session() -> Iterator[requests.Session]:
 def test_flask_sock_answers_websockets(httpserve_factory: Any, scheme: str) -> None:
     from flask import Flask
     from flask_sock import Sock  # type: ignore[import-untyped]  # it has no types
-    from websockets.sync.client import connect
+    from websocket import create_connection
 
     app = Flask("words")
     sock = Sock(app)
@@ -43,11 +43,13 @@ def test_flask_sock_answers_websockets(httpserve_factory: Any, scheme: str) -> N
 
     server = httpserve_factory(tls=scheme == "wss")
     server.mount("/app", app)
-    context = server.ca.client_ssl_context() if scheme == "wss" else None
-    with connect(server.url_for("/app/words", scheme="ws"), ssl=context, proxy=None) as client:
-        for word in ("one", "two", "x" * 70_000):
-            client.send(word)
-            assert client.recv(PATIENCE) == word.upper()
+    options = {"ca_certs": str(server.ca.pem_path)} if scheme == "wss" else {}
+    url = server.url_for("/app/words", scheme="ws")
+    client = create_connection(url, timeout=PATIENCE, sslopt=options, http_no_proxy=["*"])
+    for word in ("one", "two", "x" * 70_000):
+        client.send(word)
+        assert client.recv() == word.upper()
+    client.close()
     assert server.exchanges[0].status == 101
     server.assert_all_closed()
 

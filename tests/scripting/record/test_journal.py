@@ -29,7 +29,7 @@ from pytest_httpserve.scripting.record.request import (
     made_request,
 )
 from pytest_httpserve.scripting.record.sent import SentResponse
-from pytest_httpserve.scripting.record.spool import BLOCK_BYTES, Stored, spool
+from pytest_httpserve.scripting.record.spool import BLOCK_BYTES, Spool, Stored
 from pytest_httpserve.scripting.record.transcript import KEPT_BYTES, Transcript
 from pytest_httpserve.wire.headers import Headers
 
@@ -458,23 +458,21 @@ def test_bodies_count_as_they_are_kept() -> None:
         assert len(server.exchanges[-1].request.body) == size
 
 
-def test_bodies_on_disk_go_when_their_exchanges_are_dropped() -> None:
-    gc.collect()  # those of other tests, whose servers may lie about
-    used = spool().used
+def test_bodies_on_disk_go_when_their_exchanges_are_dropped(empty_spool: Spool) -> None:
     size = BODY_IN_MEMORY_BYTES + 1
     with HTTPServe(max_exchanges=2) as server:
         server.on("POST", "/a").respond()
         ask(server, 8, body=bytes(size))
     # By now, no thread has one in hand that it was about to let go.
-    assert spool().used == used + 2 * math.ceil(size / BLOCK_BYTES)
+    assert empty_spool.used == 2 * math.ceil(size / BLOCK_BYTES)
     body = server.exchanges[0].request.content
     server.close_bodies()
-    assert spool().used == used
+    assert empty_spool.used == 0
     with pytest.raises(ValueError, match="kept on disk, and is gone"):
         body.read()
 
 
-def test_a_body_that_goes_while_it_is_read_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_that_goes_while_it_is_read_says_so(empty_spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     """And is not what another has put in its place."""
     lock, asked = threading.RLock(), threading.Event()
 
@@ -489,7 +487,7 @@ def test_a_body_that_goes_while_it_is_read_says_so(monkeypatch: pytest.MonkeyPat
     bodies = Stored(), Stored()
     for body in bodies:  # the other one keeps the file open
         body.write(b"a" * BLOCK_BYTES)
-    monkeypatch.setattr(spool(), "_lock", Asked())
+    monkeypatch.setattr(empty_spool, "_lock", Asked())
     with ThreadPoolExecutor(1) as pool:
         # The thread is there before the lock is held: it may collect the bodies of other tests as it begins.
         pool.submit(bytes).result(10)

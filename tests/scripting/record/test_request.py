@@ -11,7 +11,7 @@ import pytest
 
 from pytest_httpserve import HTTPServe, Request
 from pytest_httpserve.scripting.record.request import BODY_IN_MEMORY_BYTES, Body, GrowingBody
-from pytest_httpserve.scripting.record.spool import spool
+from pytest_httpserve.scripting.record.spool import Spool
 from pytest_httpserve.wire.headers import Headers
 from pytest_httpserve.wire.target import canonical_path, target_of
 
@@ -291,19 +291,18 @@ def test_several_may_read_a_body_at_the_same_time(size: int) -> None:
     assert body.read() == content
 
 
-def test_room_on_disk_is_used_again_and_bodies_stay_what_they_are() -> None:
+def test_room_on_disk_is_used_again_and_bodies_stay_what_they_are(empty_spool: Spool) -> None:
     def large(byte: int) -> Body:
         body = Body(io.BytesIO(bytes([byte]) * (2 * BODY_IN_MEMORY_BYTES + byte)).read)
         body.load()
         return body
 
-    used = spool().used
     bodies = {byte: large(byte) for byte in range(1, 8)}
-    most = spool().used - used
+    most = empty_spool.used
     for byte in (2, 3, 5):
         del bodies[byte]
     bodies |= {byte: large(byte) for byte in (9, 10, 11)}
-    assert spool().used - used == most
+    assert empty_spool.used == most
 
     for byte, body in bodies.items():
         assert body.read() == bytes([byte]) * (2 * BODY_IN_MEMORY_BYTES + byte)
@@ -317,7 +316,7 @@ def test_room_on_disk_is_used_again_and_bodies_stay_what_they_are() -> None:
     with pytest.raises(ValueError, match="kept on disk, and is gone"):
         bodies[1].read()
     del bodies, body, read
-    assert spool().used == used
+    assert empty_spool.used == 0
 
 
 @pytest.mark.needs("os.fork")
