@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from pytest_httpserve import clock
+from pytest_httpserve.net.duplex import Duplex
 from pytest_httpserve.net.ending import Ending
 from pytest_httpserve.net.transport import Transport
 from pytest_httpserve.net.turn import Turn, nothing
@@ -99,6 +100,10 @@ class Connection:
             events = tuple(self._on_closing)
         for event in events:
             event.set()
+
+    def duplex(self) -> Duplex:
+        """Both directions of it, apart from each other."""
+        return Duplex(self.transport, self.abort)
 
     # Resting
 

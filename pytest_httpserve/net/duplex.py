@@ -7,12 +7,47 @@ import socket
 import threading
 from collections.abc import Callable
 from functools import partial
+from typing import Protocol
 
-from pytest_httpserve.net.poller import writability
+from pytest_httpserve.net.poller import Wake, readiness, writability
 from pytest_httpserve.net.transport import RECEIVE_BYTES, Transport, would_wait
 
 Make = Callable[[], bytes]
 Run = Callable[[Callable[[], object]], object]
+
+
+class Watch(Protocol):
+    """A wait for a client that another thread can end."""
+
+    def wait(self, seconds: float | None) -> None:
+        """Until something has come, or ``wake``, or for so many seconds."""
+
+    def wake(self) -> None:
+        """End the wait, or the next one."""
+
+    def close(self) -> None:
+        """Of no use any more."""
+
+
+class SocketWatch:
+    """That of a socket."""
+
+    def __init__(self, file: int) -> None:
+        self._wake = Wake()
+        self._ready = readiness(file, self._wake.fileno())
+
+    def wait(self, seconds: float | None) -> None:
+        """See ``Watch``."""
+        if self._wake.fileno() in self._ready(seconds):
+            self._wake.clear()
+
+    def wake(self) -> None:
+        """See ``Watch``."""
+        self._wake.set()
+
+    def close(self) -> None:
+        """See ``Watch``."""
+        self._wake.close()
 
 
 class Duplex:
@@ -33,6 +68,10 @@ class Duplex:
         """Have no call of the socket wait, whoever has said otherwise."""
         if not self._transport.at_once:
             self._transport.wait_for_nothing()
+
+    def watch(self) -> Watch:
+        """A wait for what comes next, in a thread of its own."""
+        return SocketWatch(self._transport.fileno())
 
     def receive(self) -> bytes | None:
         """What has come; None if nothing has, empty at the end. Raises OSError."""

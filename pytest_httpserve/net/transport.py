@@ -308,6 +308,10 @@ class Transport:
             return "RST"
         return "FIN"
 
+    def await_input(self, seconds: float | None) -> bool:
+        """Wait until something has come, or the end, or for so many seconds; whether it is there."""
+        return bool(readiness(self.fileno())(seconds))
+
     def await_end(self, seconds: float) -> str | None:
         """How the client leaves within so many seconds, if it does. Only of one whose descriptor tells nothing."""
         raise NotImplementedError

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 
 from pytest_httpserve import clock
 from pytest_httpserve.errors import RequestError
-from pytest_httpserve.net.connection import Connection, no_streams, not_yet
-from pytest_httpserve.net.ending import Ending
 from pytest_httpserve.net.transport import Transport
-from pytest_httpserve.net.turn import Result, Turn
 from pytest_httpserve.wire.framing import (
     NO_BODY,
     BodyDecoder,
@@ -25,16 +23,23 @@ from pytest_httpserve.wire.framing import (
     response_framing,
 )
 from pytest_httpserve.wire.headers import Field
-from pytest_httpserve.wire.http2 import RawField, response_fields
+from pytest_httpserve.wire.http2 import RawField, response_fields, switching_fields
 from pytest_httpserve.wire.response_stream import ResponseHead, ResponseStream
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
 
+    from pytest_httpserve.net.connection import Connection
+
 
 _PIECE_BYTES = 98_304  # as much as is sent at once
 _KEPT_BYTES = 4_096
+_SWITCHING = 101
 _NO_ERROR, _PROTOCOL_ERROR, _INTERNAL_ERROR = 0x0, 0x1, 0x2
+
+
+def _never() -> bool:
+    return False
 
 
 class Frames(Protocol):
@@ -74,7 +79,7 @@ class StreamTransport(Transport):
     ``id`` is the number of the stream, ``index`` counts those of its connection from 0; ``fields`` are its head, which
     was all of the request if it ``has_no_body``; ``trailers`` are those of its end, and ``ended`` is whether that has
     come. ``chunks`` is whether the body is to be read in chunks, ``announced`` its length if that is known. ``method``
-    is what the response answers.
+    is what the response answers; ``leaves_http`` is whether the stream can go on as something else (RFC 8441).
     """
 
     polls = False
@@ -82,6 +87,7 @@ class StreamTransport(Transport):
     announced: int | None = None
 
     method = "GET"
+    leaves_http = False
     trailers: Iterable[Field] = ()
     ended = False
     starves = False  # its window never opens
@@ -152,6 +158,12 @@ class StreamTransport(Transport):
     def is_cut(self) -> bool:
         """Whether the client has broken it off."""
         return self._cut is not None
+
+    def await_input(self, seconds: float | None, woken: Callable[[], bool] = _never) -> bool:
+        """Wait until something has come, or the end, or it is ``woken``, so many seconds; whether it is there."""
+        with contextlib.suppress(TimeoutError):
+            self._await(lambda: self._has_what_to_read() or woken(), seconds)
+        return self._has_what_to_read()
 
     def drop(self) -> int:
         """Nobody reads what has come; how many bytes of it there are."""
@@ -251,6 +263,8 @@ class StreamTransport(Transport):
 
     def _send_head(self, head: ResponseHead, *, more: bool) -> None:
         understand = _kept if len(head.raw) <= _KEPT_BYTES else _understand
+        if self.leaves_http and self._begins(head):
+            return
         try:
             fields, framing = understand(head.raw, self.method)
         except ValueError:  # no status: a fault has changed it
@@ -267,6 +281,21 @@ class StreamTransport(Transport):
             self._head = fields
         else:
             self.http2.send(self, fields, b"", end=False)
+
+    def _begins(self, head: ResponseHead) -> bool:
+        """Let what the client has asked for begin, if this head says 101; whether that is dealt with.
+
+        To this client any 2xx would say that it has begun, so one that says something else breaks the stream."""
+        with contextlib.suppress(ValueError):
+            if head.status == _SWITCHING:
+                self._framing = Framing("close")
+                self._body = body_decoder(self._framing)
+                self.http2.send(self, switching_fields(head.headers), b"", end=False)
+                return True
+            if 200 <= head.status < 300:
+                self.break_stream()
+                return True
+        return False
 
     def _send_body(self, data: bytes) -> None:
         if self.finished:
@@ -359,52 +388,6 @@ class StreamTransport(Transport):
 
     def _forget_errors(self) -> None:
         pass
-
-
-class StreamTurn(Turn):
-    """A stream is served by one thread, and by no loop. Before that may wait, ``leave_loop``: it lets others have what
-    they wait for."""
-
-    def __init__(self, transport: StreamTransport, give_up: Callable[[], object]) -> None:
-        super().__init__(transport, give_up)
-        self.let_others: Callable[[], object] | None = None
-
-    def leave_loop(self) -> None:
-        let_others, self.let_others = self.let_others, None
-        if let_others is not None:
-            let_others()
-
-    def run(self, code: Callable[..., Result], *arguments: Any) -> Result:  # whatever the code takes
-        self.leave_loop()
-        before, self.runs_code = self.runs_code, True
-        try:
-            return code(*arguments)
-        finally:
-            self.runs_code = before
-
-    def set_timeout(self, seconds: float | None) -> None:
-        self._transport.set_timeout(seconds)
-
-
-class StreamConnection(Connection):
-    """A stream, with all that who answers a request asks of its connection."""
-
-    def __init__(self, transport: StreamTransport, connection: Connection) -> None:
-        self.accepted = connection.accepted
-        self.peer = connection.peer
-        self.index = connection.index
-        self.begun = True
-        self.is_answered, self.streams = not_yet, no_streams
-        self.transport: StreamTransport = transport
-        self.turn: StreamTurn = StreamTurn(transport, self.give_up)
-        transport.leave_loop = self.leave_loop
-        self.ending = Ending(transport)
-
-    def dismiss(self) -> None:
-        """The server has begun to close."""
-        self.begin_to_close()
-        if (interrupt := self.turn.interrupt) is not None:
-            interrupt()
 
 
 def _understand(raw: bytes, method: str) -> tuple[list[Field], Framing]:

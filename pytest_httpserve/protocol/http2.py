@@ -6,9 +6,10 @@ One thread takes in what comes; each stream is written to, and read from, by a t
 from __future__ import annotations
 
 import contextlib
+import errno
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_httpserve.errors import RequestError, UnsupportedError
@@ -105,6 +106,7 @@ class HTTP2:
             initial_values={
                 SettingCodes.MAX_CONCURRENT_STREAMS: MOST_STREAMS,
                 SettingCodes.INITIAL_WINDOW_SIZE: STREAM_WINDOW_BYTES,
+                SettingCodes.ENABLE_CONNECT_PROTOCOL: 1,
                 SettingCodes.MAX_HEADER_LIST_SIZE: self._h2.DEFAULT_MAX_HEADER_LIST_SIZE,
             },
         )
@@ -293,7 +295,7 @@ class HTTP2:
 
         def make() -> bytes:
             nonlocal at, fields
-            with self.lock:
+            with self.lock, _ended_as_a_pipe():
                 stream.check()
                 if fields is not None:
                     self._h2.send_headers(stream.id, fields, end_stream=end and not size)
@@ -387,6 +389,17 @@ class HTTP2:
             if self._held:
                 data, self._held = b"".join([*self._held, data]), []
             return data
+
+
+@contextlib.contextmanager
+def _ended_as_a_pipe() -> Iterator[None]:
+    """Whoever sends on a stream that has ended meanwhile is told as over a socket."""
+    from h2.exceptions import StreamClosedError
+
+    try:
+        yield
+    except StreamClosedError:
+        raise BrokenPipeError(errno.EPIPE, "the stream has ended") from None
 
 
 def _nobody_refused(error: RequestError) -> None:

@@ -18,10 +18,11 @@ from pytest_httpserve import clock
 from pytest_httpserve.errors import RequestError, Struck
 from pytest_httpserve.net.transport import RECEIVE_BYTES
 from pytest_httpserve.protocol.frames import code_name
-from pytest_httpserve.protocol.h2_stream import StreamConnection, StreamTransport
+from pytest_httpserve.protocol.h2_stream import StreamTransport
 from pytest_httpserve.protocol.http1 import HTTP1
 from pytest_httpserve.protocol.http2 import HTTP2, PREFACE, PROTOCOL_ERROR, ConnectionRefused
 from pytest_httpserve.protocol.reader import Reader
+from pytest_httpserve.protocol.stream_connection import StreamConnection
 from pytest_httpserve.protocol.writer import Writer
 from pytest_httpserve.scripting.answering import Answering
 from pytest_httpserve.scripting.conversation import Conversation
@@ -35,7 +36,15 @@ from pytest_httpserve.server.servers import service_of
 from pytest_httpserve.wire.framing import CHUNKED, NO_BODY
 from pytest_httpserve.wire.grammar import Limits
 from pytest_httpserve.wire.headers import Headers
-from pytest_httpserve.wire.http2 import RawField, asked_for, fields_of, request_head, request_text, upgrade_settings
+from pytest_httpserve.wire.http2 import (
+    RawField,
+    asked_for,
+    fields_of,
+    protocol_of,
+    request_head,
+    request_text,
+    upgrade_settings,
+)
 
 if TYPE_CHECKING:
     from pytest_httpserve.net.connection import Connection
@@ -405,7 +414,7 @@ class StreamHTTP(HTTP1):
             tap.first_received = transport.arrived
         head = request_head(transport.fields, ended=transport.has_no_body, limits=self.limits)
         self.stream.enter(head.line, head.fields, speaks_1_1=True)
-        transport.method = head.line.method
+        transport.method, transport.leaves_http = head.line.method, bool(protocol_of(transport.fields))
         framing = head.fields.framing
         transport.chunks, transport.announced = framing is CHUNKED, framing.length if framing.length else None
         self.reader.begin_body(head.fields.framing)

@@ -18,7 +18,10 @@ RawField = tuple[bytes, bytes]
 
 VERSION = (2, 0)
 PROTOCOL = "HTTP/2"
-_OF_REQUEST = (":method", ":scheme", ":authority", ":path")
+_OF_REQUEST = (":method", ":scheme", ":authority", ":path", ":protocol")
+# What an upgrade of HTTP/1.1 says beside what extended CONNECT says (RFC 8441 section 5). The key is of no use there.
+_KEY = "AAAAAAAAAAAAAAAAAAAAAA=="
+_OF_UPGRADE = (*OF_CONNECTION, "sec-websocket-accept")
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-z]+")
 _VALUE = re.compile(r"(?:[^\0\r\n \t](?:[^\0\r\n]*[^\0\r\n \t])?)?")
 _KEPT_BYTES = 4_096
@@ -37,10 +40,14 @@ def request_head(fields: Sequence[RawField], *, ended: bool, limits: Limits = DE
 def _head(raw: Sequence[RawField], ended: bool, limits: Limits) -> RequestHead:
     pseudo, fields = _apart(raw, limits)
     method = pseudo.get(":method", "")
-    if missing := [name for name in _wanted(method) if not pseudo.get(name)]:
+    protocol = pseudo.get(":protocol")
+    wanted = _OF_REQUEST if protocol is not None else _wanted(method)
+    if missing := [name for name in wanted if not pseudo.get(name)]:
         raise _malformed(f"the request has no {' and no '.join(missing)}", "8.3.1", *missing)
     if not grammar.TOKEN.fullmatch(method):
         raise _malformed(f"the method is not a token: {method!r}", "8.3.1", ":method")
+    if protocol is not None:
+        method, fields = _as_upgrade(method, protocol, fields)
     if method == "CONNECT" and (given := [name for name in (":scheme", ":path") if name in pseudo]):
         raise _malformed(f"CONNECT has no {' and no '.join(given)}", "8.5", *given)
     target = pseudo[":authority"] if method == "CONNECT" else pseudo[":path"]
@@ -53,10 +60,28 @@ def _head(raw: Sequence[RawField], ended: bool, limits: Limits) -> RequestHead:
         raise _malformed(f"the path is neither * nor begins with /: {target!r}", "8.3.1", ":path")
     headers = Headers((("host", _host(pseudo, fields)), *(field for field in fields if field[0] != "host")))
     # What follows CONNECT is no body, but the tunnel's.
-    framing = _framing(headers, ended, limits) if method != "CONNECT" else NO_BODY
+    framing = _framing(headers, ended, limits) if method != "CONNECT" and protocol is None else NO_BODY
     line = Line(f"{method} {target} {PROTOCOL}", method, target, VERSION, PROTOCOL, parts)
     expected = not ended and expects_continue(headers, VERSION)
-    return RequestHead(line, Fields(headers, framing, True, expected))
+    return RequestHead(line, Fields(headers, framing, True, expected, asks_to_upgrade=protocol is not None))
+
+
+def _as_upgrade(method: str, protocol: str, fields: list[Field]) -> tuple[str, list[Field]]:
+    """The method and the fields by which HTTP/1.1 would ask for what an extended CONNECT asks for (RFC 8441)."""
+    if method != "CONNECT":
+        raise _malformed(f"{method} has no :protocol", "8.3.1", ":protocol")
+    if protocol != "websocket":
+        raise RequestError(501, f"the protocol {protocol!r} is not spoken here", rule="RFC 8441 section 4")
+    return "GET", [*fields, *_upgrade(protocol)]
+
+
+def _upgrade(protocol: str) -> tuple[Field, ...]:
+    return ("upgrade", protocol), ("connection", "Upgrade"), ("sec-websocket-key", _KEY)
+
+
+def protocol_of(fields: Sequence[RawField]) -> str:
+    """The protocol that an extended CONNECT asks for; empty for any other request."""
+    return next((value.decode("latin-1") for name, value in fields if name == b":protocol"), "")
 
 
 # A client repeats itself.
@@ -70,6 +95,8 @@ def _kept_text(raw: Sequence[RawField]) -> bytes:
     if b":authority" in pseudo:
         lines.append(b"host: %b\r\n" % pseudo[b":authority"])
     lines += [b"%b: %b\r\n" % field for field in raw if not field[0].startswith(b":")]
+    if b":protocol" in pseudo:
+        lines += [b"%b: %b\r\n" % (name.encode(), value.encode()) for name, value in _upgrade(protocol_of(raw))]
     return b"".join([*lines, b"\r\n"])
 
 
@@ -86,6 +113,8 @@ def asked_for(fields: Sequence[RawField]) -> tuple[str, str]:
 
 def _asked_for(pseudo: Mapping[bytes, bytes]) -> tuple[bytes, bytes]:
     method = pseudo.get(b":method", b"")
+    if b":protocol" in pseudo:
+        return b"GET" if method == b"CONNECT" else method, pseudo.get(b":path", b"")
     return method, pseudo.get(b":authority" if method == b"CONNECT" else b":path", b"")
 
 
@@ -206,4 +235,12 @@ def response_fields(status: int, headers: Headers) -> list[Field]:
     return [
         (":status", str(status)),
         *((name.lower(), value) for name, value in headers.fields if name.lower() not in OF_CONNECTION),
+    ]
+
+
+def switching_fields(headers: Headers) -> list[Field]:
+    """The head of a response that leaves HTTP: 200, for over HTTP/2 nothing switches (RFC 8441 section 5.1)."""
+    return [
+        (":status", "200"),
+        *((name.lower(), value) for name, value in headers.fields if name.lower() not in _OF_UPGRADE),
     ]

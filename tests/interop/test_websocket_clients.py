@@ -169,3 +169,26 @@ def test_chromium(echo: HTTPServe, tmp_path: Path) -> None:
     with driven({"HOME": str(tmp_path), "PATH": ""}, there("chromium"), tmp_path, *trusted) as page:
         page.open(echo.url_for("/page"))
         assert page.ask(f"talk({json.dumps(echo.url_for('/echo', scheme='ws'))}, {json.dumps(TEXTS)})") == HEARD
+
+
+@pytest.mark.needs("chromium")
+def test_chromium_over_http2(httpserve_factory: object, tmp_path: Path) -> None:
+    assert callable(httpserve_factory)
+    server = httpserve_factory(tls=True, http2=True)
+    assert isinstance(server, HTTPServe)
+    server.on("GET", "/page").respond(html=f"<script>{TALK}</script>")
+    server.on("GET", "/favicon.ico").respond(204).optional()
+
+    @server.websocket("/echo", subprotocols=["echo"], compression=True)
+    def answer(peer: Peer) -> None:
+        for message in peer:
+            peer.send(message)
+
+    assert server.certificate is not None
+    trusted = [f"--ignore-certificate-errors-spki-list={server.certificate.spki_hash}"]
+    with driven({"HOME": str(tmp_path), "PATH": ""}, there("chromium"), tmp_path, *trusted) as page:
+        page.open(server.url_for("/page"))
+        assert page.ask(f"talk({json.dumps(server.url_for('/echo', scheme='ws'))}, {json.dumps(TEXTS)})") == HEARD
+    talk = next(exchange for exchange in server.exchanges if exchange.request.path == "/echo")
+    assert talk.version == (2, 0)
+    assert talk.messages[-1].type == "close"

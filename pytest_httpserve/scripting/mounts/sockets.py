@@ -9,8 +9,6 @@ import io
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_httpserve.net.poller import readiness
-
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.answers.asked import Asked
     from pytest_httpserve.scripting.mounts.outgoing import Outgoing
@@ -71,7 +69,7 @@ class SocketOfRequest:
         return self._source.read1(size)
 
     def _wait(self, seconds: float) -> None:
-        if not self._has_unread() and not readiness(self.fileno())(seconds):
+        if not self._has_unread() and not self._asked.connection.transport.await_input(seconds):
             raise TimeoutError("timed out") if seconds else BlockingIOError("nothing has come")
 
     def _has_unread(self) -> bool:

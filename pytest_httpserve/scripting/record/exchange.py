@@ -210,7 +210,9 @@ class Exchange:
     @property
     def log(self) -> MessageLog | None:
         """The log of these messages."""
-        return self.connection.messages if self.status == 101 and self.connection is not None else None
+        if self.status != 101 or self.connection is None:
+            return None
+        return self.connection.messages.get(self.stream_id)
 
     @property
     def error(self) -> str | None:
@@ -367,7 +369,7 @@ class ConnectionRecord:
         self.exchange_count = 0
         self.goaway: GoneAway | None = None
         self._dropped_received = self._dropped_sent = 0  # bytes of exchanges that the journal has dropped
-        self.messages: MessageLog | None = None  # once it has left HTTP for WebSocket
+        self.messages: dict[int | None, MessageLog] = {}  # of WebSocket, by the stream of HTTP/2 that carries it
         self.tunnelled: tuple[str, int] | None = None  # where to, and the index of the first exchange in the tunnel
         self.opened = monotonic()
         self.closed: float | None = None

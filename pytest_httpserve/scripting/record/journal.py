@@ -384,5 +384,5 @@ class Journal:
             self._connections = {key: record for key, record in self._connections.items() if record.is_open}
             for record in self._connections.values():
                 record.forget()
-                if record.messages is not None:
-                    record.messages.clear()
+                for log in tuple(record.messages.values()):
+                    log.clear()

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_httpserve import clock
 from pytest_httpserve.errors import FrameError, UsageError, WebSocketClosed
-from pytest_httpserve.net.duplex import Duplex
-from pytest_httpserve.net.poller import Wake, readiness
 from pytest_httpserve.net.turn import nothing
 from pytest_httpserve.protocol.websocket import ABNORMAL, GOING_AWAY, NO_CODE, POLICY_VIOLATION, Frames, Received
 from pytest_httpserve.scripting.faults.acts import WEBSOCKET_PHASES, Fault
@@ -23,6 +21,7 @@ from pytest_httpserve.scripting.websockets.outgoing import FaultyOutgoing, Outgo
 from pytest_httpserve.server.servers import service_of
 
 if TYPE_CHECKING:
+    from pytest_httpserve.net.duplex import Watch
     from pytest_httpserve.scripting.answers.asked import Asked
     from pytest_httpserve.scripting.record.journal import Journal
 
@@ -93,11 +92,11 @@ class Link:
         self._over = False  # nothing more is to come
         self._resets = False
         self._deadline: float | None = None
-        self._wake: Wake | None = None  # of a thread that waits for the client
+        self._watch: Watch | None = None  # of a thread that waits for the client
         self._connection.transport.tap = None  # the exchange is over: the rest is messages
-        if (record := asked.exchange.connection if asked.exchange is not None else None) is not None:
-            record.messages = self._log
-        self._duplex = Duplex(self._connection.transport, self._connection.abort)
+        if asked.exchange is not None and (record := asked.exchange.connection) is not None:
+            record.messages[asked.exchange.stream_id] = self._log
+        self._duplex = self._connection.duplex()
         self._out = Outgoing(self._duplex, self.run)
         if faults := tuple(fault for fault in faults if fault.place in WEBSOCKET_PHASES):
             indices = self._connection.index, asked.exchange.request.exchange_index if asked.exchange is not None else 0
@@ -147,12 +146,10 @@ class Link:
     def _serve_here(self) -> None:
         """In this thread, until it is over: the loop cannot wait for what passes a fault, or another socket."""
         connection = self._connection
-        with self._woken() as wake, connection.waiting(self._wake_up):
-            self._duplex.prepare()
-            wait = readiness(connection.transport.fileno(), wake.fileno())
+        self._duplex.prepare()
+        with self._watched() as watch, connection.waiting(self._wake_up):
             while not self._over:
-                if wake.fileno() in wait(self._left):
-                    wake.clear()
+                watch.wait(self._left)
                 if self._left == 0:
                     self._stop()
                 else:
@@ -160,30 +157,30 @@ class Link:
         self._go_on()
 
     @contextlib.contextmanager
-    def _woken(self) -> Iterator[Wake]:
+    def _watched(self) -> Iterator[Watch]:
         """Meanwhile, ``_wake_up`` ends a wait of this thread."""
-        wake = Wake()
+        watch = self._duplex.watch()
         with self.changed:
-            self._wake = wake
+            self._watch = watch
         try:
-            yield wake
+            yield watch
         finally:
-            with self.changed:  # or its number be another file's when it is set
-                self._wake = None
-                wake.close()
+            with self.changed:  # or its number be another file's when it is woken
+                self._watch = None
+                watch.close()
 
     def _wake_up(self) -> None:
         with self.changed:
-            if self._wake is not None:
-                self._wake.set()
+            if self._watch is not None:
+                self._watch.wake()
 
     def _end_within(self, seconds: float) -> None:
         """Have whoever waits for the client wait no longer than this."""
         with self.changed:
             expiry = clock.monotonic() + seconds
             self._deadline = expiry = expiry if self._deadline is None else min(expiry, self._deadline)
-            if self._wake is not None:
-                self._wake.set()
+            if self._watch is not None:
+                self._watch.wake()
                 return
             self._connection.turn.expiry = expiry
         self._loop.expect(expiry)

@@ -31,8 +31,9 @@ from pytest_httpserve.faults import (
     TruncateFrame,
     WrongStream,
 )
-from pytest_httpserve.protocol.h2_stream import StreamConnection, StreamTransport
+from pytest_httpserve.protocol.h2_stream import StreamTransport
 from pytest_httpserve.protocol.http2 import HTTP2
+from pytest_httpserve.protocol.stream_connection import StreamConnection
 from pytest_httpserve.scripting.multiplexing import Multiplexing
 from tests.scripting.http2.client import client_of
 

@@ -1,0 +1,61 @@
+"""A stream of HTTP/2 as a connection of its own: who serves it, how it ends, and both of its directions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pytest_httpserve.net.connection import Connection, no_streams, not_yet
+from pytest_httpserve.net.ending import Ending
+from pytest_httpserve.net.turn import Result, Turn
+from pytest_httpserve.protocol.h2_stream import StreamTransport
+from pytest_httpserve.protocol.stream_duplex import StreamDuplex
+
+
+class StreamTurn(Turn):
+    """A stream is served by one thread, and by no loop. Before that may wait, ``leave_loop``: it lets others have what
+    they wait for."""
+
+    def __init__(self, transport: StreamTransport, give_up: Callable[[], object]) -> None:
+        super().__init__(transport, give_up)
+        self.let_others: Callable[[], object] | None = None
+
+    def leave_loop(self) -> None:
+        let_others, self.let_others = self.let_others, None
+        if let_others is not None:
+            let_others()
+
+    def run(self, code: Callable[..., Result], *arguments: Any) -> Result:  # whatever the code takes
+        self.leave_loop()
+        before, self.runs_code = self.runs_code, True
+        try:
+            return code(*arguments)
+        finally:
+            self.runs_code = before
+
+    def set_timeout(self, seconds: float | None) -> None:
+        self._transport.set_timeout(seconds)
+
+
+class StreamConnection(Connection):
+    """A stream, with all that who answers a request asks of its connection."""
+
+    def __init__(self, transport: StreamTransport, connection: Connection) -> None:
+        self.accepted = connection.accepted
+        self.peer = connection.peer
+        self.index = connection.index
+        self.begun = True
+        self.is_answered, self.streams = not_yet, no_streams
+        self.transport: StreamTransport = transport
+        self.turn: StreamTurn = StreamTurn(transport, self.give_up)
+        transport.leave_loop = self.leave_loop
+        self.ending = Ending(transport)
+
+    def duplex(self) -> StreamDuplex:
+        return StreamDuplex(self.transport, self.abort)
+
+    def dismiss(self) -> None:
+        """The server has begun to close."""
+        self.begin_to_close()
+        if (interrupt := self.turn.interrupt) is not None:
+            interrupt()
