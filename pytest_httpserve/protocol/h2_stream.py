@@ -285,16 +285,20 @@ class StreamTransport(Transport):
     def _begins(self, head: ResponseHead) -> bool:
         """Let what the client has asked for begin, if this head says 101; whether that is dealt with.
 
-        To this client any 2xx would say that it has begun, so one that says something else breaks the stream."""
-        with contextlib.suppress(ValueError):
-            if head.status == _SWITCHING:
-                self._framing = Framing("close")
-                self._body = body_decoder(self._framing)
-                self.http2.send(self, switching_fields(head.headers), b"", end=False)
-                return True
-            if 200 <= head.status < 300:
-                self.break_stream()
-                return True
+        To this client any 2xx would say that it has begun, so one that says something else breaks the stream.
+        """
+        try:
+            status = head.status
+        except ValueError:  # a fault has changed it
+            return False
+        if status == _SWITCHING:
+            self._framing = Framing("close")
+            self._body = body_decoder(self._framing)
+            self.http2.send(self, switching_fields(head.headers), b"", end=False)
+            return True
+        if 200 <= status < 300:
+            self.break_stream()
+            return True
         return False
 
     def _send_body(self, data: bytes) -> None:

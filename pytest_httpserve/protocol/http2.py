@@ -9,11 +9,10 @@ import contextlib
 import errno
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_httpserve.errors import RequestError, UnsupportedError
-from pytest_httpserve.net.duplex import Duplex
 from pytest_httpserve.protocol.floods import Floods
 from pytest_httpserve.protocol.frames import code_name, goaway_frame, settings_frame
 from pytest_httpserve.protocol.h2_stream import StreamTransport
@@ -78,7 +77,7 @@ class HTTP2:
         self.streams: dict[int, StreamTransport] = {}
         self.count = 0  # of all streams so far
         self.timeout = connection.transport.timeout  # for each stream
-        self._duplex = Duplex(connection.transport, connection.abort)
+        self._duplex = connection.duplex()
         self._run = run
         self._incoming = b""
         self._begun = False  # the client, with its preface
@@ -295,7 +294,7 @@ class HTTP2:
 
         def make() -> bytes:
             nonlocal at, fields
-            with self.lock, _ended_as_a_pipe():
+            with self.lock:
                 stream.check()
                 if fields is not None:
                     self._h2.send_headers(stream.id, fields, end_stream=end and not size)
@@ -313,7 +312,10 @@ class HTTP2:
                 return self._said()
 
         while True:
-            self._duplex.send(make, self.seconds, stream.leave_loop)
+            try:
+                self._duplex.send(make, self.seconds, stream.leave_loop)
+            except _stream_closed():
+                raise BrokenPipeError(errno.EPIPE, "the stream has ended") from None
             if at == size:
                 return
             stream.await_room(lambda: self._h2.local_flow_control_window(stream.id) > 0)
@@ -391,15 +393,11 @@ class HTTP2:
             return data
 
 
-@contextlib.contextmanager
-def _ended_as_a_pipe() -> Iterator[None]:
-    """Whoever sends on a stream that has ended meanwhile is told as over a socket."""
+def _stream_closed() -> type[Exception]:
+    """What the library raises for a stream that has ended."""
     from h2.exceptions import StreamClosedError
 
-    try:
-        yield
-    except StreamClosedError:
-        raise BrokenPipeError(errno.EPIPE, "the stream has ended") from None
+    return StreamClosedError
 
 
 def _nobody_refused(error: RequestError) -> None:

@@ -40,7 +40,6 @@ from pytest_httpserve.wire.http2 import (
     RawField,
     asked_for,
     fields_of,
-    protocol_of,
     request_head,
     request_text,
     upgrade_settings,
@@ -414,7 +413,7 @@ class StreamHTTP(HTTP1):
             tap.first_received = transport.arrived
         head = request_head(transport.fields, ended=transport.has_no_body, limits=self.limits)
         self.stream.enter(head.line, head.fields, speaks_1_1=True)
-        transport.method, transport.leaves_http = head.line.method, bool(protocol_of(transport.fields))
+        transport.method, transport.leaves_http = head.line.method, head.fields.asks_to_upgrade
         framing = head.fields.framing
         transport.chunks, transport.announced = framing is CHUNKED, framing.length if framing.length else None
         self.reader.begin_body(head.fields.framing)

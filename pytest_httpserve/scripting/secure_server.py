@@ -48,7 +48,10 @@ class WatchingHandshakes(Watching):
     def how_left(self, connection: Connection) -> str | None:
         """While no session is agreed upon, only the handshake itself can tell how: TLS sends an alert to a client that
         has closed, whose system answers it with a reset."""
-        return super().how_left(connection) if self.handshake(connection).session is not None else None
+        record = self.records.get(connection)  # none if it has ended meanwhile
+        if record is None or record.handshake is None or record.handshake.session is None:
+            return None
+        return super().how_left(connection)
 
     def closed(self, connection: Connection) -> None:
         """Whatever has ended it: a handshake that is not over by now never will be."""

@@ -55,7 +55,7 @@ class Watching(Watcher):
                 ending.say("client", how)
 
     def how_left(self, connection: Connection) -> str | None:
-        """How a client has ended its side, if it has, and if the system can be believed."""
+        """How a client has ended its side, if it has, as far as the system tells."""
         return connection.transport.how_left()
 
     def find_broken_off(self, seconds: float) -> list[Connection]:

@@ -19,8 +19,8 @@ RawField = tuple[bytes, bytes]
 VERSION = (2, 0)
 PROTOCOL = "HTTP/2"
 _OF_REQUEST = (":method", ":scheme", ":authority", ":path", ":protocol")
-# What an upgrade of HTTP/1.1 says beside what extended CONNECT says (RFC 8441 section 5). The key is of no use there.
-_KEY = "AAAAAAAAAAAAAAAAAAAAAA=="
+# What an upgrade of HTTP/1.1 says beside what extended CONNECT says (RFC 8441 section 5); the key is of no use there.
+_OF_HANDSHAKE = (("upgrade", "websocket"), ("connection", "Upgrade"), ("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA=="))
 _OF_UPGRADE = (*OF_CONNECTION, "sec-websocket-accept")
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-z]+")
 _VALUE = re.compile(r"(?:[^\0\r\n \t](?:[^\0\r\n]*[^\0\r\n \t])?)?")
@@ -72,16 +72,8 @@ def _as_upgrade(method: str, protocol: str, fields: list[Field]) -> tuple[str, l
         raise _malformed(f"{method} has no :protocol", "8.3.1", ":protocol")
     if protocol != "websocket":
         raise RequestError(501, f"the protocol {protocol!r} is not spoken here", rule="RFC 8441 section 4")
-    return "GET", [*fields, *_upgrade(protocol)]
-
-
-def _upgrade(protocol: str) -> tuple[Field, ...]:
-    return ("upgrade", protocol), ("connection", "Upgrade"), ("sec-websocket-key", _KEY)
-
-
-def protocol_of(fields: Sequence[RawField]) -> str:
-    """The protocol that an extended CONNECT asks for; empty for any other request."""
-    return next((value.decode("latin-1") for name, value in fields if name == b":protocol"), "")
+    # A key that came all the same is not processed (section 5).
+    return "GET", [*(field for field in fields if field[0] != "sec-websocket-key"), *_OF_HANDSHAKE]
 
 
 # A client repeats itself.
@@ -96,7 +88,7 @@ def _kept_text(raw: Sequence[RawField]) -> bytes:
         lines.append(b"host: %b\r\n" % pseudo[b":authority"])
     lines += [b"%b: %b\r\n" % field for field in raw if not field[0].startswith(b":")]
     if b":protocol" in pseudo:
-        lines += [b"%b: %b\r\n" % (name.encode(), value.encode()) for name, value in _upgrade(protocol_of(raw))]
+        lines.append(b"upgrade: %b\r\nconnection: Upgrade\r\n" % pseudo[b":protocol"])
     return b"".join([*lines, b"\r\n"])
 
 

@@ -59,7 +59,7 @@ class Target:
 
     @property
     def query_with_mark(self) -> str:
-        """The query as it follows a path; empty if there is none."""
+        """The query with its question mark; empty if there is none."""
         return "" if self.query is None else f"?{self.query}"
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from pytest_httpserve import clock
 from pytest_httpserve.net.connection import LINGER_SECONDS
-from pytest_httpserve.net.duplex import Duplex
 from pytest_httpserve.scripting.live.waiting import Interrupted, pause
 from pytest_httpserve.server.servers import service_of
 from pytest_httpserve.wire.framing import encode_chunk, encode_last_chunk
@@ -47,7 +46,7 @@ class Resting:
         self._changed = threading.Lock()
         self._expiry: float | None = None
         self._resets = False
-        self._duplex = Duplex(self._connection.transport, self._connection.abort)
+        self._duplex = self._connection.duplex()
 
     def begin(self) -> None:
         """Wait for the client to leave."""

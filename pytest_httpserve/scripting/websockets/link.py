@@ -144,7 +144,8 @@ class Link:
             self._connection.linger()
 
     def _serve_here(self) -> None:
-        """In this thread, until it is over: the loop cannot wait for what passes a fault, or another socket."""
+        """In this thread, until it is over: the loop cannot wait for what passes a fault, another socket, or a stream
+        of HTTP/2."""
         connection = self._connection
         self._duplex.prepare()
         with self._watched() as watch, connection.waiting(self._wake_up):

@@ -290,6 +290,14 @@ def test_what_is_sent_when_the_stream_has_ended_breaks_as_a_pipe(plain: HTTPServ
 # What opens none
 
 
+def test_a_key_that_is_of_no_use_there_does_no_harm(server: HTTPServe) -> None:
+    chat = server.websocket("/chat")
+    with client_of(server) as client:
+        Peer(client, fields=(("sec-websocket-key", "not one"),)).open()
+        chat.accept().reset()
+    assert server.failures == ()
+
+
 def test_a_handshake_that_is_refused(server: HTTPServe) -> None:
     server.websocket("/chat").respond(403, text="no")
     with client_of(server) as client:

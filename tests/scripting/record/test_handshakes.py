@@ -330,6 +330,19 @@ def test_a_reset_that_answers_our_alert_is_not_how_the_client_left(
     assert (record.closed_by, record.closed_how) == ("client", "FIN")
 
 
+def test_whoever_looks_at_a_connection_that_has_just_ended_learns_nothing_of_it(start: Start) -> None:
+    server = start()
+    assert server._server is not None
+    watching = server._server.watching
+    with connect(server) as client:
+        client.sendall(hello(server.ca.client_ssl_context())[:50])
+        assert server._script.journal.wait(lambda: bool(watching.records), 10)
+        (connection,) = watching.records
+    server.assert_all_closed()
+
+    assert watching.how_left(connection) is None
+
+
 @pytest.mark.parametrize("sent", [0, 50, 10_000], ids=["nothing", "half a hello", "a hello"])
 def test_a_client_that_stops_is_gone_at_its_deadline(start: Start, sent: int) -> None:
     server = start(TLS(handshake_timeout=0.2))
