@@ -38,6 +38,7 @@ class Connection:
 
     def __init__(self, sock: socket.socket, peer: object) -> None:
         self.accepted = sock  # what the server knows it by
+        self.number = sock.fileno()  # the same, once it is closed
         self.peer = peer
         self.is_answered: Callable[[], bool] = not_yet
         self.streams: Callable[[], Sequence[Connection]] = no_streams
@@ -104,6 +105,11 @@ class Connection:
     def duplex(self) -> Duplex:
         """Both directions of it, apart from each other."""
         return Duplex(self.transport, self.abort)
+
+    def go_on_over(self, sock: socket.socket) -> None:
+        """In the midst of it, from here on, what passes goes through this socket, and a loop waits for that."""
+        self.transport.go_on_over(sock)
+        self.turn.file = sock.fileno()
 
     # Resting
 

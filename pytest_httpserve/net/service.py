@@ -344,7 +344,7 @@ class Service:
         """The record of a connection that was accepted."""
         with self._lock:
             connection = self.connections[request] = Connection(request, client_address)
-            self._numbered[connection.turn.file] = connection
+            self._numbered[connection.number] = connection
             connection.ending.closing = self.closing
             connection.index, self._tracked = self._tracked, self._tracked + 1
             self.watcher.opened(connection)
@@ -421,8 +421,8 @@ class Service:
         # Last: whoever waits for its end finds nothing left of it.
         with self._lock:
             self.connections.pop(request, None)
-            if self._numbered.get(connection.turn.file) is connection:
-                del self._numbered[connection.turn.file]
+            if self._numbered.get(connection.number) is connection:
+                del self._numbered[connection.number]
             if self._waiting:
                 self._changed.notify_all()
         self.watcher.closed(connection)

@@ -283,18 +283,21 @@ class StreamTransport(Transport):
             self.http2.send(self, fields, b"", end=False)
 
     def _begins(self, head: ResponseHead) -> bool:
-        """Let what the client has asked for begin, if this head says 101; whether that is dealt with.
+        """Let what the client has asked for begin, if this head says so: 101 or, to CONNECT, any 2xx; whether that is
+        dealt with.
 
-        To this client any 2xx would say that it has begun, so one that says something else breaks the stream.
+        Any 2xx would tell a client that has asked for something else that it has begun, so that breaks the stream.
         """
         try:
             status = head.status
         except ValueError:  # a fault has changed it
             return False
-        if status == _SWITCHING:
+        if status == _SWITCHING or (self.method == "CONNECT" and 200 <= status < 300):
             self._framing = Framing("close")
             self._body = body_decoder(self._framing)
-            self.http2.send(self, switching_fields(head.headers), b"", end=False)
+            switching = status == _SWITCHING
+            fields = switching_fields(head.headers) if switching else response_fields(status, head.headers)
+            self.http2.send(self, fields, b"", end=False)
             return True
         if 200 <= status < 300:
             self.break_stream()
@@ -380,6 +383,10 @@ class StreamTransport(Transport):
         if how != socket.SHUT_WR:
             with self.http2.lock:
                 self.break_off("the server has ended the stream")
+        elif self.leaves_http and self._cut is None and not self.finished:  # RFC 9113 section 8.5
+            self.finished = True
+            with contextlib.suppress(OSError):  # the client has gone
+                self.http2.send(self, None, b"", end=True)
 
     def reset(self) -> None:
         self.break_stream()

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from pytest_httpserve.net.duplex import Run
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+# So much of it tells it from a request of HTTP/1, and ends with the first blank line, for which the loop waits.
+_TOLD_BY = 16
 # RFC 9113 section 7, of those that a program names.
 NO_ERROR, PROTOCOL_ERROR, INTERNAL_ERROR, FLOW_CONTROL_ERROR, FRAME_SIZE_ERROR = 0x0, 0x1, 0x2, 0x3, 0x6
 CANCEL, COMPRESSION_ERROR, ENHANCE_YOUR_CALM = 0x8, 0x9, 0xB
@@ -53,6 +55,11 @@ class ConnectionRefused(RequestError):
         self.code = code
 
 
+def begins_http2(data: bytes) -> bool:
+    """Whether a client that begins with ``data`` speaks HTTP/2, and not HTTP/1."""
+    return data.startswith(PREFACE[:_TOLD_BY])
+
+
 def check_extra() -> None:
     """Raise UnsupportedError where the library of the frames is not installed."""
     try:
@@ -75,7 +82,7 @@ class HTTP2:
         self.lock = threading.RLock()
         self.connection = connection
         self.streams: dict[int, StreamTransport] = {}
-        self.count = 0  # of all streams so far
+        self.count = 0  # of all exchanges so far: those of HTTP/1 before it, and its streams
         self.timeout = connection.transport.timeout  # for each stream
         self._duplex = connection.duplex()
         self._run = run

@@ -13,9 +13,12 @@ from pytest_httpserve.scripting.record.readable import is_readable, readable_tex
 if TYPE_CHECKING:
     from pytest_httpserve.net.connection import Connection
     from pytest_httpserve.protocol.http1 import HTTP1
+    from pytest_httpserve.scripting.faults.acts import Fault
     from pytest_httpserve.scripting.record.exchange import ConnectionRecord
     from pytest_httpserve.scripting.script import Script
     from pytest_httpserve.server.servers import HTTPServer
+
+    InHTTP2 = Callable[["Conversation", tuple[Fault, ...]], object]
 
 
 class Conversation:
@@ -23,10 +26,23 @@ class Conversation:
 
     ``client`` is the other end, host and port; ``record`` what the journal knows of the connection. ``passage`` is how
     each exchange begins to pass. ``resets`` says that the connection is to end such that its client cannot take for
-    whole what it has got. ``beyond`` takes care of it when it has left HTTP.
+    whole what it has got. ``beyond`` takes care of it when it has left HTTP. ``in_http2`` goes on with one whose client
+    begins with HTTP/2 in the midst of it, past these faults, if the server speaks that.
     """
 
-    __slots__ = ("beyond", "client", "connection", "count", "http1", "passage", "record", "resets", "script", "server")
+    __slots__ = (
+        "beyond",
+        "client",
+        "connection",
+        "count",
+        "http1",
+        "in_http2",
+        "passage",
+        "record",
+        "resets",
+        "script",
+        "server",
+    )
 
     def __init__(
         self,
@@ -47,6 +63,7 @@ class Conversation:
         self.passage: Passage = AS_IT_IS
         self.count = 0
         self.beyond: Callable[[], object] | None = None
+        self.in_http2: InHTTP2 | None = None
         self.resets = False
 
     def escaped(self, error: BaseException) -> None:

@@ -20,7 +20,7 @@ from pytest_httpserve.net.transport import RECEIVE_BYTES
 from pytest_httpserve.protocol.frames import code_name
 from pytest_httpserve.protocol.h2_stream import StreamTransport
 from pytest_httpserve.protocol.http1 import HTTP1
-from pytest_httpserve.protocol.http2 import HTTP2, PREFACE, PROTOCOL_ERROR, ConnectionRefused
+from pytest_httpserve.protocol.http2 import HTTP2, PROTOCOL_ERROR, ConnectionRefused, begins_http2
 from pytest_httpserve.protocol.reader import Reader
 from pytest_httpserve.protocol.stream_connection import StreamConnection
 from pytest_httpserve.protocol.writer import Writer
@@ -47,6 +47,7 @@ from pytest_httpserve.wire.http2 import (
 
 if TYPE_CHECKING:
     from pytest_httpserve.net.connection import Connection
+    from pytest_httpserve.scripting.conversation import InHTTP2
     from pytest_httpserve.scripting.faults.acts import Fault
     from pytest_httpserve.scripting.record.exchange import ConnectionRecord
     from pytest_httpserve.scripting.script import Script
@@ -55,8 +56,6 @@ if TYPE_CHECKING:
 
 
 _SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
-# Of the preface, so much tells it from a request of HTTP/1: the loop waits for its first blank line.
-_TOLD_BY = 16
 
 
 class ServingEither(Serving):
@@ -71,7 +70,7 @@ class ServingEither(Serving):
         if not connection.transport.gathered and connection.turn.loop is None:  # nobody has waited for it
             connection.begin(self.timeout, nodelay=True)
             connection.transport.gathered = connection.transport.receive(RECEIVE_BYTES)
-        if not connection.transport.gathered.startswith(PREFACE[:_TOLD_BY]):
+        if not begins_http2(connection.transport.gathered):
             super().__init__(script, watching, request, client_address, server)
             return
         connection.begin(self.timeout, nodelay=True)
@@ -84,6 +83,9 @@ class ServingEither(Serving):
         if script.http2 == "only":
             return _OnlyHTTP2
         return _Upgrading if self._connection.transport.plain else Answering
+
+    def _in_http2(self) -> InHTTP2:
+        return go_on_in_http2
 
 
 class _Upgrading(Answering):
@@ -101,14 +103,25 @@ class _Upgrading(Answering):
         self.conversation.beyond = partial(self._go_on_in_http2, settings)
 
     def _go_on_in_http2(self, settings: str) -> None:
-        conversation, line = self.conversation, self.stream.line
-        transport = conversation.connection.transport
-        transport.gathered = self.http1.reader.take_unread() + transport.gathered
-        multiplexing = Multiplexing(
-            conversation.script, conversation.server, conversation.connection, conversation.record
-        )
+        line = self.stream.line
+        multiplexing = _after_http1(self.conversation)
         multiplexing.begin_upgraded(settings, fields_of(line.method, line.target, self.stream.headers))
         multiplexing.serve()
+
+
+def go_on_in_http2(conversation: Conversation, faults: tuple[Fault, ...]) -> None:
+    """Serve a connection whose client has begun with HTTP/1, and goes on with the preface of HTTP/2."""
+    multiplexing = _after_http1(conversation)
+    multiplexing.begin(faults)
+    multiplexing.serve()
+
+
+def _after_http1(conversation: Conversation) -> Multiplexing:
+    transport = conversation.connection.transport
+    transport.gathered = conversation.http1.reader.take_unread() + transport.gathered
+    multiplexing = Multiplexing(conversation.script, conversation.server, conversation.connection, conversation.record)
+    multiplexing.http2.count = conversation.count
+    return multiplexing
 
 
 class _OnlyHTTP2(Answering):
@@ -346,12 +359,17 @@ class StreamServing(Serving):
         self._transport = transport
         self._connection = self._stream = connection = StreamConnection(transport, multiplexing.connection)
         self._http1 = http1 = StreamHTTP(connection, transport, self.limits)
-        self._answering = Answering  # no stream leads to an origin
-        self._conversation = Conversation(
+        conversing, self._answering = Conversation, Answering
+        if multiplexing.script.origins is not None:
+            from pytest_httpserve.scripting.carrying import ProxyingStream
+            from pytest_httpserve.scripting.proxying import ProxyConversation
+
+            conversing, self._answering = ProxyConversation, ProxyingStream
+        self._conversation = conversing(
             multiplexing.script, multiplexing.server, connection, http1, multiplexing.record
         )
         self._conversation.count = transport.index
-        http1.is_proxy = multiplexing.script.origins is not None
+        self._conversation.in_http2 = go_on_in_http2
         if multiplexing.faults:
             self._conversation.passage = FaultyPassage(http1, multiplexing.faults)
 
@@ -395,9 +413,7 @@ class StreamServing(Serving):
 
 
 class StreamHTTP(HTTP1):
-    """The one request of a stream, and its response. ``is_proxy`` is whether the server leads tunnels to origins."""
-
-    is_proxy = False
+    """The one request of a stream, and its response."""
 
     def __init__(self, connection: StreamConnection, transport: StreamTransport, limits: Limits) -> None:
         super().__init__(connection, Reader(transport, limits=limits), Writer(transport), limits)
@@ -413,13 +429,11 @@ class StreamHTTP(HTTP1):
             tap.first_received = transport.arrived
         head = request_head(transport.fields, ended=transport.has_no_body, limits=self.limits)
         self.stream.enter(head.line, head.fields, speaks_1_1=True)
-        transport.method, transport.leaves_http = head.line.method, head.fields.asks_to_upgrade
+        transport.method, transport.leaves_http = head.line.method, self.stream.asks_to_leave
         framing = head.fields.framing
         transport.chunks, transport.announced = framing is CHUNKED, framing.length if framing.length else None
         self.reader.begin_body(head.fields.framing)
         connection.busy, connection.doing = True, head.line.text
-        if head.line.method == "CONNECT" and self.is_proxy:
-            raise RequestError(501, "a proxy opens no tunnel over HTTP/2 here")
         return True
 
     @property

@@ -113,7 +113,7 @@ class Origin(Face):
     def passage(self, conversation: Conversation, host: str, faults: tuple[Fault, ...]) -> Passage:
         """How the exchanges of a tunnel pass that has just begun, for this host, and past these faults."""
         tls = self._tls
-        if tls is None and not faults:
+        if tls is None and not faults and conversation.in_http2 is None:
             return AS_IT_IS
         from pytest_httpserve.scripting.tunnels import TunnelPassage
 

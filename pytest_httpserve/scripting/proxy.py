@@ -116,7 +116,7 @@ class Proxy:
             if tls is not True:
                 raise UsageError(f"{pattern} is without TLS, so tls={tls!r} is wrong")
             return None
-        settings = Security(tls, None, self._roots, None).tls
+        settings = Security(tls, None, self._roots, None, self._script.http2).tls
         if settings is None:
             raise UsageError(f"{pattern} is over TLS, so tls={tls!r} is wrong")
         return settings
@@ -208,7 +208,7 @@ class Proxy:
         pattern = origin_pattern(url)
         origins = self._become()
         if (origin := origins.named(pattern)) is None:
-            origin = self._make(pattern, Security(pattern.scheme == "https", None, (), None).tls, None)
+            origin = self._make(pattern, self._tls_of(pattern, True), None)
             origin.is_recorded = True
             origins.add(origin)
         return origin

@@ -175,7 +175,8 @@ class Proxying(Answering):
         if origin is not None and self._suffers_in_connect(in_connect(faults), origin.script):
             return
         if origin is not None and origin.to is None:
-            self._end_here(origin, host, port, in_connect(faults, rest=True))
+            url = origin_of(origin.pattern.scheme or "https", host, port)
+            self.end_here(origin, url, host, in_connect(faults, rest=True))
         elif origin is not None or (origins is not None and origins.allows(host, port)):
             self._pass_on(*(origin.to if origin is not None and origin.to is not None else (host, port)))
         else:
@@ -206,15 +207,14 @@ class Proxying(Answering):
                 return True
         return False
 
-    def _end_here(self, origin: Origin, host: str, port: int, faults: tuple[Fault, ...]) -> None:
-        """From the next byte on, the connection is one to the origin, past these faults."""
+    def end_here(self, origin: Origin, url: str, host: str, faults: tuple[Fault, ...]) -> None:
+        """From the next byte on, the connection is one to this URL's origin, past these faults."""
         conversation = self.conversation
-        scheme = origin.pattern.scheme or "https"
         if conversation.record is not None:
-            conversation.record.tunnelled = origin_of(scheme, host, port), conversation.count
+            conversation.record.tunnelled = url, conversation.count
         conversation.script, conversation.tunnelled = origin.script, True
         conversation.passage = origin.passage(conversation, host, faults)
-        self._establish()
+        self.establish()
         self.stream.lasts = True  # whatever the client has said of it
 
     def _pass_on(self, host: str, port: int) -> None:
@@ -228,13 +228,14 @@ class Proxying(Answering):
         except OSError as error:
             send_last(self, _unreached(host, port, error))
             return
-        self._establish()
+        self.establish()
         self.stream.lasts = False
         loop = service_of(self.server).loop
         assert loop is not None  # each HTTPServe has one
         relay(self.connection, upstream, self.http1.reader.take_unread(), loop.workers.run)
 
-    def _establish(self) -> None:
+    def establish(self) -> None:
+        """Tell the client that the tunnel is open."""
         head = _ESTABLISHED.opening_head()
         self.begin(SentResponse(200, head))
         self.writer.write_head(head, more=False)

@@ -23,6 +23,7 @@ from pytest_httpserve.server.servers import HTTPServer, service_of
 from pytest_httpserve.wire.grammar import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
+    from pytest_httpserve.scripting.conversation import InHTTP2
     from pytest_httpserve.scripting.script import Script
     from pytest_httpserve.scripting.watching import Watching
 
@@ -57,6 +58,7 @@ class Serving:
 
             conversing, self._answering = ProxyConversation, answering
         self._conversation = conversing(script, server, connection, http1, record)
+        self._conversation.in_http2 = self._in_http2()
         if faults:
             self._conversation.passage = FaultyPassage(http1, faults)
         self.serve()
@@ -64,6 +66,10 @@ class Serving:
     def _who_answers(self, script: Script) -> type[Answering]:
         """What a request is answered by, unless it may name an origin."""
         return Answering
+
+    def _in_http2(self) -> InHTTP2 | None:
+        """What goes on with a connection whose client begins with HTTP/2 in the midst of it."""
+        return None
 
     def serve(self, awaited: Answering | None = None) -> None:
         """Serve what there is, first the request whose body was ``awaited``; at the end, see the client off, unless the
@@ -89,7 +95,7 @@ class Serving:
         try:
             if awaited is None:
                 answering.passage.begin(answering)
-            if awaited is not None or http1.next_stream():
+            if awaited is not None or (self._conversation.beyond is None and http1.next_stream()):
                 try:
                     if awaited is None:
                         answering.answer()

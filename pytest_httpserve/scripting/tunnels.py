@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_httpserve.net.poller import readiness
@@ -16,7 +17,7 @@ from pytest_httpserve.server.https import PLAIN_ANSWER
 from pytest_httpserve.server.servers import service_of
 
 if TYPE_CHECKING:
-    from pytest_httpserve.scripting.conversation import Conversation
+    from pytest_httpserve.scripting.conversation import Conversation, InHTTP2
     from pytest_httpserve.scripting.faults.acts import Fault
     from pytest_httpserve.tls import TLS
 
@@ -35,7 +36,6 @@ class TunnelPassage(Passage):
         self._tls = tls
         self._context = context
         self._faults = faults
-        self._rests = True  # the loop can wait for the client
         self._handshake = Handshake()
         if tls is not None and tls.fault != "plain_http" and conversation.record is not None:
             conversation.record.handshake = self._handshake
@@ -50,13 +50,27 @@ class TunnelPassage(Passage):
             transport.gathered = self._conversation.http1.reader.take_unread() + transport.gathered
             lasting = self._begin_securely(self._tls)
         conversation = self._conversation
+        if conversation.in_http2 is not None and self._goes_on(conversation.in_http2, lasting):
+            conversation.passage = passing.passage = AS_IT_IS
+            return
         conversation.passage = passing.passage = self._passage(lasting)
         passing.passage.begin(passing)
+
+    def _goes_on(self, in_http2: InHTTP2, faults: tuple[Fault, ...]) -> bool:
+        """Let a client that begins with HTTP/2 go on with it, past these faults; whether it does."""
+        from pytest_httpserve.protocol.http2 import begins_http2
+
+        conversation = self._conversation
+        reader = conversation.http1.reader
+        if not (reader.wait() and begins_http2(reader.unread)):
+            return False
+        conversation.beyond = partial(in_http2, conversation, faults)
+        return True
 
     def _passage(self, faults: tuple[Fault, ...]) -> Passage:
         """How the exchanges of the tunnel pass."""
         if not faults:
-            return AS_IT_IS if self._rests else Passage()
+            return AS_IT_IS
         http1 = self._conversation.http1
         unread = http1.reader.take_unread()
         passage = FaultyPassage(http1, faults)
@@ -106,15 +120,14 @@ class TunnelPassage(Passage):
     def _shake_hands(self, handshake: Handshake, context: ssl.SSLContext, tls: TLS) -> None:
         connection, transport = self._connection, self._connection.transport
         before = transport.timeout
-        sock = transport.socket
-        if transport.gathered:  # sent without waiting for the tunnel
-            sock, self._rests = self._beyond_gathered(), False
+        # What was sent without waiting for the tunnel cannot be given back to the socket.
+        sock = self._beyond_gathered() if transport.gathered else transport.socket
         try:
             sock.getpeername()  # of a client that has gone, the ssl module would leave its socket open
             secure = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
         except OSError as error:
             raise transport.failed(error) from None
-        transport.go_on_over(secure)
+        connection.go_on_over(secure)
         done = shake_hands(connection, tls.handshake_timeout)
         note_end(handshake, connection, tls.handshake_timeout, done=bool(done))
         if not done:

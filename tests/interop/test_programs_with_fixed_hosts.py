@@ -211,3 +211,61 @@ def test_pip_asks_the_index_that_it_knows(httpserve: HTTPServe, led: dict[str, s
     run(*pip, *given, "greet==1.0", status=1)  # the wheel is none
     files.assert_requested("GET", "/greet-1.0-py3-none-any.whl")
     assert httpserve.failures == ()
+
+
+HTTPX_HTTP_2 = """
+import sys, httpx
+
+with httpx.Client(http2=True, timeout=30) as client:
+    for _ in range(3):
+        answer = client.get(sys.argv[1]).raise_for_status()
+print(answer.http_version, answer.text, end="")
+"""
+
+
+@pytest.fixture
+def over_http2(environment: dict[str, str], httpserve_factory: Callable[..., HTTPServe]) -> HTTPServe:
+    """A server that speaks HTTP/2, to which ``run`` leads."""
+    server = httpserve_factory(http2=True)
+    server.origin("https://api.example.com").on("GET", "/").respond(html="<p>seven</p>")
+    server.origin("https://api.example.com:8443").on("POST", "/").handle(lambda request: request.text)
+    environment |= server.proxy_env()
+    return server
+
+
+def versions(server: HTTPServe) -> list[tuple[int, int]]:
+    """Those of the requests within tunnels."""
+    return [exchange.version for exchange in server.exchanges if exchange.origin is not None]
+
+
+def test_httpx_speaks_http_2_in_a_tunnel(over_http2: HTTPServe, run: Run) -> None:
+    assert run(sys.executable, "-c", HTTPX_HTTP_2, "https://api.example.com/") == "HTTP/2 <p>seven</p>"
+    assert versions(over_http2) == [(2, 0)] * 3
+
+
+@pytest.mark.needs("curl")
+def test_curl_speaks_http_2_in_a_tunnel(over_http2: HTTPServe, run: Run, tmp_path: Path) -> None:
+    curl = ["curl", "--disable", "--silent", "--show-error", "--fail", "--max-time", "60"]
+    sent = tmp_path / "sent"
+    sent.write_text("x" * 300_000)
+
+    assert run(*curl, "https://api.example.com/") == "<p>seven</p>"
+    assert run(*curl, "--data", f"@{sent}", "https://api.example.com:8443/") == sent.read_text()
+    assert run(*curl, "--http1.1", "https://api.example.com/") == "<p>seven</p>"
+    assert versions(over_http2) == [(2, 0), (2, 0), (1, 1)]
+
+
+@pytest.mark.needs("chromium")
+def test_a_browser_speaks_http_2_in_a_tunnel(
+    over_http2: HTTPServe, environment: dict[str, str], tmp_path: Path
+) -> None:
+    shop = over_http2.origin("https://shop.example.com")
+    shop.on("GET", "/").respond(html="<p id=a></p><script src=/me.js></script>")
+    shop.on("GET", "/favicon.ico").respond(204)
+    shop.on("GET", "/me.js").respond(body=b"a.textContent = 'seven'", headers={"Content-Type": "text/javascript"})
+    assert shop.certificate is not None
+    trusted = f"--ignore-certificate-errors-spki-list={shop.certificate.spki_hash}"
+    options = [f"--proxy-server={over_http2.base_url}", trusted]
+
+    assert "seven" in dom(environment, there("chromium"), "https://shop.example.com/", tmp_path, *options)
+    assert set(versions(over_http2)) == {(2, 0)}

@@ -39,6 +39,31 @@ def relay(connection: Connection, upstream: socket.socket, first: bytes, run: Ru
         over.wait()
 
 
+def carry(stream: Connection, beyond: socket.socket, run: Run) -> None:
+    """Pass bytes between a stream and ``beyond``, whose other end is this server's, until that has ended.
+
+    A server that stops waits for what is asked for there, and not for this.
+    """
+    stream.leave_loop()
+    stream.turn.set_timeout(None)
+    with contextlib.closing(beyond):
+        run(partial(_pump_in, stream, beyond))
+        with contextlib.suppress(OSError):
+            while data := beyond.recv(PIECE_BYTES):
+                stream.transport.send(data)
+        stream.duplex().end()
+        stream.abort()  # which ends the way there
+
+
+def _pump_in(stream: Connection, beyond: socket.socket) -> None:
+    how = socket.SHUT_RDWR
+    with contextlib.suppress(OSError):
+        while data := stream.transport.receive(PIECE_BYTES):
+            beyond.sendall(data)
+        how = socket.SHUT_WR
+    _end(beyond, how)
+
+
 def beyond(connection: Connection, first: bytes, run: Run) -> socket.socket:
     """The client by another socket, for a layer that reads a socket itself: it finds ``first`` there, which was
     received too early, and then whatever follows."""

@@ -91,6 +91,15 @@ class Client:
         self.flush()
         return stream_id
 
+    def connect(self, authority: str, fields: Fields = ()) -> int:
+        """Ask for a tunnel, and wait for the answer; the number of its stream."""
+        stream_id = self.h2.get_next_available_stream_id()
+        self.h2.send_headers(stream_id, [(":method", "CONNECT"), (":authority", authority), *fields])
+        answer = self.answers[stream_id] = Answer()
+        self.flush()
+        self.receive_until(lambda: bool(answer.headers) or answer.over)
+        return stream_id
+
     def send(self, stream_id: int, data: bytes, *, ends: bool = True) -> None:
         """Send a body, or a part of one, as far as the server lets us."""
         while data:

@@ -16,7 +16,7 @@ import requests
 from pytest_httpserve import HTTPServe, Request, Response, UsageError
 from pytest_httpserve.scripting.httpserve import RUNNING
 from pytest_httpserve.server.servers import service_of
-from tests.scripting.http2.client import Answer, Client, client_of
+from tests.scripting.http2.client import client_of
 
 LARGE = os.urandom(3_000_000)
 
@@ -393,35 +393,15 @@ def test_a_tunnel_that_leads_nowhere(server: HTTPServe) -> None:
     route = server.on("CONNECT", "*").respond()
 
     with client_of(server) as client:
-        answer = client.answer(connect(client, "example.test:443"))
+        answer = client.answer(client.connect("example.test:443"))
 
     assert (answer.status, answer.ended) == (200, True)
     route.assert_called(times=1)
 
 
-def test_a_proxy_opens_no_tunnel(plain: HTTPServe) -> None:
-    plain.origin("https://example.test")
-    plain.on("GET", "/a").respond(text="well")
-
-    with client_of(plain) as client:
-        answer = client.answer(connect(client, "example.test:443"))
-        assert answer.status == 501
-        assert b"a proxy opens no tunnel over HTTP/2 here" in answer.body
-        assert client.get("/a").body == b"well"
-
-
 def test_a_server_of_http2_alone_is_no_proxy() -> None:
     with HTTPServe(http2="only") as server, pytest.raises(UsageError, match=r"a proxy speaks HTTP/1\.1"):
         server.origin("https://example.test")
-
-
-def connect(client: Client, authority: str) -> int:
-    """Ask for a tunnel; the number of its stream."""
-    stream_id = client.h2.get_next_available_stream_id()
-    client.h2.send_headers(stream_id, [(":method", "CONNECT"), (":authority", authority)], end_stream=False)
-    client.answers[stream_id] = Answer()
-    client.flush()
-    return stream_id
 
 
 def test_an_idle_client_is_given_up_though_another_thread_has_answered_it() -> None:
