@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_httpserve import clock
+from pytest_httpserve.plugin._beginning import Beginning, running
 from pytest_httpserve.plugin._markers import check_markers
 from pytest_httpserve.plugin._options import is_holding
 from pytest_httpserve.plugin._outcomes import (
@@ -23,7 +23,6 @@ from pytest_httpserve.plugin._outcomes import (
     fail,
     fail_late,
     forget_sections,
-    running,
     servers_of,
     take_failures,
 )
@@ -75,7 +74,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
             import pytest_httpserve.tls.signing
             import pytest_httpserve.tls.stored  # noqa: F401
     begin()
-    item.stash[BEGAN] = clock.monotonic()
+    item.stash[BEGAN] = Beginning()
     forget_sections(item)  # a test that is run again does not show what its earlier runs did
     try:
         result = yield

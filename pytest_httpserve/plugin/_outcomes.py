@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
+from pytest_httpserve.plugin._beginning import Beginning, running
+
 if TYPE_CHECKING:
     from pytest_httpserve.net.loop import Loop
     from pytest_httpserve.plugin._trace import Trace
@@ -19,18 +21,12 @@ SERVERS: pytest.StashKey[list[HTTPServe]] = pytest.StashKey()
 ENVIRONMENT: pytest.StashKey[dict[str, str]] = pytest.StashKey()  # what httpserve_env has given
 LOOP: pytest.StashKey[Loop] = pytest.StashKey()  # by which all of them are served
 LOOP_ERRORS: pytest.StashKey[list[BaseException]] = pytest.StashKey()
-BEGAN: pytest.StashKey[float] = pytest.StashKey()
+BEGAN: pytest.StashKey[Beginning] = pytest.StashKey()
 TRACE: pytest.StashKey[Trace] = pytest.StashKey()  # where there is to be one
 
 _PACKAGE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 
 _LATE = "after the test: "  # what came up when it had been checked
-
-
-def running() -> set[HTTPServe]:
-    """The servers that run now; nothing is imported to find that there are none."""
-    httpserve = sys.modules.get("pytest_httpserve.scripting.httpserve")
-    return set(httpserve.RUNNING) if httpserve is not None else set()
 
 
 def servers_of(item: pytest.Item) -> list[HTTPServe]:
@@ -162,21 +158,22 @@ def describe(item: pytest.Item, when: str) -> None:
     from pytest_httpserve.scripting.reports.report import exchanges_section
 
     whole = item.config.get_verbosity() > 0
-    began = item.stash.get(BEGAN, 0.0)  # a server that runs for longer has seen other tests
+    began = item.stash[BEGAN]
     lines = []
     for server in servers:
-        exchanges = [exchange for exchange in server.exchanges if exchange.times.request_begun >= began]
-        connections = [record for record in server.connections if record.opened >= began]
-        if exchanges or server in item.stash.get(SERVERS, ()):
+        seen = began.seen_by(server)
+        exchanges = [exchange for exchange in seen.exchanges if exchange.times.request_begun >= began.moment]
+        connections = [record for record in seen.connections if record.opened >= began.moment]
+        if exchanges or seen.fault_events or server in item.stash.get(SERVERS, ()):
             lines += exchanges_section(
                 address(server),
                 exchanges,
-                server.fault_events,
+                seen.fault_events,
                 connections,
                 whole=whole,
-                redacted=server.redacted,
-                dropped_exchanges=server.dropped_exchanges,
-                dropped_fault_events=server.dropped_fault_events,
+                redacted=seen.redacted,
+                dropped_exchanges=seen.dropped_exchanges,
+                dropped_fault_events=seen.dropped_fault_events,
             )
     if lines:
         if (trace := item.stash.get(TRACE, None)) is not None:

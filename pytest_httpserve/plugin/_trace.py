@@ -9,8 +9,7 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from pytest_httpserve import clock
-from pytest_httpserve.scripting.record.journal import Seen
+from pytest_httpserve.plugin._beginning import Beginning
 from pytest_httpserve.scripting.reports.trace.document import document, part
 from pytest_httpserve.scripting.reports.trace.page import page
 
@@ -26,7 +25,7 @@ class Trace:
 
     def __init__(self, nodeid: str, folder: Path, *, is_shown: bool) -> None:
         self._title = nodeid
-        self._began = clock.monotonic()
+        self._began = Beginning()
         self._is_shown = is_shown
         self.outcome = "passed"
         self._parts: dict[HTTPServe, dict[str, Any]] = {}
@@ -52,8 +51,7 @@ class Trace:
         """Keep what this server has seen since the test began; one that is not the test's own may have seen nothing."""
         if not self._is_shown:
             return
-        seen = Seen(server.exchanges, server.connections, server.dropped_exchanges, 0, server.redacted)
-        said = part(seen, server.fault_events, server.base_url, name, self._began)
+        said = part(self._began.seen_by(server), server.base_url, name, self._began.moment)
         if is_own or said["entries"]:
             self._parts[server] = said
 
@@ -65,7 +63,7 @@ class Trace:
             self.path.unlink(missing_ok=True)
             return
         parts = [*self._parts.values()]
-        har = document(self._title, self._began, parts, failures=self._failures, outcome=self.outcome)
+        har = document(self._title, self._began.moment, parts, failures=self._failures, outcome=self.outcome)
         os.makedirs(self._base.parent, exist_ok=True)
         archive.write_text(json.dumps(har, indent=1), encoding="utf-8")
         self.path.write_text(page(har, self._title), encoding="utf-8", errors="backslashreplace")

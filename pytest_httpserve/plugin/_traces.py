@@ -8,7 +8,8 @@ from traceback import format_exception_only
 
 import pytest
 
-from pytest_httpserve.plugin._outcomes import SERVERS, TRACE, address, running
+from pytest_httpserve.plugin._beginning import running
+from pytest_httpserve.plugin._outcomes import SERVERS, TRACE, address
 from pytest_httpserve.plugin._trace import Trace
 
 

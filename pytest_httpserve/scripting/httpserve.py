@@ -39,6 +39,7 @@ from pytest_httpserve.server.servers import service_of
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.faults.given import FaultArgument
+    from pytest_httpserve.scripting.record.journal import Mark, Seen
     from pytest_httpserve.scripting.recording import Recording
     from pytest_httpserve.scripting.recordings.matching import MatchArgument
     from pytest_httpserve.scripting.recordings.secrets import RedactArgument
@@ -434,6 +435,18 @@ class HTTPServe(Face):
     def dropped_fault_events(self) -> int:
         """How many of the oldest fault events the journal no longer has: it is bounded, by ``max_exchanges``."""
         return self._script.journal.dropped_fault_events
+
+    def mark(self) -> Mark:
+        """This moment, for ``seen``; taken at the beginning of a test."""
+        return self._script.journal.mark()
+
+    def seen(self, since: Mark | None = None) -> Seen:
+        """Exchanges, connections and fault events: all of them, or those that came ``since`` then and, of connections,
+        perhaps some before them. The latter takes no longer if the journal is full."""
+        if self._server is not None:
+            self._server.watching.look()
+        journal = self._script.journal
+        return journal.seen if since is None else journal.since(since)
 
     # Failures
 

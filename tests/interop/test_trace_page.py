@@ -11,7 +11,6 @@ import requests
 
 from pytest_httpserve import HTTPServe, clock
 from pytest_httpserve.faults import Reset
-from pytest_httpserve.scripting.record.journal import Seen
 from pytest_httpserve.scripting.reports.trace.document import document, part
 from pytest_httpserve.scripting.reports.trace.page import page
 from tests.interop.browser import Page, driven
@@ -69,8 +68,7 @@ def visit() -> dict[str, Any]:
         client.put(server.url_for("/users/7"), timeout=10)
         with pytest.raises(requests.RequestException):
             client.get(server.url_for("/cut"), timeout=10)
-    seen = Seen(server.exchanges, server.connections, 0, 0, server.redacted)
-    said = part(seen, server.fault_events, server.base_url, server.base_url, began)
+    said = part(server.seen(), server.base_url, server.base_url, began)
     return document("test_visit.py::test_it", began, [said], failures=["it <b>failed</b>\nso"], outcome="failed")
 
 
@@ -225,8 +223,7 @@ def test_a_connection_that_came_to_nothing_is_shown(show: Show) -> None:
         server.fault(Reset(phase="accept"))
         with pytest.raises(requests.RequestException):
             requests.get(server.base_url, timeout=10)
-    seen = Seen(server.exchanges, server.connections, 0, 0, server.redacted)
-    said = part(seen, server.fault_events, server.base_url, server.base_url, 0.0)
+    said = part(server.seen(), server.base_url, server.base_url, 0.0)
     opened = show(document("test_it", 0.0, [said], outcome="passed"))
 
     name = server.base_url.removeprefix("http://")

@@ -870,6 +870,30 @@ def test_a_report_is_the_same_however_the_session_is_run(suite: Suite, shown: Sh
     assert re.sub(r"^\[gw0\].*\n", "", shown(result, "test_it")) == plain
 
 
+def test_the_section_has_no_fault_events_of_the_tests_before(suite: Suite) -> None:
+    result = suite(
+        """
+        import pytest
+        from client import fetch
+        from pytest_httpserve.faults import Close
+
+        @pytest.fixture(autouse=True)
+        def closing(httpserve_session):
+            httpserve_session.fault(Close(phase="accept"), times=1, expected=True)
+
+        @pytest.mark.parametrize("number", range(2))
+        def test_it(httpserve_session, number):
+            with pytest.raises(OSError):
+                fetch(httpserve_session.base_url)
+            assert number == 0
+        """
+    )
+    result.assert_outcomes(passed=1, failed=1)
+    shown = [line for line in result.stdout.lines if "fault Close" in line]
+    assert len(shown) == 1
+    assert shown[0].startswith("  connection 1: ")
+
+
 def test_the_section_says_how_many_fault_events_were_dropped(suite: Suite) -> None:
     result = suite(
         """

@@ -11,6 +11,7 @@ OURS = {
     "pytest_httpserve",
     "pytest_httpserve.clock",
     "pytest_httpserve.plugin",
+    "pytest_httpserve.plugin._beginning",
     "pytest_httpserve.plugin._fixtures",
     "pytest_httpserve.plugin._hooks",
     "pytest_httpserve.plugin._markers",

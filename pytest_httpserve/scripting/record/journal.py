@@ -7,6 +7,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_httpserve import clock
@@ -66,13 +67,23 @@ def check_kinds(kinds: str | Iterable[str]) -> frozenset[str]:
     return frozenset(kinds)
 
 
+class Mark(NamedTuple):
+    """A moment in a journal: how many exchanges, connections and fault events had come until then."""
+
+    exchanges: int
+    connections: int
+    fault_events: int
+
+
 class Seen(NamedTuple):
-    """What a journal has of a server in one moment, and how many exchanges and connections it has dropped."""
+    """What a journal has of a server in one moment, and how much of it the journal has dropped."""
 
     exchanges: tuple[Exchange, ...]
     connections: tuple[ConnectionRecord, ...]
+    fault_events: tuple[FaultEvent, ...]
     dropped_exchanges: int
     dropped_connections: int
+    dropped_fault_events: int
     redacted: frozenset[str]
 
 
@@ -106,6 +117,9 @@ class Journal:
         if TOLD:  # where nobody is, no exchange is to pay for it: so the journal has another finish then
             self._told = tuple(TOLD)
             self.finish = self._finish_and_tell  # type: ignore[method-assign]
+        # Of exchanges. These three count on, whatever is forgotten: marks from before stay true.
+        self._numbers = itertools.count(1)
+        self._connection_count = self._fault_event_count = 0
         self.begin_anew()
 
     def begin_anew(self) -> None:
@@ -113,7 +127,6 @@ class Journal:
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._waiting = self._changes = 0
-        self._numbers = itertools.count(1)  # of exchanges
         self._connections: dict[int, ConnectionRecord] = {}  # by id
         self._begin()
 
@@ -206,6 +219,7 @@ class Journal:
         record.look = partial(self.those, CONNECTION)
         with self._lock:
             self._connections[id(record)] = record
+            self._connection_count += 1
             if self._waiting:
                 self._tell_of_change()
 
@@ -230,6 +244,7 @@ class Journal:
         with self._lock:
             self.dropped_fault_events += len(self._fault_events) == self.max_exchanges
             self._fault_events.append(event)
+            self._fault_event_count += 1
 
     def record_failure(self, text: str, kind: str = "errors", place: str = "") -> None:
         """Add what must fail the test. Of those that nobody has taken, the first MOST_FAILURES are kept."""
@@ -263,9 +278,41 @@ class Journal:
     def seen(self) -> Seen:
         """All of it."""
         with self._lock:
-            return Seen(
-                self.exchanges, self.connections, self.dropped_exchanges, self.dropped_connections, self.redacted
-            )
+            return self._seen_of(self.exchanges, self.connections, self.fault_events)
+
+    def mark(self) -> Mark:
+        """This moment, for ``since``."""
+        with self._lock:
+            # The number is taken, and no exchange gets it: how many there were cannot be asked of a count.
+            return Mark(next(self._numbers), self._connection_count, self._fault_event_count)
+
+    def since(self, mark: Mark) -> Seen:
+        """All that has come since then. It takes as long as there is of that, however much is kept from before.
+
+        If connections have been dropped, there are as many older ones in their place.
+        """
+        with self._lock:
+            kept, now = self._kept, self.mark()
+            exchanges = [self._show(number) for number in range(mark.exchanges, now.exchanges) if number in kept]
+            latest = islice(reversed(self._connections.values()), now.connections - mark.connections)
+            events = islice(reversed(self._fault_events), now.fault_events - mark.fault_events)
+            return self._seen_of(tuple(exchanges), tuple(latest)[::-1], tuple(events)[::-1])
+
+    def _seen_of(
+        self,
+        exchanges: tuple[Exchange, ...],
+        connections: tuple[ConnectionRecord, ...],
+        fault_events: tuple[FaultEvent, ...],
+    ) -> Seen:
+        return Seen(
+            exchanges,
+            connections,
+            fault_events,
+            self.dropped_exchanges,
+            self.dropped_connections,
+            self.dropped_fault_events,
+            self.redacted,
+        )
 
     @property
     def fault_events(self) -> tuple[FaultEvent, ...]:

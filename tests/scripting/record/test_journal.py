@@ -852,6 +852,52 @@ def test_the_journal_is_cleared_while_exchanges_end() -> None:
     assert (len(journal.exchanges), journal.dropped_exchanges) == (10, 1)
 
 
+def test_what_has_come_since_a_mark() -> None:
+    journal = Journal()
+
+    def serve(target: str) -> None:
+        record = ConnectionRecord(0, ("127.0.0.1", 1))
+        journal.record_connection(record)
+        one = exchange(target)
+        journal.record(one)
+        journal.record_fault_event(FaultEvent(Reset(), target, 0))
+        journal.finish(one)
+
+    serve("/a")
+    empty = journal.since(journal.mark())
+    assert (empty.exchanges, empty.connections, empty.fault_events) == ((), (), ())
+    mark = journal.mark()
+    serve("/b")
+    serve("/c")
+    seen = journal.since(mark)
+    assert [one.request.target for one in seen.exchanges] == ["/b", "/c"]
+    assert [event.where for event in seen.fault_events] == ["/b", "/c"]
+    assert seen.connections == journal.connections[1:]
+    assert isinstance(journal._kept[1], tuple), "what was before is not even looked at"
+
+    journal.clear()
+    serve("/d")
+    assert [one.request.target for one in journal.since(mark).exchanges] == ["/d"]
+    assert [event.where for event in journal.since(mark).fault_events] == ["/d"]
+    assert journal.since(mark).exchanges == journal.exchanges
+
+
+def test_what_was_dropped_since_a_mark_is_missing() -> None:
+    journal = Journal(max_exchanges=2)
+    journal.record(exchange("/goes/on"))
+    mark = journal.mark()
+    for target in ("/a", "/b", "/c"):
+        one = exchange(target)
+        journal.record(one)
+        journal.record_fault_event(FaultEvent(Reset(), target, 0))
+        journal.finish(one)
+
+    seen = journal.since(mark)
+    assert [one.request.target for one in seen.exchanges] == ["/c"]
+    assert [event.where for event in seen.fault_events] == ["/b", "/c"]
+    assert (seen.dropped_exchanges, seen.dropped_fault_events) == (2, 1)
+
+
 def test_many_threads_record_while_others_look() -> None:
     journal = Journal(max_exchanges=50)
     record = ConnectionRecord(0, ("127.0.0.1", 1))

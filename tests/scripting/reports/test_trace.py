@@ -13,14 +13,12 @@ import requests
 
 from pytest_httpserve import HTTPServe, clock
 from pytest_httpserve.faults import Reset
-from pytest_httpserve.scripting.record.journal import Seen
 from pytest_httpserve.scripting.reports.trace.document import document, part
 from pytest_httpserve.scripting.reports.trace.page import page
 
 
 def seen_by(server: HTTPServe, since: float = 0.0) -> dict[str, Any]:
-    seen = Seen(server.exchanges, server.connections, server.dropped_exchanges, 0, server.redacted)
-    return part(seen, server.fault_events, server.base_url, str(server.socket_path or server.base_url), since)
+    return part(server.seen(), server.base_url, str(server.socket_path or server.base_url), since)
 
 
 # The document

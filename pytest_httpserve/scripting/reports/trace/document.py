@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_httpserve.scripting.record.har import creator, entries, moment
@@ -11,19 +11,19 @@ from pytest_httpserve.scripting.reports.report import NOTHING_ANSWERS
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.record.exchange import ConnectionRecord
-    from pytest_httpserve.scripting.record.journal import FaultEvent, Seen
+    from pytest_httpserve.scripting.record.journal import Seen
 
 _PAGE = "test"
 
 
-def part(seen: Seen, fault_events: Iterable[FaultEvent], base_url: str, name: str, since: float) -> dict[str, Any]:
+def part(seen: Seen, base_url: str, name: str, since: float) -> dict[str, Any]:
     """What one server has seen ``since`` then, for a ``document``. Its ``name`` is its URL, or its Unix socket."""
     exchanges = [exchange for exchange in seen.exchanges if exchange.times.request_begun >= since]
     carrying = {id(exchange.connection) for exchange in exchanges}
     connections = [one for one in seen.connections if one.opened >= since or id(one) in carrying]
     known = {(exchange.request.connection_index, id(fault)) for exchange in exchanges for fault in exchange.faults}
     apart: dict[int, list[str]] = {}
-    for event in fault_events:
+    for event in seen.fault_events:
         if (event.connection_index, id(event.fault)) not in known:
             apart.setdefault(event.connection_index, []).append(str(event))
     return {

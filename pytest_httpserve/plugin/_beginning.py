@@ -1,0 +1,34 @@
+"""When a test began, and what its servers have seen since."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from pytest_httpserve import clock
+
+if TYPE_CHECKING:
+    from pytest_httpserve.scripting.httpserve import HTTPServe
+    from pytest_httpserve.scripting.record.journal import Mark, Seen
+
+
+def running() -> set[HTTPServe]:
+    """The servers that run now; nothing is imported to find that there are none."""
+    httpserve = sys.modules.get("pytest_httpserve.scripting.httpserve")
+    return set(httpserve.RUNNING) if httpserve is not None else set()
+
+
+class Beginning:
+    """A moment at which a test began. A server that runs for longer than the test has seen other tests before."""
+
+    def __init__(self) -> None:
+        self.moment = clock.monotonic()
+        # Whoever keeps this may live as long as the session; a server need not.
+        self._marks: WeakKeyDictionary[HTTPServe, Mark] = WeakKeyDictionary()
+        for server in running():
+            self._marks[server] = server.mark()
+
+    def seen_by(self, server: HTTPServe) -> Seen:
+        """What the server has seen since, and what was under way then."""
+        return server.seen(self._marks.get(server))
