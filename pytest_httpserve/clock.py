@@ -15,11 +15,12 @@ import datetime
 import time
 from collections.abc import Iterator
 from functools import partial
+from typing import Final
 
 # Objects of their own: freezegun replaces whatever in any module is one of the functions of ``time``.
-monotonic = partial(time.monotonic)
-perf_counter = partial(time.perf_counter)
-sleep = partial(time.sleep)
+monotonic: Final = partial(time.monotonic)
+perf_counter: Final = partial(time.perf_counter)
+sleep: Final = partial(time.sleep)
 
 # time-machine replaces time.time from within, so the time of day is counted on from the one at the import.
 _BEGAN = time.time() - time.monotonic()

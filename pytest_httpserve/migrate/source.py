@@ -37,7 +37,7 @@ class Source:
     """
 
     def __init__(self, text: str) -> None:
-        self.tree = ast.parse(text)
+        self.tree: ast.Module = ast.parse(text)
         self.left: list[Left] = []
         self.rewritten = 0
         self._bytes = text.encode()

@@ -30,9 +30,9 @@ class Connection:
     """
 
     index = 0
-    busy = False
+    busy: bool = False
     doing = ""
-    begun = False  # something serves it
+    begun: bool = False  # something serves it
     left_alone = False  # the server has ended, and what serves this one has not
     _on_closing: weakref.WeakSet[threading.Event] | None = None
 
@@ -42,9 +42,9 @@ class Connection:
         self.peer = peer
         self.is_answered: Callable[[], bool] = not_yet
         self.streams: Callable[[], Sequence[Connection]] = no_streams
-        self.transport = transport = Transport(sock, self.leave_loop, self.client_ended)
-        self.turn = Turn(transport, self.give_up)
-        self.ending = Ending(transport)
+        self.transport: Transport = Transport(sock, self.leave_loop, self.client_ended)
+        self.turn: Turn = Turn(self.transport, self.give_up)
+        self.ending: Ending = Ending(self.transport)
 
     @property
     def closing(self) -> bool:

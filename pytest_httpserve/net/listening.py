@@ -19,7 +19,7 @@ from pytest_httpserve.net.poller import Wake, readiness
 if TYPE_CHECKING:
     from pytest_httpserve.net.loop import Loop
 
-logger = logging.getLogger("pytest_httpserve.server")
+logger: logging.Logger = logging.getLogger("pytest_httpserve.server")
 
 # How long nothing is accepted when the system has no room for another connection, and none ends; in seconds.
 EXHAUSTED_SECONDS = 0.1
@@ -38,7 +38,7 @@ class Accepting(Protocol):
 class Acceptor:
     """Accepts for one server. ``taking`` is whether a connection is being taken that the service does not know yet."""
 
-    taking = False
+    taking: bool = False
 
     def __init__(self, server: socketserver.TCPServer, service: Accepting) -> None:
         self._server = server
@@ -107,10 +107,10 @@ class Listener:
     """A server's listening socket, as an entry of a loop."""
 
     expiry: float | None = None  # of a pause, since the system has no room for another connection
-    led = False
+    led: bool = False
 
     def __init__(self, server: socketserver.TCPServer, service: Accepting, loop: Loop, *, watched: bool) -> None:
-        self.file = server.fileno()
+        self.file: int = server.fileno()
         self._socket = server.socket
         self._acceptor = Acceptor(server, service)
         self._watched = watched

@@ -24,7 +24,7 @@ from pytest_httpserve.net.loop import Loop
 from pytest_httpserve.net.poller import Wake, readiness
 from pytest_httpserve.net.workers import Workers
 
-logger = logging.getLogger("pytest_httpserve.server")
+logger: logging.Logger = logging.getLogger("pytest_httpserve.server")
 
 DEFAULT_GRACE = 1.0
 # How long a connection that was cut off has to notice, in seconds.
@@ -66,15 +66,15 @@ class Service:
     """
 
     def __init__(self) -> None:
-        self.watcher = Watcher()
+        self.watcher: Watcher = Watcher()
         self._maker = system.getpid()
         self._serves = False
         self.at_close: list[Callable[[], object]] = []  # what is called when all connections have ended
         self._begin_anew()
 
     def _begin_anew(self) -> None:
-        self.stop_asked = False
-        self.closing = False
+        self.stop_asked: bool = False
+        self.closing: bool = False
         self.loop: Loop | None = None
         self.connections: dict[socket.socket, Connection] = {}
         # By their descriptors, the latest: one that had the number before is about to be forgotten.

@@ -10,20 +10,21 @@ import _thread
 import os
 import sys
 from functools import partial
+from typing import Final
 
 from pytest_httpserve.errors import NoMoreThreads, UsageError
 
 PLATFORM: str = sys.platform
 
 # Objects of their own: pyfakefs replaces whatever in any module is one of the functions of ``os``.
-close = partial(os.close)
-fstat = partial(os.fstat)
-getpid = partial(os.getpid)
-pipe = partial(os.pipe)
-read = partial(os.read)
-set_blocking = partial(os.set_blocking) if hasattr(os, "set_blocking") else None  # Windows has pipes without it
-sendfile = partial(os.sendfile) if hasattr(os, "sendfile") else None
-write = partial(os.write)
+close: Final = partial(os.close)
+fstat: Final = partial(os.fstat)
+getpid: Final = partial(os.getpid)
+pipe: Final = partial(os.pipe)
+read: Final = partial(os.read)
+set_blocking: Final = partial(os.set_blocking) if hasattr(os, "set_blocking") else None  # Windows has pipes without it
+sendfile: Final = partial(os.sendfile) if hasattr(os, "sendfile") else None
+write: Final = partial(os.write)
 
 _OPEN = (os.open,)
 _START_THREAD = (_thread.start_new_thread,)

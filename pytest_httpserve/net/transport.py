@@ -67,7 +67,7 @@ class Transport:
     timeout: float | None = None
     failure: OSError | None = None
     tap: Tap | None = None
-    gathered = b""  # has come in, and nobody has received it yet
+    gathered: bytes = b""  # has come in, and nobody has received it yet
     overdue = False  # whoever waits has waited for long enough
     _ended = False  # gathering has met the end
     _said_all = False  # our side has ended
@@ -78,16 +78,16 @@ class Transport:
     def __init__(
         self, sock: socket.socket, leave_loop: Callable[[], object], client_ended: Callable[[], object]
     ) -> None:
-        self.leave_loop = leave_loop
-        self.client_ended = client_ended
+        self.leave_loop: Callable[[], object] = leave_loop
+        self.client_ended: Callable[[], object] = client_ended
         self.way: type[Alone | Leading] = Alone
         self.wrap(sock)
 
     def wrap(self, sock: socket.socket) -> None:
         """From here on, what passes goes through this one: the socket, or one that somebody has made of it."""
         self.socket = sock
-        self.plain = type(sock) is socket.socket
-        self.at_once = _MSG_DONTWAIT if self.plain else 0  # 0 where not waiting is a matter of the socket
+        self.plain: bool = type(sock) is socket.socket
+        self.at_once: int = _MSG_DONTWAIT if self.plain else 0  # 0 where not waiting is a matter of the socket
 
     def go_on_over(self, sock: socket.socket) -> None:
         """In the midst of a connection, from here on, what passes goes through this one."""

@@ -32,18 +32,18 @@ class Turn:
 
     # What a new one begins with: of the class, since there is a new one for each connection.
     expiry: float | None = None
-    led = False
+    led: bool = False
     thread: threading.Thread | None = None
     loop: Loop | None = None
     whole: Whole | None = None
-    resting = False  # it rests in the loop, or is about to
+    resting: bool = False  # it rests in the loop, or is about to
     given_away = 0  # how often a thread that served it has had another one do so, and not come back to it
-    runs_code = False  # that is not ours, and may take its time
+    runs_code: bool = False  # that is not ours, and may take its time
     interrupt: Callable[[], object] | None = None
     _gathered = 0
 
     def __init__(self, transport: Transport, give_up: Callable[[], object]) -> None:
-        self.file = transport.socket.fileno()  # also when the socket is closed, by whomever
+        self.file: int = transport.socket.fileno()  # also when the socket is closed, by whomever
         self.serve: Callable[[], object] = nothing  # what there is to do when the client has sent something
         self.proceed: Callable[[], object] = nothing  # the same, and what follows it
         self.give_up = give_up  # what there is to do when it expires

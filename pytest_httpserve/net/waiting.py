@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable
 
-from pytest_httpserve.net.poller import READABLE, Wake, make_poller
+from pytest_httpserve.net.poller import READABLE, Poller, Wake, make_poller
 
 # Those whose numbers may be other files' by now, and must not be closed.
 _kept: list[Waiting] = []
@@ -17,7 +17,8 @@ class Waiting:
     __slots__ = ("poller", "wake")
 
     def __init__(self, files: Iterable[int] = ()) -> None:
-        self.poller, self.wake = make_poller(), Wake()
+        self.poller: Poller = make_poller()
+        self.wake: Wake = Wake()
         try:
             self.poller.register(self.wake.fileno(), READABLE)
         except BaseException:

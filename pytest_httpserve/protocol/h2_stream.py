@@ -83,16 +83,16 @@ class StreamTransport(Transport):
     """
 
     polls = False
-    chunks = False
+    chunks: bool = False
     announced: int | None = None
 
     method = "GET"
     leaves_http = False
     trailers: Iterable[Field] = ()
-    ended = False
-    starves = False  # its window never opens
+    ended: bool = False
+    starves: bool = False  # its window never opens
     is_processed = True  # not if it came after the client was told to go away
-    finished = False  # this side has ended it, too
+    finished: bool = False  # this side has ended it, too
     malformed: RequestError | None = None  # of its trailers: raised by who reads its body
     code = _NO_ERROR  # with which the rest of a request is refused that has been answered
     _over = False  # for both sides
@@ -101,13 +101,15 @@ class StreamTransport(Transport):
 
     def __init__(self, http2: Frames, id: int, index: int, fields: Sequence[RawField], *, has_no_body: bool) -> None:
         super().__init__(http2.connection.transport.socket, _nobody, _nobody)
-        self.id, self.index, self.fields = id, index, fields
+        self.id: int = id
+        self.index: int = index
+        self.fields: Sequence[RawField] = fields
         self.has_no_body = self.ended = has_no_body
         self.timeout = http2.timeout
         self.http2 = http2
         self._incoming: deque[bytes] = deque()
         self._received = 0
-        self.arrived = clock.monotonic()
+        self.arrived: float = clock.monotonic()
         self._response = ResponseStream()
         self._framing: Framing | None = None  # None until the final head has come
         self._body: BodyDecoder = body_decoder(NO_BODY)

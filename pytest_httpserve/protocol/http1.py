@@ -56,7 +56,7 @@ class HTTP1:
         self.reader = reader
         self.writer = writer
         self.limits = limits
-        self.stream = Stream()
+        self.stream: Stream = Stream()
         if connection is not None:
             connection.is_answered = self.is_answered
 

@@ -79,11 +79,11 @@ class HTTP2:
         from h2.connection import H2Connection
         from h2.settings import SettingCodes, Settings
 
-        self.lock = threading.RLock()
+        self.lock: threading.RLock = threading.RLock()
         self.connection = connection
         self.streams: dict[int, StreamTransport] = {}
-        self.count = 0  # of all exchanges so far: those of HTTP/1 before it, and its streams
-        self.timeout = connection.transport.timeout  # for each stream
+        self.count: int = 0  # of all exchanges so far: those of HTTP/1 before it, and its streams
+        self.timeout: float | None = connection.transport.timeout  # for each stream
         self._duplex = connection.duplex()
         self._run = run
         self._incoming = b""

@@ -99,8 +99,8 @@ class Reader(io.BufferedIOBase):
     """
 
     # What a new one begins with: of the class, since there is a new one for each connection.
-    state = State.BETWEEN
-    truncated = False  # the client ended inside the body
+    state: State = State.BETWEEN
+    truncated: bool = False  # the client ended inside the body
     beyond: Callable[[], State] | None = None
     _buffer = b""  # what can be read now
     _behind = b""  # what lies behind the end of the body
@@ -115,7 +115,7 @@ class Reader(io.BufferedIOBase):
     _taken_in = 0  # of the body, with its chunks
     _kept: bytearray | None = None  # what has come of the body since the loop waits for it
     _broken: RequestError | None = None
-    is_late = False  # whether a body was not here with its head: what is left of it is then waited for by the loop
+    is_late: bool = False  # a body was not here with its head: the loop waits for the rest of it
 
     def __init__(self, source: Source, *, limits: Limits = DEFAULT_LIMITS, read_ahead: bool = True) -> None:
         self.source = source

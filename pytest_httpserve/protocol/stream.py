@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from pytest_httpserve.wire.framing import NO_BODY, Framing, connection_options
+from pytest_httpserve.wire.head import Version
 from pytest_httpserve.wire.headers import Field, Headers
 from pytest_httpserve.wire.message import Fields, Line
 from pytest_httpserve.wire.target import target_of
@@ -37,15 +38,20 @@ class Stream:
     """
 
     # What a new one begins with: of the class, since there is a new one for each request.
-    line = _NOTHING_ASKED
-    fields = NO_FIELDS
-    method = ""
-    version = (1, 1)
-    speaks_1_1 = measured = True
-    lasts = leaves = asks_to_leave = False
+    line: Line = _NOTHING_ASKED
+    fields: Fields = NO_FIELDS
+    method: str = ""
+    version: Version = (1, 1)
+    speaks_1_1: bool = True
+    measured: bool = True
+    lasts: bool = False
+    leaves: bool = False
+    asks_to_leave: bool = False
     status: int | None = None
     length: int | None = None
-    coded = delimited = said = False
+    coded: bool = False
+    delimited: bool = False
+    said: bool = False
 
     def enter(self, line: Line, fields: Fields, *, speaks_1_1: bool) -> None:
         """This is the request; ``speaks_1_1`` is whether this side speaks HTTP/1.1."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pytest_httpserve.net.connection import Connection, no_streams, not_yet
@@ -27,7 +28,8 @@ class StreamTurn(Turn):
 
     def run(self, code: Callable[..., Result], *arguments: Any) -> Result:  # whatever the code takes
         self.leave_loop()
-        before, self.runs_code = self.runs_code, True
+        before = self.runs_code
+        self.runs_code: bool = True
         try:
             return code(*arguments)
         finally:
@@ -41,15 +43,16 @@ class StreamConnection(Connection):
     """A stream, with all that who answers a request asks of its connection."""
 
     def __init__(self, transport: StreamTransport, connection: Connection) -> None:
-        self.accepted = connection.accepted
-        self.peer = connection.peer
-        self.index = connection.index
+        self.accepted: socket.socket = connection.accepted
+        self.peer: object = connection.peer
+        self.index: int = connection.index
         self.begun = True
-        self.is_answered, self.streams = not_yet, no_streams
+        self.is_answered: Callable[[], bool] = not_yet
+        self.streams: Callable[[], Sequence[Connection]] = no_streams
         self.transport: StreamTransport = transport
         self.turn: StreamTurn = StreamTurn(transport, self.give_up)
         transport.leave_loop = self.leave_loop
-        self.ending = Ending(transport)
+        self.ending: Ending = Ending(transport)
 
     def duplex(self) -> StreamDuplex:
         return StreamDuplex(self.transport, self.abort)

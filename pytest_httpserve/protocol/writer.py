@@ -34,9 +34,9 @@ class Writer(io.BufferedIOBase):
     """
 
     # What a new one begins with: of the class, since there is a new one for each connection.
-    written = 0  # bytes of the response in hand, without its heads
-    anything = False  # whether anything was written since begin_response
-    exposed = False  # whether somebody was given its descriptor since then, and may have written to that
+    written: int = 0  # bytes of the response in hand, without its heads
+    anything: bool = False  # whether anything was written since begin_response
+    exposed: bool = False  # whether somebody was given its descriptor since then, and may have written to that
     _holding = False
     _held = b""
     _corked = False

@@ -36,6 +36,8 @@ from pytest_httpserve.wire.target import Target, target_of
 
 if TYPE_CHECKING:
     from pytest_httpserve.net.connection import Connection
+    from pytest_httpserve.protocol.http1 import HTTP1
+    from pytest_httpserve.protocol.stream import Stream
     from pytest_httpserve.protocol.writer import Writer
     from pytest_httpserve.scripting.answers.gates import Gate
     from pytest_httpserve.scripting.answers.limits import Fields
@@ -43,11 +45,13 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.faults.acts import Fault
     from pytest_httpserve.scripting.live.event_loop import EventLoop
     from pytest_httpserve.scripting.mounts.mount import Mount
+    from pytest_httpserve.scripting.passage import Passage
     from pytest_httpserve.scripting.record.exchange import AnsweringRoute
     from pytest_httpserve.scripting.record.request import AskedFor
     from pytest_httpserve.scripting.record.sent import SentResponse
     from pytest_httpserve.scripting.record.transcript import Transcript
     from pytest_httpserve.scripting.routing.route import Route
+    from pytest_httpserve.scripting.script import Script
     from pytest_httpserve.server.servers import HTTPServer
 
     # What answers: a route, or what else was found in its place; the mount beneath; what its guards have said.
@@ -71,13 +75,14 @@ class Answering:
 
     # What a new one begins with: of the class, since there is a new one for each request.
     exchange: Exchange | None = None
-    method = target = ""
+    method: str = ""
+    target: str = ""
     parts: Target
     gates: tuple[Gate, ...] = ()
     added: Fields = ()
-    awaits_100 = False
-    redirects = 0
-    body = NO_BODY
+    awaits_100: bool = False
+    redirects: int = 0
+    body: Body = NO_BODY
     _request: Request | None = None
     _complaint = ""  # what a criterion of a route has raised
     _raised_by: tuple[Route, ...] = ()  # whose that was
@@ -87,12 +92,12 @@ class Answering:
 
     def __init__(self, conversation: Conversation, transcript: Transcript) -> None:
         self.conversation = conversation
-        self.script = conversation.script
-        self.http1 = conversation.http1
-        self.stream = conversation.http1.stream
-        self.passage = conversation.passage
+        self.script: Script = conversation.script
+        self.http1: HTTP1 = conversation.http1
+        self.stream: Stream = conversation.http1.stream
+        self.passage: Passage = conversation.passage
         self.transcript = transcript
-        self.index = conversation.count
+        self.index: int = conversation.count
 
     # The way
 

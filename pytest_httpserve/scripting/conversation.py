@@ -52,19 +52,19 @@ class Conversation:
         http1: HTTP1,
         record: ConnectionRecord | None,
     ) -> None:
-        self.script = script
-        self.server = server
-        self.connection = connection
-        self.http1 = http1
-        self.record = record
+        self.script: Script = script
+        self.server: HTTPServer = server
+        self.connection: Connection = connection
+        self.http1: HTTP1 = http1
+        self.record: ConnectionRecord | None = record
         peer = connection.peer
         # Of an IPv6 address, flow and scope follow.
         self.client: tuple[str, int] = (peer[0], peer[1]) if isinstance(peer, tuple) else ("", 0)
         self.passage: Passage = AS_IT_IS
-        self.count = 0
+        self.count: int = 0
         self.beyond: Callable[[], object] | None = None
         self.in_http2: InHTTP2 | None = None
-        self.resets = False
+        self.resets: bool = False
 
     def escaped(self, error: BaseException) -> None:
         """An exception of what answers here: it is one of the thread if nobody waits for that any more."""

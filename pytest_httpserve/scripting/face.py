@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from pytest_httpserve import clock
 from pytest_httpserve.arguments import check_count, check_seconds
@@ -524,9 +524,9 @@ class ServerWaits:
     """
 
     def __init__(self, face: Face) -> None:
-        self.wait_for = awaited(face.wait_for)
-        self.take_request = awaited(face.take_request)
-        self.assert_all_closed = awaited(face.assert_all_closed)
+        self.wait_for: Final = awaited(face.wait_for)
+        self.take_request: Final = awaited(face.take_request)
+        self.assert_all_closed: Final = awaited(face.assert_all_closed)
 
 
 def with_scheme(url: str, scheme: str) -> str:

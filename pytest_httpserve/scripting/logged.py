@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pytest_httpserve.net.connection import Connection
 
-logger = logging.getLogger("pytest_httpserve.scripting")
+logger: logging.Logger = logging.getLogger("pytest_httpserve.scripting")
 _NAME = logger.name.encode()
 # How long another thread may be in a handler that writes a line somewhere, in seconds. One that takes longer may be
 # waiting for this very server.

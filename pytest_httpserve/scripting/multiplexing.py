@@ -150,7 +150,7 @@ class Multiplexing:
         self.server = server
         self.connection = connection
         self.record = record
-        self.http2 = HTTP2(connection, loop.workers.run)
+        self.http2: HTTP2 = HTTP2(connection, loop.workers.run)
         self.faults: tuple[Fault, ...] = ()
         self._loop = loop
         self._ready: deque[StreamTransport] = deque()

@@ -50,7 +50,8 @@ class Origin(Face):
         self.pattern = pattern
         self.to = to  # where a tunnel leads that does not end here
         self.is_recorded = False  # whether a recording has made it
-        self._script = self.script = Script(journal, str(pattern))
+        self.script: Script = Script(journal, str(pattern))
+        self._script = self.script
         self._scenarios = {}
         self._roots = roots
         self._among = among

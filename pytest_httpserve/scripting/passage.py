@@ -90,7 +90,8 @@ class FaultyPassage(Passage):
         # Loaded with the first fault that somebody has made.
         from pytest_httpserve.scripting.faults.wire import FaultyWire, nobody
 
-        self.in_connect, lasting = in_connect(lasting), in_connect(lasting, rest=True)
+        self.in_connect: tuple[Fault, ...] = in_connect(lasting)
+        lasting = in_connect(lasting, rest=True)
 
         connection = http1.connection
         assert connection is not None

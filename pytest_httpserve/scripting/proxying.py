@@ -51,7 +51,7 @@ class ProxyConversation(Conversation):
         record: ConnectionRecord | None,
     ) -> None:
         super().__init__(script, server, connection, http1, record)
-        self.tunnelled = False
+        self.tunnelled: bool = False
         self.opening: Opening | None = None
         self._faults: dict[Origin, tuple[Fault, ...]] = {}
 
@@ -73,6 +73,10 @@ class Proxying(Answering):
     """A request that may name an origin, on its way to the response of that."""
 
     conversation: ProxyConversation
+    script: Script
+    method: str
+    target: str
+    parts: Target
 
     def answer_to(self, method: str, target: str, parts: Target, chosen: Chosen | None = None) -> None:
         """Lead the request to its origin, which answers it; without one, the server does."""

@@ -56,17 +56,17 @@ class Script:
     )
 
     def __init__(self, journal: Journal, whose: str = "") -> None:
-        self.whose = whose
-        self.advice = ""
+        self.whose: str = whose
+        self.advice: str = ""
         self.http2: bool | str = False
         self.origins: Origins[Any] | None = None  # Any: an Origin, which has a script itself
         self.beyond: Callable[[Connection, Request, str], Response] | None = None
-        self.journal = journal
-        self.routes = Routes(journal)
-        self.mounts = Mounts()
+        self.journal: Journal = journal
+        self.routes: Routes = Routes(journal)
+        self.mounts: Mounts = Mounts()
         self.queue: deque[Response] = deque()  # for requests that nothing else answers
-        self.fault_rules = FaultRules()
-        self.guards = Guards(journal)
+        self.fault_rules: FaultRules = FaultRules()
+        self.guards: Guards = Guards(journal)
 
     def clear(self) -> None:
         """Forget what was said, and what was seen."""

@@ -7,8 +7,9 @@ import socket
 import socketserver
 import threading
 import traceback
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from pytest_httpserve.errors import Struck
 from pytest_httpserve.scripting.live.presence import MOST_PUT_BACK, is_fresh
@@ -32,6 +33,10 @@ class ScriptedServer(ThreadingHTTPServer):
 
     watching: Watching
     _serving: type[Serving]
+    address_family: int
+    server_name: str
+    server_port: int
+    RequestHandlerClass: Callable[[Any, Any, Self], socketserver.BaseRequestHandler]
 
     def __init__(self, host: str, port: int, script: Script) -> None:
         self.script = script
@@ -81,7 +86,7 @@ class ScriptedServer(ThreadingHTTPServer):
                 if wanted[1] or is_fresh(self.server_port):
                     break
                 put_back.callback(self.socket.close)
-                self.socket = socket.socket(self.address_family, self.socket_type)
+                self.socket: socket.socket = socket.socket(self.address_family, self.socket_type)
                 self.server_address = wanted
                 self._bind()
 

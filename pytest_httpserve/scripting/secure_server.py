@@ -17,9 +17,12 @@ from pytest_httpserve.server.servers import HTTPSServer, service_of
 from pytest_httpserve.tls.contexts import Names, Ready
 
 if TYPE_CHECKING:
+    import ssl
+
     from pytest_httpserve.net.connection import Connection
     from pytest_httpserve.scripting.record.journal import Journal
     from pytest_httpserve.tls import TLS, CertificateAuthority
+    from pytest_httpserve.tls.certificate import Certificate
 
 
 class WatchingHandshakes(Watching):
@@ -81,6 +84,8 @@ class SecureServer(HandshakingServer, HTTPSServer):
     handshake_timeout: float
 
     def __init__(self, host: str, port: int, script: Script, ready: Ready, handshake_timeout: float) -> None:
+        self.certificate: Certificate
+        self.context: ssl.SSLContext
         self.certificate, self.context = ready
         self.handshake_timeout = handshake_timeout
         super().__init__(host, port, script)
@@ -98,7 +103,7 @@ class SecureServer(HandshakingServer, HTTPSServer):
 class UnshakenServer(HandshakingServer):
     """A server whose handshakes never end: it resets the connection in their midst, or says nothing more."""
 
-    handshake_timeout = None
+    handshake_timeout: None = None
 
     def __init__(self, host: str, port: int, script: Script, *, resets: bool) -> None:
         self.resets = resets

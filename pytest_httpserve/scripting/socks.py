@@ -40,7 +40,7 @@ class Opening(Passage):
     From there on, exchanges pass as ``passage`` has it. ``by_socks`` is whether the client has asked for a tunnel so.
     """
 
-    by_socks = False
+    by_socks: bool = False
 
     def __init__(self, conversation: Conversation, passage: Passage) -> None:
         self._conversation = conversation

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import io
 import socket
 import socketserver
 import sys
@@ -87,7 +88,7 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
     """
 
     server_version = "pytest-httpserve/0.1.0"
-    sys_version = "Python/" + sys.version.split(maxsplit=1)[0]
+    sys_version: str = "Python/" + sys.version.split(maxsplit=1)[0]
     error_message_format = DEFAULT_ERROR_MESSAGE
     error_content_type = DEFAULT_ERROR_CONTENT_TYPE
     protocol_version = "HTTP/1.0"
@@ -108,6 +109,11 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
 
     request: Any = _Socket()
     connection: Any = _Socket()
+
+    client_address: Any
+    server: socketserver.BaseServer
+    rfile: io.BufferedIOBase
+    wfile: io.BufferedIOBase
 
     # None until the first request line was taken.
     command: str | None = None

@@ -47,7 +47,7 @@ class HTTPServer(socketserver.TCPServer):
     client has gone without its response.
     """
 
-    allow_reuse_address = True
+    allow_reuse_address: bool = True
     request_queue_size = 1024
     grace: float | None = DEFAULT_GRACE
 
@@ -137,6 +137,7 @@ class ThreadingHTTPServer(socketserver.ThreadingMixIn, HTTPServer):
     """
 
     daemon_threads = True
+    grace: float | None
 
     def serve_forever(self, poll_interval: float = 0.5) -> None:
         """As ``HTTPServer.serve_forever``."""
@@ -189,9 +190,11 @@ class HTTPSServer(HTTPServer):
             raise RuntimeError("this Python was built without the ssl module, which HTTPS needs") from None
 
         self.ssl = ssl
-        self.certfile, self.keyfile, self.password = certfile, keyfile, password
-        self.alpn_protocols = ["http/1.1"] if alpn_protocols is None else list(alpn_protocols)
-        self.context = self._create_context()
+        self.certfile: PathArgument = certfile
+        self.keyfile: PathArgument | None = keyfile
+        self.password: PasswordArgument = password
+        self.alpn_protocols: list[str] = ["http/1.1"] if alpn_protocols is None else list(alpn_protocols)
+        self.context: ssl.SSLContext = self._create_context()
         super().__init__(server_address, RequestHandlerClass, bind_and_activate)
 
     def _create_context(self) -> ssl.SSLContext:

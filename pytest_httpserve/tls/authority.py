@@ -42,7 +42,7 @@ class CertificateAuthority:
         import trustme
 
         self.folder = folder
-        self.trustme = authority or trustme.CA()
+        self.trustme: trustme.CA = authority or trustme.CA()
         self._intermediate: CertificateAuthority | None = None
         self._revoked: list[Certificate] = []
 

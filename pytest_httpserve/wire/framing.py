@@ -147,9 +147,9 @@ class FixedDecoder:
     __slots__ = ("complete", "left", "trailers")
 
     def __init__(self, length: int) -> None:
-        self.left = length
-        self.complete = length == 0
-        self.trailers = _NO_TRAILERS
+        self.left: int = length
+        self.complete: bool = length == 0
+        self.trailers: Headers = _NO_TRAILERS
 
     def decode(self, data: bytes) -> tuple[bytes, bytes]:
         taken = len(data)
@@ -168,8 +168,8 @@ class UntilCloseDecoder:
     __slots__ = ("complete", "trailers")
 
     def __init__(self) -> None:
-        self.complete = False
-        self.trailers = _NO_TRAILERS
+        self.complete: bool = False
+        self.trailers: Headers = _NO_TRAILERS
 
     def decode(self, data: bytes) -> tuple[bytes, bytes]:
         return data, b""
@@ -186,8 +186,8 @@ class ChunkedDecoder:
     __slots__ = ("_left", "_limits", "_pending", "_received", "_step", "_trailer_lines", "complete", "trailers")
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
-        self.complete = False
-        self.trailers = _NO_TRAILERS
+        self.complete: bool = False
+        self.trailers: Headers = _NO_TRAILERS
         self._limits = limits
         # A function, not a bound method: that would be a reference cycle, and work for the garbage collector.
         self._step: Callable[[ChunkedDecoder, bytes, int, list[bytes]], int] = ChunkedDecoder._chunk_line

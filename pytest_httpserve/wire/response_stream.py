@@ -16,7 +16,7 @@ class ResponseHead:
     __slots__ = ("_status_line", "raw")
 
     def __init__(self, raw: bytes) -> None:
-        self.raw = raw
+        self.raw: bytes = raw
         self._status_line = raw.partition(b"\r\n")[0].decode("latin-1")
 
     @property

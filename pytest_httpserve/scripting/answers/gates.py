@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_httpserve.arguments import check_seconds
 from pytest_httpserve.errors import HTTPServeError, UsageError
@@ -36,7 +36,7 @@ class HeldRequest:
 
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
-        self.waits = True
+        self.waits: bool = True
         self.faults: tuple[Fault, ...] = ()  # to meet with when it goes on
         self._go = threading.Event()
 
@@ -163,7 +163,7 @@ class GateWaits:
     """What waits at a gate, to be awaited under asyncio, trio or anyio; see ``ServerWaits``."""
 
     def __init__(self, gate: Gate) -> None:
-        self.arrived = awaited(gate.arrived)
+        self.arrived: Final = awaited(gate.arrived)
 
 
 def _faults_of(fault: FaultArgument | None) -> tuple[Fault, ...]:

@@ -55,8 +55,8 @@ class Guard:
 
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
-        self.key = id(self)  # by which the journal names it
-        self.refused_count = 0
+        self.key: int = id(self)  # by which the journal names it
+        self.refused_count: int = 0
         self.guards: Guards | None = None
         self._lock = threading.Lock()  # each request is counted once, however many come in at once
 

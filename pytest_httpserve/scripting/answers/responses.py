@@ -124,8 +124,8 @@ class Response:
                 if one.place in (*CONNECTION_PHASES, "request_head"):
                     what = f"{one!r} comes before it is known what is answered"
                     raise UsageError(f"{what}: give it to a connection, with httpserve.fault(...)")
-        self.status = _check_status(status, self._least_status)
-        self.reason = phrase(self.status) if reason is None else _check_reason(reason)
+        self.status: int = _check_status(status, self._least_status)
+        self.reason: str = phrase(self.status) if reason is None else _check_reason(reason)
         given = ("text", text), ("html", html), ("body", body), ("file", file), ("stream", stream)
         bodies: dict[str, object] = {name: value for name, value in given if value is not None}
         if json is not ...:
@@ -135,15 +135,18 @@ class Response:
         if json_lines is not None:
             bodies["json_lines"] = json_lines
         kind = self._check_one_body(bodies)
-        self.file = _check_file(file) if file is not None else None
-        self.stream = _check_stream(stream) if stream is not None else None
-        self.is_whole = file is None and stream is None  # to be sent with the head in one write
+        self.file: Path | None = _check_file(file) if file is not None else None
+        self.stream: Callable[[], Iterable[bytes | str]] | None = _check_stream(stream) if stream is not None else None
+        self.is_whole: bool = file is None and stream is None  # to be sent with the head in one write
+        self.body: bytes
         self.body, content_type = _encode(kind, bodies)
-        self.trailers = check_headers(trailers, "trailers=") if trailers is not None else ()
+        self.trailers: tuple[Field, ...] = check_headers(trailers, "trailers=") if trailers is not None else ()
         if self.trailers and (self.file is not None or self.status in _WITHOUT_BODY):
             what = "file=" if self.file is not None else f"status {self.status}"
             raise UsageError(f"trailers= follow a body in chunks (RFC 9112 section 7.1.2), which {what} does not have")
-        self.informational = _check_all_informational(informational) if informational != () else ()
+        self.informational: tuple[tuple[int, tuple[Field, ...]], ...] = (
+            _check_all_informational(informational) if informational != () else ()
+        )
         self.fields = check_headers(headers) if headers is not None else ()
         if cookies is not None:
             self.fields += cookie_fields(cookies)
@@ -152,7 +155,9 @@ class Response:
         if self.trailers:
             self.fields += (("Trailer", ", ".join(name for name, _ in self.trailers)),)
         length = len(self.body) if self.is_whole and not self.trailers and self.status not in (204, 304) else None
-        self.says_connection = self.closes = self._dated = False
+        self.says_connection: bool = False
+        self.closes: bool = False
+        self._dated = False
         if self.fields:
             self._heed(Headers(self.fields))
             self._head = _encode_head(self.status, self.reason, content_type, length, self.fields)
@@ -255,10 +260,11 @@ class Continued(Response):
         in_thread: Callable[[Any], Response] | None = None,  # likewise
     ) -> None:
         super().__init__(status, fault=faults)
-        self.fields, self.says_connection = fields, True  # our own, which need not be checked
+        self.fields: tuple[Field, ...] = fields  # our own, which need not be checked
+        self.says_connection: bool = True
         self.is_whole = False
-        self.beyond = beyond
-        self.in_thread = in_thread
+        self.beyond: Callable[[Any, tuple[Fault, ...]], object] = beyond
+        self.in_thread: Callable[[Any], Response] | None = in_thread
 
 
 def _encode_head(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_httpserve.arguments import check_seconds
 from pytest_httpserve.errors import UsageError
@@ -196,4 +196,4 @@ class EventStreamWaits:
     """What waits for the client of an event stream, to be awaited; see ``ServerWaits``."""
 
     def __init__(self, stream: EventStream) -> None:
-        self.gone = awaited(stream.gone)
+        self.gone: Final = awaited(stream.gone)

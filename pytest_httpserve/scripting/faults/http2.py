@@ -44,7 +44,7 @@ class ResetStream(StreamAct):
     ``code`` is a name of RFC 9113 section 7, such as ``REFUSED_STREAM``, or a number.
     """
 
-    ends = "exchange"
+    ends: ClassVar[Literal["", "exchange", "connection"]] = "exchange"
     code: str | int = "INTERNAL_ERROR"
 
     def __init__(
@@ -144,7 +144,7 @@ class FrameGarbage(StreamAct):
 class TruncateFrame(StreamAct):
     """A frame of data that is cut short, and with it the connection (FIN)."""
 
-    ends = "connection"
+    ends: ClassVar[Literal["", "exchange", "connection"]] = "connection"
 
     def happen(self, stream: StreamTransport) -> None:
         stream.http2.inject(frame(_DATA, 0, stream.id, bytes(_CUT_BYTES))[:_CUT_AT])

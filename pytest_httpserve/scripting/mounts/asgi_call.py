@@ -58,7 +58,7 @@ class Call:
         self._timer: asyncio.TimerHandle | None = None  # which lets it go
         self._ahead = 0  # bytes that the thread has yet to write
         self.broken: OSError | RequestError | None = None
-        self.stopped = threading.Event()
+        self.stopped: threading.Event = threading.Event()
         self._left = False  # whether the connection is not HTTP's any more, and the application goes on without it
 
     # In the thread

@@ -35,7 +35,7 @@ class Fronted(SimpleHTTPRequestHandler):
     decodes_body = True
 
     asked: Asked
-    root = Root("", DEFAULT_OPTIONS)
+    root: Root = Root("", DEFAULT_OPTIONS)
 
     def end_headers(self) -> None:
         if self.root.options.cors:

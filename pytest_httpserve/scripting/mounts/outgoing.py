@@ -47,7 +47,7 @@ class Outgoing:
         self._body: BodyDecoder = body_decoder(NO_BODY)  # reads along
         self._finished = False
         self._sound = True  # whether the body is what its head says
-        self.has_left = False
+        self.has_left: bool = False
 
     def __enter__(self) -> Outgoing:
         return self

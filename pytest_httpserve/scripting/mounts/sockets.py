@@ -32,7 +32,7 @@ class PieceReader:
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
-        self.unread = b""
+        self.unread: bytes = b""
 
     def read1(self, size: int = -1) -> bytes:
         """See ``Source``."""

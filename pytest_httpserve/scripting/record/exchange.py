@@ -110,8 +110,8 @@ class Exchange:
         error: str | Refusal | None = None,
     ) -> None:
         self._request = request  # or what it is made of, when somebody asks for it
-        self.raw = raw
-        self.connection = connection
+        self.raw: Transcript = raw
+        self.connection: ConnectionRecord | None = connection
         self.answered: SentResponse | None = None  # as many exchanges may share it
         self._response: SentResponse | None = None  # with the body of this one, when somebody has asked for it
         self.route: AnsweringRoute | None = None
@@ -119,8 +119,8 @@ class Exchange:
         self._error = error
         self.notes: tuple[str, ...] = ()
         self.faults: tuple[Fault, ...] = ()
-        self.number = 0  # in the journal, from 1 on
-        self.shown = False  # to somebody who may look at it again, and must find the same
+        self.number: int = 0  # in the journal, from 1 on
+        self.shown: bool = False  # to somebody who may look at it again, and must find the same
         # What came over no socket has no times of its own.
         self._recorded = monotonic() if raw.first_received is None else raw.first_received
 
@@ -361,17 +361,17 @@ class ConnectionRecord:
     )
 
     def __init__(self, index: int, client_address: object, handshake: Handshake | None = None) -> None:
-        self.index = index
-        self.client_address = client_address
-        self.handshake = handshake  # None without TLS
+        self.index: int = index
+        self.client_address: object = client_address
+        self.handshake: Handshake | None = handshake  # None without TLS
         self.look: Callable[[ConnectionRecord], tuple[Exchange, ...]] = _nothing  # the journal's way to its exchanges
-        self.key = id(self)  # by which the journal names it
-        self.exchange_count = 0
+        self.key: int = id(self)  # by which the journal names it
+        self.exchange_count: int = 0
         self.goaway: GoneAway | None = None
         self._dropped_received = self._dropped_sent = 0  # bytes of exchanges that the journal has dropped
         self.messages: dict[int | None, MessageLog] = {}  # of WebSocket, by the stream of HTTP/2 that carries it
         self.tunnelled: tuple[str, int] | None = None  # where to, and the index of the first exchange in the tunnel
-        self.opened = monotonic()
+        self.opened: float = monotonic()
         self.closed: float | None = None
         self.closed_by: str | None = None
         self.closed_how: str | None = None

@@ -63,7 +63,7 @@ class Handshake:
     def __init__(self) -> None:
         self._over = threading.Lock()  # held until it is; an event takes ten times as long to make
         self._over.acquire()
-        self.begun = False  # the client has said something
+        self.begun: bool = False  # the client has said something
         self.session: TLSSession | None = None
         self.error: TLSError | None = None
 

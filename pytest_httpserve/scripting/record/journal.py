@@ -145,7 +145,9 @@ class Journal:
         self.test_is_over = False
         self._seen = 0  # failures that take_failures has given
         self._unkept: Counter[str] = Counter()  # failures that were too many, by kind
-        self.dropped_exchanges = self.dropped_connections = self.dropped_fault_events = 0
+        self.dropped_exchanges: int = 0
+        self.dropped_connections: int = 0
+        self.dropped_fault_events: int = 0
 
     # Record
 

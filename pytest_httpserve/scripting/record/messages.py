@@ -64,7 +64,7 @@ class MessageLog:
 
     def __init__(self) -> None:
         self._messages: deque[Message] = deque()
-        self.dropped = 0
+        self.dropped: int = 0
 
     def add(self, message: Message) -> None:
         """Add one."""

@@ -208,7 +208,7 @@ class Values(Mapping[str, ValueT]):
     __slots__ = ("pairs",)
 
     def __init__(self, pairs: Iterable[tuple[str, ValueT]] = ()) -> None:
-        self.pairs = tuple(pairs)
+        self.pairs: tuple[tuple[str, ValueT], ...] = tuple(pairs)
 
     def __getitem__(self, name: str) -> ValueT:
         for key, value in self.pairs:

@@ -20,8 +20,8 @@ class SentResponse:
     __slots__ = ("_method", "_raw", "given", "status")
 
     def __init__(self, status: int, head: bytes, raw: Transcript = _NOTHING, method: str = "GET") -> None:
-        self.status = status
-        self.given = head  # before a fault has changed it
+        self.status: int = status
+        self.given: bytes = head  # before a fault has changed it
         self._raw = raw
         self._method = method  # of the request: the response to HEAD has no body
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 import weakref
-from typing import IO
+from typing import IO, Final
 
 from pytest_httpserve.net.forks import begin_anew_in_forks
 from pytest_httpserve.server.files.paths import read_at
@@ -21,7 +21,7 @@ class Spool:
         self._file: IO[bytes] | None = None
         self._free: list[int] = []
         self._count = 0
-        self.used = 0
+        self.used: int = 0
         self._lock = threading.RLock()  # the garbage collector may give blocks back while one is taken
         begin_anew_in_forks(self)
 
@@ -92,7 +92,7 @@ class Stored:
         self._blocks: list[int] = []
         self._rest = b""
         self._size = 0
-        self.close = weakref.finalize(self, self._spool.give_back, self._blocks)
+        self.close: Final = weakref.finalize(self, self._spool.give_back, self._blocks)
         self.close.atexit = False
 
     def write(self, data: bytes) -> None:

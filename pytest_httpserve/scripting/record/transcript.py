@@ -40,10 +40,11 @@ class Transcript:
     )
 
     def __init__(self, received: bytes = b"") -> None:
-        self.request, self.response = received[:KEPT_BYTES], b""
-        self.dropped_received = len(received) - len(self.request)
-        self.dropped_sent = 0
-        self.pipelined = received.strip(b"\r\n") != b"" if received else False
+        self.request: bytes = received[:KEPT_BYTES]
+        self.response: bytes = b""
+        self.dropped_received: int = len(received) - len(self.request)
+        self.dropped_sent: int = 0
+        self.pipelined: bool = received.strip(b"\r\n") != b"" if received else False
         self.first_received: float | None = monotonic() if received else None
         self.last_received = self.first_received
         self.head_received: float | None = None

@@ -39,12 +39,12 @@ class Recorded(Route):
     ) -> None:
         first = entries[0]
         super().__init__(matcher, f"{path}:{first.line or 1}", priority=_PRIORITY)
-        self.origin = origin_and_rest(first.url)[0]
-        self.entries = tuple(entries)
+        self.origin: str = origin_and_rest(first.url)[0]
+        self.entries: tuple[Entry, ...] = tuple(entries)
         # Asked by the target alone: no request need be made for that.
         self._query = next((part for part in self.further if isinstance(part, RecordedQuery)), None)
-        self.further = tuple(part for part in self.further if not isinstance(part, RecordedQuery))
-        self.has_early_faults = any(fault.is_early for fault in faults)
+        self.further: tuple[Matcher, ...] = tuple(part for part in self.further if not isinstance(part, RecordedQuery))
+        self.has_early_faults: bool = any(fault.is_early for fault in faults)
         for entry in entries:
             self._add(_Answer(path, entry, faults, paced=paced), times=1)
 

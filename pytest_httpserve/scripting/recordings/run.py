@@ -22,7 +22,7 @@ class Run:
     """A run in one of the MODES. Without a ``folder`` that its processes share, it is one process."""
 
     def __init__(self, mode: str = "none", folder: Path | None = None) -> None:
-        self.mode = check_mode("record=", mode)
+        self.mode: str = check_mode("record=", mode)
         self._folder = folder
         self._begun: set[str] = set()
         self._lock = threading.Lock()

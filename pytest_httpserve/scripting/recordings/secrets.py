@@ -186,7 +186,7 @@ class Secrets:
             if _OF_VARIABLES.search(name.upper()) and _is_secret(value):
                 for spelling in _spellings(value):
                     self._spelt.setdefault(spelling.encode("utf-8", "surrogateescape"), name)
-        self.longest = max(map(len, self._spelt), default=0)
+        self.longest: int = max(map(len, self._spelt), default=0)
 
     def find(self, data: bytes) -> str | None:
         """The variable whose value stands there; None if there is none."""

@@ -107,7 +107,7 @@ class QueryIs(Matcher):
     """The whole query, as it is written after the question mark."""
 
     def __init__(self, query: str) -> None:
-        self.query = query.removeprefix("?")
+        self.query: str = query.removeprefix("?")
 
     def checks(self, request: Request) -> list[Check]:
         return [Check("query", self.query == request.query_string, self.query, request.query_string)]
@@ -238,7 +238,7 @@ class FilesAre(Matcher):
         for value in expected.values():
             for one in value if isinstance(value, list) else (value,):
                 _check_file(one)
-        self.expected = dict(expected)
+        self.expected: dict[str, Any] = dict(expected)
 
     def checks(self, request: Request) -> list[Check]:
         files = read(lambda: request.files)

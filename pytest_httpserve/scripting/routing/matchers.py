@@ -94,7 +94,7 @@ class AllOf(Matcher):
 
     def __init__(self, parts: Iterable[Matcher]) -> None:
         self.parts: tuple[Matcher, ...] = sum((criteria(part) for part in parts), ())
-        self.runs_code = any(part.runs_code for part in self.parts)
+        self.runs_code: bool = any(part.runs_code for part in self.parts)
 
     @cached_property
     def lookup(self) -> Lookup:
@@ -130,8 +130,8 @@ class AnyOf(Matcher):
     """Meets one of its parts at least."""
 
     def __init__(self, parts: Iterable[Matcher]) -> None:
-        self.parts = tuple(parts)
-        self.runs_code = any(part.runs_code for part in self.parts)
+        self.parts: tuple[Matcher, ...] = tuple(parts)
+        self.runs_code: bool = any(part.runs_code for part in self.parts)
 
     def checks(self, request: Request) -> list[Check]:
         branches = [part.checks(request) for part in self.parts]
@@ -169,7 +169,7 @@ class Not(Matcher):
 
     def __init__(self, part: Matcher) -> None:
         self.part = part
-        self.runs_code = part.runs_code
+        self.runs_code: bool = part.runs_code
 
     def checks(self, request: Request) -> list[Check]:
         inner = self.part.checks(request)
@@ -198,7 +198,7 @@ class MethodIs(Matcher):
     """The method, or ``*`` for any."""
 
     def __init__(self, method: str) -> None:
-        self.method = _check_method(method)
+        self.method: str = _check_method(method)
 
     def checks(self, request: Request) -> list[Check]:
         return [Check("method", self.method in ("*", request.sought), self.method, request.method)]
@@ -211,7 +211,7 @@ class PathIs(Matcher):
     """The path."""
 
     def __init__(self, path: str | re.Pattern[str]) -> None:
-        self.pattern = PathPattern(path)
+        self.pattern: PathPattern = PathPattern(path)
 
     def checks(self, request: Request) -> list[Check]:
         target = target_of(request.target)

@@ -40,7 +40,7 @@ class PathPattern:
         if isinstance(path, re.Pattern):
             if not isinstance(path.pattern, str):
                 raise UsageError(f"a pattern for a path is one of str, not of bytes: {path!r}")
-            self.text = f"re.compile({path.pattern!r})"
+            self.text: str = f"re.compile({path.pattern!r})"
             self._regex: re.Pattern[str] | None = path
             return
         self.text = _check_path(path)

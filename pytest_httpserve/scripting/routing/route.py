@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.faults.given import DelayArgument, FaultArgument, ThrottleArgument
     from pytest_httpserve.scripting.record.exchange import Exchange
     from pytest_httpserve.scripting.record.journal import Journal
+    from pytest_httpserve.scripting.routing.paths import PathPattern
 
 Handler = Callable[[Request], Any]  # what it may return, make_response says
 Otherwise = Literal["fail", "continue"]  # what becomes of a near miss, where a directory or an application would answer
@@ -124,20 +125,24 @@ class Route:
     def __init__(self, matcher: Matcher, place: str, *, priority: int = 0, otherwise: Otherwise = "fail") -> None:
         self.matcher = matcher
         self.place = place
-        self.key = id(self)  # by which the journal names it
+        self.key: int = id(self)  # by which the journal names it
         self._calls = itertools.count()  # whose next is one step for every thread
         self._looks = 0  # at the count, each of which has taken one
         self.gates: tuple[Gate, ...] = ()
         self.expectation: Expectation | None = None
-        self.is_optional = False
-        self.has_early_faults = False  # whether a response of it has faults that come before it
+        self.is_optional: bool = False
+        self.has_early_faults: bool = False  # whether a response of it has faults that come before it
         check_number("priority=", priority)
         if otherwise not in ("fail", "continue"):
             raise UsageError(f"otherwise= is 'fail' or 'continue', not {otherwise!r}")
         self._otherwise = otherwise
-        self.rank = (priority, next(_sequence))
+        self.rank: tuple[int, int] = (priority, next(_sequence))
         whole = matcher if isinstance(matcher, AllOf) else AllOf((matcher,))
-        self.method, self.pattern, self.further, self.has_further_paths = whole.lookup
+        lookup = whole.lookup
+        self.method: str = lookup.method
+        self.pattern: PathPattern | None = lookup.pattern
+        self.further: tuple[Matcher, ...] = lookup.further
+        self.has_further_paths: bool = lookup.has_further_paths
         self._scenario: Stateful | None = None
         self._when: str | None = None
         self._steps: deque[_Step] = deque()

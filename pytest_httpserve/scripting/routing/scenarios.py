@@ -28,7 +28,7 @@ class Scenario:
             raise UsageError(f"a scenario needs a name, which is a text, not {name!r}")
         self.name = name
         self.state = "new"
-        self.lock = threading.Lock()  # a request finds the state and leaves the next one in a single step
+        self.lock: threading.Lock = threading.Lock()  # a request finds the state and leaves the next in one step
         self._routes = routes
 
     def on(

@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pytest_httpserve import clock
 from pytest_httpserve.errors import FrameError, UsageError, WebSocketClosed
@@ -66,11 +66,11 @@ class Link:
     ) -> None:
         loop = service_of(asked.server).loop
         assert loop is not None  # each HTTPServe has one
-        self.changed = Condition()
+        self.changed: Condition = Condition()
         self.inbox: deque[str | bytes] = deque()
         self.pongs: deque[bytes] = deque(maxlen=_MOST_PONGS)
         self.closed: Closed | None = None
-        self.run = loop.workers.run
+        self.run: Final = loop.workers.run
         self._asked = asked
         self._connection = asked.connection
         self._loop = loop

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_httpserve import clock
 from pytest_httpserve.arguments import check_seconds
@@ -183,10 +183,10 @@ class PeerWaits:
 
     def __init__(self, peer: Peer) -> None:
         self._peer = peer
-        self.send = awaited(peer.send)
-        self.send_json = awaited(peer.send_json)
-        self.ping = awaited(peer.ping)
-        self.wait_closed = awaited(peer.wait_closed)
+        self.send: Final = awaited(peer.send)
+        self.send_json: Final = awaited(peer.send_json)
+        self.ping: Final = awaited(peer.ping)
+        self.wait_closed: Final = awaited(peer.wait_closed)
 
     async def receive(self, timeout: float = 5.0) -> str | bytes:
         """As ``receive`` of a peer. Whoever is cancelled meanwhile has taken no message."""

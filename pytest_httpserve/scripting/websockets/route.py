@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack
 
 from pytest_httpserve import clock
 from pytest_httpserve.arguments import check_count, check_seconds, check_switch
@@ -392,7 +392,7 @@ class WebSocketRouteWaits:
 
     def __init__(self, route: WebSocketRoute) -> None:
         self._route = route
-        self.wait_for_message = awaited(route.wait_for_message)
+        self.wait_for_message: Final = awaited(route.wait_for_message)
 
     async def accept(self, timeout: float = 5.0) -> Peer:
         """As ``accept`` of the route. Whoever is cancelled meanwhile has taken no connection."""

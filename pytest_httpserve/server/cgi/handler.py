@@ -17,7 +17,7 @@ from pytest_httpserve.server.cgi.run import Run, Site, answer_failure
 from pytest_httpserve.server.cgi.script import CGIScript
 from pytest_httpserve.server.files.handler import SimpleHTTPRequestHandler, root_of
 from pytest_httpserve.server.files.paths import encoded
-from pytest_httpserve.wire.grammar import DEFAULT_LIMITS
+from pytest_httpserve.wire.grammar import DEFAULT_LIMITS, Limits
 from pytest_httpserve.wire.target import target_of
 
 # How a class's own private attribute is called from outside.
@@ -41,7 +41,7 @@ class CGIHTTPRequestHandler(SimpleHTTPRequestHandler):
     cgi_as_nobody: bool = True
     cgi_in_place: bool = False
     # A body is kept as a whole nowhere but on disk, and there as far as it comes: scripts may be told of any length.
-    limits = dataclasses.replace(DEFAULT_LIMITS, body=10**20 - 1)
+    limits: ClassVar[Limits] = dataclasses.replace(DEFAULT_LIMITS, body=10**20 - 1)
     # Without fork, says http.server, files cannot be marked as executable, and Python runs those that are Python's.
     have_fork: bool = hasattr(os, "fork")
 

@@ -34,7 +34,7 @@ class Keeper:
         import subprocess
         import tempfile
 
-        self.owner = os.getpid()  # which may be forked
+        self.owner: int = os.getpid()  # which may be forked
         self._lines: dict[int, int] = {}  # of which process, which one
         self._empty: list[int] = []
         with tempfile.TemporaryFile() as file:

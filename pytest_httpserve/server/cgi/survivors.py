@@ -27,7 +27,7 @@ class Survivors:
     """
 
     def __init__(self) -> None:
-        self.mark = secrets.token_hex(8)
+        self.mark: str = secrets.token_hex(8)
         self._lock = threading.Lock()
         self._orphans: dict[orphans.Process, None] = {}  # parents before their children
         self._sessions: set[int] = set()

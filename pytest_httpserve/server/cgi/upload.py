@@ -43,7 +43,7 @@ class Upload:
         self._poll: Any = None  # what make_poll returns
         self._watched = False  # whether the pipe is
         self._received = self._given = self._progress = 0
-        self.expiry = math.inf
+        self.expiry: float = math.inf
 
     @property
     def complete(self) -> bool:

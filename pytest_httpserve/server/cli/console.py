@@ -52,7 +52,9 @@ class LoggedRequests(BaseHTTPRequestHandler):
     coloured: ClassVar[bool] = False
     origin: ClassVar[str] = ""  # what a path is asked of, in a tunnel
 
-    thread_per_connection = False
+    thread_per_connection: ClassVar[bool | None] = False
+    command: str | None
+    requestline: str
     _started = 0.0
     _remark: str | None = None  # what the answer says of itself, if it is an error
 

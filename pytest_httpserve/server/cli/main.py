@@ -168,7 +168,7 @@ class _Silent(Watcher):
 class EndsAtOnce(BothFamilies):
     """A server for a terminal: its end waits for no transfer."""
 
-    grace = 0.0
+    grace: float | None = 0.0
 
     def server_activate(self) -> None:
         service_of(self).watcher = _Silent()

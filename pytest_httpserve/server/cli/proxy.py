@@ -30,6 +30,9 @@ class ProxyRequests(SimpleHTTPRequestHandler):
     context: ClassVar[ssl.SSLContext]
     inside: ClassVar[Callable[[str], type[SimpleHTTPRequestHandler]]]
     own_directory: ClassVar[str]
+    directory: str
+    path: str
+    close_connection: bool
 
     def parse_request(self) -> bool:
         """As the base class does; a request to a host that has no directory is refused."""
