@@ -38,7 +38,7 @@ class Connection:
 
     def __init__(self, sock: socket.socket, peer: object) -> None:
         self.accepted = sock  # what the server knows it by
-        self.number = sock.fileno()  # the same, once it is closed
+        self.number: int = sock.fileno()  # the same, once it is closed
         self.peer = peer
         self.is_answered: Callable[[], bool] = not_yet
         self.streams: Callable[[], Sequence[Connection]] = no_streams
