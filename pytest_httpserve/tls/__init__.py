@@ -1,4 +1,4 @@
-"""Certificates for tests: a CA that is trusted by nobody unasked, what it issues, good and bad, and who trusts it."""
+"""Certificates for tests: a CA that no client trusts by default, good and bad certificates, and ways to trust it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A test CA, made on the spot by trustme: what it issues, and how clients come to trust it."""
+"""A test CA, made on the spot by trustme: it issues certificates, and helps clients to trust it."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 @functools.cache
 def _bring_in() -> None:
-    """Import trustme, and with it cryptography, and let that see a time: it keeps the class of the first one, and would
-    refuse all others later if a test had frozen the clock meanwhile."""
+    """Import trustme and cryptography, and pass cryptography a real datetime: it keeps the class of the first one that
+    it sees, and if a test had frozen the clock by then, it would refuse all later ones."""
     with clock.real_datetime():
         import trustme
 
@@ -31,14 +31,14 @@ def _bring_in() -> None:
 
 
 class CertificateAuthority:
-    """A CA with a key of its own: whoever trusts ``pem`` trusts all that it issues, and nothing else.
+    """A CA with its own key: a client that trusts ``pem`` trusts the certificates it issues, and no others.
 
-    Files that are asked for (``pem_path`` and others) are written to ``folder``, by default a temporary one of this
-    process.
+    Files (``pem_path`` and others) are written when first asked for, to ``folder``, by default a temporary folder of
+    this process.
     """
 
     def __init__(self, *, folder: Path | None = None, authority: trustme.CA | None = None) -> None:
-        _bring_in()  # which takes its time: only those who need a certificate wait for it
+        _bring_in()  # slow: so only when somebody needs a certificate
         import trustme
 
         self.folder = folder
@@ -48,21 +48,21 @@ class CertificateAuthority:
 
     @classmethod
     def at(cls, path: str | os.PathLike[str], *, folder: Path | None = None) -> Self:
-        """The CA whose certificate and key are in this file; it is made if there is none.
+        """The CA whose certificate and key are in this file; makes a new CA if there is no such file.
 
-        Of several who make it at once, in any process, all get the same. Raises UsageError, with the path, for a file
-        that holds no valid CA with its key, or that others than its owner can read.
+        Callers that do this at the same time, in any process, all get the same CA. Raises UsageError, with the path,
+        for a file without a valid CA and its key, or one that others than its owner can read.
         """
         _bring_in()
         from pytest_httpserve.tls.stored import authority_at
 
         return cls(folder=folder, authority=authority_at(Path(path)))
 
-    # What a client is to trust
+    # For clients
 
     @property
     def pem(self) -> bytes:
-        """The CA's own certificate: what a client is to trust."""
+        """The CA's own certificate, for clients to trust."""
         return self.trustme.cert_pem.bytes()
 
     @property
@@ -72,24 +72,24 @@ class CertificateAuthority:
 
     @property
     def bundle_path(self) -> Path:
-        """A file with the CA's own certificate and those of the public CAs that certifi knows."""
+        """A file with the CA's own certificate and those of certifi's public CAs."""
         return keep(self.folder, "ca-and-public", trust.bundle(self.pem))
 
     def env(self, *, public: bool = False) -> dict[str, str]:
-        """Environment variables with which most programs trust this CA; with ``public``, the public CAs as well."""
+        """Environment variables that make most programs trust this CA; with ``public``, the public CAs as well."""
         return trust.variables(self.bundle_path if public else self.pem_path)
 
     def client_ssl_context(
         self, *, certificate: Certificate | None = None, check_revocation: bool = False
     ) -> ssl.SSLContext:
-        """A new context that trusts this CA alone, and shows ``certificate`` to servers that ask for one.
+        """A new context that trusts this CA alone, and presents ``certificate`` to servers that ask for one.
 
-        With ``check_revocation`` it refuses what the CA has revoked up to now.
+        With ``check_revocation`` it refuses certificates that the CA has revoked up to now.
         """
         import ssl
 
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2  # as most builds of Python have it
+        context.minimum_version = ssl.TLSVersion.TLSv1_2  # the default in most builds of Python
         context.load_verify_locations(cadata=self.pem.decode())
         if check_revocation:
             with passing(self.crl) as path:
@@ -100,7 +100,7 @@ class CertificateAuthority:
                 context.load_cert_chain(path)
         return context
 
-    # What it issues
+    # Issuing
 
     def issue(
         self,
@@ -112,8 +112,8 @@ class CertificateAuthority:
         """A certificate for host names, IP addresses and e-mail addresses; the first name is its common name, too.
 
         The zone of an IPv6 address (``fe80::1%eth0``) is left out: it means nothing outside its machine (RFC 6874).
-        ``key_type`` is ``ecdsa`` or ``rsa``. Raises UsageError for a name that no certificate can have, and when there
-        is none at all.
+        ``key_type`` is ``ecdsa`` or ``rsa``. Raises UsageError for a name that no certificate can have, and for no
+        names.
         """
         import trustme
 
@@ -124,42 +124,42 @@ class CertificateAuthority:
         try:
             leaf = self.trustme.issue_cert(
                 *(name.partition("%")[0] for name in names),
-                common_name=names[0] if len(names[0]) <= 64 else None,  # the most that X.509 has room for
+                common_name=names[0] if len(names[0]) <= 64 else None,  # the longest that X.509 allows
                 key_type=trustme.KeyType[key_type.upper()],
                 not_before=not_before,
                 not_after=not_after,
             )
-        # Of idna, ipaddress or cryptography; none of them has more in common. A name that is no str has no methods.
+        # From idna, ipaddress or cryptography, which share no narrower class; the last two for a name that is no str.
         except (ValueError, AttributeError, TypeError) as error:
             raise UsageError(f"no certificate can be issued for {', '.join(map(repr, names))}: {error}") from None
         chain = b"".join(part.bytes() for part in leaf.cert_chain_pems)
         return Certificate(chain=chain, key=leaf.private_key_pem.bytes(), folder=self.folder)
 
     def issue_client(self, *names: str, key_type: str = "ecdsa") -> Certificate:
-        """A certificate for a client, by which a server with ``client_cert=`` knows it: ``issue_client("ada@a.test")``.
+        """A certificate that identifies a client to a server with ``client_cert=``: ``issue_client("ada@a.test")``.
 
-        Without a name, it is one for ``client.test``.
+        Without a name, it is for ``client.test``.
         """
         return self.issue(*(names or ("client.test",)), key_type=key_type)
 
     @property
     def intermediate(self) -> CertificateAuthority:
-        """A CA whose own certificate is issued by this one, and stands in the chain of all that it issues."""
+        """An intermediate CA: this CA issues its certificate, which is in the chain of every certificate it issues."""
         if self._intermediate is None:
             self._intermediate = CertificateAuthority(folder=self.folder, authority=self.trustme.create_child_ca())
         return self._intermediate
 
-    # What it takes back
+    # Revoking
 
     def revoke(self, certificate: Certificate) -> None:
-        """From now on, ``crl`` lists this certificate, which the CA has issued."""
+        """Revoke a certificate that this CA has issued: from now on, ``crl`` lists it."""
         self._revoked.append(certificate)
 
     @property
     def crl(self) -> bytes:
-        """The certificates that were revoked up to now: a CRL (RFC 5280 section 5) as PEM.
+        """The certificates revoked up to now: a CRL (RFC 5280 section 5) as PEM.
 
-        That of the intermediate CA follows, if there is one.
+        The intermediate CA's CRL follows, if there is an intermediate CA.
         """
         from pytest_httpserve.tls.revocation import crl
 
@@ -174,5 +174,5 @@ class CertificateAuthority:
 
 @functools.cache
 def default_authority() -> CertificateAuthority:
-    """The CA of this process, for servers that were given none."""
+    """The CA of this process, for servers that were not given one."""
     return CertificateAuthority()

@@ -14,22 +14,23 @@ KEY_TYPES = ("ecdsa", "rsa")
 class Certificate:
     """A leaf certificate as PEM.
 
-    ``chain`` is the certificate followed by what links it to its CA, ``key`` its private key, not encrypted. The files
-    are written when first asked for, to ``folder`` or a temporary one of this process, for their owner alone.
+    ``chain`` is the certificate followed by any intermediate ones, ``key`` its private key, not encrypted. The files
+    are written when first asked for, to ``folder`` or a temporary one of this process, and only their owner can read
+    them.
     """
 
     chain: bytes
-    key: bytes = field(repr=False)  # a failing test shows values, and its report is kept
+    key: bytes = field(repr=False)  # a failing test shows values in its report, which may be kept for long
     folder: Path | None = field(default=None, repr=False, compare=False)
 
     @property
     def pem(self) -> bytes:
-        """Key and chain, as ``ssl.SSLContext.load_cert_chain`` takes them from one file."""
+        """Key and chain in one, as ``ssl.SSLContext.load_cert_chain`` accepts them."""
         return self.key + self.chain
 
     @property
     def spki_hash(self) -> str:
-        """The SHA-256 of its public key (the SubjectPublicKeyInfo of RFC 5280) in base64: what pins a key."""
+        """The SHA-256 of its public key (the SubjectPublicKeyInfo of RFC 5280) in base64, for key pinning."""
         import base64
         import hashlib
 

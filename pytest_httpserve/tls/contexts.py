@@ -1,4 +1,4 @@
-"""The context of a server: its certificates, good or bad by name, and how it shakes hands."""
+"""A server's SSL context: its certificates, good or bad, chosen by name, and its handshake settings."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from pytest_httpserve.tls.certificate import Certificate
 from pytest_httpserve.tls.files import passing
 from pytest_httpserve.tls.settings import TLS, VERSIONS
 
-_LONG = timedelta(days=30)  # more than any clock is wrong by
+_LONG = timedelta(days=30)  # no clock is that wrong
 _OLD = ("1.0", "1.1")
-_NO_ENCRYPTION = "eNULL"  # no client offers it that was not told to
+_NO_ENCRYPTION = "eNULL"  # no client offers it unless told to
 _ELSEWHERE = "elsewhere.test"
 
 Names = Sequence[str]
@@ -27,26 +27,25 @@ Make = Callable[[str], ssl.SSLContext | None]
 
 
 class Ready(NamedTuple):
-    """What a server needs."""
+    """What a server needs for TLS."""
 
     certificate: Certificate
     context: ssl.SSLContext
 
 
-# What servers have made of their settings, for each CA: that takes longer than a handshake.
+# For each CA, a cache by the servers' settings: making a context takes longer than a handshake.
 _READY: WeakKeyDictionary[CertificateAuthority, dict[object, Ready]] = WeakKeyDictionary()
 
 
 def make_ready(tls: TLS, authority: CertificateAuthority, names: Names, *, by_name: bool = False) -> Ready:
-    """Certificate and context of a server with these names; the same for all servers with the same settings.
+    """The certificate and context of a server with these names; the same for all servers with the same settings.
 
-    ``by_name`` says that it is called what its clients call it: those that ask for another name get a certificate for
-    that.
+    With ``by_name``, a client that asks for any other name gets a certificate for that name.
 
-    Those of a user's own certificate are not kept, nor those by a clock of the user's: a test may have made either.
+    Settings with a user's certificate or clock are not cached: a test may have made either for itself.
 
-    Raises UsageError for a certificate, a name or a cipher that is none, UnsupportedError for what this machine's TLS
-    library has no more.
+    Raises UsageError for an invalid certificate, name or cipher, UnsupportedError for a feature that this machine's TLS
+    library no longer has.
     """
     key = (tls, tuple(names), by_name)
     kept = _READY.setdefault(authority, {})
@@ -66,15 +65,15 @@ def make_ready(tls: TLS, authority: CertificateAuthority, names: Names, *, by_na
 def _made_for(tls: TLS, authority: CertificateAuthority, name: str) -> ssl.SSLContext | None:
     try:
         return make_ready(tls, authority, (name,)).context
-    except UsageError:  # that no certificate can have
+    except UsageError:  # no certificate can have this name
         return None
 
 
 def with_certificate(
     tls: TLS, certificate: Certificate, authority: CertificateAuthority, make: Make | None = None
 ) -> Ready:
-    """A new context with this certificate, and with those that clients may ask for by name: ``make`` has them for
-    names that the settings do not say."""
+    """A new context with this certificate, and with those that clients may ask for by name; ``make`` makes contexts
+    for names that are not in the settings."""
     context = _bare_context(tls, certificate, authority)
     others = {}
     for name, value in tls.certificates_by_name:
@@ -88,7 +87,7 @@ def _choose(
     others: dict[str, ssl.SSLContext], make: Make | None
 ) -> Callable[[ssl.SSLObject, str | None, ssl.SSLContext], None]:
     def choose(connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
-        connection.asked_for = name  # type: ignore[attr-defined]  # the ssl module tells it here, and never again
+        connection.asked_for = name  # type: ignore[attr-defined]  # the ssl module tells the name here only
         if name is None:
             return
         other = others.get(name.lower())
@@ -116,7 +115,7 @@ def _bare_context(tls: TLS, certificate: Certificate, authority: CertificateAuth
         context.load_verify_locations(cadata=authority.pem.decode())
     try:
         with passing(certificate.pem) as path:
-            # Without a password, OpenSSL would ask for that of an encrypted key on the terminal.
+            # Without a password, OpenSSL would ask on the terminal for an encrypted key's password.
             context.load_cert_chain(path, password="")
     except (ssl.SSLError, ValueError) as error:
         raise UsageError(f"certificate= takes a certificate with its key, in PEM and not encrypted: {error}") from None
@@ -128,7 +127,7 @@ def _set_versions(context: ssl.SSLContext, versions: Sequence[str]) -> None:
     if missing := [version for version in versions if not there[version]]:
         raise UnsupportedError(f"{ssl.OPENSSL_VERSION} does not speak TLS {' and '.join(missing)}")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # the old versions are what was asked for
+        warnings.simplefilter("ignore", DeprecationWarning)  # the test asked for the old versions
         context.minimum_version = ssl.TLSVersion[_name(versions[0])]
         context.maximum_version = ssl.TLSVersion[_name(versions[-1])]
 
@@ -143,7 +142,7 @@ def _set_ciphers(context: ssl.SSLContext, tls: TLS) -> None:
         return
     chosen = _NO_ENCRYPTION if tls.fault == "no_common_cipher" else tls.ciphers or "DEFAULT"
     try:
-        # OpenSSL has TLS 1.1, and ciphers that do not encipher, at security level 0 alone.
+        # OpenSSL allows TLS 1.1, and ciphers without encryption, at security level 0 only.
         context.set_ciphers(f"{chosen}:@SECLEVEL=0" if weak else chosen)
     except ssl.SSLError:
         if tls.ciphers is None:
@@ -155,12 +154,12 @@ def _set_ciphers(context: ssl.SSLContext, tls: TLS) -> None:
 
 
 def issue(tls: TLS, fault: str | None, authority: CertificateAuthority, names: Names) -> Certificate:
-    """A certificate for these names with the fault, if it is one of certificates."""
+    """A certificate for these names, with the fault if it is a fault of certificates."""
     if fault == "untrusted":
         authority = CertificateAuthority(folder=authority.folder)
     issuer = authority.intermediate if tls.intermediate or fault == "missing_chain" else authority
     seconds = (tls.clock or clock.now)()
-    now = datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)  # X.509 has UTC alone, and trustme no zones
+    now = datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)  # X.509 is in UTC, and trustme takes no zones
     certificate = issuer.issue(
         *dict.fromkeys([_ELSEWHERE] if fault == "wrong_host" else names),
         key_type=tls.key_type,

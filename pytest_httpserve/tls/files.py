@@ -1,7 +1,7 @@
-"""PEM files: in a folder of their own, which only their owner can read, and gone when the process ends.
+"""PEM files, in a folder that only their owner can read and that is removed when the process ends.
 
-They are the system's, whatever file system a test has in its place (as pyfakefs has): OpenSSL reads them, and so do
-other processes.
+They are always on the real file system, even if a test has replaced it (with pyfakefs, for example): OpenSSL and other
+processes read them.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from pathlib import Path
 from pytest_httpserve import clock
 
 PREFIX = "pytest-httpserve-"
-# What is older, and ours, is left of a run that was killed; in seconds.
+# A folder of ours that is older was left by a run that was killed; in seconds.
 FORGOTTEN_SECONDS = 3 * 86_400.0
-# How long somebody else may take to put a whole file where an empty one claims its place, and between two looks.
+# How long another process may take to replace the empty file that claims the place, and the pause between two looks
 _PATIENCE = 1.0
 _PAUSE = 0.01
 
-# Objects of their own: pyfakefs replaces whatever in any module is one of the functions of ``os``.
+# Wrapped, because pyfakefs replaces the functions of ``os`` in every module where it finds them.
 _close, _mkdir, _open, _replace = partial(os.close), partial(os.mkdir), partial(os.open), partial(os.replace)
 _read, _scandir, _status, _write = partial(os.read), partial(os.scandir), partial(os.lstat), partial(os.write)
 _followed, _remove = partial(os.stat), partial(os.unlink)
 _link = partial(os.link) if hasattr(os, "link") else None
 _remove_tree = partial(shutil.rmtree, ignore_errors=True)
-_PATH = (type(Path()),)  # what is made of it outlives a file system that a test has in its place
+_PATH = (type(Path()),)  # its paths outlive a test's fake file system
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _PIECE_BYTES = 1 << 16
 
 
 def make_folder() -> Path:
-    """A new folder of this process, which whoever has asked for it removes. What killed runs have left goes now."""
+    """A new folder of this process, which the caller removes. Removes what killed runs have left."""
     _sweep()
     folder = _PATH[0](tempfile.gettempdir(), PREFIX + secrets.token_hex(8))
     _mkdir(folder, 0o700)
@@ -47,7 +47,7 @@ def make_folder() -> Path:
 
 @functools.cache
 def private_folder(process: int) -> Path:
-    """The folder of this process, whose id is to be given: a fork makes one of its own, and does not remove ours."""
+    """The folder of this process, by its id: a forked child makes its own folder, and does not remove ours."""
     import atexit
 
     folder = make_folder()
@@ -78,12 +78,12 @@ def _sweep_one(path: str, status: os.stat_result) -> None:
 
 
 def keep(folder: Path | None, stem: str, data: bytes) -> Path:
-    """The file with this content in ``folder``, or in one of this process; written when it is first asked for."""
+    """The file with this content, in ``folder`` or in this process's own; written when first asked for."""
     import hashlib
 
     if folder is None:
         folder = private_folder(os.getpid())
-    # Named by its content: whoever shares the folder, another process included, would write the same.
+    # Named after its content, so any process that shares the folder writes the same file.
     path = folder / f"{stem}-{hashlib.sha256(data).hexdigest()[:16]}.pem"
     put(path, data)
     return path
@@ -91,7 +91,7 @@ def keep(folder: Path | None, stem: str, data: bytes) -> Path:
 
 @contextlib.contextmanager
 def passing(data: bytes) -> Iterator[str]:
-    """The path of a file with this content, for those who read nothing but files; it is gone afterwards."""
+    """The path of a temporary file with this content, for functions that read nothing but files."""
     path = os.path.join(tempfile.gettempdir(), PREFIX + secrets.token_hex(8))
     _make(path, data)
     try:
@@ -101,7 +101,7 @@ def passing(data: bytes) -> Iterator[str]:
 
 
 def put(path: Path, data: bytes) -> bool:
-    """Make a file that only its owner can read, whole from its first moment; False if there is one already."""
+    """Make a file that only its owner can read, never seen half-written; False if it exists already."""
     if _is_whole(path):
         return False
     draft = os.path.join(path.parent, f".{path.name}-{secrets.token_hex(8)}")
@@ -109,12 +109,12 @@ def put(path: Path, data: bytes) -> bool:
     try:
         return _take_place(draft, path)
     finally:
-        with contextlib.suppress(FileNotFoundError):  # it has become the file
+        with contextlib.suppress(FileNotFoundError):  # it was renamed to the file
             _remove(draft)
 
 
 def status_of(path: Path) -> os.stat_result:
-    """What the system says of a file."""
+    """The status of a file, as ``os.stat`` returns it."""
     return _followed(path)
 
 
@@ -137,7 +137,7 @@ def _make(path: str, data: bytes) -> None:
 
 
 def _take_place(draft: str, path: Path) -> bool:
-    """Have the draft be the file, unless there is one: unlike a rename, this takes nobody's place."""
+    """Turn the draft into the file, unless it exists: unlike a rename, this replaces nothing."""
     try:
         if _link is not None:
             with contextlib.suppress(FileExistsError):
@@ -145,9 +145,9 @@ def _take_place(draft: str, path: Path) -> bool:
                 return True
             return _wait_until_whole(path)
     except OSError:
-        pass  # there are no hard links in this file system
+        pass  # this file system has no hard links
     try:
-        _close(_open(path, _NEW, 0o600))  # claims the place, for a moment
+        _close(_open(path, _NEW, 0o600))  # claims the place until the rename
     except FileExistsError:
         return _wait_until_whole(path)
     _replace(draft, path)
@@ -155,7 +155,7 @@ def _take_place(draft: str, path: Path) -> bool:
 
 
 def _wait_until_whole(path: Path) -> bool:
-    """Somebody else is about to put the file there: False, when they have."""
+    """Wait for another process that is about to put the file there. Always False: the file is not ours."""
     expiry = clock.monotonic() + _PATIENCE
     while not _is_whole(path) and clock.monotonic() < expiry:
         clock.sleep(_PAUSE)
@@ -163,7 +163,7 @@ def _wait_until_whole(path: Path) -> bool:
 
 
 def _is_whole(path: Path) -> bool:
-    """Whether there is something: an empty file claims the place of one."""
+    """Whether the file has content: an empty one only claims the place."""
     try:
         status = _status(path)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Certificates that are taken back: CRLs (RFC 5280), OCSP answers (RFC 6960), and a leaf that says where they are."""
+"""Revoked certificates: CRLs (RFC 5280), OCSP answers (RFC 6960), and leaf certificates that say where to find them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _REASON = x509.ReasonFlags.key_compromise
 
 
 def with_revocation_urls(authority: trustme.CA, chain: bytes, crl_url: str, ocsp_url: str) -> bytes:
-    """A certificate issued anew, with the places that tell of its revocation."""
+    """A certificate, reissued with the URLs where clients can check for its revocation."""
     points = x509.CRLDistributionPoints(
         [x509.DistributionPoint([x509.UniformResourceIdentifier(crl_url)], None, None, None)]
     )
@@ -51,12 +51,12 @@ def crl(authority: trustme.CA, revoked: Iterable[bytes]) -> bytes:
 
 
 def der(pem: bytes) -> bytes:
-    """A CRL as clients fetch it (RFC 5280 section 4.2.1.13)."""
+    """A CRL in DER, the form in which clients fetch it (RFC 5280 section 4.2.1.13)."""
     return x509.load_pem_x509_crl(pem).public_bytes(serialization.Encoding.DER)
 
 
 def ocsp_answer(authority: trustme.CA, revoked: bytes, request: bytes) -> bytes:
-    """The answer to an OCSP request: that this certificate is revoked, and nothing about any other."""
+    """The answer to an OCSP request: that this certificate is revoked. Other certificates are refused."""
     certificate = x509.load_pem_x509_certificate(revoked)
     try:
         asked = ocsp.load_der_ocsp_request(request)
@@ -81,7 +81,7 @@ def ocsp_answer(authority: trustme.CA, revoked: bytes, request: bytes) -> bytes:
         .responder_id(ocsp.OCSPResponderEncoding.HASH, issuer)
     )
     for extension in asked.extensions:
-        if isinstance(extension.value, x509.OCSPNonce):  # RFC 8954: the client knows the answer by it
+        if isinstance(extension.value, x509.OCSPNonce):  # RFC 8954: ties the answer to the request
             answer = answer.add_extension(extension.value, critical=False)
     return answer.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 

@@ -1,4 +1,4 @@
-"""What is said of a server's TLS: a value, checked when it is made."""
+"""The TLS settings of a server, checked when they are made."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pytest_httpserve.arguments import check_above_zero, check_switch
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.tls.certificate import KEY_TYPES, Certificate
 
-# What is wrong with the certificate, and what is wrong with the handshake.
+# The faults of a certificate, and the faults of a handshake
 CERTIFICATE_FAULTS = ("expired", "not_yet_valid", "wrong_host", "self_signed", "untrusted", "missing_chain", "revoked")
 HANDSHAKE_FAULTS = ("old_tls", "no_common_cipher", "handshake_reset", "handshake_stall", "plain_http")
 TLS_GALLERY = CERTIFICATE_FAULTS + HANDSHAKE_FAULTS
@@ -25,21 +25,21 @@ SNIArgument = Mapping[str, Certificate | str | None] | Sequence[str]
 
 @dataclass(frozen=True, slots=True)
 class TLS:
-    """The TLS of a server: good by default, with a certificate of the test CA, or wrong in the way that ``fault`` says.
+    """The TLS settings of a server. By default it works, with a certificate from the test CA; ``fault`` breaks it.
 
     ``fault`` is one of TLS_GALLERY. The certificate is for ``localhost``, ``127.0.0.1``, ``::1``, the server's own
-    address, and ``names``; its key is of ``key_type`` (``ecdsa`` or ``rsa``), and with ``intermediate`` it is issued by
-    an intermediate CA. ``certificate`` is one of your own instead: a Certificate, the path of a PEM file with
-    certificate, chain and key, or two paths of a certificate and its key.
+    address, and ``names``. ``key_type`` is ``ecdsa`` or ``rsa``; with ``intermediate``, an intermediate CA issues the
+    certificate. ``certificate`` is your own certificate instead: a Certificate, the path of a PEM file with
+    certificate, chain and key, or two paths, of a certificate and its key.
 
-    ``tls_versions`` are those that are spoken, of ``1.0`` to ``1.3``; ``ciphers`` those of TLS 1.2 and before, as
-    OpenSSL writes them; ``alpn`` the protocols to agree upon. ``client_cert`` asks clients for a certificate of the
-    test CA: ``optional`` or ``required``. ``sni`` has further certificates for clients that ask for certain names: a
-    list of names, or a mapping of names to a Certificate, to None for one of the test CA, or to a fault of
-    certificates. A handshake may take ``handshake_timeout`` seconds.
+    ``tls_versions`` lists the versions to speak, from ``1.0`` to ``1.3``; ``ciphers`` is the ciphers for TLS 1.2 and
+    earlier, in OpenSSL's format; ``alpn`` lists the protocols to agree on. ``client_cert`` (``optional`` or
+    ``required``) asks clients for a certificate from the test CA. ``sni`` adds certificates for clients that ask for
+    certain names: a list of names, or a mapping from names to a Certificate, to None for a certificate from the test
+    CA, or to a fault of certificates. A handshake may take ``handshake_timeout`` seconds.
 
-    ``clock`` is the clock by which a certificate is ``expired`` or ``not_yet_valid``, for a client that does not go by
-    the system's: a function that returns seconds since the epoch, such as ``time.time`` of a test that has frozen it.
+    ``clock`` decides when a certificate is ``expired`` or ``not_yet_valid``, for a client that does not use the system
+    clock: a function that returns seconds since the epoch, such as ``time.time`` in a test that has frozen it.
 
     Raises UsageError for a wrong value, and for settings that contradict each other.
     """
@@ -60,7 +60,7 @@ class TLS:
 
     @property
     def certificates_by_name(self) -> tuple[tuple[str, Certificate | str | None], ...]:
-        """What ``sni`` stands for: names, each with a certificate, None, or a fault."""
+        """``sni`` as pairs of a name and a certificate, None, or a fault."""
         return cast("tuple[tuple[str, Certificate | str | None], ...]", self.sni)
 
     def __post_init__(self) -> None:
@@ -81,23 +81,23 @@ class TLS:
         self._check_together()
 
     def _set(self, name: str, value: object) -> None:
-        object.__setattr__(self, name, value)  # as a frozen value does it while it is made
+        object.__setattr__(self, name, value)  # how a frozen dataclass sets its own attributes
 
     def _check_together(self) -> None:
         if self.certificate is not None:
             if self.fault in CERTIFICATE_FAULTS:
-                raise UsageError(f"a certificate of your own is as it is: it cannot be made {self.fault!r}")
+                raise UsageError(f"certificate= is used as it is: it cannot be made {self.fault!r}")
             for name in ("names", "intermediate"):
                 if getattr(self, name):
-                    raise UsageError(f"certificate= brings its own: leave out {name}=")
+                    raise UsageError(f"certificate= is used as it is: leave out {name}=")
         if self.fault == "old_tls" and self.tls_versions != ("1.2", "1.3"):
-            raise UsageError("the fault 'old_tls' says which versions are spoken: leave out tls_versions=")
+            raise UsageError("the fault 'old_tls' decides the versions: leave out tls_versions=")
         if self.fault == "no_common_cipher" and self.ciphers is not None:
-            raise UsageError("the fault 'no_common_cipher' says which ciphers are spoken: leave out ciphers=")
+            raise UsageError("the fault 'no_common_cipher' decides the ciphers: leave out ciphers=")
 
 
 def as_tls(given: object) -> TLS | None:
-    """What ``tls=`` stands for: True, the name of a fault, or a TLS; None and False for none."""
+    """The settings that ``tls=`` means: True, the name of a fault, or a TLS; None or False for no TLS."""
     if given is None or given is False:
         return None
     if given is True:
@@ -110,7 +110,7 @@ def as_tls(given: object) -> TLS | None:
 
 
 def read_certificate(given: CertificateArgument, roots: Sequence[Path]) -> Certificate:
-    """A certificate of the user's own. Raises UsageError for a file that is beneath none of ``roots``."""
+    """The user's own certificate. Raises UsageError for a file that is in none of ``roots``."""
     if isinstance(given, Certificate):
         return given
     paths = given if isinstance(given, tuple) else (given,)
@@ -143,7 +143,7 @@ def _protocols(values: object) -> tuple[str, ...]:
     protocols = _texts("alpn=", values)
     for protocol in protocols:
         if not protocol.isascii() or len(protocol) > 255:
-            raise UsageError(f"alpn= has names of protocols such as 'http/1.1', not {protocol!r}")
+            raise UsageError(f"alpn= must have names of protocols such as 'http/1.1', not {protocol!r}")
     return protocols
 
 
@@ -153,19 +153,19 @@ def _versions(values: object) -> tuple[str, ...]:
         _one_of("tls_versions=", version, VERSIONS)
     places = sorted({VERSIONS.index(version) for version in versions})
     if not places or places != list(range(places[0], places[-1] + 1)):
-        raise UsageError(f"tls_versions= has one version at least, and no gap; it was given {values!r}")
+        raise UsageError(f"tls_versions= must have at least one version, and no gap, not {values!r}")
     return tuple(VERSIONS[place] for place in places)
 
 
 def _sni(given: object) -> tuple[object, ...]:
-    """The certificates by name, as pairs. Names are compared as they are on the wire, in small letters."""
+    """The certificates by name, as pairs. Names are in lower case, as on the wire."""
     if not isinstance(given, Mapping):
         if isinstance(given, tuple) and all(isinstance(pair, tuple) for pair in given):
-            return given  # as another TLS has it: dataclasses.replace
+            return given  # from another TLS, by dataclasses.replace
         given = dict.fromkeys(_texts("sni=", given))
     for name, value in given.items():
         if not isinstance(name, str) or not name:
-            raise UsageError(f"sni= has names such as 'api.example.test', not {name!r}")
+            raise UsageError(f"sni= must have names such as 'api.example.test', not {name!r}")
         if not isinstance(value, Certificate):
             _one_of(f"sni={{{name!r}: ...}}", value, (None, *CERTIFICATE_FAULTS))
     return tuple((name.lower(), value) for name, value in given.items())

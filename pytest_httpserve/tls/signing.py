@@ -1,4 +1,4 @@
-"""Certificates that trustme does not issue: signed by themselves, or with extensions of their own."""
+"""Certificates that trustme cannot issue: self-signed, or with additional extensions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def authority_parts(authority: trustme.CA) -> tuple[x509.Certificate, Key]:
 
 
 def self_signed(certificate: Certificate) -> Certificate:
-    """The same names and key, vouched for by nobody else."""
+    """A self-signed certificate with the same names and key."""
     key = cast(Key, load_pem_private_key(certificate.key, password=None))
     subject = x509.load_pem_x509_certificate(certificate.chain).subject
     chain = reissued(certificate.chain, issuer=subject, key=key, drop=[x509.AuthorityKeyIdentifier])
@@ -39,7 +39,7 @@ def reissued(
     add: Iterable[x509.ExtensionType] = (),
     drop: Iterable[type[x509.ExtensionType]] = (),
 ) -> bytes:
-    """The first certificate of a chain, signed anew; what linked it to its CA is as it was."""
+    """A chain with its first certificate signed anew; the rest stays as it is."""
     first, end, rest = chain.partition(b"-----END CERTIFICATE-----\n")
     old = x509.load_pem_x509_certificate(first + end)
     builder = (

@@ -1,4 +1,4 @@
-"""A CA in a file: its certificate and its key, in one PEM file that only its owner can read."""
+"""A CA in a file: its certificate and its key in one PEM file that only the owner can read."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from pytest_httpserve.tls.files import put, read, status_of
 
 
 def authority_at(path: Path) -> trustme.CA:
-    """The CA in this file; made if there is none. Raises UsageError, with the path, for a file that cannot be used."""
+    """The CA in this file; makes one if there is no file. Raises UsageError, with the path, for an unusable file."""
     try:
         _check_folder(path)
         if not os.path.lexists(path):
             authority = trustme.CA()
             if put(path, authority.private_key_pem.bytes() + authority.cert_pem.bytes()):
                 return authority
-            # Somebody else was faster, and that one is the CA.
+            # If another process was faster, its CA is the one to use.
         _check_file(path)
         pem = read(path)
     except OSError as error:
@@ -33,14 +33,14 @@ def authority_at(path: Path) -> trustme.CA:
 
 
 def _check_folder(path: Path) -> None:
-    """Who may write there could put another file in this one's place."""
+    """Refuse a folder that others can write: they could replace the file."""
     mode = status_of(path.parent).st_mode
     if os.name == "posix" and mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
         raise UsageError(f"the CA file {path} is in a folder that others can write: chmod o-w {path.parent}")
 
 
 def _check_file(path: Path) -> None:
-    """Before it is read: a pipe would have its reader wait."""
+    """Refuse anything but a private file of ours, before reading it: reading a pipe could wait for ever."""
     status = status_of(path)
     if not stat.S_ISREG(status.st_mode):
         raise UsageError(f"the CA file {path} is not a file but a folder, a pipe or a device")
@@ -61,9 +61,9 @@ def _checked(path: Path, pem: bytes) -> trustme.CA:
             "new CA is made"
         ) from None
     if key.public_key() != certificate.public_key():
-        raise UsageError(f"the CA file {path} holds a key that is not that of its certificate")
+        raise UsageError(f"the CA file {path} holds a key that does not belong to its certificate")
     if not _may_issue(certificate):
-        raise UsageError(f"the CA file {path} holds a certificate that is not that of a CA")
+        raise UsageError(f"the CA file {path} holds a certificate that is not a CA certificate")
     now = datetime.fromtimestamp(clock.now(), UTC)
     if certificate.not_valid_after_utc <= now:
         raise UsageError(
@@ -76,10 +76,10 @@ def _checked(path: Path, pem: bytes) -> trustme.CA:
 
 
 def _may_issue(certificate: x509.Certificate) -> bool:
-    """Whether this is a CA (RFC 5280 section 4.2.1.9), and its key may sign certificates (section 4.2.1.3)."""
+    """Whether this is a CA's (RFC 5280 section 4.2.1.9), and its key may sign certificates (section 4.2.1.3)."""
     try:
         if not certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca:
             return False
         return certificate.extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign
     except x509.ExtensionNotFound as error:
-        return error.oid == x509.KeyUsage.oid  # which may be missing
+        return error.oid == x509.KeyUsage.oid  # key usage may be missing

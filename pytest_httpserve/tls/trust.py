@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from urllib.request import OpenerDirector
 
-# Who reads which: OpenSSL, and with it Python's ssl module; requests; curl; pip; git. Each trusts this file alone.
-# Node trusts it beside the CAs that it knows.
+# Read, in this order, by OpenSSL (and so Python's ssl module), requests, curl, pip and git, which then trust this file
+# alone, and by Node, which trusts it as well as its own CAs.
 VARIABLES = (
     "SSL_CERT_FILE",
     "REQUESTS_CA_BUNDLE",
@@ -31,30 +31,30 @@ def variables(path: Path) -> dict[str, str]:
 
 
 def past_proxies(environment: Mapping[str, str], host: str) -> dict[str, str]:
-    """Variables by which programs ask this host, and the local one by all its names, themselves.
+    """Variables that make programs bypass the proxy for this host, and for the local host by all its names.
 
-    None if there is no proxy in the environment, or it is for no host.
+    Empty if the environment has no proxy, or excepts every host from it.
     """
     excepted = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
     if excepted.strip() == "*" or not any(
         value and name.lower() in ("http_proxy", "https_proxy", "all_proxy") for name, value in environment.items()
     ):
         return {}
-    # Of an IPv6 address, urllib compares the brackets, too; httpx takes none, so they are there only if they must be.
+    # urllib compares an IPv6 address with its brackets, but httpx refuses brackets: add them for an IPv6 host only.
     own = [host, f"[{host}]"] if ":" in host else [host]
     hosts = [*filter(None, map(str.strip, excepted.split(","))), *_LOCAL, *own]
     return dict.fromkeys(("NO_PROXY", "no_proxy"), ",".join(dict.fromkeys(hosts)))
 
 
 def bundle(pem: bytes) -> bytes:
-    """A CA's certificate and those of the public CAs."""
+    """A CA's certificate and those of the public CAs, as PEM."""
     import certifi
 
     return pem + certifi.contents().encode("ascii")
 
 
 class Environment:
-    """The environment of this process, changed for a while."""
+    """The environment of this process, with temporary changes."""
 
     def __init__(self) -> None:
         self._before: dict[str, str | None] = {}
@@ -65,7 +65,7 @@ class Environment:
         os.environ[name] = value
 
     def restore(self) -> None:
-        """Set all variables to what they were."""
+        """Undo all changes."""
         for name, value in self._before.items():
             if value is None:
                 os.environ.pop(name, None)
@@ -75,7 +75,7 @@ class Environment:
 
 
 class Opener:
-    """What ``urllib.request.urlopen`` opens with: it has read the proxies once, and would go by them for ever."""
+    """The opener of ``urllib.request.urlopen``: it reads the proxies once, and would use them for ever."""
 
     def __init__(self) -> None:
         self._before: OpenerDirector | None = None
@@ -84,6 +84,6 @@ class Opener:
             module.install_opener(None)
 
     def restore(self) -> None:
-        """Set it to what it was."""
+        """Put the earlier opener back."""
         if (module := sys.modules.get("urllib.request")) is not None:
             module.install_opener(self._before)

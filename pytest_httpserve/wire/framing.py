@@ -1,7 +1,7 @@
-"""Where a body ends (RFC 9112 sections 6 and 7), whether the connection lasts (section 9), both directions.
+"""Where a body ends (RFC 9112 sections 6 and 7) and whether the connection lasts (section 9), in both directions.
 
-A decoder takes bytes as they come, in pieces of any size, and gives back the body's bytes and what lies after the
-body's end. It does no I/O, keeps no body, and is ``complete`` once the end was seen.
+A decoder takes bytes as they come, in pieces of any size, and returns the body's bytes and any bytes after the body's
+end. It does no I/O, stores no body, and is ``complete`` once it has seen the end.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from pytest_httpserve.wire.headers import Field, Headers
 
 _CODING_RULE = "RFC 9112 section 6.1"
 _CHUNK_RULE = "RFC 9112 section 7.1"
-# RFC 9110 section 7.6.1: fields that are between two neighbours, and go no further.
+# RFC 9110 section 7.6.1: fields for the next hop only, never forwarded.
 HOP_BY_HOP = frozenset(
     ("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
      "transfer-encoding", "upgrade")
 )  # fmt: skip
-# RFC 9113 section 8.2.2: those of them that no message of HTTP/2 has.
+# RFC 9113 section 8.2.2: the ones that HTTP/2 forbids.
 OF_CONNECTION = frozenset(("connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"))
 _NO_TRAILERS = Headers()
 _NO_BODY_IS_LARGER = (1 << 63) - 1
 
 
 class Framing(NamedTuple):
-    """How a body's end is known. ``length`` is in bytes and has a meaning for ``kind="length"`` only."""
+    """How a body's end is known. ``length``, in bytes, counts for ``kind="length"`` only."""
 
     kind: Literal["none", "length", "chunked", "close"]
     length: int = 0
@@ -53,7 +53,7 @@ def request_framing(headers: Headers, version: Version, *, limits: Limits = DEFA
             return NO_BODY
         return Framing("length", _content_length(length, limits.body))
     if length is not None:
-        detail = "Content-Length and Transfer-Encoding exclude each other"
+        detail = "Content-Length and Transfer-Encoding are mutually exclusive"
         raise RequestError(400, detail, rule="RFC 9112 section 6.2", names=("content-length", "transfer-encoding"))
     if version < (1, 1):
         raise RequestError(400, "HTTP/1.0 has no Transfer-Encoding", rule=_CODING_RULE, names=("transfer-encoding",))
@@ -61,16 +61,16 @@ def request_framing(headers: Headers, version: Version, *, limits: Limits = DEFA
     if names == ["chunked"]:
         return CHUNKED
     if names[-1] != "chunked" or "chunked" in names[:-1] or not all(names):
-        detail = f"chunked must be the last transfer coding, and be there once: {codings!r}"
+        detail = f"chunked must be the last transfer coding, and appear only once: {codings!r}"
         raise RequestError(400, detail, rule="RFC 9112 section 6.3", names=("transfer-encoding",))
-    detail = f"no transfer coding but chunked is known here: {codings!r}"
+    detail = f"the only transfer coding supported here is chunked, not {codings!r}"
     raise RequestError(501, detail, rule=_CODING_RULE, names=("transfer-encoding",))
 
 
 def response_framing(method: str, status: int, headers: Headers) -> Framing:
     """How the body of a response to ``method`` ends (RFC 9112 section 6.3).
 
-    Raises RequestError for a Content-Length that is no number or says two (400), or that counts no real bytes (413).
+    Raises RequestError for a Content-Length that is not one number (400) or is impossibly large (413).
     """
     if method == "HEAD" or status < 200 or status in (204, 304) or (method == "CONNECT" and status < 300):
         return NO_BODY
@@ -94,13 +94,13 @@ def _content_length(value: str, most: int) -> int:
     # int() of thousands of digits is slow, and refused by Python past 4,300 of them.
     digits = length.lstrip("0") or "0"
     if len(digits) > 20 or int(digits) > most:
-        detail = f"the body is announced with {digits:.40} bytes, at most {most} are taken"
+        detail = f"Content-Length announces {digits:.40} bytes, more than the limit of {most}"
         raise RequestError(413, detail, names=("content-length",))
     return int(digits)
 
 
 def connection_options(value: str) -> tuple[str, ...]:
-    """The options of a Connection field, in small letters (RFC 9110 section 7.6.1)."""
+    """The options of a Connection field, in lower case (RFC 9110 section 7.6.1)."""
     return tuple(option.strip(" \t") for option in value.lower().split(","))
 
 
@@ -118,27 +118,27 @@ def keeps_alive(headers: Headers, version: Version) -> bool:
 def expects_continue(headers: Headers, version: Version) -> bool:
     """Whether the client waits for ``100 Continue`` before it sends the body (RFC 9110 section 10.1.1).
 
-    Raises RequestError (417) for any other expectation. HTTP/1.0 knows none: what it sends is ignored.
+    Raises RequestError (417) for any other expectation. In HTTP/1.0 the field is ignored.
     """
     expectation = headers.get("expect")
     if expectation is None or version < (1, 1):
         return False
-    # A list: an empty member says nothing (RFC 9110 section 5.6.1.2), the same one twice says it once.
+    # An empty member of the list counts for nothing (RFC 9110 section 5.6.1.2), and a repeated one counts once.
     members = {member.strip(" \t") for member in expectation.lower().split(",")} - {""}
     if members - {"100-continue"}:
-        detail = f"no expectation but 100-continue can be met: {expectation!r}"
+        detail = f"the only expectation supported here is 100-continue, not {expectation!r}"
         raise RequestError(417, detail, rule="RFC 9110 section 10.1.1", names=("expect",))
     return bool(members)
 
 
 class BodyDecoder(Protocol):
-    """What turns the bytes of a connection into those of one body."""
+    """Turns the bytes of a connection into the bytes of one body."""
 
     complete: bool
     trailers: Headers
 
     def decode(self, data: bytes) -> tuple[bytes, bytes]:
-        """Body bytes in ``data``, and what lies after the body's end. Raises RequestError for broken framing."""
+        """The body bytes in ``data``, and any bytes after the body's end. Raises RequestError for broken framing."""
 
 
 class FixedDecoder:
@@ -163,7 +163,7 @@ class FixedDecoder:
 
 
 class UntilCloseDecoder:
-    """A body that ends with the connection: everything belongs to it."""
+    """A body that lasts until the connection closes: every byte belongs to it."""
 
     __slots__ = ("complete", "trailers")
 
@@ -175,7 +175,7 @@ class UntilCloseDecoder:
         return data, b""
 
 
-# Sizes of chunks as clients write those up to 255.
+# The sizes of chunks of up to 255 bytes, as clients write them.
 _SMALL_SIZES = {spelt.encode(): size for size in range(1, 256) for spelt in (f"{size:x}", f"{size:X}")}
 _NONE = 1 << 64
 
@@ -189,11 +189,11 @@ class ChunkedDecoder:
         self.complete: bool = False
         self.trailers: Headers = _NO_TRAILERS
         self._limits = limits
-        # A function, not a bound method: that would be a reference cycle, and work for the garbage collector.
+        # A function, not a bound method, which would make a reference cycle and work for the garbage collector.
         self._step: Callable[[ChunkedDecoder, bytes, int, list[bytes]], int] = ChunkedDecoder._chunk_line
-        self._pending = b""  # the part of a line that came so far
-        self._left = 0  # bytes of the chunk that are still to come; of the trailers, that may still come
-        self._received = 0  # bytes of all chunks announced so far
+        self._pending = b""  # the start of a line that is not complete yet
+        self._left = 0  # bytes of the chunk still to come; in the trailers, how many may still come
+        self._received = 0  # total size of the chunks announced so far
         self._trailer_lines: list[bytes] = []
 
     def decode(self, data: bytes) -> tuple[bytes, bytes]:
@@ -209,8 +209,8 @@ class ChunkedDecoder:
         return b"".join(body), data[at:]
 
     def _small_chunks(self, data: bytes, at: int, body: list[bytes]) -> int:
-        """Take what are plainly small chunks, with all of their bytes: a megabyte may have 175,000 of them. Whatever
-        else there is, or may be, the steps tell."""
+        """Take the small chunks that are all there: a megabyte may have 175,000 of them. The steps deal with anything
+        else."""
         find, size_of, left = data.find, _SMALL_SIZES.get, self._limits.body - self._received
         while (line_end := find(b"\r\n", at, at + 4)) >= 0:
             size = size_of(data[at:line_end], _NONE)
@@ -223,9 +223,9 @@ class ChunkedDecoder:
         self._received = self._limits.body - left
         return at
 
-    # Each step begins ``at`` a place in the data, adds what it finds to ``body``, and returns the place where it ended.
-    # None copies what lies after that place: a read may be full of one-byte chunks.
-    # A step that needs more puts the rest of the data into _pending and returns its end.
+    # Each step starts ``at`` an offset in the data, adds what it finds to ``body``, and returns the offset where it
+    # stopped. None copies the data after that offset: a read may be full of one-byte chunks.
+    # A step that needs more data saves the rest in _pending and returns the end of the data.
 
     def _chunk_line(self, data: bytes, at: int, body: list[bytes]) -> int:
         end = data.find(b"\n", at) + 1
@@ -298,12 +298,12 @@ class ChunkedDecoder:
             block = b"".join(self._trailer_lines)
             self.trailers = parse_fields(block, limits=self._limits, size=self._limits.trailers)
         except RequestError as error:
-            # 431 speaks of the head; by now the head has been taken.
+            # 431 is about the head, which was accepted long ago.
             raise RequestError(400, f"in the trailers: {error}", rule=error.rule, line=error.line) from None
 
 
 def body_decoder(framing: Framing, *, limits: Limits = DEFAULT_LIMITS) -> BodyDecoder:
-    """A fresh decoder for a body that is framed like this."""
+    """A new decoder for a body with this framing."""
     if framing.kind == "chunked":
         return ChunkedDecoder(limits)
     if framing.kind == "close":
@@ -312,12 +312,12 @@ def body_decoder(framing: Framing, *, limits: Limits = DEFAULT_LIMITS) -> BodyDe
 
 
 def encode_chunk(data: bytes) -> bytes:
-    """``data`` as one chunk; nothing for no data, since an empty chunk would end the body."""
+    """``data`` as one chunk; empty for no data, since an empty chunk would end the body."""
     return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
 
 
 def encode_last_chunk(trailers: Iterable[Field] = ()) -> bytes:
-    """What ends a chunked body, with its trailers. Raises ValueError for a trailer that cannot be sent."""
+    """The end of a chunked body, with its trailers. Raises ValueError for a trailer that cannot be sent."""
     lines = ["0\r\n"]
     for name, value in trailers:
         check_field(name, value)

@@ -1,6 +1,6 @@
 """The grammar of RFC 9110 and RFC 9112 as named patterns over latin-1 text, and the limits of a message.
 
-Every octet of a head is one character of the text (ISO-8859-1), so that nothing is lost on the way in.
+Every octet of a head is one character of the text (ISO-8859-1), so decoding loses nothing.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ TOKEN = re.compile(rf"{TCHAR}+")
 OWS = r"[ \t]*"
 VCHAR = r"[\x21-\x7e]"
 
-# RFC 9110 section 5.5: a value holds VCHAR, obs-text, SP and HTAB. CR, LF and NUL must be refused; the other control
-# characters may be, and are.
+# RFC 9110 section 5.5: a value consists of VCHAR, obs-text, SP and HTAB. CR, LF and NUL must be refused; the other
+# control characters may be, and are.
 FIELD_VALUE = r"[\t\x20-\x7e\x80-\xff]*"
 
 # RFC 9112 section 5.1: no blank between the name and the colon, no obs-fold in a request (section 5.2).
@@ -27,18 +27,18 @@ FIELD_LINE = re.compile(rf"^({TCHAR}++):[ \t]*+([\t\x20-\x7e\x80-\xff]*+)\r\n", 
 FIELD_NAME = TOKEN
 
 # RFC 9112 section 3: request-line = method SP request-target SP HTTP-version
-# A target has no fragment (section 3.2), so "#" cannot stand in it.
+# A target cannot have a fragment (section 3.2), so it never contains "#".
 REQUEST_LINE = re.compile(rf"({TCHAR}++) ([\x21\x22\x24-\x7e]++) HTTP/([0-9])\.([0-9])")
 
 # RFC 9112 section 3.2: the four forms of a target
 ABSOLUTE_FORM = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*+)://([^/?#]*+)([^?#]*+)(?:\?([^#]*+))?")
 
-# RFC 3986 section 2.1: a percent sign without two hexadecimal digits belongs to no URL
+# RFC 3986 section 2.1: no URL contains a percent sign without two hexadecimal digits after it
 BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 # RFC 3986 section 3.2.2, 3.2.3: host [ ":" port ], no user information (RFC 9110 section 4.2.4)
 _NAMED_HOST = re.compile(r"(?:[A-Za-z0-9\-._~!$&'()*+,;=]++|%[0-9A-Fa-f]{2})*(?::[0-9]*)?")
-# Eight groups of an IPv6 address, the last two perhaps as IPv4, "::" for one or more of them
+# The eight groups of an IPv6 address: the last two may be written as IPv4, and "::" replaces one or more
 _H16 = r"[0-9A-Fa-f]{1,4}"
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _LS32 = rf"(?:{_H16}:{_H16}|(?:{_OCTET}\.){{3}}{_OCTET})"
@@ -52,17 +52,17 @@ _IPVFUTURE = r"[Vv][0-9A-Fa-f]+\.[A-Za-z0-9\-._~!$&'()*+,;=:]+"
 
 @functools.cache
 def _bracketed_host() -> re.Pattern[str]:
-    # Compiled when it is needed: that takes 5 ms, a seventh of all that a first server imports.
+    # Compiled on first use: it takes 5 ms, a seventh of the time that a first server's imports take.
     return re.compile(rf"\[(?:{_IPV6}|{_IPVFUTURE})\](?::[0-9]*)?")
 
 
 def is_host(text: str) -> bool:
-    """Whether this is a host, perhaps with a port."""
+    """Whether this is a host, with or without a port."""
     pattern = _bracketed_host() if text.startswith("[") else _NAMED_HOST
     return pattern.fullmatch(text) is not None
 
 
-# RFC 9112 section 3.2.3: what is a host, too, and has both host and port
+# RFC 9112 section 3.2.3: for text that is_host() accepts, whether it has both a host and a port
 AUTHORITY_FORM = re.compile(r"[^:].*:0*([0-9]{1,5})")
 
 # RFC 9110 section 8.6: Content-Length = 1*DIGIT
@@ -80,13 +80,13 @@ CHUNK_LINE = re.compile(rf"([0-9A-Fa-f]+)({_CHUNK_EXT})\r\n")
 REASON = re.compile(FIELD_VALUE)
 
 
-# Compared by identity: they are part of the key under which parsed heads are kept.
+# Compared by identity, which is fast: the caches of parsed heads have them in their keys.
 @dataclass(frozen=True, slots=True, eq=False)
 class Limits:
-    """How large the parts of a message may be. All sizes are bytes, without the line's own CRLF.
+    """How large the parts of a message may be. All sizes are bytes, not counting a line's CRLF.
 
-    The answer past each limit: 414 for the request line, 431 for a header, their count and the head,
-    400 for a chunk line and the trailers, 413 for the body.
+    A message that exceeds a limit is answered with 414 for the request line, 431 for the size of a header or of the
+    head or the number of headers, 400 for a chunk line or the trailers, 413 for the body.
     """
 
     request_line: int = 65_536

@@ -1,4 +1,4 @@
-"""A message's head: bytes to request line and headers, response head to bytes (RFC 9112 sections 2 to 5)."""
+"""A message's head: parses request lines and headers, and writes response heads (RFC 9112 sections 2 to 5)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HOST_RULE = "RFC 9112 section 3.2"
 _BARE_LF = re.compile(r"(?<!\r)\n")
 
 
-# RFC 9113 section 3.4: what a client that speaks HTTP/2 begins with
+# RFC 9113 section 3.4: how a client that speaks HTTP/2 begins
 HTTP2_PREFACE = "PRI * HTTP/2.0\r\n"
 
 
@@ -43,7 +43,7 @@ class RequestLine(NamedTuple):
 def parse_request_line(line: bytes, *, limits: Limits = DEFAULT_LIMITS) -> RequestLine:
     """Parse ``line``, which ends with its CRLF.
 
-    Raises RequestError: 400 for what is no request line, 414 for one longer than ``limits.request_line``,
+    Raises RequestError: 400 for a line that is not a request line, 414 for one longer than ``limits.request_line``,
     505 for a version other than 1.x.
     """
     _check_length(line, limits)
@@ -56,10 +56,12 @@ def parse_request_line(line: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Reque
     if major != "1":
         if text == HTTP2_PREFACE:
             raise RequestError(
-                505, "the client speaks HTTP/2, and this server HTTP/1.1 and HTTP/1.0", rule="RFC 9113 section 3.3"
+                505,
+                "the client speaks HTTP/2, but this server speaks HTTP/1.1 and HTTP/1.0",
+                rule="RFC 9113 section 3.3",
             )
         raise RequestError(
-            505, f"HTTP/{major}.{minor} is not spoken here, HTTP/1.1 and HTTP/1.0 are", rule="RFC 9110 section 2.5"
+            505, f"HTTP/{major}.{minor} is not supported here, HTTP/1.1 and HTTP/1.0 are", rule="RFC 9110 section 2.5"
         )
     return RequestLine(method, target, (1, int(minor)))
 
@@ -70,9 +72,9 @@ def _check_length(line: bytes, limits: Limits) -> None:
 
 
 def _what_is_wrong_with_request_line(line: str) -> tuple[str, str]:
-    """That, and the section of RFC 9112 that says so."""
+    """A description, and the section of RFC 9112 with the rule."""
     if speaks_tls(line.encode("latin-1")):
-        return "the client speaks TLS, and this server plain HTTP (http://)", "3"
+        return "the client speaks TLS, but this server speaks plain HTTP (http://)", "3"
     if not line.endswith("\r\n"):
         return f"the request line does not end with CRLF: {line!r}", "2.2"
     line = line[:-2]
@@ -83,10 +85,10 @@ def _what_is_wrong_with_request_line(line: str) -> tuple[str, str]:
     if not grammar.TOKEN.fullmatch(method):
         return f"the method is not a token: {method!r}", "3.1"
     if "#" in target:
-        return f"a target has no fragment: {target!r}", "3.2"
+        return f"a target cannot have a fragment: {target!r}", "3.2"
     if not re.fullmatch(rf"{grammar.VCHAR}+", target):
         return f"the target has octets that must be percent-encoded: {target!r}", "3.2"
-    return f"the version is not of the form HTTP/1.1: {version!r}", "2.3"
+    return f"the version is not in the form HTTP/1.1: {version!r}", "2.3"
 
 
 def parse_fields(
@@ -94,8 +96,8 @@ def parse_fields(
 ) -> Headers:
     """Parse field lines, each with its CRLF, up to but without the blank line that ends them.
 
-    ``bare_lf`` takes LF for CRLF, too. ``size`` is the largest size of the whole block in bytes
-    (``limits.head`` if None). Raises RequestError: 400 for a line that is no field, 431 past a limit.
+    ``bare_lf`` accepts LF for CRLF, too. ``size`` is how many bytes the whole block may have
+    (``limits.head`` if None). Raises RequestError: 400 for a line that is not a field, 431 past a limit.
     """
     most = limits.head if size is None else size
     if len(block) > most:
@@ -109,7 +111,7 @@ def parse_fields(
     if len(text) > limits.header_line and max(map(len, text.split("\n"))) > limits.header_line + 1:
         raise RequestError(431, f"a header field is longer than {limits.header_line} bytes", reason="Line too long")
     fields = grammar.FIELD_LINE.findall(text)
-    # A match takes one whole line, from its beginning to its LF: fewer matches than LFs, and a line is no field.
+    # Each match is one whole line with its LF: if there are fewer matches than LFs, some line is not a field.
     if len(fields) != count or (text and text[-1] != "\n"):
         line = next(line for line in re.findall(r"[^\n]*\n|[^\n]+", text) if not grammar.FIELD_LINE.fullmatch(line))
         detail, section = _what_is_wrong_with_field(line)
@@ -120,7 +122,7 @@ def parse_fields(
 
 
 def _what_is_wrong_with_field(line: str) -> tuple[str, str]:
-    """That, and the RFC and its section that say so."""
+    """A description, and the RFC and section with the rule."""
     if not line.endswith("\r\n"):
         return f"a header line does not end with CRLF: {line!r}", "9112 section 2.2"
     line = line[:-2]
@@ -137,17 +139,17 @@ def _what_is_wrong_with_field(line: str) -> tuple[str, str]:
 
 
 def check_host(headers: Headers, version: Version) -> None:
-    """Refuse a request that does not say once which host it means (RFC 9112 section 3.2).
+    """Refuse a request without exactly one valid Host header (RFC 9112 section 3.2).
 
-    HTTP/1.0 may leave Host out. Raises RequestError (400) for no Host, several, or one that is no ``host[:port]``.
+    HTTP/1.0 may leave Host out. Raises RequestError (400) for no Host, several, or one that is not ``host[:port]``.
     """
     host = headers.get("host")
     if host is None:
         if version >= (1, 1):
-            detail = "HTTP/1.1 asks for a Host header, and there is none"
+            detail = "HTTP/1.1 requires a Host header, and there is none"
             raise RequestError(400, detail, rule=_HOST_RULE, names=("host",))
     elif not grammar.is_host(host):
-        # Several lines come here, too: ", " joins them, and no host has a blank.
+        # Several Host lines arrive joined with ", ", and no valid host contains a blank.
         hosts = headers.get_all("host")
         if len(hosts) > 1:
             raise RequestError(400, f"there is more than one Host header: {hosts}", rule=_HOST_RULE, names=("host",))
@@ -157,14 +159,14 @@ def check_host(headers: Headers, version: Version) -> None:
 def response_head(status: int, reason: str, fields: Iterable[Field], *, version: str = "HTTP/1.1") -> bytes:
     """A response's status line and field lines with the blank line after them, as bytes.
 
-    Raises ValueError for a name, value or reason that would not stand on one line of the head.
+    Raises ValueError for a name, value or reason that does not fit on one line of the head.
     """
     lines = [f"{version} {status} {reason}\r\n"]
     for name, value in fields:
         lines.append(f"{name}: {value}\r\n")
     lines.append("\r\n")
     text = "".join(lines)
-    # One look at the whole: more line ends than lines means that one came with a value.
+    # One check for all: if there are more line ends than lines, a value contains one.
     if text.count("\n") != len(lines) or text.count("\r") != len(lines) or "\0" in text:
         raise ValueError(f"CR, LF or NUL in a response's head: {text!r}")
     return text.encode("latin-1")
@@ -172,8 +174,8 @@ def response_head(status: int, reason: str, fields: Iterable[Field], *, version:
 
 @lru_cache(maxsize=256)
 def check_field(name: str, value: str) -> None:
-    """Refuse a field that cannot stand on the wire: raises ValueError for a name that is not a token, for CR, LF or NUL
-    in the value, and for a value outside ISO-8859-1."""
+    """Refuse a field that cannot be sent: raises ValueError for a name that is not a token, for CR, LF or NUL in the
+    value, and for a value outside ISO-8859-1."""
     if not grammar.FIELD_NAME.fullmatch(name):
         raise ValueError(f"a header's name must be a token (RFC 9110 section 5.1), not {name!r}")
     if not re.fullmatch(grammar.FIELD_VALUE, value):
@@ -181,7 +183,7 @@ def check_field(name: str, value: str) -> None:
 
 
 def parse_lenient_request_line(line: bytes, *, limits: Limits = DEFAULT_LIMITS) -> RequestLine:
-    """Parse a request line as ``http.server`` takes it: any run of blanks between its words, LF alone at its end,
+    """Parse a request line as leniently as ``http.server``: any run of blanks between its words, LF alone at its end,
     octets that should be percent-encoded, HTTP/0.9 with its version or, for GET, without one (version ``(0, 9)``).
 
     Raises RequestError as ``parse_request_line`` does.

@@ -10,12 +10,12 @@ _Default = TypeVar("_Default")
 
 
 class Headers(Mapping[str, str]):
-    """The fields of a message, as they stand on the wire and as they are looked up.
+    """The header fields of a message.
 
     ``fields`` holds every field line as ``(name, value)``, in order and in the sender's spelling. As a mapping, names
-    are case-insensitive and the value is the combined one: all lines of that name joined by ``", "``
-    (RFC 9110 section 5.2), by ``"; "`` for Cookie (RFC 6265 section 5.4). ``get_all`` keeps the lines apart, which
-    Set-Cookie needs. A value never changes; make another one instead.
+    are case-insensitive, and a value combines all lines of that name, joined by ``", "`` (RFC 9110 section 5.2), or by
+    ``"; "`` for Cookie (RFC 6265 section 5.4). ``get_all`` keeps the lines apart, which Set-Cookie needs. A ``Headers``
+    object never changes.
     """
 
     __slots__ = ("_combined", "fields")
@@ -41,7 +41,7 @@ class Headers(Mapping[str, str]):
     def get(self, name: str, /, default: str | _Default) -> str | _Default: ...
 
     def get(self, name: str, /, default: str | _Default | None = None) -> str | _Default | None:
-        # Mapping's own raises and catches a KeyError for each name that is not there, and most are not.
+        # Mapping.get() raises and catches a KeyError for each missing name, and most names are missing.
         return self._combined.get(name.lower(), default)
 
     def get_all(self, name: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Heads of HTTP/2 as those of HTTP/1, and back: pseudo-header fields, and what they stand for (RFC 9113 section 8)."""
+"""Converts heads from HTTP/2 to HTTP/1 and back, pseudo-header fields included (RFC 9113 section 8)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RawField = tuple[bytes, bytes]
 VERSION = (2, 0)
 PROTOCOL = "HTTP/2"
 _OF_REQUEST = (":method", ":scheme", ":authority", ":path", ":protocol")
-# What an upgrade of HTTP/1.1 says beside what extended CONNECT says (RFC 8441 section 5); the key is of no use there.
+# Fields that an HTTP/1.1 upgrade has and extended CONNECT does not (RFC 8441 section 5); the key's value is never used.
 _OF_HANDSHAKE = (("upgrade", "websocket"), ("connection", "Upgrade"), ("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA=="))
 _OF_UPGRADE = (*OF_CONNECTION, "sec-websocket-accept")
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-z]+")
@@ -31,7 +31,8 @@ _KEPT_HEADS = 256
 def request_head(fields: Sequence[RawField], *, ended: bool, limits: Limits = DEFAULT_LIMITS) -> RequestHead:
     """The head of a request that came as these fields; ``ended`` is whether nothing follows it.
 
-    Raises RequestError (400, 413, 414, 417, 431) for a malformed one (RFC 9113 section 8.1.1).
+    Raises RequestError: 400 or 417 for a malformed request (RFC 9113 section 8.1.1), 413, 414 or 431 past a limit,
+    501 for an extended CONNECT to a protocol other than WebSocket.
     """
     size = sum(len(name) + len(value) for name, value in fields)
     return (_kept_head if size <= _KEPT_BYTES else _head)(fields, ended, limits)
@@ -49,7 +50,7 @@ def _head(raw: Sequence[RawField], ended: bool, limits: Limits) -> RequestHead:
     if protocol is not None:
         method, fields = _as_upgrade(method, protocol, fields)
     if method == "CONNECT" and (given := [name for name in (":scheme", ":path") if name in pseudo]):
-        raise _malformed(f"CONNECT has no {' and no '.join(given)}", "8.5", *given)
+        raise _malformed(f"CONNECT must not have {' or '.join(given)}", "8.5", *given)
     target = pseudo[":authority"] if method == "CONNECT" else pseudo[":path"]
     if len(target) > limits.request_line:
         raise RequestError(414, f"the path is longer than {limits.request_line} bytes")
@@ -57,9 +58,9 @@ def _head(raw: Sequence[RawField], ended: bool, limits: Limits) -> RequestHead:
         raise _malformed(f"the path has octets that must be percent-encoded: {target!r}", "8.3.1", ":path")
     parts = parse_target(target, method)
     if parts.form == "absolute":
-        raise _malformed(f"the path is neither * nor begins with /: {target!r}", "8.3.1", ":path")
+        raise _malformed(f"the path must be * or begin with /, not {target!r}", "8.3.1", ":path")
     headers = Headers((("host", _host(pseudo, fields)), *(field for field in fields if field[0] != "host")))
-    # What follows CONNECT is no body, but the tunnel's.
+    # The bytes that follow CONNECT are not a body: they belong to the tunnel.
     framing = _framing(headers, ended, limits) if method != "CONNECT" and protocol is None else NO_BODY
     line = Line(f"{method} {target} {PROTOCOL}", method, target, VERSION, PROTOCOL, parts)
     expected = not ended and expects_continue(headers, VERSION)
@@ -67,16 +68,16 @@ def _head(raw: Sequence[RawField], ended: bool, limits: Limits) -> RequestHead:
 
 
 def _as_upgrade(method: str, protocol: str, fields: list[Field]) -> tuple[str, list[Field]]:
-    """The method and the fields by which HTTP/1.1 would ask for what an extended CONNECT asks for (RFC 8441)."""
+    """The method and the fields of the HTTP/1.1 upgrade that means the same as an extended CONNECT (RFC 8441)."""
     if method != "CONNECT":
-        raise _malformed(f"{method} has no :protocol", "8.3.1", ":protocol")
+        raise _malformed(f":protocol is for CONNECT only, not for {method}", "8.3.1", ":protocol")
     if protocol != "websocket":
-        raise RequestError(501, f"the protocol {protocol!r} is not spoken here", rule="RFC 8441 section 4")
-    # A key that came all the same is not processed (section 5).
+        raise RequestError(501, f"the protocol {protocol!r} is not supported here", rule="RFC 8441 section 4")
+    # A key sent by the client is ignored (section 5).
     return "GET", [*(field for field in fields if field[0] != "sec-websocket-key"), *_OF_HANDSHAKE]
 
 
-# A client repeats itself.
+# Clients send the same heads again and again.
 _kept_head = lru_cache(_KEPT_HEADS)(_head)
 
 
@@ -93,12 +94,12 @@ def _kept_text(raw: Sequence[RawField]) -> bytes:
 
 
 def request_text(fields: Sequence[RawField]) -> bytes:
-    """The head of a request as HTTP/1 would write it, whatever is wrong with it: for people to read."""
+    """The head of a request as text, in the manner of HTTP/1, for people to read; it may be malformed."""
     return _kept_text(fields)
 
 
 def asked_for(fields: Sequence[RawField]) -> tuple[str, str]:
-    """The method and the target of a request, whatever is wrong with it."""
+    """The method and the target of a request, which may be malformed."""
     method, target = _asked_for(dict(fields))
     return method.decode("latin-1"), target.decode("latin-1")
 
@@ -115,7 +116,7 @@ def _wanted(method: str) -> tuple[str, ...]:
 
 
 def _apart(raw: Sequence[RawField], limits: Limits) -> tuple[dict[str, str], list[Field]]:
-    """Pseudo-header fields, and the others."""
+    """The pseudo-header fields, and the other fields."""
     if len(raw) > limits.header_count:
         raise RequestError(431, f"there are more than {limits.header_count} header fields")
     pseudo: dict[str, str] = {}
@@ -127,7 +128,7 @@ def _apart(raw: Sequence[RawField], limits: Limits) -> tuple[dict[str, str], lis
             if fields or crumbs:
                 raise _malformed(f"the pseudo-header field {name} comes after other fields", "8.3", name)
             if name not in _OF_REQUEST:
-                raise _malformed(f"no request has a pseudo-header field {name}", "8.3", name)
+                raise _malformed(f"a request cannot have the pseudo-header field {name}", "8.3", name)
             if name in pseudo:
                 raise _malformed(f"there is more than one {name}", "8.3", name)
             _check_value(name, value)
@@ -148,16 +149,16 @@ def check_field(name: str, value: str) -> None:
     if not _NAME.fullmatch(name):
         if _NAME.fullmatch(name.lower()):
             raise _malformed(f"a field name has upper-case letters: {name!r}", "8.2.1", name.lower())
-        raise _malformed(f"a field name is not a token in small letters: {name!r}", "8.2.1")
+        raise _malformed(f"a field name is not a lower-case token: {name!r}", "8.2.1")
     if name in OF_CONNECTION or (name == "te" and value.lower() != "trailers"):
-        raise _malformed(f"HTTP/2 has no field {name}: {value}", "8.2.2", name)
+        raise _malformed(f"HTTP/2 does not allow the field {name}: {value}", "8.2.2", name)
     _check_value(name, value)
 
 
 def _check_value(name: str, value: str) -> None:
     if not _VALUE.fullmatch(value):
         raise _malformed(
-            f"the value of {name} has a blank at its ends, or a control character: {value!r}", "8.2.1", name
+            f"the value of {name} begins or ends with a blank, or has CR, LF or NUL: {value!r}", "8.2.1", name
         )
 
 
@@ -165,7 +166,7 @@ def _host(pseudo: dict[str, str], fields: list[Field]) -> str:
     hosts = [value for name, value in fields if name == "host"]
     authority = pseudo.get(":authority")
     if authority is None and not hosts:
-        raise _malformed("the request says neither :authority nor host", "8.3.1", ":authority")
+        raise _malformed("the request has neither :authority nor host", "8.3.1", ":authority")
     if len(hosts) > 1 or (hosts and authority is not None and hosts[0].lower() != authority.lower()):
         raise _malformed(f"host and :authority differ: {hosts}, {authority!r}", "8.3.1", "host")
     host = authority if authority is not None else hosts[0]
@@ -178,9 +179,9 @@ def _framing(headers: Headers, ended: bool, limits: Limits) -> Framing:
     framing = request_framing(headers, VERSION, limits=limits)
     if ended:
         if framing.length:
-            raise _malformed(f"content-length is {framing.length}, and no body came", "8.1.1", "content-length")
+            raise _malformed(f"content-length is {framing.length}, but no body came", "8.1.1", "content-length")
         return NO_BODY
-    # One of unknown length is given to who reads it as HTTP/1 would have it.
+    # Readers see a body of unknown length as HTTP/1 would frame it.
     return CHUNKED if framing is NO_BODY else framing
 
 
@@ -189,7 +190,7 @@ def trailers_of(raw: Iterable[RawField]) -> tuple[Field, ...]:
     fields = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in raw)
     for name, value in fields:
         if name.startswith(":"):
-            raise _malformed(f"trailers have no pseudo-header fields, such as {name}", "8.1", name)
+            raise _malformed(f"trailers cannot have pseudo-header fields such as {name}", "8.1", name)
         check_field(name, value)
     return fields
 
@@ -198,11 +199,11 @@ def _malformed(detail: str, section: str, *names: str) -> RequestError:
     return RequestError(400, detail, rule=f"RFC 9113 section {section}", names=names)
 
 
-# A request of HTTP/1.1 that asks for HTTP/2 (RFC 7540 section 3.2)
+# An HTTP/1.1 request that asks to upgrade to HTTP/2 (RFC 7540 section 3.2)
 
 
 def upgrade_settings(headers: Headers) -> str | None:
-    """The settings of a client that asks to go on in HTTP/2; None if it does not."""
+    """The HTTP/2 settings of a client that asks to upgrade; None if it does not ask."""
     protocols = (protocol.strip() for protocol in headers.get("upgrade", "").lower().split(","))
     settings = headers.get_all("http2-settings")
     return settings[0] if "h2c" in protocols and len(settings) == 1 else None
@@ -223,7 +224,7 @@ def fields_of(method: str, target: str, headers: Headers) -> tuple[RawField, ...
 
 
 def response_fields(status: int, headers: Headers) -> list[Field]:
-    """The head of a response as the fields that it is sent as."""
+    """The fields that an HTTP/2 response's head is sent as."""
     return [
         (":status", str(status)),
         *((name.lower(), value) for name, value in headers.fields if name.lower() not in OF_CONNECTION),
@@ -231,7 +232,7 @@ def response_fields(status: int, headers: Headers) -> list[Field]:
 
 
 def switching_fields(headers: Headers) -> list[Field]:
-    """The head of a response that leaves HTTP: 200, for over HTTP/2 nothing switches (RFC 8441 section 5.1)."""
+    """The head of a response that leaves HTTP: over HTTP/2 its status is 200, not 101 (RFC 8441 section 5.1)."""
     return [
         (":status", "200"),
         *((name.lower(), value) for name, value in headers.fields if name.lower() not in _OF_UPGRADE),

@@ -1,4 +1,4 @@
-"""Results that are remembered by the texts they were worked out from, in a bounded number of bytes."""
+"""A cache for functions of text, bounded in bytes."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TypeVar
 
 Result = TypeVar("Result")
 
-# What is longer is worked out anew each time: a cache that is bounded in entries alone would keep whatever a client
-# sends, which may be a thousand times as long as what tests ask for.
+# Results for longer texts are not cached: a cache bounded only in entries would keep whatever a client sends, which may
+# be a thousand times as long as the usual.
 LONGEST_TEXT = 1024
 
 
 def remembered(entries: int) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
-    """``lru_cache`` for a function whose last argument is a text of the client's."""
+    """``lru_cache`` for a function whose last argument is text from the client."""
 
     def decorate(function: Callable[..., Result]) -> Callable[..., Result]:
         cached = lru_cache(entries)(function)

@@ -7,22 +7,22 @@ import re
 _IPV4 = re.compile(r"[0-9]+(?:\.[0-9]+){3}")
 
 PORTS = {"http": 80, "https": 443}
-NO_PORT = 65_536  # and all that are larger
+NO_PORT = 65_536  # the first number that is too large for a port
 
 
 def origin_of(scheme: str, host: str, port: int) -> str:
-    """An origin as a text (RFC 6454 section 6.2): without the port that its scheme has anyway."""
+    """An origin as text (RFC 6454 section 6.2), without the port if it is the scheme's default."""
     where = f"[{host}]" if ":" in host else host
     return f"{scheme}://{where}" if PORTS.get(scheme) == port else f"{scheme}://{where}:{port}"
 
 
 def is_address(host: str) -> bool:
-    """Whether a host, without brackets, is an IP address, not a name."""
+    """Whether a host (without brackets) is an IP address, not a name."""
     return ":" in host or _IPV4.fullmatch(host) is not None
 
 
 def split_authority(authority: str, scheme: str = "") -> tuple[str, int]:
-    """Host, in small letters and without brackets, and port: that of the scheme if there is none."""
+    """The host, in lower case and without brackets, and the port, by default the scheme's."""
     host, colon, port = authority.rpartition(":")
     if not colon or "]" in port:
         host, port = authority, ""

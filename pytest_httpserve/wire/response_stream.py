@@ -1,4 +1,4 @@
-"""The bytes of a response as somebody writes them, taken apart: heads with 1xx, the final head, and what follows it."""
+"""Splits the bytes of a response, as they are written, into 1xx heads, the final head, and what follows it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _BLANK_LINE = b"\r\n\r\n"
 
 
 class ResponseHead:
-    """The head of a response as it was written, right or wrong; ``raw`` has its bytes up to and with its blank line."""
+    """The head of a response as it was written, valid or not; ``raw`` has its bytes, the blank line included."""
 
     __slots__ = ("_status_line", "raw")
 
@@ -21,7 +21,7 @@ class ResponseHead:
 
     @property
     def protocol(self) -> str:
-        """As in ``HTTP/1.1``."""
+        """The protocol version, as in ``HTTP/1.1``."""
         return self._status_line.partition(" ")[0]
 
     @property
@@ -31,45 +31,45 @@ class ResponseHead:
 
     @property
     def reason(self) -> str:
-        """The reason phrase; empty if it has none."""
+        """The reason phrase; empty if there is none."""
         return self._status_line.partition(" ")[2].partition(" ")[2]
 
     @property
     def is_informational(self) -> bool:
-        """Whether another head follows (RFC 9110 section 15.2): not after 101, with which HTTP ends."""
+        """Whether another head follows (RFC 9110 section 15.2): not after 101, which ends HTTP on the connection."""
         status = self._status_line.partition(" ")[2]
         return status.startswith("1") and not status.startswith("101")
 
     @property
     def lines(self) -> list[bytes]:
-        """Its lines, without their ends: the status line first."""
+        """The lines, without their ends: the status line first."""
         return self.raw[: -len(_BLANK_LINE)].split(b"\r\n")
 
     @property
     def headers(self) -> Headers:
-        """Its headers, whatever is wrong with them."""
+        """The headers, which may be malformed."""
         pairs = (line.decode("latin-1").partition(":") for line in self.lines[1:])
         return Headers((name, value.strip(" \t")) for name, _, value in pairs)
 
     def checked_headers(self) -> Headers:
-        """Its headers. Raises RequestError for lines that are none (RFC 9112 section 5)."""
+        """The headers. Raises RequestError for malformed lines (RFC 9112 section 5)."""
         return parse_fields(self.raw.partition(b"\r\n")[2][:-2])
 
 
 class ResponseStream:
-    """Takes the bytes of one response in pieces of any size. ``head`` is the final head, once that has come.
+    """Takes the bytes of one response in pieces of any size. ``head`` is the final head, once it has come.
 
-    What follows that is not looked into.
+    The bytes after it pass through unexamined.
     """
 
     __slots__ = ("_held", "head")
 
     def __init__(self) -> None:
         self.head: ResponseHead | None = None
-        self._held = b""  # what has come of a head
+        self._held = b""  # the start of a head that is not complete yet
 
     def feed(self, data: bytes) -> Iterator[ResponseHead | bytes]:
-        """What these bytes bring: each head once it is whole, and then what follows the final one."""
+        """Take more bytes: yields each head that they complete, and then whatever follows the final head."""
         while self.head is None:
             data = self._held + data
             end = data.find(_BLANK_LINE, max(len(self._held) - len(_BLANK_LINE) + 1, 0)) + len(_BLANK_LINE)

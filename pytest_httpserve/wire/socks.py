@@ -1,6 +1,6 @@
-"""SOCKS 5 (RFC 1928), with user names and passwords (RFC 1929): what a client says as values, what it is told as bytes.
+"""SOCKS 5 (RFC 1928), with user names and passwords (RFC 1929): parses a client's messages, and makes the replies.
 
-Each message is read by ``read(count)``, which returns exactly so many bytes.
+Messages are read with ``read(count)``, which returns exactly ``count`` bytes.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ Read = Callable[[int], bytes]
 
 CONNECT = 1  # the command that asks for a tunnel
 
-# The first byte is the version; what stands in an authority follows.
+# The first byte of a request, and of a message with credentials
 _VERSION, _CREDENTIALS_VERSION = 5, 1
+# The characters that an authority may contain
 _NAME = re.compile(rb"[!-~]+")
 
 
 class Method(enum.IntEnum):
-    """How a client is to say who it is (RFC 1928 section 3)."""
+    """How a client authenticates (RFC 1928 section 3)."""
 
     NONE = 0
     PASSWORD = 2
@@ -29,12 +30,12 @@ class Method(enum.IntEnum):
 
     @property
     def chosen(self) -> bytes:
-        """The message that tells the client."""
+        """The message that tells the client which method to use."""
         return bytes((_VERSION, self))
 
 
 class Reply(enum.IntEnum):
-    """What becomes of a request (RFC 1928 section 6)."""
+    """The outcome of a request (RFC 1928 section 6)."""
 
     SUCCEEDED = 0
     FAILED = 1
@@ -46,7 +47,7 @@ class Reply(enum.IntEnum):
 
     @property
     def said(self) -> bytes:
-        """The message that tells the client. It has an address, too, which is of no use to a client of CONNECT."""
+        """The message that tells the client. Its address is all zeros, since CONNECT clients do not need one."""
         return bytes((_VERSION, self, 0, 1, 0, 0, 0, 0, 0, 0))
 
 
@@ -57,23 +58,23 @@ def read_methods(read: Read) -> bytes:
 
 
 def read_credentials(read: Read) -> tuple[bytes, bytes]:
-    """A user and a password. Raises RequestError (400) for what is neither."""
+    """The user name and the password. Raises RequestError (400) for any other message."""
     if (version := read(1)[0]) != _CREDENTIALS_VERSION:
-        detail = f"a user and a password begin with {_CREDENTIALS_VERSION}, not with {version}"
+        detail = f"a message with credentials begins with {_CREDENTIALS_VERSION}, not with {version}"
         raise RequestError(400, detail, rule="RFC 1929 section 2")
     user = read(read(1)[0])
     return user, read(read(1)[0])
 
 
 def credentials_taken(taken: bool) -> bytes:
-    """The message that tells a client whether its credentials are the right ones."""
+    """The message that tells a client whether its credentials were accepted."""
     return bytes((_CREDENTIALS_VERSION, not taken))
 
 
 def read_request(read: Read) -> tuple[int, str | None]:
-    """Which command, and the host and the port that it is about; None if they are of a kind that nobody knows.
+    """The command, and its ``host:port``; None for an address type that the RFC does not define.
 
-    Raises RequestError (400) for what is no request.
+    Raises RequestError (400) for a message that is not a request.
     """
     version, command, _, kind = read(4)
     if version != _VERSION:

@@ -12,7 +12,7 @@ from pytest_httpserve.errors import RequestError
 from pytest_httpserve.wire import grammar
 from pytest_httpserve.wire.memory import remembered
 
-# RFC 3986 section 3.3: what stands in a path as it is
+# RFC 3986 section 3.3: characters that a path may contain unencoded
 _PCHAR = "!$&'()*+,;=:@-._~"
 _PLAIN_PATH = re.compile(rf"[A-Za-z0-9/{re.escape(_PCHAR)}]*")
 
@@ -39,17 +39,17 @@ class Target:
         authority: str | None = None,
         scheme: str | None = None,
     ) -> None:
-        # All at once: one by one, past what keeps it frozen, they take as long as all else that is done with a target.
+        # All at once: setting the frozen attributes one by one would double the cost of a target.
         self.__dict__.update(form=form, path=path, query=query, authority=authority, scheme=scheme)
 
     @cached_property
     def canonical(self) -> str:
-        """The path in the one spelling that all have which mean the same; of CONNECT, where it leads."""
+        """The path in its canonical spelling; for CONNECT, the authority."""
         return canonical_path(self.path or self.authority or "")
 
     @cached_property
     def segments(self) -> tuple[str, ...]:
-        """Those of ``canonical``."""
+        """The segments of ``canonical``."""
         return tuple(self.canonical.split("/"))
 
     @property
@@ -65,7 +65,7 @@ class Target:
 
 @remembered(1024)
 def target_of(text: str) -> Target:
-    """The target that a text is, whatever is wrong with it: http.server takes what RFC 9112 refuses."""
+    """Take a target apart even if it is malformed: http.server accepts targets that RFC 9112 refuses."""
     text = text.partition("#")[0]
     absolute = grammar.ABSOLUTE_FORM.fullmatch(text) if not text.startswith("/") else None
     if absolute is not None:
@@ -78,7 +78,7 @@ def target_of(text: str) -> Target:
 def parse_target(text: str, method: str) -> Target:
     """Take a request's target apart, in any of its four forms.
 
-    Raises RequestError (400) for a target that has none of them, or not the one its method asks for.
+    Raises RequestError (400) for a target in none of these forms, or in one that does not suit its method.
     """
     if method == "CONNECT":
         match = grammar.AUTHORITY_FORM.fullmatch(text)
@@ -89,12 +89,12 @@ def parse_target(text: str, method: str) -> Target:
             )
         return Target("authority", "", authority=text)
     if "#" in text:
-        raise RequestError(400, f"a target has no fragment: {text!r}", rule="RFC 9112 section 3.2")
+        raise RequestError(400, f"a target cannot have a fragment: {text!r}", rule="RFC 9112 section 3.2")
     target = target_of(text)
     if target.form == "asterisk" and method != "OPTIONS":
-        raise RequestError(400, f"the target * belongs to OPTIONS, not to {method}", rule="RFC 9112 section 3.2.4")
+        raise RequestError(400, f"the target * is for OPTIONS only, not for {method}", rule="RFC 9112 section 3.2.4")
     if target.form == "origin" and not text.startswith("/"):
-        detail = f"the target is neither a path that begins with / nor a whole URL: {text!r}"
+        detail = f"the target must be a path that begins with / or a whole URL, not {text!r}"
         raise RequestError(400, detail, rule="RFC 9112 section 3.2")
     # RFC 9110 section 4.2.1: a URL without a host is invalid
     if target.authority is not None and (target.authority[:1] in ("", ":") or not grammar.is_host(target.authority)):
@@ -106,7 +106,7 @@ def parse_target(text: str, method: str) -> Target:
 
 
 def canonical_path(path: str) -> str:
-    """One spelling for all that mean the same path: ``/a b``, ``/a%20b`` and ``/%61%20b`` are one, ``/a%2Fb`` and
+    """One spelling for all paths that mean the same: ``/a b``, ``/a%20b`` and ``/%61%20b`` are one path, ``/a%2Fb`` and
     ``/a/b`` are two (RFC 3986 section 6.2.2)."""
     if _PLAIN_PATH.fullmatch(path):
         return path
@@ -116,9 +116,9 @@ def canonical_path(path: str) -> str:
 
 
 def encoded_url(text: str, *, safe: str = "") -> str:
-    """A URL, or a part of one, with all percent-encoded that cannot stand in it, but for ``safe``.
+    """Percent-encode what a URL cannot contain, in a URL or a part of one. ``safe`` lists characters to leave alone.
 
-    What is encoded already stays as it is.
+    What is already encoded stays as it is.
     """
     whole = grammar.BARE_PERCENT.sub("%25", text)
     return urllib.parse.quote(whole, safe=f"/%?&=!$'()*+,;:@-._~[]|{safe}")

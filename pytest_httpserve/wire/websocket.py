@@ -1,4 +1,4 @@
-"""Frames of WebSocket (RFC 6455 section 5.2), as bytes."""
+"""WebSocket frames as bytes (RFC 6455 section 5.2)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def payload_of(message: str | bytes) -> bytes:
 
 
 def encode_frame(first: int, payload: bytes, mask: bytes = b"") -> bytes:
-    """A frame whose first byte is this, masked if there is a mask."""
+    """A frame with this first byte, masked if there is a mask."""
     size, masked = len(payload), 0x80 if mask else 0
     if size <= MOST_CONTROL_BYTES:
         head = _SHORT.pack(first, masked | size)

@@ -361,7 +361,9 @@ def test_a_file_that_is_no_ca_is_refused_in_one_sentence(pytester: pytest.Pytest
     result = suite(PRINT, "--httpserve-ca=leaf.pem")
 
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["--httpserve-ca: the CA file */leaf.pem holds a certificate that is not that of a CA"])
+    result.stdout.fnmatch_lines(
+        ["--httpserve-ca: the CA file */leaf.pem holds a certificate that is not a CA certificate"]
+    )
 
 
 def test_a_plain_session_imports_nothing_of_tls(pytester: pytest.Pytester) -> None:

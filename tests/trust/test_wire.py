@@ -42,8 +42,12 @@ MISTAKES = [
     wire(
         "a blank in the target", "with one space between them, not 'GET /users/7 8", get(b"GET /users/7 8 HTTP/1.1\r\n")
     ),
-    wire("no slash before the path", "neither a path that begins with / nor", get(b"GET users/7 HTTP/1.1\r\n")),
-    wire("a fragment in the target", "a target has no fragment: '/users/7#top'", get(b"GET /users/7#top HTTP/1.1\r\n")),
+    wire("no slash before the path", "must be a path that begins with / or", get(b"GET users/7 HTTP/1.1\r\n")),
+    wire(
+        "a fragment in the target",
+        "a target cannot have a fragment: '/users/7#top'",
+        get(b"GET /users/7#top HTTP/1.1\r\n"),
+    ),
     wire("a percent escape without digits", "%zz", get(b"GET /users/%zz HTTP/1.1\r\n")),
     wire("a percent escape without digits in a query", "'/users/7?a=%zz'", get(b"GET /users/7?a=%zz HTTP/1.1\r\n")),
     wire("letters beyond ASCII in the target", "must be percent-encoded", get(b"GET /users/7?a=\xc3\xbc HTTP/1.1\r\n")),
@@ -51,19 +55,19 @@ MISTAKES = [
     wire("no version", "a request line is method, target and version", get(b"GET /users/7\r\n")),
     wire(
         "a version in small letters",
-        "the version is not of the form HTTP/1.1: 'http/1.1'",
+        "the version is not in the form HTTP/1.1: 'http/1.1'",
         get(b"GET /users/7 http/1.1\r\n"),
     ),
     wire(
         "a version that is none",
-        "the version is not of the form HTTP/1.1: 'HTTP/1,1'",
+        "the version is not in the form HTTP/1.1: 'HTTP/1,1'",
         get(b"GET /users/7 HTTP/1,1\r\n"),
     ),
-    wire("version 2 in the words of version 1", "HTTP/2.0 is not spoken here", get(b"GET /users/7 HTTP/2.0\r\n")),
+    wire("version 2 in the words of version 1", "HTTP/2.0 is not supported here", get(b"GET /users/7 HTTP/2.0\r\n")),
     wire("two blanks after the method", "with one space between them", get(b"GET  /users/7 HTTP/1.1\r\n")),
     wire("a method that is not a token", "the method is not a token: 'G(E)T'", get(b"G(E)T /users/7 HTTP/1.1\r\n")),
     # Fields
-    wire("no Host", "asks for a Host header, and there is none", get(fields=b"")),
+    wire("no Host", "requires a Host header, and there is none", get(fields=b"")),
     wire("two Hosts", "more than one Host header: ['x', 'y']", get(fields=HOST + b"Host: y\r\n")),
     wire(
         "a Host that is none", "the Host header is not a host[:port]: 'http://x/'", get(fields=b"Host: http://x/\r\n")
@@ -94,7 +98,7 @@ MISTAKES = [
     # The body's end
     wire(
         "a length and chunks",
-        "Content-Length and Transfer-Encoding exclude each other",
+        "Content-Length and Transfer-Encoding are mutually exclusive",
         post(b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n", b"0\r\n\r\n"),
         CHUNKED,
     ),
@@ -118,13 +122,13 @@ MISTAKES = [
     ),
     wire(
         "a coding that nobody knows",
-        "chunked must be the last transfer coding, and be there once: 'zipped'",
+        "chunked must be the last transfer coding, and appear only once: 'zipped'",
         post(b"Transfer-Encoding: zipped\r\n", b"abc"),
         CHUNKED,
     ),
     wire(
         "chunks that are not the last coding",
-        "chunked must be the last transfer coding, and be there once: 'chunked, gzip'",
+        "chunked must be the last transfer coding, and appear only once: 'chunked, gzip'",
         post(b"Transfer-Encoding: chunked, gzip\r\n", b"0\r\n\r\n"),
         CHUNKED,
     ),
@@ -161,7 +165,7 @@ MISTAKES = [
     wire("a head that ends too early", "ended the connection within the head: 32 bytes of its head came", LINE + HOST),
     wire(
         "an expectation that nobody can meet",
-        "no expectation but 100-continue can be met: 'tea'",
+        "the only expectation supported here is 100-continue, not 'tea'",
         post(b"Expect: tea\r\nContent-Length: 3\r\n", b"abc"),
         SIZED,
     ),

@@ -84,14 +84,14 @@ def test_a_request_line_has_method_target_and_version(line: bytes, parsed: Reque
         (b"GET /\x7f HTTP/1.1\r\n", "must be percent-encoded"),
         (b"GET /a\rb HTTP/1.1\r\n", "must be percent-encoded"),
         (b"GET /a\tb HTTP/1.1\r\n", "must be percent-encoded"),
-        (b"GET /a#b HTTP/1.1\r\n", "a target has no fragment: '/a#b'"),
-        (b"GET / HTTP/1.1\r\r\n", "the version is not of the form HTTP/1.1"),
-        (b"GET / http/1.1\r\n", "the version is not of the form HTTP/1.1: 'http/1.1'"),
-        (b"GET / HTTP/1\r\n", "the version is not of the form HTTP/1.1"),
-        (b"GET / HTTP/1.10\r\n", "the version is not of the form HTTP/1.1"),
-        (b"GET / HTTP/01.1\r\n", "the version is not of the form HTTP/1.1"),
-        (b"GET / HTTP/1.\xb2\r\n", "the version is not of the form HTTP/1.1"),
-        (b"GET / XTTP/1.1\r\n", "the version is not of the form HTTP/1.1"),
+        (b"GET /a#b HTTP/1.1\r\n", "a target cannot have a fragment: '/a#b'"),
+        (b"GET / HTTP/1.1\r\r\n", "the version is not in the form HTTP/1.1"),
+        (b"GET / http/1.1\r\n", "the version is not in the form HTTP/1.1: 'http/1.1'"),
+        (b"GET / HTTP/1\r\n", "the version is not in the form HTTP/1.1"),
+        (b"GET / HTTP/1.10\r\n", "the version is not in the form HTTP/1.1"),
+        (b"GET / HTTP/01.1\r\n", "the version is not in the form HTTP/1.1"),
+        (b"GET / HTTP/1.\xb2\r\n", "the version is not in the form HTTP/1.1"),
+        (b"GET / XTTP/1.1\r\n", "the version is not in the form HTTP/1.1"),
     ],
 )
 def test_what_is_no_request_line_is_refused(line: bytes, saying: str) -> None:
@@ -167,7 +167,7 @@ def test_a_lenient_request_line_may_have_what_http_server_takes(line: bytes, par
         (b"POST /\r\n", 400, "Bad HTTP/0.9 request type ('POST')"),
         (b"GET / a HTTP/1.1\r\n", 400, "one space between them"),
         (b"G@T / HTTP/1.1\r\n", 400, "the method is not a token"),
-        (b"GET / HTTP/1.1.1\r\n", 400, "the version is not of the form"),
+        (b"GET / HTTP/1.1.1\r\n", 400, "the version is not in the form"),
         (b"GET / HTTP/2.0\r\n", 505, "HTTP/2.0"),
     ],
 )
@@ -214,15 +214,15 @@ def test_a_target_is_taken_apart_but_not_decoded(method: str, target: str, parse
 @pytest.mark.parametrize(
     ("method", "target", "saying"),
     [
-        ("GET", "a", "neither a path that begins with / nor a whole URL"),
-        ("GET", "", "neither a path that begins with / nor a whole URL"),
-        ("GET", "?a", "neither a path that begins with / nor a whole URL"),
-        ("GET", "h:443", "neither a path that begins with / nor a whole URL"),
-        ("GET", "http:/a", "neither a path that begins with / nor a whole URL"),
-        ("GET", "1http://h/", "neither a path that begins with / nor a whole URL"),
-        ("GET", "*/a", "neither a path that begins with / nor a whole URL"),
-        ("GET", "*", "belongs to OPTIONS, not to GET"),
-        ("options", "*", "belongs to OPTIONS, not to options"),
+        ("GET", "a", "must be a path that begins with / or a whole URL"),
+        ("GET", "", "must be a path that begins with / or a whole URL"),
+        ("GET", "?a", "must be a path that begins with / or a whole URL"),
+        ("GET", "h:443", "must be a path that begins with / or a whole URL"),
+        ("GET", "http:/a", "must be a path that begins with / or a whole URL"),
+        ("GET", "1http://h/", "must be a path that begins with / or a whole URL"),
+        ("GET", "*/a", "must be a path that begins with / or a whole URL"),
+        ("GET", "*", "is for OPTIONS only, not for GET"),
+        ("options", "*", "is for OPTIONS only, not for options"),
         ("GET", "http://", "not a host[:port]"),
         ("GET", "http:///a", "not a host[:port]"),
         ("GET", "http://:80/a", "not a host[:port]"),
@@ -495,7 +495,7 @@ def test_what_is_no_host_is_refused(host: str, version: tuple[int, int]) -> None
 
 @pytest.mark.parametrize("version", [(1, 1), (1, 2)])
 def test_without_host_a_request_of_http_1_1_is_refused(version: tuple[int, int]) -> None:
-    with refused(400, "asks for a Host header, and there is none"):
+    with refused(400, "requires a Host header, and there is none"):
         check_host(Headers([("X-Host", "a")]), version)
 
 

@@ -206,7 +206,7 @@ def test_who_does_not_is_sent_away_and_fails_no_test(server: HTTPServe, say: Say
 def test_credentials_that_are_no_such(server: HTTPServe, say: Say) -> None:
     server.origin("http://a.test")
     assert say(server, b"\5\1\2\7") == b"\5\2\1\1"
-    assert "a user and a password begin with 1, not with 7" in "".join(server.take_failures())
+    assert "a message with credentials begins with 1, not with 7" in "".join(server.take_failures())
 
 
 def test_who_need_not_say_who_they_are_may(server: HTTPServe, say: Say) -> None:

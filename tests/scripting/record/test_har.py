@@ -172,7 +172,7 @@ def test_a_request_that_was_refused_is_an_entry(
 
     framing, nonsense = entries(server)
     assert framing["response"]["status"] == nonsense["response"]["status"] == 400
-    assert "exclude each other" in framing["comment"]
+    assert "are mutually exclusive" in framing["comment"]
     assert nonsense["request"]["method"] == "nonsense"
 
 

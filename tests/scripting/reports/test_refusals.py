@@ -21,7 +21,7 @@ CODED = POST + b"Transfer-Encoding: chunked\r\n"
 MISTAKES = {
     "no Host": (
         b"GET /a HTTP/1.1\r\n\r\n",
-        "HTTP/1.1 asks for a Host header, and there is none",
+        "HTTP/1.1 requires a Host header, and there is none",
         "RFC 9112 section 3.2, answered with 400",
         [r"line 1 of the head: b'GET /a HTTP/1.1\r\n'"],
     ),
@@ -45,7 +45,7 @@ MISTAKES = {
     ),
     "a length and chunks": (
         CODED + b"Content-Length: 3\r\n\r\n0\r\n\r\n",
-        "Content-Length and Transfer-Encoding exclude each other",
+        "Content-Length and Transfer-Encoding are mutually exclusive",
         "RFC 9112 section 6.2, answered with 400",
         [r"line 3 of the head: b'Transfer-Encoding: chunked\r\n'", r"line 4 of the head: b'Content-Length: 3\r\n'"],
     ),
@@ -69,7 +69,7 @@ MISTAKES = {
     ),
     "a fragment": (
         b"GET /a#b HTTP/1.1\r\nHost: x\r\n\r\n",
-        "a target has no fragment: '/a#b'",
+        "a target cannot have a fragment: '/a#b'",
         "RFC 9112 section 3.2, answered with 400",
         [r"line 1 of the head: b'GET /a#b HTTP/1.1\r\n'"],
     ),
@@ -81,25 +81,25 @@ MISTAKES = {
     ),
     "a coding that is not known": (
         POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n",
-        "no transfer coding but chunked is known here: 'gzip, chunked'",
+        "the only transfer coding supported here is chunked, not 'gzip, chunked'",
         "RFC 9112 section 6.1, answered with 501",
         [r"line 3 of the head: b'Transfer-Encoding: gzip, chunked\r\n'"],
     ),
     "another version": (
         b"GET /a HTTP/3.0\r\nHost: x\r\n\r\n",
-        "HTTP/3.0 is not spoken here, HTTP/1.1 and HTTP/1.0 are",
+        "HTTP/3.0 is not supported here, HTTP/1.1 and HTTP/1.0 are",
         "RFC 9110 section 2.5, answered with 505",
         [r"line 1 of the head: b'GET /a HTTP/3.0\r\n'"],
     ),
     "HTTP/2": (
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-        "the client speaks HTTP/2, and this server HTTP/1.1 and HTTP/1.0",
+        "the client speaks HTTP/2, but this server speaks HTTP/1.1 and HTTP/1.0",
         "RFC 9113 section 3.3, answered with 505",
         [r"line 1 of the head: b'PRI * HTTP/2.0\r\n'"],
     ),
     "TLS": (
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-        "the client speaks TLS, and this server plain HTTP (http://)",
+        "the client speaks TLS, but this server speaks plain HTTP (http://)",
         "RFC 9112 section 3, answered with 400",
         [r"line 1 of the head: b'\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'"],
     ),
@@ -136,7 +136,7 @@ def test_a_refused_request_counts_as_nothing(server: HTTPServe, say: Say) -> Non
     route = server.on("*").respond().expect()
     say(server, b"POST /a HTTP/1.1\r\n\r\n")
 
-    why = r"POST /a was refused \(HTTP/1.1 asks for a Host header, and there is none\)"
+    why = r"POST /a was refused \(HTTP/1.1 requires a Host header, and there is none\)"
     with pytest.raises(AssertionError, match=f"^POST /a was not requested: {why}; requested were:"):
         server.assert_requested("POST", "/a")
     with pytest.raises(AssertionError, match=f"^POST /a was not requested within 0 s: {why}; requested were:"):
@@ -276,7 +276,7 @@ def test_what_is_no_request_is_called_one_and_what_is_long_is_cut(server: HTTPSe
     with pytest.raises(AssertionError) as caught:
         server.assert_requested("GET", "/a")
     for text in (str(caught.value), route.describe_calls(Expectation(1, 1))):
-        assert "was refused (a target has no fragment: '/a#bb" in text.partition("\n")[0]
+        assert "was refused (a target cannot have a fragment: '/a#bb" in text.partition("\n")[0]
 
 
 # What is left over
