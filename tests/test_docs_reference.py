@@ -181,7 +181,7 @@ def test_every_type_that_a_user_is_handed_can_be_imported() -> None:
 @pytest.mark.parametrize(
     ("classes", "headings"),
     [
-        ([HTTPServe], ["To say what is served", "To ask", "To assert", "To live", "Failures"]),
+        ([HTTPServe], ["Set up responses", "Look at what happened", "Assertions", "Start and stop", "Failures"]),
         ([Route], ["A route"]),
         ([Exchange, Request], ["Exchanges and requests"]),
     ],
