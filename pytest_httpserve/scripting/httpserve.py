@@ -16,11 +16,12 @@ from pytest_httpserve.net.forks import begin_anew_in_forks
 from pytest_httpserve.net.loop import Loop, describe_error
 from pytest_httpserve.net.service import AFTERMATH, DEFAULT_GRACE
 from pytest_httpserve.net.workers import Workers
-from pytest_httpserve.scripting.face import Face, current, encoded_path, with_scheme
+from pytest_httpserve.scripting.face import Face
 from pytest_httpserve.scripting.live import unix_socket
-from pytest_httpserve.scripting.live.addresses import base_url, check_host, check_port
+from pytest_httpserve.scripting.live.addresses import base_url, check_host, check_port, url
 from pytest_httpserve.scripting.live.presence import Presence, left
 from pytest_httpserve.scripting.live.unix_socket import UnixSocket
+from pytest_httpserve.scripting.mounts.mount import search_roots
 from pytest_httpserve.scripting.origin import Origin
 from pytest_httpserve.scripting.origins.credentials import Credentials
 from pytest_httpserve.scripting.proxy import Proxy
@@ -126,9 +127,7 @@ class HTTPServe(Face):
         self._bound_port: int | None = None
         self._shared_loop = loop
         self._script.http2 = check_http2(http2)
-        self._security = Security(
-            tls, ca, self._roots if self._roots is not None else current(), setenv, self._script.http2
-        )
+        self._security = Security(tls, ca, search_roots(self._roots), setenv, self._script.http2)
         self._proxy = self._new_proxy()
 
     def _new_proxy(self) -> Proxy:
@@ -381,7 +380,7 @@ class HTTPServe(Face):
         if unix and self._unix is None:
             raise UsageError("unix=True is for a server on a Unix socket: HTTPServe(unix=True)")
         base = self._unix.base_url(self._security.scheme) if unix and self._unix is not None else self.base_url
-        return with_scheme(base, scheme) + encoded_path(path)
+        return url(base, path, scheme)
 
     @property
     def ca(self) -> CertificateAuthority:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pytest_httpserve.arguments import check_switch
 from pytest_httpserve.errors import UsageError
-from pytest_httpserve.scripting.face import current
+from pytest_httpserve.scripting.mounts.mount import search_roots
 from pytest_httpserve.scripting.origin import Origin
 from pytest_httpserve.scripting.origins.credentials import Credentials
 from pytest_httpserve.scripting.origins.names import Pattern, host_pattern, origin_pattern, raw_address
@@ -88,7 +88,7 @@ class Proxy:
 
     @property
     def _roots(self) -> tuple[Path, ...]:
-        return self._given_roots if self._given_roots is not None else current()
+        return search_roots(self._given_roots)
 
     # Origins
 

@@ -7,7 +7,8 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_httpserve.arguments import check_number, check_seconds
+from pytest_httpserve.arguments import check_count, check_number, check_seconds
+from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.answers.responses import Response
 from pytest_httpserve.scripting.record.entries import GUARD
 from pytest_httpserve.scripting.record.words import count
@@ -118,13 +119,24 @@ class Limit(Guard):
         return f"the limit of {count(self._most, 'request')} in {self._window:g} s"
 
 
+def make_limit(prefix: str, per_second: int | None, per_minute: int | None, clock: Callable[[], float]) -> Limit:
+    """A Limit for one second or one minute. Raises UsageError unless one of the two counts is given."""
+    if (per_second is None) == (per_minute is None):
+        raise UsageError("limit() takes per_second= or per_minute=")
+    if not callable(clock):
+        raise UsageError(f"clock= is a function that returns seconds, not {clock!r}")
+    if per_second is not None:
+        return Limit(prefix, check_count("per_second=", per_second, least=1), 1.0, clock)
+    return Limit(prefix, check_count("per_minute=", per_minute, least=1), 60.0, clock)
+
+
 class Flapping(Guard):
     """A server that is up for some requests, then down for some, and so on. ``refused`` came while it was down."""
 
     def __init__(self, prefix: str, up: int, down: int, response: Response) -> None:
         super().__init__(prefix)
-        self._up = up
-        self._down = down
+        self._up = check_count("up=", up)
+        self._down = check_count("down=", down, least=1)
         self._response = response
         self._came = 0
 
@@ -146,8 +158,8 @@ class SlowStart(Guard):
     def __init__(self, prefix: str, requests: int, delay: float) -> None:
         super().__init__(prefix)
         self.waits: list[float] = []  # seconds, of each request so far that had to wait
-        self._requests = requests
-        self._delay = delay
+        self._requests = check_count("requests=", requests, least=1)
+        self._delay = check_seconds("delay=", delay)
 
     def meet(self) -> Met:
         """It has to wait, if it is one of the first."""

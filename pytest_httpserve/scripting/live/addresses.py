@@ -1,4 +1,4 @@
-"""Where a server listens: checked when it is said, written into URLs."""
+"""Where a server listens: checking the host, port or socket path that is given, and writing URLs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import socket
 
 from pytest_httpserve.arguments import check_count
 from pytest_httpserve.errors import UsageError
+from pytest_httpserve.wire.target import encoded_url
 
 # Of sockaddr_un on the systems that allow least.
 MOST_PATH_BYTES = 103
@@ -42,3 +43,17 @@ def base_url(host: str, port: int, scheme: str = "http") -> str:
     """The URL of a server, without a slash at its end. A server on all addresses is reached on the loopback one."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+def url(base: str, path: str, scheme: str) -> str:
+    """The URL of ``path`` under a base URL: for HTTP clients, or for WebSocket clients if ``scheme`` is ``ws``."""
+    if scheme not in ("http", "ws"):
+        raise UsageError(f"scheme= is 'http' or 'ws', with an s added over TLS, not {scheme!r}")
+    return scheme + base.removeprefix("http") + encoded_url(check_path(path))
+
+
+def check_path(path: str) -> str:
+    """Refuse what cannot follow the host in a URL."""
+    if not isinstance(path, str) or not path.startswith("/"):
+        raise UsageError(f"a path begins with a slash; {path!r} does not")
+    return path

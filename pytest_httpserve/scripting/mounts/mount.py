@@ -128,3 +128,13 @@ def check_prefix(at: str, given: str) -> str:
     if not isinstance(at, str) or not at.startswith("/") or "//" in at or "?" in at or "#" in at:
         raise UsageError(f"{given} is a path such as / or /static, not {at!r}")
     return canonical_path(at.rstrip("/"))
+
+
+def search_roots(given: tuple[Path, ...] | None) -> tuple[Path, ...]:
+    """The directories in which to look for relative paths: those that were given, or the current directory."""
+    if given is not None:
+        return given
+    try:
+        return (Path.cwd(),)
+    except FileNotFoundError:  # it has been removed
+        return (Path(),)

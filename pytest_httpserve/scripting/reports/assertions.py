@@ -154,6 +154,20 @@ def _listed(title: str, exchanges: Sequence[Exchange], seen: Seen) -> list[str]:
     return [*lines, *(f"  {line}" for line in exchange_lines(exchanges))]
 
 
+def none_to_take(seen: Seen, timeout: float) -> str:
+    """The message for a request that did not come while somebody waited to take it."""
+    title = f"no further request came within {timeout} s; requested were:"
+    return readable(_listed(title, seen.exchanges, seen) + ([] if seen.exchanges else ["  nothing"]))
+
+
+def not_in_time(seen: Seen, matcher: Matcher, what: str, times: int, timeout: float) -> str:
+    """The message for requests that somebody has waited for, and that did not come often enough."""
+    found = requested(seen.exchanges, matcher)
+    came = f"was requested {words.times(len(found))}" if found else "was not requested"
+    wanted = f", expected {words.times(times)}" if times > 1 else ""
+    return explained(f"{what} {came} within {timeout} s{wanted}", seen, found, matcher)
+
+
 def explained(title: str, seen: Seen, found: Sequence[Exchange], matcher: Matcher) -> str:
     """What was requested instead; of what was not asked for, the nearest with each criterion."""
     exchanges = seen.exchanges
