@@ -383,7 +383,7 @@ class Face:
         times: int | None = None,
         **criteria: Unpack[Criteria],
     ) -> None:
-        """Fail unless requests that meet the criteria came in: at least one or, if ``times`` is given, exactly so many."""
+        """Fail unless requests that meet the criteria came in: at least one or, if given, exactly ``times``."""
         __tracebackhide__ = True
         from pytest_httpserve.scripting.reports.assertions import assert_requested
 
