@@ -27,7 +27,11 @@ _OTHER_FOLDERS = {
     "nginx": ["/usr/sbin", "/usr/local/sbin"],
 }
 
+# The environment variable that names a folder with Playwright and Selenium: too large for the extra of the tests.
+BROWSER_DRIVERS = "BROWSER_DRIVERS"
+
 _PACKAGES = {
+    "chromedriver": "chromium-driver",
     "chromium": "chromium-headless-shell",
     "git-http-backend": "git",
     "h2load": "nghttp2-client",
@@ -81,6 +85,10 @@ def _can_be_imported(module: str) -> bool:
         return False
 
 
+def _is_there_for_browsers(module: str) -> bool:
+    return BROWSER_DRIVERS in os.environ or _can_be_imported(module)
+
+
 def _has_ipv6() -> bool:
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
@@ -122,6 +130,14 @@ _CONDITIONS: dict[str, tuple[Callable[[], bool], str]] = {
     "niquests": (
         lambda: "NIQUESTS" in os.environ,
         "NIQUESTS names no folder that has it (pip install --target FOLDER niquests: it brings another urllib3)",
+    ),
+    "playwright": (
+        lambda: _is_there_for_browsers("pytest_playwright"),
+        "pytest-playwright is not installed, and BROWSER_DRIVERS names no folder that has it",
+    ),
+    "selenium": (
+        lambda: _is_there_for_browsers("selenium"),
+        "selenium is not installed, and BROWSER_DRIVERS names no folder that has it",
     ),
     "pip": (
         lambda: _can_be_imported("pip"),

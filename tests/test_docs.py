@@ -6,6 +6,7 @@ the folders that docs/examples serves. A block below the comment ``<!-- this tes
 tests/test_tutorial.py follows as a whole.
 """
 
+import os
 import re
 import shutil
 import sys
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.needs import BROWSER_DRIVERS, there
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -26,6 +29,17 @@ PLUGINS = {
     "# requests-mock": "requests_mock.contrib._pytest_plugin",
     "# respx": "respx.plugin",
 }
+
+# Where a reader has a browser that Playwright has brought, this is the one that is there.
+PLAYWRIGHT = """
+import pytest
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args):
+    return {{**browser_type_launch_args, "executable_path": {browser!r}, "args": ["--no-sandbox"]}}
+"""
+# What pytest says of a fixture of pytest-playwright.
+OF_PLAYWRIGHT = "ignore:Session-scoped fixtures defined as instance methods"
 
 _NEEDS = re.compile(r"<!-- needs: (.+) -->\s*\Z")
 _FILE = re.compile(r"^`(\w+\.py)`\n\n\Z", re.MULTILINE)
@@ -92,7 +106,13 @@ def test_block_runs(block: Block, pytester: pytest.Pytester, monkeypatch: pytest
         # Other plugins of this environment are not a reader's, and take longer to load than the test to run.
         monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
         pytester.makepyfile(test_block=block.text)
-        result = pytester.runpytest_subprocess("-p", block.plugin, "-W", "error", "--strict-markers", timeout=60)
+        options = ["-p", block.plugin, "-W", "error", "--strict-markers"]
+        if {"playwright", "selenium"} & {*block.needs} and BROWSER_DRIVERS in os.environ:
+            monkeypatch.setenv("PYTHONPATH", os.environ[BROWSER_DRIVERS])
+        if "playwright" in block.needs:
+            pytester.makeconftest(PLAYWRIGHT.format(browser=there("chromium")))
+            options += ["-p", "pytest_playwright.pytest_playwright", "-W", OF_PLAYWRIGHT]
+        result = pytester.runpytest_subprocess(*options, timeout=120)
         outcomes = result.parseoutcomes()
         assert set(outcomes) == ({"failed"} if block.fails else {"passed"}), f"{block.where} ended with {outcomes}"
     else:
