@@ -1,4 +1,4 @@
-"""Asynchronous clients: many requests at once, and calls that come back while the event loop runs."""
+"""Async clients: many requests at once, and calls that arrive while the event loop runs."""
 
 import asyncio
 import threading
@@ -10,7 +10,7 @@ from pytest_httpserve import HTTPServe, Request
 
 
 async def fetch_all(urls: list[str]) -> list[str]:
-    """The code under test: all at once."""
+    """The code under test: fetches all pages at once."""
     async with httpx.AsyncClient(timeout=5) as client:
         return [response.text for response in await asyncio.gather(*map(client.get, urls))]
 
@@ -20,7 +20,7 @@ def test_ten_pages_are_fetched_at_once(httpserve: HTTPServe) -> None:
 
     @httpserve.on("GET", "/pages/{number:int}")
     def page(request: Request) -> str:
-        everybody.wait(timeout=5)  # nobody gets an answer before all ten have asked
+        everybody.wait(timeout=5)  # no request is answered before all ten have arrived
         return f"page {request.path_params['number']}"
 
     texts = asyncio.run(fetch_all([httpserve.url_for(f"/pages/{number}") for number in range(10)]))
@@ -29,7 +29,7 @@ def test_ten_pages_are_fetched_at_once(httpserve: HTTPServe) -> None:
 
 
 async def limited(urls: list[str], at_once: int) -> None:
-    """The code under test: over a few connections only."""
+    """The code under test: uses only a few connections."""
     connector = aiohttp.TCPConnector(limit=at_once)
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(5)) as session:
 
@@ -49,7 +49,7 @@ def test_no_more_connections_than_allowed(httpserve: HTTPServe) -> None:
 
 
 async def heartbeat(url: str) -> None:
-    """The code under test: reports again and again, until it is cancelled."""
+    """The code under test: sends reports until it is cancelled."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(5)) as session:
         while True:
             async with session.post(url, json={"alive": True}):

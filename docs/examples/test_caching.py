@@ -1,4 +1,4 @@
-"""A client that keeps what it has, and asks whether it is still good."""
+"""A client with a cache: it keeps a response, and asks the server whether it is still valid."""
 
 import requests
 

@@ -1,4 +1,4 @@
-"""What is sent compressed arrives as it was."""
+"""Compressed responses and requests."""
 
 import gzip
 

@@ -1,4 +1,4 @@
-"""A gateway in front of two services. All three are real servers: the gateway is mounted, the services are scripted."""
+"""A gateway in front of two services. All three are real servers: the gateway is mounted, the services have routes."""
 
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def gateway(services: dict[str, str]) -> "WSGIApplication":
-    """The code under test: a WSGI application that passes ``/<service>/...`` on."""
+    """The code under test: a WSGI application that forwards ``/<service>/...``."""
 
     def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         service, _, path = environ["PATH_INFO"].lstrip("/").partition("/")

@@ -1,4 +1,4 @@
-"""HEAD: a client that looks before it downloads. A route for GET answers it, without the body."""
+"""HEAD: a client that checks the size before it downloads. A route for GET also answers HEAD, without the body."""
 
 import requests
 
@@ -6,7 +6,7 @@ from pytest_httpserve import HTTPServe
 
 
 def fetch(url: str, most: int) -> bytes | None:
-    """The code under test: downloads what is not too large."""
+    """The code under test: downloads a file unless it is too large."""
     if int(requests.head(url, timeout=5).headers["Content-Length"]) > most:
         return None
     return requests.get(url, timeout=5).content

@@ -1,4 +1,4 @@
-"""A shop that was moved to HTTPS: clients are sent there, told to stay, and refuse what is not the shop."""
+"""A shop that has moved to HTTPS: it redirects clients, tells them to stay, and clients refuse impostors."""
 
 from collections.abc import Callable
 from urllib.parse import urlsplit, urlunsplit
@@ -13,7 +13,7 @@ YEAR = 365 * 24 * 3600
 
 
 class Client:
-    """An HTTP client that remembers who asked to be visited by HTTPS alone (RFC 6797).
+    """An HTTP client that remembers which hosts want HTTPS only (RFC 6797).
 
     The RFC has no ports but 80 and 443; the servers of a test have others, so this client learns where HTTPS is from
     the redirect.
@@ -36,7 +36,7 @@ class Client:
 
 @pytest.fixture
 def shop(httpserve: HTTPServe, httpserve_factory: Callable[..., HTTPServe]) -> Shop:
-    """The shop by HTTP, which sends everybody elsewhere, and by HTTPS, which asks them to stay."""
+    """The shop over HTTP, which redirects every client, and over HTTPS, which tells clients to stay."""
     secure = httpserve_factory(tls=True)
     secure.on("GET", "/tea").respond(
         text="assam", headers={"Strict-Transport-Security": f"max-age={YEAR}; includeSubDomains"}

@@ -1,4 +1,4 @@
-"""A client of a JSON API: what it sends matters in part, or in shape, or as a whole."""
+"""A client of a JSON API: tests of part of a body, of its shape, and of the whole body."""
 
 import re
 import uuid

@@ -1,4 +1,4 @@
-"""Who is there: passwords, tokens, and sessions kept in cookies."""
+"""Logins: passwords, tokens, and sessions in cookies."""
 
 import requests
 

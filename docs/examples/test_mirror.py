@@ -1,7 +1,7 @@
-"""A package installer installs from an index that the test serves.
+"""A package installer that uses an index served by the test.
 
-The index is a plain directory: ``simple/<project>/`` holds the files of a project, and the listing that the server
-makes of it is the page of links that an installer looks for.
+The index is a plain directory: ``simple/<project>/`` contains the files of a project, and the server's listing of it is
+the page of links that an installer reads.
 """
 
 import os
@@ -35,7 +35,7 @@ def make_wheel(index: Path, name: str, source: str, requires: str = "") -> Path:
 
 
 def pip(*arguments: str | Path) -> str:
-    """Run pip untouched by how this machine has set it up, and return what it says."""
+    """Run pip without the settings of this machine, and return its output."""
     environment = {
         name: value
         for name, value in os.environ.items()

@@ -1,4 +1,4 @@
-"""An order that goes from state to state: what is answered depends on what came before."""
+"""An order that goes from state to state: the responses depend on earlier requests."""
 
 import requests
 

@@ -1,4 +1,4 @@
-"""A client that follows pages to their end: by Link headers, and by a cursor in the query."""
+"""A client that reads all pages: with Link headers, and with a cursor in the query."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,7 +17,7 @@ def linked(url: str | None) -> Iterator[Any]:
 
 
 def by_cursor(url: str) -> Iterator[Any]:
-    """The code under test: passes on the cursor that each page ends with."""
+    """The code under test: sends the cursor from the end of each page."""
     query: dict[str, str] = {}
     while True:
         page = requests.get(url, params=query, timeout=5).json()

@@ -1,4 +1,4 @@
-"""A client that is told it asks too often."""
+"""A client that sends too many requests, and is told to wait."""
 
 from collections.abc import Callable, Iterable
 
@@ -8,7 +8,7 @@ from pytest_httpserve import HTTPServe
 
 
 def fetch_all(urls: Iterable[str], sleep: Callable[[float], object]) -> list[str]:
-    """The code under test: when it is told to slow down, it waits and asks for the same page again."""
+    """The code under test: when the server tells it to slow down, it waits and requests the same page again."""
     texts = []
     for url in urls:
         while (response := requests.get(url, timeout=5)).status_code == 429:

@@ -1,4 +1,4 @@
-"""Where a client goes when it is sent elsewhere, and what it takes along."""
+"""Redirects: which ones a client follows, and what it sends to the new address."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""A download that resumes where it broke off, and a cache that asks before it downloads again."""
+"""A download that resumes where it broke off, and a client that does not download an unchanged file again."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ ALMANAC = (Path(__file__).parent / "downloads" / "almanac.txt").read_bytes()
 
 
 def resume(url: str, target: Path, etag: str) -> int:
-    """The code under test: fetches what ``target`` still lacks, or all of it if the file has changed since."""
+    """The code under test: fetches the missing part of ``target``, or the whole file if it has changed since."""
     headers = {"Range": f"bytes={target.stat().st_size}-", "If-Range": etag}
     response = requests.get(url, headers=headers, timeout=5)
     response.raise_for_status()
@@ -35,7 +35,7 @@ def test_a_broken_download_is_resumed(httpserve: HTTPServe, tmp_path: Path) -> N
 def test_a_download_that_is_cut_off_goes_on(httpserve: HTTPServe, tmp_path: Path) -> None:
     url, target = httpserve.url_for("/almanac.txt"), tmp_path / "almanac.txt"
     etag = requests.head(url, timeout=5).headers["ETag"]
-    # The first answer promises the whole file, and ends in the middle of it; the directory answers the second request.
+    # The first response promises the whole file but ends in the middle of it. The directory answers the second request.
     cut_off = {"Content-Length": len(ALMANAC)}
     first = httpserve.on("GET", "/almanac.txt", headers={"Range": None}, otherwise="continue")
     first.respond(body=ALMANAC[:10_000], headers=cut_off)

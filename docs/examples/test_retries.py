@@ -1,4 +1,4 @@
-"""A client that tries again when the server is in trouble, as often as it was told to and no more."""
+"""A client that tries again after a server error, but not too often."""
 
 import time
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from pytest_httpserve import HTTPServe
 
 @pytest.fixture
 def session() -> requests.Session:
-    """The code under test: up to three attempts, with a back-off too short to be felt."""
+    """The code under test: makes up to three attempts, with a very short back-off."""
     session = requests.Session()
     session.mount("http://", HTTPAdapter(max_retries=Retry(2, backoff_factor=0.001, status_forcelist=[503])))
     return session
@@ -40,7 +40,7 @@ def test_what_is_not_idempotent_is_not_repeated(httpserve: HTTPServe, session: r
 
 
 def patient_get(url: str, sleep: Callable[[float], object] = time.sleep) -> requests.Response:
-    """The code under test: waits for as long as Retry-After says, then asks again."""
+    """The code under test: waits as long as Retry-After says, then tries again."""
     while (response := requests.get(url, timeout=5)).status_code == 503:
         sleep(float(response.headers["Retry-After"]))
     return response

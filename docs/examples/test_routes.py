@@ -1,4 +1,4 @@
-"""A client of a JSON API, tested against routes that say what the API answers."""
+"""A client of a JSON API, tested with routes that answer like the API."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from pytest_httpserve import HTTPServe
 
 @dataclass
 class Users:
-    """The code under test: a client such as any project has one."""
+    """The code under test: a typical API client."""
 
     base_url: str
 

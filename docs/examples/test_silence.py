@@ -1,4 +1,4 @@
-"""A client that must not call: because it knows the answer, because it only rehearses, because it would do harm."""
+"""A client that must not send certain requests: in a dry run, or without the data that it needs."""
 
 import pytest
 import requests

@@ -1,4 +1,4 @@
-"""A crawler walks a directory that the test serves."""
+"""A crawler that follows the links of a served directory."""
 
 from html.parser import HTMLParser
 from urllib.parse import urljoin
@@ -10,7 +10,7 @@ from pytest_httpserve import HTTPServe
 
 
 class Links(HTMLParser):
-    """Collects what a page points to."""
+    """Collects the links of a page."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -21,7 +21,7 @@ class Links(HTMLParser):
 
 
 def crawl(start: str) -> dict[str, int]:
-    """The code under test: follows every link beneath ``start`` and notes each status."""
+    """The code under test: follows every link under ``start`` and records each status."""
     seen: dict[str, int] = {}
     waiting = [start]
     with requests.Session() as session:

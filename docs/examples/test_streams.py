@@ -1,4 +1,4 @@
-"""Answers that come in pieces. The server sends a piece only when the client has seen the one before it."""
+"""Responses that come in pieces. The server sends a piece only after the client has read the one before."""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A client whose token runs out: it fetches a new one and asks again (OAuth 2.0, RFC 6749 section 6)."""
+"""A client whose token expires: it fetches a new one and repeats the request (OAuth 2.0, RFC 6749 section 6)."""
 
 from collections.abc import Generator
 

@@ -1,4 +1,4 @@
-"""Two servers in one test: an API that sends its clients elsewhere for the files."""
+"""Two servers in one test: an API, and a second server to which it redirects downloads."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Forms, files, and an upload that goes on where it broke off."""
+"""Forms, files, and an upload that resumes where it broke off."""
 
 import re
 from pathlib import Path
@@ -48,7 +48,7 @@ def test_an_upload_goes_on_where_it_broke_off(httpserve: HTTPServe) -> None:
     @httpserve.on("PUT", "/video", headers={"Content-Range": re.compile(r"^bytes \d+-\d+/3500$")})
     def store(request: Request) -> Response:
         arrived.extend(request.body)
-        # The second chunk is stored, but its answer is lost in an error.
+        # The server stores the second chunk, but answers with an error.
         return Response(502 if len(arrived) == 2 * CHUNK else 200, headers={"Upload-Offset": len(arrived)})
 
     @httpserve.on("HEAD", "/video")

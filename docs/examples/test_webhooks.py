@@ -1,4 +1,4 @@
-"""A service that calls back later, from a thread of its own: the test waits for the call, and never sleeps."""
+"""A service that calls back later, from another thread: the test waits for the call without sleeping."""
 
 import hashlib
 import hmac

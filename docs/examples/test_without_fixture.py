@@ -16,6 +16,6 @@ class Status(unittest.TestCase):
             print(*server.exchanges, sep="\n")
 
         self.assertEqual(answer, "all is well")
-        # The server is gone with the block: nothing answers on its port any more.
+        # The server stopped at the end of the block, so nothing answers on its port.
         with self.assertRaises(requests.ConnectionError):
             requests.get(f"http://{server.host}:{server.port}/status", timeout=5)
