@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 import threading
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Protocol
@@ -61,6 +62,7 @@ class Duplex:
         self._transport = transport
         self._abort = abort  # ends both directions
         self._order = threading.Lock()  # held by who sends, until all of it has left
+        self._soon: deque[tuple[Make, float, Run]] = deque()
         self._call = threading.Lock()  # held for one call of the socket
         self.prepare()
 
@@ -96,23 +98,38 @@ class Duplex:
                     before_wait()
                 self._send_rest(rest, seconds)
         finally:
-            self._order.release()
+            self._pass_on()
 
     def send_soon(self, make: Make, seconds: float, run: Run) -> None:
-        """The same without a wait: what cannot leave at once is seen off by another thread, which ``run`` has."""
-        if not self._order.acquire(False):
-            run(partial(self._send_later, make, seconds))
-            return
-        rest = memoryview(b"")
+        """The same without a wait: whoever sends just now sends this next, and what cannot leave at once is seen off by
+        another thread, which ``run`` has."""
+        self._soon.append((make, seconds, run))
+        if self._order.acquire(False):
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        """Let others send, after what is to be sent soon."""
+        while True:
+            while self._soon:
+                make, seconds, run = self._soon.popleft()
+                try:
+                    rest = self._send_now(self._made(make))
+                except OSError:
+                    continue  # who receives is told
+                if rest:
+                    self._finish_by(run, rest, seconds)
+                    return
+            self._order.release()
+            # Somebody may have found it taken meanwhile.
+            if not self._soon or not self._order.acquire(False):
+                return
+
+    def _finish_by(self, run: Run, rest: memoryview, seconds: float) -> None:
         try:
-            rest = self._send_now(self._made(make))
-        except OSError:
-            pass  # who receives is told
-        finally:
-            if not rest:
-                self._order.release()
-        if rest:
             run(partial(self._finish, rest, seconds))
+        except RuntimeError:  # there are no more threads
+            self._order.release()
+            self._abort()
 
     def end_by(self, end: Callable[[], object]) -> None:
         """Close the socket, by ``end``, while no call of it is under way: its number may be another's right after."""
@@ -125,19 +142,13 @@ class Duplex:
             self._transport.say_goodbye()
             self._transport.shut_down(socket.SHUT_WR)
 
-    def _send_later(self, make: Make, seconds: float) -> None:
-        try:
-            self.send(make, seconds)
-        except OSError:
-            self._abort()
-
     def _finish(self, rest: memoryview, seconds: float) -> None:
         try:
             self._send_rest(rest, seconds)
         except OSError:
             self._abort()
         finally:
-            self._order.release()
+            self._pass_on()
 
     def _send_rest(self, data: memoryview, seconds: float) -> None:
         while data := self._send_now(data):

@@ -10,6 +10,7 @@ import errno
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pytest_httpserve.errors import RequestError, UnsupportedError
@@ -20,6 +21,7 @@ from pytest_httpserve.wire.headers import Field
 from pytest_httpserve.wire.http2 import RawField, trailers_of
 
 if TYPE_CHECKING:
+    from h2.config import H2Configuration
     from h2.events import Event
     from h2.exceptions import ProtocolError
 
@@ -75,7 +77,6 @@ class HTTP2:
     """
 
     def __init__(self, connection: Connection, run: Run) -> None:
-        from h2.config import H2Configuration
         from h2.connection import H2Connection
         from h2.settings import SettingCodes, Settings
 
@@ -97,16 +98,7 @@ class HTTP2:
         self.on_refused: Callable[[RequestError], object] = _nobody_refused  # is told of a stream
         self._ended_streams: deque[int] = deque(maxlen=2 * MOST_STREAMS)  # by the client, the latest
         self.on_going_away: Callable[[int, int], object] = _nobody  # is told of that: the code, and the last stream
-        # What is malformed is refused here, stream by stream, and what goes out may be wrong on purpose.
-        config = H2Configuration(
-            client_side=False,
-            header_encoding=False,
-            validate_inbound_headers=False,
-            normalize_inbound_headers=False,
-            validate_outbound_headers=False,
-            normalize_outbound_headers=False,
-        )
-        self._h2 = H2Connection(config)
+        self._h2 = H2Connection(_config())
         self._h2.local_settings = Settings(
             client=False,
             initial_values={
@@ -124,15 +116,16 @@ class HTTP2:
 
     # In
 
+    # What is to be said beside the streams leaves with what is sent next, or with ``flush``.
+
     def begin(self, settings: Mapping[int, int] | None = None) -> None:
-        """Say what this side has to say first; ``settings`` are sent after those that it has."""
+        """Have ready what this side says first; ``settings`` are sent after those that it has."""
         with self.lock:
             self._h2.initiate_connection()
             if settings:  # past the library, which refuses wrong ones
                 self._held.append(self._h2.data_to_send() + settings_frame(settings))
             if self.starves != "connection":
                 self._h2.increment_flow_control_window(CONNECTION_WINDOW_BYTES - _FIRST_WINDOW_BYTES)
-        self._flush()
 
     def begin_upgraded(self, settings: str, fields: Sequence[RawField]) -> StreamTransport:
         """The same, where a request of HTTP/1.1 has asked for HTTP/2 (RFC 7540 section 3.2): it is the first stream,
@@ -148,7 +141,6 @@ class HTTP2:
             self._h2.increment_flow_control_window(CONNECTION_WINDOW_BYTES - _FIRST_WINDOW_BYTES)
             stream = self.streams[1] = StreamTransport(self, 1, self.count, fields, has_no_body=True)
             self.count += 1
-        self._flush()
         return stream
 
     def receive(self) -> bytes | None:
@@ -172,7 +164,6 @@ class HTTP2:
             raise self._refusal(error) from None  # not said yet: it is put on record before the client hears of it
         finally:
             self._incoming = data[at:]
-        self._flush()
         return opened
 
     def _refusal(self, error: ProtocolError) -> ConnectionRefused:
@@ -290,7 +281,7 @@ class HTTP2:
         with self.lock:
             for stream in self.streams.values():
                 stream.break_off(text)
-        self._flush()
+        self.flush()
 
     # Out
 
@@ -333,7 +324,7 @@ class HTTP2:
 
         with self.lock, contextlib.suppress(ProtocolError):  # it is closed
             self._h2.reset_stream(stream.id, code)
-        self._flush()
+        self.flush()
 
     def acknowledge(self, stream: StreamTransport, size: int) -> None:
         """So much has been read: the client may send as much again."""
@@ -341,7 +332,7 @@ class HTTP2:
             return
         with self.lock:
             self._h2.acknowledge_received_data(size, stream.id)
-        self._flush()
+        self.flush()
 
     def forget(self, stream: StreamTransport) -> None:
         """The stream is over, for both sides."""
@@ -363,7 +354,7 @@ class HTTP2:
             self.last_stream = last_stream
             self.on_going_away(code, last_stream)
             self._held.append(self._h2.data_to_send() + goaway_frame(code, last_stream))
-        self._flush()
+        self.flush()
 
     def serves(self, stream_id: int) -> bool:
         """Whether the client was not told that this stream is not processed."""
@@ -382,7 +373,7 @@ class HTTP2:
         """Send bytes that may be no frames. Raises OSError."""
         self._duplex.send(lambda: self._said() + data, self.seconds)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
         """Send what is to be said beside the streams, and do not wait for that."""
         with self.lock:
             if self._flushes:
@@ -398,6 +389,21 @@ class HTTP2:
             if self._held:
                 data, self._held = b"".join([*self._held, data]), []
             return data
+
+
+@cache
+def _config() -> H2Configuration:
+    from h2.config import H2Configuration
+
+    # What is malformed is refused here, stream by stream, and what goes out may be wrong on purpose.
+    return H2Configuration(
+        client_side=False,
+        header_encoding=False,
+        validate_inbound_headers=False,
+        normalize_inbound_headers=False,
+        validate_outbound_headers=False,
+        normalize_outbound_headers=False,
+    )
 
 
 def _stream_closed() -> type[Exception]:

@@ -38,7 +38,10 @@ class StreamDuplex(Duplex):
 
     def send_soon(self, make: Make, seconds: float, run: Run) -> None:
         # In its order, before the stream ends: whoever waits for its window holds up nobody but this stream.
-        self._send_later(make, seconds)
+        try:
+            self.send(make, seconds)
+        except OSError:
+            self._abort()
 
     def end_by(self, end: Callable[[], object]) -> None:
         end()

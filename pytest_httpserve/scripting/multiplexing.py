@@ -203,6 +203,7 @@ class Multiplexing:
             StreamServing(self, self._ready.popleft()).serve()
             if turn.given_away != given_away:
                 return
+        self.http2.flush()
         self._go_on()
 
     def _take_in(self) -> None:
@@ -331,6 +332,7 @@ class Multiplexing:
 
     def _let_others(self) -> None:
         """The stream that this thread answers is about to wait: others are served by another one from here on."""
+        self.http2.flush()
         connection = self.connection
         turn = connection.turn
         with contextlib.suppress(RuntimeError):  # there are no more threads: all of them wait, then

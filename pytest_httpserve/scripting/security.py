@@ -45,12 +45,9 @@ class Security:
         if tls is not None and tls is not False:
             from pytest_httpserve.tls.settings import as_tls, read_certificate
 
-            self.tls = wanted = as_tls(tls)
+            self.tls = wanted = as_tls(tls, http2)
             if wanted is not None and wanted.certificate is not None:
                 self.tls = replace(wanted, certificate=read_certificate(wanted.certificate, roots))
-            if self.tls is not None and http2:
-                others = tuple(protocol for protocol in self.tls.alpn if protocol != "h2")
-                self.tls = replace(self.tls, alpn=("h2",) if http2 == "only" else ("h2", *others))
         if ca is not None and not callable(ca):
             from pytest_httpserve.tls import CertificateAuthority
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -21,6 +21,9 @@ VERSIONS = ("1.0", "1.1", "1.2", "1.3")
 
 CertificateArgument = Certificate | str | os.PathLike[str] | tuple[str | os.PathLike[str], str | os.PathLike[str]]
 SNIArgument = Mapping[str, Certificate | str | None] | Sequence[str]
+
+
+_HTTP_1 = ("http/1.1",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class TLS:
     names: Sequence[str] | str = ()
     tls_versions: Sequence[str] | str = ("1.2", "1.3")
     ciphers: str | None = None
-    alpn: Sequence[str] | str = ("http/1.1",)
+    alpn: Sequence[str] | str = _HTTP_1
     key_type: str = "ecdsa"
     intermediate: bool = False
     client_cert: str | None = None
@@ -96,17 +99,26 @@ class TLS:
             raise UsageError("the fault 'no_common_cipher' decides the ciphers: leave out ciphers=")
 
 
-def as_tls(given: object) -> TLS | None:
-    """The settings that ``tls=`` means: True, the name of a fault, or a TLS; None or False for no TLS."""
+def as_tls(given: object, http2: bool | str = False) -> TLS | None:
+    """The TLS that ``tls=`` asks for: True, the name of a fault, or a TLS; None for None and False.
+
+    With ``http2``, clients are offered HTTP/2 first or, if it is ``only``, nothing else.
+    """
     if given is None or given is False:
         return None
     if given is True:
-        return TLS()
+        return TLS(alpn=_with_http2(_HTTP_1, http2))
     if isinstance(given, str):
-        return TLS(given)
+        return TLS(given, alpn=_with_http2(_HTTP_1, http2))
     if isinstance(given, TLS):
-        return given
+        return replace(given, alpn=_with_http2(given.alpn, http2)) if http2 else given
     raise UsageError(f"tls= is True, a TLS, or a fault of TLS ({', '.join(TLS_GALLERY)}), not {given!r}")
+
+
+def _with_http2(protocols: Sequence[str], http2: bool | str) -> Sequence[str]:
+    if http2 == "only":
+        return ("h2",)
+    return ("h2", *(protocol for protocol in protocols if protocol != "h2")) if http2 else protocols
 
 
 def read_certificate(given: CertificateArgument, roots: Sequence[Path]) -> Certificate:
