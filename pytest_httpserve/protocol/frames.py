@@ -1,11 +1,13 @@
-"""Frames of HTTP/2 as bytes (RFC 9113 section 4.1): those that are sent past the library, which would not send them."""
+"""Frames of HTTP/2 as bytes (RFC 9113 section 4.1): those that are sent past the library, which would not send them, or
+would take its time."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
 
-_SETTINGS, _GOAWAY = 0x4, 0x7
+_DATA, _SETTINGS, _GOAWAY = 0x0, 0x4, 0x7
+_END_STREAM = 0x1
 
 # RFC 9113 section 7
 CODES = {
@@ -38,6 +40,16 @@ SETTINGS = {
 def frame(type: int, flags: int, stream_id: int, payload: bytes) -> bytes:
     """A frame."""
     return len(payload).to_bytes(3, "big") + struct.pack("!BBL", type, flags, stream_id) + payload
+
+
+def data_frames(stream_id: int, data: bytes, most: int, *, end: bool) -> list[bytes | memoryview]:
+    """What data of a stream is sent as, in parts: frames of at most so many bytes, the last of which may be its end."""
+    view, parts = memoryview(data), list[bytes | memoryview]()
+    for at in range(0, len(data) or 1, most):
+        piece = view[at : at + most]
+        flags = _END_STREAM if end and at + most >= len(data) else 0
+        parts += (len(piece).to_bytes(3, "big") + struct.pack("!BBL", _DATA, flags, stream_id), piece)
+    return parts
 
 
 def settings_frame(settings: Mapping[int, int]) -> bytes:
