@@ -1,4 +1,4 @@
-"""HTTPServe: what a test has in its hands."""
+"""HTTPServe: the server that a test starts, scripts and questions."""
 
 from __future__ import annotations
 
@@ -10,17 +10,14 @@ from types import CodeType, TracebackType
 from typing import TYPE_CHECKING, Literal
 
 from pytest_httpserve import elsewhere
-from pytest_httpserve.arguments import check_count, check_seconds, check_switch, check_timeout
-from pytest_httpserve.errors import HTTPServeError, ServerFailure, UsageError
+from pytest_httpserve.arguments import check_count, check_switch
+from pytest_httpserve.errors import ServerFailure, UsageError
 from pytest_httpserve.net.forks import begin_anew_in_forks
-from pytest_httpserve.net.loop import Loop, describe_error
-from pytest_httpserve.net.service import AFTERMATH, DEFAULT_GRACE
-from pytest_httpserve.net.workers import Workers
+from pytest_httpserve.net.loop import Loop
+from pytest_httpserve.net.service import DEFAULT_GRACE
 from pytest_httpserve.scripting.face import Face
-from pytest_httpserve.scripting.live import unix_socket
-from pytest_httpserve.scripting.live.addresses import base_url, check_host, check_port, url
-from pytest_httpserve.scripting.live.presence import Presence, left
-from pytest_httpserve.scripting.live.unix_socket import UnixSocket
+from pytest_httpserve.scripting.lifetime import Lifetime
+from pytest_httpserve.scripting.live.addresses import url
 from pytest_httpserve.scripting.mounts.mount import search_roots
 from pytest_httpserve.scripting.origin import Origin
 from pytest_httpserve.scripting.origins.credentials import Credentials
@@ -31,12 +28,10 @@ from pytest_httpserve.scripting.record.journal import MOST_BYTES, MOST_EXCHANGES
 from pytest_httpserve.scripting.record.readable import joined
 from pytest_httpserve.scripting.record.redaction import check_redact
 from pytest_httpserve.scripting.recordings.run import Run
-from pytest_httpserve.scripting.routing.route import Expectation
 from pytest_httpserve.scripting.routing.scenarios import Scenario
 from pytest_httpserve.scripting.script import Script, check_http2
 from pytest_httpserve.scripting.scripted_server import ScriptedServer
 from pytest_httpserve.scripting.security import Security
-from pytest_httpserve.server.servers import service_of
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.faults.given import FaultArgument
@@ -46,35 +41,35 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.recordings.secrets import RedactArgument
     from pytest_httpserve.tls import TLS, Certificate, CertificateAuthority
 
-# The servers of this process that have been started, and not stopped.
+# The servers of this process that have been started and not stopped.
 RUNNING: set[HTTPServe] = set()
 
 
 class HTTPServe(Face):
-    """A real HTTP server that a test tells what to answer, and asks what it was asked.
+    """A real HTTP server: a test tells it what to answer, and asks it what was requested.
 
-    The ``httpserve`` fixture is one, started. Without pytest it is a context manager::
+    The ``httpserve`` fixture is one that has been started. Without pytest, use it as a context manager::
 
         with HTTPServe() as server:
             server.on("GET", "/users/7").respond(json={"id": 7})
 
-    which raises ServerFailure at its end if a request found no answer, a handler failed, or an expectation was not met.
+    At its end this raises ServerFailure if a request found no answer, a handler failed, or an expectation was not met.
 
-    ``host`` is an IP address, ``port`` a number or 0 for any that is free. Relative directories are looked for in each
+    ``host`` is an IP address, ``port`` a number or 0 for any free one. Relative directories are looked for in each
     of ``roots`` (default: the current directory). ``loop`` is one to share with other servers; without it the server
-    has its own, whose threads end with it. With ``strict``, a route that nobody calls is a failure; ``ignore`` are
-    kinds of failures that are none: ``unanswered``, ``refused``, ``errors``, ``expectations``; ``redact`` names header
-    fields whose values no report shows, as it shows none of credentials. A client may keep it waiting for
-    ``timeout`` seconds: for its next request, for a whole head, for each 64 KiB of a body, for taking what is sent. A
-    stop waits ``grace`` seconds for running handlers, but not for those whose client has gone. The journal keeps
-    ``max_exchanges`` exchanges and ``max_journal_bytes`` of their bytes: the oldest beyond are dropped.
+    makes one, whose threads end when it stops. With ``strict``, a route that nobody calls is a failure. ``ignore``
+    names the kinds of failure not to report: ``unanswered``, ``refused``, ``errors``, ``expectations``. ``redact``
+    names header fields whose values no report shows; those with credentials are never shown. The server waits
+    ``timeout`` seconds for a client: for its next request, for a whole head, for each 64 KiB of a body, and until it
+    takes what is sent. ``stop`` waits ``grace`` seconds for running handlers, but not for those whose client has gone.
+    The journal keeps ``max_exchanges`` exchanges and ``max_journal_bytes`` of their bytes, and drops the oldest.
 
-    ``unix`` has it listen on a Unix socket, at the path that is given or, with True, in a directory of its own.
+    With ``unix``, the server listens on a Unix socket: at the given path or, with True, in a new directory.
     ``tls`` makes it an HTTPS server: True, a TLS, or the name of what is to be wrong with it (one of TLS_GALLERY).
-    ``ca`` is the CA that issues its certificates, or what returns it when it is needed (default: one of this process).
-    ``record`` is whether recordings are made (``none``, ``missing``, ``all``) or compared with what real hosts answer
-    (``compare``); see ``serve_recording``.
-    With ``http2``, HTTP/2 is spoken beside HTTP/1.1 or, if it is ``only``, alone.
+    ``ca`` is the CA that issues its certificates, or a function that returns one (default: one for this process).
+    ``record`` says whether to make recordings (``none``, ``missing``, ``all``) or to compare them with what the real
+    hosts answer (``compare``); see ``serve_recording``.
+    With ``http2``, the server speaks HTTP/2 as well as HTTP/1.1 or, with ``only``, nothing else.
     ``setenv`` is how ``trust_env`` sets a variable (default: until ``stop``).
     """
 
@@ -99,14 +94,9 @@ class HTTPServe(Face):
         record: str | Run = "none",
         http2: bool | str = False,
     ) -> None:
-        self._host = check_host(host)
-        self._port = check_port(port)
-        if unix is not False and (port or host != "127.0.0.1"):
-            raise UsageError(f"unix= takes the place of host= and port=, which are {host!r} and {port!r}")
-        self._unix = UnixSocket(unix) if unix is not False else None
-        self._presence: Presence | None = None
+        self._life = Lifetime(host, port, unix, loop, timeout, grace)
         self._place = ""  # where it was started
-        # The functions that ran when it was; none if it shares a loop, whose owner looks after it.
+        # The functions that were running then; empty if it shares a loop, whose owner looks after it.
         self.started_by: tuple[CodeType, ...] = ()
         self._roots = tuple(roots) if roots is not None else None
         self._script = Script(
@@ -119,19 +109,14 @@ class HTTPServe(Face):
         self._script.journal.redacted = check_redact(redact)
         self._scenarios: dict[str, Scenario] = {}
         self._strict = check_switch("strict=", strict)
-        self._timeout = check_timeout("timeout=", timeout)
-        self._grace = check_seconds("grace=", grace)
-        self._server: ScriptedServer | None = None
         self._revocation: HTTPServe | None = None
         self._run = Run.of(record)
-        self._bound_port: int | None = None
-        self._shared_loop = loop
         self._script.http2 = check_http2(http2)
         self._security = Security(tls, ca, search_roots(self._roots), setenv, self._script.http2)
         self._proxy = self._new_proxy()
 
     def _new_proxy(self) -> Proxy:
-        over_unix = self._unix is not None
+        over_unix = self._life.unix is not None
         return Proxy(self, self._script, self._security, self._roots, self._run, self._helper, over_unix=over_unix)
 
     # Live
@@ -142,113 +127,68 @@ class HTTPServe(Face):
             raise UsageError(f"the server runs already, on {self.base_url}")
         if self._script.http2:  # not by the threads that need it
             import pytest_httpserve.scripting.multiplexing as multiplexing  # noqa: F401
+        self._life.listen(self._script, self._security, self._helper)
         try:
-            host = self._unix.make() if self._unix is not None else self._host
-            self._server = self._security.listen(host, self._port, self._script, self._helper)
-        except OSError as error:
-            if self._unix is not None:
-                self._unix.give_up()
-            where = f"listen on {self.socket_path or f'{self._host} port {self._port}'}"
-            # One with the name of a file comes from the CA, whose files are in the temporary folder.
-            failed = where if error.filename is None else f"use {error.filename}"
-            raise HTTPServeError(f"cannot {failed}: {error.strerror}") from None
-        self._bound_port = self._server.server_port
-        self._server.set_timeout(self._timeout)
-        self._server.grace = self._grace
-        self._loop = self._shared_loop or self._own_loop()
-        try:
-            self._presence = Presence(self._server, self._loop)
-        except BaseException as error:  # such as that of a process which may start no further thread
+            self._life.serve(self._script.journal)
+        except BaseException:  # such as that of a process which may start no further thread
             self.stop()
-            if isinstance(error, OSError):
-                raise HTTPServeError(f"cannot wait for clients: {error.strerror}") from None
             raise
-        if self._shared_loop is None:
+        if self._life.shared_loop is None:
             self._place, self.started_by = _place_outside(), _callers()
         RUNNING.add(self)
         begin_anew_in_forks(self)
         return self
 
     def begin_anew(self) -> None:
-        """In a fork of the process, it does not run, has been told nothing, and has seen nothing: the parent's goes on.
+        """In a fork of the process: the server does not run, and has no routes and no exchanges. The parent's goes on.
 
-        What it was reached by there (``port``, ``url_for``) stays, for the fork may be a client.
+        ``port`` and ``url_for`` still give the parent's address, for the fork may be a client.
         """
-        server, self._server = self._server, None
-        presence, self._presence = self._presence, None
-        if server is not None:
-            service_of(server).close_copies(server)
-        if presence is not None:
-            presence.close_copies()
+        self._life.begin_anew()
         RUNNING.discard(self)
         self._script.journal.begin_anew()
         self._script = Script(self._script.journal)
         self._scenarios = {}
         self._proxy = self._new_proxy()
 
-    def _own_loop(self) -> Loop:
-        loop, journal = Loop(Workers("httpserve", daemon=True)), self._script.journal
-        loop.report = lambda error: journal.record_failure(describe_error(error))
-        return loop
-
     def _helper(self) -> HTTPServe:
-        """A further server beside this one, started."""
-        self._revocation = HTTPServe(host=self._host, loop=self._shared_loop).start()
+        """Start a further server beside this one."""
+        self._revocation = HTTPServe(host=self._life.listens_on, loop=self._life.shared_loop).start()
         return self._revocation
 
     def stop(self) -> None:
         """Stop listening and end all connections; running handlers have ``grace`` seconds. Does nothing if stopped."""
-        server, self._server = self._server, None
+        RUNNING.discard(self)
         self._security.end()
         self._proxy.end()
-        if server is None:
-            return
-        RUNNING.discard(self)
-        server.server_close()
-        if self._presence is not None:
-            self._presence.end()
-        if self._unix is not None:
-            self._unix.remove()
-        else:
-            left(server.server_port)
-        if self._loop is not self._shared_loop:
-            self._loop.workers.close(AFTERMATH)
-        self._proxy.end_recordings()  # of what came since the test has ended, too
+        if self._life.stop():
+            self._proxy.end_recordings()  # with what came after the end of the test
 
     def refuse(self) -> None:
-        """Be gone: connecting is refused, on the same port, and connections end. Busy ones do with their response."""
-        self._there().refuse()
+        """Be gone: refuse new connections, on the same port, and end the others, busy ones after their response."""
+        self._life.presence.refuse()
 
     def hang(self) -> None:
-        """Be out of reach: connecting hangs until the client gives up, and connections end.
+        """Be out of reach: end all connections; connecting hangs until the client gives up.
 
-        Raises UnsupportedError where that cannot be had: anywhere but on Linux, and over a Unix socket.
+        Raises UnsupportedError on systems other than Linux, and for a Unix socket.
         """
-        self._there().hang()
+        self._life.presence.hang()
 
     def resume(self) -> None:
         """Be there again, after ``refuse`` or ``hang``."""
-        self._there().resume()
+        self._life.presence.resume()
 
     def restart(self) -> None:
-        """End all connections, as if the server had ended, and listen again on the same port.
+        """End all connections, as when a server ends, and listen again on the same port.
 
-        Routes and exchanges stay. Handlers have the same short grace as at ``stop``.
+        Routes and exchanges stay. Running handlers have ``grace`` seconds, as at ``stop``.
         """
-        presence = self._there()
-        presence.refuse()
-        if self._server is not None:
-            service_of(self._server).end_connections(self._server.grace)
-        presence.resume()
-
-    def _there(self) -> Presence:
-        if self._server is None or self._presence is None:
-            raise UsageError("the server does not run: start() it first")
-        return self._presence
+        self._life.restart()
 
     def reset(self) -> None:
-        """Forget what it was told (routes, mounts, scenarios, faults, limits, the queue), and what it has seen
-        (exchanges, failures); the server runs on."""
+        """Forget what the server was told (routes, mounts, scenarios, faults, limits, the queue), and what it has seen
+        (exchanges, failures). The server goes on running."""
         self._script.clear()
         self._scenarios.clear()
         self._proxy.clear()
@@ -274,13 +214,13 @@ class HTTPServe(Face):
     def origin(self, url: str, *, tls: TLS | bool | str = True, tunnel: str = "tls", to: str | None = None) -> Origin:
         """Answer for a host of the internet, to clients that use the server as their proxy (see ``proxy_env``).
 
-        ``url`` is ``https://api.example.com``, say; the host may begin with a star, the port may be one
-        (``http://*.shop.test:*``). It is told what to answer as the server is: ``on``, ``serve_dir``, ``mount``.
-        ``tls`` says with what TLS an https origin is served, as for ``HTTPServe``. With ``tunnel="raw"``, the bytes of
-        a tunnel pass as they are: to the address ``to`` (``127.0.0.1:5432``) or, without it, to the real host. A host
-        that a recording answers for is an origin already, and is returned.
+        ``url`` is ``https://api.example.com``, for example; the host may begin with a star, and the port may be a star
+        (``http://*.shop.test:*``). Say what it answers as for the server: ``on``, ``serve_dir``, ``mount``. ``tls`` is
+        the TLS of an https origin, as for ``HTTPServe``. With ``tunnel="raw"``, the bytes of a tunnel pass unchanged:
+        to the address ``to`` (``127.0.0.1:5432``) or, without it, to the real host. For a host that a recording answers
+        for, this returns the origin that the recording has made.
 
-        Raises UsageError for a wrong value, and for what is an origin already.
+        Raises UsageError for a wrong value, and for any other origin that exists already.
         """
         return self._proxy.origin(url, tls, tunnel, to)
 
@@ -294,102 +234,102 @@ class HTTPServe(Face):
         strict: bool | None = None,
         redact: RedactArgument = (),
     ) -> Recording:
-        """Answer as the HAR file ``path`` has it, for the hosts in it, which become origins.
+        """Answer from the HAR file ``path`` for the hosts in it, which become origins.
 
-        A request is answered by the entry with its method, URL and (if the entry has one) body; of several of these in
-        their order, by the last for ever. ``match`` names what is compared, of ``method``, ``path``, ``query`` and
-        ``body``, or is a function of the request and the recorded one, or several of these. Each answer has the
-        ``fault``, and comes at once or at the ``pace`` that was recorded. With ``strict`` (default: as the server), an
-        entry that is not used fails the test. ``redact`` names fields and parameters beside those of credentials that
-        are not recorded, or is a function of a name and a value that returns the value to be kept.
+        A request is answered by the entry with the same method, URL and (if the entry has one) body. If there are
+        several, each answers once, in their order, and the last one from then on. ``match`` names what to compare, of
+        ``method``, ``path``, ``query`` and ``body``, or is a function of the request and the recorded one, or several
+        of these. Each answer has the ``fault``, and comes at once or at the recorded ``pace``. With ``strict``
+        (default: that of the server), an entry that is not used fails the test. ``redact`` names fields and parameters
+        that are not to be recorded, besides those with credentials, or is a function of a name and a value that returns
+        the value to keep.
 
-        If the server was made to record, what no origin answers is asked of the real hosts, and stands in the file when
-        the test has ended: with ``missing``, beside what is there; with ``all``, in its place, which is not answered.
+        If the server records, it asks the real hosts what no origin answers, and writes that to the file at the end of
+        the test: with ``missing``, in addition to the entries there; with ``all``, in place of them, and no request is
+        answered from the file.
 
-        Raises UsageError for a wrong value, and for a file that is missing or no HAR.
+        Raises UsageError for a wrong value, and for a file that is missing or is not a HAR file.
         """
         return self._proxy.serve_recording(path, match, fault, pace, self._strict if strict is None else strict, redact)
 
     def allow(self, *hosts: str) -> None:
-        """Let through what is asked of these hosts, to the real ones: ``localhost``, ``*.internal``, ``db.test:5432``.
+        """Pass requests on to these real hosts: ``localhost``, ``*.internal``, ``db.test:5432``.
 
-        Any other host that no origin answers for is refused, and fails the test.
+        A request to any other host that no origin answers for is refused, and fails the test.
         """
         self._proxy.allow(hosts)
 
     def proxy_auth(self, user: str, password: str) -> None:
-        """Ask clients for these credentials, by the Basic scheme, before anything is led to an origin or let through.
+        """Ask clients of the proxy for these credentials, by the Basic scheme.
 
-        Those that do not send them are answered with 407, which fails no test. ``proxy_env`` has them.
+        A client that does not send them gets 407, which does not fail the test. ``proxy_env`` includes them.
         """
         self._proxy.ask_for(Credentials(user, password))
 
     def take_over(self) -> None:
-        """Have this process, and those that it starts, ask the server for every host but the local ones, until it is
-        stopped: most clients go by the variables of ``proxy_env``, which are set."""
+        """Set the variables of ``proxy_env`` in this process until the server is stopped: most clients in it, and in
+        the processes that it starts, then ask the server for every host but the local ones."""
         self._proxy.take_over()
 
     def lead(self, variables: dict[str, str]) -> None:
-        """Have these variables of programs lead to the server, now or as soon as it is a proxy."""
+        """Put the variables of ``proxy_env`` into ``variables``, now or as soon as the server is a proxy."""
         self._proxy.lead(variables)
 
     # Ask
 
     def proxy_env(self, *, scheme: str = "http") -> dict[str, str]:
-        """Variables by which programs ask the server for every host but the local ones, and trust its CA.
+        """Environment variables that make programs use the server as their proxy, for every host but the local ones,
+        and trust its CA.
 
-        ``scheme`` is how they ask it: ``http``, ``socks5h`` or ``socks5``, by which they look names up themselves.
-        From here on, the server is a proxy: it refuses what no origin answers for.
+        ``scheme`` is the proxy's protocol: ``http``, ``socks5h`` or ``socks5``; with the last, the programs resolve
+        names themselves. From now on the server is a proxy: it refuses requests to hosts that no origin answers for.
         """
         return self._proxy.variables(scheme)
 
     @property
     def host(self) -> str:
-        """The address that the server listens on; of a Unix socket, what stands in its URLs for one."""
-        return unix_socket.HOST if self._unix is not None else self._host
+        """The address that the server listens on; for a Unix socket, the host in its URLs."""
+        return self._life.host
 
     @property
     def port(self) -> int:
-        """The port that the server listens on, or last did; 0 for a Unix socket."""
-        if self._bound_port is None:
-            raise UsageError("the server has no port before it is started")
-        return self._bound_port
+        """The port that the server listens on, or listened on before it was stopped; 0 for a Unix socket."""
+        return self._life.port
 
     @property
     def socket_path(self) -> str | None:
         """The path of the Unix socket that the server listens on; None without one."""
-        return self._unix.path if self._unix is not None else None
+        return self._life.socket_path
 
     @property
     def base_url(self) -> str:
         """The server's URL without a slash at its end, as in ``http://127.0.0.1:40123``.
 
-        Over a Unix socket it is ``http://localhost``: a client is told of ``socket_path`` in a way of its own.
+        Over a Unix socket it is ``http://localhost``: how a client takes the ``socket_path`` depends on the client.
         """
-        if self._unix is not None:
-            return f"{self._security.scheme}://{self.host}"
-        return base_url(self.host, self.port, self._security.scheme)
+        return self._life.base_url(self._security.scheme)
 
     def url_for(self, path: str, *, scheme: str = "http", unix: bool = False) -> str:
         """The URL of ``path``, which begins with a slash and may have a query.
 
-        Characters that a URL may not contain are percent-encoded; what is encoded already stays as it is. With
-        ``scheme="ws"``, the URL is one for a WebSocket client. Over TLS, the scheme is ``https`` or ``wss``.
-        With ``unix``, it contains the path of the socket: ``http+unix://%2Ftmp%2Fsocket/path``.
+        Characters that a URL may not contain are percent-encoded, unless they are already. With ``scheme="ws"``, the
+        URL is for a WebSocket client. Over TLS, the scheme is ``https`` or ``wss``. With ``unix``, the URL contains the
+        path of the socket: ``http+unix://%2Ftmp%2Fsocket/path``.
         """
-        if unix and self._unix is None:
+        if not unix:
+            return super().url_for(path, scheme=scheme)
+        if self._life.unix is None:
             raise UsageError("unix=True is for a server on a Unix socket: HTTPServe(unix=True)")
-        base = self._unix.base_url(self._security.scheme) if unix and self._unix is not None else self.base_url
-        return url(base, path, scheme)
+        return url(self._life.unix.base_url(self._security.scheme), path, scheme)
 
     @property
     def ca(self) -> CertificateAuthority:
-        """The CA that issues the server's certificates; made when it is first asked for."""
+        """The CA that issues the server's certificates; made on first use."""
         return self._security.ca
 
     @property
     def certificate(self) -> Certificate | None:
-        """The certificate that clients are shown, unless they ask for another by name; None without TLS."""
+        """The certificate that clients get, unless they ask for another by name (SNI); None without TLS."""
         return getattr(self._server, "certificate", None)
 
     @property
@@ -398,12 +338,16 @@ class HTTPServe(Face):
         return self._revocation
 
     def trust_env(self, *, public: bool = False) -> None:
-        """Have programs that this process starts, and most clients in it, trust ``ca``, until the server is stopped.
+        """Make most clients in this process, and the programs that it starts, trust ``ca`` until the server is stopped.
 
-        That is done by environment variables, ``ca.env()``; with ``public``, they trust the public CAs as well. If the
-        environment has a proxy, ``NO_PROXY`` excepts the server from it.
+        This sets the environment variables ``ca.env()``; with ``public``, clients trust the public CAs as well. If the
+        environment names a proxy, ``NO_PROXY`` excepts the server from it.
         """
-        self._security.trust(self._host, public=public)
+        self._security.trust(self._life.listens_on, public=public)
+
+    @property
+    def _server(self) -> ScriptedServer | None:
+        return self._life.server
 
     @property
     def _shakes_hands(self) -> bool:
@@ -411,15 +355,15 @@ class HTTPServe(Face):
 
     @property
     def dropped_exchanges(self) -> int:
-        """How many of the oldest exchanges the journal no longer has: it is bounded, by ``max_exchanges`` and
-        ``max_journal_bytes``."""
+        """How many of the oldest exchanges the journal has dropped: ``max_exchanges`` and ``max_journal_bytes`` bound
+        it."""
         return self._script.journal.dropped_exchanges
 
     @property
     def connections(self) -> tuple[ConnectionRecord, ...]:
-        """The connections so far, in the order in which they were opened: what came over each, and who ended it.
+        """The connections so far, in the order in which they were opened, with their exchanges, and who closed them.
 
-        Of those that are closed, the latest ``max_exchanges`` are kept.
+        Of the closed ones, the latest ``max_exchanges`` are kept.
         """
         if self._server is not None:
             self._server.watching.look()
@@ -432,16 +376,16 @@ class HTTPServe(Face):
 
     @property
     def dropped_fault_events(self) -> int:
-        """How many of the oldest fault events the journal no longer has: it is bounded, by ``max_exchanges``."""
+        """How many of the oldest fault events the journal has dropped: ``max_exchanges`` bounds them."""
         return self._script.journal.dropped_fault_events
 
     def mark(self) -> Mark:
-        """This moment, for ``seen``; taken at the beginning of a test."""
+        """This moment, for ``seen``. The plugin takes it at the beginning of a test."""
         return self._script.journal.mark()
 
     def seen(self, since: Mark | None = None) -> Seen:
-        """Exchanges, connections and fault events: all of them, or those that came ``since`` then and, of connections,
-        perhaps some before them. The latter takes no longer if the journal is full."""
+        """Exchanges, connections and fault events: all of them, or those ``since`` a mark, perhaps with some earlier
+        connections. With a mark, the cost does not grow with the journal."""
         if self._server is not None:
             self._server.watching.look()
         journal = self._script.journal
@@ -451,61 +395,49 @@ class HTTPServe(Face):
 
     @property
     def redacted(self) -> frozenset[str]:
-        """The header fields, in small letters, whose values no report shows: those of ``redact``, and credentials."""
+        """The header fields, in lower case, whose values no report shows: those of ``redact``, and credentials."""
         return self._script.journal.redacted
 
     @property
     def failures(self) -> tuple[str, ...]:
-        """What went wrong so far and fails the test: unanswered and refused requests, errors in handlers, handlers that
-        hang, and expectations that were not met when they were checked."""
+        """What has gone wrong so far and fails the test: unanswered and refused requests, errors in handlers, handlers
+        that hang, and expectations that were not met when they were checked."""
         return self._script.journal.failures
 
     def take_failures(self) -> tuple[str, ...]:
-        """The failures that came up since this was last called."""
+        """The failures since the last call."""
         return self._script.journal.take_failures()
 
     def settle(self) -> None:
-        """The test has ended: what its clients have broken off so far is a failure, what they do from here on is none;
-        done at the end of a test."""
+        """The test has ended: requests that clients have broken off so far are failures, later ones are not. The plugin
+        calls this at the end of a test."""
         if self._server is not None:
             self._server.settle()
         self._script.journal.test_is_over = True
 
     def begin_test(self) -> None:
-        """Another test begins that shares the server: what clients break off from here on is a failure again; done at
-        the beginning of a test."""
+        """Another test that shares the server begins: requests that clients break off are failures again. The plugin
+        calls this at the beginning of a test."""
         journal = self._script.journal
         if journal.test_is_over:
             if self._server is not None:
-                self._server.settle()  # what clients have broken off since is none
+                self._server.settle()  # what clients have broken off in between does not count
             journal.test_is_over = False
 
     def check_expectations(self) -> None:
-        """Make a failure of each route that was not called as often as it was to be, and write what was recorded; done
-        at the end of a test."""
+        """Record a failure for each route that was not called as often as expected, and write recordings. The plugin
+        calls this at the end of a test."""
         self._proxy.end_recordings()
         for script in (self._script, *(origin.script for origin in self._script.origins or ())):
-            self._check_script(script)
-
-    def _check_script(self, script: Script) -> None:
-        for check in script.routes.checks:
-            check()
-        for route in script.routes:
-            expected = route.expectation
-            if expected is None and self._strict and not route.is_optional:
-                expected = Expectation(1, None)
-            if expected is not None and not expected.met_by(route.call_count):
-                self._script.journal.record_failure(route.describe_calls(expected) + "\n", "expectations", route.place)
-        for fault in script.fault_rules.unmet:
-            self._script.journal.record_failure(f"{fault!r} was to happen, and never did\n", "expectations")
+            script.check_expectations(strict=self._strict)
 
     def close_bodies(self) -> None:
-        """Let go of all bodies of requests that are in temporary files: the server is not looked at any more."""
+        """Close the temporary files that hold bodies of requests: nobody looks at the server any more."""
         self._proxy.clear()
         self._script.journal.close()
 
     def record_forgotten(self) -> None:
-        """Make a failure of it that the server still runs."""
+        """Record a failure: the server still runs."""
         where = self.socket_path or self.base_url
         self._script.journal.record_failure(
             f"the server on {where}, started at {self._place}, was not stopped: use it as a context manager, or the "
@@ -513,7 +445,7 @@ class HTTPServe(Face):
         )
 
     def ignore(self, *kinds: str) -> None:
-        """From here on, failures of these kinds are none: ``unanswered``, ``refused``, ``errors``, ``expectations``."""
+        """From now on, ignore failures of these kinds: ``unanswered``, ``refused``, ``errors``, ``expectations``."""
         self._script.journal.ignored |= check_kinds(kinds)
 
     if not TYPE_CHECKING:  # a type checker is to know no names but those that there are

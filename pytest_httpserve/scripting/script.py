@@ -13,6 +13,7 @@ from pytest_httpserve.scripting.faults.rules import FaultRules
 from pytest_httpserve.scripting.mounts.mount import Mounts
 from pytest_httpserve.scripting.origins.origins import Origins
 from pytest_httpserve.scripting.record.journal import FaultEvent, Journal
+from pytest_httpserve.scripting.routing.route import Expectation
 from pytest_httpserve.scripting.routing.routes import Routes
 
 if TYPE_CHECKING:
@@ -79,6 +80,20 @@ class Script:
         self.advice = ""
         if self.origins is not None:
             self.origins.clear()
+
+    def check_expectations(self, *, strict: bool) -> None:
+        """Record a failure for each route that was not called as often as expected, and for each fault that was to
+        happen and has not. With ``strict``, a route without an expectation is to be called at least once."""
+        for check in self.routes.checks:
+            check()
+        for route in self.routes:
+            expected = route.expectation
+            if expected is None and strict and not route.is_optional:
+                expected = Expectation(1, None)
+            if expected is not None and not expected.met_by(route.call_count):
+                self.journal.record_failure(route.describe_calls(expected) + "\n", "expectations", route.place)
+        for fault in self.fault_rules.unmet:
+            self.journal.record_failure(f"{fault!r} was to happen, and never did\n", "expectations")
 
     def record_fault_event(self, event: FaultEvent) -> None:
         """A fault has happened."""
