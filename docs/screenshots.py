@@ -5,10 +5,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.interop.browser import Page, driven
+from tests.interop.browser import driven
 from tests.needs import there
 
 PICTURES = Path(__file__).parent / "pictures"
+SIZE = (1200, 640)
 
 TEST = """
 import time
@@ -64,26 +65,20 @@ def test_the_shop_is_visited(httpserve):
 """
 
 
-def main() -> None:
-    """Run the test, and take the pictures of its trace."""
-    PICTURES.mkdir(exist_ok=True)
+def take(into: Path) -> None:
+    """Run the test, and put the pictures of its trace into this folder."""
     with tempfile.TemporaryDirectory(prefix="shop-") as name:
         folder = Path(name)
         (folder / "test_shop.py").write_text(TEST, encoding="utf-8")
         subprocess.run([sys.executable, "-m", "pytest", "-q", "--httpserve-trace=traces"], cwd=folder, check=False)
         trace = folder / "traces" / "test_shop" / "test_the_shop_is_visited.html"
         with driven({"HOME": name, "PATH": ""}, there("chromium"), folder / "profile") as page:
-            page.resize(1200, 640)
+            page.resize(*SIZE)
             page.open(trace.as_uri())
-            save(page, "trace")
+            (into / "trace.png").write_bytes(page.picture())
             page.press("End", "t")
-            save(page, "trace_dark")
-
-
-def save(page: Page, name: str) -> None:
-    """Write what can be seen of the page."""
-    (PICTURES / f"{name}.png").write_bytes(page.picture())
+            (into / "trace_dark.png").write_bytes(page.picture())
 
 
 if __name__ == "__main__":
-    main()
+    take(PICTURES)

@@ -151,6 +151,23 @@ def test_dark_and_light(show: Show, visit: dict[str, Any]) -> None:
     assert opened.text(SELECTED) == ""
 
 
+def test_a_narrow_page_shows_what_was_asked_for(show: Show, visit: dict[str, Any]) -> None:
+    opened = show(visit)
+    try:
+        opened.resize(480, 800)
+        opened.press("End")
+        assert "/cut" in opened.text(SELECTED)
+        widths = (
+            "document.querySelector('[aria-selected=true] .target').clientWidth, list.clientWidth, details.clientWidth"
+        )
+        target, list_width, details_width = opened.ask(f"[{widths}]")
+        assert target > 100
+        assert list_width > 400 < details_width, "they share the width"
+        assert opened.ask("failures.scrollWidth <= failures.clientWidth") is True
+    finally:
+        opened.resize(1280, 800)
+
+
 def test_lanes_are_drawn_and_chosen_from(show: Show, visit: dict[str, Any]) -> None:
     opened = show(visit)
     picture = "document.querySelector('canvas').toDataURL()"

@@ -405,7 +405,7 @@ function drawRow(row, place) {
     "div",
     { id: `row-${row.number}`, role: "option", ariaSelected: String(row === chosen) },
     make("span", { className: "number" }, String(row.number)),
-    make("span", { className: "number" }, span(row.begin - began)),
+    make("span", { className: "number start" }, span(row.begin - began)),
     make("span", {}, row.method),
     target,
     make("span", { className: `status-${Math.floor(row.status / 100)}` }, row.status ? String(row.status) : "—"),
