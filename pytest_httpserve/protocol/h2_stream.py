@@ -88,6 +88,7 @@ class StreamTransport(Transport):
 
     method = "GET"
     leaves_http = False
+    misleads = False  # the client would take the response for a connection that is open, so the stream is reset
     trailers: Iterable[Field] = ()
     ended: bool = False
     starves: bool = False  # its window never opens
@@ -302,7 +303,7 @@ class StreamTransport(Transport):
             self.http2.send(self, fields, b"", end=False)
             return True
         if 200 <= status < 300:
-            self.break_stream()
+            self.misleads = self.finished = True
             return True
         return False
 
@@ -351,7 +352,7 @@ class StreamTransport(Transport):
                 self.finished = True
                 head, self._head = self._head, None
                 self.http2.send(self, head, b"", end=True)
-            if not self.finished:
+            if not self.finished or self.misleads:
                 self.break_stream()
             elif not self.ended and self._received != self.announced:
                 self.http2.reset(self, self.code)  # RFC 9113 section 8.1: the rest of the body is not wanted

@@ -392,6 +392,14 @@ class StreamServing(Serving):
                 transport.finish()
             multiplexing.end_stream(connection)
 
+    def _end(self, answering: Answering, lasts: bool) -> bool:
+        if self._transport.misleads:
+            status = self._http1.stream.status
+            answering.note(
+                f"the stream was reset: over HTTP/2, {status} would tell the client that its connection is open"
+            )
+        return super()._end(answering, lasts)
+
     def _refuse(self, answering: Answering, error: RequestError) -> None:
         self._transport.code = PROTOCOL_ERROR
         super()._refuse(answering, error)

@@ -311,6 +311,7 @@ def test_an_answer_that_a_client_would_take_for_a_connection_resets_the_stream(s
         answer = client.answer(Peer(client).id)
         assert answer.headers == {}
         assert answer.reset is not None
+    assert "200 would tell the client that its connection is open" in str(server.exchanges[0].notes)
 
 
 @pytest.mark.parametrize(
