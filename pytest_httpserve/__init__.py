@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_httpserve._version import VERSION
+
 if TYPE_CHECKING:
     from pytest_httpserve.errors import HTTPServeError, ServerFailure, UnsupportedError, UsageError, WebSocketClosed
     from pytest_httpserve.scripting.answers.fields import set_cookie
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
     from pytest_httpserve.tls.settings import TLS, TLS_GALLERY
     from pytest_httpserve.wire.headers import Headers
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 _ROOMS = {
     "AnsweringRoute": "scripting.record.exchange",

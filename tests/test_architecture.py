@@ -19,6 +19,7 @@ import pytest_httpserve
 
 PACKAGE = Path(pytest_httpserve.__file__).parent
 ORDER = [
+    "_version",
     "clock",
     "errors",
     "elsewhere",

@@ -12,6 +12,7 @@ from functools import cached_property, lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from pytest_httpserve._version import VERSION
 from pytest_httpserve.errors import RequestError
 from pytest_httpserve.server import running
 from pytest_httpserve.server.colours import GREY, REQUEST, ErrorFormat, paint, painted, takes_colours
@@ -87,7 +88,7 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
       frames a connection) and by the instance (whether a request has made attributes for the next one).
     """
 
-    server_version = "pytest-httpserve/0.1.0"
+    server_version = f"pytest-httpserve/{VERSION}"
     sys_version: str = "Python/" + sys.version.split(maxsplit=1)[0]
     error_message_format = DEFAULT_ERROR_MESSAGE
     error_content_type = DEFAULT_ERROR_CONTENT_TYPE
