@@ -20,7 +20,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "reference.md"
 
 # Public in the code for other rooms of it, not for tests.
 INTERNAL: dict[type, set[str]] = {
-    HTTPServe: {"begin_anew", "close_bodies", "lead", "record_forgotten", "started_by"},
+    HTTPServe: {"begin_anew", "close_bodies", "lead", "mark", "record_forgotten", "seen", "started_by"},
     Origin: {"passage", "pattern", "script", "to"},
     Route: {
         *(

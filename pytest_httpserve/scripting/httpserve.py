@@ -17,7 +17,7 @@ from pytest_httpserve.net.loop import Loop
 from pytest_httpserve.net.service import DEFAULT_GRACE
 from pytest_httpserve.scripting.face import Face
 from pytest_httpserve.scripting.lifetime import Lifetime
-from pytest_httpserve.scripting.live.addresses import url
+from pytest_httpserve.scripting.live.addresses import base_url, check_name, url
 from pytest_httpserve.scripting.mounts.mount import search_roots
 from pytest_httpserve.scripting.origin import Origin
 from pytest_httpserve.scripting.origins.credentials import Credentials
@@ -277,14 +277,15 @@ class HTTPServe(Face):
 
     # Ask
 
-    def proxy_env(self, *, scheme: str = "http") -> dict[str, str]:
+    def proxy_env(self, *, scheme: str = "http", host: str | None = None) -> dict[str, str]:
         """Environment variables that make programs use the server as their proxy, for every host but the local ones,
         and trust its CA.
 
         ``scheme`` is the proxy's protocol: ``http``, ``socks5h`` or ``socks5``; with the last, the programs resolve
-        names themselves. From now on the server is a proxy: it refuses requests to hosts that no origin answers for.
+        names themselves. ``host`` is as in ``url_for``. From now on the server is a proxy: it refuses requests to hosts
+        that no origin answers for.
         """
-        return self._proxy.variables(scheme)
+        return self._proxy.variables(scheme, host)
 
     @property
     def host(self) -> str:
@@ -309,13 +310,18 @@ class HTTPServe(Face):
         """
         return self._life.base_url(self._security.scheme)
 
-    def url_for(self, path: str, *, scheme: str = "http", unix: bool = False) -> str:
+    def url_for(self, path: str, *, scheme: str = "http", unix: bool = False, host: str | None = None) -> str:
         """The URL of ``path``, which begins with a slash and may have a query.
 
         Characters that a URL may not contain are percent-encoded, unless they are already. With ``scheme="ws"``, the
         URL is for a WebSocket client. Over TLS, the scheme is ``https`` or ``wss``. With ``unix``, the URL contains the
-        path of the socket: ``http+unix://%2Ftmp%2Fsocket/path``.
+        path of the socket: ``http+unix://%2Ftmp%2Fsocket/path``. ``host`` is the name or the IP address by which the
+        client reaches the server, if that is another: from a container, say.
         """
+        if host is not None:
+            if self._life.unix is not None:
+                raise UsageError("host= is for a server with a port, and this one listens on a Unix socket")
+            return url(base_url(check_name(host), self.port, self._security.scheme), path, scheme)
         if not unix:
             return super().url_for(path, scheme=scheme)
         if self._life.unix is None:

@@ -42,9 +42,8 @@ class Serving(Protocol):
     def host(self) -> str:
         """The address that it listens on."""
 
-    @property
-    def base_url(self) -> str:
-        """Its URL."""
+    def url_for(self, path: str, *, host: str | None = None) -> str:
+        """The URL of a path on it, by the name that the client has for it."""
 
     @property
     def connections(self) -> tuple[ConnectionRecord, ...]:
@@ -240,16 +239,16 @@ class Proxy:
         for put in self._led if not self._over_unix else ():
             put(self.variables("http"))
 
-    def variables(self, scheme: str) -> dict[str, str]:
+    def variables(self, scheme: str, host: str | None = None) -> dict[str, str]:
         """See ``HTTPServe.proxy_env``."""
         if scheme not in ("http", "socks5", "socks5h"):
             raise UsageError(f"scheme= is 'http', 'socks5h' or 'socks5', not {scheme!r}")
         origins = self._become()
         if self._over_unix:
             raise UsageError("a server on a Unix socket has no address that variables could name a proxy by")
-        names = local_names(self._server.host)
+        names = local_names(self._server.host, *(() if host is None else (host,)))
         local = [name for name in names if not any(origin.pattern.takes_host(name) for origin in origins)]
-        url = scheme + self._server.base_url.removeprefix("http")
+        url = scheme + self._server.url_for("/", host=host).removeprefix("http").removesuffix("/")
         if origins.credentials is not None:
             url = origins.credentials.in_url(url)
         return proxy_variables(url, local, self._security.ca.env())

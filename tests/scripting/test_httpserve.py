@@ -513,6 +513,22 @@ def test_a_server_on_all_addresses_is_reached_by_its_url() -> None:
         assert get(server) == "well"
 
 
+def test_the_url_for_a_client_that_reaches_the_server_by_another_name() -> None:
+    with HTTPServe(host="0.0.0.0") as server, HTTPServe(tls=True) as secure:
+        assert server.url_for("/a b", host="host.docker.internal") == f"http://host.docker.internal:{server.port}/a%20b"
+        assert server.url_for("/", host="fd00::1", scheme="ws") == f"ws://[fd00::1]:{server.port}/"
+        assert secure.url_for("/", host="10.0.2.2") == f"https://10.0.2.2:{secure.port}/"
+        for wrong in ("", "a/b", "http://a", "a:80", "[::1]", 7):
+            with pytest.raises(UsageError, match=r"^host=.+ IP address"):
+                server.url_for("/", host=wrong)  # type: ignore[arg-type]  # of the last
+
+
+@pytest.mark.needs("socket.AF_UNIX")
+def test_no_name_reaches_a_unix_socket() -> None:
+    with HTTPServe(unix=True) as server, pytest.raises(UsageError, match="listens on a Unix socket"):
+        server.url_for("/", host="localhost")
+
+
 def test_a_server_has_no_port_before_it_is_started() -> None:
     with pytest.raises(UsageError, match=r"^the server has no port before it is started$"):
         HTTPServe().url_for("/")

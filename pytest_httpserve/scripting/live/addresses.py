@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 
 from pytest_httpserve.arguments import check_count
@@ -11,6 +12,8 @@ from pytest_httpserve.wire.target import encoded_url
 
 # Of sockaddr_un on the systems that allow least.
 MOST_PATH_BYTES = 103
+
+_NAME = re.compile(r"[A-Za-z0-9._:-]+")
 
 
 def check_host(host: str, given: str = "host=") -> str:
@@ -22,6 +25,13 @@ def check_host(host: str, given: str = "host=") -> str:
             continue
         return host
     raise UsageError(f"{given}{host!r} is not an IP address such as 127.0.0.1 or ::1")
+
+
+def check_name(host: str) -> str:
+    """Refuse what cannot be the host of a URL: it is a name or an IP address, without a port."""
+    if not isinstance(host, str) or _NAME.fullmatch(host) is None:
+        raise UsageError(f"host= is a name or an IP address, such as host.docker.internal, not {host!r}")
+    return host if ":" not in host else check_host(host)
 
 
 def check_port(port: int) -> int:

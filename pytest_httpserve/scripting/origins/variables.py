@@ -22,6 +22,6 @@ def proxy_variables(url: str, excepted: Iterable[str], trust: Mapping[str, str])
     return variables | _SWITCHES
 
 
-def local_names(host: str) -> tuple[str, ...]:
-    """What this machine is called, and the server's own host."""
-    return tuple(dict.fromkeys((*_LOCAL, host)))
+def local_names(*hosts: str) -> tuple[str, ...]:
+    """What this machine is called, and what else the server's host is."""
+    return tuple(dict.fromkeys((*_LOCAL, *hosts)))

@@ -37,6 +37,15 @@ def test_the_variables_of_programs() -> None:
         assert variables["NODE_USE_ENV_PROXY"] == "1"
 
 
+def test_the_variables_of_programs_in_a_container() -> None:
+    with HTTPServe() as server:
+        variables = server.proxy_env(host="host.docker.internal")
+        assert variables["https_proxy"] == f"http://host.docker.internal:{server.port}"
+        assert variables["no_proxy"] == "localhost,127.0.0.1,::1,host.docker.internal"
+        by_socks = server.proxy_env(scheme="socks5h", host="172.17.0.1")
+        assert by_socks["all_proxy"] == f"socks5h://172.17.0.1:{server.port}"
+
+
 def test_a_local_host_that_is_an_origin_is_not_excepted() -> None:
     with HTTPServe() as server:
         server.origin("http://localhost:99")
