@@ -24,4 +24,4 @@ def test_a_downloader_that_takes_ten_at_once_does_not_keep_to_two(pytester: pyte
     result = pytester.runpytest("-W", "error")
 
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines("E * requests were in hand at once, expected at most 2:")
+    result.stdout.fnmatch_lines("E * requests were in progress at once, expected at most 2:")

@@ -87,7 +87,7 @@ def test_of_many_routes_the_nearest_are_shown(suite: Suite, shown: Shown) -> Non
             ✗ path
                 expected: /events
                 got:      /users/ada
-          and 2 more routes, less near
+          and 2 more routes, less similar
         --------------------------- Captured httpserve call ----------------------------
         http://127.0.0.1:PORT
           GET /users/ada -> 404 text/plain; charset=utf-8 99 bytes 0.1 ms
@@ -477,7 +477,7 @@ def test_assert_requested_shows_what_was_requested_and_the_nearest_with_a_diff(s
                 fetch(httpserve.url_for("/users"), "POST", '{"name": "Bob", "id": 7}', kind)
         >       httpserve.assert_requested("POST", "/users", json={"name": "Ada", "id": 7})
         E       AssertionError: POST /users was not requested: POST /users differs in json at name: \
-expected 'Ada', got 'Bob'; requested were:
+expected 'Ada', got 'Bob'; the server got:
         E         GET /a -> 200 0 bytes 0.1 ms by /project/test_it.py:4
         E         POST /users -> 200 0 bytes 0.1 ms by /project/test_it.py:4
         E       the nearest is POST /users:
@@ -542,7 +542,7 @@ def test_assert_requested_too_seldom_shows_the_nearest_other_request(suite: Suit
                 fetch(httpserve.url_for("/a"))
                 fetch(httpserve.url_for("/b"))
         >       httpserve.assert_requested("GET", "/a", times=2)
-        E       AssertionError: GET /a was requested once, expected 2 times; requested were:
+        E       AssertionError: GET /a was requested once, expected 2 times; the server got:
         E         GET /a -> 200 0 bytes 0.1 ms by /project/test_it.py:4
         E         GET /b -> 200 0 bytes 0.1 ms by /project/test_it.py:4
         E       the nearest other one is GET /b:
@@ -643,7 +643,7 @@ def test_assert_requested_in_order_names_the_step_that_is_missing(suite: Suite, 
                 fetch(httpserve.url_for("/pay"))
                 fetch(httpserve.url_for("/login"))
         >       httpserve.assert_requested_in_order(["GET /login", ("GET", "/pay")])
-        E       AssertionError: step 2, GET /pay, was not requested after GET /login; requested were:
+        E       AssertionError: step 2, GET /pay, was not requested after GET /login; the server got:
         E         GET /pay -> 200 0 bytes 0.1 ms by /project/test_it.py:4
         E         GET /login -> 200 0 bytes 0.1 ms by /project/test_it.py:4
 
@@ -674,7 +674,7 @@ def test_assert_no_requests_lists_them(suite: Suite, shown: Shown) -> None:
                 httpserve.on("*").respond(204)
                 fetch(httpserve.url_for("/a"))
         >       httpserve.assert_no_requests()
-        E       AssertionError: expected no requests; requested were:
+        E       AssertionError: expected no requests; the server got:
         E         GET /a -> 204 0.1 ms by /project/test_it.py:4
 
         test_it.py:6: AssertionError
@@ -750,7 +750,7 @@ def test_wait_for_says_what_came_instead(suite: Suite, shown: Shown) -> None:
                 httpserve.on("*").respond()
                 fetch(httpserve.url_for("/a"))
         >       httpserve.wait_for("GET", "/a", times=2, timeout=0)
-        E       AssertionError: GET /a was requested once within 0 s, expected 2 times; requested were:
+        E       AssertionError: GET /a was requested once within 0 s, expected 2 times; the server got:
         E         GET /a -> 200 0 bytes 0.1 ms by /project/test_it.py:4
 
         test_it.py:6: AssertionError

@@ -128,7 +128,7 @@ def test_what_a_test_breaks_off_on_a_server_that_lives_longer_fails_that_test(su
         assert shown(result, name).startswith(
             "refused POST /a: the client ended the connection within the body: 2 of 9"
         )
-    assert shown(result, "test_leaves_bytes_over").startswith("1 byte too many came right after POST /b, which")
+    assert shown(result, "test_leaves_bytes_over").startswith("1 extra byte came right after POST /b, which")
 
 
 def test_the_user_resets_what_one_test_said_to_the_sessions_server(suite: Suite) -> None:

@@ -206,7 +206,7 @@ MISTAKES = [
     ),
     Mistake(
         "a client that is not as offline as it says",
-        "expected no requests; requested were:",
+        "expected no requests; the server got:",
         OFFLINE,
         "pass",
         'requests.get(httpserve.url_for("/version"))',

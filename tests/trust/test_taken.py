@@ -231,7 +231,7 @@ MISTAKES = [
     # Connections
     Mistake(
         "a connection for each request",
-        "3 exchanges came over 3 connections, and were to come over 1",
+        "3 exchanges came over 3 connections, expected at most 1",
         REUSED,
         """
             with requests.Session() as session:
@@ -255,7 +255,11 @@ MISTAKES = [
             """,
     ),
     Mistake(
-        "more at once than is allowed", "requests were in hand at once, expected at most 2", TWO, threads(2), threads(6)
+        "more at once than is allowed",
+        "requests were in progress at once, expected at most 2",
+        TWO,
+        threads(2),
+        threads(6),
     ),
 ]
 

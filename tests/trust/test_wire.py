@@ -146,7 +146,7 @@ MISTAKES = [
     ),
     wire(
         "chunks without a last one",
-        "within the body: 8 bytes of its body came, in chunks without the last",
+        "within the body: 8 bytes of its body came, without the last chunk",
         chunks(b"3\r\nabc\r\n"),
         CHUNKED,
     ),

@@ -1,4 +1,4 @@
-"""What a test is told of: exchanges, each a request and its response, and the connections that carried them."""
+"""What a test can look at: exchanges, each a request with its response, and the connections that carried them."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.record.handshakes import Handshake, TLSError, TLSSession
 
 _making = ForkedLock()
-# A client learns of the end of a handshake before the server does, or after it.
+# A client may learn that a handshake is over before the server does.
 _HANDSHAKE_SECONDS = 5.0
 
 
 class ExchangeTimes(NamedTuple):
     """When an exchange reached each of its phases, in seconds of ``time.monotonic()``.
 
-    ``request_begun`` is when its first bytes came, ``head_received`` and ``body_received`` when the last of head and
-    body did (the same without a body; the body's is the latest so far while it comes); ``response_begun`` when the
-    final response was about to leave, ``response_ended`` when the last of it was, so far: both None before.
+    ``request_begun``: its first bytes came in. ``head_received``: its head was complete. ``body_received``: the latest
+    bytes of its body came in (without a body, the same as ``head_received``). ``response_begun``: the server was about
+    to send the final response. ``response_ended``: it was about to send the latest bytes of it. The last two are None
+    until then.
     """
 
     request_begun: float
@@ -43,21 +44,21 @@ class ExchangeTimes(NamedTuple):
 
     @property
     def duration(self) -> float | None:
-        """Seconds from the first byte of the request to the last of the response; None until there is a response."""
+        """Seconds from the first byte of the request to the last of the response; None until the response begins."""
         return self.response_ended - self.request_begun if self.response_ended is not None else None
 
 
 class Keyed(Protocol):
-    """What an entry names: a route, a guard, a connection."""
+    """Something that an entry names: a route, a guard or a connection."""
 
     @property
     def key(self) -> int: ...
 
 
 class AnsweringRoute(Protocol):
-    """The route that an exchange names, as far as it is asked about there; see ``Route``.
+    """The route that answered an exchange; see ``Route``.
 
-    ``place`` is where it is written, file:line.
+    ``place`` is where the test wrote it, as file:line.
     """
 
     method: str
@@ -68,22 +69,22 @@ class AnsweringRoute(Protocol):
 
     @property
     def calls(self) -> tuple[Exchange, ...]:
-        """The exchanges that it has answered, as far as the journal has them."""
+        """The exchanges that it answered, except those that the journal has dropped."""
 
     @property
     def call_count(self) -> int:
-        """How many those were."""
+        """How many exchanges it answered, including those that the journal has dropped."""
 
     def assert_called(self, times: int | None = None) -> None:
-        """Fail unless it was called: ``times`` times, or at least once."""
+        """Fail unless the route was called ``times`` times, or at least once if that is None."""
 
 
 class Exchange:
-    """A request and its response. ``response`` is None until there is one; ``route`` None where no route gave it.
+    """A request and its response. ``response`` is None until there is one, ``route`` is None if no route answered.
 
-    ``connection`` is what it came over, ``raw`` has the bytes on the wire. ``error`` says what was wrong with the
-    request, or in what the exchange broke off; ``faults`` are those that have happened on it; ``notes`` are lines on
-    what went on beside it: where a fault happened, what a CGI script wrote to its stderr, how it ended.
+    ``connection`` carried the exchange, ``raw`` has its bytes on the wire. ``error`` says what was wrong with the
+    request, or why the exchange broke off. ``faults`` are the faults that happened on it. ``notes`` are lines on what
+    else happened: where a fault struck, what a CGI script wrote to stderr, how the script ended.
     """
 
     __slots__ = (
@@ -109,27 +110,27 @@ class Exchange:
         connection: ConnectionRecord | None = None,
         error: str | Refusal | None = None,
     ) -> None:
-        self._request = request  # or what it is made of, when somebody asks for it
+        self._request = request  # or what it is made from, when it is first read
         self.raw: Transcript = raw
         self.connection: ConnectionRecord | None = connection
-        self.answered: SentResponse | None = None  # as many exchanges may share it
-        self._response: SentResponse | None = None  # with the body of this one, when somebody has asked for it
+        self.answered: SentResponse | None = None  # many exchanges may share one
+        self._response: SentResponse | None = None  # with this exchange's body, once it is first read
         self.route: AnsweringRoute | None = None
-        self.guard: Keyed | None = None  # the limit, or another, that refused it
+        self.guard: Keyed | None = None  # the limit or other guard that refused it
         self._error = error
         self.notes: tuple[str, ...] = ()
         self.faults: tuple[Fault, ...] = ()
-        self.number: int = 0  # in the journal, from 1 on
-        self.shown: bool = False  # to somebody who may look at it again, and must find the same
-        # What came over no socket has no times of its own.
+        self.number: int = 0  # in the journal, from 1
+        self.shown: bool = False  # the journal has handed it out, and must hand out the same again
+        # A request that came over no socket has no times.
         self._recorded = monotonic() if raw.first_received is None else raw.first_received
 
     @property
     def request(self) -> Request:
-        """What was asked for."""
+        """The request."""
         request = self._request
         if not isinstance(request, Request):
-            with _making:  # it is the same to everybody
+            with _making:  # every thread gets the same one
                 request = self._request
                 if not isinstance(request, Request):
                     request = self._request = made_request(request)
@@ -141,7 +142,7 @@ class Exchange:
 
     @property
     def response(self) -> SentResponse | None:
-        """What was given out to be sent; None until it is."""
+        """The response that the server sends; None until there is one."""
         answer = self.answered
         if answer is None:
             return None
@@ -152,13 +153,13 @@ class Exchange:
             return self._response
 
     def close(self) -> None:
-        """Let go of the request's body, if that is in a file: it cannot be read any more."""
-        if isinstance(self._request, Request):  # what is yet to be made has none
+        """Close the file that holds the request's body, if there is one. The body cannot be read any more."""
+        if isinstance(self._request, Request):  # a request that is not made yet has no file
             self._request.content.close()
 
     @property
     def times(self) -> ExchangeTimes:
-        """When it reached each of its phases, as far as it has."""
+        """When it reached each of its phases so far."""
         raw, begun = self.raw, self._recorded
         body = begun if raw.last_received is None else raw.last_received
         head = body if raw.head_received is None else raw.head_received
@@ -167,15 +168,17 @@ class Exchange:
         return ExchangeTimes(begun, head, body, raw.first_sent, raw.last_sent)
 
     def answer(self, response: SentResponse) -> None:
-        """The final response is about to leave."""
+        """Note that the final response is about to be sent."""
         if self.answered is None and self.raw.last_sent is not None:
             self.raw.response_begins()
         self.answered = response
 
     @property
     def origin(self) -> str | None:
-        """The origin that was asked, such as ``https://api.example.com``: by a whole URL, or in a tunnel; None if the
-        request names none."""
+        """The origin that the client asked, such as ``https://api.example.com``, if the request names one.
+
+        It does so by a whole URL, or by coming through a tunnel; else this is None.
+        """
         request, connection = self.request, self.connection
         target = target_of(request.target)
         if target.scheme is not None and target.authority is not None:
@@ -187,11 +190,11 @@ class Exchange:
 
     @property
     def pipelined(self) -> bool:
-        """Whether the client did not wait for the response before it (RFC 9112 section 9.3.2): the first bytes of the
-        request came in with the one before.
+        """Whether the client sent the request without waiting for the previous response (RFC 9112 section 9.3.2).
 
-        Those of a request that is sent a little later, while the response before it is still being made, are not told
-        from those of one that follows the response: to look for them would cost each request a system call.
+        True if the first bytes of this request came in together with the previous one. A request that comes a little
+        later, while the server still makes the previous response, is not noticed: looking for it would cost every
+        request a system call.
         """
         return self.raw.pipelined
 
@@ -202,36 +205,36 @@ class Exchange:
 
     @property
     def messages(self) -> tuple[Message, ...]:
-        """What was said over WebSocket from here on, in both directions, as far as the journal still has it; nothing if
-        the response was no 101."""
+        """The WebSocket messages that followed this exchange, in both directions, except those that the journal has
+        dropped; empty unless the response was 101."""
         log = self.log
         return log.messages if log is not None else ()
 
     @property
     def log(self) -> MessageLog | None:
-        """The log of these messages."""
+        """The log of those messages; None unless the response was 101."""
         if self.status != 101 or self.connection is None:
             return None
         return self.connection.messages.get(self.stream_id)
 
     @property
     def error(self) -> str | None:
-        """What was wrong with the request, or in what the exchange broke off; None if it did not."""
+        """What was wrong with the request, or why the exchange broke off; None if nothing went wrong."""
         return self._error[0] if isinstance(self._error, tuple) else self._error
 
     def break_off(self, error: str | Refusal) -> None:
-        """It has broken off, or was refused."""
+        """Note why it broke off or was refused."""
         self._error = error
 
     @property
     def refused(self) -> bool:
-        """Whether the server did not take the request: it was malformed, or not all of it came. Then ``error`` says
-        why, and nothing counts it as requested."""
+        """Whether the server refused the request, because it was malformed or incomplete. ``error`` says why, and no
+        assertion counts the exchange as requested."""
         return isinstance(self._error, tuple)
 
     @property
     def version(self) -> tuple[int, int]:
-        """The version of HTTP that the request came in: ``(1, 1)``, or ``(2, 0)``."""
+        """The HTTP version of the request, such as ``(1, 1)`` or ``(2, 0)``."""
         return self.request.version
 
     @property
@@ -241,13 +244,13 @@ class Exchange:
 
     @property
     def size(self) -> int:
-        """How many bytes it counts for in the journal: a request is there twice, as it came and as what it says."""
+        """How many bytes it counts for in the journal, which keeps a request twice: its bytes, and what they mean."""
         request, raw = self._request, self.raw
         body = request.content.kept if isinstance(request, Request) else 0
         return len(raw.request) + len(raw.response) + (body or len(raw.request))
 
     def entry(self, named: dict[int, Named]) -> Entry:
-        """What is to be kept of it when it is over; what it names is added to ``named``."""
+        """What the journal keeps of it once it is over. The objects that it names are added to ``named``."""
         raw, route, guard, connection, response = self.raw, self.route, self.guard, self.connection, self.answered
         request = self._request
         body: bytes | Body = b""
@@ -300,12 +303,12 @@ class Exchange:
         )
 
     def carried(self) -> tuple[ConnectionRecord | None, int, int]:
-        """Its connection, and how many bytes came in and went out over that."""
+        """Its connection, and how many bytes it received and sent there."""
         return self.connection, self.raw.bytes_received, self.raw.bytes_sent
 
     @classmethod
     def of(cls, entry: Entry, named: Mapping[int, Named]) -> Exchange:
-        """The exchange that ``entry`` was made of."""
+        """The exchange that ``entry`` was made from."""
         raw = Transcript()
         asked, body, trailers = entry[3:7], entry[7], entry[8]
         raw.request, raw.response, raw.dropped_received, raw.dropped_sent = entry[9:13]
@@ -318,7 +321,7 @@ class Exchange:
         exchange._error, exchange.notes, exchange.faults = error, notes, faults
         return exchange
 
-    if not TYPE_CHECKING:  # a type checker is to know no names but those that there are
+    if not TYPE_CHECKING:  # type checkers should know only the real names
 
         def __getattr__(self, name: str) -> object:
             raise elsewhere.no_attribute(self, name, elsewhere.EXCHANGE)
@@ -330,16 +333,16 @@ class Exchange:
 
 
 class ConnectionRecord:
-    """A connection: who opened it, what came over it, and who ended it.
+    """A connection: who opened it, what came over it, and who closed it.
 
-    ``index`` counts the connections of a server from 0; ``client_address`` is the other end. ``exchanges`` are those it
-    has carried, as far as the journal still has them, ``exchange_count`` is how many there were. ``opened`` and
-    ``closed`` (None while it is open) are seconds of time.monotonic.
+    ``index`` counts the connections of a server from 0; ``client_address`` is the client's end. ``exchanges`` are those
+    that it carried, except those that the journal has dropped; ``exchange_count`` counts them all. ``opened`` and
+    ``closed`` (None while it is open) are seconds of time.monotonic().
 
-    ``closed_by`` is ``client`` or ``server``, whoever was the first to end it, and ``closed_how`` says by what: ``FIN``
-    (an orderly end), ``RST`` (a reset), ``timeout`` (the client kept the server waiting for too long), ``stop`` (the
-    server stopped). Both are None while it is open. ``goaway`` is what a client of HTTP/2 was told by that frame, None
-    if it was told nothing.
+    ``closed_by`` is ``client`` or ``server``, whichever closed it first, and ``closed_how`` says how: ``FIN`` (an
+    orderly end), ``RST`` (a reset), ``timeout`` (the client kept the server waiting too long) or ``stop`` (the server
+    stopped). Both are None while it is open. ``goaway`` is the GOAWAY frame that the server sent to an HTTP/2 client;
+    None if it sent none.
     """
 
     __slots__ = (
@@ -364,13 +367,13 @@ class ConnectionRecord:
         self.index: int = index
         self.client_address: object = client_address
         self.handshake: Handshake | None = handshake  # None without TLS
-        self.look: Callable[[ConnectionRecord], tuple[Exchange, ...]] = _nothing  # the journal's way to its exchanges
-        self.key: int = id(self)  # by which the journal names it
+        self.look: Callable[[ConnectionRecord], tuple[Exchange, ...]] = _nothing  # finds its exchanges in the journal
+        self.key: int = id(self)  # the journal's name for it
         self.exchange_count: int = 0
         self.goaway: GoneAway | None = None
         self._dropped_received = self._dropped_sent = 0  # bytes of exchanges that the journal has dropped
-        self.messages: dict[int | None, MessageLog] = {}  # of WebSocket, by the stream of HTTP/2 that carries it
-        self.tunnelled: tuple[str, int] | None = None  # where to, and the index of the first exchange in the tunnel
+        self.messages: dict[int | None, MessageLog] = {}  # WebSocket messages, by HTTP/2 stream (None over HTTP/1)
+        self.tunnelled: tuple[str, int] | None = None  # its origin, and the index of the first exchange in it
         self.opened: float = monotonic()
         self.closed: float | None = None
         self.closed_by: str | None = None
@@ -378,30 +381,30 @@ class ConnectionRecord:
 
     @property
     def tls(self) -> TLSSession | None:
-        """What was agreed upon over TLS; None without TLS, and if the handshake failed.
+        """The TLS session; None without TLS, or if the handshake failed.
 
-        A handshake that is under way is waited for, 5 seconds at most.
+        Waits up to 5 seconds for a handshake that is still going on.
         """
         return self.handshake.wait(_HANDSHAKE_SECONDS).session if self.handshake is not None else None
 
     @property
     def tls_error(self) -> TLSError | None:
-        """Why the handshake failed; None if it did not. It is waited for as by ``tls``."""
+        """Why the handshake failed; None if it did not. Waits for the handshake as ``tls`` does."""
         return self.handshake.wait(_HANDSHAKE_SECONDS).error if self.handshake is not None else None
 
     @property
     def tunnel(self) -> str | None:
-        """The origin that a tunnel leads to over it; None without one."""
+        """The origin that it leads to, if it is a tunnel; else None."""
         return self.tunnelled[0] if self.tunnelled is not None else None
 
     def end(self, by: str, how: str) -> None:
-        """The connection is over."""
+        """Note that the connection is closed."""
         self.closed_by, self.closed_how = by, how
         self.closed = monotonic()
 
     @property
     def is_open(self) -> bool:
-        """Whether neither side has ended it."""
+        """Whether neither side has closed it."""
         return self.closed is None
 
     @property
@@ -416,27 +419,27 @@ class ConnectionRecord:
 
     @property
     def bytes_received(self) -> int:
-        """How many bytes of requests have come in, TLS taken off."""
+        """How many bytes of requests it carried, without TLS."""
         return self.carried(self.exchanges)[0]
 
     @property
     def bytes_sent(self) -> int:
-        """How many bytes of responses have gone out, before TLS."""
+        """How many bytes of responses it carried, without TLS."""
         return self.carried(self.exchanges)[1]
 
     def carried(self, exchanges: Iterable[Exchange]) -> tuple[int, int]:
-        """How many bytes came in and went out, with these exchanges and those that were dropped."""
+        """How many bytes came in and went out with ``exchanges`` and with those that the journal has dropped."""
         raws = [exchange.raw for exchange in exchanges]
         received = self._dropped_received + sum(raw.bytes_received for raw in raws)
         return received, self._dropped_sent + sum(raw.bytes_sent for raw in raws)
 
     def drop(self, received: int, sent: int) -> None:
-        """The journal has dropped an exchange with so many bytes."""
+        """Note that the journal has dropped an exchange with so many bytes."""
         self._dropped_received += received
         self._dropped_sent += sent
 
     def forget(self) -> None:
-        """All that it has carried so far."""
+        """Forget all that it has carried so far."""
         self.exchange_count = self._dropped_received = self._dropped_sent = 0
 
     def __repr__(self) -> str:
@@ -449,10 +452,10 @@ def _nothing(record: ConnectionRecord) -> tuple[Exchange, ...]:
 
 
 def carried(entry: Entry, named: Mapping[int, Named]) -> tuple[ConnectionRecord | None, int, int]:
-    """The connection of an exchange, and how many bytes came in and went out over it."""
+    """The connection of an exchange, and how many bytes the exchange received and sent there."""
     return named.get(entry[2]), len(entry[9]) + entry[11], len(entry[10]) + entry[12]
 
 
 def is_refused(one: Exchange | Entry) -> bool:
-    """Whether the server did not take the request."""
+    """Whether the server refused the request."""
     return isinstance(one[21], tuple) if isinstance(one, tuple) else one.refused

@@ -1,4 +1,4 @@
-"""What a test is told of TLS handshakes: what was agreed upon, or why it came to nothing."""
+"""What a test can learn about TLS handshakes: what client and server agreed on, or why it failed."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import ssl
 
-# An alert that came in, as OpenSSL spells it: TLSV1_ALERT_UNKNOWN_CA, SSLV3_ALERT_BAD_CERTIFICATE.
+# An alert from the client, as OpenSSL spells it: TLSV1_ALERT_UNKNOWN_CA, SSLV3_ALERT_BAD_CERTIFICATE.
 _ALERT = re.compile(r"(?:SSLV3|TLSV1|TLSV13)_(?:ALERT_)?(?P<name>\w+)")
 
 
 @dataclass(frozen=True, slots=True)
 class PeerCertificate:
-    """The certificate that a client has shown, and that was found good.
+    """The certificate that a client presented and the server accepted.
 
-    ``names`` are those that it is for: host names, addresses, e-mail addresses.
+    ``names`` are its host names, IP addresses and e-mail addresses.
     """
 
     pem: str
@@ -28,9 +28,9 @@ class PeerCertificate:
 
 @dataclass(frozen=True, slots=True)
 class TLSSession:
-    """What client and server agreed upon: ``version`` (``TLSv1.3``), ``cipher``, ``alpn`` (None without).
+    """What client and server agreed on: ``version`` (such as ``TLSv1.3``), ``cipher``, ``alpn`` (None without ALPN).
 
-    ``sni`` is the name that the client asked for, None if it asked for none.
+    ``sni`` is the server name that the client sent; None if it sent none.
     """
 
     version: str
@@ -44,8 +44,8 @@ class TLSSession:
 class TLSError:
     """Why a handshake failed, as the server saw it.
 
-    ``alert`` is what the client sent, by its name in RFC 8446 section 6.2, such as ``unknown_ca``; None if it sent
-    none. ``reason`` says it in words.
+    ``alert`` is the alert that the client sent, by its name in RFC 8446 section 6.2, such as ``unknown_ca``; None if it
+    sent none. ``reason`` is the same in words.
     """
 
     alert: str | None
@@ -56,37 +56,37 @@ class TLSError:
 
 
 class Handshake:
-    """A handshake: under way, until it has ended in a session or an error."""
+    """A handshake, which ends with a session or an error."""
 
     __slots__ = ("_over", "begun", "error", "session")
 
     def __init__(self) -> None:
-        self._over = threading.Lock()  # held until it is; an event takes ten times as long to make
+        self._over = threading.Lock()  # held until the end; an Event takes ten times as long to make
         self._over.acquire()
-        self.begun: bool = False  # the client has said something
+        self.begun: bool = False  # the client has sent something
         self.session: TLSSession | None = None
         self.error: TLSError | None = None
 
     def succeed(self, session: TLSSession) -> None:
-        """It is over, and went well."""
+        """Note that the handshake succeeded."""
         self.session = session
         self._over.release()
 
     def fail(self, error: TLSError) -> None:
-        """It is over, and came to nothing; if it is over already, it stays as it was."""
+        """Note that the handshake failed, unless it is over already."""
         if self.session is None and self.error is None:
             self.error = error
             self._over.release()
 
     def wait(self, seconds: float) -> Handshake:
-        """Itself, when it is over, or after so many seconds."""
+        """Wait until it is over, but no longer than ``seconds``. Returns itself."""
         if self._over.acquire(timeout=seconds):
             self._over.release()
         return self
 
 
 def session_of(sock: ssl.SSLSocket) -> TLSSession:
-    """What was agreed upon over a socket."""
+    """The session of a socket whose handshake is over."""
     cipher = sock.cipher()
     return TLSSession(
         version=sock.version() or "",
@@ -107,13 +107,13 @@ def _peer_certificate(sock: ssl.SSLSocket) -> PeerCertificate | None:
     names = found.get("subjectAltName", ())
     return PeerCertificate(
         pem=ssl.DER_cert_to_PEM_cert(der),
-        names=tuple(str(name) for _, name in names),  # type: ignore[str-unpack]  # to typeshed it may be text
+        names=tuple(str(name) for _, name in names),  # type: ignore[str-unpack]  # typeshed allows a str
         serial_number=int(str(found["serialNumber"]), 16),
     )
 
 
 def error_of(error: OSError | None, seconds: float | None) -> TLSError:
-    """Why a handshake failed, which might take so many seconds; without an error, since the server stopped."""
+    """Why a handshake failed that was allowed ``seconds``. Without an error, the server stopped."""
     if error is None:
         return TLSError(None, "the server stopped")
     if isinstance(error, TimeoutError):

@@ -28,8 +28,10 @@ _UNKNOWN = -1
 def har(
     exchanges: Iterable[Exchange], base_url: str, dropped: int = 0, *, redacted: frozenset[str] = ALWAYS_REDACTED
 ) -> dict[str, Any]:
-    """The exchanges of the server at ``base_url`` as a HAR document, ready for ``json.dumps``; that older ones were
-    ``dropped`` is a comment. The values of fields that are ``redacted`` are not in it."""
+    """The exchanges of the server at ``base_url`` as a HAR document, ready for ``json.dumps``.
+
+    If older exchanges were ``dropped``, a comment says how many. The values of ``redacted`` fields are masked.
+    """
     log: dict[str, Any] = {
         "version": "1.2",
         "creator": creator(),
@@ -46,12 +48,12 @@ def entries(exchanges: Iterable[Exchange], base_url: str, redacted: frozenset[st
 
 
 def moment(monotonic: float) -> str:
-    """When that was, as a HAR says it."""
+    """A time of time.monotonic(), as a HAR writes it."""
     return datetime.fromtimestamp(clock.time_of_day(monotonic), UTC).isoformat(timespec="microseconds")
 
 
 def creator() -> dict[str, str]:
-    """Who has made a HAR."""
+    """The program that made the HAR."""
     name, _, version = BaseHTTPRequestHandler.server_version.partition("/")
     return {"name": name, "version": version}
 
@@ -70,7 +72,7 @@ def _entry(exchange: Exchange, base_url: str, redacted: frozenset[str]) -> dict[
     }
     if exchange.stream_id is not None:
         entry["_stream"] = exchange.stream_id
-    if exchange.log is not None:  # as Chromium writes it, which sees them from the other side
+    if exchange.log is not None:  # as Chromium, which is at the other end, writes them
         entry["_resourceType"] = "websocket"
         entry["_webSocketMessages"] = [_message(one) for one in exchange.messages if one.type in ("text", "binary")]
     if exchange.route is not None:
@@ -99,7 +101,7 @@ def _timings(times: ExchangeTimes) -> dict[str, float]:
     """How long each phase took, in milliseconds."""
     begun = times.body_received if times.response_begun is None else times.response_begun
     ended = begun if times.response_ended is None else times.response_ended
-    # An answer may begin before the whole of its request is there.
+    # A response may begin before the whole request has come.
     received = min(times.body_received, begun)
     return {
         "send": (received - times.request_begun) * 1000,
@@ -113,7 +115,7 @@ def _request(exchange: Exchange, base_url: str, redacted: frozenset[str]) -> dic
     head, blank, rest = raw.request.lstrip(b"\r\n").partition(b"\r\n\r\n")
     try:
         body = unframed(rest, request_framing(request.headers, request.version))
-    except RequestError:  # it is this for which the request was refused
+    except RequestError:  # the framing is why the request was refused
         body = rest
     entry = {
         "method": request.method,
@@ -137,7 +139,7 @@ def _request(exchange: Exchange, base_url: str, redacted: frozenset[str]) -> dic
 
 def _response(exchange: Exchange, redacted: frozenset[str]) -> dict[str, Any]:
     answer, raw = exchange.response, exchange.raw
-    if answer is None:  # as browsers write it
+    if answer is None:  # written as browsers do
         empty = {"size": 0, "mimeType": ""}
         sizes = {"headersSize": _UNKNOWN, "bodySize": _UNKNOWN}
         nothing = {"status": 0, "statusText": "", "httpVersion": "", "cookies": [], "headers": [], "redirectURL": ""}
@@ -168,7 +170,7 @@ def _url(request: Request, origin: str | None, base_url: str) -> str:
     if target_of(target).form == "absolute":
         return target
     scheme, _, authority = base_url.partition("://")
-    path = target if target.startswith("/") else f"/{target}"  # that of OPTIONS and CONNECT is no path
+    path = target if target.startswith("/") else f"/{target}"  # OPTIONS and CONNECT may name no path
     return f"{origin or f'{scheme}://' + (request.headers.get('host') or authority)}{path}"
 
 
@@ -178,7 +180,7 @@ def _version(request: Request) -> str:
 
 
 def pairs(given: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
-    """Names and values as a HAR has them."""
+    """Names and values as a HAR writes them."""
     return [{"name": name, "value": value} for name, value in given]
 
 
@@ -193,7 +195,7 @@ def cookie(line: str) -> dict[str, Any]:
 
 
 def as_text(body: bytes, *, marked_as: str, charset: str = "utf-8") -> dict[str, str]:
-    """A body as text; as base64, which is said by the name ``marked_as``, where it is none."""
+    """A body as text or, if it is not text, as base64, which the field ``marked_as`` then says."""
     try:
         text = body.decode(charset)
         if charset == "utf-8" or text.encode(charset) == body:
@@ -204,4 +206,4 @@ def as_text(body: bytes, *, marked_as: str, charset: str = "utf-8") -> dict[str,
 
 
 def _comment(dropped: int) -> dict[str, str]:
-    return {"comment": f"{dropped} bytes more were not kept"} if dropped else {}
+    return {"comment": f"{dropped} more bytes were not kept"} if dropped else {}

@@ -1,4 +1,4 @@
-"""The journal: the exchanges of a server, in the order in which the requests came in, and what went wrong."""
+"""The journal: the exchanges of a server in the order in which the requests came in, and what went wrong."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MOST_FAILURES = 1_000
 
 
 class FaultEvent(NamedTuple):
-    """A fault that has happened: on which connection of the server, and where in its exchange."""
+    """A fault that happened: on which connection of the server, and where in the exchange."""
 
     fault: Fault
     where: str
@@ -39,8 +39,8 @@ class FaultEvent(NamedTuple):
 
 
 class Failure(str):
-    """What must fail the test, as a text to read: of one of the kinds of KINDS. It is about the route that was written
-    at ``place`` (file:line), if it is about one."""
+    """A text that says why the test must fail; ``kind`` is one of KINDS. If it is about a route, ``place`` says where
+    the test wrote that route, as file:line."""
 
     __slots__ = ("kind", "place")
 
@@ -53,13 +53,13 @@ class Failure(str):
         return failure
 
 
-# A request that nothing answered; one that the server did not take; an exception in, or a hang of, what answers; an
-# expectation that was not met.
+# A request that nothing answered; a request that the server refused; a handler or an application that raised or hung;
+# an expectation that was not met.
 KINDS = ("unanswered", "refused", "errors", "expectations")
 
 
 def check_kinds(kinds: str | Iterable[str]) -> frozenset[str]:
-    """Kinds of failures. Raises UsageError for one that does not exist."""
+    """Check the names of kinds of failures. Raises UsageError for an unknown one."""
     kinds = (kinds,) if isinstance(kinds, str) or not isinstance(kinds, Iterable) else tuple(kinds)
     for kind in kinds:
         if kind not in KINDS:
@@ -76,7 +76,7 @@ class Mark(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What a journal has of a server in one moment, and how much of it the journal has dropped."""
+    """What a journal holds at one moment, and how much of it the journal has dropped."""
 
     exchanges: tuple[Exchange, ...]
     connections: tuple[ConnectionRecord, ...]
@@ -91,21 +91,21 @@ def _any(exchange: Exchange) -> bool:
     return True
 
 
-# Who is told of each exchange that is over, by every journal that begins from now on.
+# Every journal made from now on calls these with each exchange that is over.
 TOLD: list[Callable[[Exchange], None]] = []
 
 
 class Journal:
-    """Exchanges, and what went wrong with them. Written by the server's threads, read by the test's.
+    """Exchanges, and what went wrong with them. The server's threads write it, the test's threads read it.
 
-    It keeps ``max_exchanges`` exchanges, and ``max_bytes`` of what is in memory of all of them together. Past that it
-    drops the oldest of those that are over; the newest of these always stays. Of connections that are closed, and of
-    faults that have happened, it keeps as many. ``ignored`` are the kinds of failures that are none here,
-    ``redacted`` the header fields whose values nobody is shown. ``test_is_over`` says that clients may break off,
-    ``expects_tls`` that they speak TLS to a server that does not, as the test wants it.
+    It keeps up to ``max_exchanges`` exchanges, and up to ``max_bytes`` in memory for all of them together. Beyond that
+    it drops the oldest finished exchange, but always keeps the newest one. It also keeps up to ``max_exchanges`` closed
+    connections, and as many fault events. ``ignored`` are the kinds of failures that do not count, ``redacted`` the
+    header fields whose values are masked. ``test_is_over`` allows clients to break off; ``expects_tls`` says that the
+    test wants them to speak TLS to a server that does not.
 
-    What an exchange that is over says is kept as a tuple of plain values. The Exchange is made again when somebody
-    looks, and then it stays, so that everybody sees the same one.
+    The journal keeps a finished exchange as a tuple of plain values. It makes the Exchange again when somebody looks,
+    and keeps that one, so that everybody sees the same object.
     """
 
     def __init__(self, max_bytes: int = MOST_BYTES, max_exchanges: int = MOST_EXCHANGES) -> None:
@@ -114,7 +114,7 @@ class Journal:
         self.ignored: frozenset[str] = frozenset()
         self.redacted = ALWAYS_REDACTED
         self.expects_tls = False
-        if TOLD:  # where nobody is, no exchange is to pay for it: so the journal has another finish then
+        if TOLD:  # a different finish, so that exchanges pay nothing if nobody listens
             self._told = tuple(TOLD)
             self.finish = self._finish_and_tell  # type: ignore[method-assign]
         # Of exchanges. These three count on, whatever is forgotten: marks from before stay true.
@@ -123,7 +123,7 @@ class Journal:
         self.begin_anew()
 
     def begin_anew(self) -> None:
-        """As if nothing had ever happened: in a fork of the process, where no thread writes it."""
+        """Make it new and empty: in a fork of the process, where no thread writes to it."""
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._waiting = self._changes = 0
@@ -131,20 +131,20 @@ class Journal:
         self._begin()
 
     def _begin(self) -> None:
-        # By number. A server's thread adds one without the lock, so whoever goes through them takes list(self._kept).
+        # By number. The server's threads add to it without the lock, so loops go through list(self._kept).
         self._kept: dict[int, Exchange | Entry] = {}
-        self._over: deque[tuple[int, int]] = deque()  # the numbers of those that are over, and their bytes
+        self._over: deque[tuple[int, int]] = deque()  # the numbers of finished exchanges, and their bytes
         self._bytes = 0
-        self._named: dict[int, Named] = {}  # what entries name, by id
-        self._taken: set[int] = set()  # the numbers of those that take has given
+        self._named: dict[int, Named] = {}  # the objects that entries name, by id
+        self._taken: set[int] = set()  # the numbers that take() has returned
         self._closed: deque[ConnectionRecord] = deque()
-        self._logs: deque[tuple[MessageLog, int]] = deque()  # of each message that is kept, its log and its bytes
+        self._logs: deque[tuple[MessageLog, int]] = deque()  # for each message that is kept, its log and its bytes
         self._message_bytes = 0
         self._fault_events: deque[FaultEvent] = deque(maxlen=self.max_exchanges)
         self._failures: list[Failure] = []
         self.test_is_over = False
-        self._seen = 0  # failures that take_failures has given
-        self._unkept: Counter[str] = Counter()  # failures that were too many, by kind
+        self._seen = 0  # how many failures take_failures() has returned
+        self._unkept: Counter[str] = Counter()  # failures beyond MOST_FAILURES, by kind
         self.dropped_exchanges: int = 0
         self.dropped_connections: int = 0
         self.dropped_fault_events: int = 0
@@ -162,12 +162,12 @@ class Journal:
             with self._lock:
                 while len(kept) > self.max_exchanges and self._over:
                     self._drop_oldest()
-        if self._waiting:  # else whoever begins to wait now looks first, and finds it
+        if self._waiting:  # anyone who begins to wait now will look first, and find it
             self._tell_of_change()
 
     def finish(self, exchange: Exchange) -> None:
-        """The exchange is over. It becomes an entry, unless somebody has it already."""
-        with self._lock:  # itself: by way of the condition it takes three times as long
+        """Note that the exchange is over. It becomes an entry, unless it has been handed out."""
+        with self._lock:  # the lock itself: through the condition it takes three times as long
             number = exchange.number
             if number not in self._kept:  # the journal has been cleared
                 return
@@ -187,7 +187,7 @@ class Journal:
             tell(exchange)
 
     def _drop_oldest(self) -> None:
-        """Drop the first exchange that is over."""
+        """Drop the oldest finished exchange."""
         number, size = self._over.popleft()
         self._bytes -= size
         self.dropped_exchanges += 1
@@ -197,13 +197,13 @@ class Journal:
         connection, received, sent = one.carried() if isinstance(one, Exchange) else carried(one, self._named)
         if connection is not None:
             connection.drop(received, sent)
-        if len(self._named) > 4 * self.max_exchanges:  # an entry names three at most
+        if len(self._named) > 4 * self.max_exchanges:  # an entry names at most three
             kept = map(self._kept.__getitem__, list(self._kept))
             keys = {key for one in kept if isinstance(one, tuple) for key in one[:3] if key}
             self._named = {key: self._named[key] for key in keys}
 
     def record_message(self, log: MessageLog, message: Message) -> None:
-        """Add a message to the log of its connection. Of all together, ``max_bytes`` are kept."""
+        """Add a message to the log of its connection. All logs together keep ``max_bytes``."""
         size = message.counts_for
         with self._lock:
             log.add(message)
@@ -217,7 +217,7 @@ class Journal:
                 self._changed.notify_all()
 
     def record_connection(self, record: ConnectionRecord) -> None:
-        """Add a connection; exchanges and its end may follow."""
+        """Add a connection; its exchanges and its end may follow."""
         record.look = partial(self.those, CONNECTION)
         with self._lock:
             self._connections[id(record)] = record
@@ -226,7 +226,7 @@ class Journal:
                 self._tell_of_change()
 
     def end_connection(self, record: ConnectionRecord, by: str, how: str) -> None:
-        """The connection is over."""
+        """Note that the connection is closed."""
         record.end(by, how)
         with self._lock:
             self._closed.append(record)
@@ -249,7 +249,7 @@ class Journal:
             self._fault_event_count += 1
 
     def record_failure(self, text: str, kind: str = "errors", place: str = "") -> None:
-        """Add what must fail the test. Of those that nobody has taken, the first MOST_FAILURES are kept."""
+        """Add a failure. Of those that nobody has taken, the first MOST_FAILURES are kept."""
         failure = Failure(readable_text(text), kind, place)
         with self._lock:
             if kind in self.ignored:
@@ -266,19 +266,19 @@ class Journal:
 
     @property
     def exchanges(self) -> tuple[Exchange, ...]:
-        """All exchanges so far that are kept."""
+        """All exchanges so far, except those that were dropped."""
         with self._lock:
             return tuple(map(self._show, list(self._kept)))
 
     @property
     def connections(self) -> tuple[ConnectionRecord, ...]:
-        """All connections so far that are kept."""
+        """All connections so far, except those that were dropped."""
         with self._lock:
             return tuple(self._connections.values())
 
     @property
     def seen(self) -> Seen:
-        """All of it."""
+        """All exchanges and connections, taken at one moment."""
         with self._lock:
             return self._seen_of(self.exchanges, self.connections, self.fault_events)
 
@@ -318,12 +318,12 @@ class Journal:
 
     @property
     def fault_events(self) -> tuple[FaultEvent, ...]:
-        """The faults that have happened, in their order, as far as they are kept."""
+        """The faults that happened, in order, except those that were dropped."""
         with self._lock:
             return tuple(self._fault_events)
 
     def those(self, place: int, named: Keyed) -> tuple[Exchange, ...]:
-        """The exchanges that are kept and name a route, a guard or a connection, of which ``place`` says which."""
+        """The exchanges that name ``named``: a route, a guard or a connection, as ``place`` says."""
         key, attribute = named.key, PLACES[place]
         with self._lock:
             return tuple(
@@ -337,10 +337,10 @@ class Journal:
             )
 
     def _show(self, number: int) -> Exchange:
-        """The exchange of this number: from here on, it is the same to everybody."""
+        """The exchange with this number. From now on, everybody gets the same object."""
         one = self._kept[number]
         if isinstance(one, tuple):
-            self._kept[number] = one = Exchange.of(one, self._named)  # in its place: the order stays
+            self._kept[number] = one = Exchange.of(one, self._named)  # in the same place: the order stays
             one.number = number
         one.shown = True
         return one
@@ -348,8 +348,8 @@ class Journal:
     def wait(self, condition: Callable[[], bool], timeout: float) -> bool:
         """Wait until ``condition`` holds; False after ``timeout`` seconds.
 
-        It is asked again with every exchange, and with every connection that is opened or ends: without the lock, since
-        it may be code of the test, and want what another thread has.
+        It is called again after every exchange, and after every connection that opens or closes. The lock is not held,
+        since ``condition`` may be code of the test that waits for another thread.
         """
         expiry = clock.monotonic() + timeout
         with self._lock:
@@ -363,13 +363,13 @@ class Journal:
                     left = max(expiry - clock.monotonic(), 0.0)
                     if not self._changed.wait_for(lambda: self._changes != changes, left):  # noqa: B023  called here
                         break
-            return condition()  # it may also depend on what nobody tells of
+            return condition()  # it may depend on something that the journal is not told about
         finally:
             with self._lock:
                 self._waiting -= 1
 
     def take(self, timeout: float, wanted: Callable[[Exchange], bool] = _any) -> Exchange | None:
-        """The first exchange that is ``wanted``, was not taken before, and not refused; None if there is none within
+        """The first exchange that is ``wanted`` and was neither taken before nor refused; None if there is none within
         ``timeout`` seconds."""
         taken: list[Exchange] = []
 
@@ -384,14 +384,14 @@ class Journal:
         return taken[0] if self.wait(find, timeout) else None
 
     def _untaken(self, number: int) -> Exchange | None:
-        """The exchange of this number, if it can still be taken."""
+        """The exchange with this number, if it can still be taken."""
         with self._lock:
             if number in self._taken or number not in self._kept or is_refused(self._kept[number]):
                 return None
             return self._show(number)
 
     def _mark_taken(self, number: int) -> bool:
-        """Each exchange goes to one taker: whether this is the first."""
+        """Mark an exchange as taken. False if another thread has taken it first."""
         with self._lock:
             first = number not in self._taken
             self._taken.add(number)
@@ -399,7 +399,7 @@ class Journal:
 
     @property
     def failures(self) -> tuple[Failure, ...]:
-        """What must fail the test, each as a text to read."""
+        """The failures that must fail the test."""
         with self._lock:
             return self._that_count(self._failures)
 
@@ -418,7 +418,7 @@ class Journal:
         return tuple(counting)
 
     def close(self) -> None:
-        """Let go of all bodies that are in files: they cannot be read any more."""
+        """Close the files that hold bodies. Those bodies cannot be read any more."""
         with self._lock:
             for one in map(self._kept.__getitem__, list(self._kept)):
                 if isinstance(one, Exchange):
@@ -427,7 +427,7 @@ class Journal:
                     close_body(one)
 
     def clear(self) -> None:
-        """Forget everything, but for the connections that are open."""
+        """Forget everything except open connections."""
         with self._lock:
             self._begin()
             self._connections = {key: record for key, record in self._connections.items() if record.is_open}

@@ -17,20 +17,20 @@ MOST_REQUEST_LINE = 200
 
 
 def request_line(request: Request, most: int = MOST_REQUEST_LINE) -> str:
-    """A request in a part of a line; one that is none, such as what a client of TLS sends, is ``a request``."""
+    """A request, for use within a line; ``a request`` if it is not HTTP, such as a TLS client's first bytes."""
     if not grammar.TOKEN.fullmatch(request.method):
         return "a request"
     return shortened(str(request), most)
 
 
 def refusal(exchange: Exchange) -> str:
-    """That the request of an exchange was refused, and why, in a part of a line."""
+    """Say that a request was refused, and why, for use within a line."""
     most = MOST_REQUEST_LINE // 2  # there is more in the line
     return f"{request_line(exchange.request, most)} was refused ({shortened(exchange.error or '', most)})"
 
 
 def exchange_line(exchange: Exchange) -> str:
-    """An exchange in one line."""
+    """One line for an exchange."""
     response = exchange.response
     parts = [
         request_line(exchange.request),
@@ -55,17 +55,17 @@ def exchange_line(exchange: Exchange) -> str:
 
 
 def where_asked(exchange: Exchange) -> list[str]:
-    """The origin, where the request line does not say it, in a part of a line."""
+    """The origin, if the request line does not name it, for use within a line."""
     origin, target = exchange.origin, exchange.request.target
     return [f"at {origin}"] if origin is not None and target.startswith(("/", "*")) else []
 
 
 def exchange_lines(exchanges: Sequence[Exchange]) -> list[str]:
-    """Exchanges, a line each; of many, the first and the last."""
+    """One line for each exchange; if there are many, only for the first and last ones."""
     first, left_out, last = both_ends(exchanges)
     return [*map(exchange_line, first), *more(left_out, "exchange"), *map(exchange_line, last)]
 
 
 def more(left_out: int, what: str) -> list[str]:
-    """That so many are left out, in a line; none if none is."""
+    """A line that says how many are left out; none if that is 0."""
     return [f"... {count(left_out, f'more {what}')} ..."] if left_out else []

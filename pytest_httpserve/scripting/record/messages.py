@@ -1,4 +1,4 @@
-"""The messages of a connection that has left HTTP, as the journal has them."""
+"""The WebSocket messages that the journal keeps."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pytest_httpserve.clock import monotonic
 from pytest_httpserve.scripting.record.readable import both_ends
 from pytest_httpserve.scripting.record.words import count, dropped
 
-# What a message counts for beside its payload, in bytes.
+# Bytes that a message counts for in addition to its payload.
 _BESIDE_BYTES = 256
 _MARKS = {"received": ">", "sent": "<"}
-# Of a connection, so many messages are shown: the first, and the last.
+# Reports show this many messages of a connection: the first ones and the last ones.
 _MOST_SHOWN = 20
 _MOST_DATA = 80
 
@@ -21,10 +21,10 @@ _MOST_DATA = 80
 class Message(NamedTuple):
     """A message, or a control frame, of a WebSocket connection.
 
-    ``direction`` is ``received`` or ``sent``, as the server sees it, ``type`` is ``text``, ``binary``, ``ping``,
-    ``pong`` or ``close``. ``data`` is its payload, a str for ``text`` and, as the reason, for ``close``, whose ``code``
-    is beside it. ``size`` is how many bytes that is, ``frames`` in how many frames it came, ``time`` is when: seconds
-    of ``time.monotonic()``.
+    ``direction`` is ``received`` or ``sent``, as the server sees it; ``type`` is ``text``, ``binary``, ``ping``,
+    ``pong`` or ``close``. ``data`` is the payload: a str for ``text`` and ``close`` (the reason), else bytes. ``size``
+    is its length in bytes, ``frames`` the number of frames, ``time`` the seconds of ``time.monotonic()``. ``code`` is
+    the status code of a ``close``.
     """
 
     direction: str
@@ -51,14 +51,14 @@ class Message(NamedTuple):
 
 
 def made_message(direction: str, type: str, data: str | bytes, *, frames: int = 1, code: int | None = None) -> Message:
-    """A message that passes now."""
-    # A text of ASCII alone, as most are, is as long as its bytes.
+    """A message that is received or sent now."""
+    # An ASCII text, as most are, is as long as its bytes.
     size = len(data) if isinstance(data, bytes) or data.isascii() else len(data.encode("utf-8", "surrogatepass"))
     return Message(direction, type, data, size, monotonic(), frames, code)
 
 
 class MessageLog:
-    """The messages of one connection, as far as the journal still has them; it has ``dropped`` so many."""
+    """The messages of one connection, except the oldest ones, which the journal has dropped: as many as ``dropped``."""
 
     __slots__ = ("_messages", "dropped")
 
@@ -67,31 +67,31 @@ class MessageLog:
         self.dropped: int = 0
 
     def add(self, message: Message) -> None:
-        """Add one."""
+        """Add a message."""
         self._messages.append(message)
 
     def drop(self) -> None:
-        """Drop the oldest."""
+        """Drop the oldest message."""
         self._messages.popleft()
         self.dropped += 1
 
     def clear(self) -> None:
-        """Forget them."""
+        """Forget all messages."""
         self._messages.clear()
         self.dropped = 0
 
     @property
     def messages(self) -> tuple[Message, ...]:
-        """Those that there are."""
+        """The messages that are kept."""
         return tuple(self._messages)
 
     def lines(self) -> list[str]:
-        """A line each; of many, the first and the last."""
+        """One line for each message; if there are many, only for the first and last ones."""
         return [*dropped(self.dropped, "message"), *message_lines(self.messages, _MOST_SHOWN // 2)]
 
 
 def message_lines(messages: Sequence[Message], most: int = _MOST_SHOWN) -> list[str]:
-    """Messages, a line each; of many, the first and the last."""
+    """One line for each message; if there are more than ``most``, only for the first and last ones."""
     first, left_out, last = both_ends(messages, most)
     more = [f"... {count(left_out, 'more message')} ..."] if left_out else []
     return [*map(str, first), *more, *map(str, last)]

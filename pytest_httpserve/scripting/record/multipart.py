@@ -1,4 +1,4 @@
-"""multipart/form-data (RFC 7578): every byte of a part is kept, whatever its type."""
+"""multipart/form-data (RFC 7578). Every byte of a part is kept, whatever its type."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from dataclasses import dataclass, field
 
 from pytest_httpserve.wire.headers import Headers
 
-# A parameter of a field: a quoted text or a token (RFC 9110 section 5.6.6); at the end, ``*`` says how it is encoded.
+# A parameter of a field: a quoted string or a token (RFC 9110 section 5.6.6). A name that ends with ``*`` is encoded.
 _PARAMETER = re.compile(r';[ \t]*([A-Za-z0-9-]+)(\*?)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^;\s]*))')
 
-# RFC 8187 section 3.2.1 asks for the first; the others are those that clients have used. What names any other codec is
-# left as it was sent: of those that Python has, some take ages for a long text, and some are none for texts at all.
+# RFC 8187 section 3.2.1 requires the first; clients have used the others. A parameter that names another codec stays as
+# it was sent: some of Python's codecs take ages for a long text, and some are not for text at all.
 _CHARSETS = ("utf-8", "utf8", "us-ascii", "iso-8859-1", "")
 
 
 @dataclass(frozen=True, slots=True)
 class UploadedFile:
-    """A part of a multipart form: ``name`` of the field, ``filename`` (empty for a plain field), type and contents.
+    """A part of a multipart form: ``name`` of the field, ``filename`` (empty for a plain field), type and content.
 
     ``headers`` are those of the part, as they were sent.
     """
@@ -32,8 +32,10 @@ class UploadedFile:
 
 
 def parse_multipart(content_type: str, body: bytes) -> list[UploadedFile]:
-    """The parts of a form, in order. Raises ValueError if its type names no boundary between them, or another one than
-    its body has, or if the last one is missing."""
+    """The parts of a form, in order.
+
+    Raises ValueError if ``content_type`` names no boundary, or one that ``body`` lacks, or if the last one is missing.
+    """
     boundary = _parameters(content_type).get("boundary", "").encode("latin-1", "replace")
     if not boundary:
         raise ValueError(f"a multipart body whose Content-Type names no boundary: {content_type!r}")
@@ -53,7 +55,7 @@ def parse_multipart(content_type: str, body: bytes) -> list[UploadedFile]:
 
 
 def _parse_part(part: bytes) -> UploadedFile:
-    """A part, from the line break after its boundary on."""
+    """Parse a part, which begins with the line break after its boundary."""
     head, _, content = part.partition(b"\r\n\r\n")
     lines = (line.partition(":") for line in head.decode(errors="replace").split("\r\n"))
     headers = Headers((name.strip(), value.strip()) for name, colon, value in lines if colon)
@@ -68,9 +70,9 @@ def _parameters(value: str) -> dict[str, str]:
 
 
 def _read_parameters(value: str) -> Iterator[tuple[str, bool, str]]:
-    """The parameters after a value: name, whether it says how it is encoded, and text."""
+    """The parameters after a value: name, whether it was encoded, and decoded text."""
     for name, mark, quoted, token in _PARAMETER.findall(value):
-        # Of backslashes, only those are escapes that must be: the rest stand in paths of Windows.
+        # Only necessary escapes count: other backslashes belong to Windows paths.
         text = re.sub(r'\\(["\\])', r"\1", quoted) or token
         is_encoded = False
         if mark:  # RFC 8187: charset'language'percent-encoded
@@ -81,14 +83,14 @@ def _read_parameters(value: str) -> Iterator[tuple[str, bool, str]]:
         yield name.lower(), is_encoded, text
 
 
-# Browsers, requests, httpx and node write these three by percent, and nothing else: the HTML standard has them do so.
-# Others quote by a backslash, as RFC 7578 section 4.2 has it.
+# Browsers, requests, httpx and Node percent-encode these three characters and no others, as the HTML standard says.
+# Other clients escape them with a backslash, as RFC 7578 section 4.2 says.
 _WRITTEN_BY_PERCENT = {"%22": '"', "%0D": "\r", "%0A": "\n"}
 _BY_PERCENT = re.compile("%22|%0D|%0A")
 
 
 def _form_data(value: str) -> dict[str, str]:
-    """The parameters of a part's Content-Disposition; those that say how they are encoded count before the others."""
+    """The parameters of a part's Content-Disposition. An encoded one takes precedence over a plain one."""
     plain: dict[str, str] = {}
     encoded: dict[str, str] = {}
     for name, mark, text in _read_parameters(value):

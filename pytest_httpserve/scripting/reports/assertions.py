@@ -1,4 +1,4 @@
-"""What a test asserts of the requests that its server got. pytest rewrites this module, for its diffs."""
+"""Assertions about the requests that a server got. pytest rewrites this module to show its diffs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Step = Matcher | tuple[str, str | re.Pattern[str]] | str
 
 
 def assert_requested(seen: Seen, matcher: Matcher, what: str, times: int | None) -> None:
-    """Fail unless requests that ``matcher`` takes came in: ``times`` of them, or one at least."""
+    """Fail unless ``matcher`` took ``times`` requests, or at least one if that is None."""
     __tracebackhide__ = True
     exchanges = seen.exchanges
     found = requested(exchanges, matcher)
@@ -39,7 +39,7 @@ def assert_requested(seen: Seen, matcher: Matcher, what: str, times: int | None)
 
 
 def assert_not_requested(seen: Seen, matcher: Matcher, what: str) -> None:
-    """Fail if a request that ``matcher`` takes came in."""
+    """Fail if ``matcher`` took any request."""
     __tracebackhide__ = True
     found = requested(seen.exchanges, matcher)
     if found:
@@ -60,7 +60,7 @@ def assert_in_order(seen: Seen, steps: Iterable[Step]) -> None:
             before = f" after {wanted[position - 2][0]}" if position > 1 else ""
             title = f"step {position}, {name}, was not requested{before}"
             raise AssertionError(
-                _list(f"{title}{_refused_instead(exchanges, matcher)}; requested were:", exchanges, seen)
+                _list(f"{title}{_refused_instead(exchanges, matcher)}; the server got:", exchanges, seen)
                 if exchanges
                 else readable([f"{title}: there were {words.no_requests()}"])
             )
@@ -70,11 +70,11 @@ def assert_none(seen: Seen) -> None:
     """Fail if any request came in."""
     __tracebackhide__ = True
     if seen.exchanges:
-        raise AssertionError(_list("expected no requests; requested were:", seen.exchanges, seen))
+        raise AssertionError(_list("expected no requests; the server got:", seen.exchanges, seen))
 
 
 def assert_reused(seen: Seen, most: int) -> None:
-    """Fail unless the exchanges came over ``most`` connections at most, one of which carried several."""
+    """Fail unless the exchanges came over at most ``most`` connections, and at least one connection was reused."""
     __tracebackhide__ = True
     used = [record for record in seen.connections if record.exchange_count]
     if len(used) <= most and any(record.reused for record in used):
@@ -82,13 +82,13 @@ def assert_reused(seen: Seen, most: int) -> None:
             raise AssertionError(_unknown("how many connections were used", seen.dropped_connections, "connection"))
         return
     came = sum(record.exchange_count for record in used)
-    title = f"{words.count(came, 'exchange')} came over {words.count(len(used), 'connection')}, and "
-    title += f"were to come over {most}" if len(used) > most else "none was reused"
+    title = f"{words.count(came, 'exchange')} came over {words.count(len(used), 'connection')}, "
+    title += f"expected at most {most}" if len(used) > most else "and none was reused"
     raise AssertionError(readable([f"{title}:", *report.connection_lines(seen)]))
 
 
 def assert_all_closed(seen: Seen, by: str | None, timeout: float) -> None:
-    """Fail unless all connections are closed, which was waited for, and by whom they were to be."""
+    """Fail unless all connections are closed, and closed by ``by``. The caller has waited for ``timeout`` seconds."""
     __tracebackhide__ = True
     connections = seen.connections
     title = ""
@@ -103,25 +103,25 @@ def assert_all_closed(seen: Seen, by: str | None, timeout: float) -> None:
 
 
 def assert_max_concurrent(seen: Seen, matcher: Matcher, most: int) -> None:
-    """Fail if more than ``most`` exchanges, of those that ``matcher`` takes, were in hand at once."""
+    """Fail if more than ``most`` of the exchanges that ``matcher`` takes were in progress at once."""
     __tracebackhide__ = True
     exchanges = requested(seen.exchanges, matcher)
     together = most_at_once(exchanges)
     if len(together) > most:
-        title = f"{len(together)} requests were in hand at once, expected at most {most}:"
+        title = f"{len(together)} requests were in progress at once, expected at most {most}:"
         raise AssertionError(_list(title, together, seen))
-    _check_all_kept(seen, "how many requests were in hand at once")
+    _check_all_kept(seen, "how many requests were in progress at once")
 
 
 def _check_all_kept(seen: Seen, what: str) -> None:
-    """Fail if the journal cannot know."""
+    """Fail if the journal has dropped exchanges, and so cannot know."""
     __tracebackhide__ = True
     if seen.dropped_exchanges:
         raise AssertionError(_unknown(what, seen.dropped_exchanges, "exchange"))
 
 
 def _unknown(what: str, dropped: int, kind: str) -> str:
-    """That the journal cannot know, and what to do about it."""
+    """Say that the journal cannot know, and what to do about it."""
     return (
         f"{what} is not known: {words.count(dropped, f'older {kind}')} dropped from the journal; give the server a "
         "higher max_exchanges= or max_journal_bytes=, or ask a route with assert_called(), which counts all its calls"
@@ -156,7 +156,7 @@ def _listed(title: str, exchanges: Sequence[Exchange], seen: Seen) -> list[str]:
 
 def none_to_take(seen: Seen, timeout: float) -> str:
     """The message for a request that did not come while somebody waited to take it."""
-    title = f"no further request came within {timeout} s; requested were:"
+    title = f"no further request came within {timeout} s; the server got:"
     return readable(_listed(title, seen.exchanges, seen) + ([] if seen.exchanges else ["  nothing"]))
 
 
@@ -169,7 +169,7 @@ def not_in_time(seen: Seen, matcher: Matcher, what: str, times: int, timeout: fl
 
 
 def explained(title: str, seen: Seen, found: Sequence[Exchange], matcher: Matcher) -> str:
-    """What was requested instead; of what was not asked for, the nearest with each criterion."""
+    """List what was requested instead, and compare the nearest of the other requests, criterion by criterion."""
     exchanges = seen.exchanges
     if not exchanges:
         return readable([f"{title}: there were {words.no_requests()}"])
@@ -180,10 +180,10 @@ def explained(title: str, seen: Seen, found: Sequence[Exchange], matcher: Matche
         nearest, checks, as_near = report.nearest(matcher, others)
         if not (found or why) and (said := report.difference(checks, seen.redacted)):
             why = f": {request_line(nearest.request)} differs in {said}"
-    lines = _listed(f"{title}{why}; requested were:", exchanges, seen)
+    lines = _listed(f"{title}{why}; the server got:", exchanges, seen)
     if others:
         other = " other one" if found else ""
-        latest = f", the latest of {as_near} as near," if as_near > 1 else ""
+        latest = f", the latest of {as_near} equally near," if as_near > 1 else ""
         lines.append(f"the nearest{other}{latest} is {request_line(nearest.request)}:")
         for check in (report.redact(check, seen.redacted) for check in checks):
             lines += [f"  {line}" for line in [*report.describe_check(check), *_diff(check)]]
@@ -191,18 +191,18 @@ def explained(title: str, seen: Seen, found: Sequence[Exchange], matcher: Matche
 
 
 def _refused_instead(exchanges: Sequence[Exchange], matcher: Matcher) -> str:
-    """Why a request that would have been the one was not taken; nothing if there is none."""
+    """Why the server refused the last request that seems to be meant; empty if it refused none."""
     refused = [exchange for exchange in exchanges if exchange.refused and _is_meant(exchange, matcher)]
     return f": {refusal(refused[-1])}" if refused else ""
 
 
 def _is_meant(exchange: Exchange, matcher: Matcher) -> bool:
-    """Whether method and path are those: of a request that was refused, often no more is known."""
+    """Whether method and path match: often nothing else is known of a refused request."""
     return all(check.passed for check in matcher.checks(exchange.request) if check.criterion in ("method", "path"))
 
 
 def _diff(check: Check) -> list[str]:
-    """What pytest says of two values that are not the same: nothing for those of one line, and without pytest."""
+    """pytest's diff of two values; empty if they are a single line, or if pytest has not rewritten this module."""
     if check.passed or type(check.expected) is not type(check.got):
         return []
     if not (fits(check.expected) and fits(check.got)):  # their first difference is enough

@@ -1,4 +1,4 @@
-"""Where two large values differ first."""
+"""Where two large values first differ."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 from pytest_httpserve.scripting.record.readable import brief
 from pytest_httpserve.scripting.routing.comparing import ABSENT, Shown, contains, same
 
-_AROUND = 60  # characters, or bytes, before and after the first that differs
+_AROUND = 60  # characters or bytes before and after the first difference
 
 Equal = Callable[[Any, Any], bool]
 
 
 class Difference(NamedTuple):
-    """The place where two values differ first, such as ``items[41].name``, and what is there in either."""
+    """The place where two values first differ, such as ``items[41].name``, and what each has there."""
 
     place: str
     expected: object
@@ -23,7 +23,7 @@ class Difference(NamedTuple):
 
 
 def first_difference(expected: Any, got: Any, *, part: bool) -> Difference:
-    """Where ``got`` is not what was expected; or, with ``part``, does not contain it."""
+    """Where ``got`` first differs from ``expected``, or, with ``part``, where it does not contain it."""
     equal = _forgiving(contains if part else same)
     place = ""
     while (step := _step(expected, got, equal, part)) is not None:
@@ -37,19 +37,19 @@ def first_difference(expected: Any, got: Any, *, part: bool) -> Difference:
 
 
 def _forgiving(equal: Equal) -> Equal:
-    """What compares two values: a comparison that raises has not found them equal."""
+    """``equal``, but a comparison that raises counts as unequal."""
 
     def compared(expected: Any, got: Any) -> bool:
         try:
             return equal(expected, got)
-        except Exception:  # of the test's own object
+        except Exception:  # raised by the test's own object
             return False
 
     return compared
 
 
 def _step(expected: Any, got: Any, equal: Equal, part: bool) -> tuple[str, Any, Any] | None:
-    """The way into the first element that differs; None if it leads no further."""
+    """The name of the first element that differs, and both its values; None if there is nothing further to enter."""
     if isinstance(expected, dict) and isinstance(got, dict):
         for key, value in expected.items():
             if key not in got:
@@ -77,7 +77,7 @@ def _at(values: Any, index: int) -> object:
 
 
 def _in_text(place: str, unit: str, expected: Any, got: Any) -> Difference:
-    """Of two texts, or of bytes, what is around the first that differs."""
+    """Where two strings, or two bytes objects, differ, with a little of what is around."""
     if max(len(expected), len(got)) <= 2 * _AROUND:
         return Difference(place.removeprefix("."), expected, got)
     at = common_length(expected, got)
@@ -87,7 +87,7 @@ def _in_text(place: str, unit: str, expected: Any, got: Any) -> Difference:
 
 
 def common_length(one: Any, other: Any) -> int:
-    """How much at the beginning of two texts, or of bytes, is the same."""
+    """The length of the common beginning of two strings or bytes objects."""
     low, high = 0, min(len(one), len(other))
     while low < high:
         middle = (low + high + 1) // 2

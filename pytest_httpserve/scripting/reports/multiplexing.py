@@ -1,4 +1,4 @@
-"""Whether clients of HTTP/2 use it as they should: many streams on a connection, and what GOAWAY asks of them."""
+"""Assertions about HTTP/2 clients: that they use many streams on a connection, and do what GOAWAY asks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _Asked = tuple[str, str]
 
 
 def assert_multiplexed(seen: Seen, least: int) -> None:
-    """Fail unless so many streams were open at once on one connection."""
+    """Fail unless at least ``least`` streams were open at once on one connection."""
     __tracebackhide__ = True
     most = 0
     for record in seen.connections:
@@ -27,12 +27,12 @@ def assert_multiplexed(seen: Seen, least: int) -> None:
         most = max(most, len(most_at_once(streams)))
     if most < least:
         asked = words.count(least, "request")
-        title = f"{asked} were to be in hand at once on a connection of HTTP/2, and no more than {most} were:"
+        title = f"expected {asked} in progress at once on one HTTP/2 connection, got at most {most}:"
         raise AssertionError(readable([title, *report.connection_lines(seen)]))
 
 
 def assert_goaway_respected(seen: Seen) -> None:
-    """Fail if a client has repeated what was processed, or given up what was not."""
+    """Fail if a client repeated a request that was processed, or gave up one that was not."""
     __tracebackhide__ = True
     told = [(record, record.goaway) for record in seen.connections if record.goaway is not None]
     if not told:

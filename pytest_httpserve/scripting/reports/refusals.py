@@ -1,4 +1,4 @@
-"""What is said of a request that was not taken: which rule it breaks, in which line, and how much of it came."""
+"""Reports on requests that the server refused: which rule they break, on which line, and how much of them came."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _MOST_TAIL = 60
 
 
 def refused(error: RequestError, exchange: Exchange, before: Exchange | None, redacted: frozenset[str]) -> str:
-    """That the request was refused, and why, with the offending bytes; ``before`` is the exchange before it on the same
-    connection."""
+    """Say that the request was refused, and why, with the offending bytes. ``before`` is the previous exchange on the
+    same connection."""
     received = exchange.raw.request
     lines = [f"refused {request_line(exchange.request)}: {exchange.error}"]
     if error.rule:
@@ -35,18 +35,18 @@ def refused(error: RequestError, exchange: Exchange, before: Exchange | None, re
         lines.append(f"  answered with {error.status}")
     lines += [f"  {place}" for place in _places(error, received, redacted)]
     if before is not None and _is_about_first_line(error, received):
-        lines.append(f"  it came right after {_described(before)}: are these bytes the rest of that?")
+        lines.append(f"  it came right after {_described(before)}: do these bytes belong to it?")
     return readable([*lines, ""])
 
 
 def connection_refused(error: RequestError, which: str) -> str:
-    """That a client of HTTP/2 has broken a rule of a connection, or of a stream, which ends with that."""
-    return readable([f"refused what came over HTTP/2{which}: {error}", f"  against {error.rule}", ""])
+    """Say that an HTTP/2 client broke a rule, which ends the connection or the stream."""
+    return readable([f"refused what the client sent over HTTP/2{which}: {error}", f"  against {error.rule}", ""])
 
 
 def left_over(data: bytes, before: Exchange) -> str:
-    """That bytes came after a request which belong to no other, as far as the test has waited."""
-    what = f"{count(len(data), 'byte')} too many came right after {_described(before)}"
+    """Say that bytes came after a request that belong to no other request, as far as the test has waited."""
+    what = f"{count(len(data), 'extra byte')} came right after {_described(before)}"
     return readable([f"{what}: {_shown(data)}", "  against RFC 9112 section 6.3", ""])
 
 
@@ -65,10 +65,10 @@ def _described(exchange: Exchange) -> str:
 
 
 def _places(error: RequestError, received: bytes, redacted: frozenset[str]) -> Iterator[str]:
-    """The lines that are wrong, by their numbers, with their bytes."""
+    """The offending lines, with their numbers and bytes."""
     if isinstance(error, BrokenOff):
         shown = b"\n".join(_masked(line, redacted) for line in received.split(b"\n"))
-        yield f"what came ends with {shown[-_MOST_TAIL:]!r}"
+        yield f"the bytes that came end with {shown[-_MOST_TAIL:]!r}"
         return
     head, blank, body = received.partition(b"\r\n\r\n")
     lines = head.split(b"\n")
@@ -80,7 +80,7 @@ def _places(error: RequestError, received: bytes, redacted: frozenset[str]) -> I
         if (wanted and one.rstrip(b"\r") == wanted) or one.partition(b":")[0].strip().lower() in names
     ]
     if not found and wanted and (at := body.find(wanted)) >= 0:
-        yield f"from byte {at + 1} of the body on, as it was sent: {_shown(body[at : at + len(error.line)])}"
+        yield f"from byte {at + 1} of the body, as it was sent: {_shown(body[at : at + len(error.line)])}"
         return
     for number in found[:_MOST_LINES] or [1]:
         whole = number < len(lines) or blank
@@ -95,7 +95,7 @@ def _masked(data: bytes, redacted: frozenset[str]) -> bytes:
 
 
 def said(error: RequestError, redacted: frozenset[str]) -> str:
-    """What is wrong with the request, without credentials."""
+    """Say what is wrong with the request, without credentials."""
     text = str(error)
     name, colon, value = error.line.partition(":")
     if colon and name.strip().lower() in redacted and (secret := repr(value.strip())[1:-1]):
@@ -109,7 +109,7 @@ def _shown(data: bytes) -> str:
 
 
 def shortfall(reader: Reader, transcript: Transcript) -> str:
-    """How much came of a request that is not whole; nothing to be said of one that is."""
+    """How much of an incomplete request came; empty if all of it did."""
     if reader.in_head:
         return f": {count(transcript.bytes_received, 'byte')} of its head came"
     if reader.complete:
@@ -118,4 +118,4 @@ def shortfall(reader: Reader, transcript: Transcript) -> str:
     if isinstance(body, FixedDecoder):
         return f": {framing.length - body.left} of {count(framing.length, 'byte')} of its body came"
     head = transcript.request.find(b"\r\n\r\n") + 4
-    return f": {count(transcript.bytes_received - head, 'byte')} of its body came, in chunks without the last"
+    return f": {count(transcript.bytes_received - head, 'byte')} of its body came, without the last chunk"

@@ -1,4 +1,4 @@
-"""What a reader sees: near misses, exchanges, transcripts."""
+"""The texts that a reader of a report sees: near misses, exchanges, transcripts."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.routing.route import Route
     from pytest_httpserve.scripting.script import Script
 
-NOTHING_ANSWERS = "nothing answers"  # how the text of a 404 begins that was the server's own
+NOTHING_ANSWERS = "nothing answers"  # the first words of the server's own 404
 NEAREST = 3
-_MOST_WITHIN = 160  # characters of a value within the first line
+_MOST_WITHIN = 160  # characters of a value in the first line
 _FIELD = re.compile(r"\b(header|cookie) ([^\s()|&]+)")
 
 
 def explained(script: Script, request: Request) -> str:
-    """What would answer ``request``; what it would meet before, such as a limit; why nothing would."""
+    """Say what would answer ``request``, and what it would meet first, such as a limit; or why nothing would."""
     path = target_of(request.target).canonical
     met = "".join(f"; first it meets {guard}" for guard in script.guards.before(path))
     found = script.routes.find(request)
@@ -45,8 +45,7 @@ def explained(script: Script, request: Request) -> str:
 
 
 def unanswered(script: Script, request: Request) -> str:
-    """That nothing answers ``request``, in what the nearest route differs from it, and how near each of the nearest
-    comes to it."""
+    """Say that nothing answers ``request``, and compare it with the nearest routes, criterion by criterion."""
     at = f" at {script.whose}" if script.whose else as_to_a_proxy(script, request)
     held, redacted = _by_nearness(script.routes, request), script.journal.redacted
     why = f": the nearest route differs in {said}" if held and (said := difference(held[0][1], redacted)) else ""
@@ -57,7 +56,7 @@ def unanswered(script: Script, request: Request) -> str:
         lines.append(f"  the queue has {count(len(script.queue), 'response')}")
     beneath = script.queue or script.mounts.find(target_of(request.target).canonical) is not None
     if beneath and script.routes.find(request) is MISSED:
-        lines.append('  and does not answer what fits method and path of a route: otherwise="continue" there lets it')
+        lines.append('  but a route that fits method and path keeps it from this, unless it has otherwise="continue"')
     if len(script.routes) == 0 and not list(script.mounts):
         lines.append(f"  {script.whose or 'the server'} has no route, and serves no directory")
     if script.advice:
@@ -66,7 +65,7 @@ def unanswered(script: Script, request: Request) -> str:
 
 
 def as_to_a_proxy(script: Script, request: Request) -> str:
-    """That the request came as one to a proxy, which the server is not, and which variable may be why; empty if not."""
+    """Say that the request was meant for a proxy, and which variable may have caused that; empty if it was not."""
     authority = target_of(request.target).authority
     if script.origins is not None or (authority is None and request.method != "CONNECT"):
         return ""
@@ -75,7 +74,7 @@ def as_to_a_proxy(script: Script, request: Request) -> str:
 
 
 def without_answer(route: Route, request: Request) -> str:
-    """That the route which takes ``request`` was given no response."""
+    """Say that the route that takes ``request`` was given no response."""
     return readable([f"{route} takes {request_line(request)}, but was given no response: add .respond(...) to it", ""])
 
 
@@ -83,27 +82,27 @@ _Held = tuple["Route", list[Check]]
 
 
 def _by_nearness(routes: Iterable[Route], request: Request) -> list[_Held]:
-    """The routes with their criteria, met or not; the one that comes nearest to ``request`` first."""
+    """The routes with the results of their criteria, nearest to ``request`` first."""
     held = [(route, route.checks(request)) for route in routes]
     held.sort(key=lambda one: (_distance(one[1]), -one[0].rank[1]))
     return held
 
 
 def near_misses(held: Sequence[_Held], redacted: frozenset[str]) -> list[str]:
-    """The nearest of the routes, each with its criteria."""
+    """The nearest routes, each with its criteria."""
     lines = []
     for route, checks in held[:NEAREST]:
         lines.append(f"  {route}")
         lines += [f"    {line}" for check in checks for line in describe_check(redact(check, redacted))]
     if len(held) > NEAREST:
         rest = len(held) - NEAREST
-        lines.append(f"  and {rest} more routes, less near" if rest > 1 else "  and one more route, less near")
+        lines.append(f"  and {rest} more routes, less similar" if rest > 1 else "  and one more route, less similar")
     return lines
 
 
 def difference(checks: Sequence[Check], redacted: frozenset[str]) -> str:
-    """The first criterion that is not met, with what was expected and got, and the names of the others; in a part of a
-    line. Empty if all are met."""
+    """The first unmet criterion, with what was expected and got, and the names of the others, for use within a line.
+    Empty if all are met."""
     failed = [redact(check, redacted) for check in checks if not check.passed]
     if not failed:
         return ""
@@ -119,7 +118,7 @@ def _few(value: object) -> str:
 
 
 def _distance(checks: list[Check]) -> float:
-    """How far from a match: the path says more of what was meant than all else, and less so the more it is alike."""
+    """How far from a match. The path says the most about what was meant: the less alike the paths, the further."""
     return sum(
         6 - 3 * _likeness(str(check.expected), str(check.got)) if check.criterion == "path" else 1
         for check in checks
@@ -128,7 +127,7 @@ def _distance(checks: list[Check]) -> float:
 
 
 def _likeness(one: str, other: str) -> float:
-    """From 0 to 1: how much of a path, which may be a template, and of another is the same at beginning and end."""
+    """How much of two paths is the same at the beginning and the end, from 0 to 1. ``one`` may be a template."""
     one = re.sub(r"\{[^}]*\}", "", one)  # a parameter may be anything
     longest = max(len(one), len(other), 1)
     begin = common_length(one, other)
@@ -137,8 +136,8 @@ def _likeness(one: str, other: str) -> float:
 
 
 def nearest(matcher: Matcher, exchanges: Sequence[Exchange]) -> tuple[Exchange, list[Check], int]:
-    """The exchange, of some, whose request comes nearest to what ``matcher`` takes, with its criteria, and how many
-    come as near: of these, it is the latest."""
+    """The exchange whose request comes nearest to what ``matcher`` takes, with its criteria, and how many come equally
+    near. Of those, it is the latest."""
     held = [(exchange, matcher.checks(exchange.request)) for exchange in exchanges]
     distances = [_distance(checks) for _, checks in held]
     least = min(distances)
@@ -147,7 +146,7 @@ def nearest(matcher: Matcher, exchanges: Sequence[Exchange]) -> tuple[Exchange, 
 
 
 def redact(check: Check, redacted: frozenset[str]) -> Check:
-    """The check without what came, if that is a credential that the test did not name itself."""
+    """The check with the value it got masked, if that is a credential which the test did not name itself."""
     names = {"cookie" if kind == "cookie" else name.lower() for kind, name in _FIELD.findall(check.criterion)}
     if names.isdisjoint(redacted) or isinstance(check.got, Shown):
         return check
@@ -158,7 +157,7 @@ def redact(check: Check, redacted: frozenset[str]) -> Check:
 
 
 def describe_check(check: Check) -> list[str]:
-    """A criterion in one line if it is met, else with what was expected and got: of large values, where they differ."""
+    """One line for a criterion that is met; else also what was expected and got, or where large values differ."""
     if check.passed:
         return [f"✓ {check.criterion}: {brief(check.got)}"]
     if fits(check.expected) and fits(check.got):
@@ -166,8 +165,8 @@ def describe_check(check: Check) -> list[str]:
     place, expected, got = first_difference(check.expected, check.got, part=check.part)
     if not place:
         return [f"✗ {check.criterion}", *_expected_and_got(expected, got)]
-    sizes = f"    of {size(check.expected)} expected, and {size(check.got)} got"
-    return [f"✗ {check.criterion}, which differs first at {place}", *_expected_and_got(expected, got), sizes]
+    sizes = f"    in all: expected {size(check.expected)}, got {size(check.got)}"
+    return [f"✗ {check.criterion} differs first at {place}", *_expected_and_got(expected, got), sizes]
 
 
 def _expected_and_got(expected: object, got: object) -> list[str]:
@@ -181,8 +180,8 @@ def _request_lines(request: Request) -> list[str]:
 
 
 def connection_lines(seen: Seen) -> list[str]:
-    """Each connection in one line, with each of its exchanges in another."""
-    carried: dict[int, list[Exchange]] = {}  # by the connection: to ask each for its own would take the square of it
+    """One line for each connection, followed by one for each of its exchanges."""
+    carried: dict[int, list[Exchange]] = {}  # by connection; asking each for its own would be quadratic
     for exchange in seen.exchanges:
         carried.setdefault(id(exchange.connection), []).append(exchange)
     lines = dropped(seen.dropped_connections, "connection", by_bytes=False)
@@ -207,12 +206,12 @@ def _connection_lines(record: ConnectionRecord, exchanges: Sequence[Exchange]) -
 
 
 def handshake_lines(connections: Iterable[ConnectionRecord]) -> list[str]:
-    """The handshakes that failed, a line each."""
+    """One line for each handshake that failed."""
     lines = []
     for record in connections:
         if (handshake := record.handshake) is None:
             continue
-        # The client may have given up, and the test with it, before the server knew.
+        # The client, and the test, may have given up before the server knows.
         error = handshake.wait(0.5 if handshake.begun else 0).error
         if error is not None:
             lines.append(f"no TLS with {_address(record.client_address)}: {error}")
@@ -224,7 +223,10 @@ def _address(address: object) -> str:
 
 
 def transcript(exchange: Exchange, redacted: frozenset[str]) -> list[str]:
-    """The bytes of an exchange as lines: what came in marked ``>``, what went out marked ``<``; without credentials."""
+    """The bytes of an exchange as lines, marked ``>`` if the server received them and ``<`` if it sent them.
+
+    Credentials are masked.
+    """
     raw = exchange.raw
     return [
         *_raw_lines(">", raw.request, raw.dropped_received, redacted),
@@ -237,7 +239,7 @@ def _raw_lines(mark: str, data: bytes, dropped: int, redacted: frozenset[str]) -
     lines = (
         [f"{mark} {line(masked_line(one, redacted))}".rstrip() for one in text.rstrip("\n").split("\n")] if data else []
     )
-    return [*lines, f"{mark} ({dropped} bytes more were not kept)"] if dropped else lines
+    return [*lines, f"{mark} ({dropped} more bytes were not kept)"] if dropped else lines
 
 
 def exchanges_section(
@@ -251,10 +253,10 @@ def exchanges_section(
     dropped_exchanges: int = 0,
     dropped_fault_events: int = 0,
 ) -> list[str]:
-    """The exchanges of a server for the report of a failing test, a line each; ``whole`` adds their bytes.
+    """The exchanges of a server for the report of a failing test, one line each; ``whole`` adds their bytes.
 
-    ``dropped_exchanges`` and ``dropped_fault_events`` are how many the journal no longer has. Of ``fault_events``,
-    those are shown that happened on no exchange, of ``connections`` those whose handshake failed.
+    ``dropped_exchanges`` and ``dropped_fault_events`` say how many the journal no longer has. Of ``fault_events``, the
+    section shows those that belong to no exchange; of ``connections``, those whose handshake failed.
     """
     lines = [base_url, *(f"  {line}" for line in handshake_lines(connections)), *dropped(dropped_exchanges, "exchange")]
     first, left_out, last = both_ends(exchanges)

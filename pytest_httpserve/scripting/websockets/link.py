@@ -271,7 +271,11 @@ class Link:
 
     def _refuse(self, error: FrameError) -> None:
         """The client has broken a rule: the connection ends, and the test fails."""
-        lines = [f"refused what came over {self._what}: {error}", f"  against RFC 6455, closed with {error.code}", ""]
+        lines = [
+            f"refused what the client sent over {self._what}: {error}",
+            f"  against RFC 6455, closed with {error.code}",
+            "",
+        ]
         self._journal.record_failure(readable(lines), "refused", self._place)
         with self.changed:
             self._refused = True

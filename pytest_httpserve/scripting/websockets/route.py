@@ -206,7 +206,7 @@ class WebSocketRoute:
         if peer is not None:
             return peer
         lines = exchange_lines(self._journal.exchanges) or ["nothing"]
-        title = f"no client opened a connection to {self} within {timeout} s; requested were:"
+        title = f"no client opened a connection to {self} within {timeout} s; the server got:"
         raise AssertionError(readable([title, *(f"  {line}" for line in lines)]))
 
     @property

@@ -386,7 +386,7 @@ def test_requests_in_hand_at_once_are_counted(server: HTTPServe, threads: Thread
     server.assert_max_concurrent(5, "GET", "/a")
     server.assert_max_concurrent(1, path="/b")
     with pytest.raises(
-        AssertionError, match=r"^6 requests were in hand at once, expected at most 5:\n  GET /a -> 200 "
+        AssertionError, match=r"^6 requests were in progress at once, expected at most 5:\n  GET /a -> 200 "
     ):
         server.assert_max_concurrent(5)
     with pytest.raises(UsageError):

@@ -58,7 +58,7 @@ def test_a_flood_ends_its_connection(plain: HTTPServe, flood: str) -> None:
         assert other.get("/").body == b"well"
 
     (failure,) = plain.failures
-    assert failure.startswith("refused what came over HTTP/2 <ConnectionRecord 0, ")
+    assert failure.startswith("refused what the client sent over HTTP/2 <ConnectionRecord 0, ")
     assert "against RFC 9113 section 10.5" in failure
 
 

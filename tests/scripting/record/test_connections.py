@@ -331,7 +331,7 @@ def test_a_client_that_reuses_nothing_fails(server: HTTPServe) -> None:
     with pytest.raises(AssertionError) as caught:
         server.assert_reused()
     lines = str(caught.value).splitlines()
-    assert lines[0] == "2 exchanges came over 2 connections, and were to come over 1:"
+    assert lines[0] == "2 exchanges came over 2 connections, expected at most 1:"
     assert re.match(r"  connection 0 from 127\.0\.0\.1 port \d+: 1 exchange, \d+ bytes in, \d+ out, ", lines[1])
     assert lines[2].startswith("    GET /a -> 200 ")
 

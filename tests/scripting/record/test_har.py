@@ -210,8 +210,8 @@ def test_bytes_that_were_not_kept_are_said() -> None:
     assert log["comment"] == "1 older exchange dropped"
     [large, _] = log["entries"]
     assert large["request"]["bodySize"] == large["response"]["bodySize"] == 100_000
-    assert "bytes more were not kept" in large["request"]["postData"]["comment"]
-    assert "bytes more were not kept" in large["response"]["content"]["comment"]
+    assert "more bytes were not kept" in large["request"]["postData"]["comment"]
+    assert "more bytes were not kept" in large["response"]["content"]["comment"]
 
 
 def test_a_body_that_is_longer_than_what_is_kept_has_its_size(server: HTTPServe) -> None:
@@ -220,7 +220,7 @@ def test_a_body_that_is_longer_than_what_is_kept_has_its_size(server: HTTPServe)
 
     content = entries(server)[0]["response"]["content"]
     assert content["size"] == 100_000
-    assert "bytes more were not kept" in content["comment"]
+    assert "more bytes were not kept" in content["comment"]
 
 
 def test_a_served_file_is_an_entry(server: HTTPServe, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_a_request_that_was_not_made_fails_with_the_nearest(asked: HTTPServe) ->
 
     text = str(caught.value)
     why = "POST /b differs in json at a: expected 2, got 1"
-    assert text.startswith(f"POST /b was not requested: {why}; requested were:\n  GET /a?n=1 -> 200 ")
+    assert text.startswith(f"POST /b was not requested: {why}; the server got:\n  GET /a?n=1 -> 200 ")
     assert "the nearest is POST /b:\n  ✓ method: 'POST'\n  ✓ path: /b\n  ✗ json\n" in text
     assert "expected: {'a': 2}\n" in text
     assert "got:      {'a': 1}\n" in text
@@ -113,7 +113,7 @@ def test_requests_in_another_order_fail(asked: HTTPServe, steps: Any, said: str)
     with pytest.raises(AssertionError) as caught:
         asked.assert_requested_in_order(steps)
 
-    assert str(caught.value).startswith(f"{said}; requested were:\n  GET /a?n=1 -> 200 ")
+    assert str(caught.value).startswith(f"{said}; the server got:\n  GET /a?n=1 -> 200 ")
 
 
 @pytest.mark.parametrize("step", [5, None, ("GET",), ("GET", "/a", "/b")])
@@ -132,7 +132,7 @@ def test_requests_are_taken_in_the_order_of_their_arrival(asked: HTTPServe) -> N
 def test_a_request_that_does_not_come_fails_with_those_that_came(asked: HTTPServe) -> None:
     for _ in range(3):
         asked.take_request()
-    with pytest.raises(AssertionError, match=r"(?s)^no further request came within 0\.01 s; requested were:\n  GET /a"):
+    with pytest.raises(AssertionError, match=r"(?s)^no further request came within 0\.01 s; the server got:\n  GET /a"):
         asked.take_request(timeout=0.01)
 
 
@@ -175,7 +175,7 @@ def test_a_wait_that_is_over_fails_with_what_was_requested(asked: HTTPServe) -> 
         asked.wait_for("GET", "/a", times=3, timeout=0.01)
 
     assert re.match(
-        r"GET /a was requested .* within 0\.01 s, expected 3 times; requested were:\n  GET /a\?n=1", str(caught.value)
+        r"GET /a was requested .* within 0\.01 s, expected 3 times; the server got:\n  GET /a\?n=1", str(caught.value)
     )
 
 
@@ -461,7 +461,7 @@ def forgetful() -> Iterator[HTTPServe]:
         (lambda server: server.assert_requested("GET", "/three", times=1), "how often GET /three was requested"),
         (lambda server: server.assert_requested("GET", "/four", times=0), "how often GET /four was requested"),
         (lambda server: server.assert_not_requested("GET", "/four"), "whether GET /four was requested"),
-        (lambda server: server.assert_max_concurrent(1), "how many requests were in hand at once"),
+        (lambda server: server.assert_max_concurrent(1), "how many requests were in progress at once"),
     ],
 )
 def test_what_depends_on_what_was_dropped_does_not_pass(
@@ -523,7 +523,7 @@ def test_of_equally_near_requests_the_latest_is_shown(server: HTTPServe) -> None
     with pytest.raises(AssertionError) as caught:
         server.assert_requested("POST", "/a", json={"n": 4})
 
-    assert "the nearest, the latest of 3 as near, is POST /a:\n" in str(caught.value)
+    assert "the nearest, the latest of 3 equally near, is POST /a:\n" in str(caught.value)
     assert "got:      {'n': 3}" in str(caught.value)
 
 
@@ -535,7 +535,7 @@ def test_wait_for_shows_the_nearest_request(server: HTTPServe) -> None:
         server.wait_for("POST", "/a", json={"n": 4}, timeout=0.01)
 
     why = "POST /a differs in json at n: expected 4, got 1"
-    said = f"POST /a was not requested within 0.01 s: {why}; requested were:\n  POST /a -> 200"
+    said = f"POST /a was not requested within 0.01 s: {why}; the server got:\n  POST /a -> 200"
     assert str(caught.value).startswith(said)
     assert "the nearest is POST /a:\n" in str(caught.value)
     assert "got:      {'n': 1}" in str(caught.value)

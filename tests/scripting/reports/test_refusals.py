@@ -77,7 +77,7 @@ MISTAKES = {
         CODED + b"\r\n3\r\nabcd\r\n0\r\n\r\n",
         r"a chunk is longer than its size says: 'd\r' where CRLF should be",
         "RFC 9112 section 7.1, answered with 400",
-        [r"from byte 7 of the body on, as it was sent: b'd\r'"],
+        [r"from byte 7 of the body, as it was sent: b'd\r'"],
     ),
     "a coding that is not known": (
         POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n",
@@ -137,17 +137,17 @@ def test_a_refused_request_counts_as_nothing(server: HTTPServe, say: Say) -> Non
     say(server, b"POST /a HTTP/1.1\r\n\r\n")
 
     why = r"POST /a was refused \(HTTP/1.1 requires a Host header, and there is none\)"
-    with pytest.raises(AssertionError, match=f"^POST /a was not requested: {why}; requested were:"):
+    with pytest.raises(AssertionError, match=f"^POST /a was not requested: {why}; the server got:"):
         server.assert_requested("POST", "/a")
-    with pytest.raises(AssertionError, match=f"^POST /a was not requested within 0 s: {why}; requested were:"):
+    with pytest.raises(AssertionError, match=f"^POST /a was not requested within 0 s: {why}; the server got:"):
         server.wait_for("POST", "/a", timeout=0)
-    with pytest.raises(AssertionError, match=f"^step 1, POST /a, was not requested: {why}; requested were:"):
+    with pytest.raises(AssertionError, match=f"^step 1, POST /a, was not requested: {why}; the server got:"):
         server.assert_requested_in_order(["POST /a"])
     with pytest.raises(AssertionError, match=r"^no further request came within 0 s"):
         server.take_request(timeout=0)
     with pytest.raises(AssertionError, match=f"was not called, expected at least once: {why}"):
         route.assert_called()
-    with pytest.raises(AssertionError, match=r"^expected no requests; requested were:\n  POST /a -> 400 .*\(refused: "):
+    with pytest.raises(AssertionError, match=r"^expected no requests; the server got:\n  POST /a -> 400 .*\(refused: "):
         server.assert_no_requests()
     server.assert_not_requested("POST", "/a")
     assert server.requested() == []
@@ -184,7 +184,7 @@ def test_a_refused_request_shows_no_credentials(server: HTTPServe, say: Say) -> 
         (b"GET /a HT", "within the request line: 9 bytes of its head came"),
         (b"GET /a HTTP/1.1\r\nHos", "within the head: 20 bytes of its head came"),
         (POST + b"Content-Length: 9\r\n\r\nab", "within the body: 2 of 9 bytes of its body came"),
-        (CODED + b"\r\n2\r\nab", "within the body: 5 bytes of its body came, in chunks without the last"),
+        (CODED + b"\r\n2\r\nab", "within the body: 5 bytes of its body came, without the last chunk"),
     ],
 )
 def test_a_client_that_ends_within_its_request_fails_the_test(server: HTTPServe, sent: bytes, came: str) -> None:
@@ -196,7 +196,7 @@ def test_a_client_that_ends_within_its_request_fails_the_test(server: HTTPServe,
     [failure] = server.failures
     [exchange] = server.exchanges
     assert failure.startswith(f"refused {exchange.request}: the client ended the connection {came}\n")
-    assert "  against RFC 9112 section 8, answered with 400\n  what came ends with b'" in failure
+    assert "  against RFC 9112 section 8, answered with 400\n  the bytes that came end with b'" in failure
     assert exchange.refused
 
 
@@ -290,7 +290,7 @@ def test_bytes_behind_a_body_that_announced_less_fail_the_test(server: HTTPServe
         server.settle()
 
         [failure] = server.failures
-    begin = "2 bytes too many came right after POST /a, which announced a body of 2 bytes: "
+    begin = "2 extra bytes came right after POST /a, which announced a body of 2 bytes: "
     assert failure == begin + """b'"}'\n  against RFC 9112 section 6.3\n"""
 
 
@@ -299,7 +299,7 @@ def test_bytes_that_are_no_request_are_told_from_where_they_came(server: HTTPSer
     say(server, POST + b'Content-Length: 2\r\n\r\n{}"}\r\n')
 
     [failure] = server.failures
-    hint = "  it came right after POST /a, which announced a body of 2 bytes: are these bytes the rest of that?"
+    hint = "  it came right after POST /a, which announced a body of 2 bytes: do these bytes belong to it?"
     assert hint in failure
 
 
@@ -319,7 +319,7 @@ def test_what_came_before_the_bytes_is_described(server: HTTPServe, sent: bytes,
         server.settle()
 
     [failure] = server.failures
-    assert failure == f"1 byte too many came right after {before}: b'!'\n  against RFC 9112 section 6.3\n"
+    assert failure == f"1 extra byte came right after {before}: b'!'\n  against RFC 9112 section 6.3\n"
 
 
 def test_pipelined_requests_are_none(server: HTTPServe, say: Say) -> None:

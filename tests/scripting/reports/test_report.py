@@ -139,10 +139,10 @@ def test_large_values_are_compared(server: HTTPServe) -> None:
         f"  {route}\n"
         "    ✓ method: 'POST'\n"
         "    ✓ path: /a\n"
-        "    ✗ json, which differs first at items[4000].name\n"
+        "    ✗ json differs first at items[4000].name\n"
         "        expected: 'name 4000'\n"
         "        got:      'another'\n"
-        "        of a dict of 1 key expected, and a dict of 1 key got\n"
+        "        in all: expected a dict of 1 key, got a dict of 1 key\n"
     )
 
 
@@ -151,8 +151,8 @@ def test_a_large_value_against_a_small_one_is_shown_in_part(server: HTTPServe) -
     server.on("POST", "/a", json={"a": ["y" * 1_000] * 1_000, "b": 1}).respond()
     text = post(server, "/a", {"a": ["y" * 1_000] * 1_000})
 
-    assert "✗ json, which differs first at a\n        expected: 1\n        got:      ['yyyyyy" in text
-    assert "✗ json, which differs first at b\n        expected: 1\n        got:      (not there)\n" in text
+    assert "✗ json differs first at a\n        expected: 1\n        got:      ['yyyyyy" in text
+    assert "✗ json differs first at b\n        expected: 1\n        got:      (not there)\n" in text
     assert len(text) < 2_000
 
 
@@ -229,7 +229,7 @@ def test_a_transcript_says_what_was_not_kept(server: HTTPServe, say: Say) -> Non
     server.stop()
 
     assert (
-        transcript(server.exchanges[0], server.redacted)[-1] == f"< ({len(answer) - 65_536} bytes more were not kept)"
+        transcript(server.exchanges[0], server.redacted)[-1] == f"< ({len(answer) - 65_536} more bytes were not kept)"
     )
 
 

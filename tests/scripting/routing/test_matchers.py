@@ -564,10 +564,10 @@ def test_a_long_value_is_compared() -> None:
     (check,) = failed(match("POST", "/a", json={"a": long}), request("/a", b'{"a": "y"}', "POST", JSON))
 
     assert describe_check(check) == [
-        "✗ json, which differs first at a, character 0",
+        "✗ json differs first at a, character 0",
         f"    expected: {'x' * 60!r}",
         "    got:      'y'",
-        "    of a dict of 1 key expected, and a dict of 1 key got",
+        "    in all: expected a dict of 1 key, got a dict of 1 key",
     ]
 
 

@@ -357,7 +357,7 @@ def test_frames_that_break_the_rules_are_refused(server: HTTPServe, open_websock
     client.socket.sendall(b"\xf1\x80\0\0\0\0")
 
     assert client.read_close()[0] == 1002
-    assert "refused what came over GET /" in end(server)
+    assert "refused what the client sent over GET /" in end(server)
 
 
 def test_over_tls_and_past_faults(open_websocket: Open) -> None:

@@ -52,7 +52,7 @@ def test_what_breaks_a_rule(server: HTTPServe, open_websocket: Open, data: bytes
     assert client.has_ended()
     peer.wait_closed()
     assert peer.close_code == code
-    assert server.failures[0].startswith("refused what came over GET /chat: ")
+    assert server.failures[0].startswith("refused what the client sent over GET /chat: ")
     assert f"against RFC 6455, closed with {code}" in server.failures[0]
 
 

@@ -1,1 +1,1 @@
-"""The trace of a test: a page that shows its exchanges, from a HAR, and needs nothing but a browser."""
+"""The trace of a test: a page that shows the exchanges of a HAR, and needs nothing but a browser."""

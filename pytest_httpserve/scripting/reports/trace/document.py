@@ -1,4 +1,4 @@
-"""What the servers of a test have seen, as one HAR document: with their connections, failures and faults."""
+"""One HAR document of all the servers of a test, with their connections, failures and faults."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PAGE = "test"
 
 
 def part(seen: Seen, base_url: str, name: str, since: float) -> dict[str, Any]:
-    """What one server has seen ``since`` then, for a ``document``. Its ``name`` is its URL, or its Unix socket."""
+    """One server's part of a ``document``: what it saw after ``since``. ``name`` is its URL or its Unix socket."""
     exchanges = [exchange for exchange in seen.exchanges if exchange.times.request_begun >= since]
     carrying = {id(exchange.connection) for exchange in exchanges}
     connections = [one for one in seen.connections if one.opened >= since or id(one) in carrying]
@@ -58,7 +58,7 @@ def _connection(record: ConnectionRecord, faults: Sequence[str]) -> dict[str, An
 def document(
     title: str, began: float, parts: Sequence[Mapping[str, Any]], *, failures: Sequence[str] = (), outcome: str = ""
 ) -> dict[str, Any]:
-    """The HAR of a test: what its servers have seen, and how it ended."""
+    """The HAR of a test: what its servers saw, and how it ended."""
     log: dict[str, Any] = {
         "version": "1.2",
         "creator": creator(),

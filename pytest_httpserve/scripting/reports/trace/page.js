@@ -1,7 +1,7 @@
-const LANE = 20; // pixels, of a lane with one track
-const TRACK = 8; // more, for each further one
-const THICK = 10; // the bars of a lane with one track
-const THIN = 6; // and with more
+const LANE = 20; // pixels, for a lane with one track
+const TRACK = 8; // more pixels for each further track
+const THICK = 10; // the bars of a lane with one track, in pixels
+const THIN = 6; // the bars of a lane with more tracks
 const MOST_TRACKS = 8;
 const GUTTER = 170; // for the names of the lanes
 const AXIS = 20;
@@ -14,7 +14,7 @@ const PHASES = ["connect", "send", "wait", "receive"];
 const at = (id) => document.getElementById(id);
 const log = JSON.parse(at("har").textContent).log;
 
-// --- The HAR, as the page needs it. Each browser leaves out something else.
+// --- The HAR, as the page needs it. Every browser leaves out different fields.
 
 /** Milliseconds since the epoch, with their fraction: Date takes three digits of it. */
 function instant(text) {
@@ -53,7 +53,7 @@ function targetOf(url) {
   return /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*(.+)$/i.exec(url)?.[1] ?? url;
 }
 
-/** In a word, what is not as it should be: there may be more in its details. */
+/** In a few words, what is wrong with the exchange: its details may say more. */
 function wrongWith(entry) {
   if (entry._nearMisses) return "unanswered";
   if (entry._refused) return "refused";
@@ -61,7 +61,7 @@ function wrongWith(entry) {
   return entry._error ?? entry.response?._error ?? "";
 }
 
-/** Connections, in the order in which they were opened, each with its exchanges. */
+/** The connections in the order in which they were opened, each with its exchanges. */
 function readLanes() {
   const found = new Map();
   for (const server of log._servers ?? []) {
@@ -92,7 +92,7 @@ function readLanes() {
   return [...found.values()].sort((one, other) => one.opened - other.opened);
 }
 
-/** Exchanges that overlap on one connection get tracks of their own; gives the height of all lanes. */
+/** Give exchanges that overlap on a connection separate tracks; returns the height of all lanes. */
 function layOut() {
   let top = AXIS;
   for (const lane of lanes) {
@@ -142,7 +142,7 @@ function size(bytes) {
 
 const count = (number, what) => `${number.toLocaleString("en")} ${what}${number === 1 ? "" : "s"}`;
 
-/** An element. Whatever it holds is text: nothing that was on the wire is ever taken for HTML. */
+/** An element. Its content is always text: nothing that was on the wire is ever taken for HTML. */
 function make(tag, properties, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
   element.append(...children.filter((child) => child !== null));
@@ -168,7 +168,7 @@ const timeAt = (x) => view.from + ((x - GUTTER) / width()) * (view.to - view.fro
 
 const palette = {};
 
-/** Colours that depend on the theme are known to elements, not to a canvas. */
+/** The colours of the theme, read from an element: a canvas cannot see CSS variables. */
 function readPalette() {
   const probe = make("span");
   document.body.append(probe);
@@ -259,7 +259,7 @@ function drawBar(row, y) {
   }
 }
 
-/** A fault is drawn where its phase is: how far into that it came is said in words only. */
+/** A fault is drawn at its phase; only the text says how far into the phase it came. */
 function placeOf(fault, left, right, row) {
   const [connect, send, wait] = row.lengths;
   const share = (time) => left + ((right - left) * time) / (row.end - row.begin || 1);
@@ -329,7 +329,7 @@ function laneAt(y) {
   return lanes.find((one) => y + lanesBox.scrollTop >= one.top && y + lanesBox.scrollTop < one.top + one.height);
 }
 
-/** The exchange beneath the pointer, or next to it: a bar may be two pixels wide. */
+/** The exchange under the pointer, or next to it: a bar may be only two pixels wide. */
 function rowAt(x, y) {
   const lane = laneAt(y);
   let [found, nearest] = [null, 5];
@@ -384,7 +384,7 @@ canvas.addEventListener(
 );
 lanesBox.addEventListener("scroll", drawLanes);
 
-// --- The list. Only the rows that can be seen are elements.
+// --- The list. Only the visible rows have elements.
 
 const list = at("list");
 const space = list.firstElementChild;
@@ -443,7 +443,7 @@ function bringIntoView(row) {
   if (row.end < view.from || row.begin > view.to) pan(row.begin - (view.from + view.to) / 2);
 }
 
-/** Go so many places on, among these. */
+/** Choose the row that many places further on among these. */
 function go(by, among = shown) {
   if (!among.length) return;
   const place = among.indexOf(chosen);
@@ -568,7 +568,7 @@ function hex(bytes) {
   return lines.join("\n");
 }
 
-/** JSON with line breaks. Its numbers stay as they were sent: JavaScript would round those that are long. */
+/** JSON with line breaks. Numbers stay as they were sent: JavaScript would round long ones. */
 function indented(text) {
   JSON.parse(text);
   let [result, depth] = ["", 0];
@@ -589,7 +589,7 @@ function indented(text) {
   return result;
 }
 
-/** The ways to look at a body, the best first. */
+/** The ways to show a body, best first. */
 function waysToShow(text, type, encoding) {
   const ways = {};
   const data = (kind) => `data:${kind};base64,${encoding === "base64" ? text : base64(bytesOf(text))}`;
@@ -603,7 +603,7 @@ function waysToShow(text, type, encoding) {
         const pretty = text.length > MOST_TEXT * 10 ? null : indented(text);
         if (pretty !== null) ways.json = (most) => limited(pretty, most, MOST_TEXT);
       } catch {
-        // It is called JSON, or looks like it, and is not.
+        // It claims to be JSON, or looks like it, but is not.
       }
     }
     ways.text = (most) => limited(text, most, MOST_TEXT);
@@ -656,7 +656,7 @@ function body(title, content, encoding) {
 
 const search = at("search");
 
-/** All the text of an exchange, in small letters: made when somebody first searches. */
+/** All the text of an exchange in lower case, made at the first search. */
 function words(row) {
   if (row.words === undefined) {
     const { request = {}, response = {}, comment, _route } = row.entry;
@@ -686,7 +686,7 @@ search.addEventListener("input", find);
 
 // --- Keys, theme, start.
 
-// In the details, these scroll and press buttons, as everywhere.
+// In the details, these keys scroll and press buttons as usual.
 const SCROLLING = ["ArrowDown", "ArrowUp", "PageDown", "PageUp", "Home", "End", "Enter"];
 const KEYS = {
   Enter: () => (chosen ? at("details").focus() : go(0)),
@@ -744,7 +744,7 @@ function repaint() {
   drawLanes();
 }
 
-/** What has failed, and the connections that came to nothing: these have no exchange to show it. */
+/** The failures, and the connections in trouble: these may have no exchange that shows it. */
 function showFailures() {
   const failures = log._failures ?? [];
   const troubled = lanes.filter(troubleOf).map((lane) => `Connection ${lane.name}: ${troubleOf(lane)}`);

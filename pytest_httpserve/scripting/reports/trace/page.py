@@ -1,4 +1,4 @@
-"""The page of a trace: template, style, script and data in one file, which asks no network for anything."""
+"""The page of a trace: template, style, script and data in one file, which loads nothing over the network."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _part(name: str) -> str:
 
 
 def _policy(style: str, script: str) -> str:
-    """Nothing is fetched, and no other script or style runs, whatever the page is made to hold."""
+    """A policy under which the page fetches nothing and runs no other script or style, whatever the data holds."""
     return (
         "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
         f"style-src {_hashed(style)}; script-src {_hashed(script)}"
@@ -43,5 +43,5 @@ def _hashed(text: str) -> str:
 
 
 def _embedded(document: Mapping[str, Any]) -> str:
-    """JSON that no ``</script>`` and no ``<!--`` within it can end."""
+    """JSON in which no ``</script>`` or ``<!--`` can end the element."""
     return json.dumps(document, separators=(",", ":")).replace("<", "\\u003c")
