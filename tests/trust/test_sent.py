@@ -288,7 +288,7 @@ MISTAKES = [
         headers = {"Content-Type": "application/json"}
         requests.post(httpserve.url_for("/flags"), data='{"level": 2, "level": 1}', headers=headers)
         """,
-        shows="the key 'level' is there more than once",
+        shows="the key 'level' occurs more than once",
     ),
     Mistake(
         "a number in the place of an object",
@@ -300,7 +300,7 @@ MISTAKES = [
     ),
     Mistake(
         "brotli said and not done",
-        "got no JSON (the body is not br, as its Content-Encoding says",
+        "got not JSON (the body is not br, but its Content-Encoding says so",
         ORDER,
         """
         headers = {"Content-Type": "application/json", "Content-Encoding": "br"}
@@ -315,7 +315,7 @@ MISTAKES = [
     ),
     Mistake(
         "a Zstandard frame that was cut",
-        "got no JSON (the body is not zstd, as its Content-Encoding says",
+        "got not JSON (the body is not zstd, but its Content-Encoding says so",
         ORDER,
         """
         headers = {"Content-Type": "application/json", "Content-Encoding": "zstd"}

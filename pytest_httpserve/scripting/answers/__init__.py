@@ -1,1 +1,1 @@
-"""What is answered, and when: responses, gates, limits."""
+"""What the server answers, and when: responses, gates, limits."""

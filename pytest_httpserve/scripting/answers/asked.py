@@ -1,4 +1,4 @@
-"""What those who answer a request see of it."""
+"""A request as it looks to the code that answers it."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 
 class Asked(Protocol):
-    """A request that is to be answered.
+    """A request that needs an answer.
 
-    ``method`` and ``target`` are what is asked for: by the client or, if a CGI script has said so, instead of that;
-    ``parts`` are the target's, ``redirects`` is how many scripts have led here. ``gates`` are those of the route that
-    answers, ``added`` the header fields for whatever answers. ``awaits_100`` is whether the client waits for 100 before
-    it sends its body.
+    ``method`` and ``target`` are the client's, or those to which a CGI script has redirected the request internally;
+    ``parts`` are the parts of the target, ``redirects`` counts such scripts. ``gates`` are those of the route that
+    answers, ``added`` the header fields to add to any response. ``awaits_100`` says that the client waits for 100
+    before it sends the body.
     """
 
     method: str
@@ -41,81 +41,81 @@ class Asked(Protocol):
 
     @property
     def server(self) -> HTTPServer:
-        """The server that was asked."""
+        """The server that got the request."""
 
     @property
     def connection(self) -> Connection:
-        """The connection that it came over."""
+        """The connection that the request came over."""
 
     @property
     def client(self) -> tuple[str, int]:
-        """Who asks: host and port."""
+        """The client's host and port."""
 
     @property
     def journal(self) -> Journal:
-        """What has been seen of the server."""
+        """The journal of the server."""
 
     @property
     def event_loop(self) -> EventLoop:
-        """The event loop of the server, on which code that awaits runs."""
+        """The event loop of the server, on which asynchronous code runs."""
 
     @property
     def scripts(self) -> tuple[tuple[str, bool], ...]:
-        """The directories of scripts, which nothing else shows, each with whether those beneath it are, too."""
+        """The CGI directories, which are never served as files; True if that goes for subdirectories, too."""
 
     @property
     def http1(self) -> HTTP1:
-        """What its body is read from."""
+        """The protocol that reads the body."""
 
     @property
     def stream(self) -> Stream:
-        """Its head, and what has been said in answer."""
+        """The stream: the head of the request, and what has been sent in answer."""
 
     @property
     def writer(self) -> Writer:
-        """What the response is written to."""
+        """Writes the response."""
 
     def invite_body(self) -> None:
-        """Say 100 to a client that waits for it before it sends its body."""
+        """Send 100 to a client that waits for it before it sends the body."""
 
     def begin(self, response: SentResponse, /) -> None:
-        """The head of the final response is about to leave."""
+        """Note that the head of the final response is about to be sent."""
 
     def suffer(self, faults: tuple[Fault, ...], /) -> None:
-        """From here on in this exchange, these faults."""
+        """Let these faults happen to the rest of the exchange."""
 
     def is_clients(self, error: BaseException, /) -> bool:
-        """Whether this is the error in which the client's side of the connection ended."""
+        """Whether this is the error with which the client ended the connection."""
 
     def record_exception(self, error: BaseException, /) -> str:
-        """An exception in what answers the request fails the test, with the text that this returns."""
+        """Fail the test with an exception of the code that answers. Returns the text of the failure."""
 
     def fail(self, text: str, /) -> None:
-        """What answers has failed, and the test with it."""
+        """Fail the test, since the code that answers has failed."""
 
     def note(self, text: str, /) -> None:
-        """Note of the exchange what went on beside it."""
+        """Add a note to the exchange."""
 
     def log(self, format: str, /, *args: object) -> None:
-        """A line in the log, with the client's address."""
+        """Write a log line with the client's address."""
 
     def redirected(self, method: str, target: str, count: int, /) -> None:
-        """A script has asked for the answer to another path; so many have, so far."""
+        """Note that a CGI script has redirected the request internally, as the ``count``th one."""
 
     def leave_http(self, beyond: Callable[[Any, tuple[Fault, ...]], object], /) -> None:
-        """When the exchange is over, have ``beyond`` take care of the connection: it is called with this, and with the
-        faults of the connection and of the response."""
+        """Hand the connection to ``beyond`` when the exchange is over. It is called with this object, and with the
+        faults of the connection and the response."""
 
     def note_fault(self, fault: Fault, where: str, /) -> None:
-        """A fault happens: the journal knows of it before the client does."""
+        """Record that a fault happens, before the client can notice."""
 
     @property
     def may_rest(self) -> bool:
-        """Whether the connection can wait for its client in the loop, and not in this thread."""
+        """Whether the connection can wait for its client in the loop, without this thread."""
 
     @property
     def passes_as_it_is(self) -> bool:
-        """Whether the same holds for this exchange, and no fault or gate has its place in the response."""
+        """Whether this is true, and no fault or gate affects the response."""
 
     def reset_connection(self) -> None:
-        """After this request, end the connection such that its client cannot take for whole what it has got."""
+        """Reset the connection after this request, so that the client cannot take the response for complete."""

@@ -1,4 +1,4 @@
-"""Responses of the server's own: the page of an error, and the answer to a request that it refuses."""
+"""The server's own responses: error pages, and answers to requests that it refuses."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pytest_httpserve.server.error_page import DEFAULT_ERROR_CONTENT_TYPE, DEFAU
 from pytest_httpserve.wire import grammar
 from pytest_httpserve.wire.headers import Field
 
-# What is wrong with a request may quote it; so much of that is sent back.
+# An error may quote the request; at most this many characters are sent back.
 _MOST_TEXT = 300
 
 
 def error_response(
     status: int, message: str | None = None, explanation: str | None = None, fields: tuple[Field, ...] = ()
 ) -> Response:
-    """The page of an error, with which its connection ends; ``message`` and ``explanation`` default to the usual."""
+    """An error page that closes the connection. ``message`` and ``explanation`` default to the standard ones."""
     short, long = BaseHTTPRequestHandler.responses.get(status, ("???", "???"))
     message = short if message is None or not grammar.REASON.fullmatch(message) else message
     page = DEFAULT_ERROR_MESSAGE % {
@@ -32,7 +32,7 @@ def error_response(
 
 
 def refusal(error: RequestError) -> Response:
-    """The answer to a request that cannot be served as it was sent."""
+    """The answer to a request that the server refuses."""
     text = str(error)
     text = text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]}... ({len(text)} characters)"
     if error.status == HTTPStatus.BAD_REQUEST:

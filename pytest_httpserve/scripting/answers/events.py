@@ -15,8 +15,8 @@ _NAMES = ("data", "event", "id", "retry", "comment")
 def encode_event(
     data: object = None, *, event: str | None = None, id: str | None = None, retry: int | None = None
 ) -> str:
-    """An event: ``data`` is a str, whose lines are its own, or anything else as JSON. Without data, a client takes note
-    of ``id`` and ``retry``, and nothing more."""
+    """An event. ``data`` is a str, whose line breaks are kept, or anything else, sent as JSON. Without data, a client
+    notes ``id`` and ``retry`` and does nothing else."""
     lines = []
     if event is not None:
         lines.append(f"event: {_one_line('event=', event)}")
@@ -35,12 +35,12 @@ def encode_event(
 
 
 def encode_comment(text: str) -> str:
-    """A comment, which a client passes over: by an empty one, it sees that the connection is there."""
+    """A comment, which clients ignore. An empty one keeps the connection alive."""
     return f": {_one_line('a comment', text)}\n\n"
 
 
 def encode_events(events: object) -> bytes:
-    """Events, each a str, or a dict of what ``encode_event`` takes, or with a ``comment``."""
+    """Events, each a str, a dict of arguments of ``encode_event``, or a dict with a ``comment``."""
     if isinstance(events, str | bytes | Mapping) or not isinstance(events, Iterable):
         raise UsageError(f"events= takes a list of events, each a str or a dict, not {events!r}")
     return "".join(map(_encode_given, events)).encode()

@@ -1,4 +1,4 @@
-"""Header fields that a test gives: refused where they are written if they cannot be sent."""
+"""Header fields that a test gives. Those that cannot be sent are refused at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HeadersArgument = Mapping[str, str | int] | Sequence[tuple[str, str | int]]
 
 
 def check_headers(headers: HeadersArgument | None, given: str = "headers=") -> tuple[Field, ...]:
-    """Headers as pairs. Raises UsageError, which names ``given``, for what cannot be sent."""
+    """Headers as pairs. Raises UsageError, which names ``given``, for headers that cannot be sent."""
     if headers is None:
         return ()
     if isinstance(headers, str | bytes) or not isinstance(headers, Iterable):
@@ -26,19 +26,19 @@ def check_headers(headers: HeadersArgument | None, given: str = "headers=") -> t
             raise UsageError(f"{given} takes a mapping or pairs of name and value, not {pair!r}")
         name, value = pair
         if not isinstance(name, str) or isinstance(value, bool) or not isinstance(value, str | int):
-            raise UsageError(f"a header is a name and a text or a number, not {pair!r}")
+            raise UsageError(f"a header is a name with a str or a number, not {pair!r}")
         try:
             check_field(name, str(value))
         except ValueError as error:
             raise UsageError(str(error)) from None
         if name.lower() == "transfer-encoding":
-            raise UsageError("Transfer-Encoding is the server's own business: give the body, not its framing")
+            raise UsageError("the server sets Transfer-Encoding itself: give the body, not its framing")
         fields.append((name, str(value)))
     return tuple(fields)
 
 
 def cookie_fields(cookies: Mapping[str, str]) -> tuple[Field, ...]:
-    """A Set-Cookie header for each. Raises UsageError for what is no mapping, and for what no cookie can be."""
+    """A Set-Cookie header for each cookie. Raises UsageError for an impossible one, or if this is no mapping."""
     if not isinstance(cookies, Mapping):
         raise UsageError(f"cookies= takes a mapping of names to values, not {cookies!r}")
     return tuple(set_cookie(*pair) for pair in cookies.items())
@@ -58,11 +58,11 @@ def set_cookie(
 ) -> Field:
     """A Set-Cookie header (RFC 6265 section 4.1) for ``headers=[...]``. ``max_age`` is in seconds.
 
-    Raises UsageError for a name, a value or an attribute that a cookie cannot have; for those that clients meet all the
-    same, there is ``headers=[("Set-Cookie", ...)]``.
+    Raises UsageError for a name, a value or an attribute that a cookie cannot have. To send an invalid cookie all the
+    same, use ``headers=[("Set-Cookie", ...)]``.
     """
     if not grammar.TOKEN.fullmatch(str(name)) or not _COOKIE_VALUE.fullmatch(str(value)):
-        raise UsageError(f"no cookie can be called {name!r} and have the value {value!r}")
+        raise UsageError(f"no cookie can have the name {name!r} and the value {value!r}")
     attributes = {"Path": path, "Domain": domain, "Max-Age": max_age, "Expires": expires, "SameSite": samesite}
     given = {key: str(value) for key, value in attributes.items() if value is not None}
     for key, text in given.items():

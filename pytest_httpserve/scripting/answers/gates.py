@@ -1,4 +1,4 @@
-"""Gates: requests that wait on the server until the test lets them go, in an order of its choice."""
+"""Gates: requests wait on the server until the test lets them go, in any order it likes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.record.exchange import Exchange
     from pytest_httpserve.scripting.record.request import Request
 
-# Where a gate can stand: before the response's head, after it, and before the last byte or chunk of the body.
+# Where a gate can be: before the response's head, after it, and before the last byte or chunk of the body.
 PHASES = ("response_head", "response_body", "response_end")
 
 HOLD_SECONDS = 30.0
@@ -37,12 +37,12 @@ class HeldRequest:
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
         self.waits: bool = True
-        self.faults: tuple[Fault, ...] = ()  # to meet with when it goes on
+        self.faults: tuple[Fault, ...] = ()  # that happen to it when it goes on
         self._go = threading.Event()
 
     @property
     def request(self) -> Request:
-        """What is held."""
+        """The request that is held."""
         return self.exchange.request
 
     def release(self) -> None:
@@ -51,12 +51,12 @@ class HeldRequest:
         self._go.set()
 
     def fail(self, fault: FaultArgument | None = None) -> None:
-        """Let it meet with a fault, or several (default: a reset). Raises UsageError for what is none."""
+        """Let it go on with one or more faults (default: a reset). Raises UsageError if ``fault`` is something else."""
         self.faults = _faults_of(fault)
         self.release()
 
     def wait(self, connection: Connection, seconds: float) -> bool:
-        """Wait to be let go, in the thread that serves the connection; False after ``seconds``.
+        """Wait to be let go, in the thread that serves the connection. False after ``seconds``.
 
         Raises Interrupted when the server stops.
         """
@@ -69,9 +69,9 @@ class HeldRequest:
 
 
 class Gate:
-    """Where the requests of a route wait, in the phase that was named, until they are let go.
+    """A place where the requests of a route wait in one phase, until the test lets them go.
 
-    As a context manager it opens where the block ends. A stop of the server ends every wait at once.
+    As a context manager, the gate opens when the block ends. Stopping the server ends every wait at once.
     """
 
     def __init__(self, route: str, phase: str, timeout: float) -> None:
@@ -82,25 +82,25 @@ class Gate:
         self._route = route
         self._changed = threading.Condition()
         self._arrived: list[HeldRequest] = []
-        self._given = 0  # those that arrived() has returned
+        self._given = 0  # how many arrived() has returned
         self._open = False
 
     # In the test's thread
 
     @property
     def aio(self) -> GateWaits:
-        """What waits, for coroutines: ``await gate.aio.arrived()`` holds no event loop up."""
+        """The waiting methods for coroutines: ``await gate.aio.arrived()`` does not block the event loop."""
         return GateWaits(self)
 
     @property
     def held(self) -> tuple[HeldRequest, ...]:
-        """The requests that wait now, in the order in which they arrived."""
+        """The requests that are waiting, in the order in which they arrived."""
         return tuple(one for one in self._arrived if one.waits)
 
     def arrived(self, timeout: float = 5.0) -> HeldRequest:
-        """The first request at the gate that this has not returned before; waits for it ``timeout`` seconds.
+        """The next request that arrives at the gate. Waits for it up to ``timeout`` seconds.
 
-        Raises AssertionError if there is none in time.
+        Raises AssertionError if none arrives in time.
         """
         __tracebackhide__ = True
         with self._changed:
@@ -108,16 +108,16 @@ class Gate:
                 self._given += 1
                 return self._arrived[self._given - 1]
             came = exchange_lines([one.exchange for one in self._arrived])
-        before = "; before that arrived:" if came else ""
+        before = "; these arrived before:" if came else ""
         title = f"no further request arrived at {self} within {timeout} s{before}"
         raise AssertionError(readable([title, *(f"  {line}" for line in came)]))
 
     def release(self) -> None:
-        """Open the gate: all that wait go on, and those that come later are not held."""
+        """Open the gate: all waiting requests go on, and later ones are not held."""
         self._let_go(HeldRequest.release)
 
     def fail(self, fault: FaultArgument | None = None) -> None:
-        """Let all that wait meet with a fault, or several (default: a reset), and open the gate."""
+        """Open the gate, and let all waiting requests go on with one or more faults (default: a reset)."""
         _faults_of(fault)
         self._let_go(lambda one: one.fail(fault))
 
@@ -135,10 +135,10 @@ class Gate:
     ) -> None:
         self.release()
 
-    # In the thread of a connection
+    # In a connection's thread
 
     def hold(self, exchange: Exchange, connection: Connection) -> tuple[Fault, ...]:
-        """Wait here; the faults that the request is to meet with then.
+        """Wait here. Returns the faults that happen to the request then.
 
         Raises GateTimeout if nobody lets the request go, Interrupted if the server stops.
         """
@@ -160,7 +160,7 @@ class Gate:
 
 
 class GateWaits:
-    """What waits at a gate, to be awaited under asyncio, trio or anyio; see ``ServerWaits``."""
+    """The waiting methods of a gate, to be awaited under asyncio, trio or anyio; see ``ServerWaits``."""
 
     def __init__(self, gate: Gate) -> None:
         self.arrived: Final = awaited(gate.arrived)

@@ -1,4 +1,4 @@
-"""Servers that do not always answer: rate limits, flapping, slow starts. They count requests, so all is repeatable."""
+"""Servers that do not always answer: rate limits, flapping, slow starts. All count requests, so tests are repeatable."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Fields = tuple[tuple[str, str], ...]
 
 
 class Clock:
-    """A clock that stands still until the test moves it: ``clock.advance(0.5)``. Seconds, from ``start`` on."""
+    """A clock that moves only when the test says so: ``clock.advance(0.5)``. Counts seconds from ``start``."""
 
     def __init__(self, start: float = 0.0) -> None:
         self._now = check_number("start=", start)
@@ -30,13 +30,13 @@ class Clock:
         return self._now
 
     def advance(self, seconds: float) -> None:
-        """Let so many seconds pass."""
+        """Move the clock forward by ``seconds``."""
         self._now += check_seconds("advance(seconds)", seconds)
 
 
 class Met(NamedTuple):
-    """What a request meets before anything answers it: a guard with its refusal, header fields for whatever it gets,
-    and how many seconds it has to wait."""
+    """What guards do to a request before anything answers it: a guard may refuse it, add header fields to its response,
+    or make it wait for some seconds."""
 
     guard: Guard | None = None
     refusal: Response | None = None
@@ -48,47 +48,47 @@ NOTHING_MET = Met()
 
 
 class Guard:
-    """Checks the requests under a prefix before anything answers them. ``refused`` are those it has answered, as
-    far as the journal still has them, ``refused_count`` is how many there were.
+    """Checks the requests under a prefix before anything answers them. ``refused`` are the exchanges that it refused,
+    except those that the journal has dropped; ``refused_count`` counts them all.
 
-    The prefix is in its canonical spelling, and empty for all paths.
+    The prefix is in its canonical spelling; an empty prefix stands for all paths.
     """
 
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
-        self.key: int = id(self)  # by which the journal names it
+        self.key: int = id(self)  # the journal's name for it
         self.refused_count: int = 0
         self.guards: Guards | None = None
-        self._lock = threading.Lock()  # each request is counted once, however many come in at once
+        self._lock = threading.Lock()  # simultaneous requests are counted one by one
 
     @property
     def refused(self) -> tuple[Exchange, ...]:
-        """The exchanges that it has answered."""
+        """The exchanges that it refused, except those that the journal has dropped."""
         return self.guards.journal.those(GUARD, self) if self.guards is not None else ()
 
     def refuse(self, exchange: Exchange) -> None:
-        """This one it answers."""
+        """Note that it refuses this exchange."""
         exchange.guard = self
         exchange.notes += (f"refused by {self}",)
         with self._lock:
             self.refused_count += 1
 
     def remove(self) -> None:
-        """Take it away."""
+        """Remove it from the server."""
         if self.guards is not None:
             self.guards.discard(self)
 
     def meet(self) -> Met:
-        """Count the request, and say what it meets."""
+        """Count the request, and decide what to do to it."""
         raise NotImplementedError
 
 
 class Limit(Guard):
-    """So many requests within a window of time; those beyond are answered with 429 (RFC 6585 section 4).
+    """A rate limit: so many requests within a window of time. Any more get 429 (RFC 6585 section 4).
 
-    A window begins with a request, and another one with the first request after its end. Every response says how much
-    is left, in ``RateLimit-Limit``, ``RateLimit-Remaining`` and ``RateLimit-Reset`` (seconds) and in the same with
-    ``X-`` before them; one with 429 has ``Retry-After``. ``refused`` are the exchanges that were too many.
+    A window begins with a request, and the next one with the first request after its end. Every response says how many
+    are left, in ``RateLimit-Limit``, ``RateLimit-Remaining`` and ``RateLimit-Reset`` (seconds), and in the same fields
+    with ``X-`` before the name; a 429 also has ``Retry-After``. ``refused`` are the exchanges that got 429.
     """
 
     def __init__(self, prefix: str, most: int, window: float, clock: Callable[[], float]) -> None:
@@ -96,18 +96,18 @@ class Limit(Guard):
         self._most = most
         self._window = window
         self._clock = clock
-        self._ends: float | None = None  # the window
-        self._came = 0  # in it
+        self._ends: float | None = None  # when the window ends
+        self._came = 0  # requests in the window
 
     def meet(self) -> Met:
-        """It is refused with 429 if it is one too many."""
+        """Refuse the request with 429 if it is over the limit."""
         with self._lock:
             now = self._clock()
             if self._ends is None or now >= self._ends:
                 self._ends, self._came = now + self._window, 0
             self._came += 1
             left = self._most - self._came
-            seconds = math.ceil(self._ends - now)  # which is before the end: one at least
+            seconds = math.ceil(self._ends - now)  # now is before the end, so this is at least one
         said = {"Limit": self._most, "Remaining": max(left, 0), "Reset": seconds}
         fields = tuple((f"{x}RateLimit-{name}", str(value)) for x in ("", "X-") for name, value in said.items())
         if left >= 0:
@@ -141,7 +141,7 @@ class Flapping(Guard):
         self._came = 0
 
     def meet(self) -> Met:
-        """It is refused if the server is down."""
+        """Refuse the request if the server is down."""
         with self._lock:
             place = self._came % (self._up + self._down)
             self._came += 1
@@ -152,17 +152,17 @@ class Flapping(Guard):
 
 
 class SlowStart(Guard):
-    """A server that is slow at first: the first request waits for ``delay`` seconds, each further one for less, and
-    from the one after ``requests`` on none does."""
+    """A server that is slow at first: the first request waits ``delay`` seconds, each later one less, and after
+    ``requests`` requests none waits."""
 
     def __init__(self, prefix: str, requests: int, delay: float) -> None:
         super().__init__(prefix)
-        self.waits: list[float] = []  # seconds, of each request so far that had to wait
+        self.waits: list[float] = []  # in seconds, one for each request that had to wait
         self._requests = check_count("requests=", requests, least=1)
         self._delay = check_seconds("delay=", delay)
 
     def meet(self) -> Met:
-        """It has to wait, if it is one of the first."""
+        """Make the request wait if it is one of the first."""
         with self._lock:
             left = self._requests - len(self.waits)
             if left <= 0:
@@ -173,10 +173,10 @@ class SlowStart(Guard):
 
 
 class Guards:
-    """All guards of a server, in the order in which they were set: ``active``."""
+    """All guards of a server. ``active`` has them in the order in which they were added."""
 
     def __init__(self, journal: Journal) -> None:
-        self.journal = journal  # has what they have refused
+        self.journal = journal  # records what they refuse
         self.active: tuple[Guard, ...] = ()
 
     def add(self, guard: Guard) -> None:
@@ -185,19 +185,19 @@ class Guards:
         self.active += (guard,)
 
     def discard(self, guard: Guard) -> None:
-        """Take a guard away."""
+        """Remove a guard."""
         self.active = tuple(other for other in self.active if other is not guard)
 
     def clear(self) -> None:
-        """Forget all of them."""
+        """Forget all guards."""
         self.active = ()
 
     def before(self, path: str) -> tuple[Guard, ...]:
-        """Those that requests for this path meet."""
+        """The guards that check requests for this path."""
         return tuple(guard for guard in self.active if path == guard.prefix or path.startswith(guard.prefix + "/"))
 
     def meet(self, path: str) -> Met:
-        """What a request for this path meets, up to the first guard that refuses it: fields and waits add up."""
+        """What the guards do to a request for this path, up to the first that refuses it. Fields and waits add up."""
         added: Fields = ()
         seconds = 0.0
         for guard in self.before(path):

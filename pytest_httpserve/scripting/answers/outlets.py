@@ -1,4 +1,4 @@
-"""What an event stream leaves by: its connection, which rests in the loop, or the thread that serves it."""
+"""How an event stream is sent: over a connection that waits in the loop, or by the thread that serves it."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ _LONG = 86_400.0
 
 
 class Outlet(Protocol):
-    """What an event stream leaves by. Its ``over`` is called when the client has gone, or the server ends it."""
+    """Sends an event stream. It calls ``over`` when the client has gone, or when the server ends the stream."""
 
     def send(self, data: bytes, /) -> None:
         """Send more of the body. Raises OSError if the client has gone."""
 
     def end(self) -> None:
-        """End the body as a whole."""
+        """End the body in an orderly way."""
 
     def reset(self) -> None:
-        """End the connection with a reset; over HTTP/2, the stream."""
+        """Reset the connection or, over HTTP/2, the stream."""
 
 
 class Resting:
-    """The connection waits for its client in the loop, and whoever sends writes to it."""
+    """The connection waits for its client in the loop, and the thread that sends writes to it directly."""
 
     def __init__(self, asked: Asked, over: Callable[[], object], *, chunked: bool) -> None:
         loop = service_of(asked.server).loop
@@ -54,7 +54,7 @@ class Resting:
         self._go_on()
 
     def _serve(self) -> None:
-        """The client has gone or sent something, the server stops, or the client has not left in time."""
+        """Called when the client has gone or sent something, the server stops, or the client has not left in time."""
         if self._resets:
             self._duplex.end_by(self._connection.ending.reset)
         elif not self._connection.closing and self._receives():
@@ -63,7 +63,7 @@ class Resting:
         self._over()
 
     def _receives(self) -> bool:
-        """Take in what the client has sent, which does not matter; whether it is there."""
+        """Read and ignore what the client has sent. Whether the client is still there."""
         try:
             return self._duplex.receive() != b""
         except OSError:
@@ -84,7 +84,7 @@ class Resting:
             self._connection.ending.say("server", "FIN")
             self._duplex.end()
         except OSError:
-            return  # the client was faster
+            return  # the client left first
         self._end_within(LINGER_SECONDS)
 
     def reset(self) -> None:
@@ -100,7 +100,7 @@ class Resting:
 
 
 class InThread:
-    """The thread that serves the connection sends: what leaves passes faults, and takes its time."""
+    """The thread that serves the connection sends the stream, so that faults and delays can apply."""
 
     def __init__(self, asked: Asked, over: Callable[[], object]) -> None:
         self._asked = asked
@@ -111,7 +111,7 @@ class InThread:
         self._ended = self._resets = False
 
     def pieces(self) -> Iterator[bytes]:
-        """The body, as it comes. Raises OSError where it breaks off."""
+        """The pieces of the body as they come. Raises OSError if it breaks off."""
         try:
             while not self._resets:
                 self._more.clear()

@@ -1,4 +1,4 @@
-"""Responses: what a test wants answered, refused where it is written if it cannot be."""
+"""Responses that a test gives. Those that cannot be sent are refused at once."""
 
 from __future__ import annotations
 
@@ -57,33 +57,33 @@ _WITHOUT_BODY = (204, 205, 304)
 _encode_json = json_module.JSONEncoder(allow_nan=False).encode
 _PHRASES = {int(status): status.phrase for status in HTTPStatus}
 SERVER = BaseHTTPRequestHandler.server_version
-# A body that is longer leaves in several writes.
+# A longer body is sent in several writes.
 MOST_AT_ONCE = 131_072
 _KEPT_BYTES = 16_384
-# They are refused wherever they stand in a header, not encoded.
+# Control characters in a header are refused, not encoded.
 _CONTROLS = "".join(map(chr, (*range(32), 127)))
 
 
 class Response:
     """A response, fixed once made.
 
-    One of ``text``, ``html`` (sent as UTF-8), ``json`` (anything ``json.dumps`` takes), ``body`` (bytes), ``file`` (a
-    path, read when it is sent), ``events`` (a list of server-sent events, each a str or a dict), ``json_lines`` (a list
-    of values) or ``stream`` (an iterable of bytes or str, or a function that returns one: each piece is sent as it
-    comes, in chunks) makes the body; each but the last brings its Content-Type, which ``headers`` replaces.
-    ``headers`` is a mapping or, for repeated names, pairs; ``cookies`` are names and values (for attributes, see
-    ``set_cookie``). ``trailers`` are sent after a body in chunks, ``informational`` ahead of the response: statuses
-    such as 103, or ``(status, headers)``. ``gzip`` compresses the body. ``reason`` defaults to the standard phrase.
-    ``fault`` is what goes wrong with it, a fault or several; ``delay`` is how many seconds it is held back (or a
-    Delay), ``throttle`` how many bytes of its body are sent a second (or a Slow).
+    One of these makes the body: ``text`` or ``html`` (sent as UTF-8), ``json`` (anything ``json.dumps`` takes),
+    ``body`` (bytes), ``file`` (a path, read when it is sent), ``events`` (a list of server-sent events, each a str or a
+    dict), ``json_lines`` (a list of values) or ``stream`` (an iterable of bytes or str, or a function that returns one:
+    each piece is sent as it comes, in chunks). All except ``stream`` set Content-Type, which ``headers`` can replace.
+    ``headers`` is a mapping or, for repeated names, pairs; ``cookies`` maps names to values (for attributes, see
+    ``set_cookie``). ``trailers`` are sent after a body in chunks; ``informational`` responses before this one, each a
+    status such as 103, or ``(status, headers)``. ``gzip`` compresses the body. ``reason`` defaults to the standard one.
+    ``fault`` is one or more faults that happen to it; ``delay`` holds it back for so many seconds (or is a Delay);
+    ``throttle`` sends so many bytes of its body per second (or is a Slow).
 
-    Raises UsageError for what cannot be sent: two bodies, a body with 204, 205 or 304, a status outside 200 to 999, a
-    missing file, an invalid header.
+    Raises UsageError for a response that cannot be sent: two bodies, a body with 204, 205 or 304, a status outside 200
+    to 999, a missing file, an invalid header.
     """
 
-    # What goes on over the connection when it has left HTTP with this response.
+    # Takes over the connection when it leaves HTTP with this response.
     beyond: Callable[[Any, tuple[Fault, ...]], object] | None = None
-    # What answers instead where the connection cannot be left to that, for faults have their places in what follows.
+    # Answers instead of ``beyond`` if faults must happen to what follows.
     in_thread: Callable[[Any], Response] | None = None
     _least_status = 200
 
@@ -122,7 +122,7 @@ class Response:
             self.faults = as_faults(fault, delay, throttle)
             for one in self.faults:
                 if one.place in (*CONNECTION_PHASES, "request_head"):
-                    what = f"{one!r} comes before it is known what is answered"
+                    what = f"{one!r} comes before the response is chosen"
                     raise UsageError(f"{what}: give it to a connection, with httpserve.fault(...)")
         self.status: int = _check_status(status, self._least_status)
         self.reason: str = phrase(self.status) if reason is None else _check_reason(reason)
@@ -137,7 +137,7 @@ class Response:
         kind = self._check_one_body(bodies)
         self.file: Path | None = _check_file(file) if file is not None else None
         self.stream: Callable[[], Iterable[bytes | str]] | None = _check_stream(stream) if stream is not None else None
-        self.is_whole: bool = file is None and stream is None  # to be sent with the head in one write
+        self.is_whole: bool = file is None and stream is None  # sent with the head in one write
         self.body: bytes
         self.body, content_type = _encode(kind, bodies)
         self.trailers: tuple[Field, ...] = check_headers(trailers, "trailers=") if trailers is not None else ()
@@ -163,22 +163,22 @@ class Response:
             self._head = _encode_head(self.status, self.reason, content_type, length, self.fields)
         else:
             self._head = _kept_head(self.status, self.reason, content_type, length)
-        self._kept: tuple[bytes, tuple[SentResponse, bytes]] | None = None  # what whole gave last, and for which date
+        self._kept: tuple[bytes, tuple[SentResponse, bytes]] | None = None  # date and result of whole()
 
     @classmethod
     def redirect(cls, location: str, status: int = 302) -> Response:
-        """A response that sends the client to ``location``, percent-encoded as ``url_for`` does it."""
+        """A response that sends the client to ``location``, percent-encoded as by ``url_for``."""
         if not isinstance(location, str):
-            raise UsageError(f"a redirect takes its location first, not {location!r}")
+            raise UsageError(f"redirect() takes the location first, not {location!r}")
         if status not in (301, 302, 303, 307, 308):
             raise UsageError(f"a redirect has the status 301, 302, 303, 307 or 308, not {status!r}")
         return cls(status, headers={"Location": encoded_url(location, safe=f"#{_CONTROLS}")})
 
     @classmethod
     def unauthorized(cls, scheme: str = "Basic", realm: str = "test") -> Response:
-        """A 401 that asks for credentials by ``scheme`` (RFC 9110 section 11.6.1); by Digest, with a nonce."""
+        """A 401 that asks for credentials in ``scheme`` (RFC 9110 section 11.6.1); for Digest, with a nonce."""
         if not isinstance(scheme, str) or not grammar.TOKEN.fullmatch(scheme) or not isinstance(realm, str):
-            raise UsageError(f"unauthorized() takes a scheme such as 'Basic', and a realm, not {scheme!r}, {realm!r}")
+            raise UsageError(f"unauthorized() takes a scheme such as 'Basic' and a realm, not {scheme!r}, {realm!r}")
         escaped = realm.replace("\\", "\\\\").replace('"', '\\"')
         further = (
             f', qop="auth", algorithm=SHA-256, nonce="{os.urandom(16).hex()}"' if scheme.lower() == "digest" else ""
@@ -195,17 +195,17 @@ class Response:
         return ""
 
     def _heed(self, given: Headers) -> None:
-        """What the headers that were given say of the connection, the body and the date."""
+        """Note what the given headers say about the connection, the body and the date."""
         options = given.get("connection", "").lower()
         self.says_connection = bool(options)
-        # A length that is not the body's: nothing after this response could be told from its body.
+        # With a wrong length, the client could not tell the next response from this body.
         length = given.get("content-length") if self.is_whole else None
         self.closes = length not in (None, str(len(self.body))) or "close" in connection_options(options)
         self._dated = "date" in given
 
     def _compress(self, kind: str) -> None:
         if not self.is_whole or not kind:
-            raise UsageError(f"gzip= compresses a body that is given as a whole, not {f'{kind}=' if kind else 'none'}")
+            raise UsageError(f"gzip= compresses a body that is given whole, not {f'{kind}=' if kind else 'none'}")
         from gzip import compress
 
         self.body = compress(self.body, mtime=0)
@@ -213,12 +213,12 @@ class Response:
 
     @property
     def headers(self) -> Headers:
-        """The headers given with the response. Those that the server adds (Date, Content-Length) are not among them."""
+        """The headers given with the response, without those that the server adds, such as Date and Content-Length."""
         return Headers(self.fields)
 
     def whole(self, further: tuple[Field, ...]) -> tuple[SentResponse, bytes]:
-        """The response as it leaves, with ``further`` header fields, and its bytes, head and body; without its bytes if
-        its body is too long to leave at once."""
+        """The response as it is sent, with ``further`` header fields, and all its bytes; no bytes if the body is too
+        long to be sent at once."""
         date = b"" if self._dated else date_line()
         if not further and (kept := self._kept) is not None and kept[0] is date:
             return kept[1]
@@ -229,13 +229,13 @@ class Response:
         return whole
 
     def head(self, further: tuple[Field, ...]) -> bytes:
-        """Its head, with ``further`` fields: those that depend on the request."""
+        """Its head, with ``further`` fields that depend on the request."""
         date = b"" if self._dated else date_line()
         last = "".join(f"{name}: {value}\r\n" for name, value in further).encode("latin-1") if further else b""
         return b"%b%b%b\r\n" % (self._head, date, last)
 
     def opening_head(self) -> bytes:
-        """Its head as the answer to CONNECT: what follows is no body (RFC 9110 section 9.3.6)."""
+        """Its head as the answer to CONNECT, which has no body (RFC 9110 section 9.3.6)."""
         date = b"" if self._dated else date_line()
         return b"%b%b\r\n" % (_encode_head(self.status, self.reason, None, None, self.fields), date)
 
@@ -245,8 +245,8 @@ class Response:
 
 
 class Continued(Response):
-    """A response after whose head the connection is not HTTP's any more: ``beyond`` takes care of what follows, be it
-    another protocol, or a body without an end. Such a body is that of ``in_thread`` where it has to pass faults."""
+    """A response after whose head ``beyond`` takes over the connection, for another protocol or for a body without an
+    end. If faults must happen to such a body, ``in_thread`` makes the response instead."""
 
     __slots__ = ("beyond", "in_thread")
     _least_status = 101
@@ -255,12 +255,12 @@ class Continued(Response):
         self,
         status: int,
         fields: tuple[Field, ...],
-        beyond: Callable[[Any, tuple[Fault, ...]], object],  # Any: an Asked
+        beyond: Callable[[Any, tuple[Fault, ...]], object],  # Any stands for an Asked
         faults: tuple[Fault, ...] = (),
         in_thread: Callable[[Any], Response] | None = None,  # likewise
     ) -> None:
         super().__init__(status, fault=faults)
-        self.fields: tuple[Field, ...] = fields  # our own, which need not be checked
+        self.fields: tuple[Field, ...] = fields  # the server's own: no need to check them
         self.says_connection: bool = True
         self.is_whole = False
         self.beyond: Callable[[Any, tuple[Fault, ...]], object] = beyond
@@ -270,7 +270,7 @@ class Continued(Response):
 def _encode_head(
     status: int, reason: str, content_type: str | None, length: int | None, fields: tuple[Field, ...] = ()
 ) -> bytes:
-    """Status line and the fields that are always the same."""
+    """The status line, and the fields that never change."""
     added = []
     if content_type is not None:
         added.append(("Content-Type", content_type))
@@ -283,7 +283,7 @@ def _encode_head(
     return response_head(status, reason, [*fields, *added])[:-2]
 
 
-# Much the same for each response that a function makes.
+# Cached: the responses of a function mostly have the same head.
 _kept_head = lru_cache(256)(_encode_head)
 
 
@@ -291,15 +291,15 @@ def _check_status(status: int, least: int) -> int:
     if isinstance(status, bool) or not isinstance(status, int) or not least <= status <= 999:
         hint = ""
         if callable(status):
-            hint = "; a function that answers is given to handle()"
+            hint = "; give a function to handle()"
         elif not isinstance(status, int):
-            hint = "; a body is given by its name: text=, html=, json=, body=, file= or stream="
+            hint = "; give a body by name: text=, html=, json=, body=, file= or stream="
         raise UsageError(f"a response's status is an integer from 200 to 999, not {status!r}{hint}")
     return int(status)
 
 
 def phrase(status: int) -> str:
-    """The standard reason of a status; empty if it has none."""
+    """The standard reason phrase of a status; empty if it has none."""
     return _PHRASES.get(status, "")
 
 
@@ -312,12 +312,12 @@ def _check_reason(reason: str) -> str:
 def _check_file(file: str | os.PathLike[str]) -> Path:
     if not isinstance(file, str | os.PathLike):
         raise UsageError(f"file= takes a path, not {type(file).__name__}")
-    # Here, and not in the thread that sends it.
+    # Imported here, not in the thread that sends the file.
     import pytest_httpserve.server.files.serving as serving  # noqa: F401
     from pytest_httpserve.server.files import types as types
 
     path = Path(file).absolute()  # the test may change the directory before the file is sent
-    if not os.path.isfile(path):  # where Path.is_file raises, as for a name too long, this says no
+    if not os.path.isfile(path):  # unlike Path.is_file(), this never raises
         what = "is a directory" if os.path.isdir(path) else "does not exist"
         raise UsageError(f"file={os.fspath(file)!r}: {path} {what}")
     return path
@@ -357,7 +357,7 @@ def _check_informational(given: InformationalArgument) -> tuple[int, tuple[Field
 
 
 def as_response(status: int | Response, arguments: ResponseArguments) -> Response:
-    """A response of what was given: itself, or all else. Raises UsageError for a Response and more beside it."""
+    """``status`` if it is a Response, else a new one. Raises UsageError for a Response with more arguments."""
     if not isinstance(status, Response):
         if not arguments.keys() <= _ARGUMENTS.keys():
             unknown = next(name for name in arguments if name not in _ARGUMENTS)
@@ -367,7 +367,7 @@ def as_response(status: int | Response, arguments: ResponseArguments) -> Respons
             raise UsageError(f"a response has no {unknown}=, but a status and {known}")
         return Response(status, **arguments)
     if arguments:
-        raise UsageError(f"a Response was given: {next(iter(arguments))}= is for the Response to say")
+        raise UsageError(f"{next(iter(arguments))}= was given with a Response: give it to the Response instead")
     return status
 
 
@@ -390,7 +390,7 @@ def _encode(kind: str, bodies: Mapping[str, object]) -> tuple[bytes, str | None]
         case "body", bytes() | bytearray() | memoryview():
             return bytes(value), "application/octet-stream"
         case "body", _:
-            raise UsageError(f"body= takes bytes, not {type(value).__name__}; for a str there is text=")
+            raise UsageError(f"body= takes bytes, not {type(value).__name__}; for a str use text=")
         case "events", _:
             from pytest_httpserve.scripting.answers.events import encode_events
 

@@ -1,4 +1,4 @@
-"""What a function that answers has returned, as a response."""
+"""Make responses of what scripted handlers return."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.answers.responses import Response
 
-# So much text is remembered with its response.
+# The response for a text of up to this many characters is kept.
 _KEPT_TEXT = 1_024
 
 
 def make_response(result: object) -> Response:
-    """What a scripted handler returned, as a response. Raises UsageError for what is none."""
+    """What a scripted handler returned, as a response. Raises UsageError for anything else."""
     match result:
         case Response():
             return result
@@ -40,13 +40,13 @@ def make_response(result: object) -> Response:
     )
 
 
-# A handler often says the same again: to make a response takes a third of what it takes to be served.
+# Handlers often return the same text again, and making a response takes a third of the time of serving it.
 @lru_cache(256)
 def _text(text: str) -> Response:
     return Response(text=text)
 
 
-def _with_status(status: int, content: object, headers: Any = None) -> Response:  # whatever a function returned
+def _with_status(status: int, content: object, headers: Any = None) -> Response:  # a function may return anything
     match content:
         case None:
             return Response(status, headers=headers)

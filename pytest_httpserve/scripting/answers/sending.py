@@ -1,4 +1,4 @@
-"""How responses leave: whole, as a stream, from a file; and where they wait at a gate."""
+"""Send responses: whole, as a stream or from a file, with waits at gates."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _CHUNKED = (("Transfer-Encoding", "chunked"),)
 
 
 def send(asked: Asked, response: Response) -> None:
-    """Send the response to what was asked. Raises OSError if the client has gone."""
+    """Send the response to a request. Raises OSError if the client has gone."""
     stream = asked.stream
     if asked.gates:
-        asked.suffer(())  # what is decided at a gate may be a fault of the response
+        asked.suffer(())  # the test may give the response a fault at a gate
         _wait_at(asked, "response_head")
     if response.informational and stream.version >= (1, 1):
         for status, fields in response.informational:
             asked.writer.write_head(response_head(status, phrase(status), fields), more=False)
-    # A client that was not told to send its body may send it, or leave it: nothing after it could be told apart.
+    # A client that got no 100 may or may not send its body, so the next bytes could be anything.
     if response.closes or asked.awaits_100:
         stream.lasts = False
     stream.said = response.says_connection
@@ -41,7 +41,7 @@ def send(asked: Asked, response: Response) -> None:
     elif response.in_thread is not None and not asked.passes_as_it_is:
         _send_stream(asked, response.in_thread(asked))
     elif response.beyond is not None:
-        stream.length = 0  # that is all of it
+        stream.length = 0  # nothing follows in HTTP
         _send_opening(asked, response)
         asked.leave_http(response.beyond)
     else:
@@ -49,7 +49,7 @@ def send(asked: Asked, response: Response) -> None:
 
 
 def send_last(asked: Asked, response: Response) -> None:
-    """Send a whole response, in the place of another one, with which the connection ends."""
+    """Send a whole response instead of another one, and close the connection."""
     asked.stream.lasts, asked.stream.said = False, response.says_connection
     _send_whole(asked, response)
 
@@ -63,7 +63,7 @@ def _send_whole(asked: Asked, response: Response) -> None:
     if body is response.body and whole:
         writer.write_whole(whole, len(body))
         return
-    # The last piece leaves when the others have left: until then the exchange goes on.
+    # The exchange goes on until the last piece is sent, so that is written separately.
     writer.write_whole(sent.given + body[:_PIECE_BYTES], len(body[:_PIECE_BYTES]))
     if rest := memoryview(body)[_PIECE_BYTES:]:
         writer.write(rest[:-_PIECE_BYTES])
@@ -71,7 +71,7 @@ def _send_whole(asked: Asked, response: Response) -> None:
 
 
 def _send_opening(asked: Asked, response: Response) -> None:
-    """Let a tunnel begin, or what else follows HTTP. If nothing is at its other end, the connection ends."""
+    """Begin a tunnel, or another protocol after HTTP. If nothing takes it over, the connection is closed."""
     asked.stream.lasts = False
     head = response.opening_head()
     asked.begin(SentResponse(response.status, head))
@@ -79,7 +79,7 @@ def _send_opening(asked: Asked, response: Response) -> None:
 
 
 def _send_stream(asked: Asked, response: Response) -> None:
-    """Send the pieces of a body as they come: in chunks, or to a client of HTTP/1.0 until the end."""
+    """Send the pieces of a body as they come: in chunks or, to HTTP/1.0 clients, until the connection closes."""
     asked.connection.leave_loop()
     stream = asked.stream
     length = str(len(response.body)) if response.is_whole and not response.trailers else ""
@@ -88,7 +88,7 @@ def _send_stream(asked: Asked, response: Response) -> None:
     if length:
         stream.note("content-length", length)
     if not chunked and stream.length is None:
-        stream.lasts = False  # nothing after it could be told from the body
+        stream.lasts = False  # the client could not tell where the body ends
     framing = _CHUNKED if chunked else ()
     head = response.head((*framing, *asked.added, *stream.connection_fields()))
     asked.begin(SentResponse(response.status, head))
@@ -109,13 +109,13 @@ def _send_pieces(asked: Asked, response: Response, chunked: bool) -> None:
 
 
 def _pieces(asked: Asked, response: Response) -> Iterator[object]:
-    """What a body consists of, with the waits between."""
+    """The pieces of a body, with the waits at gates between them."""
     _wait_at(asked, "response_body")
     if response.stream is not None:
         yield from response.stream()
         _wait_at(asked, "response_end")
     else:
-        end = len(response.body) if response.trailers else -1  # an end of their own
+        end = len(response.body) if response.trailers else -1  # trailers end the body themselves
         yield response.body[:end]
         _wait_at(asked, "response_end")
         yield response.body[end:]
@@ -131,7 +131,7 @@ def _send_file(asked: Asked, response: Response, path: os.PathLike[str]) -> None
         given = response.headers
         fields = tuple(field for field in about if field[0] not in given)
         if given.get("content-length", str(size)) != str(size):
-            stream.lasts = False  # nothing after it could be told from the body
+            stream.lasts = False  # the client could not tell where the body ends
         stream.length = size
         head = response.head((*fields, *asked.added, *stream.connection_fields()))
         asked.begin(SentResponse(response.status, head))
@@ -160,7 +160,7 @@ def _copy(asked: Asked, file: IO[bytes], size: int) -> None:
 
 
 def _wait_at(asked: Asked, phase: str) -> None:
-    """Where the answers of routes wait, if they are to: here, and nowhere else."""
+    """Wait at the gates of this phase. This is the only place where the responses of routes wait."""
     for gate in asked.gates:
         if gate.phase == phase and asked.exchange is not None:
             asked.suffer(gate.hold(asked.exchange, asked.connection))

@@ -1,4 +1,4 @@
-"""Event streams in the hands of a test: the client waits, and the test sends."""
+"""Event streams that a test controls: the client waits, and the test sends."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ class EventStreams:
 
     @property
     def aio(self) -> EventStreamsWaits:
-        """What waits, for coroutines: ``await events.aio.accept()`` holds no event loop up."""
+        """The waiting methods for coroutines: ``await events.aio.accept()`` does not block the event loop."""
         return EventStreamsWaits(self)
 
     def accept(self, timeout: float = 5.0) -> EventStream:
-        """The next stream that a client has opened; waits for it ``timeout`` seconds.
+        """The next stream that a client opens. Waits for it up to ``timeout`` seconds.
 
-        Raises AssertionError, with what was requested, if there is none in time.
+        Raises AssertionError, which lists the requests, if none is opened in time.
         """
         __tracebackhide__ = True
         return self._accepted(self._arrivals.accept(check_seconds("timeout=", timeout)), timeout)
@@ -60,12 +60,12 @@ class EventStreams:
         raise AssertionError(f"no client opened an event stream within {timeout} s: {self._whose()}")
 
     def check(self) -> None:
-        """Make a failure of each stream that nobody accepted."""
+        """Record a failure for each stream that nobody accepted."""
         for stream in self._arrivals.take_left():
             self._fail(stream)
 
     def answer(self, request: Request) -> Response:
-        """The response that a stream begins with."""
+        """The response that begins a stream."""
         if request.method == "HEAD":
             return Response(200, headers=_FIELDS)
         chunked = request.version >= (1, 1)
@@ -88,8 +88,8 @@ class EventStreams:
 
 
 def _stream_of(asked: Asked) -> EventStream:
-    assert asked.exchange is not None  # what is answered has one
-    asked.exchange.shown = True  # to who accepts the stream
+    assert asked.exchange is not None  # every request that is answered has one
+    asked.exchange.shown = True  # accept() hands it out
     return EventStream(asked.exchange)
 
 
@@ -104,11 +104,11 @@ class EventStream:
         self._gone = False
 
     def leave_by(self, outlet: Outlet) -> None:
-        """What is sent leaves by this."""
+        """Set the outlet that sends the stream."""
         self._outlet = outlet
 
     def over(self) -> None:
-        """The client has gone, or the server has ended the stream."""
+        """Note that the client has gone, or that the server has ended the stream."""
         with self._changed:
             self._gone = True
             self._changed.notify_all()
@@ -120,37 +120,37 @@ class EventStream:
 
     @property
     def last_event_id(self) -> str | None:
-        """The ``Last-Event-ID`` of a client that comes back; None if it has sent none."""
+        """The ``Last-Event-ID`` that a returning client sent; None if it sent none."""
         return self.request.headers.get("last-event-id")
 
     def send(
         self, data: object = None, *, event: str | None = None, id: str | None = None, retry: int | None = None
     ) -> None:
-        """Send an event: ``data`` is a str or, as JSON, anything else. ``retry`` is in milliseconds.
+        """Send an event. ``data`` is a str, or anything else, sent as JSON. ``retry`` is in milliseconds.
 
         Raises ConnectionError if the client has gone, UsageError if the test has closed the stream.
         """
         self._write(encode_event(data, event=event, id=id, retry=retry))
 
     def comment(self, text: str = "") -> None:
-        """Send a comment, which a client passes over."""
+        """Send a comment, which clients ignore."""
         self._write(encode_comment(text))
 
     def close(self) -> None:
-        """End the stream, as a whole; does nothing if it is over."""
+        """End the stream in an orderly way. Does nothing if it is over."""
         if self._ends():
             self._outlet.end()
 
     def reset(self) -> None:
-        """End the connection with a reset; over HTTP/2, the stream alone. Does nothing if it is over.
+        """Reset the connection or, over HTTP/2, only the stream. Does nothing if the stream is over.
 
-        The client sees that the stream is not whole.
+        The client sees that the stream is incomplete.
         """
         if self._ends():
             self._outlet.reset()
 
     def _ends(self) -> bool:
-        """From here on, the test has closed it; False if it was over."""
+        """Note that the test has closed it. False if it was over before."""
         with self._changed:
             was_open = not (self._closed or self._gone)
             self._closed = True
@@ -158,18 +158,18 @@ class EventStream:
 
     @property
     def aio(self) -> EventStreamWaits:
-        """What waits, for coroutines: ``await stream.aio.gone()`` holds no event loop up."""
+        """The waiting methods for coroutines: ``await stream.aio.gone()`` does not block the event loop."""
         return EventStreamWaits(self)
 
     def gone(self, timeout: float = 5.0) -> bool:
-        """Whether the client leaves within ``timeout`` seconds; the stop of the server counts as that."""
+        """Whether the client leaves within ``timeout`` seconds. Stopping the server counts as leaving."""
         seconds = check_seconds("timeout=", timeout)
         with self._changed:
             return self._changed.wait_for(lambda: self._gone, seconds)
 
     def _write(self, text: str) -> None:
         if self._closed:
-            raise UsageError("the stream is closed: nothing can follow")
+            raise UsageError("the stream is closed: nothing more can be sent")
         if self._gone:
             raise ConnectionResetError("the client has left the event stream")
         self._outlet.send(text.encode())
@@ -180,20 +180,20 @@ class EventStream:
 
 
 class EventStreamsWaits:
-    """What waits for event streams, to be awaited; see ``ServerWaits``."""
+    """The waiting methods of event streams, to be awaited; see ``ServerWaits``."""
 
     def __init__(self, streams: EventStreams) -> None:
         self._streams = streams
 
     async def accept(self, timeout: float = 5.0) -> EventStream:
-        """As ``accept`` of the streams. Whoever is cancelled meanwhile has taken none."""
+        """Like ``EventStreams.accept``. If it is cancelled, it takes no stream."""
         __tracebackhide__ = True
         streams, seconds = self._streams, check_seconds("timeout=", timeout)
         return streams._accepted(await streams._arrivals.accept_soon(seconds), timeout)
 
 
 class EventStreamWaits:
-    """What waits for the client of an event stream, to be awaited; see ``ServerWaits``."""
+    """The waiting methods of an event stream, to be awaited; see ``ServerWaits``."""
 
     def __init__(self, stream: EventStream) -> None:
         self.gone: Final = awaited(stream.gone)

@@ -1,4 +1,4 @@
-"""Content codings (RFC 9110 section 8.4): a body as it was before it was compressed, within bounds."""
+"""Content codings (RFC 9110 section 8.4): decompress and compress bodies, within bounds."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 from pytest_httpserve.scripting.record.readable import brief
 
-# A kilobyte may say a gigabyte: of what is decoded, so much is taken.
+# A kilobyte may decompress to a gigabyte, so decoding stops here.
 MOST_DECODED_BYTES = 64 << 20
-# Of a Zstandard frame, at once: 64 blocks, of 128 KiB each.
+# Bytes of a Zstandard frame to decode at once: at most 64 blocks of 128 KiB each.
 _MOST_FED = 256
 
 
@@ -20,7 +20,7 @@ class CodingError(ValueError):
 
 
 def decoded(body: bytes, codings: str) -> bytes:
-    """The body, with the codings of a Content-Encoding taken off. Raises CodingError."""
+    """The body without the codings that a Content-Encoding lists. Raises CodingError."""
     for coding in reversed([coding.strip().lower() for coding in codings.split(",")]):
         if coding not in ("identity", ""):
             body = _without(coding, body)
@@ -28,7 +28,7 @@ def decoded(body: bytes, codings: str) -> bytes:
 
 
 def encoded(body: bytes, codings: str) -> bytes:
-    """The body with the codings of a Content-Encoding, put on in their order. Raises CodingError."""
+    """The body with the codings that a Content-Encoding lists, in that order. Raises CodingError."""
     for coding in [coding.strip().lower() for coding in codings.split(",")]:
         if coding not in ("identity", ""):
             body = _with(coding, body)
@@ -50,20 +50,21 @@ def _with(coding: str, body: bytes) -> bytes:
             zstd = _library("compression.zstd", "zstandard", advice="zstandard")
             compressed = zstd.compress(body)
             return compressed
-    raise CodingError(f"the Content-Encoding {brief(coding)} is not known here")
+    raise CodingError(f"unknown Content-Encoding: {brief(coding)}")
 
 
 def _without(coding: str, body: bytes) -> bytes:
     if coding not in _CODINGS:
-        raise CodingError(f"the body has the Content-Encoding {brief(coding)}, which is not known here")
+        raise CodingError(f"the body has an unknown Content-Encoding, {brief(coding)}")
     try:
         found = _CODINGS[coding](body, MOST_DECODED_BYTES + 1)
     except CodingError:
         raise
-    except Exception as error:  # each library has its own
-        raise CodingError(f"the body is not {coding}, as its Content-Encoding says ({error}): {brief(body)}") from None
+    except Exception as error:  # each library raises its own exceptions
+        why = f"the body is not {coding}, but its Content-Encoding says so ({error})"
+        raise CodingError(f"{why}: {brief(body)}") from None
     if len(found) > MOST_DECODED_BYTES:
-        raise CodingError(f"the body has more than {MOST_DECODED_BYTES} bytes when it is no longer {coding}")
+        raise CodingError(f"the body has more than {MOST_DECODED_BYTES} bytes once decoded from {coding}")
     return found
 
 
@@ -74,12 +75,12 @@ def _gunzipped(body: bytes, most: int) -> bytes:
 
 
 def _inflated(body: bytes, most: int) -> bytes:
-    # RFC 9110 section 8.4.1.2: some clients send what is in zlib's format without that.
+    # RFC 9110 section 8.4.1.2: some clients send deflate without the zlib format around it.
     has_header = len(body) > 1 and body[0] & 15 == 8 and int.from_bytes(body[:2], "big") % 31 == 0
     inflating = zlib.decompressobj(15 if has_header else -15)
     found = inflating.decompress(body, most)
     if len(found) < most and (not inflating.eof or inflating.unused_data):
-        raise EOFError("it ends too early" if not inflating.eof else "something follows its end")
+        raise EOFError("it ends too early" if not inflating.eof else "there are bytes after its end")
     return found
 
 
@@ -88,7 +89,7 @@ def _without_brotli(body: bytes, most: int) -> bytes:
     decompressor = brotli.Decompressor()
     try:
         found: bytes = decompressor.process(body, output_buffer_limit=most)
-    except TypeError:  # it knows no bounds
+    except TypeError:  # an older brotli, which cannot limit its output
         raise CodingError("to decode a body with the Content-Encoding 'br', install brotli>=1.2") from None
     while len(found) < most and not decompressor.is_finished():
         piece = decompressor.process(b"", output_buffer_limit=most - len(found))
@@ -103,7 +104,7 @@ def _without_zstandard(body: bytes, most: int) -> bytes:
     if hasattr(zstd, "ZstdFile"):
         found: bytes = zstd.ZstdFile(BytesIO(body)).read(most)
         return found
-    # Its readers take what was cut for whole, and what else it has knows no bounds.
+    # zstandard's readers accept truncated bodies, and its other functions cannot limit their output.
     pieces: list[bytes] = []
     frame, size = zstd.ZstdDecompressor().decompressobj(), 0
     rest = BytesIO(body)
@@ -119,7 +120,7 @@ def _without_zstandard(body: bytes, most: int) -> bytes:
     return b"".join(pieces)[:most]
 
 
-def _library(*names: str, advice: str) -> Any:  # neither has types that are always there
+def _library(*names: str, advice: str) -> Any:  # not every library has types
     """The first of these modules that is installed."""
     from importlib import import_module
 

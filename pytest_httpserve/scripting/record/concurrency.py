@@ -1,4 +1,4 @@
-"""How many requests a server had in hand at once."""
+"""How many requests were in progress at once."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
 
 
 def most_at_once(exchanges: Sequence[Exchange]) -> list[Exchange]:
-    """The exchanges that were in hand in the moment when there were most of them, in the order in which they began.
+    """The exchanges in progress at the moment when there were the most of them, in the order in which they began.
 
-    An exchange is in hand from the first byte of its request until the last of its response leaves. A client that
-    waits for one response before it sends the next request has never more than one.
+    An exchange is in progress from the first byte of its request until the last byte of its response leaves. A client
+    that waits for each response before it sends the next request never has more than one.
     """
     moments = []
     for place, exchange in enumerate(exchanges):
         begun, ended = _in_hand(exchange)
-        # In the same moment, one ends before another begins.
+        # At the same moment, an end counts before a beginning.
         moments += [(begun, 1, place), (ended, 0, place)]
     moments.sort()
     now: dict[int, Exchange] = {}
@@ -35,7 +35,7 @@ def most_at_once(exchanges: Sequence[Exchange]) -> list[Exchange]:
 
 
 def _in_hand(exchange: Exchange) -> tuple[float, float]:
-    """When it began, and when it ended: never, if it goes on."""
+    """When it began, and when it ended: infinity, if it has not."""
     times = exchange.times
     if times.response_ended is not None:
         return times.request_begun, times.response_ended

@@ -1,4 +1,4 @@
-"""What the journal keeps of exchanges that are over."""
+"""What the journal keeps of finished exchanges."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pytest_httpserve.wire.headers import Field
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.faults.acts import Fault
 
-# What was wrong with a request that was not taken, or how much of it came. As what is kept of an exchange that is over,
-# it is nothing that the garbage collector looks at again and again.
+# What was wrong with a request that the server refused, or how much of it came. Like an entry, it is something that the
+# garbage collector does not keep looking at.
 Refusal = tuple[str]
 
-# An exchange that is over, as the journal keeps it: nothing that the garbage collector looks at again and again, unless
-# there were faults, or the body is in a file. In order: the keys of route, guard and connection; what the request said,
-# its client, the index of its connection and its own, its body and trailers; the bytes of both directions, and the
-# number of those that were not kept; the times; status and head of the response; error, notes, faults; whether it was
-# pipelined; its stream; and for how many bytes it counts.
+# A finished exchange as the journal keeps it: a tuple that the garbage collector does not keep looking at, unless there
+# were faults or the body is in a file. In order: the keys of route, guard and connection; the facts of the request, its
+# client, the index of its connection and its own index, its body and trailers; the bytes received and sent, and how
+# many of each were not kept; the times; status and head of the response; error, notes, faults; whether it was
+# pipelined; its stream; and how many bytes it counts for.
 Entry = tuple[
     int,
     int,
@@ -49,14 +49,14 @@ Entry = tuple[
     int,
 ]
 
-# What an entry names by the id of the object: where, and what an Exchange calls it.
+# The objects that an entry names by key: their names in an Exchange, their places in the entry.
 PLACES = ("route", "guard", "connection")
 ROUTE, GUARD, CONNECTION = range(3)
-Named = Any  # a Route, a Guard, or a ConnectionRecord: nothing is asked of it here
+Named = Any  # a Route, a Guard or a ConnectionRecord: this module uses nothing of it
 
 
 def close_body(entry: Entry) -> None:
-    """Let go of the request's body, if that is in a file."""
+    """Close the file that holds the request's body, if there is one."""
     body = entry[7]
     if isinstance(body, Body):
         body.close()

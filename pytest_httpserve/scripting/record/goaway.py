@@ -1,4 +1,4 @@
-"""That a client of HTTP/2 was told to go away, and what it has asked for all the same."""
+"""The GOAWAY that an HTTP/2 client was sent, and what it requested all the same."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Unprocessed(NamedTuple):
-    """A request that came too late, and was not processed."""
+    """A request that came too late and was not processed."""
 
     stream_id: int
     method: str
@@ -14,8 +14,8 @@ class Unprocessed(NamedTuple):
 
 
 class GoneAway(NamedTuple):
-    """``GOAWAY``, with the name of its ``code``: no stream after ``last_stream`` was processed, ``unprocessed`` among
-    them. ``told`` is when, in seconds of time.monotonic."""
+    """A ``GOAWAY`` frame; ``code`` is the name of its error code. No stream after ``last_stream`` was processed;
+    ``unprocessed`` are the requests on such streams. ``told`` is when it was sent, in seconds of time.monotonic()."""
 
     code: str
     last_stream: int

@@ -1,7 +1,7 @@
-"""Text that leaves: for a terminal, a JUnit file, another process. It gives no orders, forges no line, and is bounded.
+"""Text for a terminal, a JUnit file or another process: no control characters, no forged lines, and bounded.
 
-What a peer or a test's own object says becomes part of a report one line at a time: ``line`` writes out whatever a
-terminal would obey, or no encoding has. ``readable`` makes a text of lines, ``joined`` one of texts.
+Whatever comes from a peer or from a test's own object enters a report one line at a time: ``line`` escapes control
+characters, and those that cannot be encoded. ``readable`` joins lines to a text, ``joined`` joins texts.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from pytest_httpserve.scripting.record.words import count
 
 T = TypeVar("T")
 
-# The report of a failing test stays under 64 KiB: its own error, what its servers say beneath it, and their exchanges,
-# with what pytest writes before each line.
+# The report of a failing test stays under 64 KiB: its own error, what its servers add to it, and their exchanges, with
+# what pytest writes before each line.
 MOST_TEXT_BYTES = 8 << 10
 MOST_JOINED_BYTES = 16 << 10
 MOST_LINE = 500
@@ -26,12 +26,12 @@ _SUSPECT = re.compile(r"[^ -~\t]")
 
 
 def line(text: str) -> str:
-    """The text as one line that can be shown anywhere, without its middle if it is long."""
+    """The text as one line that can be shown anywhere; a long one loses its middle."""
     return shortened(written_out(text), MOST_LINE)
 
 
 def written_out(text: str) -> str:
-    """The text with all that a terminal would obey, or no encoding has, as it is written in Python."""
+    """The text with everything unprintable as a Python escape."""
     return _SUSPECT.sub(_character, text)
 
 
@@ -41,7 +41,7 @@ def _character(found: re.Match[str]) -> str:
 
 
 def shortened(text: str, most: int) -> str:
-    """The text or, if it has more than ``most`` characters, both ends of it."""
+    """The text or, if it has more than ``most`` characters, its two ends."""
     if len(text) <= most:
         return text
     mark = f" ... {len(text) - most + 40} more characters ... "
@@ -51,7 +51,7 @@ def shortened(text: str, most: int) -> str:
 
 
 def both_ends(items: Sequence[T], most: int = 40) -> tuple[Sequence[T], int, Sequence[T]]:
-    """Of too many items the first, how many are left out, and the last."""
+    """The first items, how many are left out, and the last items. With up to ``most`` items, none are left out."""
     if len(items) <= most:
         return items, 0, ()
     end = most // 2
@@ -59,27 +59,27 @@ def both_ends(items: Sequence[T], most: int = 40) -> tuple[Sequence[T], int, Seq
 
 
 def readable(lines: Iterable[str], most: int = MOST_TEXT_BYTES) -> str:
-    """The lines as one text; without those in the middle, if it would have more than ``most`` bytes."""
+    """Join lines to a text, without those in the middle if it would have more than ``most`` bytes."""
     return "\n".join(_within(list(map(line, lines)), most, "line"))
 
 
 def is_readable(text: str) -> bool:
-    """Whether a text of lines gives no orders, and is not out of all bounds."""
+    """Whether a text of lines has nothing unprintable and is not far too long."""
     return len(text) <= 4 * MOST_JOINED_BYTES and written_out(text.replace("\n", "")) == text.replace("\n", "")
 
 
 def readable_text(text: str) -> str:
-    """A text of lines as one that is ``readable``."""
+    """A text of lines, made ``readable``."""
     return readable(text.split("\n"))
 
 
 def joined(texts: Sequence[str], most: int = MOST_JOINED_BYTES) -> str:
-    """Readable texts as one; without those in the middle, if it would have more than ``most`` bytes."""
+    """Join readable texts, without those in the middle if there would be more than ``most`` bytes."""
     return "\n".join(_within(texts, most, "failure"))
 
 
 def _within(items: Sequence[str], most: int, what: str) -> Sequence[str]:
-    """As many of the items, from both ends, as have ``most`` bytes together."""
+    """As many of the items, from both ends, as fit into ``most`` bytes."""
     sizes = [len(item.encode()) + 1 for item in items]
     if sum(sizes) <= most:
         return items
@@ -90,7 +90,7 @@ def _within(items: Sequence[str], most: int, what: str) -> Sequence[str]:
 
 
 def _fitting(sizes: Sequence[int], room: int) -> int:
-    """How many of the sizes, from the first on, find room."""
+    """How many of the sizes, from the first on, fit into ``room``."""
     for number, size in enumerate(sizes):
         room -= size
         if room < 0:
@@ -99,18 +99,18 @@ def _fitting(sizes: Sequence[int], room: int) -> int:
 
 
 def fits(value: object) -> bool:
-    """Whether ``brief`` shows the whole of it."""
+    """Whether ``brief`` shows all of it."""
     return _beginning(value)[1]
 
 
 def brief(value: object) -> str:
-    """``repr(value)`` or, if that is long, its beginning, and how much there is."""
+    """``repr(value)`` or, if that is long, its beginning and the size of the value."""
     text, is_whole = _beginning(value)
     return text if is_whole else f"{text} ... ({size(value)})"
 
 
 def size(value: object) -> str:
-    """What a value is, and how much of it."""
+    """The kind of a value, and its size."""
     if isinstance(value, str):
         return count(len(value), "character")
     if isinstance(value, bytes | bytearray):
@@ -123,7 +123,7 @@ def size(value: object) -> str:
 
 
 def _beginning(value: object) -> tuple[str, bool]:
-    """The beginning of ``repr(value)``, made no further than it is shown, and whether that is the whole."""
+    """The beginning of ``repr(value)``, made only as far as it is shown, and whether that is all of it."""
     text = ""
     for piece in _pieces(value, 0):
         text += piece
@@ -155,8 +155,8 @@ def _pieces(value: object, depth: int) -> Iterator[str]:
 
 def _shown(value: object) -> str:
     if type(value) is str or type(value) is bytes:
-        return repr(value[: MOST_VALUE + 1])  # too long to be shown whole, if it is longer
+        return repr(value[: MOST_VALUE + 1])  # one more than is shown, to tell that it is cut
     try:
         return repr(value)
-    except Exception as error:  # of the test's own object
+    except Exception as error:  # raised by the test's own object
         return f"<a {type(value).__name__}, whose repr raised {type(error).__name__}>"

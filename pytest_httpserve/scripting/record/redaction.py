@@ -1,4 +1,4 @@
-"""Credentials, which no report and no trace shows. The exchange itself has them."""
+"""Mask credentials in reports and traces. The exchange itself has them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pytest_httpserve.errors import UsageError
 from pytest_httpserve.wire import grammar
 from pytest_httpserve.wire.headers import Field
 
-# Header fields whose values are never shown, by their names in small letters; a test adds others.
+# Header fields, in lower case, whose values are never shown. A test can add others.
 ALWAYS_REDACTED = frozenset({"authorization", "cookie", "proxy-authorization", "set-cookie"})
 MASK = "***"
 
@@ -17,7 +17,7 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9-]* +(?=\S)")
 
 
 def check_redact(names: str | Iterable[str]) -> frozenset[str]:
-    """Names of header fields, with those that are always redacted. Raises UsageError for what can be none."""
+    """Add names of header fields to those that are always redacted. Raises UsageError for an impossible name."""
     given = (names,) if isinstance(names, str) or not isinstance(names, Iterable) else tuple(names)
     for name in given:
         if not isinstance(name, str) or not grammar.TOKEN.fullmatch(name):
@@ -26,8 +26,8 @@ def check_redact(names: str | Iterable[str]) -> frozenset[str]:
 
 
 def masked(name: str, value: str, redacted: frozenset[str]) -> str:
-    """The value of a field as it may be shown: of credentials, their scheme."""
-    name = name.strip().lower()  # of a line that is refused, there may be a blank after it
+    """The value of a field as it may be shown. Of credentials, only the scheme remains."""
+    name = name.strip().lower()  # a malformed line may have a blank before the colon
     if name not in redacted:
         return value
     scheme = _SCHEME.match(value) if name.endswith("authorization") else None
@@ -40,7 +40,7 @@ def masked_fields(fields: Iterable[Field], redacted: frozenset[str]) -> list[Fie
 
 
 def masked_line(line: str, redacted: frozenset[str]) -> str:
-    """A line of what went over the wire; a line of a body that looks like a field is treated as one."""
+    """A line from the wire, masked if it is a redacted field, or a line of a body that looks like one."""
     name, colon, value = line.partition(":")
     if not colon or name.strip().lower() not in redacted:
         return line

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from pytest_httpserve.net.connection import Connection
     from pytest_httpserve.scripting.record.multipart import UploadedFile
 
-# A body up to here stays in memory; one that is larger goes to disk.
+# A larger body goes to disk.
 BODY_IN_MEMORY_BYTES = 1 << 20
-# What that counts for with whoever keeps bodies up to a number of bytes: a disk has more room than memory, but not all.
+# What a body on disk counts for where the size of all bodies is limited: a disk has more room than memory.
 FILE_COUNTS_BYTES = 128 << 10
 _READ_BYTES = 1 << 16
-_asking = threading.Lock()  # held by who asks for the event of a request, of which there is one
+_asking = threading.Lock()  # held while a request makes its only event
 
 
 MadeT = TypeVar("MadeT")
@@ -37,8 +37,8 @@ MadeT = TypeVar("MadeT")
 class Body:
     """The bytes of a body, however many, with at most a mebibyte of them in memory.
 
-    They are taken from the connection when somebody first asks for them: a directory never does, and an application
-    takes them itself.
+    They are read from the connection when somebody first asks for them. A directory never does; an application reads
+    them from the connection itself.
     """
 
     __slots__ = ("__weakref__", "_file", "_lock", "_made", "_memory", "_read", "_size")
@@ -49,17 +49,17 @@ class Body:
         self._file: Stored | None = None
         self._read = read
         self._lock = threading.Lock()
-        self._made: dict[object, Any] | None = {}  # None: nothing is to be kept of it but its bytes
+        self._made: dict[object, Any] | None = {}  # None: keep only the bytes
 
     def load(self) -> None:
-        """Take all of it from the connection, if that has not been done."""
+        """Read all of it from the connection, unless that has been done."""
         if self._read is None:
             return
         with self._lock:
             if self._read is not None:
                 try:
                     self._take(self._read)
-                except BodyAwaited:  # nothing of it was taken
+                except BodyAwaited:  # nothing was read
                     raise
                 except BaseException:
                     self._read = None
@@ -68,11 +68,11 @@ class Body:
 
     @property
     def is_loaded(self) -> bool:
-        """Whether the body is here, and no longer on the connection."""
+        """Whether the body has been read from the connection."""
         return self._read is None
 
     def leave(self) -> None:
-        """Let somebody else take it from the connection: here, it is then empty."""
+        """Leave the body for somebody else to read from the connection. This body is then empty."""
         self._read = None
 
     @property
@@ -94,20 +94,20 @@ class Body:
                     pieces.append(piece)
                 else:
                     self._file.write(piece)
-        finally:  # what came of a body that broke off can be looked at, too
+        finally:  # if the body broke off, what came of it stays readable
             self._memory = b"".join(pieces)
             if self._file is not None:
                 self._file.end()
 
     def read(self) -> bytes:
-        """All of it."""
+        """The whole body."""
         self.load()
         if self._file is None:
             return self._memory
         return b"".join(iter(partial(self.reader(), _READ_BYTES), b""))
 
     def once(self, key: object, make: Callable[[], MadeT]) -> MadeT:
-        """What ``make`` makes of it, which nobody changes: made once, however many look at it, while it is in hand."""
+        """The result of ``make``, which nobody may change. It is made once per ``key`` while the exchange goes on."""
         made = self._made
         if made is None or not self.size:
             return make()
@@ -118,17 +118,17 @@ class Body:
 
     @property
     def kept(self) -> int:
-        """How many bytes it counts for with whoever keeps it."""
+        """How many bytes it counts for where it is kept."""
         return len(self._memory) if self._file is None else FILE_COUNTS_BYTES
 
     def as_kept(self) -> bytes | Body:
-        """Its bytes, unless they are in a file. What nobody has taken from the connection by now nobody will."""
+        """Its bytes, or the body itself if they are in a file. It can no longer be read from the connection."""
         self._read = self._made = None
         return self._memory if self._file is None else self
 
     @classmethod
     def of(cls, kept: bytes | Body) -> Body:
-        """A body that was kept."""
+        """The body that was kept."""
         if isinstance(kept, Body):
             return kept
         if not kept:
@@ -138,7 +138,7 @@ class Body:
         return body
 
     def reader(self) -> Callable[[int], bytes]:
-        """What reads it from its beginning, as ``read`` of a file does; others may read it meanwhile."""
+        """A function that reads the body from its beginning, like ``read`` of a file. Others may read it meanwhile."""
         self.load()
         if self._file is None:
             return BytesIO(self._memory).read
@@ -153,13 +153,13 @@ class Body:
         return read
 
     def close(self) -> None:
-        """Let go of what is on disk, if anything is: the body cannot be read any more."""
+        """Delete what is on disk, if anything is. The body cannot be read any more."""
         if self._file is not None:
             self._file.close()
 
 
 class GrowingBody(Body):
-    """A body that is put together piece by piece, by one thread, until another ends it, and looks at it."""
+    """A body that one thread puts together piece by piece, until another thread ends it and reads it."""
 
     __slots__ = ("_is_over", "_pieces")
 
@@ -169,7 +169,7 @@ class GrowingBody(Body):
         self._is_over = False
 
     def add(self, piece: bytes) -> None:
-        """More of it, unless it has ended."""
+        """Add a piece, unless the body has ended."""
         with self._lock:
             if self._is_over:
                 return
@@ -184,7 +184,7 @@ class GrowingBody(Body):
                 self._file.write(piece)
 
     def end(self) -> None:
-        """That was all of it, even if more comes."""
+        """End the body: pieces that come later are ignored."""
         with self._lock:
             if self._is_over:
                 return
@@ -203,7 +203,7 @@ ValueT = TypeVar("ValueT")
 
 
 class Values(Mapping[str, ValueT]):
-    """Names with values, in order; a name may be there more than once. As a mapping, it has the first of each."""
+    """Names and values, in order. A name may occur more than once; as a mapping, it gives the first value of each."""
 
     __slots__ = ("pairs",)
 
@@ -230,14 +230,14 @@ class Values(Mapping[str, ValueT]):
         return f"Values({list(self.pairs)!r})"
 
 
-# Not frozen: that would make each of them dearer by 0.7 microseconds. Nothing changes one all the same.
+# Not frozen, which would cost 0.7 microseconds per request. Nothing changes one all the same.
 @dataclass(slots=True, eq=False)
 class Request:
-    """One request: ``target`` as it was sent, and what it says. It never changes.
+    """One request, with its ``target`` exactly as it was sent. It never changes.
 
-    ``version`` is a pair as in ``(1, 1)``; ``client_address`` is ``(host, port)``; ``trailers`` are the fields after
-    the body. ``connection_index`` counts the server's connections, ``exchange_index`` the requests on this one, both
-    from 0. ``path_params`` are the parameters of the route's path.
+    ``version`` is a pair such as ``(1, 1)``; ``client_address`` is ``(host, port)``; ``trailers`` are the fields after
+    the body. ``connection_index`` counts the server's connections, ``exchange_index`` the requests on the connection,
+    both from 0. ``path_params`` are the parameters of the route's path.
     """
 
     method: str
@@ -249,16 +249,16 @@ class Request:
     trailers: Headers = _NO_FIELDS
     connection_index: int = 0
     exchange_index: int = 0
-    path_params: Mapping[str, Any] = field(default_factory=dict)  # Python 3.11 takes no mappingproxy as a default
+    path_params: Mapping[str, Any] = field(default_factory=dict)  # Python 3.11 takes no mappingproxy as default
     sought_as: str = field(default="", repr=False)
     _query: Values[str] | None = field(default=None, init=False, repr=False)
-    # These two have no value at first, which would cost each request: what it came over, and the event, once asked for.
+    # To save every request the cost, these two are set only when needed: its connection, and its event.
     carrier: Connection = field(init=False, repr=False)
     _stopped: StopEvent = field(init=False, repr=False)
 
     @property
     def sought(self) -> str:
-        """The method that a route is sought for: HEAD is answered by a route for GET if it has none of its own."""
+        """The method to find a route by: a route for GET also answers HEAD, unless there is one for HEAD."""
         return self.sought_as or self.method
 
     @property
@@ -268,17 +268,17 @@ class Request:
 
     @property
     def query_string(self) -> str:
-        """What follows the question mark, as sent; empty if there is none."""
+        """The part of the target after the question mark, as sent; empty if there is none."""
         return target_of(self.target).query or ""
 
     @property
     def body(self) -> bytes:
-        """The body, with chunks and other framing taken off."""
+        """The body, without chunks or other framing."""
         return self.content.once("body", self.content.read)
 
     @property
     def decoded(self) -> bytes:
-        """The body without its Content-Encoding: gzip, deflate, br or zstd. Raises ValueError if it is not that."""
+        """The body, decoded from gzip, deflate, br or zstd. Raises ValueError if it cannot be decoded."""
         codings = self.headers.get("content-encoding")
         if codings is None:
             return self.body
@@ -288,18 +288,18 @@ class Request:
 
     @property
     def text(self) -> str:
-        """The body, decoded, as UTF-8. Raises ValueError if it is not."""
+        """The decoded body as UTF-8 text. Raises ValueError if it is not UTF-8."""
         return self.content.once("text", lambda: self.decoded.decode())
 
     @property
     def stopped(self) -> StopEvent:
-        """An event, set as soon as the server stops: for a function that answers, and waits for something.
+        """An event that is set as soon as the server stops, for functions that answer requests and wait for something.
 
-        Raises UsageError for a request that no function has been called with.
+        Raises UsageError if no function was called with this request.
         """
         with _asking:
             if not hasattr(self, "carrier"):
-                raise UsageError("stopped is for the function that answers a request, and this one was given to none")
+                raise UsageError("stopped is for functions that answer requests; none was called with this one")
             if not hasattr(self, "_stopped"):
                 self._stopped = StopEvent()
                 self.carrier.tell_of_closing(self._stopped)
@@ -320,9 +320,9 @@ class Request:
         return Values((name.strip(), value.strip().strip('"')) for name, equals, value in pairs if equals)
 
     def json(self) -> Any:
-        """The body, decoded, as JSON. Raises ValueError if it is not.
+        """The decoded body as JSON. Raises ValueError if it is not JSON.
 
-        It is parsed each time, for what it returns is the caller's.
+        Every call parses it anew, so that the caller may change the result.
         """
         import json
 
@@ -330,9 +330,9 @@ class Request:
 
     @property
     def form(self) -> Values[str]:
-        """The fields of a form, urlencoded or multipart, but for its files; empty for any other body.
+        """The fields of a form, urlencoded or multipart, without its files; empty for any other body.
 
-        Raises ValueError for a body that is not what its headers say.
+        Raises ValueError if the body is not what its headers say.
         """
         return self.content.once(("form", self.headers.get("content-type")), self._form)
 
@@ -343,7 +343,7 @@ class Request:
 
     @property
     def files(self) -> Values[UploadedFile]:
-        """The files of a multipart form, by the names of their fields; ``get_all`` has those with the same name."""
+        """The files of a multipart form by field name; ``get_all`` returns all files of a field."""
         return self.content.once(("files", self.headers.get("content-type")), self._files)
 
     def _files(self) -> Values[UploadedFile]:
@@ -362,30 +362,30 @@ class Request:
         content_type = self.headers["content-type"]
         return self.content.once(("parts", content_type), lambda: parse_multipart(content_type, self.decoded))
 
-    if not TYPE_CHECKING:  # a type checker is to know no names but those that there are
+    if not TYPE_CHECKING:  # type checkers should know only the real names
 
         def __getattr__(self, name: str) -> object:
             raise elsewhere.no_attribute(self, name, elsewhere.REQUEST)
 
     def __str__(self) -> str:
-        return written_out(f"{self.method} {self.target}")  # one that was refused may have anything in it
+        return written_out(f"{self.method} {self.target}")  # a refused request may contain anything
 
 
-# What a request says, as it is kept: method, target, header fields, version, parameters of the route's path.
+# The facts of a request, as they are kept: method, target, header fields, version, path parameters.
 Facts = tuple[str, str, tuple[Field, ...], tuple[int, int], tuple[tuple[str, Any], ...]]
-# With it, who has sent it, over which connection, and as which request there.
+# The facts, the client's address, the index of the connection, and the index of the request on it.
 AskedFor = tuple[Facts, tuple[str, int], int, int]
 
 
 def asked_for(request: Request) -> AskedFor:
-    """A request but for its body, as it is kept: values that the garbage collector does not look at."""
+    """A request without its body, as it is kept: values that the garbage collector does not look at."""
     parameters = tuple(request.path_params.items()) if request.path_params else ()
     facts = request.method, request.target, request.headers.fields, request.version, parameters
     return facts, request.client_address, request.connection_index, request.exchange_index
 
 
 def made_request(asked: AskedFor, body: bytes | Body = b"", trailers: tuple[Field, ...] = ()) -> Request:
-    """The request that was kept."""
+    """Make the request again from what was kept."""
     (method, target, fields, version, parameters), client_address, connection_index, exchange_index = asked
     return Request(
         method,

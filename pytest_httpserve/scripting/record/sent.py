@@ -1,4 +1,4 @@
-"""A response as it went out."""
+"""A response as the server sent it."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ _NOTHING = Transcript()
 
 
 class SentResponse:
-    """The response of an exchange as it went out."""
+    """The response of an exchange as the server sent it."""
 
     __slots__ = ("_method", "_raw", "given", "status")
 
     def __init__(self, status: int, head: bytes, raw: Transcript = _NOTHING, method: str = "GET") -> None:
         self.status: int = status
-        self.given: bytes = head  # before a fault has changed it
+        self.given: bytes = head  # before a fault changed it
         self._raw = raw
         self._method = method  # of the request: the response to HEAD has no body
 
     @property
     def head(self) -> bytes:
-        """Its bytes up to the body."""
+        """The bytes before the body: status line, headers and the empty line."""
         sent = self._raw.response
         if not sent or self.given in sent:
             return self.given
@@ -38,7 +38,7 @@ class SentResponse:
 
     @property
     def headers(self) -> Headers:
-        """All headers that were sent, with those that the server added."""
+        """All headers that were sent, including those that the server added."""
         headers = self._of_message
         if self._raw.stream_id is None:
             return headers
@@ -46,35 +46,35 @@ class SentResponse:
 
     @property
     def _of_message(self) -> Headers:
-        """The same and, over HTTP/2, those that show how HTTP/1 would have sent it."""
+        """The headers and, over HTTP/2, also those with which HTTP/1 would frame the body."""
         return ResponseHead(self.head).headers
 
     @property
     def content(self) -> bytes:
-        """What went out after the head, as far as it was kept: the body in its framing."""
+        """The bytes after the head, as far as they were kept: the body in its framing."""
         head = self.head
         return self._raw.response.partition(head)[2] if head else b""
 
     @property
     def is_cut(self) -> bool:
-        """Whether the journal has kept only a part of the body: it keeps 64 KiB of a response, and none of a file."""
+        """Whether the journal kept only a part of the body. It keeps 64 KiB of a response, and nothing of a file."""
         return self._raw.dropped_sent > 0
 
     @property
     def body(self) -> bytes:
-        """The body as it was sent, with chunks and other framing taken off; if it ``is_cut``, its beginning.
+        """The body as it was sent, without chunks or other framing; only its beginning if it ``is_cut``.
 
-        A content coding, such as gzip, is left on it.
+        A content coding, such as gzip, is not decoded.
         """
         try:
             framing = response_framing(self._method, self.status, self._of_message)
-        except RequestError:  # its length is one of the test's own making
+        except RequestError:  # the test set a Content-Length that is not valid
             framing = UNTIL_CLOSE
         return unframed(self.content, framing)
 
     @property
     def text(self) -> str:
-        """The body as text, in the charset that its type names, else UTF-8; gzip and deflate are taken off."""
+        """The body, decoded from gzip and deflate, as text in the charset that its type names, else in UTF-8."""
         headers = self.headers
         _, _, charset = headers.get("content-type", "").lower().partition("charset=")
         data = decoded(self.body, headers)
@@ -84,9 +84,9 @@ class SentResponse:
             return data.decode("utf-8", "replace")
 
     def json(self) -> Any:
-        """The body as JSON, gzip and deflate taken off. Raises ValueError if it is not, or was not kept as a whole."""
+        """The body, decoded from gzip and deflate, as JSON. Raises ValueError if it is not, or was not kept whole."""
         if self.is_cut:
-            raise ValueError(f"the journal has kept the first {len(self.body)} bytes of this body, and no more")
+            raise ValueError(f"the journal kept only the first {len(self.body)} bytes of this body")
         import json
 
         return json.loads(decoded(self.body, self.headers))
@@ -99,12 +99,12 @@ def unframed(data: bytes, framing: Framing) -> bytes:
     """A body without its chunks."""
     try:
         return body_decoder(framing).decode(data)[0]
-    except RequestError:  # a server that is told to may send what is no chunk
+    except RequestError:  # a test may make the server send something else
         return data
 
 
 def decoded(body: bytes, headers: Headers) -> bytes:
-    """A body without its content coding, if that is one of those that Python has; as much of it as there is."""
+    """A body without its content coding, if that is gzip or deflate; as much of it as there is."""
     if headers.get("content-encoding", "").lower() not in ("gzip", "deflate"):
         return body
     try:

@@ -1,4 +1,4 @@
-"""Large bodies on disk: one temporary file for all of them, and so one descriptor, however many there are."""
+"""Large bodies on disk: one temporary file, and so one descriptor, however many bodies there are."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pytest_httpserve.net.forks import begin_anew_in_forks
 from pytest_httpserve.server.files.paths import read_at
 
 BLOCK_BYTES = 1 << 16
-_GONE = "the body was kept on disk, and is gone by now: read it before its server's test ends"
+_GONE = "the body was kept on disk and has been deleted: read it before the test of its server ends"
 
 
 class Spool:
-    """An unnamed file of blocks, open as long as one of them is in use."""
+    """An unnamed file of blocks, open as long as any block is in use."""
 
     def __init__(self) -> None:
         self._file: IO[bytes] | None = None
@@ -26,14 +26,14 @@ class Spool:
         begin_anew_in_forks(self)
 
     def begin_anew(self) -> None:
-        """A fork of the process can read what is there; what it writes goes to a file of its own."""
+        """In a fork of the process, keep the file readable, but write to a new one."""
         global _here
         self._lock = threading.RLock()
         if self is _here:
             _here = Spool()
 
     def put(self, data: bytes) -> int:
-        """Write a block; its number."""
+        """Write a block, and return its number."""
         with self._lock:
             self.used += 1
             try:
@@ -50,9 +50,9 @@ class Spool:
             return block
 
     def get(self, blocks: list[int], at: int, size: int) -> bytes:
-        """Up to ``size`` bytes of what is in these blocks, from ``at`` on, of one block at most.
+        """Up to ``size`` bytes of these blocks from ``at`` on, but no further than to the end of a block.
 
-        Raises ValueError if they were given back meanwhile: they are another body's by now.
+        Raises ValueError if the blocks were given back meanwhile: they may hold another body by now.
         """
         number, start = divmod(at, BLOCK_BYTES)
         with self._lock:
@@ -61,7 +61,7 @@ class Spool:
             return read_at(self._file, blocks[number] * BLOCK_BYTES + start, min(size, BLOCK_BYTES - start))
 
     def give_back(self, blocks: list[int]) -> None:
-        """These are no longer needed. The list is empty then."""
+        """Give back blocks that are no longer needed, and empty the list."""
         with self._lock:
             self._free += blocks
             self._let_go(len(blocks))
@@ -78,7 +78,7 @@ _here = Spool()
 
 
 def spool() -> Spool:
-    """That of this process."""
+    """The spool of this process."""
     return _here
 
 
@@ -103,13 +103,13 @@ class Stored:
             self._rest = self._rest[BLOCK_BYTES:]
 
     def end(self) -> None:
-        """That was all of it."""
+        """Write what is left: the body is complete."""
         if self._rest:
             self._blocks.append(self._spool.put(self._rest))
             self._rest = b""
 
     def read_at(self, at: int, size: int) -> bytes:
-        """Some of the bytes from ``at`` on, ``size`` at most; none at the end. Raises ValueError once it is closed."""
+        """Up to ``size`` bytes from ``at`` on; empty at the end. Raises ValueError once it is closed."""
         if not self.close.alive:
             raise ValueError(_GONE)
         return self._spool.get(self._blocks, at, min(size, self._size - at)) if at < self._size else b""

@@ -9,20 +9,20 @@ from pytest_httpserve.clock import monotonic
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-# Of each direction of an exchange, so many raw bytes are kept.
+# How many raw bytes are kept in each direction of an exchange.
 KEPT_BYTES = 65_536
 
 
 class Transcript:
-    """The raw bytes of an exchange: ``request`` is what the client sent, ``response`` what the server did.
+    """The raw bytes of an exchange: ``request`` is what the client sent, ``response`` what the server sent.
 
-    Of each, KEPT_BYTES are kept; ``dropped`` tells of the rest.
+    Up to KEPT_BYTES of each are kept; ``dropped_received`` and ``dropped_sent`` count the rest.
 
-    The times are those of the first and the last bytes that came in, of the last that came with the head, and of the
-    first and the last that went out, of the response once it has been given: None before.
+    The times say when the first and the latest bytes came in, when the head was complete, and when the first and the
+    latest bytes of the response went out; each is None until then.
 
-    ``pipelined`` is whether its first bytes came in with the request before it. ``stream_id`` is the number of its
-    stream over HTTP/2, where heads are shown as HTTP/1 would have them.
+    ``pipelined`` says that its first bytes came in together with the previous request. ``stream_id`` is the number of
+    its HTTP/2 stream; HTTP/2 heads are kept as HTTP/1 would write them.
     """
 
     __slots__ = (
@@ -52,10 +52,10 @@ class Transcript:
         self.first_sent: float | None = None
         self.last_sent: float | None = None
 
-    # Called by the connection's own thread alone.
+    # Only the connection's own thread calls these.
 
     def received(self, data: bytes, /) -> None:
-        """These came in."""
+        """Note that these bytes came in."""
         if not data:  # the end
             return
         self.last_received = monotonic()
@@ -69,7 +69,7 @@ class Transcript:
         self.dropped_received += max(len(data) - room, 0)
 
     def sent(self, data: ReadableBuffer, /) -> None:
-        """These are about to go out."""
+        """Note that these bytes are about to go out."""
         self.last_sent = now = monotonic()
         if self.first_sent is None:
             self.first_sent = now
@@ -82,22 +82,22 @@ class Transcript:
         self.dropped_sent += max(len(view) - room, 0)
 
     def sent_unseen(self, count: int, /) -> None:
-        """So many are about to go out of a file; less than 0, if they were fewer."""
+        """Note that ``count`` bytes of a file are about to go out; a negative number corrects an earlier one."""
         self.last_sent = now = monotonic()
         if self.first_sent is None:
             self.first_sent = now
         self.dropped_sent += count
 
     def response_begins(self) -> None:
-        """What goes out from here on is the final response."""
+        """Note that the final response goes out from here on."""
         self.first_sent = self.last_sent = None
 
     def head_ends(self) -> None:
-        """The head is here, its body may follow."""
+        """Note that the head is complete."""
         self.head_received = self.last_received
 
     def give_back(self, count: int) -> None:
-        """The last ``count`` bytes that came in belong to the next exchange."""
+        """Remove the last ``count`` bytes that came in: they belong to the next exchange."""
         dropped = min(count, self.dropped_received)
         self.dropped_received -= dropped
         self.request = self.request[: len(self.request) - (count - dropped)]

@@ -1,4 +1,4 @@
-"""Words for numbers of what a journal has."""
+"""Numbers of things in words."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ def count(number: int, what: str) -> str:
 
 
 def dropped(number: int, what: str, *, by_bytes: bool = True) -> list[str]:
-    """That the journal no longer has so many, in a line, and what bounds it; none if it has all."""
+    """A line that says how many the journal has dropped, and which limits made it; no line if none."""
     bounds = "max_exchanges= and max_journal_bytes= bound" if by_bytes else "max_exchanges= bounds"
     return [f"  ({count(number, f'older {what}')} dropped: {bounds} the journal)"] if number else []
 
 
 def no_requests() -> str:
-    """That there were none and, if a proxy may have got them, which variable of the environment says so."""
+    """Say that there were no requests and, if a proxy may have got them, which environment variable is set."""
     variable = proxy_variable("127.0.0.1")
     return f"no requests ({variable} is set in the environment)" if variable else "no requests"
 
 
 def proxy_variable(host: str) -> str:
-    """The variable of the environment by which a client would ask a proxy for this host; empty if there is none."""
+    """The environment variable that would make a client use a proxy for ``host``; empty if there is none."""
     import urllib.request
 
     if urllib.request.proxy_bypass(host):

@@ -1,4 +1,4 @@
-"""Matchers of what a request says: its query, fields, and body."""
+"""Matchers for the contents of a request: its query, fields and body."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ReadT = TypeVar("ReadT")
 
 
 def read(part: Callable[[], ReadT]) -> ReadT | Shown:
-    """A part of the request or, if it is not what its headers say, what is wrong with it."""
+    """A part of the request or, if it cannot be read, what is wrong with it."""
     try:
         return part()
     except ValueError as error:
@@ -37,7 +37,7 @@ _FORM, _MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 
 
 def _sent_otherwise(request: Request, *types: str) -> Shown | None:
-    """What to say of a body that was sent as none of these types, so that nothing is found in it; None for no body."""
+    """Say that a body was sent as none of ``types``. None if it was sent as one of them, or is empty."""
     if _type_of(request) in types or not request.body:
         return None
     sent_as = request.headers.get("content-type", "no type")
@@ -45,11 +45,11 @@ def _sent_otherwise(request: Request, *types: str) -> Shown | None:
 
 
 class Named(Matcher):
-    """Values by name: those of the request's ``query``, ``headers``, ``cookies`` or ``form``, whichever ``kind`` says.
-    Names that are not given may have any value; with ``exact``, they must not be there.
+    """Values by name: those of the request's ``query``, ``headers``, ``cookies`` or ``form``, as ``kind`` says. Other
+    names may have any value; with ``exact``, they must not be there.
 
-    An expected value is a text (or number), None for a name that must not be there, a list for one that stands there
-    several times, or anything with an ``==`` of its own.
+    An expected value is a str or a number, None for a name that must not be there, a list for a name that is repeated,
+    or any object with its own ``==``.
     """
 
     def __init__(self, kind: str, expected: Mapping[str, Any], *, exact: bool = False) -> None:
@@ -104,7 +104,7 @@ def _as_text(kind: str, value: Any) -> Any:
 
 
 class QueryIs(Matcher):
-    """The whole query, as it is written after the question mark."""
+    """The whole query, as it was sent after the question mark."""
 
     def __init__(self, query: str) -> None:
         self.query: str = query.removeprefix("?")
@@ -117,14 +117,14 @@ class QueryIs(Matcher):
 
 
 class JsonIs(Matcher):
-    """The body as JSON: the whole of it or, with ``part``, what it must contain.
+    """The body as JSON: all of it or, with ``part``, what it must contain.
 
-    Its media type is one of JSON, unless ``any_type``: servers refuse what is sent as another one.
+    Its media type must be one for JSON, unless ``any_type`` is true: real servers refuse any other type.
     """
 
     def __init__(self, expected: object, *, part: bool = False, any_type: bool = False) -> None:
         if isinstance(expected, bytes | bytearray | set | frozenset):
-            raise UsageError(f"no JSON is ever equal to {expected!r}; to compare bytes there is body=")
+            raise UsageError(f"no JSON is ever equal to {expected!r}; to compare bytes use body=")
         self.expected = expected
         self.part = part
         self.any_type = any_type
@@ -144,27 +144,27 @@ class JsonIs(Matcher):
 
 
 class NoJson(Shown):
-    """Why a body is no JSON."""
+    """Why a body is not JSON."""
 
     __slots__ = ()
 
 
 def _json_of(request: Request) -> Any:
-    """The body as JSON: one value for all that compare with it, none of which changes it."""
+    """The body as JSON: one value for all matchers, none of which changes it."""
     try:
-        # RFC 8259 section 8.1: in UTF-8, without a mark in front.
+        # RFC 8259 section 8.1: UTF-8 without a byte order mark.
         return json.loads(request.decoded.decode(), object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:
-        return NoJson(f"no JSON ({error}): {brief(request.body)}")
+        return NoJson(f"not JSON ({error}): {brief(request.body)}")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object whose keys are all different: of two with one name, other readers take the other."""
+    """Refuse an object that repeats a key: of two values with one key, parsers disagree which one counts."""
     found = dict(pairs)
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {brief(twice)} is there more than once")
+        raise ValueError(f"the key {brief(twice)} occurs more than once")
     return found
 
 
@@ -173,21 +173,21 @@ _CHARSET = re.compile(r""";\s*charset\s*=\s*"?([^";\s]*)""", re.IGNORECASE)
 
 
 def _is_json_type(value: str) -> bool:
-    """Whether this is a media type of JSON (RFC 8259 section 11, RFC 6839 section 3.1), with no charset but UTF-8."""
+    """Whether this is a media type for JSON (RFC 8259 section 11, RFC 6839 section 3.1), in UTF-8."""
     charset = _CHARSET.search(value)
     is_utf_8 = charset is None or charset[1].lower() in ("utf-8", "utf8")
     return is_utf_8 and _JSON_TYPE.fullmatch(value.partition(";")[0].strip()) is not None
 
 
 class TypeIs(Matcher):
-    """The media type, without its parameters: a text, a pattern that is found in it, or what compares itself."""
+    """The media type without its parameters: a str, a pattern to find in it, or an object with its own ``==``."""
 
     def __init__(self, expected: Any) -> None:
         if isinstance(expected, str):
             if ";" in expected or "/" not in expected:
                 raise UsageError(
                     f"content_type= is a media type such as 'text/plain', without parameters, not {expected!r}; "
-                    "for the whole field there is headers={'Content-Type': ...}"
+                    "for the whole field use headers={'Content-Type': ...}"
                 )
             expected = expected.lower()
         elif isinstance(expected, bool | int | float | bytes | list | dict):
@@ -204,11 +204,11 @@ class TypeIs(Matcher):
 
 
 class BodyIs(Matcher):
-    """The body: bytes, a text (compared as UTF-8), or a pattern of either that is found in it."""
+    """The body: bytes, a str (compared as UTF-8), or a pattern of either to find in it."""
 
     def __init__(self, expected: Any) -> None:
         if isinstance(expected, int | float | dict | list | tuple | set):
-            raise UsageError(f"body= takes bytes, a text or a pattern, not {expected!r}; for JSON there is json=")
+            raise UsageError(f"body= takes bytes, a text or a pattern, not {expected!r}; for JSON use json=")
         self.expected = expected
 
     def checks(self, request: Request) -> list[Check]:
@@ -227,9 +227,9 @@ class BodyIs(Matcher):
 
 
 class FilesAre(Matcher):
-    """Uploaded files by the names of their fields: contents as bytes, text or pattern, or ``(filename, contents)``.
+    """Uploaded files by field name: contents as bytes, str or pattern, or ``(filename, contents)``.
 
-    None is for a field that must not be there, a list for one that is there several times.
+    None is for a field that must not be there, a list for a field that is repeated.
     """
 
     def __init__(self, expected: Mapping[str, Any]) -> None:
@@ -266,7 +266,7 @@ class FilesAre(Matcher):
 
 
 def _as_expected(expected: Any, file: UploadedFile) -> Any:
-    """The file in the form in which it is expected."""
+    """The file in the same form as the expected value."""
     wanted = expected[1] if isinstance(expected, tuple) else expected
     pattern = wanted.pattern if isinstance(wanted, re.Pattern) else wanted
     content: Any = file.content.decode(errors="replace") if isinstance(pattern, str) else file.content

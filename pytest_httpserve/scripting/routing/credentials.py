@@ -1,4 +1,4 @@
-"""Matchers of credentials, by the schemes of RFC 7617, 6750 and 7616."""
+"""Matchers for credentials in the schemes of RFC 7617, 6750 and 7616."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from pytest_httpserve.scripting.routing.matchers import Check, Matcher
 
 
 def basic_auth(user: str, password: str) -> Matcher:
-    """Requests with these credentials by the Basic scheme (RFC 7617)."""
+    """A matcher for requests with these credentials in the Basic scheme (RFC 7617)."""
     if not isinstance(user, str) or not isinstance(password, str) or ":" in user:
-        raise UsageError(f"basic_auth() takes a name without a colon, and a password; not {user!r}, {password!r}")
+        raise UsageError(f"basic_auth() takes a name without a colon and a password, not {user!r}, {password!r}")
     token = b64encode(f"{user}:{password}".encode()).decode("ascii")
     return _authorization("Basic", token)
 
 
 def bearer(token: str) -> Matcher:
-    """Requests with this token by the Bearer scheme (RFC 6750)."""
+    """A matcher for requests with this token in the Bearer scheme (RFC 6750)."""
     if not isinstance(token, str) or not token:
         raise UsageError(f"bearer() takes the token as a str, not {token!r}")
     return _authorization("Bearer", token)
 
 
 def _authorization(scheme: str, credentials: str) -> Matcher:
-    # RFC 9110 section 11.1: the scheme is the same in small letters, the credentials are not.
+    # RFC 9110 section 11.1: the scheme is not case-sensitive, the credentials are.
     expected = re.compile(rf"\A(?i:{scheme}) +{re.escape(credentials)}\Z")
     return Named("headers", {"Authorization": expected})
 
 
 def digest_auth(user: str, password: str) -> Matcher:
-    """Requests with these credentials by the Digest scheme (RFC 7616), for whatever nonce."""
+    """A matcher for requests with these credentials in the Digest scheme (RFC 7616), with any nonce."""
     if not isinstance(user, str) or not isinstance(password, str):
         raise UsageError(f"digest_auth() takes a name and a password, not {user!r}, {password!r}")
     return DigestIs(user, password)
@@ -47,7 +47,7 @@ _NEEDED = ("username", "realm", "nonce", "uri", "response")
 
 
 class DigestIs(Matcher):
-    """Proof of a name and its password by the Digest scheme: for this request, whatever the nonce."""
+    """Digest credentials for this request that prove the name and its password, with any nonce."""
 
     def __init__(self, user: str, password: str) -> None:
         self._user = user
@@ -63,7 +63,7 @@ class DigestIs(Matcher):
         """What is wrong with the credentials; empty if nothing is."""
         scheme, _, rest = field.partition(" ")
         if scheme.lower() != "digest":
-            return f"credentials by the scheme {scheme!r}"
+            return f"credentials with the scheme {scheme!r}"
         given = {name.lower(): re.sub(r"\\(.)", r"\1", text) or token for name, text, token in _DIRECTIVE.findall(rest)}
         for name in _NEEDED:
             if name not in given:
@@ -76,10 +76,10 @@ class DigestIs(Matcher):
             return f"Digest credentials with qop={given['qop']!r}"
         if (response := self._response(given, request.method)) is None:
             return f"Digest credentials by {given['algorithm']!r}"
-        return "" if given["response"].lower() == response else "a response that another password makes"
+        return "" if given["response"].lower() == response else "a response made with another password"
 
     def _response(self, given: dict[str, str], method: str) -> str | None:
-        """The response that proves the password (RFC 7616 section 3.4.1); None for an algorithm that is not known."""
+        """The response that proves the password (RFC 7616 section 3.4.1); None for an unknown algorithm."""
         algorithm, dash, session = given.get("algorithm", "MD5").lower().partition("-sess")
         if algorithm not in _HASHES or session:
             return None

@@ -1,4 +1,4 @@
-"""The criteria by their names: what ``match``, and all that take the same arguments, make of them."""
+"""The criteria that ``match`` takes, and every function with the same arguments."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pytest_httpserve.scripting.routing.matchers import AllOf, Matcher, MethodIs
 
 
 class Criteria(TypedDict, total=False):
-    """The further arguments of ``match``, and of the functions that pass them on."""
+    """The keyword arguments of ``match``, and of the functions that pass them on."""
 
     query: Mapping[str, Any] | str | None
     query_exact: Mapping[str, Any] | None
@@ -31,8 +31,8 @@ class Criteria(TypedDict, total=False):
     where: Callable[[Request], object] | Matcher | None
 
 
-# Each criterion by its name. Those of JSON may be None, which is its null; for all others that is: not given.
-# The second argument is whether the type of a body is asked for by another one, or does not matter.
+# Each criterion by its name. For the JSON criteria, None is JSON's null; for all others it means: not given. The second
+# argument is true if another criterion sets the type of the body, or the type does not matter.
 _CRITERIA: dict[str, Callable[[Any, bool], Matcher]] = {
     "query": lambda given, _: QueryIs(given) if isinstance(given, str) else Named("query", given),
     "query_exact": lambda given, _: Named("query", given, exact=True),
@@ -48,19 +48,19 @@ _CRITERIA: dict[str, Callable[[Any, bool], Matcher]] = {
     "where": lambda given, _: given if isinstance(given, Matcher) else Where(given),
 }
 
-# Of each of these, one says all of it, the other what must be there.
+# Pairs of criteria, one for the whole and one for a part of it, and what they are about.
 _WHOLES = (("json", "json_contains", "body"), ("query_exact", "query", "query"), ("form_exact", "form", "form"))
 
 
 def match(method: str = "*", path: str | re.Pattern[str] = "*", **criteria: Unpack[Criteria]) -> Matcher:
-    """A matcher for requests that meet all that is given.
+    """A matcher for requests that meet all the given criteria.
 
     ``query``, ``headers``, ``cookies`` and ``form`` name values that must be there (None: must not be there, a list:
-    repeated), ``query_exact`` and ``form_exact`` all that may be there; a str as ``query`` is the whole query.
-    ``json`` is the whole body, ``json_contains`` what it must contain; both want a media type of JSON, unless
-    ``content_type`` or ``headers`` asks for another one, or ``content_type=None`` says that it may be any. ``body``
-    is bytes, text or a pattern; ``files`` the contents of uploads by field. ``where`` is a predicate of your own or
-    another matcher. Raises UsageError for a wrong value.
+    repeated); ``query_exact`` and ``form_exact`` name all that may be there. A str as ``query`` is the whole query.
+    ``json`` is the whole body, ``json_contains`` what it must contain. Both require a media type for JSON, unless
+    ``content_type`` or ``headers`` asks for another one, or ``content_type=None`` allows any. ``body`` is bytes, a str
+    or a pattern; ``files`` has the contents of uploads by field. ``where`` is your own predicate, or another matcher.
+    Raises UsageError for a wrong value.
     """
     make = _target if isinstance(method, str) and isinstance(path, str) else _target.__wrapped__
     target = make(method, path)
@@ -74,7 +74,7 @@ def match(method: str = "*", path: str | re.Pattern[str] = "*", **criteria: Unpa
 
 
 def _says_type(criteria: Criteria) -> bool:
-    """Whether the test says itself what the Content-Type is to be, or that it may be any."""
+    """Whether the test itself says what the Content-Type must be, or that it may be any."""
     headers = criteria.get("headers")
     return "content_type" in criteria or (
         isinstance(headers, Mapping) and any(str(name).lower() == "content-type" for name in headers)
@@ -87,7 +87,7 @@ def _target(method: str, path: str | re.Pattern[str]) -> AllOf:
 
 
 def _given(criteria: Criteria) -> dict[str, object]:
-    """The criteria that say something. Raises UsageError for one that there is not."""
+    """The criteria that were given. Raises UsageError for an unknown one."""
     for name in criteria:
         if name not in _CRITERIA:
             if hint := called_here(name, CRITERIA):
@@ -97,12 +97,10 @@ def _given(criteria: Criteria) -> dict[str, object]:
 
 
 def as_matcher(method: str | Matcher, path: str | re.Pattern[str], criteria: Criteria) -> Matcher:
-    """A matcher of what was given: itself, or all else. Raises UsageError for a matcher and more beside it."""
+    """``method`` if it is a matcher, else a matcher for all the arguments. Raises UsageError for a matcher and more."""
     if isinstance(method, str) or not isinstance(method, Matcher):
         return match(method, path, **criteria)
     beside = ["a path"] if path != "*" else [f"{name}=" for name in _given(criteria)]
     if beside:
-        raise UsageError(
-            f"a matcher is the whole of what is asked for; for {beside[0]} beside it, write matcher & match(...)"
-        )
+        raise UsageError(f"a matcher already says everything; to add {beside[0]}, write matcher & match(...)")
     return method

@@ -1,4 +1,4 @@
-"""Matchers: predicates over requests, each able to say what it wanted and what it got."""
+"""Matchers: predicates over requests that can say what they expected and what they got."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from pytest_httpserve.wire.target import target_of
 
 
 class Check(NamedTuple):
-    """One criterion, held against one request; ``part`` is whether the request may have more than was expected.
+    """The result of one criterion for one request. With ``part``, the request may have more than was expected.
 
-    ``error`` is what code of the test has raised instead of saying whether it is met.
+    ``error`` is the exception of the test's own code, if it raised one instead of giving a result.
     """
 
     criterion: str
@@ -33,29 +33,29 @@ class Check(NamedTuple):
 
 
 def held(criterion: str, expected: object, got: object, met: Callable[[], object], *, part: bool = False) -> Check:
-    """A criterion, of which code of the test says whether it is met. What that raises is kept, and shown."""
+    """Check a criterion by calling ``met``, which may be code of the test. What it raises is kept and shown."""
     try:
         return Check(criterion, bool(met()), expected, got, part)
     except (KeyboardInterrupt, SystemExit):
         raise
-    except BaseException as error:  # that of pytest.fail is no Exception
+    except BaseException as error:  # pytest.fail() raises no Exception
         return Check(criterion, False, expected, Shown(f"{type(error).__name__}: {error}"), part, error)
 
 
 class Matcher(ABC):
-    """A predicate over requests. Matchers combine: ``a & b``, ``a | b``, ``~a``. Its repr says what it asks for.
+    """A predicate over requests. Matchers combine: ``a & b``, ``a | b``, ``~a``. The repr says what it expects.
 
-    ``runs_code`` is whether it calls code of the test, which may take its time.
+    ``runs_code`` says whether it calls code of the test, which may be slow.
     """
 
     runs_code = False
 
     @abstractmethod
     def checks(self, request: Request) -> list[Check]:
-        """Each criterion with its outcome. All have passed: the request matches."""
+        """The result of each criterion. The request matches if all have passed."""
 
     def matches(self, request: Request) -> bool:
-        """Whether the request meets every criterion. What code of the test raises, this raises."""
+        """Whether the request meets every criterion. Raises what code of the test raises."""
         for check in self.checks(request):
             if check.error is not None:
                 raise check.error
@@ -64,7 +64,7 @@ class Matcher(ABC):
         return True
 
     def path_params(self, request: Request) -> dict[str, Any]:
-        """The parameters in the path of a request that matches."""
+        """The path parameters of a request that matches."""
         return {}
 
     def __and__(self, other: Matcher) -> Matcher:
@@ -78,9 +78,9 @@ class Matcher(ABC):
 
 
 class Lookup(NamedTuple):
-    """What a route is looked up by: its method, the pattern of its path, and the matchers that are left then.
+    """How to look a route up: by its method, by the pattern of its path, and then by its ``further`` matchers.
 
-    ``has_further_paths`` is whether there are parameters among these that the path alone does not tell.
+    ``has_further_paths`` says whether ``further`` may have path parameters that ``pattern`` does not have.
     """
 
     method: str
@@ -90,7 +90,7 @@ class Lookup(NamedTuple):
 
 
 class AllOf(Matcher):
-    """Meets every one of its parts."""
+    """Matches if every part matches."""
 
     def __init__(self, parts: Iterable[Matcher]) -> None:
         self.parts: tuple[Matcher, ...] = sum((criteria(part) for part in parts), ())
@@ -98,14 +98,14 @@ class AllOf(Matcher):
 
     @cached_property
     def lookup(self) -> Lookup:
-        """What a route with this matcher is looked up by."""
+        """How to look up a route with this matcher."""
         method = "*"
         pattern: PathPattern | None = None
         further = []
         for part in self.parts:
             if isinstance(part, MethodIs) and method == "*":
                 method = part.method
-            # Of several paths, that which says most: ``match(...) & match(headers=...)`` has one for any path, too.
+            # Take the most specific path: ``match(...) & match(headers=...)`` also has one that is ``*``.
             elif isinstance(part, PathIs) and (pattern is None or pattern.text == "*"):
                 pattern = part.pattern
             elif not (isinstance(part, PathIs) and part.pattern.text == "*"):
@@ -127,7 +127,7 @@ class AllOf(Matcher):
 
 
 class AnyOf(Matcher):
-    """Meets one of its parts at least."""
+    """Matches if at least one part matches."""
 
     def __init__(self, parts: Iterable[Matcher]) -> None:
         self.parts: tuple[Matcher, ...] = tuple(parts)
@@ -158,14 +158,14 @@ class AnyOf(Matcher):
 
 
 class Alternatives(list[object]):
-    """Values to be shown with ``or`` between them."""
+    """Values that are shown with ``or`` between them."""
 
     def __repr__(self) -> str:
         return " or ".join(map(brief, self))
 
 
 class Not(Matcher):
-    """Meets what its part does not."""
+    """Matches if its part does not."""
 
     def __init__(self, part: Matcher) -> None:
         self.part = part
@@ -185,7 +185,7 @@ class Not(Matcher):
 
 
 class Unequal:
-    """A value shown as one to differ from."""
+    """A value that is shown as ``anything but`` it."""
 
     def __init__(self, value: object) -> None:
         self.value = value
@@ -216,7 +216,7 @@ class PathIs(Matcher):
     def checks(self, request: Request) -> list[Check]:
         target = target_of(request.target)
         passed = self.pattern.match(target.canonical) is not None
-        # ``/a%2Fb`` is another path than ``/a/b``, and looks like it when it is decoded.
+        # ``/a%2Fb`` is not the same path as ``/a/b``, but looks the same once decoded.
         got = target.canonical if not passed and "%2F" in target.canonical else request.path
         return [Check("path", passed, Shown(self.pattern.text), Shown(got))]
 
@@ -228,7 +228,7 @@ class PathIs(Matcher):
 
 
 class Where(Matcher):
-    """A predicate of the test's own."""
+    """The test's own predicate."""
 
     runs_code = True
 
@@ -254,15 +254,15 @@ class Where(Matcher):
 
 
 def criteria(matcher: Matcher) -> tuple[Matcher, ...]:
-    """The parts of a matcher that must all be met."""
+    """The parts of a matcher that must all match."""
     return matcher.parts if isinstance(matcher, AllOf) else (matcher,)
 
 
 def _check_method(method: str) -> str:
     if isinstance(method, list | tuple | set):
-        raise UsageError(f"one method, or '*' for any, not {method!r}: for several, combine match(...) | match(...)")
+        raise UsageError(f"give one method, or '*' for any, not {method!r}; for several, write match(...) | match(...)")
     if not isinstance(method, str) or not grammar.TOKEN.fullmatch(method):
-        first = "; it comes first, the path follows it" if "/" in str(method) else ""
+        first = "; the method comes first, then the path" if "/" in str(method) else ""
         raise UsageError(f"a method is a word such as GET, or '*' for any, not {method!r}{first}")
     if method != method.upper():
         raise UsageError(f"methods are case-sensitive, so {method!r} is not {method.upper()!r}")

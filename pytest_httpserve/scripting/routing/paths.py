@@ -1,4 +1,4 @@
-"""Paths as a test writes them: exact, with parameters, or as a compiled pattern."""
+"""Paths in a test: exact, with parameters, or compiled patterns."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from pytest_httpserve.wire.target import canonical_path
 
 _PARAMETER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?::([a-z]+))?\}")
 
-# Parameters as others write them: <name>, :name, and * for whatever follows
+# Parameters as other tools write them: <name>, :name, and * for the rest.
 _FOREIGN = re.compile(r"<[^/<>]+>|(?<=/):[A-Za-z_]\w*(?=/|$)|(?<=/)\*+(?=/|$)")
 
-# What becomes of a parameter of each kind.
+# The converter for each kind of parameter.
 CONVERTERS: dict[str, Callable[[str], Any]] = {"str": str, "int": int, "float": float, "uuid": uuid.UUID, "path": str}
 
 
 class PathPattern:
-    """A path to compare with: ``text`` as it was written.
+    """A path to compare with. ``text`` is the path as the test wrote it.
 
     A template has parameters: ``/users/{name}``, ``/users/{id:int}``, ``{x:float}``, ``{key:uuid}`` and, over slashes,
     ``/files/{rest:path}``. A compiled pattern must match the whole decoded path. ``*`` is any path.
 
-    ``segments`` are those of a path without slashes in its parameters, None for each that has a parameter; None for
-    any other path. Raises UsageError for anything else.
+    ``segments`` are the segments of the path, with None for each that has a parameter; ``segments`` itself is None if a
+    parameter may have slashes, or for a compiled pattern. Raises UsageError for anything else.
     """
 
     __slots__ = ("_canonical", "_kinds", "_regex", "_template", "segments", "text")
@@ -39,7 +39,7 @@ class PathPattern:
         self.segments: tuple[str | None, ...] | None = None
         if isinstance(path, re.Pattern):
             if not isinstance(path.pattern, str):
-                raise UsageError(f"a pattern for a path is one of str, not of bytes: {path!r}")
+                raise UsageError(f"a pattern for a path is a pattern of str, not of bytes: {path!r}")
             self.text: str = f"re.compile({path.pattern!r})"
             self._regex: re.Pattern[str] | None = path
             return
@@ -84,7 +84,7 @@ class PathPattern:
     def _converted(self, found: dict[str, str]) -> dict[str, Any] | None:
         try:
             return {name: CONVERTERS[kind](urllib.parse.unquote(found[name])) for name, kind in self._kinds.items()}
-        except ValueError:  # int() takes no number of thousands of digits
+        except ValueError:  # int() refuses thousands of digits
             return None
 
 
@@ -94,10 +94,10 @@ def _check_path(path: object) -> str:
     if not isinstance(path, str) or not (path.startswith("/") or path == "*"):
         raise UsageError(f"a path is a text that begins with a slash, a compiled pattern, or '*', not {path!r}")
     if "?" in path or "#" in path:
-        raise UsageError(f"a path ends before ? and #; {path!r} has one of them (a query is given by query=)")
+        raise UsageError(f"a path ends before ? and #; {path!r} has one of them (give a query as query=)")
     if foreign := _FOREIGN.search(path):
         raise UsageError(
             f"{path!r} has {foreign[0]!r}: a parameter is written {{name}}, one that takes slashes {{name:path}}"
-            " (and these characters as such %3C, %3A and %2A)"
+            " (write these characters themselves as %3C, %3A and %2A)"
         )
     return path

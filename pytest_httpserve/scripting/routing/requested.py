@@ -1,4 +1,4 @@
-"""Which exchanges count as what a matcher takes."""
+"""Which exchanges count as requests that a matcher takes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def is_requested(exchange: Exchange, matcher: Matcher) -> bool:
-    """Whether the exchange counts as one that ``matcher`` takes: one that was refused never does."""
+    """Whether ``matcher`` takes the request. A refused request never counts."""
     return not exchange.refused and matcher.matches(exchange.request)
 
 
 def requested(exchanges: Iterable[Exchange], matcher: Matcher) -> list[Exchange]:
-    """Those of the exchanges that count as what ``matcher`` takes."""
+    """The exchanges whose requests ``matcher`` takes."""
     return [exchange for exchange in exchanges if is_requested(exchange, matcher)]

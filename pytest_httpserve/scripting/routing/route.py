@@ -1,4 +1,4 @@
-"""A route: which requests it takes, and what it answers."""
+"""A route: which requests it takes, and how it answers them."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.record.journal import Journal
     from pytest_httpserve.scripting.routing.paths import PathPattern
 
-Handler = Callable[[Request], Any]  # what it may return, make_response says
-Otherwise = Literal["fail", "continue"]  # what becomes of a near miss, where a directory or an application would answer
+Handler = Callable[[Request], Any]  # make_response() says what it may return
+Otherwise = Literal["fail", "continue"]  # for a near miss where a directory or an application would answer
 HandlerT = TypeVar("HandlerT", bound=Handler)
 
 _sequence = itertools.count()
 
 
 class _Step:
-    """One answer in the sequence of a route."""
+    """One answer in a route's sequence."""
 
     __slots__ = ("answer", "left", "then")
 
@@ -53,7 +53,7 @@ class _Step:
 
 
 class Expectation(NamedTuple):
-    """How often a route is to be called."""
+    """How often a route should be called."""
 
     min: int
     max: int | None
@@ -66,12 +66,12 @@ class Expectation(NamedTuple):
         return f"{self.min} to {times(self.max)}" if self.min else f"at most {times(self.max)}"
 
     def met_by(self, calls: int) -> bool:
-        """Whether that many calls are what was expected."""
+        """Whether that many calls are as expected."""
         return self.min <= calls and (self.max is None or calls <= self.max)
 
 
 class Stateful(Protocol):
-    """What is in one of several states: a scenario."""
+    """Something with a state: a scenario."""
 
     name: str
     state: str
@@ -79,7 +79,7 @@ class Stateful(Protocol):
 
 
 class Sought(Protocol):
-    """A request for which a route is sought."""
+    """A request that needs a route."""
 
     @property
     def method(self) -> str:
@@ -91,47 +91,47 @@ class Sought(Protocol):
 
     @property
     def request(self) -> Request:
-        """All of it, made when somebody looks."""
+        """The whole request, made when it is first read."""
 
     def note_raised(self, route: Route, error: BaseException) -> None:
-        """A criterion of a route has raised this, where it was to say whether the route takes the request."""
+        """Note that a criterion of a route raised this error instead of giving a result."""
 
 
 class Siblings(Protocol):
-    """The routes of which a route is one; see ``Routes``."""
+    """All routes of the server that a route belongs to; see ``Routes``."""
 
     journal: Journal | None
     checks: list[Callable[[], object]]
 
     def add(self, route: Route, /) -> None:
-        """Have it be one of them."""
+        """Add a route."""
 
     def discard(self, route: Route, /) -> None:
-        """Have it be one of them no more."""
+        """Remove a route."""
 
 
 class StateChanged(Exception):
-    """Another request has changed the state of a scenario since the route was found: look again."""
+    """Another request has changed the scenario's state since this route was found: look again."""
 
 
 class Route:
-    """What answers the requests that a matcher takes.
+    """A route answers the requests that its matcher takes.
 
-    ``calls`` are the exchanges it has answered, as far as the journal still has them, ``call_count`` is how many there
-    were, ``place`` is where it was written (file:line). As a decorator, it makes a function its answer; as a context
-    manager, it is verified where the block ends.
+    ``calls`` are the exchanges that it answered, except those that the journal has dropped; ``call_count`` counts them
+    all. ``place`` is where the test wrote it, as file:line. As a decorator, a route makes a function its answer; as a
+    context manager, it checks its calls when the block ends.
     """
 
     def __init__(self, matcher: Matcher, place: str, *, priority: int = 0, otherwise: Otherwise = "fail") -> None:
         self.matcher = matcher
         self.place = place
-        self.key: int = id(self)  # by which the journal names it
-        self._calls = itertools.count()  # whose next is one step for every thread
-        self._looks = 0  # at the count, each of which has taken one
+        self.key: int = id(self)  # the journal's name for it
+        self._calls = itertools.count()  # next() is atomic for threads
+        self._looks = 0  # how often call_count was read; each time took a number from _calls
         self.gates: tuple[Gate, ...] = ()
         self.expectation: Expectation | None = None
         self.is_optional: bool = False
-        self.has_early_faults: bool = False  # whether a response of it has faults that come before it
+        self.has_early_faults: bool = False  # whether any of its responses has a fault that comes before the response
         check_number("priority=", priority)
         if otherwise not in ("fail", "continue"):
             raise UsageError(f"otherwise= is 'fail' or 'continue', not {otherwise!r}")
@@ -148,14 +148,14 @@ class Route:
         self._steps: deque[_Step] = deque()
         self._last: _Step | None = None
         self._siblings: Siblings | None = None
-        self._lock = threading.Lock()  # each response goes to one call, however many come in at once
+        self._lock = threading.Lock()  # simultaneous calls never share a step
 
     # Say
 
     def respond(self, status: int | Response = 200, *, times: int = 1, **arguments: Unpack[ResponseArguments]) -> Route:
-        """Add a response, for ``times`` calls: calls are answered by one after the other, by the last for ever.
+        """Add a response for the next ``times`` calls. The last response that was added also answers all later calls.
 
-        The arguments are those of ``Response``, and refused alike; a Response may be given instead of a status.
+        Takes the arguments of ``Response``, or a Response as ``status``. Raises UsageError as ``Response`` does.
         """
         return self._add(as_response(status, arguments), times)
 
@@ -164,18 +164,18 @@ class Route:
         return self._add(Response.redirect(location, status), times)
 
     def handle(self, function: Handler, *, times: int = 1) -> Route:
-        """Add a function as an answer: it is called with the request, and its result is made a response.
+        """Add a function that answers the next ``times`` calls. It is called with the request.
 
-        It may return a Response, a str, bytes, a dict or list (JSON), None (204), ``(status, any of these)``, with
-        headers after these or not, or an iterator (streamed). What it raises fails the test.
+        It may return a Response, a str, bytes, a dict or list (JSON), None (204), an iterator (streamed), or a tuple of
+        a status, any of these and, optionally, headers. If it raises, the test fails.
 
-        A function that is ``async`` runs on an event loop of the server's, in a thread of its own; it may return an
-        asynchronous generator, or be one.
+        An ``async`` function runs on the server's event loop, in a separate thread. It may return an asynchronous
+        generator, or be one.
         """
         if not callable(function):
             raise UsageError(f"handle() takes a function of the request, not {function!r}")
-        # It may ask for these, and it runs in a thread. pytest rewrites the asserts of what is imported, and Python
-        # 3.11 fails when two threads have it do so at the same time.
+        # The function may need these modules, and it runs in a thread. pytest rewrites asserts on import, and Python
+        # 3.11 fails if two threads make it do so at the same time.
         import pytest_httpserve.server.files.serving as serving  # noqa: F401
         from pytest_httpserve.scripting.faults import given as given
         from pytest_httpserve.scripting.record import multipart as multipart
@@ -193,11 +193,11 @@ class Route:
         delay: DelayArgument | None = None,
         throttle: ThrottleArgument | None = None,
     ) -> EventStreams:
-        """Answer with event streams, which stay open: ``accept()`` gives the test the server's end of each, in turn.
+        """Answer with event streams that stay open. ``accept()`` gives the test the server's end of each, in turn.
 
-        What goes wrong with each is said as for a response: a fault has its place in what is sent.
+        ``fault``, ``delay`` and ``throttle`` apply to each stream as to a response.
         """
-        # Loaded with the first, and not by the threads of a server; see handle.
+        # Imported here, not in a thread of the server; see handle().
         from pytest_httpserve.scripting.answers.streams import EventStreams
 
         def whose() -> str:
@@ -229,12 +229,12 @@ class Route:
         return self
 
     def hold(self, phase: str = "response_head", *, timeout: float = HOLD_SECONDS) -> Gate:
-        """A gate, at which calls wait until the test lets them go; it fails the test after ``timeout`` seconds.
+        """Make calls wait at a gate until the test lets them go. A call that waits ``timeout`` seconds fails the test.
 
-        They wait before the response (``response_head``), after its head (``response_body``), or before the last byte
+        Calls wait before the response (``response_head``), after its head (``response_body``), or before the last byte
         or chunk of its body (``response_end``).
         """
-        # What waits at a gate may meet with a fault there; see handle.
+        # A request at a gate may be given a fault; see handle().
         from pytest_httpserve.scripting.faults import given as given
 
         gate = Gate(str(self), phase, check_seconds("timeout=", timeout))
@@ -248,10 +248,10 @@ class Route:
         return self
 
     def then(self, state: str) -> Route:
-        """With the response added last, the scenario enters this state."""
+        """When the response added last is used, the scenario enters this state."""
         self._in_scenario("then", state)
         if not self._steps:
-            raise UsageError("then() follows a response, and the route has none yet")
+            raise UsageError("then() follows a response, but the route has none yet")
         self._steps[-1].then = state
         return self
 
@@ -264,7 +264,7 @@ class Route:
             )
 
     def expect(self, times: int | None = None, *, min: int | None = None, max: int | None = None) -> Route:
-        """Fail the test unless the route is called that often: ``times``, or ``min`` and ``max`` (default: once)."""
+        """Fail the test unless the route is called ``times`` times, or ``min`` to ``max`` times; by default, once."""
         if times is not None and (min is not None or max is not None):
             raise UsageError("expect() takes times=, or min= and max=")
         if times is None and min is None and max is None:
@@ -277,12 +277,12 @@ class Route:
         return self
 
     def optional(self) -> Route:
-        """Never mind if nobody calls it, even where routes must be called (``httpserve_strict``)."""
+        """Allow that nobody calls it, even where all routes must be called (``httpserve_strict``)."""
         self.is_optional = True
         return self
 
     def remove(self) -> None:
-        """Take the route away. Its calls can still be looked at."""
+        """Remove the route. Its calls stay readable."""
         if self._siblings is not None:
             self._siblings.discard(self)
 
@@ -290,31 +290,31 @@ class Route:
 
     @property
     def call_count(self) -> int:
-        """How many exchanges it has answered."""
+        """How many exchanges it answered."""
         with self._lock:
             self._looks += 1
             return next(self._calls) - self._looks + 1
 
     @property
     def calls(self) -> tuple[Exchange, ...]:
-        """The exchanges that it has answered, as far as the journal still has them."""
+        """The exchanges that it answered, except those that the journal has dropped."""
         journal = self._siblings.journal if self._siblings is not None else None
         return journal.those(ROUTE, self) if journal is not None else ()
 
     @property
     def max_concurrent(self) -> int:
-        """How many of its calls there were at once, at most; of those that the journal still has."""
+        """How many of its calls were in progress at once, at most. Only calls that the journal still has count."""
         return len(most_at_once(self.calls))
 
     def assert_called(self, times: int | None = None) -> None:
-        """Fail unless the route was called: ``times`` times, or at least once."""
+        """Fail unless the route was called ``times`` times, or at least once if that is None."""
         __tracebackhide__ = True
         expected = Expectation(1, None) if times is None else Expectation(check_count("times=", times), times)
         if not expected.met_by(self.call_count):
             raise AssertionError(self.describe_calls(expected))
 
     def describe_calls(self, expected: Expectation) -> str:
-        """That the calls are not what was expected, with the calls."""
+        """Say that the calls are not as expected, and list them."""
         calls = self.calls
         if self.call_count:
             said = f"was called {times(self.call_count)}, expected {expected}"
@@ -327,7 +327,7 @@ class Route:
         return readable([*lines, *(f"  {line}" for line in exchange_lines(calls))])
 
     def _refused_requests(self) -> list[Exchange]:
-        """The requests for its path that were not taken."""
+        """The requests for its method and path that the server refused."""
         journal = self._siblings.journal if self._siblings is not None else None
         return [
             exchange
@@ -349,7 +349,7 @@ class Route:
         if error is None and not expected.met_by(self.call_count):
             raise AssertionError(self.describe_calls(expected))
 
-    if not TYPE_CHECKING:  # a type checker is to know no names but those that there are
+    if not TYPE_CHECKING:  # type checkers should know only the real names
 
         def __getattr__(self, name: str) -> object:
             raise elsewhere.no_attribute(self, name, elsewhere.ROUTE)
@@ -367,8 +367,7 @@ class Route:
     # Choose
 
     def takes(self, asked: Sought, method: str) -> bool:
-        """Whether the route answers this request, whose path has been found to match, if it is sought as one with this
-        method."""
+        """Whether the route answers this request, whose path matches, if its method counts as ``method``."""
         if self.method not in ("*", method):
             return False
         if self._when is not None and self._scenario is not None and self._scenario.state != self._when:
@@ -382,12 +381,12 @@ class Route:
             return all(part.matches(request) for part in self.further)
         except BaseException as error:  # another route may answer all the same
             asked.note_raised(self, error)
-            error.__traceback__ = None  # by way of its frames, the error would lead back to itself
+            error.__traceback__ = None  # its frames would make a reference cycle
             return False
 
     def is_missed(self, method: str) -> bool:
-        """Whether a request with this method, whose path matches and which the route does not take, is a near miss: one
-        that nothing beneath the routes is to answer. A route without a path of its own is missed by none."""
+        """Whether a request that the route does not take, although method and path fit, is a near miss: one that no
+        directory, application or queue may answer. A route without its own path has no near misses."""
         if self._otherwise == "continue" or not self.further or self.pattern is None or self.pattern.text == "*":
             return False
         if self.method not in ("*", method) and (self.method, method) != ("GET", "HEAD"):
@@ -395,7 +394,7 @@ class Route:
         return self._when is None or self._scenario is None or self._scenario.state == self._when
 
     def checks(self, request: Request) -> list[Check]:
-        """Each criterion of the route, held against the request."""
+        """The result of each criterion of the route for ``request``."""
         checks = self.matcher.checks(request)
         if self._when is not None and self._scenario is not None:
             state = self._scenario.state
@@ -403,13 +402,13 @@ class Route:
         return checks
 
     def take(self, exchange: Exchange) -> Response | Handler | None:
-        """The answer to this exchange, which now counts as a call; None if the route was given none.
+        """The answer to this exchange, which now counts as a call; None if the route has no answer.
 
-        Raises StateChanged if the scenario has meanwhile left the state that the route answers in.
+        Raises StateChanged if the scenario has left the state in which the route answers.
         """
         scenario = self._scenario
         if scenario is None:
-            step = self._next_step() if self._steps else self._last  # which answers for ever: nobody can take it away
+            step = self._next_step() if self._steps else self._last  # the last step never runs out: no lock needed
         else:
             with scenario.lock:
                 if self._when is not None and scenario.state != self._when:
@@ -431,13 +430,13 @@ class Route:
             return self._last
 
     def join(self, siblings: Siblings, scenario: Stateful | None = None) -> Route:
-        """Become one of ``siblings`` and, maybe, of a scenario."""
+        """Become one of ``siblings`` and, if given, part of a scenario."""
         self._siblings, self._scenario = siblings, scenario
         siblings.add(self)
         return self
 
 
 def calling_place(depth: int) -> str:
-    """``file:line`` of the code that called, ``depth`` frames above the caller of this function."""
+    """``file:line`` of the code ``depth`` frames above the caller of this function."""
     frame = sys._getframe(depth + 1)
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -1,4 +1,4 @@
-"""The routes of a server: which of them answers a request."""
+"""All routes of a server, and which of them answers a request."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOST_PATHS = 1024
 
 
 class _Node:
-    """A place in the tree of paths: what follows it by name, by a parameter, and the routes that end here."""
+    """A place in the tree of paths: its children by name, its child for a parameter, and the routes that end here."""
 
     __slots__ = ("named", "parameter", "routes")
 
@@ -29,7 +29,7 @@ class _Node:
         self.routes: tuple[Route, ...] = ()
 
     def find(self, segments: list[str], at: int) -> tuple[Route, ...]:
-        """The routes whose segments fit these from ``at`` on."""
+        """The routes that fit ``segments`` from ``at`` on."""
         if at == len(segments):
             return self.routes
         named = self.named.get(segments[at])
@@ -40,7 +40,7 @@ class _Node:
 
 
 class Found(NamedTuple):
-    """A route for a request, if there is one, the parameters in its path, and these as they are kept."""
+    """The route for a request, if any, its path parameters, and the parameters in the form that the journal keeps."""
 
     route: Route | None
     parameters: Mapping[str, Any]
@@ -48,12 +48,12 @@ class Found(NamedTuple):
 
 
 NOT_FOUND = Found(None, MappingProxyType({}), ())
-MISSED = Found(None, MappingProxyType({}), ())  # method and path of a route fit, and the rest does not
+MISSED = Found(None, MappingProxyType({}), ())  # method and path fit a route, but its other criteria do not
 
 
 class Candidates(NamedTuple):
-    """The routes whose path matches, the one to be asked first in front; ``compares`` is whether one of them looks at
-    more than method and path, ``runs_code`` whether to choose among them may call code of the test."""
+    """The routes whose path matches, in the order in which to try them. ``compares`` says that one of them looks at
+    more than method and path, ``runs_code`` that one of them may call code of the test."""
 
     routes: tuple[Found, ...]
     compares: bool
@@ -61,31 +61,31 @@ class Candidates(NamedTuple):
 
 
 class _WholeRequest(NamedTuple):
-    """A request that is here."""
+    """A request that has already been made."""
 
     method: str
     target: str
     request: Request
 
     def note_raised(self, route: Route, error: BaseException) -> None:
-        """Whoever asks why a route does not take it is shown what its criteria have raised."""
+        """Do nothing: the reports on near misses show what criteria raise."""
 
 
 class Routes:
-    """All routes of a server. Of those that take a request, the one of highest priority answers, then the latest.
+    """All routes of a server. Of those that take a request, the one with the highest priority answers, then the latest.
 
-    Routes lie in a tree by the segments of their paths, so that a thousand of them cost little more than one. At the
-    end of a test, ``checks`` are called, which make failures of what nobody accepted.
+    Routes are kept in a tree by the segments of their paths, so that a thousand cost little more than one. ``checks``
+    are called at the end of a test, and record failures for event streams and the like that nobody accepted.
     """
 
     def __init__(self, journal: Journal | None = None) -> None:
-        self.journal = journal  # has their calls
+        self.journal = journal  # records their calls
         self.checks: list[Callable[[], object]] = []
-        self._lock = threading.Lock()  # held by who changes them; whoever looks for one takes what is there
+        self._lock = threading.Lock()  # held to change them; searches go without
         self._all: dict[Route, None] = {}
         self._tree = _Node()
-        self._others: tuple[Route, ...] = ()  # those whose path is no row of segments
-        self._found: dict[str, Candidates] = {}  # what was found for a path before
+        self._others: tuple[Route, ...] = ()  # those whose path is not a list of segments
+        self._found: dict[str, Candidates] = {}  # earlier results, by path
 
     def add(self, route: Route) -> None:
         """Add a route."""
@@ -94,13 +94,13 @@ class Routes:
             self._place(route)
 
     def discard(self, route: Route) -> None:
-        """Take a route away."""
+        """Remove a route."""
         with self._lock:
             self._all.pop(route, None)
             rest = Routes()
             for other in self._all:
                 rest.add(other)
-            # Requests go on meanwhile: there is no moment in which they find less.
+            # Requests go on meanwhile, and must find all other routes at every moment.
             self._tree, self._others, self._found = rest._tree, rest._others, {}
 
     def _place(self, route: Route) -> None:
@@ -120,14 +120,14 @@ class Routes:
         self._found = {}
 
     def find(self, request: Request) -> Found:
-        """What answers a request that is here."""
+        """The route that answers ``request``."""
         asked = _WholeRequest(request.method, request.target, request)
         return self.choose(self.candidates(target_of(request.target).canonical), asked)
 
     def choose(self, candidates: Candidates, asked: Sought) -> Found:
-        """The first of the candidates that takes the request; MISSED if there is none, and it comes near to one.
+        """The first of the candidates that takes the request. If none does, MISSED for a near miss, else NOT_FOUND.
 
-        HEAD is answered by a route for GET where there is none of its own.
+        A route for GET also answers HEAD, unless there is one for HEAD.
         """
         method = asked.method
         for sought in (method,) if method != "HEAD" else ("HEAD", "GET"):
@@ -144,7 +144,7 @@ class Routes:
 
     def candidates(self, path: str) -> Candidates:
         """The routes whose path matches."""
-        known = self._found  # if a route is added meanwhile, there is a new one
+        known = self._found  # if a route is added meanwhile, self._found is another dict
         if (candidates := known.get(path)) is not None:
             return candidates
         found = []
@@ -171,7 +171,7 @@ class Routes:
         return len(self._all)
 
     def clear(self) -> None:
-        """Forget all of them."""
+        """Forget all routes."""
         with self._lock:
             self._all.clear()
             self.checks.clear()

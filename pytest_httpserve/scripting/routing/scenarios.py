@@ -1,4 +1,4 @@
-"""Scenarios: routes that answer by a state, and change it."""
+"""Scenarios: routes that answer depending on a state, and change it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytest_httpserve.scripting.routing.routes import Routes
 
 
 class Scenario:
-    """A state that routes ask for (``when``) and change (``then``). It begins as ``new``.
+    """A state that routes depend on (``when``) and change (``then``). It begins as ``new``.
 
     ::
 
@@ -25,10 +25,10 @@ class Scenario:
 
     def __init__(self, name: str, routes: Routes) -> None:
         if not isinstance(name, str) or not name:
-            raise UsageError(f"a scenario needs a name, which is a text, not {name!r}")
+            raise UsageError(f"a scenario needs a name, a non-empty str, not {name!r}")
         self.name = name
         self.state = "new"
-        self.lock: threading.Lock = threading.Lock()  # a request finds the state and leaves the next in one step
+        self.lock: threading.Lock = threading.Lock()  # a request reads the state and changes it in one step
         self._routes = routes
 
     def on(
@@ -40,7 +40,7 @@ class Scenario:
         otherwise: Otherwise = "fail",
         **criteria: Unpack[Criteria],
     ) -> Route:
-        """A route of the scenario; the arguments are those of ``httpserve.on``."""
+        """Add a route to the scenario. Takes the arguments of ``httpserve.on``."""
         route = Route(as_matcher(method, path, criteria), calling_place(1), priority=priority, otherwise=otherwise)
         return route.join(self._routes, self)
 

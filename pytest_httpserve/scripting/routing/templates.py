@@ -1,8 +1,8 @@
-"""Templates of paths: literal text and parameters, matched in a time that grows with the path and not with its square.
+"""Path templates: literal text and parameters, matched in time that grows only linearly with the path.
 
-Where each parameter has one place only where it can end, a regular expression does that. Others, as those of
-``{a}-{b}-{c}``, have many, and an expression would try them one by one: with three parameters and ``n`` dashes, some
-``n`` to the power of three. There, all places are found at once: as the bits of one number.
+If every parameter can end in only one place, a regular expression does it. Others, such as those of ``{a}-{b}-{c}``,
+can end in many places, and an expression would try them one by one: for three parameters and ``n`` dashes, about ``n``
+to the power of three. For these, all places are found at once, as the bits of one number.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _NO_SLASH = _BYTES.replace(b"/", b"")
 
 
 class Parameter(NamedTuple):
-    """A part that differs from path to path."""
+    """A part of a template that differs from path to path."""
 
     name: str
     kind: str
 
 
 class _Step(NamedTuple):
-    """One byte out of ``allowed``, or one or more if it ``repeats``; with ``others``, these steps or nothing."""
+    """One of the ``allowed`` bytes, or several if it ``repeats``; with ``others``, either those steps or nothing."""
 
     allowed: bytes
     repeats: bool = False
@@ -37,8 +37,8 @@ _MINUS, _FRACTION = _Step(b"-"), (_Step(b"."), _Step(_DIGITS, repeats=True))
 
 
 class _Kind(NamedTuple):
-    """What a parameter looks like in a path (still encoded): as an expression, as steps, and by the first bytes of what
-    can follow it in one place only."""
+    """What a parameter looks like in an encoded path: as an expression, and as steps. A text that begins with one of
+    the bytes ``ends_before`` can follow it in only one place."""
 
     expression: str
     steps: tuple[_Step, ...]
@@ -68,7 +68,7 @@ KINDS = tuple(_KINDS)
 
 
 class Template:
-    """Pieces of a path: literal texts (canonical) and parameters. The first parameters take as much as they can."""
+    """Pieces of a path: literal texts (canonical) and parameters. Earlier parameters take as much as they can."""
 
     __slots__ = ("_pieces", "_regex")
 
@@ -79,7 +79,7 @@ class Template:
             self._regex = re.compile("".join(map(_expression_of, pieces)))
 
     def match(self, path: str) -> dict[str, str] | None:
-        """The parameters in ``path`` (canonical, and thus ASCII), as they are there; None if it does not match."""
+        """The parameters in ``path`` (canonical, so ASCII), still encoded; None if it does not match."""
         if self._regex is not None:
             match = self._regex.fullmatch(path)
             return match.groupdict() if match else None
@@ -88,7 +88,7 @@ class Template:
     def _match_ambiguous(self, path: str) -> dict[str, str] | None:
         data, size = path.encode("ascii", "replace"), len(path)
         backwards = _Places(data[::-1])
-        # Where, as seen from the end, what is left of the pieces can begin.
+        # Counted from the end: where the remaining pieces can begin.
         begins = [1]
         for piece in reversed(self._pieces):
             begins.append(backwards.through(piece.backwards, begins[-1]))
@@ -106,7 +106,7 @@ class Template:
 
 
 class _Piece:
-    """A piece as steps, in both directions; with a ``name``, if it is a parameter."""
+    """A piece as steps, in both directions. It has a ``name`` if it is a parameter."""
 
     __slots__ = ("backwards", "name", "steps")
 
@@ -117,14 +117,14 @@ class _Piece:
 
 
 class _Places:
-    """Places in some bytes, each a bit: the lowest stands before the first byte."""
+    """Places in some bytes, each a bit. The lowest bit is the place before the first byte."""
 
     def __init__(self, data: bytes) -> None:
-        self._data = data[::-1]  # numbers are written from their highest bit on
+        self._data = data[::-1]  # numbers are written from the highest bit down
         self._masks: dict[bytes, int] = {}
 
     def through(self, steps: tuple[_Step, ...], places: int) -> int:
-        """Where one comes to by all of the steps, from any of the places."""
+        """The places reached by taking all the steps from any of ``places``."""
         for step in steps:
             if step.others:
                 places |= self.through(step.others, places)
@@ -132,13 +132,13 @@ class _Places:
             allowed = self._mask(step.allowed)
             places &= allowed
             if step.repeats:
-                # The sum's carry runs through all that is allowed from a place on.
+                # The carry of the sum runs through all allowed bytes that follow a place.
                 places |= ((places + allowed) ^ allowed) & allowed
             places <<= 1
         return places
 
     def _mask(self, allowed: bytes) -> int:
-        """The places in front of a byte that is allowed."""
+        """The places before an allowed byte."""
         if allowed not in self._masks:
             self._masks[allowed] = int(b"0" + self._data.translate(_digits(allowed)), 2)
         return self._masks[allowed]
@@ -146,7 +146,7 @@ class _Places:
 
 @cache
 def _digits(allowed: bytes) -> bytes:
-    """What turns the bytes that are allowed into ones, and all others into zeros."""
+    """A translation table that turns allowed bytes into ones, and all others into zeros."""
     return bytes(0x31 if byte in allowed else 0x30 for byte in _BYTES)
 
 
@@ -165,7 +165,7 @@ def _reversed(steps: tuple[_Step, ...]) -> tuple[_Step, ...]:
 
 
 def _ends_in_one_place(piece: str | Parameter, following: Sequence[str | Parameter]) -> bool:
-    """Whether there is no choice where a piece ends, once it is known where it begins."""
+    """Whether the beginning of a piece determines its end."""
     if not isinstance(piece, Parameter) or not following:
         return True
     kind, after = _KINDS[piece.kind], following[0]
@@ -173,5 +173,5 @@ def _ends_in_one_place(piece: str | Parameter, following: Sequence[str | Paramet
         return piece.kind == "uuid"
     if after.encode("ascii", "replace")[0] in kind.ends_before:
         return True
-    # It ends where the text does that ends the path or the segment.
+    # Then the last text of the path, or of the segment, determines its end.
     return len(following) == 1 or (piece.kind == "str" and "/" in after)

@@ -142,7 +142,7 @@ def test_each_of_many_requests_arrives_once(server: HTTPServe, threads: ThreadPo
     assert sorted(int(gate.arrived().request.path_params["n"]) for _ in range(16)) == list(range(16))
     gate.release()
     assert all(answer.result(20).status_code == 200 for answer in answers)
-    with pytest.raises(AssertionError, match=r"within 0 s; before that arrived:\n  GET /"):
+    with pytest.raises(AssertionError, match=r"within 0 s; these arrived before:\n  GET /"):
         gate.arrived(timeout=0)
 
 

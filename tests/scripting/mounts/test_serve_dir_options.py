@@ -324,7 +324,7 @@ def test_directories_with_other_options_serve_at_the_same_time(server: HTTPServe
         ),
         ({"headers_for": {"*": [("X-A", "1"), ("x-a", "2")]}}, "serve_dir(headers_for=) takes each header once"),
         ({"headers_for": {"*": {"X-A": "1\r\nX-B: 2"}}}, "the value of the header X-A cannot be sent"),
-        ({"headers_for": {"*": {"X-A": True}}}, "a header is a name and a text or a number"),
+        ({"headers_for": {"*": {"X-A": True}}}, "a header is a name with a str or a number"),
         ({"headers": "X-A: 1"}, "serve_dir(headers=) takes a mapping or pairs of name and value, not 'X-A: 1'"),
     ],
     ids=str,

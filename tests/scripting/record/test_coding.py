@@ -94,7 +94,7 @@ def test_forms_are_decoded(server: HTTPServe) -> None:
 def test_a_body_that_is_not_what_it_says_is_named(codings: str, pack: Pack, spoil: Pack, data: bytes) -> None:
     packed = spoil(pack(data))
 
-    with pytest.raises(CodingError, match=f"the body is not {codings.lower()}, as its Content-Encoding says"):
+    with pytest.raises(CodingError, match=f"the body is not {codings.lower()}, but its Content-Encoding says so"):
         decoded(packed, codings)
 
 
@@ -114,7 +114,7 @@ def test_what_is_wrong_with_a_coding_is_a_mismatch(server: HTTPServe, criteria: 
     answer = post(server, b"plain", "gzip", kind)
 
     assert answer.status_code == 404
-    assert "the body is not gzip, as its Content-Encoding says" in answer.text
+    assert "the body is not gzip, but its Content-Encoding says so" in answer.text
 
 
 @pytest.mark.parametrize(("codings", "pack"), [("gzip", gzip.compress), ("zstd", zstandard)])
@@ -122,12 +122,12 @@ def test_a_body_may_be_of_several_parts_each_of_them_whole(codings: str, pack: P
     first, last = random.Random(2).randbytes(1_000), bytes(1_000)
 
     assert decoded(pack(first) + pack(b"") + pack(last), codings) == first + last
-    with pytest.raises(CodingError, match="as its Content-Encoding says"):
+    with pytest.raises(CodingError, match="but its Content-Encoding says so"):
         decoded(pack(last) + pack(first)[:-5], codings)
 
 
 def test_an_unknown_coding_is_named() -> None:
-    with pytest.raises(CodingError, match="has the Content-Encoding 'rot13', which is not known here"):
+    with pytest.raises(CodingError, match="has an unknown Content-Encoding, 'rot13'"):
         decoded(b"x", "rot13")
 
 
@@ -136,7 +136,7 @@ def test_a_bomb_is_not_taken_in(codings: str, pack: Pack, monkeypatch: pytest.Mo
     monkeypatch.setattr(coding, "MOST_DECODED_BYTES", 1000)
 
     assert len(decoded(pack(b"\0" * 1000), codings)) == 1000
-    with pytest.raises(CodingError, match="the body has more than 1000 bytes when it is no longer "):
+    with pytest.raises(CodingError, match="the body has more than 1000 bytes once decoded from "):
         decoded(pack(b"\0" * 10_000_000), codings)
 
 

@@ -468,7 +468,7 @@ def test_bodies_on_disk_go_when_their_exchanges_are_dropped(empty_spool: Spool) 
     body = server.exchanges[0].request.content
     server.close_bodies()
     assert empty_spool.used == 0
-    with pytest.raises(ValueError, match="kept on disk, and is gone"):
+    with pytest.raises(ValueError, match="kept on disk and has been deleted"):
         body.read()
 
 
@@ -495,7 +495,7 @@ def test_a_body_that_goes_while_it_is_read_says_so(empty_spool: Spool, monkeypat
             read = pool.submit(bodies[0].read_at, 0, 10)
             assert asked.wait(10)
             bodies[0].close()
-        with pytest.raises(ValueError, match="kept on disk, and is gone"):
+        with pytest.raises(ValueError, match="kept on disk and has been deleted"):
             read.result(10)
     assert bodies[1].read_at(0, 10) == b"a" * 10
 

@@ -313,7 +313,7 @@ def test_room_on_disk_is_used_again_and_bodies_stay_what_they_are(empty_spool: S
         assert size == body.size
     bodies[1].close()
     bodies[1].close()
-    with pytest.raises(ValueError, match="kept on disk, and is gone"):
+    with pytest.raises(ValueError, match="kept on disk and has been deleted"):
         bodies[1].read()
     del bodies, body, read
     assert empty_spool.used == 0

@@ -176,7 +176,7 @@ async def later(*arguments: object) -> str:
         ({"redact": 7}, "redact= takes names"),
         ({"redact": [""]}, "redact= takes names"),
         ({"fault": "reset"}, "fault= takes a fault"),
-        ({"fault": Reset(phase="accept")}, "comes before it is known what is answered"),
+        ({"fault": Reset(phase="accept")}, "comes before the response is chosen"),
         ({"strict": 1}, "strict= is True or False"),
         ({"match": later}, r"match= takes a plain function, and later\(\) is async"),
         ({"redact": later}, r"redact= takes a plain function, and later\(\) is async"),

@@ -85,8 +85,8 @@ def test_each_algorithm_proves_the_password(algorithm: str, of_session: bool, qo
     ("credentials", "wrong"),
     [
         (None, "(not there)"),
-        ("Basic YTpi", "credentials by the scheme 'Basic'"),
-        ("", "credentials by the scheme ''"),
+        ("Basic YTpi", "credentials with the scheme 'Basic'"),
+        ("", "credentials with the scheme ''"),
         *((digest(GIVEN | {name: None}), f"Digest credentials without {name}")
           for name in ("username", "realm", "nonce", "uri", "response")),
         (digest(GIVEN | {"username": "Simba"}), "Digest credentials of 'Simba'"),
@@ -94,9 +94,9 @@ def test_each_algorithm_proves_the_password(algorithm: str, of_session: bool, qo
         (digest(GIVEN | {"qop": "auth-int"}), "Digest credentials with qop='auth-int'"),
         (digest(GIVEN | {"algorithm": "SHA-1"}), "Digest credentials by 'SHA-1'"),
         (digest(GIVEN | {"algorithm": "MD5-session"}), "Digest credentials by 'MD5-session'"),
-        (digest(GIVEN | {"response": "0" * 32}), "a response that another password makes"),
-        (digest(GIVEN | {"nc": "00000002"}), "a response that another password makes"),
-        (digest(GIVEN | {"cnonce": None}), "a response that another password makes"),
+        (digest(GIVEN | {"response": "0" * 32}), "a response made with another password"),
+        (digest(GIVEN | {"nc": "00000002"}), "a response made with another password"),
+        (digest(GIVEN | {"cnonce": None}), "a response made with another password"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said(credentials: str | None, wrong: str) -> None:
@@ -117,7 +117,7 @@ def test_a_value_may_be_a_token_and_have_escapes() -> None:
     credentials = digest(GIVEN | {"username": r"a \"b\" \\"}).replace('qop="auth"', "qop=auth")
     [check] = digest_auth(user, PASSWORD).checks(asked(credentials))
 
-    assert repr(check.got) == "a response that another password makes"
+    assert repr(check.got) == "a response made with another password"
     assert repr(digest_auth(user, PASSWORD)) == f"digest_auth({user!r}, ...)"
 
 

@@ -314,7 +314,7 @@ def test_json_is_in_utf_8(encoding: str) -> None:
 def test_a_key_that_is_there_twice_is_named() -> None:
     (check,) = failed(match(json=mock.ANY), request("/a", b'{"a": 1, "b": 2, "a": 1}', "POST", JSON))
 
-    assert repr(check.got).startswith("no JSON (the key 'a' is there more than once): ")
+    assert repr(check.got).startswith("not JSON (the key 'a' occurs more than once): ")
 
 
 @pytest.mark.parametrize(
@@ -556,7 +556,7 @@ def test_all_values_of_a_name_are_shown() -> None:
 def test_a_body_that_is_no_json_is_shown_as_it_is() -> None:
     (check,) = failed(match("POST", "/a", json={"a": 1}), request("/a", b"a=1", "POST", JSON))
 
-    assert repr(check.got) == "no JSON (Expecting value: line 1 column 1 (char 0)): b'a=1'"
+    assert repr(check.got) == "not JSON (Expecting value: line 1 column 1 (char 0)): b'a=1'"
 
 
 def test_a_long_value_is_compared() -> None:
@@ -658,8 +658,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"query": {}, "query_exact": {}}, "query_exact= is the whole query, query= a part of it: give one of them"),
     ({"form": {}, "form_exact": {}}, "form_exact= is the whole form, form= a part of it: give one of them"),
     ({"query_exact": "a=1"}, "query_exact= takes a mapping of names to values, not 'a=1'"),
-    ({"body": {"a": 1}}, "body= takes bytes, a text or a pattern, not {'a': 1}; for JSON there is json="),
-    ({"body": 5}, "body= takes bytes, a text or a pattern, not 5; for JSON there is json="),
+    ({"body": {"a": 1}}, "body= takes bytes, a text or a pattern, not {'a': 1}; for JSON use json="),
+    ({"body": 5}, "body= takes bytes, a text or a pattern, not 5; for JSON use json="),
     ({"where": 5}, "where= takes a callable or a matcher, not 5"),
     ({"where": "x"}, "where= takes a callable or a matcher, not 'x'"),
     ({"where": later}, "where= takes a plain function, and later() is async"),
@@ -702,7 +702,7 @@ def test_a_token_that_cannot_be_is_refused(token: Any) -> None:
     ],
 )
 def test_a_matcher_is_the_whole_of_what_is_asked_for(server: HTTPServe, call: Any, what: str) -> None:
-    with pytest.raises(UsageError, match=f"^a matcher is the whole of what is asked for; for {what} beside it"):
+    with pytest.raises(UsageError, match=f"^a matcher already says everything; to add {what},"):
         call(server, match("GET", "/a"))
 
 

@@ -90,7 +90,7 @@ def test_another_path_does_not_match(template: str | re.Pattern[str], path: str)
         ("/{a}/{b", "has a brace that belongs to no parameter"),
         ("/{{a}}", "has a brace that belongs to no parameter"),
         ("/{a}?b=c", "a path ends before ? and #; '/{a}?b=c' has one of them"),
-        (re.compile(b"/a"), "a pattern for a path is one of str, not of bytes: re.compile(b'/a')"),
+        (re.compile(b"/a"), "a pattern for a path is a pattern of str, not of bytes: re.compile(b'/a')"),
     ],
 )
 def test_a_template_that_is_none_is_refused(path: Any, message: str) -> None:

@@ -143,7 +143,7 @@ def test_what_looks_like_one_is_a_path(server: HTTPServe, path: str) -> None:
 @pytest.mark.parametrize(
     ("method", "hint"),
     [
-        ("/a", "; it comes first, the path follows it"),
+        ("/a", "; the method comes first, then the path"),
         (["GET", "POST"], "for several, combine match(...) | match(...)"),
     ],
 )
@@ -155,9 +155,9 @@ def test_what_is_no_method_is_refused_with_what_was_meant(server: HTTPServe, met
 @pytest.mark.parametrize(
     ("status", "hint"),
     [
-        ("hello", "a body is given by its name: text=, html=, json=, body=, file= or stream="),
-        ({"a": 1}, "a body is given by its name: text=, html=, json=, body=, file= or stream="),
-        (len, "a function that answers is given to handle()"),
+        ("hello", "give a body by name: text=, html=, json=, body=, file= or stream="),
+        ({"a": 1}, "give a body by name: text=, html=, json=, body=, file= or stream="),
+        (len, "give a function to handle()"),
     ],
 )
 def test_what_is_no_status_is_refused_with_what_was_meant(server: HTTPServe, status: Any, hint: str) -> None:
@@ -177,7 +177,7 @@ def test_an_argument_that_a_response_does_not_have_is_refused_with_those_that_it
 
 def test_a_redirect_takes_its_location_first(server: HTTPServe) -> None:
     swapped: Any = (302, "/b")
-    with pytest.raises(UsageError, match=r"^a redirect takes its location first, not 302"):
+    with pytest.raises(UsageError, match=r"^redirect\(\) takes the location first, not 302"):
         server.on("GET", "/a").redirect(*swapped)
 
 
@@ -192,7 +192,7 @@ def test_a_path_that_begins_without_a_slash_is_refused(path: str) -> None:
 @pytest.mark.parametrize("path", ["/a?b=c", "/a#b"])
 def test_a_path_with_a_query_or_a_fragment_is_refused(path: str) -> None:
     with pytest.raises(
-        UsageError, match=r"^a path ends before \? and #; .* has one of them \(a query is given by query=\)$"
+        UsageError, match=r"^a path ends before \? and #; .* has one of them \(give a query as query=\)$"
     ):
         match("GET", path)
 
@@ -479,7 +479,7 @@ def test_what_is_no_function_is_no_handler(server: HTTPServe, function: object) 
 
 def test_a_response_is_given_whole_or_in_parts(server: HTTPServe) -> None:
     for say_it in (server.on("GET", "/a").respond, server.enqueue):
-        with pytest.raises(UsageError, match=r"^a Response was given: text= is for the Response to say$"):
+        with pytest.raises(UsageError, match=r"^text= was given with a Response: give it to the Response instead$"):
             say_it(Response(), text="a")
 
 

@@ -103,7 +103,7 @@ def test_states_are_for_the_routes_of_a_scenario(server: HTTPServe) -> None:
 
 
 def test_a_state_follows_a_response(server: HTTPServe) -> None:
-    with pytest.raises(UsageError, match=r"^then\(\) follows a response, and the route has none yet$"):
+    with pytest.raises(UsageError, match=r"^then\(\) follows a response, but the route has none yet$"):
         server.scenario("order").on("GET", "/a").then("new")
 
 
@@ -116,7 +116,7 @@ def test_what_is_no_state_is_refused(server: HTTPServe, name: str, state: Any) -
 
 @pytest.mark.parametrize("name", [None, 5, ""])
 def test_what_is_no_name_is_refused(server: HTTPServe, name: Any) -> None:
-    with pytest.raises(UsageError, match=r"^a scenario needs a name, which is a text, not "):
+    with pytest.raises(UsageError, match=r"^a scenario needs a name, a non-empty str, not "):
         server.scenario(name)
 
 

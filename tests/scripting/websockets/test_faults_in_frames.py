@@ -214,5 +214,5 @@ def test_wrong_values_are_refused(make: Any, said: str) -> None:
 
 
 def test_a_fault_that_comes_too_early_is_refused(server: HTTPServe) -> None:
-    with pytest.raises(UsageError, match="comes before it is known what is answered"):
+    with pytest.raises(UsageError, match="comes before the response is chosen"):
         server.websocket("/chat", fault=Reset(phase="accept"))
