@@ -14,10 +14,10 @@ TIMEOUT = 10.0
 
 
 class Client(requests.Session):
-    """A session that takes paths for URLs of ``server``, trusts the server's CA, and waits ``timeout`` seconds at most.
+    """A session that takes paths of ``server`` as URLs, trusts the server's CA, and waits at most ``timeout`` seconds.
 
-    Settings of the environment, such as proxies, do not reach it. What requests knows can be set on it as ever:
-    ``client.cert``, ``client.headers``, ``client.verify``.
+    It ignores the environment, such as proxy settings. The usual attributes work: ``client.cert``, ``client.headers``,
+    ``client.verify``.
     """
 
     def __init__(self, server: HTTPServe, timeout: float = TIMEOUT) -> None:
@@ -28,16 +28,16 @@ class Client(requests.Session):
         self.mount("https://", _TrustingAdapter(server))
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
-        """A request to a path of the server, or to a whole URL; the arguments are those of requests."""
+        """Send a request to a path of the server, or to a whole URL. The other arguments are those of requests."""
         if isinstance(url, str) and url.startswith("/"):
             url = self._server.url_for(url)
-        if len(args) < 7:  # the timeout is not among them
+        if len(args) < 7:  # the timeout is not one of them
             kwargs.setdefault("timeout", self._timeout)
         return super().request(method, url, *args, **kwargs)
 
 
 class _TrustingAdapter(HTTPAdapter):
-    """Trusts the server's CA, which is made only when there is somebody to trust."""
+    """Trusts the server's CA, which is made only when it is needed."""
 
     def __init__(self, server: HTTPServe) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What the exchanges of one connection have in common."""
+"""What all exchanges of one connection share."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 class Conversation:
     """A connection of a scripted server, with ``count`` exchanges so far.
 
-    ``client`` is the other end, host and port; ``record`` what the journal knows of the connection. ``passage`` is how
-    each exchange begins to pass. ``resets`` says that the connection is to end such that its client cannot take for
-    whole what it has got. ``beyond`` takes care of it when it has left HTTP. ``in_http2`` goes on with one whose client
-    begins with HTTP/2 in the midst of it, past these faults, if the server speaks that.
+    ``client`` is the client's host and port; ``record`` is the connection in the journal. Each exchange begins with the
+    passage ``passage``. ``resets`` says to end the connection with a reset, so that the client cannot take a response
+    for complete. ``beyond`` takes over the connection when it leaves HTTP. ``in_http2`` goes on with a connection whose
+    client switches to HTTP/2 in the middle of it, with these faults, if the server speaks HTTP/2.
     """
 
     __slots__ = (
@@ -58,7 +58,7 @@ class Conversation:
         self.http1: HTTP1 = http1
         self.record: ConnectionRecord | None = record
         peer = connection.peer
-        # Of an IPv6 address, flow and scope follow.
+        # An IPv6 address also has flow and scope.
         self.client: tuple[str, int] = (peer[0], peer[1]) if isinstance(peer, tuple) else ("", 0)
         self.passage: Passage = AS_IT_IS
         self.count: int = 0
@@ -67,7 +67,7 @@ class Conversation:
         self.resets: bool = False
 
     def escaped(self, error: BaseException) -> None:
-        """An exception of what answers here: it is one of the thread if nobody waits for that any more."""
+        """Report an exception of a handler through threading.excepthook, if nobody waits for its thread any more."""
         if self.connection.left_alone:
             error = _readable_error(error)
             threading.excepthook(
@@ -76,7 +76,7 @@ class Conversation:
 
 
 def _readable_error(error: BaseException) -> BaseException:
-    """The exception or, if its text cannot be shown anywhere, another that says as much: pytest makes a warning of it,
-    which a worker of pytest-xdist sends on."""
+    """The exception or, if its text cannot be shown everywhere, another with a readable text: pytest turns it into a
+    warning, which pytest-xdist workers send on."""
     text = "".join(traceback.format_exception(error))
     return error if is_readable(text) else RuntimeError(readable_text(text))

@@ -1,4 +1,4 @@
-"""What becomes of a request that goes no further: refused, given up because what answers has failed, or broken off."""
+"""Requests that fail: refused, given up because a handler failed, or broken off by the client."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.record.entries import Refusal
 
 
-# Of a client whose request breaks no rule.
+# Statuses for requests that may break no rule.
 _NO_MISTAKES = (HTTPStatus.BAD_REQUEST, HTTPStatus.PROXY_AUTHENTICATION_REQUIRED)
 
 
 def fail(answering: Answering, error: BaseException) -> None:
-    """An exception in what answers, or in what was to choose who does. Told before the client hears of it: the test may
-    end as soon as it does."""
+    """Fail the test with an exception raised while choosing an answer or answering. The failure is recorded before the
+    client gets its response, since the test may end right then."""
     broken_exchange(answering)
     text = answering.record_exception(error)
     answering.passage.abandon()
@@ -36,22 +36,22 @@ def fail(answering: Answering, error: BaseException) -> None:
 
 
 def give_up(answering: Answering, response: Response | None = None) -> None:
-    """What answers has failed: the client hears of it, if it has heard nothing yet; the connection ends."""
+    """Give up a request. Unless a response has begun, the client gets a 500. The connection is closed."""
     stream, writer = answering.stream, answering.writer
     heard = stream.status is not None and writer.anything
     stream.lasts = False
     if not heard and answering.connection.transport.failure is None:
         stream.forget_response()
-        with contextlib.suppress(Exception):  # it is the failure that counts
+        with contextlib.suppress(Exception):  # the failure counts, not this
             send_last(answering, response or error_response(HTTPStatus.INTERNAL_SERVER_ERROR))
 
 
 def refuse(answering: Answering, error: RequestError) -> None:
-    """A request that cannot be served is in the journal, with what was wrong with it, and fails the test: before the
-    client hears of it, for the test may end as soon as it does."""
+    """Refuse a request: record what was wrong with it, fail the test, and answer. The failure is recorded before the
+    client gets its response, since the test may end right then."""
     journal = answering.script.journal
     if not error.rule and error.status in _NO_MISTAKES:
-        broken_exchange(answering, str(error))  # what answers does not take it: a path above its root, say
+        broken_exchange(answering, str(error))  # the mount refuses it, such as for a path above its root
     else:
         before = _exchange_before(answering) if answering.exchange is None else None
         text = refusals.said(error, journal.redacted)
@@ -66,19 +66,19 @@ def refuse(answering: Answering, error: RequestError) -> None:
 
 
 def fall_short(answering: Answering) -> None:
-    """The client has ended within the body, which an application has read as far as it came, and answered."""
+    """Refuse a request whose client ended the connection within the body, after an application has answered it."""
     if answering.exchange is not None and not answering.exchange.refused:
         refuse(answering, within_body())
 
 
 def break_off(answering: Answering, text: str, *, whole: bool) -> None:
-    """The client has gone: nothing counts its request, unless the ``whole`` of it was here."""
+    """Note that the client has gone. Its request counts only if the ``whole`` of it had come."""
     broken_exchange(answering, text if whole else (text + _shortfall(answering),))
 
 
 def broken_exchange(answering: Answering, error: str | Refusal | None = None) -> Exchange:
-    """The exchange in hand, with the ``error`` in which it broke off; if it did before there was one, of what came of
-    the request."""
+    """The current exchange, with the ``error`` that broke it off. If there is none yet, make one of the part of the
+    request that came."""
     if (exchange := answering.exchange) is not None:
         if error is not None:
             exchange.break_off(error)
@@ -91,7 +91,7 @@ def broken_exchange(answering: Answering, error: str | Refusal | None = None) ->
 
 
 def _is_clients_mistake(answering: Answering, exchange: Exchange, error: RequestError) -> bool:
-    """Whether the client alone has brought it about: not a fault that the test asked for, nor the server's end."""
+    """Whether only the client is to blame: not a fault that the test asked for, nor the end of the server or test."""
     journal = answering.script.journal
     if exchange.faults or (journal.expects_tls and speaks_tls(answering.transcript.request)):
         return False
@@ -110,7 +110,7 @@ def _shortfall(answering: Answering) -> str:
 
 
 def _asked_so_far(answering: Answering) -> tuple[str, str]:
-    """Method and target of a request line, as far as there is one."""
+    """Method and target of the request line, as far as it came."""
     line = answering.stream.line
     if line.text:
         return line.method, line.target

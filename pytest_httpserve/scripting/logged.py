@@ -1,4 +1,4 @@
-"""The log of a scripted server. Its handlers are the test's own, and may want the server themselves."""
+"""The log of a scripted server. Its handlers belong to the test, and may send requests to this very server."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ if TYPE_CHECKING:
 
 logger: logging.Logger = logging.getLogger("pytest_httpserve.scripting")
 _NAME = logger.name.encode()
-# How long another thread may be in a handler that writes a line somewhere, in seconds. One that takes longer may be
-# waiting for this very server.
+# Seconds that another thread may spend in a handler to write a line. One that takes longer may be waiting for this very
+# server.
 _MOMENT = 0.05
 
 
 def is_wanted(request: bytes) -> bool:
-    """Whether lines about this request are to be written: not about one that has brought such a line, or each of them
-    would be followed by another."""
+    """Whether to log this request. One that itself delivers such a log line is not logged, or each line would cause
+    another."""
     return logger.isEnabledFor(logging.DEBUG) and _NAME not in request
 
 
 def write_line(connection: Connection, format: str, *args: object) -> None:
-    """Write a line: at once, or as soon as the handlers of the log are free.
+    """Write a line at once, or as soon as the log handlers are free.
 
-    Each has a lock. A thread that logs to this server by logging.handlers.HTTPHandler holds it until it has the
-    response, and the line comes before that.
+    Each handler has a lock. A thread that logs to this server through logging.handlers.HTTPHandler holds it until it
+    has the response, and this line comes before that.
     """
     if _are_free(_MOMENT):
         logger.debug(format, *args)
@@ -42,7 +42,7 @@ def _write_later(connection: Connection, format: str, *args: object) -> None:
 
 
 def _are_free(seconds: float) -> bool:
-    """Whether no other thread is in a handler, or leaves it within so many seconds; -1 waits for ever."""
+    """Whether no other thread is in a handler, or leaves it within ``seconds``; -1 waits for ever."""
     for handler in _handlers():
         if handler.lock is not None:
             if not handler.lock.acquire(timeout=seconds):

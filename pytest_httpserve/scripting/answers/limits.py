@@ -1,4 +1,4 @@
-"""Servers that do not always answer: rate limits, flapping, slow starts. All count requests, so tests are repeatable."""
+"""Servers that do not always answer: rate limits, flapping, slow starts. Counting requests makes tests repeatable."""
 
 from __future__ import annotations
 

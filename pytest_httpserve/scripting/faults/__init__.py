@@ -1,1 +1,1 @@
-"""What goes wrong on purpose, and the wire that it happens on."""
+"""Things that go wrong on purpose, and the wire on which they happen."""

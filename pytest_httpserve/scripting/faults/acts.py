@@ -1,7 +1,7 @@
-"""Faults: what goes wrong with a connection or an answer, said as values.
+"""Faults: values that say what goes wrong with a connection or a response.
 
-Every fault has a phase, the part of an exchange where it has its place. Acts happen at a byte of their phase, a pace
-says how fast bytes move, and edits, in a room of their own, change what is sent. ``wire`` does what they say.
+Every fault has a phase: the part of an exchange in which it happens. Acts happen at one byte of their phase; a pace
+sets how fast bytes move; edits, in another module, change what is sent. The ``wire`` module carries them out.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ PHASES: tuple[Phase, ...] = (
     "accept", "tls_handshake", "connect",
     "request_head", "request_body", "response_head", "response_body", "response_end",
 )  # fmt: skip
-# Those after a WebSocket handshake, of what the server sends.
+# Phases after a WebSocket handshake, for what the server sends.
 WEBSOCKET_PHASES: tuple[Phase, ...] = ("message", "close")
-# Those before anything is asked, and those that have no bytes of an exchange: in ``connect``, a proxy opens a tunnel.
+# Phases before any request, and phases without bytes of an exchange: in ``connect``, a proxy opens a tunnel.
 FIRST_PHASES = PHASES[:2]
 CONNECTION_PHASES = PHASES[:3]
 _REQUEST_PHASES = PHASES[:5]
 _MOVING_PHASES = (*PHASES[3:7], "message")
-# Without a number of their own, waits end after so many seconds.
+# A stall ends after this many seconds by default.
 STALL_SECONDS = 60.0
 _PIECES_A_SECOND = 20
 
 
 @dataclass(frozen=True, repr=False)
 class Fault:
-    """The root of all faults; ``place`` is the phase where one happens."""
+    """The base class of all faults. ``place`` is the phase in which it happens."""
 
     withholds_continue: ClassVar[bool] = False
     answers_early: ClassVar[bool] = False
-    is_harmless: ClassVar[bool] = False  # nothing of what is sent is wrong, or missing
+    is_harmless: ClassVar[bool] = False  # nothing that is sent is wrong or missing
 
     @property
     def place(self) -> Phase:
@@ -54,7 +54,7 @@ class Fault:
 
     @property
     def is_early(self) -> bool:
-        """Whether it has its place before the response."""
+        """Whether it happens before the response."""
         return self.place in _REQUEST_PHASES
 
     def __repr__(self) -> str:
@@ -65,7 +65,7 @@ class Fault:
 
     @property
     def name(self) -> str:
-        """A short name, as it stands in the id of a test: ``reset-response_body-512``."""
+        """A short name for test ids, such as ``reset-response_body-512``."""
         given = [getattr(self, field.name) for field in fields(self)]
         return "-".join([type(self).__name__.lower(), *(str(value) for value in given if value not in (None, 0, b""))])
 
@@ -75,9 +75,10 @@ class Fault:
 
 @dataclass(frozen=True, repr=False)
 class Act(Fault):
-    """What happens at one byte: ``after`` so many bytes of ``phase``, at the latest when that phase is over.
+    """Happens at one byte: after ``after`` bytes of ``phase`` or, if there are fewer, at the end of that phase.
 
-    Without a phase it is the response: with ``after``, that many bytes of its body; without, before its first byte.
+    Without a phase, it happens in the response: after ``after`` bytes of its body or, without ``after``, before its
+    first byte.
     """
 
     after: int | None = None
@@ -97,7 +98,7 @@ class Act(Fault):
 
     @property
     def byte(self) -> int:
-        """How many bytes of its phase come before it."""
+        """The number of bytes of its phase before it."""
         return self.after or 0
 
     @property
@@ -107,20 +108,20 @@ class Act(Fault):
 
 @dataclass(frozen=True, repr=False)
 class Reset(Act):
-    """The connection ends with an RST: the client sees a reset, after the bytes that came before."""
+    """The connection is reset (RST). The client gets the bytes before it, and then sees a reset."""
 
 
 @dataclass(frozen=True, repr=False)
 class Close(Act):
-    """The connection ends with a FIN, as if all had been said."""
+    """The connection is closed in the normal way (FIN), as if the response were complete."""
 
 
 @dataclass(frozen=True, repr=False)
 class Stall(Act):
-    """Silence: nothing more is read or sent.
+    """Silence: the server reads and sends nothing more.
 
     It ends when the server stops, when the client leaves, or after ``limit`` seconds; then the connection is closed.
-    With ``until`` (a ``threading.Event``) the exchange goes on when that is set.
+    With ``until`` (a ``threading.Event``), the exchange goes on as soon as that is set.
     """
 
     until: threading.Event | None = None
@@ -129,16 +130,16 @@ class Stall(Act):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.until is not None and not isinstance(self.until, threading.Event):
-            raise UsageError(f"until= takes a threading.Event, not {self.until!r}; for seconds there is Delay")
+            raise UsageError(f"until= takes a threading.Event, not {self.until!r}; for a number of seconds use Delay")
         check_seconds("limit= of Stall", self.limit)
 
 
 @dataclass(frozen=True, init=False, repr=False)
 class Delay(Act):
-    """A pause before the exchange goes on, of ``seconds``: a number, a pair to draw from evenly, or a function.
+    """A pause of ``seconds``: a number, a pair of bounds for a random number, or a function.
 
-    A function is called with a ``random.Random``: ``lambda draw: draw.lognormvariate(-3, 1)``. What is drawn depends on
-    ``seed``, the number of the connection and that of the exchange on it, and on nothing else.
+    A function is called with a ``random.Random``: ``lambda draw: draw.lognormvariate(-3, 1)``. The random numbers
+    depend only on ``seed``, the index of the connection, and the index of the exchange on it.
     """
 
     seconds: float | tuple[float, float] | Callable[[Random], float] = 0.0
@@ -165,7 +166,7 @@ class Delay(Act):
             check_seconds("seconds= of Delay", seconds)
 
     def draw(self, connection_index: int, exchange_index: int) -> float:
-        """How many seconds it is on this exchange. Raises UsageError if a function gives none."""
+        """The seconds for this exchange. Raises UsageError if the function does not return a number of seconds."""
         if isinstance(self.seconds, int | float):
             return self.seconds
         from random import Random
@@ -176,15 +177,15 @@ class Delay(Act):
         return check_seconds("what the function of Delay returns", self.seconds(source))
 
 
-# Pace, and what is left out
+# Pace, and omissions
 
 
 @dataclass(frozen=True, repr=False)
 class Slow(Fault):
     """Bytes move at ``rate`` bytes a second, in pieces of ``chunk`` bytes (default: twenty pieces a second).
 
-    Without a rate, the pieces follow each other at once, each in a write of its own: ``Slow(chunk=1,
-    phase="response_head")``. In the phases ``request_head`` and ``request_body`` it is the server that reads slowly.
+    Without a rate, the server sends the pieces without pauses, each in a separate write: ``Slow(chunk=1,
+    phase="response_head")``. In the phases ``request_head`` and ``request_body``, the server reads slowly.
     """
 
     rate: float | None = None
@@ -211,19 +212,19 @@ class Slow(Fault):
 
     @property
     def piece(self) -> int:
-        """How many bytes move at once."""
+        """The size of a piece, in bytes."""
         return self.chunk or max(1, int((self.rate or 1) / _PIECES_A_SECOND))
 
     def pause(self, count: int) -> float:
-        """Seconds to wait after so many bytes."""
+        """Seconds to wait after ``count`` bytes."""
         return count / self.rate if self.rate is not None else 0.0
 
 
 @dataclass(frozen=True, repr=False)
 class Split(Fault):
-    """The body of a response arrives byte by byte or, with ``lines``, so many lines at a time, the first time ``first``
-    lines. Nothing is wrong with it. The client has read a piece before the next one is sent, and if the body is in
-    chunks, each piece is a chunk. What follows the first ``upto`` bytes is not cut.
+    """The body of a response arrives byte by byte or, with ``lines``, that many lines at a time, beginning with
+    ``first`` lines. Nothing is wrong with it. The server sends each piece only when the client has read the one before.
+    If the body is in chunks, each piece is a chunk. Only the first ``upto`` bytes are cut into pieces.
     """
 
     is_harmless = True
@@ -238,7 +239,7 @@ class Split(Fault):
         if self.first is not None:
             check_count("first= of Split", self.first, least=1)
             if self.lines is None:
-                raise UsageError("first= of Split is a number of lines, and goes with lines=")
+                raise UsageError("first= of Split is a number of lines, and needs lines=")
         check_count("upto= of Split", self.upto, least=1, what="a whole number of bytes")
 
     @property
@@ -254,7 +255,7 @@ class Split(Fault):
 
 @dataclass(frozen=True, repr=False)
 class NoContinue(Fault):
-    """A client that waits for ``100 Continue`` before it sends its body is not told to go on."""
+    """The server sends no ``100 Continue`` to a client that waits for it before it sends the body."""
 
     withholds_continue = True
 
@@ -265,7 +266,7 @@ class NoContinue(Fault):
 
 @dataclass(frozen=True, repr=False)
 class Refuse(Fault):
-    """A proxy refuses to open the tunnel that a client asks for, with this ``status``."""
+    """A proxy refuses to open the tunnel that a client asks for, and answers with ``status``."""
 
     status: int = 502
 
@@ -280,7 +281,7 @@ class Refuse(Fault):
 
 @dataclass(frozen=True, repr=False)
 class EarlyAnswer(Fault):
-    """The answer is sent without waiting for the body of the request; unless that has come, the connection ends."""
+    """The server answers without waiting for the request's body. Unless the body has come, it closes the connection."""
 
     answers_early = True
 

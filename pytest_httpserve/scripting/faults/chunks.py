@@ -1,4 +1,4 @@
-"""A body on its way into other chunks than it came in."""
+"""Put a body into chunks of its own, some of which may be wrong."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pytest_httpserve.wire.framing import BodyDecoder, encode_chunk, encode_last
 
 
 class Chunks:
-    """A body taken out of its framing, and put into chunks, one of which may be wrong."""
+    """Takes a body out of its framing and puts it into chunks, one of which may be wrong."""
 
     def __init__(self, decoder: BodyDecoder, faults: tuple[Fault, ...], tell: Callable[[Fault, str], object]) -> None:
         self._decoder = decoder
@@ -19,7 +19,7 @@ class Chunks:
         self._first = True
 
     def decode(self, data: bytes) -> bytes:
-        """More of the body, without the framing that it comes in."""
+        """The next bytes of the body, without the framing that they came in."""
         return self._decoder.decode(data)[0]
 
     def encode(self, body: bytes) -> bytes:
@@ -35,11 +35,11 @@ class Chunks:
                 self._tell(fault, f"a chunk of {len(body)} bytes says {says}")
             elif isinstance(fault, Garbage) and fault.where == "chunk":
                 chunk = b"%b\r\n%b\r\n" % (fault.data, body)
-                self._tell(fault, "in the place of a chunk's size")
+                self._tell(fault, "in place of a chunk's size")
         return chunk
 
     def last(self) -> bytes:
-        """What ends the body."""
+        """The bytes that end the body."""
         for fault in self._faults:
             if isinstance(fault, NoLastChunk):
                 self._tell(fault, "")

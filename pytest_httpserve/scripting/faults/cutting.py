@@ -1,4 +1,4 @@
-"""What a Split does to the body of a response."""
+"""Carries out a Split: cuts the body of a response into pieces."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from pytest_httpserve.net.connection import Connection
     from pytest_httpserve.scripting.faults.acts import Split
 
-# A client that has read nothing for so long is not waited for any more, in seconds.
+# Seconds after which a client that reads nothing is not waited for any more.
 _READ_SECONDS = 1.0
-# How often it is looked whether it has, and how long it is waited for where that cannot be seen.
+# Seconds between two looks whether it has read, and seconds to wait where the system does not say.
 _GLANCE_SECONDS = 0.00005
 _MOMENT_SECONDS = 0.001
 
@@ -24,13 +24,13 @@ class Cutter:
 
     def __init__(self, split: Split, connection: Connection) -> None:
         self._lines = split.lines
-        self._left = split.upto  # bytes, within which it cuts
-        self._lines_left = split.first or split.lines  # to the next cut
+        self._left = split.upto  # bytes that may still be cut
+        self._lines_left = split.first or split.lines  # until the next cut
         self._connection = connection
         self._cuts = True
 
     def cut(self, data: bytes) -> Iterator[bytes]:
-        """The pieces of what comes next. The client has read one before the next is given."""
+        """Cut the next bytes of the body. Yields a piece only when the client has read the one before."""
         start = 0
         while start < len(data):
             self._cuts = self._cuts and self._is_read() and self._left > 0
@@ -40,7 +40,7 @@ class Cutter:
             start = end
 
     def _end(self, data: bytes, start: int) -> int:
-        """Where the piece that begins here ends."""
+        """The end of the piece that begins at ``start``."""
         if not self._lines:
             return start + 1
         end = start
@@ -54,7 +54,7 @@ class Cutter:
         return end
 
     def _is_read(self) -> bool:
-        """Wait until the client has read what was sent; False if it has not in time, or the server stops."""
+        """Wait until the client has read everything sent so far. False if it is too slow, or if the server stops."""
         connection = self._connection
         expiry = clock.monotonic() + _READ_SECONDS
         while (waiting := unread(connection.transport.socket)) and not connection.closing:

@@ -1,4 +1,4 @@
-"""Faults that change what is sent: heads and bodies that do not fit each other, and lines that are not HTTP."""
+"""Faults that change what is sent: heads and bodies that do not match, and lines that are not HTTP."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from pytest_httpserve.wire.head import check_field
 
 @dataclass(frozen=True, repr=False)
 class HeadEdit(Fault):
-    """What changes the head of a response."""
+    """A fault that changes the head of a response."""
 
     def edit(self, lines: list[bytes], exchange_index: int) -> list[bytes]:
-        """The status line and the field lines, changed; the same list if there is nothing to change here."""
+        """The status line and the field lines, changed. The same list if there is nothing to change."""
         raise NotImplementedError
 
     def closes(self, exchange_index: int) -> bool:
-        """Whether the connection ends (FIN) after the response."""
+        """Whether the server closes the connection (FIN) after the response."""
         return False
 
 
 @dataclass(frozen=True, repr=False)
 class WrongLength(HeadEdit):
-    """Content-Length is ``by`` bytes more (or, below 0, fewer) than the body, or ``says`` something else.
+    """Content-Length is ``by`` bytes too large (or, if negative, too small), or is the text ``says``.
 
-    Unless it says fewer, the connection ends after the body.
+    Unless it is too small, the server closes the connection after the body.
     """
 
     by: int = 1
@@ -57,7 +57,7 @@ class WrongLength(HeadEdit):
 
 @dataclass(frozen=True, repr=False)
 class Duplicate(HeadEdit):
-    """A header that is there twice, the second time with ``value`` if one is given."""
+    """A header is sent twice, the second time with ``value`` if that is given."""
 
     header: str = "Content-Length"
     value: str | None = None
@@ -79,7 +79,7 @@ class Duplicate(HeadEdit):
 
 @dataclass(frozen=True, repr=False)
 class CloseAfter(HeadEdit):
-    """The connection ends, announced by ``Connection: close``, with its ``exchanges``-th response."""
+    """The server closes the connection after ``exchanges`` responses, and announces it with ``Connection: close``."""
 
     exchanges: int = 1
 
@@ -95,7 +95,7 @@ class CloseAfter(HeadEdit):
 
 @dataclass(frozen=True, repr=False)
 class BrokenKeepAlive(HeadEdit):
-    """Each response promises to keep the connection; after the ``exchanges``-th it ends all the same (FIN)."""
+    """Every response promises to keep the connection, but the server closes it (FIN) after ``exchanges`` responses."""
 
     exchanges: int = 1
 
@@ -111,8 +111,8 @@ class BrokenKeepAlive(HeadEdit):
 
 @dataclass(frozen=True, repr=False)
 class Garbage(HeadEdit):
-    """A line that is not HTTP, in place of the status line, before the other headers, or where the size of the
-    first chunk should be; for ``"chunk"`` the response is sent in chunks. The connection ends after the response.
+    """A line that is not HTTP: in place of the status line, before the headers, or in place of the first chunk's size.
+    For ``"chunk"``, the response is sent in chunks. The server closes the connection after the response.
     """
 
     where: Literal["status_line", "header", "chunk"] = "status_line"
@@ -143,7 +143,7 @@ class Garbage(HeadEdit):
 
 @dataclass(frozen=True, repr=False)
 class Truncate(Fault):
-    """The last ``bytes`` bytes of the body, as it stands on the wire, are not sent; then the connection ends (FIN)."""
+    """The last ``bytes`` bytes of the body, including its framing, are not sent. Then the server closes (FIN)."""
 
     bytes: int = 1
 
@@ -157,7 +157,7 @@ class Truncate(Fault):
 
 @dataclass(frozen=True, repr=False)
 class Extend(Fault):
-    """Behind the end of the body come further bytes: ``data``, or as many ``x`` as it says. The connection lasts."""
+    """Extra bytes follow the body: ``data`` or, if that is a number, so many ``x``. The connection stays open."""
 
     data: bytes | int = 1
 
@@ -172,7 +172,7 @@ class Extend(Fault):
 
     @property
     def surplus(self) -> bytes:
-        """What is sent after the body."""
+        """The bytes to send after the body."""
         return b"x" * self.data if isinstance(self.data, int) else self.data
 
     @property
@@ -182,7 +182,7 @@ class Extend(Fault):
 
 @dataclass(frozen=True, repr=False)
 class NoLastChunk(Fault):
-    """The response is sent in chunks, and the chunk that ends them is missing; the connection ends instead (FIN)."""
+    """The response is sent in chunks without the last one. The server closes the connection instead (FIN)."""
 
     @property
     def place(self) -> Phase:
@@ -191,8 +191,8 @@ class NoLastChunk(Fault):
 
 @dataclass(frozen=True, repr=False)
 class WrongChunkSize(Fault):
-    """The response is sent in chunks; the first says ``by`` bytes more (or, below 0, fewer) than it has. The connection
-    ends after the response."""
+    """The response is sent in chunks, and the size of the first is ``by`` bytes too large (or, if negative, too small).
+    The server closes the connection after the response."""
 
     by: int = 1
 
@@ -207,7 +207,7 @@ class WrongChunkSize(Fault):
 
 
 def _with_value(lines: list[bytes], name: bytes, change: Callable[[bytes], bytes]) -> list[bytes]:
-    """The lines with the value of one header changed; the same list if it is not there."""
+    """The lines with the value of one header changed. The same list if there is no such header."""
     for at, line in enumerate(lines):
         key, colon, value = line.partition(b":")
         if at and colon and key.lower() == name:
@@ -221,10 +221,10 @@ def _with_connection(lines: list[bytes], *instead: bytes) -> list[bytes]:
 
 
 def _check_line(name: str, value: object) -> None:
-    """Raises UsageError for what is not the value of a header."""
+    """Raise UsageError if ``value`` cannot be the value of a header."""
     try:
         if not isinstance(value, str):
             raise ValueError
         check_field("x", value)
     except ValueError:
-        raise UsageError(f"{name}= is the value of a header, on one line, not {value!r}") from None
+        raise UsageError(f"{name}= is the value of a header, one line of text, not {value!r}") from None

@@ -1,4 +1,4 @@
-"""Faults of WebSocket connections: handshakes that a client must refuse, and frames that break the rules."""
+"""Faults for WebSocket connections: handshakes that a client must refuse, and frames that break the rules."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MASK = b"\x01\x02\x03\x04"
 
 @dataclass(frozen=True, repr=False)
 class WrongAccept(HeadEdit):
-    """``Sec-WebSocket-Accept`` does not fit the client's key."""
+    """``Sec-WebSocket-Accept`` does not match the client's key."""
 
     def edit(self, lines: list[bytes], exchange_index: int) -> list[bytes]:
         name = b"sec-websocket-accept"
@@ -39,8 +39,8 @@ class NoUpgrade(HeadEdit):
 
 @dataclass(frozen=True, repr=False)
 class Unoffered(HeadEdit):
-    """The response to a handshake agrees to a ``subprotocol``, or to an ``extension``, that the client need not have
-    offered."""
+    """The response to a handshake agrees to a ``subprotocol`` or an ``extension``, whether or not the client offered
+    it."""
 
     subprotocol: str | None = None
     extension: str | None = None
@@ -64,20 +64,20 @@ class Unoffered(HeadEdit):
 
 @dataclass(frozen=True, repr=False)
 class FrameEdit(Fault):
-    """What breaks a rule in the place of the first message that the server sends."""
+    """A fault that breaks a rule in place of the first message that the server sends."""
 
     @property
     def place(self) -> Phase:
         return "message"
 
     def frames(self, message: str | bytes) -> bytes:
-        """What is sent instead of this message."""
+        """The bytes to send instead of ``message``."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True, repr=False)
 class MaskedFrame(FrameEdit):
-    """The message is masked, as only those of clients are (RFC 6455 section 5.1)."""
+    """The message is masked, as only clients may do (RFC 6455 section 5.1)."""
 
     def frames(self, message: str | bytes) -> bytes:
         return encode_frame(FIN | opcode_of(message), payload_of(message), _MASK)
@@ -85,7 +85,7 @@ class MaskedFrame(FrameEdit):
 
 @dataclass(frozen=True, repr=False)
 class ReservedBits(FrameEdit):
-    """Bits that nobody has agreed upon are set in the frame: RSV2 and RSV3 or, as a number from 1 to 7, others."""
+    """Reserved bits are set in the frame although no extension uses them: RSV2 and RSV3, or ``bits`` from 1 to 7."""
 
     bits: int = 3
 
@@ -98,7 +98,7 @@ class ReservedBits(FrameEdit):
 
 @dataclass(frozen=True, repr=False)
 class WrongText(FrameEdit):
-    """The message is a text, and ends with a byte that is not UTF-8."""
+    """The message is a text that ends with a byte that is not UTF-8."""
 
     def frames(self, message: str | bytes) -> bytes:
         return encode_frame(FIN | TEXT, payload_of(message) + b"\xff")
@@ -106,7 +106,7 @@ class WrongText(FrameEdit):
 
 @dataclass(frozen=True, repr=False)
 class LongControlFrame(FrameEdit):
-    """Ahead of the message comes a ping whose payload has ``size`` bytes: 125 are allowed."""
+    """A ping with a payload of ``size`` bytes comes before the message. Only 125 are allowed."""
 
     size: int = 126
 
@@ -119,7 +119,7 @@ class LongControlFrame(FrameEdit):
 
 @dataclass(frozen=True, repr=False)
 class MixedFragments(FrameEdit):
-    """Within the fragments of the message another one begins (RFC 6455 section 5.4)."""
+    """Another message begins between the fragments of the message (RFC 6455 section 5.4)."""
 
     def frames(self, message: str | bytes) -> bytes:
         return encode_frame(opcode_of(message), payload_of(message)) + encode_frame(
@@ -129,7 +129,7 @@ class MixedFragments(FrameEdit):
 
 @dataclass(frozen=True, repr=False)
 class NoPong(Fault):
-    """Pings of the client are not answered."""
+    """The server does not answer the client's pings."""
 
     @property
     def place(self) -> Phase:

@@ -1,4 +1,4 @@
-"""Faults as they are given: by ``fault=``, ``delay=`` and ``throttle=``."""
+"""Faults as a test gives them: with ``fault=``, ``delay=`` and ``throttle=``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pytest_httpserve.arguments import is_number
 from pytest_httpserve.elsewhere import FAULT, called_here
 from pytest_httpserve.errors import UsageError
 
-# What faults happen on is loaded with the first that is given, and not by the threads of a server; see Route.handle.
+# Imported with the first fault, so that the threads of a server need not import it; see Route.handle().
 from pytest_httpserve.scripting.faults import wire as wire
 from pytest_httpserve.scripting.faults.acts import Act, Delay, Fault, Slow
 
@@ -18,16 +18,16 @@ ThrottleArgument = float | Slow
 
 
 def _meant_by(given: object) -> str:
-    """What a fault is called that somebody has said by a word, or by its class."""
+    """A hint for a fault that was given as a word or as its class."""
     if isinstance(given, str):
         return called_here(given, FAULT)
-    return f"; {given.__name__}() is one" if isinstance(given, type) and issubclass(given, Fault) else ""
+    return f"; write {given.__name__}()" if isinstance(given, type) and issubclass(given, Fault) else ""
 
 
 def as_faults(
     fault: FaultArgument | None, delay: DelayArgument | None = None, throttle: ThrottleArgument | None = None
 ) -> tuple[Fault, ...]:
-    """The faults that ``fault=``, ``delay=`` and ``throttle=`` say. Raises UsageError for what is none."""
+    """The faults that ``fault=``, ``delay=`` and ``throttle=`` stand for. Raises UsageError for anything else."""
     faults: tuple[Fault, ...] = ()
     if isinstance(fault, Iterable) and not isinstance(fault, str | bytes):
         faults = tuple(fault)
@@ -40,6 +40,6 @@ def as_faults(
         faults += (delay if isinstance(delay, Delay) else Delay(delay),)
     if throttle is not None:
         if not isinstance(throttle, Slow) and not is_number(throttle):
-            raise UsageError(f"throttle= takes bytes a second, or Slow(...), not {throttle!r}")
+            raise UsageError(f"throttle= takes a number of bytes a second, or Slow(...), not {throttle!r}")
         faults += (throttle if isinstance(throttle, Slow) else Slow(throttle),)
     return faults

@@ -1,4 +1,4 @@
-"""Faults of HTTP/2: frames that a client must survive, or must refuse. Over HTTP/1.1 they do nothing."""
+"""Faults for HTTP/2: frames that a client must survive or refuse. They do nothing over HTTP/1.1."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _MOST = (1 << 31) - 1
 
 @dataclass(frozen=True, repr=False)
 class StreamAct(Act):
-    """What happens at one byte of a stream. ``ends`` says what it ends: the exchange, the connection, or nothing."""
+    """Happens at one byte of a stream. ``ends`` says what it ends: the exchange, the connection, or nothing."""
 
     ends: ClassVar[Literal["", "exchange", "connection"]] = ""
 
     def _set(self, **values: object) -> None:
-        """As a frozen value does it while it is made."""
+        """Set the fields of this frozen value while it is made."""
         for name, value in values.items():
             object.__setattr__(self, name, value)
         super().__post_init__()
@@ -39,9 +39,9 @@ class StreamAct(Act):
 
 @dataclass(frozen=True, init=False, repr=False)
 class ResetStream(StreamAct):
-    """The stream ends with ``RST_STREAM``, and the connection goes on.
+    """The server resets the stream (``RST_STREAM``), and the connection goes on.
 
-    ``code`` is a name of RFC 9113 section 7, such as ``REFUSED_STREAM``, or a number.
+    ``code`` is a name from RFC 9113 section 7, such as ``REFUSED_STREAM``, or a number.
     """
 
     ends: ClassVar[Literal["", "exchange", "connection"]] = "exchange"
@@ -58,10 +58,10 @@ class ResetStream(StreamAct):
 
 @dataclass(frozen=True, init=False, repr=False)
 class GoAway(StreamAct):
-    """The connection takes no more streams (``GOAWAY``), and ends with the last of those that it has.
+    """The server takes no more streams on the connection (``GOAWAY``), and closes it after the last open one.
 
-    ``last_stream`` is the number of the last one that is served, by default the one on which this happens: a request
-    on one with a higher number is not processed, and the client may repeat it elsewhere.
+    ``last_stream`` is the number of the last stream that it serves, by default the one on which this happens. It does
+    not process requests on streams with higher numbers; the client may repeat them elsewhere.
     """
 
     last_stream: int | None = None
@@ -85,9 +85,9 @@ class GoAway(StreamAct):
 
 @dataclass(frozen=True, init=False, repr=False)
 class ChangeSettings(StreamAct):
-    """The server changes its ``settings``, by their names in RFC 9113 section 6.5.2 or their numbers:
-    ``ChangeSettings({"INITIAL_WINDOW_SIZE": 0})``. For a connection, without a phase, they are those that it begins
-    with."""
+    """The server changes its ``settings``, given by their names in RFC 9113 section 6.5.2 or their numbers:
+    ``ChangeSettings({"INITIAL_WINDOW_SIZE": 0})``. Given to a connection without a phase, they are its initial
+    settings."""
 
     settings: Mapping[str | int, int] = field(default_factory=dict)
 
@@ -116,7 +116,7 @@ class ChangeSettings(StreamAct):
 
 @dataclass(frozen=True, init=False, repr=False)
 class MaxStreams(ChangeSettings):
-    """The server takes no more than so many ``streams`` at a time."""
+    """The server takes at most ``streams`` streams at a time."""
 
     def __init__(self, streams: int, *, after: int | None = None, phase: Phase | None = None) -> None:
         super().__init__({"MAX_CONCURRENT_STREAMS": check_count("MaxStreams()", streams)}, after=after, phase=phase)
@@ -127,7 +127,7 @@ class MaxStreams(ChangeSettings):
 
 @dataclass(frozen=True, init=False, repr=False)
 class FrameGarbage(StreamAct):
-    """Bytes that are no frame of HTTP/2: by default, one that is longer than any client takes."""
+    """Bytes that are not an HTTP/2 frame: by default, a frame longer than any client accepts."""
 
     data: bytes = _NO_FRAME
 
@@ -142,7 +142,7 @@ class FrameGarbage(StreamAct):
 
 @dataclass(frozen=True, repr=False)
 class TruncateFrame(StreamAct):
-    """A frame of data that is cut short, and with it the connection (FIN)."""
+    """A DATA frame is cut short, and the connection closed (FIN)."""
 
     ends: ClassVar[Literal["", "exchange", "connection"]] = "connection"
 
@@ -160,7 +160,7 @@ class WrongStream(StreamAct):
 
 @dataclass(frozen=True, repr=False)
 class HpackGarbage(StreamAct):
-    """Headers that cannot be decompressed (RFC 7541): they name an entry of the table that does not exist."""
+    """Headers that cannot be decompressed (RFC 7541): they refer to a table entry that does not exist."""
 
     def happen(self, stream: StreamTransport) -> None:
         stream.http2.inject(frame(_HEADERS, _END_HEADERS, stream.id, b"\xff\xff\xff\xff\x0f"))
@@ -168,17 +168,17 @@ class HpackGarbage(StreamAct):
 
 @dataclass(frozen=True, repr=False)
 class StarveWindow(Fault):
-    """A window that never opens: what the client sends is taken, and it is not told to send more.
+    """The server never opens the window again: it takes what the client sends, but does not let it send more.
 
-    Of one ``stream``, or of all of the ``connection``. For a connection, ``stream`` lets a client send no byte of a
-    body at all.
+    ``of`` says which window: that of one ``stream``, or that of the ``connection``. If this fault is given to a
+    connection, ``stream`` lets the client send no byte of a body at all.
     """
 
     of: Literal["stream", "connection"] = "stream"
 
     def __post_init__(self) -> None:
         if self.of not in ("stream", "connection"):
-            raise UsageError(f"a window is that of a stream or of the connection, not of {self.of!r}")
+            raise UsageError(f"of= is 'stream' or 'connection', not {self.of!r}")
 
     @property
     def place(self) -> Phase:
@@ -187,7 +187,7 @@ class StarveWindow(Fault):
 
 @dataclass(frozen=True, repr=False)
 class NoSettingsAck(Fault):
-    """The settings of the client are not acknowledged. For connections alone."""
+    """The server does not acknowledge the client's settings. For connections only."""
 
     @property
     def place(self) -> Phase:
@@ -195,8 +195,8 @@ class NoSettingsAck(Fault):
 
 
 class OfConnection(NamedTuple):
-    """What faults make of a connection from its beginning: the ``settings`` that it begins with, the window that never
-    opens, the types of frames that get no answer; ``rest`` are the faults of its exchanges."""
+    """The faults of a connection, sorted: its initial ``settings``, the window that ``starves``, the types of frames
+    that stay ``unanswered``, and the ``rest``, which happen to its exchanges."""
 
     settings: dict[int, int]
     starves: str

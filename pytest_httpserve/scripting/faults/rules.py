@@ -1,4 +1,4 @@
-"""Which connections of a server a fault is for."""
+"""Rules that say which connections of a server get which faults."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class FaultRule:
-    """Faults for some of the connections that come from now on; the arguments are those of ``HTTPServe.fault``."""
+    """Faults for some of the connections from now on. The arguments are those of ``HTTPServe.fault``."""
 
     faults: tuple[Fault, ...]
     times: int | None = None
@@ -42,7 +42,7 @@ class FaultRule:
             self.times = 1
 
     def takes_next(self) -> bool:
-        """Whether the next connection is one of its own."""
+        """Whether the rule applies to the next connection."""
         number, self._seen = self._seen - self.skip, self._seen + 1
         if number < 0 or self._taken == self.times:
             return False
@@ -55,17 +55,17 @@ class FaultRule:
         return Random(f"{self.seed} {number}").random() < self.probability
 
     def take(self) -> tuple[Fault, ...]:
-        """Its faults, which a connection gets now."""
+        """Give the faults to a connection."""
         self._taken += 1
         return self.faults
 
 
 class FaultRules:
-    """The rules of a server. Of those that a new connection is one for, the first counts."""
+    """The rules of a server. Of those that apply to a new connection, the first counts."""
 
     def __init__(self) -> None:
         self._rules: list[FaultRule] = []
-        self._expected: dict[int, Fault] = {}  # that have not happened yet, by id
+        self._expected: dict[int, Fault] = {}  # expected faults that have not happened yet, by id
         self._lock = threading.Lock()
 
     def add(self, rule: FaultRule) -> None:
@@ -76,23 +76,23 @@ class FaultRules:
                 self._expected |= {id(fault): fault for fault in rule.faults}
 
     def next(self) -> tuple[Fault, ...]:
-        """The faults of a connection that has just come."""
+        """The faults for a new connection."""
         with self._lock:
             wanting = [rule for rule in self._rules if rule.takes_next()]
             return wanting[0].take() if wanting else ()
 
     def happened(self, fault: Fault) -> None:
-        """A fault, of a rule or not, has happened."""
+        """Note that a fault has happened, whether it came from a rule or not."""
         with self._lock:
             self._expected.pop(id(fault), None)
 
     @property
     def unmet(self) -> tuple[Fault, ...]:
-        """The faults that were to happen, and have not."""
+        """The expected faults that have not happened."""
         return tuple(self._expected.values())
 
     def clear(self) -> None:
-        """Forget all of them."""
+        """Forget all rules."""
         with self._lock:
             self._rules.clear()
             self._expected.clear()

@@ -1,4 +1,4 @@
-"""Sweeps: the faults that a test is run with, one run for each."""
+"""Sweeps: run a test once for each of many faults."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from pytest_httpserve.scripting.faults.given import as_faults
 
 Sweep = list[tuple[Fault, ...]]
 
-# Where cuts end if nobody says so, in steps.
+# Cuts end after this many steps by default.
 _STEPS = 8
 
 
-def sweep(*what: Any, **options: Any) -> Sweep:  # what is wrong is refused below
+def sweep(*what: Any, **options: Any) -> Sweep:  # wrong arguments are refused below
     """The runs that ``serve_faults`` asks for, each with its faults. Raises UsageError for a wrong argument.
 
-    ``("every_phase", effects=(Reset, Close))``: each effect in each phase but the TLS handshake, which not every server
-    has, and ``connect``, which only a proxy has: with ``connect=True``; with ``websocket=True``, in the first message
-    and in the close frame of a WebSocket connection, too; with ``http2=True``, ResetStream and GoAway in each phase of
-    a stream, too. ``("cut", every=512, upto=4096, effect=Close)``: the response's body cut off after so many bytes,
-    and so many more. ``("splits", upto=4096)``: the body, whole, in pieces of a byte, and of two lines, from the first
-    and from the second on. Otherwise faults, or a list of faults; a list within it is a run with several.
+    ``("every_phase", effects=(Reset, Close))``: each effect in each phase, except the TLS handshake, which not every
+    server has, and ``connect``, which only proxies have: add that with ``connect=True``. ``websocket=True`` adds the
+    first message and the close frame of a WebSocket connection, ``http2=True`` adds ResetStream and GoAway in each
+    phase of a stream. ``("cut", every=512, upto=4096, effect=Close)``: cut the response's body off after 0, 512,
+    1024, ... bytes. ``("splits", upto=4096)``: send the whole body in pieces of one byte, of two lines, and of two
+    lines after a first piece of one. Anything else is a fault or a list; a list in that list is a run with several.
     """
     match what:
         case ("every_phase",):
@@ -61,9 +61,9 @@ def _every_phase(
     websocket: bool = False,
     http2: bool = False,
 ) -> Sweep:
-    effects = effects if isinstance(effects, Iterable) else (effects,)  # one is enough
+    effects = effects if isinstance(effects, Iterable) else (effects,)  # a single one needs no tuple
     left_out = ("tls_handshake",) if check_switch("connect=", connect) else ("tls_handshake", "connect")
-    # In these it is one byte in: before the first, it would be the same as after what came before.
+    # In these phases, one byte goes first: before it, the fault would be the same as at the end of the phase before.
     later = ("response_body", *WEBSOCKET_PHASES)
     phases = [phase for phase in PHASES if phase not in left_out]
     if check_switch("websocket=", websocket):
@@ -103,11 +103,11 @@ def _known(what: str, options: dict[str, Any], names: Sequence[str]) -> dict[str
 
 
 def connections_of(faults: tuple[Fault, ...]) -> dict[str, int]:
-    """Which connections of a test the faults of a run are for, as ``fault`` takes it: the first or, if no client is to
-    mind, all of them."""
+    """The arguments of ``fault()`` that say which connections get the faults of a run: all, if the faults are harmless,
+    else the first."""
     return {"every": 1} if all(fault.is_harmless for fault in faults) else {}
 
 
 def run_name(faults: tuple[Fault, ...]) -> str:
-    """What a run is called in the id of its test."""
+    """The name of a run in the id of its test."""
     return "+".join(fault.name for fault in faults)

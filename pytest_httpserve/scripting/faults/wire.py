@@ -1,7 +1,7 @@
-"""What faults do: a wire that stands between a handler and its connection, and counts the bytes of every phase.
+"""Carries out faults: a wire between a handler and its connection, which counts the bytes of every phase.
 
-To the handler's Writer it is the connection, and to its Reader the source; all that goes out passes here. What waits,
-waits in ``pause``: there, a stop of the server ends it at once.
+The handler's Writer takes it for the connection, and its Reader for the source. Everything that is sent passes here.
+All waits are calls of ``pause``, so that they end at once when the server stops.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
 _PIECE_BYTES = 65_536
 _ALL = sys.maxsize
-# How long a reset waits for the bytes before it to leave, in seconds.
+# Seconds that a reset waits until the bytes before it are sent.
 _LET_OUT_SECONDS = 5.0
 _SIOCOUTQNSD = 0x894B
 
@@ -63,13 +63,13 @@ Note = Callable[[Fault, str], object]
 
 
 def nobody(fault: Fault, where: str) -> None:
-    """There is no exchange that a fault could happen on."""
+    """Note nothing: there is no exchange yet."""
 
 
 class FaultyWire:
-    """The connection as the faults of an exchange have it.
+    """The connection, with the faults of an exchange.
 
-    What ends the connection raises Struck, which is noted as the connection's failure.
+    A fault that ends the connection raises Struck, which becomes the connection's failure.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -78,27 +78,27 @@ class FaultyWire:
         self.begin((), 0, nobody)
 
     def begin(self, faults: tuple[Fault, ...], exchange_index: int, note: Note) -> None:
-        """An exchange begins, with these faults; ``note`` is told of each that happens, with a line that says how."""
+        """Begin an exchange with these faults. ``note`` is called with each that happens, and a line that says how."""
         self._note = note
         self.faults: tuple[Fault, ...] = ()
         self._exchange_index = exchange_index
         self._acts: list[Act] = []
         self._phase: Phase = "accept"
-        self._moved = 0  # bytes of the phase
+        self._moved = 0  # bytes of the phase so far
         self._owed = 0.0  # seconds to wait before the next piece
         self._noted: set[int] = set()
         # Of the response
         self._method, self._version = "GET", (1, 1)
         self._response = ResponseStream()
         self._chunks: Chunks | None = None
-        self._decoder: BodyDecoder | None = None  # which knows where the body ends
+        self._decoder: BodyDecoder | None = None  # to know where the body ends
         self._cutter: Cutter | None = None
         self._kept_back = b""
         self._closes = self._over = self._has_body = False
         self.add(faults)
 
     def add(self, faults: tuple[Fault, ...]) -> None:
-        """From here on, these faults, too; an act whose place is past happens with the next byte."""
+        """Add faults to the exchange. An act whose place is past happens with the next byte."""
         self.faults += faults
         self._acts = sorted(
             [*self._acts, *(fault for fault in faults if isinstance(fault, Act) and fault.place in PHASES)],
@@ -108,7 +108,7 @@ class FaultyWire:
     # Phases
 
     def reach(self, phase: Phase, moved: int = 0) -> None:
-        """So many bytes of this phase have passed: the acts that wait for that, or for less, happen."""
+        """Note that so many bytes of the phase have passed, and carry out the acts whose place that is, or was."""
         if phase != self._phase:
             self._phase, self._owed, self._moved = phase, 0.0, 0
         self._moved = max(moved, self._moved)
@@ -117,15 +117,15 @@ class FaultyWire:
             self._do(self._acts.pop(0))
 
     def catch_up(self) -> None:
-        """The acts whose place is past happen now."""
+        """Carry out the acts whose place is past."""
         self.reach(self._phase)
 
     def leave(self, phase: Phase) -> None:
-        """The phase is over."""
+        """Note that the phase is over."""
         self.reach(phase, _ALL)
 
     def _room(self, phase: Phase) -> int:
-        """How many bytes can pass before the next act of the phase, or the next pause."""
+        """How many bytes can pass before the next act of the phase or the next pause."""
         moved = self._moved if phase == self._phase else 0
         room = self._acts[0].byte - moved if self._acts and self._acts[0].place == phase else _ALL
         slow = self._pace(phase)
@@ -147,7 +147,7 @@ class FaultyWire:
         self._tell(slow, f"{slow.phase}, {slow.piece} bytes at a time")
 
     def _pay(self) -> None:
-        """Wait for what the pace asks, before more bytes move."""
+        """Wait as long as the pace demands before more bytes move."""
         owed, self._owed = self._owed, 0.0
         if owed and not pause(self._connection, owed):
             raise self._broken_off("Slow")
@@ -178,7 +178,7 @@ class FaultyWire:
                 self._do_to_stream(act)
 
     def _do_to_stream(self, act: Act) -> None:
-        """One of HTTP/2."""
+        """Carry out an act on an HTTP/2 stream."""
         from pytest_httpserve.scripting.faults.http2 import StreamAct
 
         transport = self._connection.transport
@@ -191,7 +191,7 @@ class FaultyWire:
                 raise self._end("a fault has told the client that this is not processed", ends_exchange=True)
 
     def _announce(self) -> None:
-        """What happens after the last byte of a response is told before: the client may look when it has that."""
+        """Note what will happen after the last byte of a response before it is sent: the test may look right then."""
         for act in self._acts:
             self._tell(act, self._where(act))
             if isinstance(act, Reset | Close) or (isinstance(act, Stall) and act.until is None):
@@ -216,12 +216,12 @@ class FaultyWire:
         return self._end(f"{what}, until its time was over")
 
     def _end(self, text: str, *, resets: bool = False, ends_exchange: bool = False) -> OSError:
-        """The connection ends here; by whom is known before the client can tell."""
+        """End the connection. The record says that the server did before the client can notice."""
         self._connection.ending.say("server", "RST" if resets else "FIN")
         return self._connection.transport.failed(Struck(text, resets=resets, ends_exchange=ends_exchange))
 
     def _let_out(self) -> None:
-        """A reset drops what the kernel has not sent yet: wait until it has."""
+        """Wait until the kernel has sent everything: a reset drops the rest."""
         if sys.platform != "linux":
             return
         import fcntl
@@ -232,7 +232,7 @@ class FaultyWire:
             if not struct.unpack("i", unsent)[0] or not pause(self._connection, GLANCE_SECONDS):
                 return
 
-    # The request: a Reader's source
+    # The request: the source of a Reader
 
     @property
     def timeout(self) -> float | None:
@@ -252,7 +252,7 @@ class FaultyWire:
 
     def _received(self, receive: Callable[[int], bytes], size: int) -> bytes:
         if self._phase not in CONNECTION_PHASES and (self._phase != "request_head" or self._moved == _ALL):
-            return receive(size)  # a body, which read_body counts
+            return receive(size)  # a body is counted by read_body()
         self._pay()
         data = receive(min(size, self._room("request_head")))
         if data:
@@ -260,8 +260,8 @@ class FaultyWire:
         return data
 
     def read_body(self, read: Callable[[int], bytes], size: int) -> bytes:
-        """``read(size)``, counted as bytes of the request's body: what they bring about happens before the next ones,
-        so that whoever reads has them."""
+        """``read(size)``, counted as bytes of the request's body. The acts that are due happen before the next read, so
+        that the caller gets these bytes."""
         self.reach("request_body")
         self._pay()
         data = read(min(size, self._room("request_body")))
@@ -270,7 +270,7 @@ class FaultyWire:
             self._go_slow(slow, len(data))
         return data
 
-    # The response: a Writer's connection
+    # The response: the connection of a Writer
 
     def fileno(self) -> int:
         return self._connection.transport.fileno()
@@ -279,7 +279,7 @@ class FaultyWire:
         self._connection.transport.push()
 
     def begin_response(self, method: str, version: tuple[int, int]) -> None:
-        """What comes out from here on answers such a request."""
+        """Begin the response to a request with this method and version."""
         self._method, self._version = method, version
 
     def send(self, data: Buffer, *, more: bool = False) -> None:
@@ -312,7 +312,7 @@ class FaultyWire:
         lines = head.lines
         try:
             framing = response_framing(self._method, head.status, head.headers)
-        except RequestError:  # its length is one of the test's own making
+        except RequestError:  # the test set a Content-Length that is not valid
             framing = UNTIL_CLOSE
         self._has_body = framing.kind != "none" and framing != Framing("length", 0)
         self._decoder = body_decoder(framing) if framing.kind != "none" else None
@@ -340,7 +340,7 @@ class FaultyWire:
             self._chunks = Chunks(body_decoder(framing), self.faults, self._tell)
 
     def _in_chunks(self, lines: list[bytes], framing: Framing) -> list[bytes]:
-        """The head of a response in chunks, where it can be one: its body will be sent in them."""
+        """Change the head so that the body can be sent in chunks, if the response can have chunks."""
         if self._chunks is not None or framing.kind == "none" or self._version < (1, 1):
             return lines
         self._chunks = Chunks(body_decoder(framing), self.faults, self._tell)
@@ -370,12 +370,12 @@ class FaultyWire:
         self._pass("response_body", data)
 
     def _may_be_over(self, data: bytes) -> bool:
-        """Whether the body may end with these bytes. Others are not held back: a client may wait for them."""
+        """Whether the body may end with these bytes. Only then are they held back: a client may wait for others."""
         if self._chunks is not None or self._decoder is None:
             return self._chunks is None
         try:
             self._decoder.decode(data)
-        except RequestError:  # its framing is one of the test's own making
+        except RequestError:  # the test set a framing that is not valid
             self._decoder = None
         return self._decoder is None or self._decoder.complete
 
@@ -385,11 +385,11 @@ class FaultyWire:
 
     @property
     def _tells_at_end(self) -> bool:
-        """Whether there is something to tell before the last byte of the body goes out."""
+        """Whether something must be noted before the last byte of the body is sent."""
         return bool(self._acts) or any(isinstance(fault, Extend) for fault in self.faults)
 
     def _pass(self, phase: Phase, data: bytes) -> None:
-        """Send bytes of a phase, in the pieces that its acts and its pace make."""
+        """Send bytes of a phase, cut where its acts and its pace require."""
         rest = memoryview(data)
         if rest and (slow := self._pace(phase)) is not None:
             self._tell_of(slow)
@@ -401,7 +401,7 @@ class FaultyWire:
             self._passed(phase, size)
 
     def end(self) -> None:
-        """The handler has written its response."""
+        """Note that the handler has written its whole response."""
         if self._over or self._response.head is None:
             return
         self._over = True
@@ -425,5 +425,5 @@ class FaultyWire:
             raise self._end("a fault has closed the connection", ends_exchange=True)
 
     def abandon(self) -> None:
-        """The handler has failed: what has gone out of its response must not look whole."""
+        """Note that the handler has failed: its response must not look complete."""
         self._over = self._response.head is not None

@@ -1,1 +1,1 @@
-"""Being there or not: addresses, Unix sockets, refusing and hanging, waiting."""
+"""Whether a server is reachable: addresses, Unix sockets, refusing and hanging; and waiting."""

@@ -1,4 +1,4 @@
-"""Where a server listens: checking the host, port or socket path that is given, and writing URLs."""
+"""Where a server listens: check hosts, ports and socket paths, and make URLs of them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pytest_httpserve.arguments import check_count
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.wire.target import encoded_url
 
-# Of sockaddr_un on the systems that allow least.
+# The limit of sockaddr_un on the strictest systems.
 MOST_PATH_BYTES = 103
 
 _NAME = re.compile(r"[A-Za-z0-9._:-]+")
 
 
 def check_host(host: str, given: str = "host=") -> str:
-    """Refuse a host that is no IP address: a name would have to be looked up. ``given`` says where it came from."""
+    """Refuse a host that is not an IP address, as a name needs a look-up. ``given`` says where it came from."""
     for family in (socket.AF_INET, socket.AF_INET6):
         try:
             socket.inet_pton(family, host)
@@ -35,22 +35,22 @@ def check_name(host: str) -> str:
 
 
 def check_port(port: int) -> int:
-    """Refuse what is not a port number; 0 means any free one."""
+    """Refuse anything but a port number. 0 means any free port."""
     return check_count("port=", port, most=65535, what="a number")
 
 
 def check_socket_path(path: str | os.PathLike[str]) -> str:
-    """The absolute path of a Unix socket. Raises UsageError for one that the system would refuse as too long."""
+    """The absolute path of a Unix socket. Raises UsageError if it is too long for the system."""
     if not isinstance(path, str | os.PathLike) or not os.fspath(path):
         raise UsageError(f"unix= is True or the path of a socket, not {path!r}")
     absolute = os.path.abspath(path)
     if len(os.fsencode(absolute)) > MOST_PATH_BYTES:
-        raise UsageError(f"unix={absolute!r} is longer than the {MOST_PATH_BYTES} bytes that a socket's path may have")
+        raise UsageError(f"unix={absolute!r} is too long: the path of a socket has at most {MOST_PATH_BYTES} bytes")
     return absolute
 
 
 def base_url(host: str, port: int, scheme: str = "http") -> str:
-    """The URL of a server, without a slash at its end. A server on all addresses is reached on the loopback one."""
+    """The URL of a server, without a slash at the end. For a server on all addresses, it names the loopback address."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
@@ -63,7 +63,7 @@ def url(base: str, path: str, scheme: str) -> str:
 
 
 def check_path(path: str) -> str:
-    """Refuse what cannot follow the host in a URL."""
+    """Refuse a path that cannot follow the host in a URL."""
     if not isinstance(path, str) or not path.startswith("/"):
         raise UsageError(f"a path begins with a slash; {path!r} does not")
     return path

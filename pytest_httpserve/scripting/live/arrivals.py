@@ -1,4 +1,4 @@
-"""What clients open and the test accepts, one after the other."""
+"""Things that clients open and the test accepts, one after the other."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ OpenedT = TypeVar("OpenedT")
 
 
 class Arrivals(Generic[OpenedT]):
-    """What clients have opened, and nobody has accepted yet. Whoever waits for one waits for ``changed``."""
+    """A queue of things that clients have opened and nobody has accepted yet. Waiting uses ``changed``."""
 
     def __init__(self, changed: Condition) -> None:
         self._changed = changed
         self._opened: deque[OpenedT] = deque()
 
     def add(self, opened: OpenedT) -> None:
-        """A client has opened this."""
+        """Add something that a client has opened."""
         with self._changed:
             self._opened.append(opened)
             self._changed.notify_all()
 
     def accept(self, seconds: float) -> OpenedT | None:
-        """The next one, within so many seconds; None if there is none."""
+        """The next one; None if there is none within ``seconds``."""
         with self._changed:
             self._changed.wait_for(lambda: self._opened, seconds)
             return self._take()
 
     async def accept_soon(self, seconds: float) -> OpenedT | None:
-        """The same, for a coroutine. If it is cancelled, it has taken none."""
+        """Like ``accept``, for coroutines. If it is cancelled, it takes none."""
         return await self._changed.until(lambda: self._opened, seconds, self._take)
 
     def _take(self) -> OpenedT | None:
         return self._opened.popleft() if self._opened else None
 
     def take_left(self) -> list[OpenedT]:
-        """Those that nobody has accepted, and will."""
+        """Remove and return those that nobody has accepted."""
         with self._changed:
             left = list(self._opened)
             self._opened.clear()

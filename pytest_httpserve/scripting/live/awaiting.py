@@ -1,4 +1,4 @@
-"""Waits as coroutines await them, without holding up an event loop, be it asyncio's or trio's."""
+"""Waits for coroutines, which do not block the event loop, under asyncio or trio."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Result = TypeVar("Result")
 
 
 def awaited(function: Callable[Parameters, Result]) -> Callable[Parameters, Coroutine[Any, Any, Result]]:
-    """A function that waits, as one to be awaited, under asyncio, trio or anyio.
+    """Make a function that waits into a coroutine function for asyncio, trio or anyio.
 
-    Where the coroutine is cancelled, the thread goes on waiting, for as long as its timeout says, and nobody is told.
+    If the coroutine is cancelled, its thread goes on waiting until its timeout, and the result is dropped.
     """
 
     @wraps(function)
@@ -39,11 +39,11 @@ def awaited(function: Callable[Parameters, Result]) -> Callable[Parameters, Coro
 
 
 class Condition(threading.Condition):
-    """A condition that coroutines can wait for, too, without a thread. A wait that is cancelled has taken nothing."""
+    """A condition that coroutines can also wait for, without a thread. A cancelled wait takes nothing."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._awaited: dict[Callable[[], object], Callable[[], object]] = {}  # what is to hold, by who is told of it
+        self._awaited: dict[Callable[[], object], Callable[[], object]] = {}  # conditions by wakers
 
     def notify_all(self) -> None:
         super().notify_all()
@@ -52,7 +52,7 @@ class Condition(threading.Condition):
                 wake()
 
     async def until(self, holds: Callable[[], object], seconds: float | None, act: Callable[[], Result]) -> Result:
-        """What ``act`` returns, called as soon as it holds, or when so many seconds are over. Nobody comes between."""
+        """The result of ``act``, called under the lock as soon as ``holds`` is true, or after ``seconds``."""
         __tracebackhide__ = True
         expiry = clock.monotonic() + seconds if seconds is not None else None
         while True:
@@ -70,7 +70,7 @@ class Condition(threading.Condition):
 
 
 def _bell() -> tuple[Callable[[], Awaitable[object]], Callable[[], object]]:
-    """A wait of a coroutine, and what ends it, from any thread."""
+    """A function to await, and a function that ends that wait from any thread."""
     if _runs_in_trio():
         import trio
 
@@ -83,13 +83,13 @@ def _bell() -> tuple[Callable[[], Awaitable[object]], Callable[[], object]]:
 
 
 def _unless_over(call: Callable[..., object], *arguments: object) -> None:
-    """Call it on a loop, unless that has ended."""
-    with contextlib.suppress(RuntimeError):  # trio's is one, too
+    """Make a call on a loop, unless the loop has ended."""
+    with contextlib.suppress(RuntimeError):  # trio.RunFinishedError is one, too
         call(*arguments)
 
 
 async def _within(seconds: float | None, wait: Callable[[], Awaitable[object]]) -> None:
-    """Wait, at most so long."""
+    """Wait at most ``seconds``."""
     if _runs_in_trio():
         import trio
 
@@ -116,9 +116,9 @@ def _runs_in_trio() -> bool:
 
 
 async def in_thread(call: Callable[[], Result], run: Callable[[Callable[[], object]], object]) -> Result:
-    """What the call returns, in a thread that ``run`` has, while the loop of asyncio goes on.
+    """Make a call in a thread that ``run`` provides, while the asyncio loop goes on. Returns its result.
 
-    Not one of asyncio's own threads, which the end of its loop waits for.
+    It does not use asyncio's own threads, since the end of the loop would wait for them.
     """
     import asyncio
 

@@ -1,4 +1,4 @@
-"""Code that awaits: it runs on an event loop of the server's, while the thread that serves its request waits for it."""
+"""Asynchronous code runs on the server's event loop, while the thread that serves the request waits for it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 Report = Callable[[str], object]
 
-# How long what still runs has to end once the server has, in seconds.
+# Seconds that running tasks have to end after the server.
 _GRACE = 1.0
 
 
 class Running(Generic[Result]):
-    """Something that is awaited on the loop; ``when_done`` is called there when it is over."""
+    """An awaitable that runs on the loop. ``when_done`` is called there when it is over."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, awaited: Awaitable[Result], when_done: Callable[[], object]
@@ -45,32 +45,32 @@ class Running(Generic[Result]):
     async def _run(self) -> None:
         try:
             self._result = await self._awaited
-        except BaseException as error:  # it is for who waits, SystemExit and all
+        except BaseException as error:  # kept for the thread that waits, even SystemExit
             self._error = error
         finally:
             self._when_done()
 
     def cancel(self) -> None:
-        """Have it end, from any thread."""
-        with contextlib.suppress(RuntimeError):  # the loop has ended, and it with the loop
+        """Cancel it, from any thread."""
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and so has this
             self._loop.call_soon_threadsafe(lambda: self._task is not None and self._task.cancel())
 
     def value(self) -> Result:
-        """What it came to, once it is over. Raises what it raised."""
+        """Its result, once it is over. Raises what it raised."""
         error, self._error = self._error, None
         if error is None:
             return self._result
         try:
             raise error
         finally:
-            del error  # whose traceback leads to this very frame
+            del error  # its traceback refers to this frame
 
 
 class EventLoop:
-    """A loop of asyncio in a thread of its own, until ``end``.
+    """An asyncio loop in a separate thread. It runs until ``end`` is called.
 
-    ``report`` is told, as the text of a failure, of what nobody waits for: an exception of a task that was left alone,
-    and a task that does not end.
+    ``report`` is called with the text of a failure that nobody waits for: an exception of a forgotten task, or a task
+    that does not end.
     """
 
     def __init__(self, report: Report) -> None:
@@ -116,21 +116,21 @@ class EventLoop:
 
     @property
     def ends(self) -> bool:
-        """Whether the server has ended, and what still runs is cancelled."""
+        """Whether the server has ended and running tasks are being cancelled."""
         return self._over.is_set()
 
     def at_end(self, last: Callable[[], Awaitable[object]]) -> None:
-        """Await this when the loop is about to end. To be called on the loop."""
+        """Await ``last()`` when the loop is about to end. Call this on the loop."""
         self._last.append(last)
 
     def start(self, awaited: Awaitable[Result], when_done: Callable[[], object]) -> Running[Result]:
-        """Have it awaited on the loop; ``when_done`` is called there when it is over."""
+        """Run an awaitable on the loop. ``when_done`` is called there when it is over."""
         return Running(self._loop, awaited, when_done)
 
     def run(self, connection: Connection, awaited: Awaitable[Result]) -> Result:
-        """What it comes to, which the thread that serves the connection waits for.
+        """Run an awaitable on the loop, wait for it in the thread that serves the connection, and return its result.
 
-        Raises what it raises, and Interrupted as soon as the server stops.
+        Raises what the awaitable raises, or Interrupted as soon as the server stops.
         """
         over = threading.Event()
         running = self.start(awaited, over.set)
@@ -159,8 +159,8 @@ class EventLoop:
             self.start(pieces.aclose(), _nothing)
 
     def end(self) -> None:
-        """The server has ended: so does the loop, with all that runs on it."""
-        with contextlib.suppress(RuntimeError):  # it has ended
+        """End the loop, and all tasks on it: the server has ended."""
+        with contextlib.suppress(RuntimeError):  # it has ended already
             self._loop.call_soon_threadsafe(self._over.set)
         if self._thread is threading.current_thread():
             return
@@ -169,16 +169,16 @@ class EventLoop:
         else:  # something blocks it
             frame = sys._current_frames().get(self._thread.ident or 0)
             stack = "".join(traceback.format_stack(frame)) if frame is not None else ""
-            self._report(f"the event loop of the server did not end with it; its thread is here:\n{stack}")
+            self._report(f"the event loop of the server did not end with the server; its thread is here:\n{stack}")
 
 
-# By the server's service, which ends it.
+# By the server's service, which ends the loop.
 _of: weakref.WeakKeyDictionary[Service, EventLoop] = weakref.WeakKeyDictionary()
 _lock = threading.Lock()
 
 
 def event_loop_of(service: Service, report: Report) -> EventLoop:
-    """The event loop of a server, begun when it is first asked for."""
+    """The event loop of a server, started at the first call."""
     with _lock:
         loop = _of.get(service)
         if loop is None:
@@ -194,7 +194,7 @@ def _stack_of(task: asyncio.Task[Any]) -> str:
 
 
 def _frames_of(task: asyncio.Task[Any]) -> Iterator[FrameType]:
-    """Where a task waits: ``get_stack`` has its first frame only, and here follow those that are awaited there."""
+    """The frames of a task: the first one, which is all that ``get_stack`` has, and those that it awaits."""
     awaited: Any = task.get_coro()  # whatever can be awaited
     while awaited is not None:
         if (frame := getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)) is not None:
@@ -203,4 +203,4 @@ def _frames_of(task: asyncio.Task[Any]) -> Iterator[FrameType]:
 
 
 def _nothing() -> None:
-    """Nobody waits for it."""
+    """Do nothing: nobody waits."""

@@ -1,4 +1,4 @@
-"""Whether a server is there for those who connect: listening, refusing on its port, or with a backlog that is full."""
+"""Whether clients can connect: the server listens, its port refuses, or its backlog is full."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
     from pytest_httpserve.net.loop import Loop
     from pytest_httpserve.server.servers import ThreadingHTTPServer
 
-# A port that a server has left is not taken again for so long, in seconds: a client may still have it in its pool.
+# Seconds before a port that a server has left is used again: a client may still have it in its connection pool.
 RECYCLE_SECONDS = 10.0
-# Nor while so many others have not been left since: were more of them taken out, those that are free would be hard to
-# find, for the system gives one out of some 14,000 to 28,000.
+# At most so many ports are kept out of use in this way: the system has 14,000 to 28,000 to choose from, so with more it
+# would be hard to find a free one.
 MOST_LEFT = 4096
-# So many ports are put back before one is taken as it is.
+# After putting back so many ports, take the next one in any case.
 MOST_PUT_BACK = 64
-# The listener that went may not have gone altogether: so many attempts to take its port, so many seconds apart.
+# The old listener may not be quite gone: attempts to take its port again, and seconds between them.
 _ATTEMPTS = 50
 _PAUSE = 0.02
 
-_left: dict[int, float] = {}  # ports, and when a server of this process left them: the latest last
+_left: dict[int, float] = {}  # ports, and when a server of this process left them, oldest first
 _lock = ForkedLock()
 
 
 class Presence:
-    """Where a server listens, and what stands there when it does not."""
+    """Where a server listens, and the sockets that hold the place when it does not."""
 
     def __init__(self, server: ThreadingHTTPServer, loop: Loop) -> None:
         self._server = server
@@ -46,7 +46,7 @@ class Presence:
         self._there = True
 
     def resume(self) -> None:
-        """Listen, on the same address."""
+        """Listen again on the same address."""
         if not self._there:
             backlog = self._server.request_queue_size
             if self._refuses:
@@ -59,35 +59,35 @@ class Presence:
             self._there = True
 
     def refuse(self) -> None:
-        """Listen no more. The port stays taken, so that nobody else answers."""
+        """Stop listening. The port stays taken, so that nobody else answers there."""
         if self._refuses:
             return
         self._leave()
-        if not self._is_unix:  # where the file stays, and nobody listens
+        if not self._is_unix:  # a Unix socket's file stays, and nobody listens
             self._stand_ins.append(_again(lambda: self._bind(None)))
 
     def hang(self) -> None:
-        """Let connecting hang: the backlog is full. Raises UnsupportedError where a full backlog refuses."""
+        """Make connecting hang with a full backlog. Raises UnsupportedError where a full backlog refuses instead."""
         if system.PLATFORM != "linux" or self._is_unix:
-            raise UnsupportedError("connecting hangs on Linux alone, and over TCP: elsewhere, a full backlog refuses")
+            raise UnsupportedError("hang() works only on Linux and over TCP: elsewhere, a full backlog refuses")
         self._leave()
         listener = _again(lambda: self._bind(0))
         filler = socket.socket(listener.family)
         self._stand_ins += [listener, filler]
-        filler.connect(listener.getsockname())  # which is all that a backlog of 0 takes
+        filler.connect(listener.getsockname())  # a backlog of 0 takes one connection
 
     def end(self) -> None:
-        """The server has stopped."""
+        """Close the sockets that hold the place: the server has stopped."""
         self._clear()
 
     def close_copies(self) -> None:
-        """In a fork of the process: close what stands in for the server."""
+        """In a fork of the process, close the copies of these sockets."""
         for sock in self._stand_ins:
             close_copy(sock)
 
     @property
     def _refuses(self) -> bool:
-        """Whether a socket stands in that has the port, and does not listen."""
+        """Whether a socket holds the port without listening."""
         return len(self._stand_ins) == 1
 
     @property
@@ -95,7 +95,7 @@ class Presence:
         return self._server.address_family == getattr(socket, "AF_UNIX", None)
 
     def _leave(self) -> None:
-        """No listener, and no connections: those that are busy end with the response in hand."""
+        """Close the listener and all connections. Busy ones end after the current response."""
         self._clear()
         service = service_of(self._server)
         if self._there:
@@ -104,7 +104,7 @@ class Presence:
             end_listening(self._server.socket)
             self._server.socket.close()
         service.dismiss()
-        # A client that has its response must not find the connection still open: a moment may be missing.
+        # A client that has its response must not find its connection still open, so give it a moment.
         service.wait_for_connections(AFTERMATH)
 
     def _clear(self) -> None:
@@ -120,7 +120,7 @@ class Presence:
         try:
             if self._is_unix:
                 with contextlib.suppress(FileNotFoundError):
-                    os.unlink(server.server_address)  # type: ignore[arg-type]  # of a Unix socket, it is a path
+                    os.unlink(server.server_address)  # type: ignore[arg-type]  # a path, for a Unix socket
             else:
                 keep_port(sock)
                 if server.address_family == socket.AF_INET6:
@@ -149,16 +149,16 @@ def _again(bind: Callable[[], socket.socket]) -> socket.socket:
 
 
 def left(port: int) -> None:
-    """A server has left this port."""
+    """Note that a server has left this port."""
     now = clock.monotonic()
     with _lock:
-        _left.pop(port, None)  # what is put in last stands last
+        _left.pop(port, None)  # move it to the end
         _left[port] = now
         while len(_left) > MOST_LEFT or _left[next(iter(_left))] < now - RECYCLE_SECONDS:
             del _left[next(iter(_left))]
 
 
 def is_fresh(port: int) -> bool:
-    """Whether it is none of those that servers of this process have just left."""
+    """Whether no server of this process has just left this port."""
     when = _left.get(port)
     return when is None or clock.monotonic() - when >= RECYCLE_SECONDS

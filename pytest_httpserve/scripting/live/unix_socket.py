@@ -10,14 +10,14 @@ import urllib.parse
 from pytest_httpserve.errors import UnsupportedError, UsageError
 from pytest_httpserve.scripting.live.addresses import check_socket_path
 
-# What stands in a URL for the host: clients are told of the socket in their own ways.
+# The host in URLs: each client has its own way to be told of the socket.
 HOST = "localhost"
-# Where else the system keeps temporary files, if the user's own folder for them has too long a path.
+# Other folders for temporary files, in case the path of the user's own is too long.
 _SHORT = ("/tmp", "/var/tmp")
 
 
 class UnixSocket:
-    """Where the socket is: the path that was given, or one in a directory of its own, which is gone when it is."""
+    """The path of the socket: the one given, or one in a new directory, which is deleted with the socket."""
 
     def __init__(self, path: bool | str | os.PathLike[str]) -> None:
         self.path = None if path is True else check_socket_path(path)  # type: ignore[arg-type]  # refused there
@@ -32,10 +32,10 @@ class UnixSocket:
         return self.path
 
     def _make_somewhere(self) -> str:
-        """In the temporary folder, or in one whose path is short enough for a socket, if that is not."""
+        """Make a path in the temporary folder or, if that would be too long, in a shorter one."""
         from tempfile import mkdtemp
 
-        wrong: Exception = UnsupportedError("unix=True needs a folder for its socket")
+        wrong: Exception = UnsupportedError("unix=True finds no folder for its socket")
         for parent in (None, *_SHORT):
             try:
                 self._directory = mkdtemp(prefix="httpserve-", dir=parent)
@@ -48,14 +48,14 @@ class UnixSocket:
         raise wrong
 
     def give_up(self) -> None:
-        """Nobody has listened: a file that is there is another's."""
+        """Delete the directory, but no file: nobody has listened, so a file would be someone else's."""
         if self._directory is not None:
-            with contextlib.suppress(OSError):  # somebody has put something into it
+            with contextlib.suppress(OSError):  # it is not empty
                 os.rmdir(self._directory)
             self.path = self._directory = None
 
     def remove(self) -> None:
-        """Nobody listens any more."""
+        """Delete the socket: nobody listens any more."""
         if self.path is None:
             return
         with contextlib.suppress(FileNotFoundError):
@@ -63,5 +63,5 @@ class UnixSocket:
         self.give_up()
 
     def base_url(self, scheme: str) -> str:
-        """As requests-unixsocket has it: ``http+unix://%2Ftmp%2Fsocket``."""
+        """The URL in the form of requests-unixsocket: ``http+unix://%2Ftmp%2Fsocket``."""
         return f"{scheme}+unix://{urllib.parse.quote(self.path or '', safe='')}"

@@ -1,4 +1,4 @@
-"""Waiting on the server: where a thread that serves a connection stands still, and what ends that at once."""
+"""Waits of threads that serve a connection, which end at once when the server stops."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytest_httpserve import clock
 if TYPE_CHECKING:
     from pytest_httpserve.net.connection import Connection
 
-# How often an event is looked at by who waits for something else, too, in seconds.
+# Seconds between two looks at an event while waiting for something else, too.
 GLANCE_SECONDS = 0.01
 
 
@@ -23,7 +23,7 @@ class Interrupted(ConnectionError):
 
 
 class StopEvent(threading.Event):
-    """Set as soon as the server stops, or ends the connection."""
+    """An event that is set as soon as the server stops or ends the connection."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,9 +31,9 @@ class StopEvent(threading.Event):
         self._lock = threading.Lock()
 
     def then(self, function: Callable[..., object], *arguments: Any) -> None:  # whatever the function takes
-        """Call the function with these arguments as soon as the server stops; at once if it has.
+        """Call the function with these arguments as soon as the server stops; at once if it has stopped.
 
-        The thread that stops the server calls it, so it must not wait. It is how to end a wait that looks at no event:
+        The thread that stops the server calls it, so it must not wait. Use it to end waits that do not watch an event:
         ``request.stopped.then(updates.put, None)``.
         """
         call = partial(function, *arguments)
@@ -55,7 +55,7 @@ class StopEvent(threading.Event):
 
 
 def wait(connection: Connection, go: threading.Event, seconds: float | None) -> bool:
-    """Wait in the thread that serves ``connection`` until ``go`` is set; False after ``seconds``, never with None.
+    """Wait in the thread that serves ``connection`` until ``go`` is set. False after ``seconds``; None waits for ever.
 
     Raises Interrupted as soon as the server stops.
     """
@@ -66,7 +66,7 @@ def wait(connection: Connection, go: threading.Event, seconds: float | None) -> 
         stopped = stopped or not go.is_set()
         go.set()
 
-    with connection.waiting(stop):  # which has left the loop
+    with connection.waiting(stop):  # this also leaves the loop
         in_time = go.wait(seconds)
     if stopped:
         connection.ending.say_whose()
@@ -77,12 +77,13 @@ def wait(connection: Connection, go: threading.Event, seconds: float | None) -> 
 def pause(
     connection: Connection, seconds: float, until: threading.Event | None = None, *, heeds_client: bool = False
 ) -> bool:
-    """Wait so long, or until the event is set; False if something else has ended the wait.
+    """Wait for ``seconds``, or until the event is set. False if something else ended the wait.
 
-    A stop of the server does, and the end of the connection; where ``heeds_client``, a client that sends no more.
+    The stop of the server ends it, and so does the end of the connection; with ``heeds_client``, also a client that has
+    finished sending.
     """
     expiry = clock.monotonic() + seconds
-    with connection.waiting(connection.abort):  # by which the poll below ends, too
+    with connection.waiting(connection.abort):  # which also ends the poll below
         while not connection.closing and (until is None or not until.is_set()):
             left = expiry - clock.monotonic()
             if left <= 0:
@@ -96,19 +97,19 @@ def pause(
 
 
 def _ended_within(connection: Connection, seconds: float, heeds_client: bool) -> str | None:
-    """How the connection ends within so many seconds, if it does."""
+    """How the connection ends within ``seconds``; None if it does not."""
     if not connection.transport.polls:
         return connection.transport.await_end(seconds)
     if not hasattr(select, "poll"):
         return _seen_to_end_within(connection, seconds, heeds_client)
     poll = select.poll()
-    # What the client sends does not matter, nor, while it is owed an answer, that it will send no more.
+    # Ignore what the client sends and, unless heeds_client, that it has finished sending.
     poll.register(connection.transport.fileno(), getattr(select, "POLLRDHUP", 0) if heeds_client else 0)
     return connection.transport.how_left() or "FIN" if poll.poll(seconds * 1000) else None
 
 
 def _seen_to_end_within(connection: Connection, seconds: float, heeds_client: bool) -> str | None:
-    """The same without poll, by a look now and then: select does not tell a reset from what the client sends."""
+    """The same without poll, by looking now and then: select cannot tell a reset from data."""
     woken = threading.Event()
     connection.turn.interrupt = woken.set
     expiry = clock.monotonic() + seconds

@@ -1,1 +1,1 @@
-"""What answers beneath a prefix: directories, CGI scripts, applications."""
+"""What answers under a prefix: directories, CGI scripts, applications."""

@@ -1,4 +1,4 @@
-"""What a test mounts: which kind of application it is."""
+"""Find out which kind of application a test mounts."""
 
 from __future__ import annotations
 

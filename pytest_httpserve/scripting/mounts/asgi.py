@@ -1,4 +1,4 @@
-"""ASGI applications under a prefix (ASGI 3.0: HTTP, WebSocket and lifespan): they run on the server's event loop."""
+"""ASGI applications under a prefix (ASGI 3.0: HTTP, WebSocket and lifespan), run on the server's event loop."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class ASGIMount(ApplicationMount):
     lifespan: Lifespan = field(default_factory=Lifespan)
 
     def serve(self, asked: Asked, below: str) -> None:
-        """Let the application answer what is asked."""
+        """Let the application answer the request."""
         state = self.lifespan.begin(asked.event_loop, self.application)
         scope = _scope(asked, self.prefix, state)
         opens = asked.stream.asks_to_leave and _is_handshake(asked)
         with Outgoing(asked, chunk=asked.stream.version >= (1, 1)) as response:
             call = Call(asked, response)
             if opens:
-                # Loaded with the first, for what it needs is an extra.
+                # Imported only here, since it needs an extra.
                 from pytest_httpserve.scripting.mounts.asgi_websocket import WebSocketCall
 
                 call.run(WebSocketCall(asked, call).run(self.application, scope))

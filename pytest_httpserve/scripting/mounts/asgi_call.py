@@ -1,7 +1,7 @@
-"""A request that an ASGI application answers (ASGI HTTP, version 2.4): it runs on the server's event loop.
+"""A request that an ASGI application answers (ASGI HTTP, version 2.4), on the server's event loop.
 
-The thread that serves the request reads its body and writes its response, as the application asks for it: what an
-application awaits costs no other request anything.
+The thread that serves the request reads its body and writes its response when the application asks for it, so that one
+application never blocks other requests.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ if TYPE_CHECKING:
 
 Message = dict[str, Any]
 
-# So much of a response is taken from an application before it waits until its client has taken some of that.
+# Bytes of a response that an application may be ahead of its client before it has to wait.
 _MOST_AHEAD = 65_536
 _PIECE_BYTES = 65_536
-# How often it is looked whether the client has gone while the application waits to be told so, in seconds.
+# Seconds between two looks whether the client has gone, while the application waits for that.
 _GLANCE = 0.05
-# How long the end of a response waits for the end of the application, in seconds.
+# Seconds that the end of a response waits for the end of the application.
 _MOMENT = 0.01
 
 
 class Call:
-    """A call of an application for one request: on the event loop it runs, and in a thread its bytes move.
+    """A call of an application for one request. The application runs on the event loop; a thread reads and writes.
 
-    ``broken`` is what has ended the client's side, ``stopped`` is set if the server has ended. ``_tasks`` are what the
-    thread has to do; None if there is no more.
+    ``broken`` is the error with which the client broke off; ``stopped`` is set if the server has stopped. ``_tasks``
+    are the jobs for the thread; None is the last one.
     """
 
     def __init__(self, asked: Asked, response: Outgoing) -> None:
@@ -50,21 +50,21 @@ class Call:
         self._response = response
         self._tasks: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
         self._head: GivenHead | None = None
-        self._begun = False  # whether some of the response is on its way
-        self._complete = False  # whether the application has given all of it
-        self._asked_for_all = asked.stream.framing is NO_BODY  # of the body, and it was told so
+        self._begun = False  # whether the response has begun
+        self._complete = False  # whether the application has given the whole response
+        self._asked_for_all = asked.stream.framing is NO_BODY  # whether the whole body has been read
         self._told_of_body = False
-        self._last = b""  # the end of the response, as long as it is held back
-        self._timer: asyncio.TimerHandle | None = None  # which lets it go
+        self._last = b""  # the end of the response, while it is held back
+        self._timer: asyncio.TimerHandle | None = None  # sends the end
         self._ahead = 0  # bytes that the thread has yet to write
         self.broken: OSError | RequestError | None = None
         self.stopped: threading.Event = threading.Event()
-        self._left = False  # whether the connection is not HTTP's any more, and the application goes on without it
+        self._left = False  # whether the connection has left HTTP
 
     # In the thread
 
     def run(self, answer: Awaitable[object]) -> None:
-        """Have the application answer. What it raises fails the test, unless it is what the client did."""
+        """Let the application answer. If it raises, the test fails, unless the client broke off."""
         running = self._asked.event_loop.start(answer, self._over)
         with self._asked.connection.waiting(self._stop):
             while (task := self._tasks.get()) is not None:
@@ -134,10 +134,10 @@ class Call:
         if self._head is None:
             raise RuntimeError("the application returned without a response")
         if not self._complete:
-            raise RuntimeError("the application returned before it had given the whole of its response")
+            raise RuntimeError("the application returned before its response was complete")
 
     def _fail(self, error: BaseException) -> None:
-        """The application has failed, and the test with it; its client hears of that, if it has heard nothing yet."""
+        """Fail the test: the application has failed. Unless a response has begun, the client gets a 500."""
         text = self._asked.record_exception(error).encode()
         if self._complete:
             return
@@ -153,7 +153,7 @@ class Call:
         self._tasks.put(None)
 
     async def receive(self) -> Message:
-        """What the application receives next."""
+        """The next message for the application."""
         if self._asked_for_all and not self._told_of_body:
             self._told_of_body = True
             return {"type": "http.request", "body": b"", "more_body": False}
@@ -167,24 +167,24 @@ class Call:
         return message
 
     async def until_left(self) -> None:
-        """Wait until the client has gone, or the whole of the response is given."""
+        """Wait until the client has gone, or until the response is complete."""
         transport = self._asked.connection.transport
         while self.broken is None and not self._complete and not transport.has_been_left():
             await asyncio.sleep(_GLANCE)
 
     def check_client(self) -> None:
-        """Raise OSError if it has gone."""
+        """Raise OSError if the client has gone."""
         if self.broken is not None:
             raise OSError("the client has gone") from self.broken
 
     def switch(self, head: GivenHead, beyond: Beyond, failed: Callable[[], object]) -> None:
-        """Answer with this head, of 101, and leave the connection to ``beyond``, to be called in the thread. ``failed``
-        is called there, if it comes to nothing."""
+        """Answer with this head of a 101, and hand the connection to ``beyond``, which is called in the thread. If that
+        fails, ``failed`` is called there."""
         self._head, self._begun, self._complete = head, True, True
         self._tasks.put(partial(self._switch, head, beyond, failed))
 
     async def send(self, message: Message) -> None:
-        """Take what the application sends. Raises OSError if the client has gone."""
+        """Take a message from the application. Raises OSError if the client has gone."""
         self.check_client()
         match message["type"]:
             case "http.response.start" if self._head is None:
@@ -203,12 +203,12 @@ class Call:
         data = bytes(data)
         if not self._begun:
             if not data and not self._complete:
-                return  # a head leaves with what follows it
+                return  # a head is sent with what follows it
             self._begun = True
             data = head.before(data, whole=self._complete, method=self._asked.method)
         if self._complete:
-            # Held back for a moment: what the application raises now is to be known before its client can go on. Then
-            # it leaves, for there may be tasks in the background.
+            # Hold it back for a moment, so that an exception that the application raises now is known before the client
+            # can go on. Then send it, since the application may still run background tasks.
             self._last = data
             self._timer = asyncio.get_running_loop().call_later(_MOMENT, self._tasks.put, self._write_last)
         elif data:
@@ -217,7 +217,7 @@ class Call:
 
 
 def settle(future: asyncio.Future[Message], message: Message) -> None:
-    """Give the application, from another thread, what it awaits; unless it awaits nothing any more."""
+    """Give the application the message that it awaits, from another thread, unless it has stopped waiting."""
 
     def give() -> None:
         if not future.done():
@@ -227,14 +227,14 @@ def settle(future: asyncio.Future[Message], message: Message) -> None:
 
 
 def leads_to(error: BaseException | None, cause: BaseException) -> bool:
-    """Whether an exception is due to this one."""
+    """Whether ``cause`` led to ``error``."""
     while error is not None and error is not cause:
         error = error.__cause__ or error.__context__
     return error is cause
 
 
 def head_of(status: int, headers: Iterable[tuple[bytes, bytes]], further: tuple[Field, ...] = ()) -> GivenHead:
-    """The head of a response as an application gives it, with ``further`` fields. Raises TypeError, ValueError."""
+    """The head that an application gives, with ``further`` fields. Raises TypeError or ValueError for a wrong one."""
     try:
         fields = tuple((bytes(name), bytes(value)) for name, value in headers)
         return given_head(f"{status} {phrase(status)}", further + _as_text(fields))
@@ -246,6 +246,6 @@ def head_of(status: int, headers: Iterable[tuple[bytes, bytes]], further: tuple[
 
 @lru_cache(256)
 def _as_text(fields: tuple[tuple[bytes, bytes], ...]) -> tuple[Field, ...]:
-    # How a body ends is for the server to say.
+    # The server decides on the framing.
     pairs = ((name.decode("latin-1"), value.decode("latin-1")) for name, value in fields)
     return tuple((name, value) for name, value in pairs if name.lower() != "transfer-encoding")

@@ -1,7 +1,7 @@
 """A WebSocket connection that an ASGI application answers (ASGI WebSocket, version 2.4).
 
-The handshake is a Call: the application accepts it, or answers it as any request. From then on, it has the server's end
-of the connection.
+The handshake is a Call: the application accepts it, or answers it like any request. After that, the application has
+the server's end of the connection.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.faults.acts import Fault
     from pytest_httpserve.scripting.mounts.mount import Application
 
-# What a server of these applications takes, most often.
+# The usual limit of ASGI servers for a message.
 _MOST_BYTES = 16 << 20
 
 
@@ -48,18 +48,18 @@ class WebSocketCall:
         self._asked = asked
         self._call = call
         self._told_of_connect = False
-        self._answered = False  # the handshake, by whatever
+        self._answered = False  # whether the handshake has been answered in any way
         self._accepts = False
-        self._opened: asyncio.Future[Message]  # done when there is a link, or will never be
+        self._opened: asyncio.Future[Message]  # done when there is a link, or when there will never be one
         self._link: Link | None = None
-        self._over: int | None = None  # the application is, and closes with this code
-        self._closed: WebSocketClosed | None = None  # what was raised in the application
-        self._told: int | None = None  # the code by which it was told of the end
+        self._over: int | None = None  # set when the application is over: the code to close with
+        self._closed: WebSocketClosed | None = None  # the exception raised in the application
+        self._told: int | None = None  # the code of the disconnect that the application was told of
 
     # On the event loop
 
     async def run(self, application: Application, scope: Message) -> None:
-        """Have the application answer. What it raises fails the test, unless it says that the connection is over."""
+        """Let the application answer. If it raises, the test fails, unless that says that the connection is over."""
         self._opened = asyncio.get_running_loop().create_future()
         code = NORMAL
         try:
@@ -90,7 +90,7 @@ class WebSocketCall:
             return True
         if any(one is not None and leads_to(error, one) for one in (self._closed, self._call.broken)):
             return True
-        # Frameworks have an exception of their own for a disconnect that they have received: it has the code.
+        # Frameworks raise their own exception for a disconnect that they received. It has the same code.
         return self._told is not None and getattr(error, "code", None) == self._told
 
     async def _receive(self) -> Message:
@@ -147,7 +147,7 @@ class WebSocketCall:
         self._call.check_client()
 
     async def _say(self, link: Link, say: Callable[[], object]) -> None:
-        """Say it in a thread, for that may have to wait for the client."""
+        """Call ``say`` in a thread, since it may have to wait for the client."""
         try:
             link.check_open()
             await in_thread(say, link.run)

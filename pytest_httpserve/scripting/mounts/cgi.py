@@ -30,18 +30,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CGIMount(DirectoryMount):
-    """A directory of CGI scripts; ``env`` are variables of their own, ``timeout`` is in seconds."""
+    """A directory of CGI scripts. ``env`` are variables for them, ``timeout`` is in seconds."""
 
     has_scripts: ClassVar[bool] = True
     env: Mapping[str, str]
     timeout: float
 
     def describe(self) -> str:
-        """What is mounted there, for a message."""
+        """Say what is mounted there, for a message."""
         return f"the CGI scripts of {self.directory} run"
 
     def serve(self, asked: Asked, below: str) -> None:
-        """Run the script that ``below`` names, whatever the method: that is the script's business."""
+        """Run the script that ``below`` names, whatever the method: the script decides which ones it allows."""
         asked.invite_body()
         handler = fronted(asked, _FrontedScripts)
         prefix = urllib.parse.unquote(self.prefix, errors="surrogateescape") + "/"
@@ -67,11 +67,11 @@ class CGIMount(DirectoryMount):
 
 
 class _FrontedScripts(Fronted, CGIHTTPRequestHandler):
-    """What a script's run takes its request from, and writes its response to."""
+    """The handler from which a script gets its request, and to which it writes its response."""
 
 
 class _Told:
-    """Has the journal know what becomes of a script."""
+    """Records in the journal what happens to a script."""
 
     def __init__(self, handler: _FrontedScripts) -> None:
         self._handler = handler
@@ -84,7 +84,7 @@ class _Told:
         self._handler.log_error("%s: %s", script.name, text)
 
     def failed(self, script: CGIScript, error: ScriptError) -> None:
-        """Told before the client hears of it. A server that stops asks for no answer."""
+        """Record the failure before the client gets its response. A server that stops sends none."""
         self.log(script, str(error))
         if error.status != HTTPStatus.SERVICE_UNAVAILABLE:
             said = f"; it wrote to stderr:\n{error.stderr.rstrip()}" if error.stderr else ""
@@ -106,10 +106,10 @@ def cgi_mount(
     env: Mapping[str, str] | None = None,
     timeout: float = CGI_TIMEOUT,
 ) -> CGIMount:
-    """Check what ``serve_cgi`` was given, and make a mount of it.
+    """Check the arguments of ``serve_cgi``, and make a mount.
 
-    ``path`` is looked for in each of ``roots``. Raises UsageError, with the value and what was tried, and
-    UnsupportedError where no script can be run.
+    ``path`` is looked for in each of ``roots``. Raises UsageError, with the value and the paths tried, and
+    UnsupportedError where scripts cannot be run.
     """
     make_poll()
     if not isinstance(path, str | os.PathLike):

@@ -1,7 +1,7 @@
 """Handlers in the style of ``http.server`` that answer for the scripted server: for directories and CGI.
 
-One is made for each request. Its methods are called, and it is never run: connection and journal are the scripted
-server's own.
+A handler is made for each request. It is never run, only its methods are called; the scripted server handles the
+connection and the journal.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
-# By its whole name: the package may have an older one than sys.modules, where a test restores these.
+# By its full name: if a test restores sys.modules, the attribute of the package may be an older module.
 import pytest_httpserve.server.files.serving as serving
 from pytest_httpserve.scripting.record.sent import SentResponse
 from pytest_httpserve.server import running
@@ -27,7 +27,7 @@ FrontedT = TypeVar("FrontedT", bound="Fronted")
 
 
 class Fronted(SimpleHTTPRequestHandler):
-    """A handler that answers what is ``asked``."""
+    """A handler that answers the request ``asked``."""
 
     protocol_version = "HTTP/1.1"
     sys_version = ""
@@ -40,7 +40,7 @@ class Fronted(SimpleHTTPRequestHandler):
     def end_headers(self) -> None:
         if self.root.options.cors:
             serving.add_origin(self, self.root.options.cors)
-        if running.stream_of(self).status is not None:  # else it is no final response
+        if running.stream_of(self).status is not None:  # only for a final response
             for name, value in self.asked.added:
                 self.send_header(name, value)
         BaseHTTPRequestHandler.end_headers(self)
@@ -53,21 +53,21 @@ class Fronted(SimpleHTTPRequestHandler):
         running.write_head(self, head)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """As ``http.server`` does, but the connection lasts: nothing is wrong with how the request was sent."""
+        """Like ``http.server``, but keep the connection: the request was well-formed."""
         send_error_page(self, code, message, explain, ())
 
     def list_directory(self, path: str | os.PathLike[str]) -> io.BytesIO | None:
         return serving.send_listing(self, self.root, path)
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """It is logged with its answer."""
+        """Do nothing: the exchange is logged with its answer."""
 
     def log_message(self, format: str, *args: Any) -> None:  # whatever % takes
         self.asked.log(format, *args)
 
 
 def fronted(asked: Asked, handler_class: type[FrontedT]) -> FrontedT:
-    """A handler of the class for what is asked."""
+    """A handler of the class for this request."""
     handler = handler_class.__new__(handler_class)
     http1, stream = asked.http1, asked.stream
     target = asked.target
@@ -88,7 +88,7 @@ def fronted(asked: Asked, handler_class: type[FrontedT]) -> FrontedT:
 
 
 def serve_files(asked: Asked, root: Root, below: str) -> None:
-    """Answer with what is beneath a directory; ``below`` is the path in it."""
+    """Answer with a file or a listing from a directory. ``below`` is the path in it."""
     handler = fronted(asked, Fronted)
     handler.root = root
     path = file_beneath(root.directory, below)

@@ -1,7 +1,7 @@
 """Handler classes under a prefix, written for ``http.server`` or for ours.
 
-A handler gets the one request in hand and writes its response as it is used to. It lives in a world of its own: it sees
-paths without the prefix, and gets it put before those that it names in ``Location``.
+A handler gets a single request, and writes its response as usual. It sees paths without the prefix, and the prefix is
+added to the paths that it names in ``Location``.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 class HandlerMount(ApplicationMount):
-    """A handler class; it sees paths without the prefix."""
+    """A handler class, which sees paths without the prefix."""
 
     __slots__ = ()
 
     def serve(self, asked: Asked, below: str) -> None:
-        """Let a handler of the class answer what is asked; its path under the prefix is ``below``."""
+        """Let a handler of the class answer the request. ``below`` is its path under the prefix."""
         if not _says_100(self.application):
             asked.invite_body()
         with Outgoing(asked, prefix=self.prefix) as response:
@@ -34,7 +34,7 @@ class HandlerMount(ApplicationMount):
 
 
 def _says_100(handler_class: Application) -> bool:
-    """Whether handlers of this class answer ``Expect`` themselves: those that speak HTTP/1.1 do."""
+    """Whether handlers of this class answer ``Expect`` themselves, as those that speak HTTP/1.1 do."""
     inner = handler_class.func if isinstance(handler_class, functools.partial) else handler_class
     return hasattr(inner, "handle_expect_100") and getattr(inner, "protocol_version", "") >= "HTTP/1.1"
 
@@ -42,13 +42,13 @@ def _says_100(handler_class: Application) -> bool:
 def _take_one(handler_class: Application, *arguments: object) -> None:
     """Let a handler of the class serve one request and leave.
 
-    It would go on with what follows on its connection, and that may be a body which it did not read.
+    Otherwise it would go on with the next bytes, which may be a body that it did not read.
     """
     keywords: dict[str, Any] = {}
     wanted: Any = handler_class
     if isinstance(wanted, functools.partial):
         keywords, arguments, wanted = wanted.keywords, (*wanted.args, *arguments), wanted.func
-    # Not a subclass, which would not be the class whose attributes a test looks at. __init__ does all the work.
+    # Not a subclass, since tests look at attributes of the class itself. __init__ does all the work.
     handler = wanted.__new__(wanted, *arguments, **keywords)
     if take_one := getattr(handler, "handle_one_request", None):
 
@@ -60,19 +60,19 @@ def _take_one(handler_class: Application, *arguments: object) -> None:
     try:
         handler.__init__(*arguments, **keywords)
     finally:
-        vars(handler).pop("handle_one_request", None)  # a reference cycle
+        vars(handler).pop("handle_one_request", None)  # avoid a reference cycle
 
 
 def _framed(asked: Asked, below: str) -> Iterator[bytes]:
-    """The request in hand as a handler class reads it: with this path, and its body in the framing that it came in."""
+    """The request as a handler class reads it: with the path ``below``, and the body in its original framing."""
     headers = asked.stream.headers
     stream = asked.stream
-    protocol = stream.line.protocol if stream.version < (2, 0) else "HTTP/1.1"  # all that handlers know of
+    protocol = stream.line.protocol if stream.version < (2, 0) else "HTTP/1.1"  # handlers know no later version
     lines = [f"{asked.method} {below}{asked.parts.query_with_mark} {protocol}\r\n"]
     chunked = stream.framing is CHUNKED
     if chunked and "transfer-encoding" not in headers:
         lines.append("Transfer-Encoding: chunked\r\n")
-    # Where 100 has been said, nobody waits for it.
+    # Once 100 has been sent, the handler must not send it again.
     passed = [field for field in headers.fields if asked.awaits_100 or field[0].lower() != "expect"]
     lines += [f"{name}: {value}\r\n" for name, value in passed]
     yield "".join([*lines, "\r\n"]).encode("latin-1")

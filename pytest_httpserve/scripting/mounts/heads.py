@@ -1,4 +1,4 @@
-"""The head of a response as an application gives it: a status, and its fields."""
+"""The head of a response that an application gives: its status and fields."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _STATUS_WITHOUT_BODY = ("1", "204", "304")
 
 
 class GivenHead(NamedTuple):
-    """``lines`` are its status line and its fields, ``names`` those of the fields in small letters, and ``has_body`` is
-    whether a response with its status has one."""
+    """A head. ``lines`` are the status line and the field lines, ``names`` the names of the fields in lower case.
+    ``has_body`` says whether responses with this status have a body."""
 
     lines: bytes
     names: frozenset[str]
     has_body: bool
 
     def before(self, first: bytes, *, whole: bool, method: str) -> bytes:
-        """As it leaves, with the first piece of the body after it: all of the body if that is the ``whole``."""
+        """The head as it is sent, followed by the ``first`` piece of the body, which may be the ``whole`` body."""
         length = ""
-        # What would be the length of a response to GET is not known from an empty one to HEAD.
+        # An empty response to HEAD does not say how long the response to GET would be.
         if whole and self.has_body and "content-length" not in self.names and (first or method != "HEAD"):
             length = f"Content-Length: {len(first)}\r\n"
         date = b"" if "date" in self.names else date_line()
@@ -34,9 +34,9 @@ class GivenHead(NamedTuple):
 
 
 def given_head(status: str, fields: tuple[Field, ...]) -> GivenHead:
-    """The head of a status, as in ``200 OK``, and fields.
+    """The head with a status, such as ``200 OK``, and fields.
 
-    Raises TypeError for what is no text, ValueError for what could not be sent.
+    Raises TypeError for anything but str, ValueError for what cannot be sent.
     """
     size = len(status) + sum(len(name) + len(value) for name, value in fields)
     return (_kept if size <= _KEPT_BYTES else _given_head)(status, fields)
@@ -56,7 +56,7 @@ def _given_head(status: str, fields: tuple[Field, ...]) -> GivenHead:
     )
 
 
-# An application gives the same again and again.
+# Applications give the same heads again and again.
 _kept = lru_cache(256)(_given_head)
 
 FAILED = given_head("500 Internal Server Error", (("Content-Type", "text/plain; charset=utf-8"),))

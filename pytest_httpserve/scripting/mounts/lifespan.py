@@ -1,4 +1,4 @@
-"""The life of an ASGI application (ASGI lifespan, version 2.0): it is told of its beginning and of its end."""
+"""ASGI lifespan, version 2.0: tell an application when it starts and when it ends."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ if TYPE_CHECKING:
 
 Message = dict[str, Any]
 
-# How long an application may take to begin, in seconds.
+# Seconds that an application may take to start.
 _PATIENCE = 10.0
 
 
 class Lifespan:
-    """That of one application, once on each event loop that it comes to run on."""
+    """The lifespan of one application, once for each event loop on which it runs."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._loop: EventLoop | None = None  # where it has begun
+        self._loop: EventLoop | None = None  # where it has started
         self._state: Message = {}
         self._failure = ""
 
     def begin(self, loop: EventLoop, application: Any) -> Message:
-        """Have it begin, unless it has; what it has put down for its requests. Raises RuntimeError if it has failed."""
+        """Start it, unless it has started. Returns its state for requests. Raises RuntimeError if starting failed."""
         with self._lock:
             if self._loop is not loop:
                 self._loop, self._state, self._failure = loop, {}, ""
@@ -39,7 +39,7 @@ class Lifespan:
         running = loop.start(self._live(loop, application, over), over.set)
         if not over.wait(_PATIENCE):
             running.cancel()
-            self._failure = f"the application did not begin (lifespan.startup) within {_PATIENCE} s"
+            self._failure = f"the application did not start (lifespan.startup) within {_PATIENCE} s"
 
     async def _live(self, loop: EventLoop, application: Any, begun: threading.Event) -> None:
         asked: asyncio.Queue[Message] = asyncio.Queue()
@@ -55,10 +55,10 @@ class Lifespan:
         await asked.put({"type": "lifespan.startup"})
         await asyncio.wait((life, answer), return_when=asyncio.FIRST_COMPLETED)
         if answer.done() and answer.result()["type"] == "lifespan.startup.failed":
-            self._failure = f"the application could not begin: {answer.result().get('message', '')}"
+            self._failure = f"the application could not start: {answer.result().get('message', '')}"
         elif answer.done():
             loop.at_end(end)
         else:
             answer.cancel()
-            life.exception()  # raised on purpose, most often: it knows of no lifespan, and is called without
+            life.exception()  # mostly raised on purpose: it does not support lifespan, and can be called without
         begun.set()

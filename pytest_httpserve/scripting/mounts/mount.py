@@ -1,4 +1,4 @@
-"""Mounts: which prefix of paths belongs to whom."""
+"""Mounts: directories and applications under prefixes."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from pytest_httpserve.wire.target import canonical_path
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.answers.asked import Asked
 
-Application = Callable[..., Any]  # whatever PEP 3333 or ASGI have it take
+Application = Callable[..., Any]  # whatever PEP 3333 or ASGI specify
 
 
 class Mount(Protocol):
-    """What answers the requests beneath a prefix. The prefix has no slash at its end: that of ``/`` is empty.
+    """Answers the requests under a prefix. The prefix has no slash at the end, so that of ``/`` is empty.
 
-    ``runs_code`` is whether it calls code of the test, which may take its time.
+    ``runs_code`` says whether it calls code of the test, which may be slow.
     """
 
     runs_code: ClassVar[bool]
@@ -32,15 +32,15 @@ class Mount(Protocol):
         """The prefix, in its canonical spelling."""
 
     def describe(self) -> str:
-        """What is mounted there, for a message."""
+        """Say what is mounted there, for a message."""
 
     def serve(self, asked: Asked, below: str) -> None:
-        """Answer what is asked; ``below`` is its path (encoded) without the prefix."""
+        """Answer the request. ``below`` is its encoded path without the prefix."""
 
 
 @dataclass(frozen=True, slots=True)
 class DirectoryMount:
-    """A directory beneath a prefix. ``has_scripts`` is whether what is in it is run: then nothing else shows it."""
+    """A directory under a prefix. ``has_scripts`` says that its files are run, and never served as files."""
 
     runs_code: ClassVar[bool] = False
     has_scripts: ClassVar[bool] = False
@@ -50,14 +50,14 @@ class DirectoryMount:
 
 @dataclass(frozen=True, slots=True)
 class ApplicationMount:
-    """What answers requests by code of its own, beneath ``prefix``."""
+    """An application, which answers the requests under ``prefix`` with its own code."""
 
     runs_code: ClassVar[bool] = True
     prefix: str
     application: Application
 
     def describe(self) -> str:
-        """What is mounted there, for a message."""
+        """Say what is mounted there, for a message."""
         return f"{_name(self.application)} is mounted"
 
 
@@ -67,7 +67,7 @@ def _name(thing: object) -> str:
 
 
 class Mounts:
-    """All mounts of a server. The mount with the longest prefix of a path answers for it."""
+    """All mounts of a server. The mount with the longest prefix of a path answers."""
 
     def __init__(self) -> None:
         self._mounts: tuple[Mount, ...] = ()
@@ -77,11 +77,11 @@ class Mounts:
         for other in self._mounts:
             if other.prefix == mount.prefix:
                 at = mount.prefix or "/"
-                raise UsageError(f"at={at!r} is taken: {other.describe()} there, so nothing else can be")
+                raise UsageError(f"at={at!r} is taken: {other.describe()} there")
         self._mounts = tuple(sorted((*self._mounts, mount), key=lambda one: -len(one.prefix)))
 
     def find(self, path: str) -> Mount | None:
-        """The mount for this path (canonical)."""
+        """The mount for a canonical path; None if there is none."""
         for mount in self._mounts:
             if path == mount.prefix or path.startswith(mount.prefix + "/"):
                 return mount
@@ -89,7 +89,7 @@ class Mounts:
 
     @property
     def scripts(self) -> tuple[tuple[str, bool], ...]:
-        """The directories of scripts, each with those beneath it."""
+        """The CGI directories, each with True: their subdirectories count, too."""
         mounts = self._mounts
         return tuple((one.directory, True) for one in mounts if isinstance(one, DirectoryMount) and one.has_scripts)
 
@@ -97,25 +97,25 @@ class Mounts:
         return iter(self._mounts)
 
     def clear(self) -> None:
-        """Forget all of them."""
+        """Forget all mounts."""
         self._mounts = ()
 
 
 @functools.lru_cache(256)
 def below(prefix: str, path: str) -> str:
-    """``path`` (encoded) as seen from beneath ``prefix``."""
+    """An encoded path without ``prefix``."""
     return "/" + "/".join(path.split("/")[prefix.count("/") + 1 :])
 
 
 def find_directory(path: Path, roots: Sequence[Path], verb: str) -> Path:
     """The directory ``path``, looked up in each of ``roots`` in turn.
 
-    Raises UsageError with what was tried; ``verb`` is the method that was given the path.
+    Raises UsageError, which lists the paths tried. ``verb`` names the method that was given the path.
     """
     check_files()
     tried = list(dict.fromkeys(root / path for root in roots))
     for candidate in tried:
-        if os.path.isdir(candidate):  # where Path.is_dir raises, as for a name too long, this says no
+        if os.path.isdir(candidate):  # unlike Path.is_dir(), this never raises
             return candidate
     for candidate in tried:
         if os.path.exists(candidate):
@@ -124,7 +124,7 @@ def find_directory(path: Path, roots: Sequence[Path], verb: str) -> Path:
 
 
 def check_prefix(at: str, given: str) -> str:
-    """The canonical spelling of a prefix. Raises UsageError for what is no path; ``given`` names the argument."""
+    """The canonical spelling of a prefix. Raises UsageError if it is not a path. ``given`` names the argument."""
     if not isinstance(at, str) or not at.startswith("/") or "//" in at or "?" in at or "#" in at:
         raise UsageError(f"{given} is a path such as / or /static, not {at!r}")
     return canonical_path(at.rstrip("/"))

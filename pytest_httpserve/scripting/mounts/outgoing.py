@@ -1,5 +1,4 @@
-"""The response of an application on its way through: read along, so that the journal knows it, and the connection is
-kept where it can be."""
+"""Pass an application's response on, and read it on the way, for the journal and to keep the connection if possible."""
 
 from __future__ import annotations
 
@@ -30,11 +29,11 @@ _LOCATION = re.compile(rb"^location:[ \t]*(?=/(?!/))", re.IGNORECASE | re.MULTIL
 
 
 class Outgoing:
-    """The response of an application, on its way through: ``write`` takes its bytes, head and all.
+    """Passes an application's response on: ``write`` takes all its bytes, including the head.
 
-    A context manager, at whose end the response must be there. With ``chunk``, a body without an announced end is sent
-    in chunks; else such a body ends the connection. ``prefix`` is put before the paths in ``Location``. ``has_left`` is
-    whether the response was 101: what follows is no body.
+    As a context manager, it requires a complete response at the end of the block. With ``chunk``, a body without an
+    announced end is sent in chunks; otherwise such a body ends the connection. ``prefix`` is added to the paths in
+    ``Location``. ``has_left`` says that the response was a 101, after which no body follows.
     """
 
     def __init__(self, asked: Asked, *, prefix: str = "", chunk: bool = False) -> None:
@@ -44,9 +43,9 @@ class Outgoing:
         self._stream = ResponseStream()
         self._framing: Framing | None = None  # None until the head is whole
         self._chunking = False
-        self._body: BodyDecoder = body_decoder(NO_BODY)  # reads along
+        self._body: BodyDecoder = body_decoder(NO_BODY)  # follows the body
         self._finished = False
-        self._sound = True  # whether the body is what its head says
+        self._sound = True  # whether the body matches the head
         self.has_left: bool = False
 
     def __enter__(self) -> Outgoing:
@@ -59,7 +58,7 @@ class Outgoing:
             self.break_off()
 
     def write(self, data: bytes) -> None:
-        """Send what the application has written: each piece at once, a head with what came after it."""
+        """Send what the application has written: each piece at once, but a head together with what follows it."""
         parts = list(self._stream.feed(data))
         for part in parts:
             if isinstance(part, bytes):
@@ -88,7 +87,7 @@ class Outgoing:
             self._chunking = True
             head += b"Transfer-Encoding: chunked\r\n"
         self._framing, self._body = framing, body_decoder(framing)
-        # A client that was not told to go on may send its body, or leave it: nothing after it could be told apart.
+        # A client that got no 100 may or may not send its body, so the next bytes could be anything.
         if not said.lasts or asked.awaits_100 or (framing == UNTIL_CLOSE and not self._chunking):
             stream.lasts = False
         if self._prefix:
@@ -116,20 +115,20 @@ class Outgoing:
             else:
                 data = data[: len(data) - len(surplus)]
         elif self._body.complete:
-            return  # all that was announced is out
+            return  # everything announced has been sent
         self._asked.writer.write(data)
 
     def break_off(self) -> None:
-        """The application has failed: what went out so far must not pass for a whole response."""
+        """Note that the application has failed: the client must not take what was sent for a complete response."""
         if self._framing is None:
-            return  # nothing has: the answer that says so is a whole one
+            return  # nothing was sent, so an error response can follow
         if self._framing == UNTIL_CLOSE and not self._chunking:
             self._asked.reset_connection()
         self._asked.stream.lasts = False
         self._sound = False
 
     def finish(self) -> None:
-        """The application has given all of it. A body that is shorter or longer than it said ends the connection."""
+        """Note that the application has finished. A body of the wrong length ends the connection."""
         if self._finished:
             return
         self._finished = True
@@ -139,13 +138,13 @@ class Outgoing:
             self._asked.writer.write(encode_last_chunk())
         elif not self._sound or not self._body.complete:
             self._asked.stream.lasts = False
-            if self._framing != UNTIL_CLOSE:  # which announces nothing
+            if self._framing != UNTIL_CLOSE:  # such a body has no announced length
                 what = "more" if self._body.complete else "less"
                 self._asked.note(f"the application wrote {what} than the body that its head announces")
 
 
 class _Said(NamedTuple):
-    """What a head says: how its body ends, whether the connection is to last, and whether it says so itself."""
+    """What a head says: the framing of the body, whether the connection lasts, and whether it says so explicitly."""
 
     status: int
     framing: Framing
@@ -154,7 +153,7 @@ class _Said(NamedTuple):
 
 
 def _understand(head: bytes, method: str) -> _Said:
-    """What the final head of a response to ``method`` says, without its blank line. Raises ValueError if it is none."""
+    """Read the final head of a response to ``method``, given without its blank line. Raises ValueError if invalid."""
     given = ResponseHead(head + b"\r\n")
     version = (1, 1) if given.protocol == "HTTP/1.1" else (1, 0)
     try:
@@ -165,5 +164,5 @@ def _understand(head: bytes, method: str) -> _Said:
     return _Said(status, framing, keeps_alive(fields, version), "connection" in fields or version < (1, 1))
 
 
-# Within a second, an application gives the same head again and again.
+# Within a second, applications give the same heads again and again.
 _kept = lru_cache(256)(_understand)

@@ -1,6 +1,6 @@
-"""What applications take for the socket of a request: they read the request from it, and write a response to it.
+"""Stand-ins for the socket of a request: applications read the request from them, and write the response to them.
 
-Once they have answered 101, the connection is theirs, as it would be on a server of ``http.server``.
+Once an application has answered 101, the connection belongs to it, as on a server from ``http.server``.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ _MOST_BYTES = 65_536
 
 
 class Source(Protocol):
-    """What the request is read from: ``unread`` has come in, and is to be read without a wait."""
+    """The source of a request. ``unread`` has come in already, and can be read without waiting."""
 
     @property
     def unread(self) -> bytes:
-        """See above."""
+        """Bytes that can be read without waiting."""
 
     def read1(self, size: int = -1, /) -> bytes:
-        """What there is, or what comes next, so many bytes at most; none at the end."""
+        """At most ``size`` bytes: those that are there, or the next ones. Empty at the end."""
 
 
 class PieceReader:
@@ -43,9 +43,9 @@ class PieceReader:
 
 
 class SocketOfRequest:
-    """The request in hand to be read from ``source``, and a response to be written; after 101, whatever follows.
+    """A socket from which the request can be read, and to which the response can be written; after 101, any bytes.
 
-    It has what handlers, and those who read and write frames, ask a socket for. Options mean nothing here.
+    It has the methods of a socket that handlers and WebSocket libraries use. Socket options have no effect.
     """
 
     def __init__(self, asked: Asked, source: Source, response: Outgoing) -> None:
@@ -55,15 +55,15 @@ class SocketOfRequest:
         self._timeout: float | None = None
         self._has_left = False
 
-    def makefile(self, mode: str = "r", buffering: int | None = None, **_: object) -> Any:  # what the mode says
-        """The request, head first, as a file, which ends with the request's body; or one for the response."""
+    def makefile(self, mode: str = "r", buffering: int | None = None, **_: object) -> Any:  # depends on the mode
+        """A file to read the request from, up to the end of its body, or to write the response to."""
         reads, writes = io.BufferedReader(_Input(self)), io.BufferedWriter(_Output(self))
         if "w" not in mode:
             return reads
         return io.BufferedRWPair(_Input(self), _Output(self)) if "r" in mode else writes
 
     def recv(self, size: int, flags: int = 0) -> bytes:
-        """What comes next. After 101, raises TimeoutError as a socket does; before, the server keeps the time."""
+        """The next bytes. After 101, raises TimeoutError like a socket; before, the server applies its own timeouts."""
         if self._has_left and self._timeout is not None:
             self._wait(self._timeout)
         return self._source.read1(size)
@@ -77,7 +77,7 @@ class SocketOfRequest:
         return bool(self._source.unread or asked.http1.reader.unread) or asked.connection.transport.has_unread()
 
     def recv_into(self, buffer: Any, size: int = 0, flags: int = 0) -> int:  # any object with the buffer protocol
-        """The same, into a buffer."""
+        """Like ``recv``, into a buffer."""
         with memoryview(buffer).cast("B") as view:
             data = self.recv(size or len(view))
             view[: len(data)] = data
@@ -90,38 +90,38 @@ class SocketOfRequest:
             self._leave_http()
 
     def _leave_http(self) -> None:
-        """From here on, the connection is the application's: it may wait for long, and ends when the server does."""
+        """Leave the connection to the application, without a timeout, until the server stops."""
         self._has_left = True
         connection = self._asked.connection
         connection.leave_loop()
         connection.turn.set_timeout(None)
-        connection.transport.tap = None  # what follows belongs to no exchange
+        connection.transport.tap = None  # the following bytes belong to no exchange
         connection.busy = False
         self._asked.note("the connection has left HTTP")
 
     def send(self, data: Any, flags: int = 0) -> int:  # any object with the buffer protocol
-        """Send all of it, too."""
+        """Send everything, like ``sendall``."""
         self.sendall(data)
         return memoryview(data).nbytes
 
     def fileno(self) -> int:
-        """The descriptor of the connection, to wait by."""
+        """The descriptor of the connection, to wait for it."""
         return self._asked.connection.transport.fileno()
 
     def settimeout(self, seconds: float | None) -> None:
-        """How long ``recv`` waits, after 101."""
+        """Set how long ``recv`` waits after 101."""
         self._timeout = seconds
 
     def gettimeout(self) -> float | None:
-        """How long that is."""
+        """How long ``recv`` waits after 101."""
         return self._timeout
 
     def setblocking(self, blocks: bool) -> None:
-        """Whether ``recv`` waits at all."""
+        """Set whether ``recv`` waits at all."""
         self._timeout = None if blocks else 0.0
 
     def setsockopt(self, *option: object) -> None:
-        """The server has set its own."""
+        """Do nothing: the server has set its own options."""
 
     def getpeername(self) -> tuple[str, int]:
         """The client's address."""
@@ -132,11 +132,11 @@ class SocketOfRequest:
         return self._asked.server.server_address
 
     def shutdown(self, how: int) -> None:
-        """End it, or one of its directions."""
+        """Shut down one or both directions."""
         self._asked.connection.transport.shut_down(how)
 
     def close(self) -> None:
-        """The server ends the connection when the application returns."""
+        """Do nothing: the server closes the connection when the application returns."""
 
 
 class _Input(io.RawIOBase):

@@ -32,11 +32,11 @@ class StaticMount(DirectoryMount):
     index_pages: tuple[str, ...] = INDEX_PAGES
 
     def describe(self) -> str:
-        """What is mounted there, for a message."""
+        """Say what is mounted there, for a message."""
         return f"{self.directory} is served"
 
     def serve(self, asked: Asked, below: str) -> None:
-        """Answer with what is under the directory; ``below`` is the path in it."""
+        """Answer with a file or a listing. ``below`` is the path in the directory."""
         asked.invite_body()
         serve_files(asked, Root(self.directory, self.options, self.index_pages, asked.scripts), below)
 
@@ -53,10 +53,10 @@ def static_mount(
     cors: bool | str = False,
     **switches: bool,
 ) -> StaticMount:
-    """Check what ``serve_dir`` was given, and make a mount of it.
+    """Check the arguments of ``serve_dir``, and make a mount.
 
     ``path`` is looked for in each of ``roots``; ``switches`` are ``listing``, ``hidden`` and ``precompressed``.
-    Raises UsageError, with the value and what was tried.
+    Raises UsageError, with the value and the paths tried.
     """
     if not isinstance(path, str | os.PathLike):
         raise UsageError(f"serve_dir takes the path of a directory first, not {path!r}")

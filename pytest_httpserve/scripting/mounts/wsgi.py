@@ -1,4 +1,4 @@
-"""WSGI applications under a prefix (PEP 3333): they are called, and what they answer goes out piece by piece."""
+"""WSGI applications under a prefix (PEP 3333)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SAME_FOR_ALL: dict[str, Any] = {
     "wsgi.multiprocess": False,
     "wsgi.run_once": False,
     "wsgi.file_wrapper": FileWrapper,
-    "wsgi.input_terminated": True,  # the input ends where the body does, announced or chunked
+    "wsgi.input_terminated": True,  # the input ends with the body, whether its length is known or it is in chunks
 }
 
 
@@ -42,22 +42,22 @@ class WSGIMount(ApplicationMount):
     __slots__ = ()
 
     def serve(self, asked: Asked, below: str) -> None:
-        """Let the application answer what is asked; its path under the prefix is ``below``."""
+        """Let the application answer the request. ``below`` is its path under the prefix."""
         asked.invite_body()
-        # Whoever asks for the prefix itself, without a slash after it, asks for no path in the application.
+        # A request for the prefix itself, without a slash after it, has an empty path in the application.
         path = "" if below == "/" and not asked.parts.path.endswith("/") else below
         with Outgoing(asked, chunk=asked.stream.version >= (1, 1)) as response:
             environ = environ_of(asked, self.prefix, path)
             write: Callable[[bytes], object] = response.write
             if asked.stream.asks_to_leave:
-                # By the name that Werkzeug's server has for it: simple-websocket and Flask-Sock look for that.
+                # The name that Werkzeug's server uses: simple-websocket and Flask-Sock look for it.
                 environ["werkzeug.socket"] = SocketOfRequest(asked, asked.http1.reader, response)
                 write = partial(_write_unless_left, response)
             Gateway(asked, write, response.break_off).run(self.application, environ)
 
 
 def _write_unless_left(response: Outgoing, data: bytes) -> None:
-    """Send what an application returns, unless it has answered 101 itself: frameworks have to return something."""
+    """Send what an application returns, unless it has answered 101: frameworks must return something even then."""
     if not response.has_left:
         response.write(data)
 
@@ -65,8 +65,8 @@ def _write_unless_left(response: Outgoing, data: bytes) -> None:
 class Gateway:
     """Runs an application for one request.
 
-    ``write`` takes the bytes of its response: the head, with whatever there is of the body by then, and each further
-    piece. ``break_off`` is called when the application has failed.
+    ``write`` is called with the bytes of the response: the head with the first piece of the body, then each further
+    piece. ``break_off`` is called if the application fails.
     """
 
     __slots__ = ("_asked", "_break_off", "_head", "_sent", "_whole", "_write")
@@ -75,12 +75,12 @@ class Gateway:
         self._asked = asked
         self._write = write
         self._break_off = break_off
-        self._head: GivenHead | None = None  # as start_response was given it
-        self._sent = False  # whether it has left
+        self._head: GivenHead | None = None  # as given to start_response
+        self._sent = False  # whether the head has been sent
         self._whole = False  # whether the first piece is all of the body
 
     def run(self, application: Any, environ: dict[str, Any]) -> None:  # PEP 3333 leaves most types open
-        """Let the application answer. What it raises fails the test, unless it is what the client did."""
+        """Let the application answer. If it raises, the test fails, unless the client broke off."""
         try:
             pieces = application(environ, self.start_response)
             try:
@@ -96,23 +96,23 @@ class Gateway:
     def start_response(
         self, status: str, headers: Iterable[Field], exc_info: ExceptionInfo | None = None
     ) -> Callable[[bytes], None]:
-        """What an application calls with its head.
+        """Take the head from the application (PEP 3333).
 
-        Raises TypeError for what is no text, ValueError for what could not be sent.
+        Raises TypeError for anything but str, ValueError for what cannot be sent.
         """
         if exc_info:
             try:
                 if self._sent:  # too late for another head
                     raise exc_info[1].with_traceback(exc_info[2])
             finally:
-                exc_info = None  # the traceback leads to this frame
+                exc_info = None  # the traceback refers to this frame
         elif self._head is not None:
             raise AssertionError("start_response was called twice, the second time without exc_info")
         try:
             fields = tuple(headers)
             for name, value in fields:
                 if is_hop_by_hop(name):
-                    raise ValueError(f"{name} is the server's to send (PEP 3333), and the application has: {value!r}")
+                    raise ValueError(f"only the server may send {name} (PEP 3333), but the application gave {value!r}")
             self._head = given_head(status, fields)
         except (TypeError, AttributeError):
             raise TypeError(
@@ -122,27 +122,25 @@ class Gateway:
         return self.write
 
     def write(self, data: bytes) -> None:
-        """What an application calls with a piece of its body, if it does not return all of them."""
+        """Take a piece of the body from an application that does not return its whole body."""
         if not isinstance(data, bytes):
-            raise TypeError(
-                f"the body of a WSGI response is made of bytes, and this is {type(data).__name__}: {data!r}"
-            )
+            raise TypeError(f"the body of a WSGI response is bytes, not {type(data).__name__}: {data!r}")
         if self._head is None:
-            raise AssertionError("the application has given a piece of the body before it called start_response")
+            raise AssertionError("the application wrote a piece of the body before it called start_response")
         if self._sent:
             self._write(data)
-        elif data:  # nothing leaves before there is some of it
+        elif data:  # the head waits for the first bytes of the body
             self._send_head(self._head, data)
 
     def _send(self, pieces: Any) -> None:  # anything that can be iterated
-        try:  # noqa: SIM105  for each request: suppress takes longer than the call
+        try:  # noqa: SIM105  for every request: suppress() takes longer than the call
             self._whole = len(pieces) == 1
         except (TypeError, AttributeError, NotImplementedError):
-            pass  # their number shows at their end
+            pass  # their number is not known yet
         for piece in pieces:
             self.write(piece)
         if self._head is None:
-            raise AssertionError("the application returned without a call of start_response")
+            raise AssertionError("the application returned without calling start_response")
         if not self._sent:
             self._send_head(self._head, b"")
 
@@ -151,7 +149,7 @@ class Gateway:
         self._write(head.before(first, whole=self._whole or not first, method=self._asked.method))
 
     def _fail(self, error: BaseException) -> None:
-        """An exception left the application: it fails the test, with the text that the client is answered with."""
+        """Fail the test with an exception of the application, and send the same text to the client."""
         self._break_off()
         text = self._asked.record_exception(error).encode()
         if not self._sent:
@@ -161,11 +159,11 @@ class Gateway:
 
 
 def environ_of(asked: Asked, prefix: str, below: str) -> dict[str, Any]:
-    """The variables of a request under ``prefix`` (PEP 3333, RFC 3875 section 4.1). Text in them is latin-1 decoded
-    bytes."""
+    """The variables of a request under ``prefix`` (PEP 3333, RFC 3875 section 4.1). Their texts are bytes decoded as
+    latin-1."""
     headers, client = asked.stream.headers, asked.client
     address: object = asked.server.server_address
-    host, port = address[:2] if isinstance(address, tuple) else (address, "")  # of a Unix socket, it is a path
+    host, port = address[:2] if isinstance(address, tuple) else (address, "")  # a path, for a Unix socket
     secure = not asked.connection.transport.plain
     environ = {
         **_SAME_FOR_ALL,
@@ -197,9 +195,9 @@ def _decoded(path: str) -> str:
 
 @remembered(256)
 def _variable(name: str) -> str:
-    """The variable that has a field of the request; empty for a field that has none."""
+    """The variable for a field of the request; empty if there is none."""
     variable = name.upper().replace("-", "_")
-    # X_A would be taken for X-A; and programs take HTTP_PROXY for their own setting (CVE-2016-5387).
+    # X_A could be confused with X-A, and programs use HTTP_PROXY as a setting (CVE-2016-5387).
     if "_" in name or variable == "PROXY":
         return ""
     return variable if variable in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{variable}"

@@ -351,7 +351,7 @@ def test_a_client_that_left_before_the_stop_has_ended_its_connection(server: HTT
         (lambda route: route.hold().arrived(timeout="1"), "timeout= is a number of seconds from 0 on, not '1'"),
         (
             lambda route: route.hold().fail(Reset),
-            f"fault= takes a fault, as in Reset(after=10), or several, not {Reset!r}; Reset() is one",
+            f"fault= takes a fault, as in Reset(after=10), or several, not {Reset!r}; write Reset()",
         ),
         (
             lambda route: route.hold().fail("reset"),

@@ -1430,10 +1430,13 @@ def test_a_response_may_be_replaced_before_the_first_byte(server: HTTPServe) -> 
 @pytest.mark.parametrize(
     ("application", "wrong"),
     [
-        (lambda environ, start_response: [], "without a call of start_response"),
+        (lambda environ, start_response: [], "without calling start_response"),
         (lambda environ, start_response: [b"body"], "before it called start_response"),
         (lambda environ, start_response: None, "NoneType"),
-        (lambda environ, start_response: start_response("200 OK", []) and ["text"], "made of bytes"),
+        (
+            lambda environ, start_response: start_response("200 OK", []) and ["text"],
+            "a WSGI response is bytes, not str",
+        ),
         (lambda environ, start_response: start_response("OK", []) and [b""], "a line like '200 OK', not 'OK'"),
         (lambda environ, start_response: start_response(b"200 OK", []) and [b""], "all of them str"),
         (lambda environ, start_response: start_response("200 OK", [("A", 5)]) and [b""], "all of them str"),

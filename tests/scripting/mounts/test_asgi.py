@@ -475,7 +475,7 @@ def test_an_application_that_cannot_begin_answers_nothing(server: HTTPServe) -> 
 
     assert [get(server, "/").status_code for _ in range(2)] == [500, 500]
     assert application.told == ["startup"]
-    assert "the application could not begin: no database" in server.failures[0]
+    assert "the application could not start: no database" in server.failures[0]
 
 
 def test_an_application_that_knows_no_lifespan_is_called_without(server: HTTPServe) -> None:
