@@ -405,7 +405,7 @@ class Answering:
         """An exception in what answers the request fails the test, with the text that this returns."""
         self.conversation.escaped(error)
         route = self.exchange.route if self.exchange is not None else None
-        aim = f"this was to be the answer of {route}\n" if route is not None else ""
+        aim = f"it was answering for {route}\n" if route is not None else ""
         return self._record_raised(f"the handler of {self.stream.line.text!r} raised", error, route, aim)
 
     def note_raised(self, route: Route, error: BaseException) -> None:

@@ -1,4 +1,4 @@
-"""A proxy's tunnels over HTTP/2: what passes through the tunnel of a stream is served as a connection to its origin."""
+"""A proxy's tunnels over HTTP/2: the tunnel of a stream is served as a connection to its origin."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class ProxyingStream(Proxying):
-    """A request on a stream, which has a scheme and an authority: it names an origin if that is known."""
+    """A request on a stream. Its scheme and authority name an origin, if the proxy knows that origin."""
 
     def answer_to(self, method: str, target: str, parts: Target, chosen: Chosen | None = None) -> None:
         """See ``Proxying``."""
@@ -46,7 +46,7 @@ class ProxyingStream(Proxying):
         super().answer_to(method, target, parts, chosen)
 
     def end_here(self, origin: Origin, url: str, host: str, faults: tuple[Fault, ...]) -> None:
-        """From here on, the stream carries a connection to this URL's origin, past these faults."""
+        """Let the stream carry a connection to this URL's origin from here on, with these faults."""
         self.establish()
         self.conversation.beyond = partial(self._carry, origin, url, host, faults)
 
@@ -54,7 +54,7 @@ class ProxyingStream(Proxying):
         service = service_of(self.server)
         loop = service.loop
         assert loop is not None  # each HTTPServe has one
-        assert isinstance(service.watcher, Watching)  # as well
+        assert isinstance(service.watcher, Watching)  # likewise
         ours, theirs = socket.socketpair()
         inside = service.begin(ours, self.connection.peer)
         if (record := service.watcher.records.get(inside)) is not None:
@@ -68,7 +68,7 @@ class ProxyingStream(Proxying):
 
 
 class CarriedServing(Serving):
-    """Serves ``inside``, the connection to an origin that a stream carries; ``carrier`` is what the stream says."""
+    """Serves ``inside``, the connection to an origin that a stream carries. ``carrier`` is the stream's own."""
 
     __slots__ = ()
 

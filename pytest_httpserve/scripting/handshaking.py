@@ -1,4 +1,4 @@
-"""TLS handshakes of a script: what they are made with, those that never end, and what the journal has of them."""
+"""TLS handshakes of a script: their certificates, handshakes that never end, and their records in the journal."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
 
 
 class Telling(Protocol):
-    """A server, of plain HTTP, that tells clients of a certificate which was revoked."""
+    """A plain HTTP server that tells clients that a certificate is revoked."""
 
     def on(self, method: str, path: str, /) -> Route:
-        """A route of it."""
+        """Add a route."""
 
     def url_for(self, path: str, /) -> str:
         """The URL of a path."""
 
     def stop(self) -> object:
-        """End it."""
+        """Stop it."""
 
 
 def note_end(handshake: Handshake, connection: Connection, seconds: float | None, *, done: bool) -> None:
-    """The handshake of a connection, which might take so many seconds, is done, or has failed."""
+    """Note that a handshake, which was allowed ``seconds``, is ``done``, or has failed."""
     failure = connection.transport.failure
     if done:
         handshake.succeed(session_of(cast(ssl.SSLSocket, connection.transport.socket)))
         return
-    # A stop looks to this side as if the client had left.
+    # To this side, a stop of the server looks as if the client had left.
     error = error_of(None if connection.closing else failure, seconds)
     handshake.fail(error)
     if error.alert is not None or isinstance(failure, ssl.SSLEOFError | ssl.SSLZeroReturnError):
@@ -45,10 +45,10 @@ def note_end(handshake: Handshake, connection: Connection, seconds: float | None
 
 
 def never_shake_hands(connection: Connection, handshake: Handshake, *, resets: bool) -> None:
-    """Hear what a client says that begins a handshake: its first message or, if the server never ``resets``, whatever
-    it says until it leaves or the server stops. Raises OSError if it has left."""
+    """Read what a client sends that begins a handshake: only its first bytes if the server ``resets``, else everything
+    until it leaves or the server stops. Raises OSError if it has left."""
     acts = "resets the connection" if resets else "says nothing"
-    handshake.fail(TLSError(None, f"the server {acts}, as it was asked to"))
+    handshake.fail(TLSError(None, f"the server {acts}, as the test asked"))
     while connection.transport.receive(65536) and not resets:
         pass
 
@@ -56,7 +56,7 @@ def never_shake_hands(connection: Connection, handshake: Handshake, *, resets: b
 def ready_for(
     tls: TLS, authority: CertificateAuthority, names: Names, revocation: Telling | None, *, by_name: bool = False
 ) -> Ready:
-    """Certificate and context of whom these names are; ``revocation`` is as for ``make_server``, ``by_name`` as for
+    """The certificate and context for these names. ``revocation`` is as in ``make_server``, ``by_name`` as in
     ``make_ready``."""
     if revocation is not None:
         return with_certificate(tls, _revoked(tls, authority, names, revocation), authority)
@@ -64,7 +64,7 @@ def ready_for(
 
 
 def _revoked(tls: TLS, authority: CertificateAuthority, names: Names, server: Telling) -> Certificate:
-    """A certificate that names ``server`` as the place to ask, and what that one says."""
+    """A revoked certificate that refers clients to ``server``, and the routes that say so there."""
     from pytest_httpserve.tls.revocation import der, ocsp_answer, with_revocation_urls
 
     issuer = authority.intermediate if tls.intermediate else authority
@@ -73,7 +73,7 @@ def _revoked(tls: TLS, authority: CertificateAuthority, names: Names, server: Te
     chain = with_revocation_urls(issuer.trustme, certificate.chain, crl_url, ocsp_url)
 
     def tell(request: Request) -> Response:
-        # RFC 6960 appendix A.1: by POST as it is, by GET in the path.
+        # RFC 6960 appendix A.1: POST has the request in the body, GET in the path.
         asked = request.body if request.method == "POST" else base64.b64decode(request.path_params["request"])
         answer = ocsp_answer(issuer.trustme, chain, asked)
         return Response(body=answer, headers={"Content-Type": "application/ocsp-response"})

@@ -1,7 +1,7 @@
-"""A connection of a scripted server that speaks HTTP/2: each of its streams is answered as a request over HTTP/1 is.
+"""A connection of a scripted server that speaks HTTP/2. Each of its streams is answered like an HTTP/1 request.
 
-The thread that takes in what comes also answers, one stream after the other, until an answer may wait: then another
-thread goes on with the connection, and this one has that stream alone.
+The thread that reads from the connection also answers, one stream after the other, until an answer may have to wait.
+Then another thread goes on with the connection, and this one keeps only that stream.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ _SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrad
 
 
 class ServingEither(Serving):
-    """Serves a connection by the HTTP that its client begins with."""
+    """Serves a connection with the version of HTTP that its client begins with."""
 
     __slots__ = ()
 
@@ -67,7 +67,7 @@ class ServingEither(Serving):
         self, script: Script, watching: Watching, request: socket.socket, client_address: object, server: HTTPServer
     ) -> None:
         connection = service_of(server).track(request, client_address)
-        if not connection.transport.gathered and connection.turn.loop is None:  # nobody has waited for it
+        if not connection.transport.gathered and connection.turn.loop is None:  # nobody has read from it yet
             connection.begin(self.timeout, nodelay=True)
             connection.transport.gathered = connection.transport.receive(RECEIVE_BYTES)
         if not begins_http2(connection.transport.gathered):
@@ -89,7 +89,7 @@ class ServingEither(Serving):
 
 
 class _Upgrading(Answering):
-    """Goes on in HTTP/2 if the client asks for that, and has sent all of its request."""
+    """Goes on with HTTP/2 if the client asks for that and has sent its whole request."""
 
     def answer(self) -> None:
         self.stream = stream = self.http1.stream
@@ -110,7 +110,7 @@ class _Upgrading(Answering):
 
 
 def go_on_in_http2(conversation: Conversation, faults: tuple[Fault, ...]) -> None:
-    """Serve a connection whose client has begun with HTTP/1, and goes on with the preface of HTTP/2."""
+    """Serve a connection whose client began with HTTP/1, and goes on with the HTTP/2 preface."""
     multiplexing = _after_http1(conversation)
     multiplexing.begin(faults)
     multiplexing.serve()
@@ -125,14 +125,14 @@ def _after_http1(conversation: Conversation) -> Multiplexing:
 
 
 class _OnlyHTTP2(Answering):
-    """Refuses a request of HTTP/1."""
+    """Refuses HTTP/1 requests."""
 
     def answer(self) -> None:
         raise RequestError(505, "HTTP/1.1 is not spoken here, HTTP/2 is", rule="RFC 9110 section 2.5")
 
 
 class Multiplexing:
-    """A connection that speaks HTTP/2. ``faults`` are those of each of its exchanges. It begins with ``begin``, or with
+    """A connection that speaks HTTP/2. ``faults`` happen to each of its exchanges. Start it with ``begin`` or
     ``begin_upgraded``."""
 
     def __init__(
@@ -144,7 +144,7 @@ class Multiplexing:
     ) -> None:
         loop = service_of(server).loop
         assert loop is not None  # each HTTPServe has one
-        connection.turn.loop = loop  # one that had faults from the beginning has none
+        connection.turn.loop = loop  # a connection with faults from the beginning has none yet
         connection.turn.proceed = partial(service_of(server).attend, server, connection)
         self.script = script
         self.server = server
@@ -155,10 +155,10 @@ class Multiplexing:
         self._loop = loop
         self._ready: deque[StreamTransport] = deque()
         self._lock = threading.RLock()
-        self._active: dict[StreamConnection, None] = {}  # in their order
-        self._attended = False  # a thread takes in what comes: what it has taken in is not lost
-        self._over = False  # nothing more comes
-        self._kept_open = False  # by streams that go on: the last of them ends the connection
+        self._active: dict[StreamConnection, None] = {}  # in the order in which they began
+        self._attended = False  # whether a thread reads from it, so that nothing read is lost
+        self._over = False  # nothing more can be read
+        self._kept_open = False  # streams still go on, and the last one ends the connection
         self._struck: Struck | None = None
         self._timeout = connection.transport.timeout
         connection.turn.serve, connection.turn.whole = self.serve, None
@@ -167,18 +167,18 @@ class Multiplexing:
         self.http2.on_going_away, self.http2.on_refused = self._told_to_go, self._record_refusal
 
     def begin(self, faults: tuple[Fault, ...]) -> None:
-        """Say what this side says first."""
+        """Begin HTTP/2 on this side."""
         self.http2.begin(self._begin_faulty(faults) if faults else {})
 
     def begin_upgraded(self, settings: str, fields: Sequence[RawField]) -> None:
-        """The same, where the first request has come over HTTP/1.1; see ``HTTP2.begin_upgraded``."""
+        """Begin after an upgrade from HTTP/1.1, which brought the first request; see ``HTTP2.begin_upgraded``."""
         try:
             self._ready.append(self.http2.begin_upgraded(settings, fields))
         except ConnectionRefused as error:
             self._refuse(error)
 
     def _begin_faulty(self, faults: tuple[Fault, ...]) -> dict[int, int]:
-        """Have the faults that are about the connection happen; the settings that it begins with."""
+        """Apply the faults of the connection itself. Returns its initial settings."""
         from pytest_httpserve.scripting.faults.http2 import OfConnection
 
         its = OfConnection.of(faults)
@@ -193,7 +193,7 @@ class Multiplexing:
             self.record.goaway = GoneAway(code_name(code), last_stream, clock.monotonic())
 
     def serve(self) -> None:
-        """Take in what has come, and answer; in the thread that owns the connection."""
+        """Read what has come, and answer, in the thread that owns the connection."""
         turn = self.connection.turn
         given_away = turn.given_away
         turn.thread = threading.current_thread()
@@ -211,7 +211,7 @@ class Multiplexing:
         if self._over or self._struck is not None:
             return
         if connection.closing and not self._active:
-            self.http2.go_away()  # what has come by now is not processed, and is known all the same
+            self.http2.go_away()  # what has come by now is recorded, but not processed
         try:
             data = self.http2.receive()
         except OSError as error:
@@ -245,7 +245,7 @@ class Multiplexing:
         self.http2.break_off(text)
 
     def _go_on(self) -> None:
-        """Have the loop wait for more, or end the connection, when nothing is answered on it any more."""
+        """Let the loop wait for more, or end the connection once no stream is active."""
         connection = self.connection
         with self._lock:
             self._attended = False
@@ -254,11 +254,11 @@ class Multiplexing:
             if not (self._over or self._struck is not None or done):
                 connection.turn.await_client(self.serve, None if self._active else self._timeout)
                 return
-            connection.end_wait()  # streams that go on may keep it for long
+            connection.end_wait()  # active streams may keep it open for long
             connection.turn.go_alone()
             if self._struck is not None and self._struck.resets:
                 self.http2.reset_connection()
-            elif not connection.transport.has_been_left():  # the client hears of it, whatever else goes on
+            elif not connection.transport.has_been_left():  # tell the client at once, even if streams go on
                 connection.transport.say_goodbye()
                 connection.transport.shut_down(socket.SHUT_WR)
             if self._struck is not None:
@@ -270,17 +270,17 @@ class Multiplexing:
     # Streams
 
     def begin_stream(self, stream: StreamConnection) -> None:
-        """It is answered from here on."""
+        """Note that this thread answers the stream from here on."""
         stream.turn.thread = threading.current_thread()
         stream.turn.let_others = self._let_others
         with self._lock:
             self._active[stream] = None
             self._heed_streams()
-            # From here on, it is told; looked at before, a stop in between would go by unnoticed.
+            # From here on, the stream is told of a stop. Reading this earlier could miss one in between.
             stream.ending.closing = self.connection.closing
 
     def end_stream(self, stream: StreamConnection) -> None:
-        """It has been answered."""
+        """Note that the stream has been answered."""
         self.http2.forget(stream.transport)
         inline = stream.turn.let_others is not None
         stream.turn.let_others = None
@@ -291,7 +291,7 @@ class Multiplexing:
             ends = last and self._kept_open
             expiry: float | None = None
             if last and not self._over and self._struck is None and self._timeout is not None:
-                # While it was answered, the client could be silent for as long as it liked.
+                # Until now, the client could be silent for as long as it liked.
                 self.connection.turn.expiry = expiry = clock.monotonic() + self._timeout
         stream.forget()
         if ends:
@@ -303,10 +303,10 @@ class Multiplexing:
             self._loop.expect(expiry)
 
     def strike(self, struck: Struck) -> None:
-        """A fault has ended the connection."""
+        """Note that a fault has ended the connection."""
         self.connection.ending.say("server", "RST" if struck.resets else "FIN")
         turn = self.connection.turn
-        with self._lock:  # else another thread that is about to wait for the client would set the expiry anew
+        with self._lock:  # or another thread about to wait for the client could overwrite the expiry
             self._struck = struck
             turn.expiry = expiry = clock.monotonic()
         self._loop.expect(expiry)
@@ -318,7 +318,7 @@ class Multiplexing:
         connection.turn.interrupt = self._dismiss if self._active else None
 
     def _dismiss(self) -> None:
-        """The server has begun to close, or is about to cut what is left."""
+        """Called when the server begins to close, and when it is about to cut off what is left."""
         self.http2.go_away()
         for stream in self._streams():
             stream.dismiss()
@@ -331,11 +331,11 @@ class Multiplexing:
         return not self._active
 
     def _let_others(self) -> None:
-        """The stream that this thread answers is about to wait: others are served by another one from here on."""
+        """Let another thread serve the other streams: the stream of this thread is about to wait."""
         self.http2.flush()
         connection = self.connection
         turn = connection.turn
-        with contextlib.suppress(RuntimeError):  # there are no more threads: all of them wait, then
+        with contextlib.suppress(RuntimeError):  # no thread is left, so all streams wait
             if turn.led and turn.loop is not None:
                 turn.loop.leave(turn)
             turn.given_away += 1
@@ -423,14 +423,14 @@ class StreamServing(Serving):
 
 
 class StreamHTTP(HTTP1):
-    """The one request of a stream, and its response."""
+    """The single request of a stream, and its response."""
 
     def __init__(self, connection: StreamConnection, transport: StreamTransport, limits: Limits) -> None:
         super().__init__(connection, Reader(transport, limits=limits), Writer(transport), limits)
         self._transport = transport
 
     def next_stream(self) -> bool:
-        """Take the head, as ``HTTP1.next_stream`` does."""
+        """Read the head, like ``HTTP1.next_stream``."""
         transport, connection = self._transport, self.connection
         assert connection is not None
         if isinstance(tap := transport.tap, Transcript):
@@ -448,11 +448,11 @@ class StreamHTTP(HTTP1):
 
     @property
     def trailers(self) -> Headers:
-        """The trailer fields of the request, which may follow a body of a known length, too."""
+        """The trailer fields of the request. In HTTP/2 they may also follow a body of known length."""
         return Headers(self._transport.trailers)
 
     def end_stream(self) -> bool:
-        """The response has been given: no other follows on this stream."""
+        """Note that the response is complete. No other follows on this stream."""
         assert self.writer is not None
         self.writer.flush()
         return False

@@ -1,4 +1,4 @@
-"""An origin: a host of the internet that a test answers for."""
+"""An origin: a host on the internet for which a test answers."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ WITHOUT_HANDSHAKE = ("plain_http", "handshake_reset", "handshake_stall")
 
 
 class Origin(Face):
-    """A host, or several, that the server of a test answers for as a proxy; ``HTTPServe.origin`` makes one.
+    """One or more hosts for which the server of a test answers as a proxy; ``HTTPServe.origin`` makes one.
 
-    It is told what to answer, and asked what it was asked, as the server is: ``on``, ``serve_dir``, ``exchanges``,
-    ``assert_requested`` and so on. What goes wrong on it is a failure of the server.
+    It has the same methods as the server: ``on``, ``serve_dir``, ``exchanges``, ``assert_requested`` and so on. Its
+    failures are failures of the server.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Origin(Face):
         revocation: Telling | None,
     ) -> None:
         self.pattern = pattern
-        self.to = to  # where a tunnel leads that does not end here
+        self.to = to  # where a raw tunnel leads
         self.is_recorded = False  # whether a recording has made it
         self.script: Script = Script(journal, str(pattern))
         self._script = self.script
@@ -58,32 +58,32 @@ class Origin(Face):
         self._tls = tls
         self._ca = ca
         self._connections = connections
-        self._revoked: Ready | None = None  # made once: it is this certificate that is revoked
+        self._revoked: Ready | None = None  # made once, since this very certificate is revoked
         if revocation is not None:
             self._revoked = self._ready(pattern.host, revocation)
 
     @property
     def base_url(self) -> str:
-        """The origin as it is written in URLs, as in ``https://api.example.com``."""
+        """The URL of the origin, such as ``https://api.example.com``. Raises UsageError if it is more than one."""
         if not self.pattern.is_exact:
-            raise UsageError(f"{self.pattern} is more than one origin: write out the URL of the one that is meant")
+            raise UsageError(f"{self.pattern} is more than one origin: write out the URL that you mean")
         return str(self.pattern)
 
     @property
     def certificate(self) -> Certificate | None:
-        """The certificate that clients are shown; None without TLS.
+        """The certificate that the origin presents to clients; None without TLS.
 
-        Raises UsageError if this is more than one host: each has its own.
+        Raises UsageError if this is more than one host, since each has its own certificate.
         """
         if self._tls is None:
             return None
         if "*" in self.pattern.host:
-            raise UsageError(f"{self.pattern} is more than one host, and each has a certificate of its own")
+            raise UsageError(f"{self.pattern} is more than one host, and each has its own certificate")
         return (self._revoked or self._ready(self.pattern.host)).certificate
 
     @property
     def connections(self) -> tuple[ConnectionRecord, ...]:
-        """The connections of the server that led here: by a tunnel, or by one request at least."""
+        """The connections of the server that reached this origin, through a tunnel or with at least one request."""
         carrying = {exchange.connection for exchange in self.exchanges}
         return tuple(
             record
@@ -112,7 +112,7 @@ class Origin(Face):
         return self._tls is not None
 
     def passage(self, conversation: Conversation, host: str, faults: tuple[Fault, ...]) -> Passage:
-        """How the exchanges of a tunnel pass that has just begun, for this host, and past these faults."""
+        """The passage for the exchanges of a new tunnel to this host, with these faults."""
         tls = self._tls
         if tls is None and not faults and conversation.in_http2 is None:
             return AS_IT_IS
@@ -124,14 +124,14 @@ class Origin(Face):
         return TunnelPassage(conversation, tls, context, faults)
 
     def _ready(self, host: str, revocation: Telling | None = None) -> Ready:
-        """Certificate and context for a host; for an address, those of the name that a client asks for there."""
+        """The certificate and context for a host. For an address, they depend on the name that the client asks for."""
         from pytest_httpserve.scripting.handshaking import ready_for
 
         assert self._tls is not None
         assert self._ca is not None
         return ready_for(self._tls, self._ca, (host,), revocation, by_name=is_address(host))
 
-    if not TYPE_CHECKING:  # a type checker is to know no names but those that there are
+    if not TYPE_CHECKING:  # type checkers should know only the real names
 
         def __getattr__(self, name: str) -> object:
             raise elsewhere.no_attribute(self, name, elsewhere.SERVER)

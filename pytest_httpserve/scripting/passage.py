@@ -1,4 +1,4 @@
-"""How an exchange passes between its connection and what answers it: as it is, or past faults."""
+"""The passage of an exchange between its connection and the code that answers it, with or without faults."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class Passing(Protocol):
-    """What passes: an exchange. ``passage`` is how it does, ``index`` its number on the connection, ``awaits_100``
-    whether the client waits to be told to send its body, ``http1`` what it is read from and written to, ``method``
-    what is asked for, once that is known."""
+    """An exchange on its passage. ``index`` is its number on the connection. ``awaits_100`` says that the client waits
+    for 100 before it sends the body. ``http1`` reads the request and writes the response. ``method`` is the request's,
+    once it is known."""
 
     passage: Passage
     method: str
@@ -26,68 +26,68 @@ class Passing(Protocol):
     awaits_100: bool
 
     def note_fault(self, fault: Fault, where: str, /) -> None:
-        """A fault happens: the journal knows of it before the client does."""
+        """Record that a fault happens, before the client can notice."""
 
 
 class Passage:
-    """Without faults: what is read and written passes as it is.
+    """A passage without faults, which changes nothing.
 
-    Its methods are called in their order, at the places in an exchange where a fault may have its own. ``in_connect``
-    are the faults of a tunnel that is to be opened.
+    Its methods are called in this order, at the points of an exchange where faults can happen. ``in_connect`` are the
+    faults that happen while a tunnel is opened.
     """
 
     in_connect: tuple[Fault, ...] = ()
 
     @property
     def faults(self) -> tuple[Fault, ...]:
-        """Those that it passes."""
+        """The faults that can happen on it."""
         return ()
 
     def begin(self, passing: Passing) -> None:
-        """An exchange begins."""
+        """Begin an exchange."""
 
     def with_faults(self, faults: tuple[Fault, ...], passing: Passing) -> Passage:
-        """How the exchange passes from here on: past these faults, too. Those whose place is past happen now."""
+        """The passage from here on, with further faults. Those whose place is past happen now."""
         passage = FaultyPassage(passing.http1)
         passage.begin(passing)
         passage.tell_what_is_answered()
         return passage.with_faults(faults, passing)
 
     def head_ends(self) -> None:
-        """The request's head is there."""
+        """Note that the head of the request has come."""
 
     def read(self, read: Callable[[int], bytes], size: int) -> bytes:
-        """``read(size)``, of the request's body."""
+        """``read(size)`` for the body of the request."""
         return read(size)
 
     def take_body(self, body: Body, *, streamed: bool) -> None:
-        """Take the request's body; what is ``streamed`` is left to who answers."""
+        """Load the body of the request, unless it is ``streamed``: then the code that answers reads it."""
         if not streamed and body is not NO_BODY:
             body.load()
 
     def abandon(self) -> None:
-        """What answers has failed: what has gone out must not look whole."""
+        """Note that the code that answers has failed: the response must not look complete."""
 
     def response_ends(self) -> None:
-        """The response has been written. Raises Struck for a fault that ends the connection."""
+        """Note that the response has been written. Raises Struck for a fault that ends the connection."""
 
     def end(self) -> None:
-        """The exchange is over. Raises Struck likewise."""
+        """End the exchange. Raises Struck for a fault that ends the connection."""
 
 
 AS_IT_IS = Passage()
 
 
 def in_connect(faults: tuple[Fault, ...], *, rest: bool = False) -> tuple[Fault, ...]:
-    """Those that happen when a tunnel is to be opened; with ``rest``, all others."""
+    """The faults that happen while a tunnel is opened; with ``rest``, all others."""
     return tuple(fault for fault in faults if (fault.place == "connect") is not rest)
 
 
 class FaultyPassage(Passage):
-    """Past the faults of a connection (``lasting``, with each of its exchanges) or of one exchange."""
+    """A passage with faults: ``lasting`` ones for every exchange of a connection, or those of one exchange."""
 
     def __init__(self, http1: HTTP1, lasting: tuple[Fault, ...] = ()) -> None:
-        # Loaded with the first fault that somebody has made.
+        # Imported only here: without faults, nobody needs it.
         from pytest_httpserve.scripting.faults.wire import FaultyWire, nobody
 
         self.in_connect: tuple[Fault, ...] = in_connect(lasting)
@@ -95,7 +95,7 @@ class FaultyPassage(Passage):
 
         connection = http1.connection
         assert connection is not None
-        connection.leave_loop()  # whatever waits for a fault waits after this line
+        connection.leave_loop()  # faults may wait from here on
         self._http1 = http1
         self._connection = connection
         self._lasting = lasting
@@ -120,7 +120,7 @@ class FaultyPassage(Passage):
         return self
 
     def tell_what_is_answered(self) -> None:
-        """What comes out from here on answers the request in hand."""
+        """Note that what is sent from here on answers the current request."""
         stream = self._http1.stream
         self._wire.begin_response(stream.method or "GET", stream.version)
 
@@ -133,7 +133,7 @@ class FaultyPassage(Passage):
         return self._wire.read_body(read, size)
 
     def take_body(self, body: Body, *, streamed: bool) -> None:
-        """As far as the faults let it come; what is streamed only if they are about it."""
+        """Load the body as far as the faults allow. A streamed body is loaded only if a fault concerns it."""
         faults = [fault for fault in self._wire.faults if fault.place == "request_body"]
         self._starve(faults)
         early = next((fault for fault in faults if fault.answers_early), None)
@@ -147,7 +147,7 @@ class FaultyPassage(Passage):
         self._wire.leave("request_body")
 
     def _starve(self, faults: list[Fault]) -> None:
-        """Over HTTP/2, have a window never open."""
+        """Over HTTP/2, keep a window closed."""
         from pytest_httpserve.protocol.h2_stream import StreamTransport
         from pytest_httpserve.scripting.faults.http2 import StarveWindow
 
@@ -170,7 +170,7 @@ class FaultyPassage(Passage):
             if self._connection.transport.failure is None:
                 self.response_ends()
         finally:
-            del self._passing  # which leads back to here, as what the wire tells does
+            del self._passing  # it refers back to this passage, as does the note of the wire
             self._wire.begin((), 0, self._nobody)
             if not self._lasting:
                 self._http1.writer = Writer(self._connection.transport)

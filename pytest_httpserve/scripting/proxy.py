@@ -1,4 +1,4 @@
-"""A server as a proxy: its origins and recordings, and who is led to it."""
+"""A server as a proxy: its origins, its recordings, and the variables that lead programs to it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Serving(Protocol):
 
     @property
     def host(self) -> str:
-        """The address that it listens on."""
+        """The address on which it listens."""
 
     def url_for(self, path: str, *, host: str | None = None) -> str:
         """The URL of a path on it, by the name that the client has for it."""
@@ -51,11 +51,11 @@ class Serving(Protocol):
 
 
 class Proxy:
-    """What a server does for hosts of the internet. It is none before somebody asks for an origin, or for the variables
-    that lead to it.
+    """The proxy side of a server. The server becomes a proxy when the test first uses an origin, a recording or the
+    proxy variables.
 
-    ``roots`` are where relative paths are looked for (None: in the current directory), ``beside`` makes a further
-    server, started. ``over_unix`` is whether the server listens on a Unix socket.
+    Relative paths are looked for in ``roots`` (None: in the current directory). ``beside`` makes and starts another
+    server. ``over_unix`` says that the server listens on a Unix socket.
     """
 
     def __init__(
@@ -76,14 +76,14 @@ class Proxy:
         self._run = run
         self._beside = beside
         self._over_unix = over_unix
-        self._revocations: list[Telling] = []  # the servers that tell of revoked certificates of origins
-        self._led: list[Callable[[dict[str, str]], object]] = []  # who takes variables that lead here, once they do
+        self._revocations: list[Telling] = []  # servers that tell clients about revoked certificates
+        self._led: list[Callable[[dict[str, str]], object]] = []  # functions that take the proxy variables
         self.clear()
 
     def clear(self) -> None:
-        """Forget the recordings: the origins, which are the script's, have been forgotten."""
+        """Forget the recordings. The script forgets the origins."""
         self._recordings: list[Recording] = []
-        self._beyond: Beyond | None = None  # who is asked for what no origin answers
+        self._beyond: Beyond | None = None  # answers what no origin answers
 
     @property
     def _roots(self) -> tuple[Path, ...]:
@@ -103,7 +103,7 @@ class Proxy:
         if tunnel == "raw":
             origin = self._make(pattern, None, raw_address(to, pattern))
         elif to is not None:
-            raise UsageError("to= is where the bytes of tunnel='raw' go")
+            raise UsageError("to= is only for tunnel='raw', whose bytes go there")
         else:
             origin = self._make(pattern, self._tls_of(pattern, tls), None)
         origins.add(origin)
@@ -113,11 +113,11 @@ class Proxy:
     def _tls_of(self, pattern: Pattern, tls: TLS | bool | str) -> TLS | None:
         if pattern.scheme == "http":
             if tls is not True:
-                raise UsageError(f"{pattern} is without TLS, so tls={tls!r} is wrong")
+                raise UsageError(f"{pattern} has no TLS, so tls={tls!r} is wrong")
             return None
         settings = Security(tls, None, self._roots, None, self._script.http2).tls
         if settings is None:
-            raise UsageError(f"{pattern} is over TLS, so tls={tls!r} is wrong")
+            raise UsageError(f"{pattern} has TLS, so tls={tls!r} is wrong")
         return settings
 
     def _make(self, pattern: Pattern, tls: TLS | None, to: tuple[str, int] | None) -> Origin:
@@ -133,7 +133,7 @@ class Proxy:
             self._become(),
             self._given_roots,
             tls,
-            self._security.ca if tls is not None else None,  # made now: to ask for it is for the test's own thread
+            self._security.ca if tls is not None else None,  # made now, in the test's own thread
             to,
             lambda: self._server.connections,
             revocation,
@@ -143,7 +143,7 @@ class Proxy:
 
     def _become(self) -> Origins[Origin]:
         if self._security.tls is not None:
-            raise UsageError("a proxy speaks plain HTTP, its origins have the TLS: make it without tls=")
+            raise UsageError("a proxy speaks plain HTTP, and its origins speak TLS: make it without tls=")
         if self._script.http2 == "only":
             raise UsageError("a proxy speaks HTTP/1.1: make it without http2='only'")
         if self._script.origins is None:
@@ -194,16 +194,16 @@ class Proxy:
         return recording
 
     def _record_with(self, recorder: Recorder) -> None:
-        """Have it asked, from here on, for what no origin answers."""
+        """Let the recorder answer what no origin answers, from here on."""
         origins = self._become()
         self._beyond = recorder.ask
         for origin in origins:
             origin.script.beyond = recorder.ask
-        _ = self._security.ca  # made now: to ask for it is for the test's own thread
+        _ = self._security.ca  # made now, in the test's own thread
         origins.make = self._recorded_origin
 
     def _recorded_origin(self, url: str) -> Origin:
-        """The origin of a recorded request: one that there is, or another."""
+        """The origin of a recorded request, made if there is none."""
         pattern = origin_pattern(url)
         origins = self._become()
         if (origin := origins.named(pattern)) is None:
@@ -217,10 +217,10 @@ class Proxy:
         for recording in self._recordings:
             recording.end()
 
-    # Who is led here
+    # Programs that use the proxy
 
     def ask_for(self, credentials: Credentials) -> None:
-        """Answer no client that does not send these."""
+        """Require these credentials from every client."""
         self._become().credentials = credentials
         self._lead_anew()
 
@@ -230,7 +230,7 @@ class Proxy:
         self._security.take_over(self.variables("http"))
 
     def lead(self, variables: dict[str, str]) -> None:
-        """Have these variables of programs lead to the server, now or as soon as it is a proxy."""
+        """Keep the proxy variables in ``variables`` up to date, as soon as the server is a proxy."""
         self._led.append(variables.update)
         if self._script.origins is not None:
             self._lead_anew()
@@ -245,7 +245,7 @@ class Proxy:
             raise UsageError(f"scheme= is 'http', 'socks5h' or 'socks5', not {scheme!r}")
         origins = self._become()
         if self._over_unix:
-            raise UsageError("a server on a Unix socket has no address that variables could name a proxy by")
+            raise UsageError("a server on a Unix socket has no address for the proxy variables")
         names = local_names(self._server.host, *(() if host is None else (host,)))
         local = [name for name in names if not any(origin.pattern.takes_host(name) for origin in origins)]
         url = scheme + self._server.url_for("/", host=host).removeprefix("http").removesuffix("/")
@@ -256,6 +256,6 @@ class Proxy:
     # The end
 
     def end(self) -> None:
-        """The server stops: so do those that were made for origins."""
+        """Stop the servers that were made for origins: the server stops."""
         while self._revocations:
             self._revocations.pop().stop()

@@ -1,4 +1,4 @@
-"""A recording in use: what it answers on a server, and what is made of it when the test ends."""
+"""A recording in use: its routes on a server, and what happens to it when the test ends."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ PACES = ("fast", "recorded")
 
 
 class Recording:
-    """A recording that a server answers from; ``serve_recording`` returns one.
+    """A recording with which a server answers; ``serve_recording`` returns one.
 
-    ``path`` is its file, ``origins`` are the hosts that it answers for, ``routes`` what it answers, in the order of the
+    ``path`` is its file. ``origins`` are the hosts for which it answers, ``routes`` are its routes in the order of the
     file.
     """
 
@@ -61,12 +61,12 @@ class Recording:
 
     @property
     def routes(self) -> tuple[Route, ...]:
-        """The routes that answer as it was recorded."""
+        """The routes that answer with what was recorded."""
         return tuple(sorted(self._recorded, key=lambda one: one.entries[0].line))
 
     def end(self) -> None:
-        """The test has ended: what was recorded is written, what was used compared. That may be done again, if more has
-        come since."""
+        """Write what was recorded, and compare what was used, at the end of the test. May be called again, for what
+        came since."""
         if self.recorder is not None:
             self.recorder.save()
         if self._comparison is not None:
@@ -77,7 +77,7 @@ class Recording:
 
 
 class Recorder:
-    """Asks real hosts what nothing else answers, and keeps their answers for a file."""
+    """Sends requests that nothing else answers to real hosts, and keeps the answers for a file."""
 
     def __init__(self, path: Path, journal: Journal, run: Run, redaction: Redaction) -> None:
         self._context = _trusting()
@@ -88,10 +88,10 @@ class Recorder:
         self._lock = threading.Lock()
         self._taken: list[Taken] = []
         self._saved = 0
-        self._is_broken = False  # something cannot be recorded: the file stays as it is
+        self._is_broken = False  # something cannot be recorded, so the file stays as it is
 
     def ask(self, connection: Connection, request: Request, origin: str) -> Response:
-        """What the real host answers, which is recorded. One that cannot be reached fails the test."""
+        """Get the answer of the real host, and record it. If the host cannot be reached, the test fails."""
         from http.client import HTTPException
 
         from pytest_httpserve.scripting.answers.responses import Response
@@ -116,7 +116,7 @@ class Recorder:
             return Response(502, text=f"{text}\n")
 
     def save(self) -> None:
-        """Write what was taken; if that cannot be, it fails the test."""
+        """Write what was taken. If that is impossible, the test fails."""
         from pytest_httpserve.scripting.recordings.saving import save
 
         with self._lock:
@@ -137,7 +137,7 @@ class Recorder:
 
 
 class Comparison:
-    """Asks real hosts again for what a test has used of a recording; what has changed fails the test."""
+    """Sends the requests that used a recording to the real hosts again. If an answer has changed, the test fails."""
 
     def __init__(self, path: Path, journal: Journal, redaction: Redaction) -> None:
         self._context = _trusting()
@@ -147,7 +147,7 @@ class Comparison:
         self._compared: dict[Recorded, int] = {}
 
     def compare(self, recorded: Sequence[Recorded]) -> None:
-        """Those that have not been compared before."""
+        """Compare all answers that were not compared before."""
         from pytest_httpserve.scripting.recordings.comparing import drift
 
         used = []
@@ -161,8 +161,8 @@ class Comparison:
 
 
 def _trusting() -> SSLContext:
-    """A context that trusts the public CAs, and whom the environment trusts as it is now: later, its variables may lead
-    to the test CA alone."""
+    """A context that trusts the public CAs, and those that the environment trusts right now: later, its variables may
+    point to the test CA only."""
     import ssl
 
     import certifi
@@ -185,9 +185,9 @@ def open_recording(
     strict: bool,
     redact: RedactArgument,
 ) -> Recording:
-    """The recording in this file, looked up in each of ``roots``, its routes put in their places.
+    """Open the recording in a file, which is looked up in each of ``roots``, and add its routes.
 
-    Raises UsageError for a wrong value, for a file that is not there, and for one that is no HAR.
+    Raises UsageError for a wrong value, for a missing file, or for a file that is not a HAR.
     """
     if not isinstance(path, str | os.PathLike):
         raise UsageError(f"serve_recording() takes the path of a HAR file, not {path!r}")
@@ -202,7 +202,7 @@ def open_recording(
         faults = as_faults(fault)
     file = _find(Path(path), roots, may_lack=run.records)
     if run.records and file.suffix == ".zip":
-        raise UsageError(f"serve_recording({str(path)!r}): no archive is recorded into; name a .har file")
+        raise UsageError(f"serve_recording({str(path)!r}): cannot record into an archive; name a .har file")
     entries = read_har(file) if run.mode != "all" and file.exists() else []
     recorded = recorded_routes(file, entries, matching, faults, paced=pace == "recorded")
     for one in recorded:

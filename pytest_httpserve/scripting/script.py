@@ -1,4 +1,4 @@
-"""A script: what a server has been told, and what it has seen."""
+"""A script: what the test has told a server, and what the server has seen."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 def check_http2(value: object) -> bool | str:
-    """Whether HTTP/2 is spoken, or only that. Raises UsageError for what is no such word, UnsupportedError without the
-    extra."""
+    """Check a value of ``http2=``: True, False or ``"only"``. Raises UsageError for anything else, UnsupportedError if
+    the extra is missing."""
     if value is False:
         return False
     if value is not True and value != "only":
@@ -35,11 +35,11 @@ def check_http2(value: object) -> bool | str:
 
 
 class Script:
-    """What a server has been told, and what it has seen; or what it was told of one of its origins, which is ``whose``.
+    """What the test has told a server or one of its origins, named ``whose``, and what the server has seen.
 
-    ``origins`` are those that the server answers for, once it is a proxy. ``beyond`` is who answers what nothing else
-    does: asked with the connection, the request, and the origin that it names. ``advice`` is a line for whoever reads
-    that a request was not answered. ``http2`` is whether HTTP/2 is spoken, or ``only`` that.
+    ``origins`` are the origins of the server, once it is a proxy. ``beyond`` answers what nothing else answers; it is
+    called with the connection, the request and the origin that the request names. ``advice`` is a line for the report
+    on an unanswered request. ``http2`` says whether the server speaks HTTP/2, or ``"only"`` HTTP/2.
     """
 
     __slots__ = (
@@ -70,7 +70,7 @@ class Script:
         self.guards: Guards = Guards(journal)
 
     def clear(self) -> None:
-        """Forget what was said, and what was seen."""
+        """Forget what the test said, and what the server saw."""
         self.routes.clear()
         self.queue.clear()
         self.fault_rules.clear()
@@ -96,6 +96,6 @@ class Script:
             self.journal.record_failure(f"{fault!r} was to happen, and never did\n", "expectations")
 
     def record_fault_event(self, event: FaultEvent) -> None:
-        """A fault has happened."""
+        """Record that a fault has happened."""
         self.journal.record_fault_event(event)
         self.fault_rules.happened(event.fault)

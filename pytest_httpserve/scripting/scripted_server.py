@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.faults.acts import Fault
 
 
-# How long the end of a test waits for connections whose clients have left.
+# Seconds that the end of a test waits for connections whose clients have left.
 SETTLE_SECONDS = 2.0
 
 
 class ScriptedServer(ThreadingHTTPServer):
-    """A ThreadingHTTPServer that answers by a script, and tells the journal of every failure."""
+    """A ThreadingHTTPServer that answers according to a script, and records every failure in the journal."""
 
     watching: Watching
     _serving: type[Serving]
@@ -46,29 +46,29 @@ class ScriptedServer(ThreadingHTTPServer):
             self.address_family = socket.AF_UNIX
         else:
             self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        # By name: beneath a server over TLS stands one whose own would make a context from files.
+        # Called by name: the next class of a TLS server would make a context from files.
         self._serving = Serving
         if script.http2:
             from pytest_httpserve.scripting.multiplexing import ServingEither
 
             self._serving = ServingEither
-        serving: Any = partial(self._serving, script, self.watching)  # typeshed asks for a class of handlers
+        serving: Any = partial(self._serving, script, self.watching)  # typeshed wants a handler class
         HTTPServer.__init__(self, (host, port), serving)
 
     def watch(self, journal: Journal) -> Watching:
-        """Who is told of its connections."""
+        """An object that is told of the server's connections."""
         return Watching(journal)
 
     def settle(self) -> None:
-        """The test has ended: have the journal know of each request that a client has broken off so far."""
+        """Record, at the end of a test, every request that a client has broken off so far."""
         service_of(self).accept_pending(SETTLE_SECONDS)
         if leaving := self.watching.find_broken_off(SETTLE_SECONDS):
             service_of(self).wait_for(leaving, SETTLE_SECONDS)
 
     def set_timeout(self, seconds: float) -> None:
-        """Wait for a client so long, in seconds."""
+        """Set how long to wait for a client, in seconds."""
         if seconds != self._serving.timeout:
-            # Of the class: the loop looks there before anything is made of it.
+            # On a class, since the loop looks there before an instance exists.
             patient = type("Serving", (self._serving,), {"timeout": seconds})
             self.RequestHandlerClass = partial(patient, self.script, self.watching)
 
@@ -91,13 +91,13 @@ class ScriptedServer(ThreadingHTTPServer):
                 self._bind()
 
     def _bind(self) -> None:
-        if self.address_family == socket.AF_INET6:  # all addresses are those of IPv4, too
+        if self.address_family == socket.AF_INET6:  # "::" includes all IPv4 addresses
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, self.server_address[0] != "::")
         super().server_bind()
 
     def get_request(self) -> tuple[socket.socket, object]:
         request, client_address = super().get_request()
-        return request, client_address or ("", 0)  # of a Unix socket, it is empty
+        return request, client_address or ("", 0)  # empty, for a Unix socket
 
     # typeshed's type of a request also covers datagrams.
     def process_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]
@@ -107,11 +107,11 @@ class ScriptedServer(ThreadingHTTPServer):
         if not faults or service.loop is None:
             super().process_request(request, client_address)
             return
-        # It never rests: a fault may have its place before the first byte.
+        # It does not wait in the loop: a fault may happen before the first byte.
         service.loop.workers.run(partial(self._serve_faulty, service.track(request, client_address), faults))
 
     def _serve_faulty(self, connection: Connection, faults: tuple[Fault, ...]) -> None:
-        """Serve a connection with these faults; those of its beginning come before anything is read, or a handshake."""
+        """Serve a connection with faults. The first ones happen before anything is read, and before a handshake."""
         from pytest_httpserve.scripting.faults.acts import FIRST_PHASES
         from pytest_httpserve.scripting.faults.wire import FaultyWire
 
@@ -127,7 +127,7 @@ class ScriptedServer(ThreadingHTTPServer):
                 wire.leave("tls_handshake")
         except Struck as struck:
             connection.ending.reset() if struck.resets else connection.linger()
-        except Exception:  # of a function that draws the seconds of a delay
+        except Exception:  # raised by the function of a Delay
             self.handle_error(connection.transport.socket, connection.peer)
         else:
             if lasting := tuple(fault for fault in faults if fault.place not in FIRST_PHASES):
@@ -137,9 +137,9 @@ class ScriptedServer(ThreadingHTTPServer):
         self.shutdown_request(connection.transport.socket)
 
     def await_handshake(self, connection: Connection) -> bool:
-        """Wait for the client's first message of a handshake; False where there is none."""
+        """Wait for the client's first message of a handshake. False if the server has no handshakes."""
         return False
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """An exception left a handler: it fails the test."""
+        """Fail the test with an exception that a handler raised."""
         self.script.journal.record_failure(f"a handler raised:\n{traceback.format_exc()}")

@@ -1,4 +1,4 @@
-"""Servers over TLS: those that shake hands, and those that do not."""
+"""TLS servers: those that complete handshakes, and those that never do."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 
 class WatchingHandshakes(Watching):
-    """Has the journal know of handshakes, too. One that fails is noted, and fails no test.
+    """Records handshakes in the journal, too. A failed handshake is recorded, but does not fail the test.
 
-    ``seconds`` is how long one may take; None for ever.
+    A handshake may take up to ``seconds``; None for any time.
     """
 
     def __init__(self, journal: Journal, seconds: float | None) -> None:
@@ -39,25 +39,25 @@ class WatchingHandshakes(Watching):
         return ConnectionRecord(connection.index, connection.peer, Handshake())
 
     def handshake(self, connection: Connection) -> Handshake:
-        """That of a connection."""
+        """The handshake of a connection."""
         handshake = self.records[connection].handshake
         assert handshake is not None
         return handshake
 
     def shaken(self, connection: Connection, *, done: bool) -> None:
-        """The journal knows how, before the client can."""
+        """Record how a handshake ended, before the client can know."""
         note_end(self.handshake(connection), connection, self._seconds, done=done)
 
     def how_left(self, connection: Connection) -> str | None:
-        """While no session is agreed upon, only the handshake itself can tell how: TLS sends an alert to a client that
-        has closed, whose system answers it with a reset."""
-        record = self.records.get(connection)  # none if it has ended meanwhile
+        """How the client has left; None during a handshake, which finds out itself: TLS sends an alert to a client that
+        has closed, and the client's system answers it with a reset."""
+        record = self.records.get(connection)  # None if the connection has ended meanwhile
         if record is None or record.handshake is None or record.handshake.session is None:
             return None
         return super().how_left(connection)
 
     def closed(self, connection: Connection) -> None:
-        """Whatever has ended it: a handshake that is not over by now never will be."""
+        """Note the end of a connection. A handshake that is not over by now has failed."""
         if (record := self.records.get(connection)) is not None and record.handshake is not None:
             silent = TimeoutError() if record.closed_how == "timeout" else connection.transport.failure
             record.handshake.fail(error_of(silent, self._seconds))
@@ -74,7 +74,7 @@ class HandshakingServer(ScriptedServer):
         return WatchingHandshakes(journal, self.handshake_timeout)
 
     def handshake(self, request: socket.socket, client_address: object) -> Handshake:
-        """That of a connection."""
+        """The handshake of a connection."""
         return self.watching.handshake(service_of(self).track(request, client_address))
 
 
@@ -91,7 +91,7 @@ class SecureServer(HandshakingServer, HTTPSServer):
         super().__init__(host, port, script)
 
     def await_handshake(self, connection: Connection) -> bool:
-        """A stop ends the wait, too."""
+        """Wait for the first bytes of the handshake, or until the server stops."""
         readiness(connection.transport.fileno())(self.handshake_timeout)
         return True
 
@@ -101,7 +101,7 @@ class SecureServer(HandshakingServer, HTTPSServer):
 
 
 class UnshakenServer(HandshakingServer):
-    """A server whose handshakes never end: it resets the connection in their midst, or says nothing more."""
+    """A server whose handshakes never end: it resets the connection in the middle, or says nothing."""
 
     handshake_timeout: None = None
 
@@ -115,7 +115,7 @@ class UnshakenServer(HandshakingServer):
         handshake.begun = True
         connection.leave_loop()
         connection.begin(None, nodelay=True)
-        with contextlib.suppress(OSError):  # it has left, its own way
+        with contextlib.suppress(OSError):  # the client has left
             never_shake_hands(connection, handshake, resets=self.resets)
             if self.resets:
                 connection.ending.reset()
@@ -124,7 +124,7 @@ class UnshakenServer(HandshakingServer):
 def make_server(
     tls: TLS, host: str, port: int, script: Script, authority: CertificateAuthority, revocation: Telling | None
 ) -> ScriptedServer:
-    """The server that ``tls`` asks for; ``revocation`` is one to tell clients of a certificate that is revoked."""
+    """The server that ``tls`` asks for. ``revocation`` is a server that tells clients about a revoked certificate."""
     if tls.fault == "plain_http":
         script.journal.expects_tls = True
         return ScriptedServer(host, port, script)
@@ -135,6 +135,6 @@ def make_server(
 
 
 def names_of(host: str) -> Names:
-    """What a server on this address is called."""
+    """The names of a server on this address."""
     local = ("localhost", "127.0.0.1", "::1")
     return local if host in (*local, "0.0.0.0", "::") or host.startswith("/") else (*local, host)

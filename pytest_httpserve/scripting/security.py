@@ -1,6 +1,6 @@
-"""The TLS side of one HTTPServe: what was said of it, its CA, and who is made to trust that.
+"""The TLS side of an HTTPServe: its settings, its CA, and the environment variables that make clients trust the CA.
 
-Nothing here imports ssl for a server without it.
+Nothing here imports ssl for a server without TLS.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 class Security:
-    """Settings and CA of a server; ``tls`` is None for one without TLS.
+    """The TLS settings and the CA of a server. ``tls`` is None for a server without TLS.
 
-    ``setenv`` sets an environment variable for as long as the server is meant to live; without it, that is done here.
-    ``revocation`` is the server, of plain HTTP, that tells of a revoked certificate, while there is one.
+    ``setenv`` sets an environment variable for the lifetime of the server; without it, this class does so itself.
+    ``revocation`` is the plain HTTP server that tells clients about a revoked certificate, while there is one.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Security:
 
     @property
     def ca(self) -> CertificateAuthority:
-        """The CA; made when first asked for."""
+        """The CA, made when it is first needed."""
         from pytest_httpserve.tls.authority import default_authority
 
         if self._ca is None:
@@ -70,7 +70,7 @@ class Security:
         return self._ca
 
     def listen(self, host: str, port: int, script: Script, helper: Callable[[], Telling]) -> ScriptedServer:
-        """The server itself. ``helper`` makes a further one, started, for clients that ask about a certificate."""
+        """Make the server. ``helper`` makes and starts another one, for clients that ask about revoked certificates."""
         if self.tls is None:
             return ScriptedServer(host, port, script)
         from pytest_httpserve.scripting.secure_server import make_server
@@ -84,13 +84,13 @@ class Security:
             raise
 
     def trust(self, host: str, *, public: bool) -> None:
-        """Let this process, and those that it starts, trust the CA until ``end``, and ask ``host`` past any proxy."""
+        """Make this process and its children trust the CA until ``end``, and reach ``host`` without a proxy."""
         from pytest_httpserve.tls.trust import past_proxies
 
         self._set({**self.ca.env(public=public), **past_proxies(os.environ, host)})
 
     def take_over(self, variables: Mapping[str, str]) -> None:
-        """Set these variables of this process, which name proxies, until ``end``. Who has read them before forgets."""
+        """Set these proxy variables in this process until ``end``, and forget values that were read before."""
         from pytest_httpserve.tls.trust import Opener
 
         if self._opener is None:
@@ -107,7 +107,7 @@ class Security:
             self._setenv(name, value)
 
     def end(self) -> None:
-        """The server has stopped."""
+        """Undo all changes: the server has stopped."""
         if self._environment is not None:
             self._environment.restore()
         if self._opener is not None:

@@ -1,4 +1,4 @@
-"""A connection of a scripted server: its requests are taken one after another, and each is answered."""
+"""Serve a connection of a scripted server: answer its requests, one after the other."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
 
 
 class Serving:
-    """What a scripted server makes for each connection, in the place where others have a handler.
+    """Serves a connection of a scripted server, in place of the handler of other servers.
 
-    It lasts as long as the connection, which rests in the loop between two requests.
+    It lasts as long as the connection, which waits in the loop between requests.
     """
 
-    # What the server looks at before a connection begins, as on any handler class.
+    # The server reads these before a connection begins, as from any handler class.
     timeout: ClassVar[float | None] = 60.0
     rbufsize: ClassVar[int] = -1
     thread_per_connection: ClassVar[bool | None] = False
-    # A body is kept as a whole nowhere but on disk, and there as far as it comes: any length may be announced.
+    # Clients may announce any length: only as much of a body as comes is kept, and a large one on disk.
     limits: ClassVar[Limits] = replace(DEFAULT_LIMITS, body=10**20 - 1)
 
     __slots__ = ("_answering", "_connection", "_conversation", "_http1")
@@ -52,7 +52,9 @@ class Serving:
         faults = watching.faults.pop(connection, ()) if watching.faults else ()
         self._http1 = http1 = HTTP1.over(connection, limits=self.limits)
         conversing = Conversation
-        self._answering: Callable[[Any, Transcript], Answering] = self._who_answers(script)  # Any: what it has made
+        self._answering: Callable[[Any, Transcript], Answering] = self._who_answers(
+            script
+        )  # Any stands for the conversation
         if script.origins is not None:
             from pytest_httpserve.scripting.proxying import ProxyConversation, answering
 
@@ -64,16 +66,16 @@ class Serving:
         self.serve()
 
     def _who_answers(self, script: Script) -> type[Answering]:
-        """What a request is answered by, unless it may name an origin."""
+        """The class that answers requests, unless they may name an origin."""
         return Answering
 
     def _in_http2(self) -> InHTTP2 | None:
-        """What goes on with a connection whose client begins with HTTP/2 in the midst of it."""
+        """The function that goes on with a connection whose client switches to HTTP/2 in the middle of it, if any."""
         return None
 
     def serve(self, awaited: Answering | None = None) -> None:
-        """Serve what there is, first the request whose body was ``awaited``; at the end, see the client off, unless the
-        connection is to rest."""
+        """Serve all requests that have come, beginning with the one whose body was ``awaited``. Then close the
+        connection, unless it is to wait in the loop."""
         try:
             if awaited is None and self._connection.transport.has_ended():
                 return
@@ -85,8 +87,7 @@ class Serving:
                 self._see_off()
 
     def _serve_one(self, awaited: Answering | None = None) -> bool:
-        """Take a request, or go on with the one whose body was ``awaited``, and have it answered; whether another one
-        can follow."""
+        """Answer the next request, or the one whose body was ``awaited``. Returns whether another one can follow."""
         http1, answering = self._http1, awaited
         if answering is None:
             self._connection.transport.tap = transcript = Transcript(http1.reader.unread)
@@ -119,24 +120,24 @@ class Serving:
         return self._end(answering, lasts)
 
     def _await_body(self, answering: Answering) -> None:
-        """Have the loop wait for the body: the exchange goes on when it is here, or has not come in time."""
+        """Let the loop wait for the body. The exchange goes on when it has come, or has not come in time."""
         turn, transport = self._connection.turn, self._connection.transport
         is_here = partial(self._http1.body_is_here, BODY_IN_MEMORY_BYTES)
         turn.await_client(partial(self.serve, answering), transport.timeout, is_here)
 
     def _await_rest(self, answering: Answering) -> bool:
-        """The response has been given: have the loop wait for what is left of the body, which is then dropped. Where it
-        cannot, this thread does."""
+        """Wait for the rest of the body, which is dropped, since the response is complete. The loop waits if it can,
+        else this thread."""
         connection, http1 = self._connection, self._http1
         if answering.passage is not AS_IT_IS or http1.needs_no_wait(DRAIN_BYTES):
             return http1.end_stream()
-        connection.busy = False  # there is nothing left to lose
+        connection.busy = False  # the response is complete
         is_here = partial(http1.body_is_here, DRAIN_BYTES)
         connection.turn.await_client(partial(self._go_on_after, answering), connection.transport.timeout, is_here)
         return False
 
     def _go_on_after(self, answering: Answering) -> None:
-        """What was left of the body is here, or will not come: the exchange ends, and others may follow."""
+        """End the exchange: the rest of the body has come, or will not come. Others may follow."""
         connection, http1 = self._connection, self._http1
         try:
             http1.reader.read_on()
@@ -148,7 +149,7 @@ class Serving:
                 self._see_off()
 
     def _end(self, answering: Answering, lasts: bool) -> bool:
-        """The exchange is over, if there was one; whether another request can follow."""
+        """End the exchange, if there was one. Returns whether another request can follow."""
         try:
             answering.passage.end()
         except Struck as struck:
@@ -164,14 +165,14 @@ class Serving:
         return lasts
 
     def _rests(self) -> bool:
-        """Whether the loop is to wait for the next request, and not this thread."""
+        """Whether the loop waits for the next request, so that this thread need not."""
         http1, connection = self._http1, self._connection
         if self._conversation.passage is not AS_IT_IS or not connection.may_rest():
             return False
         if unread := http1.reader.unread:
             if http1.head_is_whole(unread, 0):
                 return False
-            connection.transport.gathered = http1.reader.take_unread()  # the beginning of a head
+            connection.transport.gathered = http1.reader.take_unread()  # the beginning of the next head
         connection.busy = False
         connection.turn.await_client(self.serve, connection.transport.timeout, http1.head_is_whole)
         return True
@@ -188,7 +189,7 @@ class Serving:
     # What goes wrong
 
     def _fail(self, answering: Answering, error: BaseException) -> None:
-        """The exchange ends with this error."""
+        """End the exchange with this error."""
         try:
             if isinstance(error, RequestError):
                 self._refuse(answering, error)
@@ -199,7 +200,7 @@ class Serving:
                     failing.give_up(answering)
                 raise error
         finally:
-            del error  # whose traceback leads to this very variable
+            del error  # its traceback refers to this variable
             self._end(answering, False)
 
     def _refuse(self, answering: Answering, error: RequestError) -> None:
@@ -207,7 +208,7 @@ class Serving:
         self._http1.lingers = True
 
     def _client_failed(self, answering: Answering, error: OSError) -> None:
-        """A request whose client has gone stands in the journal, too: as much of it as came."""
+        """Record as much of the request as came, although its client has gone."""
         http1, reader = self._http1, self._http1.reader
         if isinstance(error, Struck):
             if not reader.at_rest or answering.transcript.request:
@@ -225,7 +226,7 @@ class Serving:
             self._refuse(answering, RequestError(HTTPStatus.REQUEST_TIMEOUT, text))
 
     def _end_struck(self, struck: Struck) -> None:
-        """A fault has ended the connection: see it off accordingly."""
+        """Close the connection in the way of the fault that has ended it."""
         if struck.resets:
             self._conversation.resets = True
         else:

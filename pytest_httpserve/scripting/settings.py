@@ -1,4 +1,4 @@
-"""What the fixture httpserve_config says of servers, checked where it is said."""
+"""Check the settings for servers that the fixture httpserve_config returns."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pytest_httpserve.scripting.script import check_http2
 
 
 def check_settings(given: object) -> dict[str, Any]:
-    """The settings, with ``ignore`` as a tuple. Raises UsageError for a name that is none and for a wrong value."""
+    """Check the settings. ``ignore`` becomes a tuple. Raises UsageError for an unknown name or a wrong value."""
     if not isinstance(given, Mapping):
         raise UsageError(f"it returns a mapping such as {{'strict': True}}, not {given!r}")
     for name in given:
@@ -24,7 +24,7 @@ def check_settings(given: object) -> dict[str, Any]:
     return {name: _CHECKS[name](value) for name, value in given.items()}
 
 
-def _ignore(value: Any) -> tuple[str, ...]:  # whatever was given, as in all of them
+def _ignore(value: Any) -> tuple[str, ...]:  # anything may have been given
     return tuple(sorted(check_kinds(value)))
 
 

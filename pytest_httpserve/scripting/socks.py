@@ -1,4 +1,4 @@
-"""The beginning of a connection to a proxy: over SOCKS, a client asks for a tunnel as another does by CONNECT."""
+"""The beginning of a connection to a proxy. With SOCKS, a client asks for a tunnel, as others do with CONNECT."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.conversation import Conversation
     from pytest_httpserve.scripting.origins.credentials import Credentials
 
-# By the error that a Proxy-Status field tells (RFC 9209 section 2.3), which a response has that is ours.
+# By the error in the Proxy-Status field (RFC 9209 section 2.3) of our own responses.
 _REPLIES = {
     "http_request_denied": Reply.NOT_ALLOWED,
     "connection_refused": Reply.CONNECTION_REFUSED,
@@ -35,9 +35,9 @@ _REPLIES = {
 
 
 class Opening(Passage):
-    """The beginning of a connection, before its first exchange: its first byte tells whether it speaks SOCKS.
+    """The beginning of a connection, before its first exchange. Its first byte tells whether the client speaks SOCKS.
 
-    From there on, exchanges pass as ``passage`` has it. ``by_socks`` is whether the client has asked for a tunnel so.
+    From there on, exchanges use ``passage``. ``by_socks`` says that the client has asked for a tunnel with SOCKS.
     """
 
     by_socks: bool = False
@@ -48,7 +48,7 @@ class Opening(Passage):
 
     def begin(self, passing: Passing) -> None:
         conversation, passage = self._conversation, self._passage
-        del self._conversation, self._passage  # which lead back to here
+        del self._conversation, self._passage  # they refer back to this object
         conversation.passage = passing.passage = passage
         passage.begin(passing)
         reader = conversation.http1.reader
@@ -59,9 +59,9 @@ class Opening(Passage):
 
 
 def _agree(conversation: Conversation, reader: Reader) -> None:
-    """Hear who the client is, and what it asks for, which the reader has as a CONNECT then.
+    """Read the client's credentials and its request, and give the request to the reader as a CONNECT.
 
-    Raises RequestError for what is to be refused.
+    Raises RequestError if it must be refused.
     """
     transport = conversation.connection.transport
     replies = _Replies(transport)
@@ -72,16 +72,18 @@ def _agree(conversation: Conversation, reader: Reader) -> None:
     command, authority = socks.read_request(_exactly(reader))
     if command != socks.CONNECT:
         replies.failure = Reply.COMMAND_NOT_SUPPORTED.said
-        raise RequestError(HTTPStatus.NOT_IMPLEMENTED, f"of SOCKS, only CONNECT is spoken here, not command {command}")
+        raise RequestError(
+            HTTPStatus.NOT_IMPLEMENTED, f"this proxy supports only CONNECT of SOCKS, not command {command}"
+        )
     if authority is None:
         replies.failure = Reply.ADDRESS_NOT_SUPPORTED.said
-        raise RequestError(HTTPStatus.BAD_REQUEST, "the address is of no known kind", rule="RFC 1928 section 5")
+        raise RequestError(HTTPStatus.BAD_REQUEST, "the address has an unknown type", rule="RFC 1928 section 5")
     replies.failure = b""
     reader.give_back(f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n{fields}\r\n".encode())
 
 
 def _hear_who(reader: Reader, transport: Transport, replies: _Replies, wanted: Credentials | None) -> str:
-    """The field that says who the client is; empty if it says nothing. What it need not say, it may."""
+    """The field with the client's credentials; empty if it sends none. It may send some even if none are needed."""
     replies.failure = Method.NONE_THAT_WILL_DO.chosen
     methods = socks.read_methods(_exactly(reader))
     if wanted is None and Method.NONE in methods:
@@ -93,7 +95,7 @@ def _hear_who(reader: Reader, transport: Transport, replies: _Replies, wanted: C
     replies.failure = socks.credentials_taken(False)
     said = basic(b":".join(socks.read_credentials(_exactly(reader))))
     if wanted is not None and not wanted.are(said):
-        raise RequestError(HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, "the client has another user or password")
+        raise RequestError(HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, "the client sent a wrong user or password")
     transport.send(socks.credentials_taken(True))
     return f"Proxy-Authorization: {said}\r\n"
 
@@ -111,9 +113,10 @@ def _exactly(reader: Reader) -> socks.Read:
 
 
 class _Replies:
-    """What is answered to CONNECT, as SOCKS says it: to the writer of responses, it is the connection.
+    """Turns responses to CONNECT into SOCKS replies. The writer of responses takes it for the connection.
 
-    ``failure`` is what the client is told as long as it has not asked for a tunnel. Behind its answer, bytes pass.
+    ``failure`` is the reply if the request fails before the client has asked for a tunnel. After the reply, bytes pass
+    unchanged.
     """
 
     def __init__(self, transport: Transport) -> None:

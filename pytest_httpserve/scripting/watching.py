@@ -1,4 +1,4 @@
-"""Who has the journal know of a server's connections."""
+"""Record a server's connections in the journal."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.faults.acts import Fault
     from pytest_httpserve.scripting.record.journal import Journal
 
-# How often it is looked whether what serves a connection has let it go.
+# Seconds between two looks whether a thread has finished with a connection.
 _GLANCE_SECONDS = 0.0005
-# How long a request may take that has come in part.
+# Seconds that an incomplete request may take to become complete.
 _REST_SECONDS = 0.2
 
 
 class Watching(Watcher):
-    """Has the journal know of each connection, from its beginning to its end.
+    """Records each connection in the journal, from its beginning to its end.
 
-    ``records`` are those of the connections that are there now, ``faults`` those of the ones that have just come.
+    ``records`` are the records of current connections, ``faults`` the faults of connections that have just begun.
     """
 
     def __init__(self, journal: Journal) -> None:
         self.records: dict[Connection, ConnectionRecord] = {}
         self.faults: dict[Connection, tuple[Fault, ...]] = {}
         self._journal = journal
-        self._told: dict[Connection, bytes] = {}  # what was left over, as a failure says already
+        self._told: dict[Connection, bytes] = {}  # left-over bytes that a failure has already reported
 
     def opened(self, connection: Connection) -> None:
         self.records[connection] = record = self.make_record(connection)
@@ -39,38 +39,41 @@ class Watching(Watcher):
         self._journal.record_connection(record)
 
     def make_record(self, connection: Connection) -> ConnectionRecord:
-        """What the journal knows of a connection."""
+        """Make the record of a connection."""
         return ConnectionRecord(connection.index, connection.peer)
 
     def closed(self, connection: Connection) -> None:
         self.records.pop(connection, None)
-        self.faults.pop(connection, None)  # of one that no handler has had
+        self.faults.pop(connection, None)  # if no handler has taken them
         self._told.pop(connection, None)
 
     def look(self) -> None:
-        """Note whose client has left: where a request waits (at a gate, say), nobody reads from its connection."""
+        """Note which clients have left. While a request waits, such as at a gate, nobody reads from its connection."""
         for connection in list(self.records):
             ending = connection.ending
             if ending.said is None and (how := self.how_left(connection)) is not None:
                 ending.say("client", how)
 
     def how_left(self, connection: Connection) -> str | None:
-        """How a client has ended its side, if it has, as far as the system tells."""
+        """How the client has ended its side, as far as the system tells; None if it has not."""
         return connection.transport.how_left()
 
     def find_broken_off(self, seconds: float) -> list[Connection]:
-        """The test has ended: the connections whose clients have left, and which are about to end. What a client has
-        sent after a request that announced less is a failure; an answer that is about to end is waited for so long."""
+        """The connections whose clients have left, at the end of a test. They are about to end.
+
+        Bytes that a client sent after the announced end of a request are recorded as a failure. Waits up to ``seconds``
+        for responses that are about to end.
+        """
         leaving = []
         expiry = clock.monotonic() + seconds
         for connection, record in list(self.records.items()):
             turn, transport = connection.turn, connection.transport
             if turn.runs_code or turn.interrupt is not None:
-                continue  # it may wait for long for something other than its client
+                continue  # it may wait long for something other than its client
             while connection.busy and connection.is_answered() and not transport.closed and clock.monotonic() < expiry:
-                clock.sleep(_GLANCE_SECONDS)  # what serves it has only to let it go
+                clock.sleep(_GLANCE_SECONDS)  # its thread is about to finish
             while not transport.has_been_left() and transport.peek() and clock.monotonic() < expiry:
-                clock.sleep(_GLANCE_SECONDS)  # it is about to be taken in: not every system shows an end after it
+                clock.sleep(_GLANCE_SECONDS)  # the bytes are about to be read, and some systems show an end only then
             if transport.has_been_left():
                 leaving.append(connection)
             elif not self._journal.test_is_over and (rest := _left_over(connection)):
@@ -78,8 +81,8 @@ class Watching(Watcher):
         return leaving
 
     def _tell_left_over(self, connection: Connection, record: ConnectionRecord, rest: bytes) -> None:
-        """Once: of several tests that share the server, the first has sent it. The rest of a whole request of somebody
-        who asks while tests come and go may be on its way."""
+        """Record left-over bytes as a failure, once: if several tests share the server, the first one sent them. But
+        wait a moment before: they may be the beginning of a request from a client that outlives tests."""
         if self._told.get(connection) == rest or not (exchanges := record.exchanges):
             return
         expiry = clock.monotonic() + _REST_SECONDS
@@ -90,23 +93,23 @@ class Watching(Watcher):
             self._journal.record_failure(left_over(rest, exchanges[-1]), "refused")
 
     def left_alone(self, connections: list[Connection]) -> None:
-        """A handler whose client has gone fails no test: its exchange says where it was."""
+        """Note on the exchange where a handler is whose client has gone. It does not fail the test."""
         for connection in connections:
             record = self.records.get(connection)
             if record is not None and (exchanges := record.exchanges):
                 exchanges[-1].notes += (f"its client had gone: {describe_hanging(connection).rstrip()}",)
 
     def hanging(self, connections: list[Connection]) -> None:
-        """A handler that will not end fails the test."""
+        """Fail the test because of handlers that do not end."""
         for connection in connections:
             text = describe_hanging(connection)
             record = self.records.get(connection)
             if record is not None and (exchanges := record.exchanges) and (route := exchanges[-1].route) is not None:
-                text += f"this was to be the answer of {route}\n"
+                text += f"it was answering for {route}\n"
             self._journal.record_failure(text)
 
 
 def _left_over(connection: Connection) -> bytes:
-    """What has come that is no whole request, and for which the loop waits for more."""
+    """Bytes that have come but are no complete request, while the loop waits for more."""
     rest, whole = connection.transport.gathered, connection.turn.whole
     return rest if rest and not connection.busy and whole is not None and not whole(rest, 0) else b""

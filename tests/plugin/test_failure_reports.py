@@ -172,7 +172,7 @@ def test_an_exception_in_a_scripted_handler_is_shown_from_the_handler_on(suite: 
           File "/project/test_it.py", line 6, in answer
             raise RuntimeError("out of order")
         RuntimeError: out of order
-        this was to be the answer of the route GET /a (/project/test_it.py:4)
+        it was answering for the route GET /a (/project/test_it.py:4)
         --------------------------- Captured httpserve call ----------------------------
         http://127.0.0.1:PORT
           GET /a -> 500 text/plain; charset=utf-8 99 bytes 0.1 ms by /project/test_it.py:4
@@ -202,7 +202,7 @@ def test_a_failed_assert_in_a_scripted_handler_is_shown_with_its_values(suite: S
 
           - 1
           + 2
-        this was to be the answer of the route GET /a (/project/test_it.py:4)
+        it was answering for the route GET /a (/project/test_it.py:4)
         --------------------------- Captured httpserve call ----------------------------
         http://127.0.0.1:PORT
           GET /a?page=2 -> 500 text/plain; charset=utf-8 99 bytes 0.1 ms by /project/test_it.py:4
@@ -223,7 +223,7 @@ def test_an_answer_of_a_wrong_type_names_the_route(suite: Suite, shown: Shown) -
         the handler of 'GET /a HTTP/1.1' raised:
         Traceback (most recent call last):
         pytest_httpserve.errors.UsageError: a handler returns a Response, str, bytes, dict, list, (status, body), (status, body, headers), None or an iterator, not 5
-        this was to be the answer of the route GET /a (/project/test_it.py:4)
+        it was answering for the route GET /a (/project/test_it.py:4)
         --------------------------- Captured httpserve call ----------------------------
         http://127.0.0.1:PORT
           GET /a -> 500 text/plain; charset=utf-8 99 bytes 0.1 ms by /project/test_it.py:4
@@ -387,7 +387,7 @@ def test_several_failures_are_one_report_server_by_server(suite: Suite, shown: S
           File "/project/test_it.py", line 8, in answer
             raise KeyError("b")
         KeyError: 'b'
-        this was to be the answer of the route GET /b (/project/test_it.py:6)
+        it was answering for the route GET /b (/project/test_it.py:6)
 
         nothing answers GET /missing: the nearest route differs in path: expected /b, got /missing
           the route GET /b (/project/test_it.py:6)

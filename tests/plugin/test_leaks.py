@@ -147,7 +147,7 @@ def test_a_handler_that_hangs_is_named_with_its_route(suite: Suite) -> None:
     result.stdout.fnmatch_lines([
         "*the handler of 'GET /a HTTP/1.1' did not end*",
         "*in wait_for_ever*",
-        "*this was to be the answer of the route GET /a (*test_it.py:*)*",
+        "*it was answering for the route GET /a (*test_it.py:*)*",
     ])  # fmt: skip
 
 

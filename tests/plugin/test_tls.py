@@ -402,7 +402,7 @@ def test_a_test_that_hangs_on_a_stall_is_ended_and_the_next_one_runs(pytester: p
     result = pytester.runpytest_subprocess("-p", "pytest_timeout", timeout=60)
 
     result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(["*no TLS with 127.0.0.1 port *: the server says nothing, as it was asked to"])
+    result.stdout.fnmatch_lines(["*no TLS with 127.0.0.1 port *: the server says nothing, as the test asked"])
 
 
 def test_settings_of_the_wrong_kind_are_refused() -> None:

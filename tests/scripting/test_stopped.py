@@ -100,5 +100,5 @@ def test_a_request_that_no_function_answers(server: HTTPServe) -> None:
     server.on("GET", "/").respond(text="a")
     connection, _ = ask(server)
     connection.close()
-    with pytest.raises(UsageError, match="stopped is for the function that answers a request"):
+    with pytest.raises(UsageError, match="stopped is for functions that answer requests"):
         server.exchanges[0].request.stopped  # noqa: B018  it raises

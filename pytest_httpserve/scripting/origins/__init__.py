@@ -1,1 +1,1 @@
-"""Origins: hosts of the internet that a test answers for."""
+"""Origins: hosts on the internet for which a test answers."""

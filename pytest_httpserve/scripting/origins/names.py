@@ -1,4 +1,4 @@
-"""What origins are called: schemes, hosts and ports, one of each or any."""
+"""Patterns for origins: a scheme, a host and a port, each exact or any."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WHERE = re.compile(r"(?P<host>\[[^\]]+\]|[^:\[\]]+)(?::(?P<port>\*|[0-9]{1,5}))
 
 @dataclass(frozen=True)
 class Pattern:
-    """Hosts and ports: in ``host`` a star stands for any characters, a ``port`` or a ``scheme`` of None for any."""
+    """A pattern for origins. A star in ``host`` stands for any characters, None for any ``port`` or ``scheme``."""
 
     host: str
     port: int | None
@@ -28,20 +28,20 @@ class Pattern:
 
     @property
     def is_exact(self) -> bool:
-        """Whether this is one host and one port."""
+        """Whether it names a single host and a single port."""
         return "*" not in self.host and self.port is not None
 
     @property
     def rank(self) -> tuple[bool, int, bool]:
-        """How exactly it says whom it means."""
+        """How specific it is, to compare patterns."""
         return "*" not in self.host, len(self.host), self.port is not None
 
     def takes_host(self, host: str) -> bool:
-        """Whether it means this host, on some port."""
+        """Whether it matches this host, on any port."""
         return self._compiled.fullmatch(host) is not None
 
     def takes(self, host: str, port: int, scheme: str | None = None) -> bool:
-        """Whether it means this one; without a scheme, of whichever it is."""
+        """Whether it matches this host and port. ``scheme`` None matches any scheme."""
         if scheme is not None and self.scheme not in (None, scheme):
             return False
         return self.port in (None, port) and self.takes_host(host)
@@ -54,7 +54,7 @@ class Pattern:
 
 
 def origin_pattern(text: object) -> Pattern:
-    """What ``origin`` was given. Raises UsageError for what is no origin."""
+    """The pattern for an argument of ``origin``. Raises UsageError if it is not an origin."""
     found = _ORIGIN.fullmatch(text) if isinstance(text, str) else None
     where = _where(found["where"]) if found is not None else None
     if found is None or where is None:
@@ -68,7 +68,7 @@ def origin_pattern(text: object) -> Pattern:
 
 
 def host_pattern(text: object) -> Pattern:
-    """What ``allow`` was given. Raises UsageError for what is no host."""
+    """The pattern for an argument of ``allow``. Raises UsageError if it is not a host."""
     where = _where(text) if isinstance(text, str) else None
     if where is None:
         raise UsageError(f"allow() takes hosts such as 'localhost', '*.internal' or 'db.internal:5432', not {text!r}")
@@ -77,9 +77,9 @@ def host_pattern(text: object) -> Pattern:
 
 
 def raw_address(text: object, pattern: Pattern) -> tuple[str, int]:
-    """Where the bytes of a raw tunnel go: to this address, or to the real host that ``pattern`` means.
+    """Where the bytes of a raw tunnel go: to the address ``text`` or, if that is None, to the real host of ``pattern``.
 
-    Raises UsageError for what is no address.
+    Raises UsageError for anything else.
     """
     if text is None and pattern.is_exact and pattern.port is not None:
         return pattern.host, pattern.port
@@ -90,7 +90,7 @@ def raw_address(text: object, pattern: Pattern) -> tuple[str, int]:
 
 
 def _where(text: str) -> tuple[str, str] | None:
-    """Host and port (a number, a star or nothing); None for what is neither."""
+    """Split a host from its port, which is a number, a star or empty. None if ``text`` is something else."""
     found = _WHERE.fullmatch(text)
     if found is None:
         return None

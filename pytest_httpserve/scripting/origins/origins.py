@@ -1,4 +1,4 @@
-"""The origins of a server, and the hosts that it lets through."""
+"""The origins of a server, and the real hosts that it lets clients reach."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ from pytest_httpserve.wire.origin import PORTS, origin_of
 
 
 class Named(Protocol):
-    """Who answers for hosts."""
+    """An origin, which answers for hosts."""
 
     @property
     def pattern(self) -> Pattern:
-        """Which hosts these are."""
+        """The hosts for which it answers."""
 
 
 NamedT = TypeVar("NamedT", bound=Named)
 
 
 class Origins(Generic[NamedT]):
-    """Who answers for which hosts. Of several that could, the one who names the host most exactly does.
+    """The origins of a server. If several match a host, the most specific one answers.
 
-    ``credentials`` are asked of clients first, if there are any.
+    If there are ``credentials``, every client must send them.
     """
 
     def __init__(self) -> None:
         self.clear()
 
     def clear(self) -> None:
-        """Forget all of them."""
+        """Forget all origins, allowed hosts and credentials."""
         self._all: tuple[NamedT, ...] = ()
         self._allowed: tuple[Pattern, ...] = ()
         self.credentials: Credentials | None = None
-        # Makes one for a host that nobody answers for, while there is a recording that wants it.
+        # Makes an origin for a host that has none, while a recording is made.
         self.make: Callable[[str], NamedT] | None = None
         self._making = threading.Lock()
 
     def add(self, origin: NamedT) -> None:
-        """Add one. Raises UsageError if there is one for the same host and port."""
+        """Add an origin. Raises UsageError if there is one for the same host and port."""
         pattern = origin.pattern
         for other in self._all:
             if (other.pattern.host, other.pattern.port) == (pattern.host, pattern.port):
@@ -54,23 +54,23 @@ class Origins(Generic[NamedT]):
         self._allowed += (pattern,)
 
     def named(self, pattern: Pattern) -> NamedT | None:
-        """The one that is called exactly so."""
+        """The origin with exactly this pattern; None if there is none."""
         return next((origin for origin in self._all if origin.pattern == pattern), None)
 
     def find(self, host: str, port: int, scheme: str | None = None) -> NamedT | None:
-        """Who answers for this host; without a scheme, by whichever."""
+        """The origin that answers for this host; None if there is none. ``scheme`` None matches any scheme."""
         for origin in self._all:
             if origin.pattern.takes(host, port, scheme):
                 return origin
         return None
 
     def found_or_made(self, host: str, port: int, scheme: str | None = None) -> NamedT | None:
-        """Who answers for this host, which somebody asks for."""
+        """The origin that answers for this host, made now if a recording needs it."""
         origin = self.find(host, port, scheme)
         if origin is not None or self.make is None or self.allows(host, port):
             return origin
         scheme = scheme or ("http" if port == PORTS["http"] else "https")
-        with self._making:  # several connections may ask for it at once
+        with self._making:  # several connections may need it at once
             return self.find(host, port, scheme) or self.make(origin_of(scheme, host, port))
 
     def allows(self, host: str, port: int) -> bool:

@@ -1,4 +1,4 @@
-"""What is let through: a tunnel's bytes both ways, and requests that are asked for at the real host."""
+"""Pass on the bytes of tunnels, and requests to real hosts."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Run = Callable[[Callable[[], object]], object]
 
 
 def relay(connection: Connection, upstream: socket.socket, first: bytes, run: Run) -> None:
-    """Pass bytes between the client and ``upstream``, as they are, until both have ended; ``first`` are here already.
+    """Pass bytes between the client and ``upstream``, unchanged, until both have ended. ``first`` came in already.
 
-    ``run`` runs the way back in a thread of its own.
+    ``run`` runs the way back in another thread.
     """
     connection.leave_loop()
     connection.turn.set_timeout(None)
@@ -112,7 +112,7 @@ def _end(sock: socket.socket, how: int) -> None:
 
 
 def _read(answer: Answer, connection: Connection) -> bytes:
-    """More of an answer. That it breaks off is nobody's concern once its client has gone."""
+    """Read more of an answer. If it breaks off after the client has gone, only the latter counts."""
     from http.client import HTTPException
 
     try:
@@ -125,19 +125,19 @@ def _read(answer: Answer, connection: Connection) -> bytes:
 
 
 class Heard(Protocol):
-    """Who is told what a real host answers."""
+    """An object that is told what a real host answers."""
 
     def begins(self, answer: Answer, /) -> None:
-        """Its head has come."""
+        """Note that the head of the answer has come."""
 
     def came(self, piece: bytes, /) -> None:
-        """More of its body has."""
+        """Note that a piece of its body has come."""
 
 
 def ask(
     connection: Connection, request: Request, upstream: Upstream, target: str, heard: Heard | None = None
 ) -> Response:
-    """What the real host answers, piece by piece as it comes. Raises OSError or HTTPException if it does not."""
+    """The answer of the real host, streamed as it comes. Raises OSError or HTTPException if there is none."""
     with connection.waiting(upstream.break_off):
         answer = upstream.ask(request, target)
     if heard is not None:

@@ -1,4 +1,4 @@
-"""Why a proxy has no answer of the host's: the field Proxy-Status (RFC 9209)."""
+"""Proxy-Status (RFC 9209): why a proxy has no answer from the host."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _ERROR = re.compile(r"; ?error=([a-z_]+)")
 
 
 def denied() -> dict[str, str]:
-    """That no host is asked."""
+    """The proxy asks no host."""
     return _field("http_request_denied")
 
 
 def unreached(error: Exception) -> dict[str, str]:
-    """That the host was not reached, in which way."""
+    """The proxy could not reach the host, for this reason."""
     if isinstance(error, socket.gaierror):
         return _field("dns_error")
     if isinstance(error, ConnectionRefusedError):
@@ -28,7 +28,7 @@ def unreached(error: Exception) -> dict[str, str]:
 
 
 def error_said(headers: Headers) -> str:
-    """The error that a response tells of; empty if it tells of none."""
+    """The error that a response names; empty if it names none."""
     found = _ERROR.search(headers.get(_FIELD, ""))
     return found[1] if found is not None else ""
 

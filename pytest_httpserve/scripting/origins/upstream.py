@@ -1,4 +1,4 @@
-"""The real host: a request is sent to it, and its answer read. Nothing else here looks a name up."""
+"""Send requests to real hosts, and read their answers. Nothing else in the package looks names up."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 PIECE_BYTES = 65_536
 _CONNECT_SECONDS = 10.0
-# Where hosts are that no look-up would find: the tests of this package alone put something here.
+# Addresses instead of look-ups. Only the tests of this package use it.
 ADDRESSES: dict[tuple[str, int], tuple[str, int]] = {}
 
 
 class Answer(NamedTuple):
-    """What a host has answered: status, reason, fields but for those between neighbours, and what reads its body."""
+    """The answer of a host: status, reason, fields without hop-by-hop fields, and a function that reads the body."""
 
     status: int
     reason: str
@@ -36,12 +36,12 @@ class Answer(NamedTuple):
 
 
 def connect(host: str, port: int) -> socket.socket:
-    """A connection to the real host: here, and nowhere else, a name is looked up. Raises OSError."""
+    """Connect to a real host. This is the only place that looks names up. Raises OSError."""
     return socket.create_connection(ADDRESSES.get((host, port), (host, port)), timeout=_CONNECT_SECONDS)
 
 
 class Upstream:
-    """A connection for one request to a real host, over TLS with a ``context``. Raises OSError."""
+    """A connection for one request to a real host, over TLS if there is a ``context``. Raises OSError."""
 
     def __init__(self, host: str, port: int, context: SSLContext | None, timeout: float | None) -> None:
         sock = connect(host, port)
@@ -58,7 +58,7 @@ class Upstream:
         self._authority = origin_of("https" if context is not None else "http", host, port).partition("://")[2]
 
     def ask(self, request: Request, target: str) -> Answer:
-        """Send the request, for ``target``; its answer. Raises OSError or HTTPException."""
+        """Send the request for ``target``, and return the answer. Raises OSError or HTTPException."""
         asked = self._asked
         try:
             asked.putrequest(request.method, target, skip_host=True, skip_accept_encoding=True)
@@ -82,17 +82,17 @@ class Upstream:
 
         def close() -> None:
             answer.close()
-            asked.close()  # which a host that would go on has left open
+            asked.close()  # a host that keeps connections has left it open
 
         return Answer(answer.status, answer.reason, fields, answer.read1, close, has_body)
 
     def break_off(self) -> None:
-        """Whoever waits for it need not wait any more."""
+        """Shut the connection down, so that nobody waits for it any more."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
 
 
 def end_to_end(headers: Headers) -> tuple[Field, ...]:
-    """The fields that are not between two neighbours alone."""
+    """The fields without hop-by-hop fields."""
     dropped = HOP_BY_HOP.union(connection_options(headers.get("connection", "")))
     return tuple((name, value) for name, value in headers.fields if name.lower() not in dropped)

@@ -1,4 +1,4 @@
-"""The variables by which programs ask a server of ours for every host."""
+"""The environment variables that make programs use our server as their proxy."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 # An IPv6 address without its brackets: with them, httpx 0.28 refuses to start.
 _LOCAL = ("localhost", "127.0.0.1", "::1")
-# Beside those that a CA has itself: botocore and the AWS tools; cargo.
+# In addition to the variables of a CA: for botocore and the AWS tools, and for cargo.
 _TRUST = ("AWS_CA_BUNDLE", "CARGO_HTTP_CAINFO")
-# Node looks at proxies when it is told to (24.0 and 22.21).
+# Node (24.0 and 22.21) heeds proxy variables only with this one.
 _SWITCHES = {"NODE_USE_ENV_PROXY": "1"}
 
 
 def proxy_variables(url: str, excepted: Iterable[str], trust: Mapping[str, str]) -> dict[str, str]:
-    """The server at ``url`` as the proxy for all hosts that are not ``excepted``; ``trust`` are the CA's variables."""
+    """Variables that make the server at ``url`` the proxy for all hosts except ``excepted``. ``trust`` are the CA's."""
     variables = {spelt: url for name in _PROXIES for spelt in (name, name.upper())}
     variables |= dict.fromkeys(("no_proxy", "NO_PROXY"), ",".join(excepted))
     if trust:
@@ -23,5 +23,5 @@ def proxy_variables(url: str, excepted: Iterable[str], trust: Mapping[str, str])
 
 
 def local_names(*hosts: str) -> tuple[str, ...]:
-    """What this machine is called, and what else the server's host is."""
+    """The names of this machine, and other names of the server's host."""
     return tuple(dict.fromkeys((*_LOCAL, *hosts)))

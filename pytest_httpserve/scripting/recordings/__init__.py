@@ -1,1 +1,1 @@
-"""Recordings: what real hosts have answered, kept as HAR files, and answered again."""
+"""Recordings: the answers of real hosts, kept as HAR files and replayed."""

@@ -1,4 +1,4 @@
-"""What real hosts answer now, held against what was recorded: shapes, not values."""
+"""Compare what real hosts answer now with what was recorded: shapes, not values."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def drift(
     redaction: Redaction,
     context: SSLContext,
 ) -> str:
-    """What has changed since ``path`` was recorded, of the entries that were used, each by this request; empty if
-    nothing has."""
+    """Say what has changed since ``path`` was recorded, for each entry that was ``used``, with the request that used
+    it. Empty if nothing has."""
     lines = []
     for recorded, entry, request in used:
         if found := list(_changes(recorded.origin, entry, request, redaction, context)):
@@ -54,7 +54,7 @@ def _changes(origin: str, entry: Entry, request: Request, redaction: Redaction, 
 
 
 def ask_now(origin: str, request: Request, redaction: Redaction, context: SSLContext) -> Entry:
-    """What the real host answers to the request. Raises OSError, HTTPException or HTTPServeError if it does not."""
+    """The real host's answer to the request. Raises OSError, HTTPException or HTTPServeError if there is none."""
     scheme, _, authority = origin.partition("://")
     host, port = split_authority(authority, scheme)
     target = target_of(request.target)
@@ -71,10 +71,10 @@ def ask_now(origin: str, request: Request, redaction: Redaction, context: SSLCon
 
 
 def age(entry: Entry) -> str:
-    """How long ago it was recorded."""
+    """How long ago an entry was recorded, in words."""
     try:
         began = datetime.fromisoformat(entry.started)
     except ValueError:
-        return "at a time that it does not say"
+        return "at an unknown time"
     days = int((clock.now() - began.replace(tzinfo=began.tzinfo or UTC).timestamp()) // 86_400)
     return f"{count(days, 'day')} ago" if days > 0 else "today"

@@ -1,4 +1,4 @@
-"""What a recording is made of: a request and its answer, as a HAR has them."""
+"""An entry of a recording: a request and its answer, as in a HAR."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import NamedTuple
 from pytest_httpserve.scripting.record.request import Body
 from pytest_httpserve.wire.headers import Field
 
-# A body up to here stands in the HAR; one that is larger has a file beside it.
+# A body of up to this size is in the HAR itself; a larger one has a separate file.
 MOST_INLINE_BYTES = 1 << 20
-# How many chunks of a body are told apart.
+# The chunks of a body are recorded if there are at most this many.
 MOST_CHUNKS = 1_000
 
 _CHARSET = re.compile(r""";\s*charset\s*=\s*"?([^";\s]+)""", re.IGNORECASE)
 
 
 class Digest(NamedTuple):
-    """What is kept of the body of a request that is too large for a HAR."""
+    """What a recording keeps of a request body that is too large for a HAR."""
 
     sha256: str
     size: int
@@ -28,10 +28,10 @@ class Digest(NamedTuple):
 class Entry(NamedTuple):
     """One request and its answer.
 
-    A body is as it is without its content coding, unless that could not be taken off: ``coding`` is the one that was.
-    ``request_body`` of None is one that is not known, or none; ``body`` of None is one that the recording lacks.
-    ``chunks`` are the sizes of the pieces in which the body came, each with the milliseconds before it. ``wait`` and
-    ``receive`` are milliseconds, too; ``started`` is an ISO 8601 date. ``line`` is where it stands in its file.
+    Bodies are kept decoded, if possible; ``coding`` is the content coding that was removed. ``request_body`` is None if
+    it is unknown, or if there was none; ``body`` is None if the recording lacks it. ``chunks`` are the sizes of the
+    pieces in which the body came, each with the milliseconds before it. ``wait`` and ``receive`` are milliseconds, too;
+    ``started`` is an ISO 8601 date. ``line`` is the line of the file where the entry begins.
     """
 
     method: str
@@ -54,12 +54,12 @@ class Entry(NamedTuple):
 
 
 def field_of(fields: Iterable[Field], name: str) -> str:
-    """The first value of a field; empty without one."""
+    """The first value of a field; empty if there is none."""
     return next((value for key, value in fields if key.lower() == name), "")
 
 
 def charset_of(content_type: str) -> str:
-    """The charset that a media type names, if Python has it; else UTF-8."""
+    """The charset that a media type names, if Python knows it; else UTF-8."""
     found = _CHARSET.search(content_type)
     if found is None:
         return "utf-8"
@@ -71,7 +71,7 @@ def charset_of(content_type: str) -> str:
 
 
 def origin_and_rest(url: str) -> tuple[str, str]:
-    """``https://host:port`` of a URL, without who asks, and what follows it."""
+    """Split a URL into its origin, such as ``https://host:port``, without user information, and the rest."""
     scheme, _, rest = url.partition("://")
     whole, question, query = rest.partition("?")
     authority, _, path = whole.partition("/")

@@ -1,4 +1,4 @@
-"""Which requests a recorded answer is for."""
+"""Which requests get a recorded answer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pytest_httpserve.scripting.routing.matchers import AllOf, Check, Matcher, M
 from pytest_httpserve.wire.headers import Headers
 from pytest_httpserve.wire.target import canonical_path
 
-Function = Callable[[Request, Request], object]  # of a request, and of the recorded one
+Function = Callable[[Request, Request], object]  # called with a request and the recorded one
 MatchArgument = str | Function | Iterable[str | Function] | None
 
 QueryKey = tuple[tuple[str, str], ...]
@@ -32,9 +32,9 @@ _PIECE_BYTES = 1 << 16
 
 @dataclass(frozen=True)
 class Matching:
-    """What a request and a recorded one must have in common: ``parts``, and what the ``functions`` say of them.
+    """What a request and a recorded one must have in common: the ``parts``, and whatever the ``functions`` check.
 
-    Values that are redacted in the recording are no part of it.
+    Values that are redacted in the recording are not compared.
     """
 
     parts: frozenset[str]
@@ -43,7 +43,7 @@ class Matching:
 
     @classmethod
     def of(cls, given: MatchArgument, redaction: Redaction) -> Matching:
-        """That of ``match=``. Raises UsageError for what is neither a part nor a function."""
+        """Make one from ``match=``. Raises UsageError for anything but parts and functions."""
         if given is None:
             return cls(frozenset(PARTS), (), redaction)
         all_given = (given,) if isinstance(given, str) or callable(given) else given
@@ -60,11 +60,11 @@ class Matching:
                     f"match= takes some of {', '.join(PARTS)}, and functions of a request and a recorded one, "
                     f"not {one!r}"
                 )
-        # A function alone is asked about all but the method.
+        # With functions alone, they check everything but the method.
         return cls(frozenset(parts or ("method",)), tuple(functions), redaction)
 
     def key(self, entry: Entry) -> tuple[object, ...]:
-        """What is the same for entries that answer the same requests, one after the other."""
+        """A key that is the same for entries that answer the same requests, one after the other."""
         origin, target = origin_and_rest(entry.url)
         path, _, query = target.partition("?")
         asked: list[object] = [origin]
@@ -79,7 +79,7 @@ class Matching:
         return tuple(asked)
 
     def matcher(self, entry: Entry) -> Matcher:
-        """What takes the requests that are like the recorded one."""
+        """A matcher for requests like the recorded one."""
         target = origin_and_rest(entry.url)[1]
         path, _, query = target.partition("?")
         wanted: list[Matcher] = [
@@ -94,12 +94,12 @@ class Matching:
         return AllOf(wanted)
 
 
-# Of a thousand entries, most have the same.
+# Most entries of a recording have the same method.
 _method = lru_cache(64)(MethodIs)
 
 
 def _plain(path: str) -> str:
-    """A path without what is a parameter, or could be taken for one."""
+    """A path in which nothing is taken for a parameter."""
     return canonical_path(path).replace("/:", "/%3A").replace("*", "%2A")
 
 
@@ -116,7 +116,7 @@ def _asking(function: Function, entry: Entry, target: str) -> Where:
 
 
 class RecordedQuery(Matcher):
-    """The query of a recorded request: its names and values, in any order, but for the values of secrets."""
+    """The query of a recorded request: names and values in any order, without the values of secrets."""
 
     def __init__(self, query: str, redaction: Redaction) -> None:
         self._query = query
@@ -127,12 +127,12 @@ class RecordedQuery(Matcher):
         return query_key(self._query, self._redaction)
 
     def takes(self, query: str) -> bool:
-        """Whether a query says the same."""
+        """Whether a query has the same names and values."""
         return query == self._query or self._redaction.once(query, query_key) == self._key
 
     def checks(self, request: Request) -> list[Check]:
         got = query_key(request.query_string, self._redaction)
-        if not got and not self._key:  # nothing to tell of
+        if not got and not self._key:  # nothing to report
             return []
         return [Check("recorded query", got == self._key, dict(self._key), dict(got))]
 
@@ -141,7 +141,7 @@ class RecordedQuery(Matcher):
 
 
 class RecordedBody(Matcher):
-    """The body of a recorded request: as JSON, or a form, where it is one, but for the values of secrets."""
+    """The body of a recorded request, compared as JSON or a form if possible, without the values of secrets."""
 
     def __init__(self, expected: object, redaction: Redaction) -> None:
         self._expected = expected
@@ -157,7 +157,7 @@ class RecordedBody(Matcher):
 
 
 def query_key(query: str, redaction: Redaction) -> QueryKey:
-    """The names and values of a query, sorted, without secrets."""
+    """The names and values of a query, sorted and without secrets."""
     pairs = urllib.parse.parse_qsl(query, keep_blank_values=True)
     return tuple(sorted((name, redaction.parameter(name, value)) for name, value in pairs))
 
@@ -170,14 +170,14 @@ def _recorded_body(entry: Entry, redaction: Redaction) -> object:
 
 
 def body_of(request: Request, redaction: Redaction) -> object:
-    """The body of a request, as it is compared with recorded ones."""
+    """The body of a request, in the form in which it is compared with recorded ones."""
     if request.content.size > MOST_INLINE_BYTES:
         return digest_of(request.content)
     return comparable(plain_body(request.body, request.headers), request.headers.get("content-type", ""), redaction)
 
 
 def plain_body(body: bytes, headers: Mapping[str, str]) -> bytes:
-    """A body without its content coding, if that can be taken off."""
+    """A body, decoded if possible."""
     try:
         return decoded(body, headers.get("content-encoding", ""))
     except ValueError:
@@ -185,7 +185,7 @@ def plain_body(body: bytes, headers: Mapping[str, str]) -> bytes:
 
 
 def digest_of(body: Body) -> Digest:
-    """What is kept of a large body."""
+    """What a recording keeps of a large body."""
     digest = hashlib.sha256()
     read = body.reader()
     while piece := read(_PIECE_BYTES):
@@ -194,7 +194,7 @@ def digest_of(body: Body) -> Digest:
 
 
 def comparable(body: bytes, content_type: str, redaction: Redaction) -> object:
-    """A body as a value that is the same for all that say the same, without secrets."""
+    """A body as a value to compare, which ignores order and spelling where they do not matter, without secrets."""
     kind = content_type.partition(";")[0].strip().lower()
     if kind == "application/x-www-form-urlencoded":
         pairs = urllib.parse.parse_qsl(body.decode("latin-1"), keep_blank_values=True)
@@ -211,7 +211,7 @@ def comparable(body: bytes, content_type: str, redaction: Redaction) -> object:
 
 
 def _parts(body: bytes, content_type: str) -> object:
-    """A multipart form but for its boundary, which is another one each time."""
+    """A multipart form without its boundary, which is different each time."""
     try:
         parts = parse_multipart(content_type, body)
     except ValueError:

@@ -1,4 +1,4 @@
-"""A HAR 1.2 file as entries: one of ours, or one that a browser, Playwright or a proxy has exported.
+"""Read the entries of a HAR 1.2 file, ours or one exported by a browser, Playwright or a proxy.
 
 http://www.softwareishard.com/blog/har-12-spec/
 """
@@ -21,21 +21,21 @@ from pytest_httpserve.wire import grammar
 from pytest_httpserve.wire.framing import HOP_BY_HOP
 from pytest_httpserve.wire.headers import Field
 
-Beside = Callable[[str], bytes | Path]  # of a name: a body that stands beside the HAR
+Beside = Callable[[str], bytes | Path]  # finds a body in a separate file, by its name
 
-# Each entry has one. Within a text its quotes would be escaped.
+# Each entry has exactly one. Inside a string, its quotes would be escaped.
 _BEGINNING = re.compile(r'"startedDateTime"\s*:')
 _FORM = "application/x-www-form-urlencoded"
-# By which data begins that has a coding: some tools export a body as it was sent, most without its coding.
+# The first bytes of encoded bodies: most tools export bodies decoded, but some export them as they were sent.
 _MAGIC = {"gzip": b"\x1f\x8b", "x-gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd"}
 _WITHOUT_BODY = (204, 205, 304)
 
 
 def read_har(path: Path) -> list[Entry]:
-    """The entries of the file, in their order. Those that no server has answered are left out: what was blocked or
-    broken off, WebSockets, and what came from no host.
+    """The entries of the file, in order, without those that no server has answered: blocked and broken requests,
+    WebSockets, and data from no host.
 
-    Raises UsageError if it is no HAR.
+    Raises UsageError if the file is not a HAR.
     """
     try:
         text, beside = text_of(path)
@@ -53,13 +53,13 @@ def read_har(path: Path) -> list[Entry]:
 
 
 def text_of(path: Path) -> tuple[str, Beside]:
-    """The JSON of a HAR, and what has the bodies that are in files of their own. Raises OSError or ValueError."""
+    """The JSON of a HAR, and a function that finds bodies in separate files. Raises OSError or ValueError."""
     data, beside = _unzipped(path) if path.suffix == ".zip" else (path.read_bytes(), partial(_beside, path.parent))
     return data.decode().removeprefix("\ufeff"), beside
 
 
 def _unzipped(path: Path) -> tuple[bytes, Beside]:
-    """The HAR in an archive as Playwright makes them, and what has the bodies there."""
+    """The HAR in an archive, as Playwright makes them, and a function that finds the bodies there."""
     from zipfile import BadZipFile, ZipFile
 
     try:
@@ -71,7 +71,7 @@ def _unzipped(path: Path) -> tuple[bytes, Beside]:
 
 
 def _lines(text: str, count: int) -> Iterator[int]:
-    """The line where each entry begins."""
+    """The lines on which the entries begin."""
     places = [found.start() for found in _BEGINNING.finditer(text)]
     if len(places) != count:
         places = [0] * count
@@ -116,9 +116,9 @@ def _entry(entry: dict[str, Any], beside: Beside, line: int) -> Entry:
 
 
 def _fields(headers: list[dict[str, str]]) -> tuple[Field, ...]:
-    """Header fields without those between two neighbours, and those of HTTP/2 that are no fields (``:status``).
+    """Header fields without hop-by-hop fields, and without the pseudo-fields of HTTP/2, such as ``:status``.
 
-    Chromium writes several lines of one name as one value with line breaks.
+    Chromium writes several fields with the same name as one value with line breaks.
     """
     fields: list[Field] = []
     for one in headers:
@@ -138,7 +138,7 @@ def _is_kept(name: str) -> bool:
 
 
 def _lines_of(value: str) -> list[str]:
-    """A value in lines that can be sent."""
+    """The lines of a value, changed so that they can be sent."""
     return [
         "".join(character for character in line.encode().decode("latin-1") if character >= " " or character == "\t")
         if not grammar.REASON.fullmatch(line)
@@ -148,7 +148,7 @@ def _lines_of(value: str) -> list[str]:
 
 
 def _without_coding(fields: tuple[Field, ...], body: bytes | Path) -> tuple[Field, ...]:
-    """The fields of a body that was exported without its Content-Encoding; such is the custom."""
+    """The fields without Content-Encoding if the body was exported decoded, as is usual."""
     coding = field_of(fields, "content-encoding").strip().lower()
     if not coding or (coding in _MAGIC and _begins(body, _MAGIC[coding])):
         return fields

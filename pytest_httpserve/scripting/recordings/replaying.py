@@ -1,4 +1,4 @@
-"""Recorded answers as routes: by method, URL and body, in order, repeats as they were recorded."""
+"""Recorded answers as routes: by method, URL and body, in the order in which they were recorded."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.routing.matchers import Matcher
 
 _WITHOUT_BODY = (204, 205, 304)
-# A route of the test's own goes before those of recordings.
+# The test's own routes come before those of recordings.
 _PRIORITY = -1
 
 
 class Recorded(Route):
-    """A route of an ``origin`` that answers as it was recorded, with one of its ``entries`` after the other."""
+    """A route of an ``origin`` that answers with its recorded ``entries``, one after the other."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Recorded(Route):
         super().__init__(matcher, f"{path}:{first.line or 1}", priority=_PRIORITY)
         self.origin: str = origin_and_rest(first.url)[0]
         self.entries: tuple[Entry, ...] = tuple(entries)
-        # Asked by the target alone: no request need be made for that.
+        # The target is enough to check the query, without making a request.
         self._query = next((part for part in self.further if isinstance(part, RecordedQuery)), None)
         self.further: tuple[Matcher, ...] = tuple(part for part in self.further if not isinstance(part, RecordedQuery))
         self.has_early_faults: bool = any(fault.is_early for fault in faults)
@@ -60,8 +60,8 @@ class Recorded(Route):
 
 
 class _Answer:
-    """A recorded answer: of a thousand, a test needs a few. The first time it is called as a function that answers,
-    which may take its time, as to compress a body does; from then on, it is the response that was ``made``."""
+    """A recorded answer. Since a test needs only a few of many, it is made into a response on the first call, as by a
+    handler, since compressing a body may take time. After that, ``made`` is the response."""
 
     def __init__(self, path: Path, entry: Entry, faults: tuple[Fault, ...], *, paced: bool) -> None:
         self._path = path
@@ -74,7 +74,7 @@ class _Answer:
         entry = self._entry
         if entry.body is None:
             raise HTTPServeError(
-                f"{self._path}:{entry.line} was exported without the body of {entry}: export it again, with contents"
+                f"{self._path}:{entry.line} was exported without the body of {entry}: export it again, with content"
             )
         self.made = made = response_of(entry, self._faults, paced=self._paced)
         return made
@@ -88,21 +88,21 @@ def recorded_routes(
     *,
     paced: bool = False,
 ) -> list[Recorded]:
-    """The routes of a recording, without their place among others; ``paced`` if they take the time that was recorded.
+    """The routes of a recording, not added to a server yet. With ``paced``, they take the time that was recorded.
 
-    Raises UsageError for a fault that no answer can have.
+    Raises UsageError for a fault that a response cannot have.
     """
     Response(fault=faults or None)
     together: dict[tuple[object, ...], list[Entry]] = {}
     for entry in entries:
         together.setdefault(matching.key(entry), []).append(entry)
-    # Of two that take a request the latest answers: one that says what the body is goes before one that does not.
+    # The latest route wins, so routes with a known body come last and go before those without.
     groups = sorted(together.values(), key=lambda group: group[0].request_body is not None)
     return [Recorded(path, group, matching.matcher(group[0]), faults, paced=paced) for group in groups]
 
 
 def response_of(entry: Entry, faults: tuple[Fault, ...] = (), *, paced: bool = False) -> Response:
-    """The recorded answer. Raises UsageError for one that cannot be sent."""
+    """The recorded answer as a response. Raises UsageError if it cannot be sent."""
     body, fields = _as_sent(entry)
     chunks = _chunks(entry, body)
     if paced:
@@ -120,20 +120,20 @@ def response_of(entry: Entry, faults: tuple[Fault, ...] = (), *, paced: bool = F
 
 
 def _as_sent(entry: Entry) -> tuple[bytes | Path, list[Field]]:
-    """The body with its content coding, and the fields without a length: that is the body's own."""
+    """The body with its content coding, and the fields without Content-Length, which the body determines."""
     body = entry.body
-    assert isinstance(body, bytes | Path)  # it has been read from a file
+    assert isinstance(body, bytes | Path)  # entries read from a file have no other kind
     left_out = {"content-length"} if entry.method != "HEAD" else set()
     if entry.coding:
         try:
             body = encoded(body if isinstance(body, bytes) else body.read_bytes(), entry.coding)
-        except ValueError:  # the client takes it without as well
+        except ValueError:  # send it decoded
             left_out.add("content-encoding")
     return body, [field for field in entry.fields if field[0].lower() not in left_out]
 
 
 def _chunks(entry: Entry, body: bytes | Path) -> tuple[tuple[int, int], ...]:
-    """The chunks of the body, if they are those of what is sent."""
+    """The recorded chunks, if they add up to the body that is sent."""
     size = len(body) if isinstance(body, bytes) else -1
     return entry.chunks if sum(size for size, _ in entry.chunks) == size else ()
 
@@ -146,7 +146,7 @@ def _pieces(body: bytes, chunks: tuple[tuple[int, int], ...]) -> Iterator[bytes]
 
 
 def _pace(entry: Entry, body: bytes | Path, chunks: tuple[tuple[int, int], ...]) -> list[Fault]:
-    """The pauses that were there, and how fast the body came."""
+    """The recorded pauses, and the recorded speed of the body."""
     from pytest_httpserve.scripting.faults.acts import Delay, Slow
 
     pauses: list[Fault] = [Delay(entry.wait / 1000)] if entry.wait >= 1 else []

@@ -1,4 +1,4 @@
-"""How recordings are made in a run of tests, whose workers and tests may write the same files."""
+"""How a run of tests records. Its workers and tests may write the same files."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pathlib import Path
 from pytest_httpserve import clock
 from pytest_httpserve.errors import HTTPServeError, UsageError
 
-# Nothing is asked of real hosts; what a recording lacks is; all is, and what was recorded goes; all that was recorded
-# is, and is compared with that.
+# Ask real hosts for: nothing; what a recording lacks; everything, replacing the recording; everything that was used of
+# the recording, to compare.
 MODES = ("none", "missing", "all", "compare")
-_PATIENCE = 60.0  # seconds, for another worker that writes the same file
+_PATIENCE = 60.0  # seconds to wait for another worker that writes the same file
 _GLANCE = 0.01
 
 
 class Run:
-    """A run in one of the MODES. Without a ``folder`` that its processes share, it is one process."""
+    """A run in one of the MODES. ``folder`` is shared by its processes; None if there is only one."""
 
     def __init__(self, mode: str = "none", folder: Path | None = None) -> None:
         self.mode: str = check_mode("record=", mode)
@@ -29,17 +29,17 @@ class Run:
 
     @classmethod
     def of(cls, given: str | Run) -> Run:
-        """The run that ``record=`` names, or is."""
+        """The run for ``record=``, which is a mode or a run."""
         return given if isinstance(given, Run) else cls(given)
 
     @property
     def records(self) -> bool:
-        """Whether what nothing else answers is asked of real hosts, and kept."""
+        """Whether requests that nothing else answers go to real hosts, and their answers are kept."""
         return self.mode in ("missing", "all")
 
     @contextlib.contextmanager
     def alone(self, path: Path) -> Iterator[None]:
-        """While this lasts, nobody else of the run writes the file."""
+        """Keep all others in the run from writing the file meanwhile."""
         if self._folder is None:
             with self._lock:
                 yield
@@ -60,7 +60,7 @@ class Run:
             os.rmdir(lock)
 
     def begins(self, path: Path) -> bool:
-        """Whether nobody of the run has written the file before; from now on, somebody has."""
+        """Whether this is the first time in the run that the file is written. True only once."""
         name = _name(path)
         if self._folder is None:
             is_new = name not in self._begun
@@ -74,7 +74,7 @@ class Run:
 
 
 def check_mode(given: str, mode: object) -> str:
-    """One of the MODES."""
+    """Check that ``mode`` is one of the MODES."""
     if not isinstance(mode, str) or mode not in MODES:
         raise UsageError(f"{given} is one of {', '.join(MODES)}, not {mode!r}")
     return mode

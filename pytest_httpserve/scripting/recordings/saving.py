@@ -1,4 +1,4 @@
-"""What was taken from real hosts becomes a file, or a sentence why it does not."""
+"""Save the answers of real hosts in a file, or say why that is impossible."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Key = Callable[[Entry], object]
 
 
 def save(path: Path, taken: Iterable[Taken], run: Run, key: Key) -> None:
-    """Write the file: what was taken and, unless this run records it all, what was there before.
+    """Write what was ``taken`` to the file, and keep its old entries unless this run records everything.
 
-    Raises HTTPServeError, and writes nothing, if a secret would stand in it, and if it cannot be written.
+    Raises HTTPServeError, and writes nothing, if the file would contain a secret, or if it cannot be written.
     """
     secrets = Secrets(os.environ)
     entries = [_entry(one, path, secrets) for one in taken]
@@ -43,13 +43,13 @@ def _entry(taken: Taken, path: Path, secrets: Secrets) -> Entry:
         url = entry.url if place != "the URL" else entry.url.partition("?")[0].partition("://")[2].partition("/")[0]
         raise HTTPServeError(
             f"{path} is not written: the value of the environment variable {name} is in {place} of "
-            f"{entry.method} {url}: name what has it by redact=, or have a function replace it"
+            f"{entry.method} {url}: redact it by name with redact=, or with a function"
         )
     return entry
 
 
 def merged(before: Sequence[Entry], after: Sequence[Entry], key: Key) -> list[Entry]:
-    """The entries of both. Of those for one request, so many are added as there are more than before."""
+    """Merge two lists of entries. For each key, only entries beyond the number in ``before`` are added."""
     found = list(before)
     left: dict[object, int] = {}
     for entry in before:

@@ -1,4 +1,4 @@
-"""What must not stand in a recording: credentials, by the names of what has them, and secrets of the environment."""
+"""Things that must not be in a recording: credentials, found by name, and secrets from the environment."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from pytest_httpserve.scripting.record.multipart import parse_multipart
 from pytest_httpserve.scripting.record.redaction import ALWAYS_REDACTED, MASK, masked
 from pytest_httpserve.wire.headers import Field
 
-Function = Callable[[str, str], str]  # of a name and a value: the value that is kept
+Function = Callable[[str, str], str]  # from a name and a value to the value to keep
 RedactArgument = str | Function | Iterable[str | Function]
 MadeT = TypeVar("MadeT")
 
-# Names in small letters, without anything between their words: those that are one of these, or end like one.
+# Secret names, in lower case and without separators: whole names, and endings of names.
 _NAMES = frozenset(("auth", "pwd", "sid", "session", "bearer", "clientassertion", "assertion", "codeverifier"))
 _ENDINGS = (
     "token", "secret", "password", "passwd", "passphrase", "apikey", "accesskey", "privatekey", "secretkey",
     "authorization", "signature", "credential", "credentials", "sessionid", "jwt", "subscriptionkey", "accesskeyid",
 )  # fmt: skip
-# In a query a key opens something; in JSON it may be one of a mapping.
+# In a query, a "key" is a secret; in JSON, it may be the key of a mapping.
 _OF_QUERIES = frozenset(("key", "sig"))
 _OF_VARIABLES = re.compile(
     r"TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|_KEY$|_PAT$|_AUTH$"
 )
-_LEAST_SECRET = 8  # characters: a shorter value stands somewhere by chance
-# Values of such variables that keep no secret, and stand in many a text.
+_LEAST_SECRET = 8  # characters: a shorter value may occur by chance
+# Values of such variables that are no secrets, and occur in many texts.
 _WORDS = frozenset(("password", "postgres", "changeme", "localhost", "anonymous", "disabled", "development"))
 _WITH_URLS = frozenset(("location", "content-location", "referer"))
 
 
 class Redaction:
-    """What is replaced in a recording: values by their names (of header fields, parameters, and fields of forms and
-    JSON), and what functions of a name and a value return another value for.
+    """What to replace in a recording: values with certain names (of header fields, query parameters, and fields of
+    forms and JSON), and values for which a function returns another value.
 
-    Raises UsageError for what is neither a name nor a function.
+    Raises UsageError for anything but names and functions.
     """
 
     def __init__(self, given: RedactArgument = ()) -> None:
@@ -59,25 +59,25 @@ class Redaction:
         self._once: tuple[str, object] | None = None
 
     def once(self, text: str, make: Callable[[str, Redaction], MadeT]) -> MadeT:
-        """What ``make`` makes of a text, made once for all routes that ask one after the other."""
+        """The result of ``make`` for a text. It is kept until the next text, for all routes that ask in turn."""
         known = self._once
         if known is None or known[0] != text:
             self._once = known = text, make(text, self)
         return cast(MadeT, known[1])
 
     def is_secret(self, name: str) -> bool:
-        """Whether what is called so is replaced."""
+        """Whether values with this name are replaced."""
         letters = _letters(name)
         return letters in self._names or letters in _NAMES or letters.endswith(_ENDINGS)
 
     def named(self, name: str, value: str) -> str:
-        """The value of a field of a form or of JSON, as it is kept."""
+        """The value to keep for a field of a form or of JSON."""
         if value and self.is_secret(name):
             return MASK
         return self._asked(name, self.url(value) if value.startswith(("https://", "http://")) else value)
 
     def parameter(self, name: str, value: str) -> str:
-        """That of a parameter of a query."""
+        """The value to keep for a query parameter."""
         return MASK if value and _letters(name) in _OF_QUERIES else self.named(name, value)
 
     def _asked(self, name: str, value: str) -> str:
@@ -86,7 +86,7 @@ class Redaction:
         return value
 
     def fields(self, fields: Iterable[Field]) -> tuple[Field, ...]:
-        """Header fields: of cookies, their names and attributes are kept, of credentials their scheme."""
+        """Redact header fields. Cookies keep their names and attributes, credentials their scheme."""
         return tuple((name, self._field(name, value)) for name, value in fields)
 
     def _field(self, name: str, value: str) -> str:
@@ -103,7 +103,7 @@ class Redaction:
         return self.named(name, value)
 
     def url(self, url: str) -> str:
-        """A URL: its query, and its fragment, which some send tokens in."""
+        """Redact a URL: its query, and its fragment, in which some servers send tokens."""
         rest, mark, fragment = url.partition("#")
         path, question, query = rest.partition("?")
         if question:
@@ -111,7 +111,7 @@ class Redaction:
         return f"{path}#{self.pairs(fragment, self.parameter)}" if mark else path
 
     def pairs(self, text: str, kept: Callable[[str, str], str]) -> str:
-        """A query, or a form: what is not replaced stays as it was written."""
+        """Redact a query or a form. Everything else stays as it was written."""
         return "&".join(self._pair(one, kept) for one in text.split("&"))
 
     def _pair(self, pair: str, kept: Callable[[str, str], str]) -> str:
@@ -123,12 +123,12 @@ class Redaction:
         return pair if put == known else f"{name}={urllib.parse.quote_plus(put, safe='*')}"
 
     def reads(self, content_type: str) -> bool:
-        """Whether the body of this type is one that it looks into."""
+        """Whether bodies of this type are redacted."""
         kind = content_type.partition(";")[0].strip().lower()
         return kind in ("application/x-www-form-urlencoded", "multipart/form-data") or kind.endswith(("/json", "+json"))
 
     def body(self, body: bytes, content_type: str) -> bytes:
-        """A body: a form, or JSON. Any other is kept as it is."""
+        """Redact a body, if it is a form or JSON. Any other body stays as it is."""
         kind = content_type.partition(";")[0].strip().lower()
         if kind == "application/x-www-form-urlencoded":
             return self.pairs(body.decode("latin-1"), self.named).encode("latin-1")
@@ -145,8 +145,8 @@ class Redaction:
         apart = (", ", ": ") if b'": ' in body else (",", ":")
         return json.dumps(put, ensure_ascii=False, separators=apart).encode("utf-8", "surrogatepass")
 
-    def json(self, value: Any, name: str = "") -> Any:  # whatever JSON may be
-        """JSON as it is kept. What is called like a secret keeps its kind: of a number, a 0 is left."""
+    def json(self, value: Any, name: str = "") -> Any:  # any JSON value
+        """Redact a JSON value. Values with secret names keep their types: a number becomes 0."""
         match value:
             case dict():
                 is_secret = bool(name) and self.is_secret(name)
@@ -178,7 +178,7 @@ def _letters(name: str) -> str:
 
 
 class Secrets:
-    """The values of environment variables that are called like secrets, in each way in which they may be written."""
+    """The values of environment variables with names of secrets, in every way in which they may be written."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._spelt: dict[bytes, str] = {}
@@ -189,7 +189,7 @@ class Secrets:
         self.longest: int = max(map(len, self._spelt), default=0)
 
     def find(self, data: bytes) -> str | None:
-        """The variable whose value stands there; None if there is none."""
+        """The variable whose value ``data`` contains; None if there is none."""
         return next((name for spelling, name in self._spelt.items() if spelling in data), None)
 
 

@@ -1,4 +1,4 @@
-"""The shape of an answer, which is its status, the names of its header fields, and the structure of its JSON."""
+"""The shape of an answer: its status, the names of its header fields, and the structure of its JSON."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from pytest_httpserve.scripting.recordings.entry import Entry, field_of
 from pytest_httpserve.wire.framing import HOP_BY_HOP
 
-# They come and go with the machine that answers, or with what it has just seen.
+# Fields that depend on the machine that answers, or on recent requests.
 _FLEETING = HOP_BY_HOP | {
     "age",
     "content-length",
@@ -24,15 +24,15 @@ _MOST_CHANGES = 20
 
 
 class Shape(NamedTuple):
-    """The structure of a JSON value: the ``kinds`` that it has, of these ``members`` if it is an object, each with
-    whether it always has it, and of its ``element`` if it is a list with elements."""
+    """The structure of a JSON value: its ``kinds``; if it is an object, its ``members``, each with whether it is always
+    there; if it is a list with elements, the shape of an ``element``."""
 
     kinds: frozenset[str]
     members: dict[str, tuple[Shape, bool]]
     element: Shape | None
 
 
-def shape_of(value: Any) -> Shape:  # whatever JSON may be
+def shape_of(value: Any) -> Shape:  # any JSON value
     """The structure of a value."""
     match value:
         case dict():
@@ -52,7 +52,7 @@ def shape_of(value: Any) -> Shape:  # whatever JSON may be
 
 
 def _both(one: Shape, other: Shape) -> Shape:
-    """What values of both shapes have."""
+    """A shape that fits the values of both shapes."""
     members: dict[str, tuple[Shape, bool]] = {}
     for name in (*one.members, *(name for name in other.members if name not in one.members)):
         found = [shape.members[name] for shape in (one, other) if name in shape.members]
@@ -65,7 +65,7 @@ def _both(one: Shape, other: Shape) -> Shape:
 
 
 def changes(recorded: Entry, now: Entry) -> list[str]:
-    """What has changed of the shape, a line each; values are none of it."""
+    """One line for each change of the shape. Values do not matter."""
     found = []
     if recorded.status != now.status:
         found.append(f"status {recorded.status}, now {now.status}")
@@ -101,7 +101,7 @@ def _json(entry: Entry) -> Shape | None:
 
 
 def _changed(before: Shape, after: Shape, place: str) -> Iterator[str]:
-    # What is null today may be something else tomorrow, and the other way round.
+    # A null may be something else another time, and the other way round.
     if (gone := after.kinds - before.kinds - {"null"}) and before.kinds != {"null"}:
         yield f"{place}: {_said(before)}, now {' or '.join(sorted(gone))}"
         return

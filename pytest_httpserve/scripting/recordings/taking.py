@@ -1,4 +1,4 @@
-"""What a real host has answered, on its way into a recording."""
+"""The answer of a real host on its way into a recording."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Taken:
-    """One request to a real host, and as much of its answer as has come: in memory, or in a file without a name."""
+    """A request to a real host, and as much of the answer as has come, in memory or in an unnamed file."""
 
     def __init__(self, request: Request, origin: str, redaction: Redaction) -> None:
         self.answer: Answer | None = None
@@ -39,13 +39,13 @@ class Taken:
         self._body = GrowingBody()
 
     def begins(self, answer: Answer) -> None:
-        """The head of the answer has come."""
+        """Note that the head of the answer has come."""
         self.answer = answer
         self._last = clock.monotonic()
         self._wait = (self._last - self._asked) * 1000
 
     def came(self, piece: bytes) -> None:
-        """More of its body has."""
+        """Add a piece of the body."""
         now = clock.monotonic()
         if len(self._chunks) <= MOST_CHUNKS:
             self._chunks.append((len(piece), round((now - self._last) * 1000)))
@@ -53,7 +53,7 @@ class Taken:
         self._body.add(piece)
 
     def entry(self) -> Entry:
-        """It as an entry without secrets. Raises HTTPServeError for a body in which they cannot be looked for."""
+        """An entry without secrets. Raises HTTPServeError if the body cannot be searched for secrets."""
         assert self.answer is not None
         request, answer, redaction = self._request, self.answer, self._redaction
         target = target_of(request.target)
@@ -79,7 +79,7 @@ class Taken:
         )
 
     def _redacted_body(self, answer: Answer) -> tuple[bytes | GrowingBody, str, tuple[tuple[int, int], ...]]:
-        """The body as it is kept, the coding that was taken off, and the chunks if it is as it was sent."""
+        """The body to keep, the coding that was removed, and the chunks if the body is as it was sent."""
         redaction = self._redaction
         self._body.end()
         headers = Headers(answer.fields)
@@ -94,19 +94,19 @@ class Taken:
         sent = self._body.read()
         try:
             plain = decoded(sent, codings)
-        except ValueError:  # cut off, or in a coding that is not known here
+        except ValueError:  # incomplete, or in an unknown coding
             if redaction.reads(kind) and codings:
                 raise HTTPServeError(
-                    f"a body that is not {codings}, as it says, cannot be searched for secrets"
+                    f"a body that is not {codings}, though it says so, cannot be searched for secrets"
                 ) from None
             return sent, "", chunks
         put = redaction.body(plain, kind)
         if is_large and put == plain:
-            return self._body, "", ()  # its file has it as it was sent
+            return self._body, "", ()  # the file has it as it was sent
         return put, codings, chunks if put == sent else ()
 
     def close(self) -> None:
-        """Let go of what is on disk."""
+        """Delete what is on disk."""
         self._body.close()
 
 
@@ -120,7 +120,7 @@ def _redacted_request(request: Request, redaction: Redaction) -> bytes | Digest 
 
 
 def place_of_secret(entry: Entry, secrets: Secrets) -> tuple[str, str] | None:
-    """The variable of the environment whose value stands in an entry, and where; None if there is none."""
+    """The environment variable whose value is in an entry, and where; None if there is none."""
     for place, piece in _texts(entry, secrets.longest) if secrets.longest else ():
         if (name := secrets.find(piece)) is not None:
             return name, place
@@ -128,7 +128,7 @@ def place_of_secret(entry: Entry, secrets: Secrets) -> tuple[str, str] | None:
 
 
 def _texts(entry: Entry, longest: int) -> Iterator[tuple[str, bytes]]:
-    """All that an entry says, and where."""
+    """All texts of an entry, with their places."""
     yield "the URL", entry.url.encode()
     for whose, fields in (("request", entry.request_fields), ("response", entry.fields)):
         for name, value in fields:

@@ -1,4 +1,4 @@
-"""Entries as a HAR 1.2 file that is read in reviews: a line for each header, always in the same order."""
+"""Write entries as a HAR 1.2 file that is easy to review: one line for each header, always in the same order."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _BESIDE = re.compile(r"-[0-9a-f]{16}\.body")
 
 
 def write_har(path: Path, entries: Sequence[Entry]) -> None:
-    """Write the file, and those of large bodies beside it; none of them is ever there in part. Of the bodies of an
-    older file by this name, those that are no longer needed go. Raises OSError."""
+    """Write the file, and separate files for large bodies, each of them atomically. Delete body files of an older
+    version that are no longer needed. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     names: set[str] = set()
     document = {
@@ -49,7 +49,7 @@ def _escaped(name: str) -> str:
 
 
 def _put(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Have the file made as a whole: in another one, which takes its place."""
+    """Write a file atomically: write another one, and put that in its place."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with open(descriptor, "wb") as file:
@@ -63,21 +63,21 @@ def _put(path: Path, write: Callable[[IO[bytes]], object]) -> None:
 
 
 def _umask() -> int:
-    """That of the process: there is no other way to ask for it."""
+    """The umask of the process. There is no way to read it without setting it."""
     found = os.umask(0o022)
     os.umask(found)
     return found
 
 
 class _Beside:
-    """Where the large bodies of a file go; ``names`` are those of all that belong to it."""
+    """Writes the large bodies of a HAR to separate files, and adds their ``names``."""
 
     def __init__(self, path: Path, names: set[str]) -> None:
         self._path = path
         self._names = names
 
     def put(self, body: bytes | Body | Path) -> str:
-        """The name of the file that has this body: the same body has the same one."""
+        """Write a body to a file. Returns the name, which is the same for the same body."""
         digest = hashlib.sha256()
         for piece in pieces_of(body):
             digest.update(piece)
@@ -90,7 +90,7 @@ class _Beside:
 
 
 def pieces_of(body: bytes | Body | Path) -> Iterator[bytes]:
-    """A body that may be large, with a little of it in memory at a time."""
+    """The pieces of a body that may be too large for memory."""
     if isinstance(body, bytes):
         yield body
         return
@@ -174,12 +174,12 @@ def _content(entry: Entry, kind: str, beside: _Beside) -> tuple[int, dict[str, A
 
 
 def size_of(body: bytes | Body | Path) -> int:
-    """How many bytes it has."""
+    """The size of a body in bytes."""
     return len(body) if isinstance(body, bytes) else body.size if isinstance(body, Body) else body.stat().st_size
 
 
 def _sorted(fields: Iterable[Field]) -> list[Field]:
-    """Fields by their names; of one name, in their order, which counts."""
+    """Fields sorted by name. Those with the same name keep their order, which matters."""
     return sorted(fields, key=lambda field: field[0].lower())
 
 
@@ -189,7 +189,7 @@ def _cookie_names(fields: Iterable[Field]) -> list[str]:
 
 
 def json_lines(value: object, indent: str = "") -> str:
-    """JSON for a reader: what is small stands on one line, each header for one."""
+    """JSON for readers: small values, such as headers, are on one line each."""
     if isinstance(value, dict) and not _is_small(value):
         inner = indent + "  "
         members = (f"{inner}{_said(name)}: {json_lines(one, inner)}" for name, one in value.items())
@@ -204,5 +204,5 @@ _said = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def _is_small(value: dict[str, Any]) -> bool:
-    """Whether it is a header, or the like, or has nothing but numbers."""
+    """Whether it is a header or the like, or has only numbers."""
     return "name" in value or all(isinstance(one, int | float) for one in value.values())

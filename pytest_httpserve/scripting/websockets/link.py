@@ -1,4 +1,4 @@
-"""The server's end of a WebSocket connection: what comes waits for who receives it, what is sent leaves at once."""
+"""The server's end of a WebSocket connection. Messages that come in wait to be received; others are sent at once."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.record.journal import Journal
 
 STOP_SECONDS = 1.0
-# How long a client has to answer a close frame with its own, in seconds.
+# Seconds that a client has to answer a close frame.
 CLOSE_SECONDS = 5.0
-# How long code has to deal with what came before the client broke a rule, in seconds.
+# Seconds that code has to deal with messages that came before the client broke a rule.
 _REFUSE_SECONDS = 1.0
-# Of one connection, so much waits to be received.
+# Bytes of one connection that may wait to be received.
 _MOST_WAITING = 64 << 20
 _MOST_PONGS = 1_000
 
 
 class Closed(NamedTuple):
-    """How a connection has ended: what is said of that, and by which code and reason."""
+    """How a connection has ended: in words, and with which code and reason."""
 
     said: str
     code: int
@@ -47,8 +47,8 @@ class Link:
     """A WebSocket connection.
 
     ``inbox`` has the messages that nobody has received, ``pongs`` the payloads of pongs; ``closed`` says how it has
-    ended, None before. Whoever waits for one of these waits for ``changed``. ``runs_code`` is whether code receives
-    what comes, one message after the other: a client that breaks a rule is refused when it is done with those before.
+    ended, None before. ``changed`` is notified when one of these changes. ``runs_code`` says that a function receives
+    the messages: a client that breaks a rule is refused only when the function is done with the messages before.
     ``told`` is called when a message has come.
     """
 
@@ -79,20 +79,20 @@ class Link:
         self._answers_pings = answers_pings
         self._runs_code = runs_code
         self._told_of_message = told
-        self._at_work = False  # somebody, on a message that was received
-        self._refusal: Callable[[], object] | None = None  # that is to be carried out
+        self._at_work = False  # whether code is working on a message
+        self._refusal: Callable[[], object] | None = None  # still to be carried out
         self._refused = False
         self._place = place
         self._log = MessageLog()
-        self._waiting_size = 0  # of the inbox
-        self._fragments: list[Any] = []  # each a str, or each bytes
-        self._expects = True  # somebody, to receive what comes
-        self._told = False  # the client, that this side closes
-        self._serving = threading.get_ident()  # in which thread
-        self._over = False  # nothing more is to come
+        self._waiting_size = 0  # bytes in the inbox
+        self._fragments: list[Any] = []  # all str, or all bytes
+        self._expects = True  # whether messages are still to be received
+        self._told = False  # whether the client was told that this side closes
+        self._serving = threading.get_ident()  # the thread that serves the connection
+        self._over = False  # nothing more will come
         self._resets = False
         self._deadline: float | None = None
-        self._watch: Watch | None = None  # of a thread that waits for the client
+        self._watch: Watch | None = None  # the watch of a thread that waits for the client
         self._connection.transport.tap = None  # the exchange is over: the rest is messages
         if asked.exchange is not None and (record := asked.exchange.connection) is not None:
             record.messages[asked.exchange.stream_id] = self._log
@@ -105,19 +105,19 @@ class Link:
     # In
 
     def begin(self) -> None:
-        """Take what has come already, and then what comes."""
+        """Take what has come already, and then wait for more."""
         transport = self._connection.transport
         first, transport.gathered = self._asked.http1.reader.take_unread() + transport.gathered, b""
         if first:
             self._take(first)
         if self._asked.may_rest:
             self._go_on()
-            self._connection.busy = False  # no response is in hand; and it is about to rest, as a stop can see
+            self._connection.busy = False  # no response is in progress, and a stop must see that
         else:
             self._serve_here()
 
     def serve(self) -> None:
-        """In the loop: something has come, or the server stops, or the wait is over."""
+        """Called from the loop: something has come, or the server stops, or the wait is over."""
         self._receive()
         self._go_on()
 
@@ -144,8 +144,8 @@ class Link:
             self._connection.linger()
 
     def _serve_here(self) -> None:
-        """In this thread, until it is over: the loop cannot wait for what passes a fault, another socket, or a stream
-        of HTTP/2."""
+        """Serve in this thread until the end: the loop cannot wait for a connection with faults, for another socket, or
+        for an HTTP/2 stream."""
         connection = self._connection
         self._duplex.prepare()
         with self._watched() as watch, connection.waiting(self._wake_up):
@@ -159,14 +159,14 @@ class Link:
 
     @contextlib.contextmanager
     def _watched(self) -> Iterator[Watch]:
-        """Meanwhile, ``_wake_up`` ends a wait of this thread."""
+        """Let ``_wake_up`` end the waits of this thread meanwhile."""
         watch = self._duplex.watch()
         with self.changed:
             self._watch = watch
         try:
             yield watch
         finally:
-            with self.changed:  # or its number be another file's when it is woken
+            with self.changed:  # or waking it could hit another file with the same number
                 self._watch = None
                 watch.close()
 
@@ -176,7 +176,7 @@ class Link:
                 self._watch.wake()
 
     def _end_within(self, seconds: float) -> None:
-        """Have whoever waits for the client wait no longer than this."""
+        """Limit all waits for the client to ``seconds``."""
         with self.changed:
             expiry = clock.monotonic() + seconds
             self._deadline = expiry = expiry if self._deadline is None else min(expiry, self._deadline)
@@ -222,15 +222,17 @@ class Link:
     def _put_in(self, data: str | bytes) -> None:
         self._waiting_size += len(data)
         if self._waiting_size > _MOST_WAITING:
-            raise FrameError(POLICY_VIOLATION, f"more than {_MOST_WAITING >> 20} MiB were not received by the test")
+            raise FrameError(
+                POLICY_VIOLATION, f"more than {_MOST_WAITING >> 20} MiB were waiting for the test to receive them"
+            )
         self.inbox.append(data)
 
     def has_news(self) -> bool:
-        """Whether who receives need not wait."""
+        """Whether a receiver need not wait."""
         return bool(self.inbox) or self.closed is not None
 
     def take_out(self) -> str | bytes | None:
-        """The first message of the inbox; None if there is none."""
+        """Take the first message out of the inbox; None if there is none."""
         if not self.inbox:
             return None
         message = self.inbox.popleft()
@@ -239,7 +241,7 @@ class Link:
         return message
 
     def ask_for_more(self) -> None:
-        """Whoever receives is done with what came before."""
+        """Note that the receiver is done with the messages before."""
         with self.changed:
             self._at_work = False
             if self.inbox:
@@ -270,7 +272,7 @@ class Link:
         )
 
     def _refuse(self, error: FrameError) -> None:
-        """The client has broken a rule: the connection ends, and the test fails."""
+        """Close the connection and fail the test: the client has broken a rule."""
         lines = [
             f"refused what the client sent over {self._what}: {error}",
             f"  against RFC 6455, closed with {error.code}",
@@ -287,7 +289,7 @@ class Link:
             self._carry_out_refusal()
 
     def _carry_out_refusal(self) -> bool:
-        """Close the connection, if the client has broken a rule; whether it has."""
+        """Close the connection if the client has broken a rule. Returns whether it has."""
         with self.changed:
             refusal, self._refusal = self._refusal, None
         if refusal is not None:
@@ -295,7 +297,7 @@ class Link:
         return refusal is not None
 
     def _close_for(self, error: FrameError) -> None:
-        said, code, reason = f"the server has refused what came: {error}", error.code, str(error)
+        said, code, reason = f"the server has refused what the client sent: {error}", error.code, str(error)
         if self._told:
             self._end(said, code, reason)
             return
@@ -303,12 +305,12 @@ class Link:
         self._out.send_soon("close", lambda: self._close(code, reason), lambda: self._end(said, code, reason))
 
     def expect_nothing(self) -> None:
-        """What comes from here on is for nobody."""
+        """Note that nobody will receive what comes from here on."""
         self._expects = False
 
     @property
     def unexpected(self) -> int:
-        """How many messages have come that nobody has received."""
+        """How many messages nobody has received."""
         with self.changed:
             return len(self.inbox) if self._expects else 0
 
@@ -323,19 +325,19 @@ class Link:
         self._say("control", lambda: self._control(type, payload))
 
     def close(self, code: int | None, reason: str) -> None:
-        """Send a close frame, unless one was sent; the client is waited for by the loop."""
+        """Send a close frame, unless one was sent. The loop waits for the client's."""
         if self._carry_out_refusal():
             return
         with self.changed:
             if self._told or self.closed is not None:
                 return
             self._told = True
-        with contextlib.suppress(OSError):  # it has gone: who receives is told
+        with contextlib.suppress(OSError):  # the client has gone, as receivers will see
             self._out.send("close", lambda: self._close(code, reason))
             self._end_within(CLOSE_SECONDS)
 
     def reset(self, said: str = "the server has reset the connection") -> None:
-        """End the connection with a reset, without a word."""
+        """Reset the connection, without a close frame."""
         self._connection.ending.say("server", "RST")
         self._resets = True
         self._conclude(said, ABNORMAL)
@@ -350,7 +352,7 @@ class Link:
         self._end_within(CLOSE_SECONDS)
 
     def wait(self, seconds: float) -> bool:
-        """Wait so long, or until it is over; whether it is."""
+        """Wait up to ``seconds`` for the end. Returns whether it is over."""
         with self.changed:
             return bool(self.changed.wait_for(lambda: self.is_over, seconds))
 
@@ -360,7 +362,7 @@ class Link:
         return self._over or self.closed is not None
 
     def check_open(self) -> None:
-        """Raise WebSocketClosed if it is over, or this side has closed it."""
+        """Raise WebSocketClosed if it is over, or if this side has closed it."""
         if self.closed is not None:
             raise WebSocketClosed(*self.closed)
         if self._told:
@@ -397,7 +399,7 @@ class Link:
     # The end
 
     def _stop(self) -> None:
-        """The server stops, or the client has not answered in time, or the connection is to be reset."""
+        """Called when the server stops, the client has not answered in time, or the connection must be reset."""
         if self._resets:
             self._duplex.end_by(self._connection.ending.reset)
         elif self._carry_out_refusal():
@@ -414,7 +416,7 @@ class Link:
         self._conclude(said, code, reason)
 
         if self._serving != threading.get_ident():
-            self._end_within(0.0)  # whoever waits for the client has nothing to wait for
+            self._end_within(0.0)  # end all waits for the client
 
     def _conclude(self, said: str, code: int, reason: str = "") -> None:
         with self.changed:

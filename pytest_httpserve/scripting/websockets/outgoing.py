@@ -1,4 +1,4 @@
-"""What leaves over a WebSocket connection, and what faults do to it."""
+"""Send frames over a WebSocket connection, with or without faults."""
 
 from __future__ import annotations
 
@@ -23,49 +23,49 @@ _SECONDS = 10.0
 
 
 class Ending(Protocol):
-    """What a fault can end: a Link."""
+    """A connection that a fault can end: a Link."""
 
     @property
     def is_over(self) -> bool:
         """Whether nothing can be sent any more."""
 
     def wait(self, seconds: float) -> bool:
-        """Wait so long, or until it is over; whether it is."""
+        """Wait up to ``seconds`` for the end. Returns whether it is over."""
 
     def reset(self, said: str) -> None:
-        """End it with a reset."""
+        """Reset it."""
 
     def cut(self, said: str) -> None:
-        """End it with a FIN, without a close frame."""
+        """Close it with a FIN, without a close frame."""
 
 
 class Outgoing:
-    """Frames leave as they are made."""
+    """Sends frames unchanged."""
 
     def __init__(self, duplex: Duplex, run: Run) -> None:
         self._duplex = duplex
         self._run = run
 
     def message(self, data: str | bytes, encode: Callable[[str | bytes], bytes]) -> bytes:
-        """A message, or the last fragment of one, as it leaves."""
+        """The bytes of a message, or of its last fragment."""
         return encode(data)
 
     def answers_ping(self) -> bool:
-        """Whether a ping is answered, if pings are."""
+        """Whether to answer a ping, if the connection answers pings."""
         return True
 
     def send(self, sort: Sort, make: Make) -> None:
-        """Send a frame, and wait for it to leave. Raises OSError."""
+        """Send a frame, and wait until it is sent. Raises OSError."""
         self._duplex.send(make, _SECONDS)
 
     def send_soon(self, sort: Sort, make: Make, then: Callable[[], object] = nothing) -> None:
-        """Send a frame without a wait; ``then`` is called when it is on its way."""
+        """Send a frame without waiting. ``then`` is called when it is on its way."""
         self._duplex.send_soon(make, _SECONDS, self._run)
         then()
 
 
 class FaultyOutgoing(Outgoing):
-    """Frames leave past faults of the phases ``message`` and ``close``; ``note`` is told of each that happens."""
+    """Sends frames with faults in the phases ``message`` and ``close``. ``note`` is called with each that happens."""
 
     def __init__(
         self, duplex: Duplex, run: Run, faults: tuple[Fault, ...], link: Ending, note: Note, indices: tuple[int, int]
@@ -74,7 +74,7 @@ class FaultyOutgoing(Outgoing):
         self._link = link
         self._note = note
         self._indices = indices
-        self._order = threading.Lock()  # held by who sends, its pauses included
+        self._order = threading.Lock()  # held while sending, including pauses
         acts = [fault for fault in faults if isinstance(fault, Act)]
         self._acts = {
             sort: sorted((act for act in acts if act.place == sort), key=lambda act: act.byte)
@@ -90,7 +90,7 @@ class FaultyOutgoing(Outgoing):
         if not self._edits:
             return encode(data)
         edit = self._edits.pop(0)
-        self._tell(edit, "in the place of a message")
+        self._tell(edit, "in place of a message")
         return edit.frames(data)
 
     def answers_ping(self) -> bool:
@@ -110,7 +110,7 @@ class FaultyOutgoing(Outgoing):
             self._run(lambda: self._send_later(sort, make, then))
 
     def _send_later(self, sort: Sort, make: Make, then: Callable[[], object]) -> None:
-        with contextlib.suppress(OSError):  # who receives is told
+        with contextlib.suppress(OSError):  # receivers will see the end
             self.send(sort, make)
         then()
 
@@ -119,7 +119,7 @@ class FaultyOutgoing(Outgoing):
             super().send(sort, make)
             return
         data = make()
-        if sort == "close":  # messages are over
+        if sort == "close":  # no message follows
             self._strike("message", None)
         while not self._link.is_over and (act := self._next(sort, self._moved[sort] + len(data))) is not None:
             room = max(act.byte - self._moved[sort], 0)
@@ -133,7 +133,7 @@ class FaultyOutgoing(Outgoing):
                 self._strike("close", None)
 
     def _strike(self, sort: Sort, upto: int | None) -> None:
-        """The acts whose place is past happen now."""
+        """Carry out the acts whose place is past."""
         while not self._link.is_over and (act := self._next(sort, upto)) is not None:
             self._acts[sort].remove(act)
             self._do(act)

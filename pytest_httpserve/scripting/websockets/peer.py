@@ -1,4 +1,4 @@
-"""A peer: what a test holds of a WebSocket connection, at the server's end."""
+"""A peer: the server's end of a WebSocket connection, in the hands of the test."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _MOST_CONTROL_BYTES = 125
 class Peer:
     """The server's end of a WebSocket connection.
 
-    ``exchange`` is that of the handshake, ``subprotocol`` what was agreed upon, None if nothing was. Iterating over it
-    gives the messages as they come, and ends with the connection.
+    ``exchange`` is the handshake's, ``subprotocol`` is the agreed subprotocol; None if there is none. Iterating over a
+    peer gives the messages as they come, and ends with the connection.
     """
 
     def __init__(self, link: Link, exchange: Exchange, subprotocol: str | None) -> None:
@@ -47,26 +47,26 @@ class Peer:
 
     @property
     def aio(self) -> PeerWaits:
-        """What waits, for coroutines: ``await peer.aio.receive()`` holds no event loop up."""
+        """The waiting methods for coroutines: ``await peer.aio.receive()`` does not block the event loop."""
         return PeerWaits(self)
 
     # Send
 
     def send(self, message: str | bytes, *, more: bool = False) -> None:
-        """Send a message, text or binary; with ``more``, a fragment, which the next ``send`` goes on from.
+        """Send a text or binary message; with ``more``, a fragment of one, which the next ``send`` continues.
 
         Raises WebSocketClosed if the connection is over.
         """
         self._link.send(check_message("send()", message), more=more)
 
     def send_json(self, value: Any) -> None:  # what json.dumps takes
-        """Send a value as JSON, in a text message."""
+        """Send a value as JSON in a text message."""
         self._link.send(as_json(value))
 
     def ping(self, payload: bytes = b"", *, timeout: float | None = 5.0) -> None:
-        """Send a ping, and wait so many seconds for its pong; None does not wait.
+        """Send a ping, and wait up to ``timeout`` seconds for its pong. None does not wait.
 
-        Raises AssertionError if there is none in time.
+        Raises AssertionError if no pong comes in time.
         """
         __tracebackhide__ = True
         payload = _check_payload("ping()", payload)
@@ -84,20 +84,20 @@ class Peer:
         self._fail(f"no pong came within {timeout} s")
 
     def pong(self, payload: bytes = b"") -> None:
-        """Send a pong, that nobody has asked for or, with ``answer_pings=False``, to answer a ping."""
+        """Send an unsolicited pong or, with ``answer_pings=False``, answer a ping."""
         self._link.control("pong", _check_payload("pong()", payload))
 
     def close(self, code: int | None = NORMAL, reason: str = "") -> None:
-        """Send a close frame, without waiting for that of the client; does nothing if the connection is over.
+        """Send a close frame, without waiting for the client's. Does nothing if the connection is over.
 
-        Without a code, the frame is empty. What the client has sent before and nobody has received is no failure.
+        Without a code, the frame is empty. Messages that nobody has received do not fail the test after this.
         """
         check_code(code, reason)
         self._link.expect_nothing()
         self._link.close(code, reason)
 
     def reset(self) -> None:
-        """End the connection with a reset, without a close frame."""
+        """Reset the connection, without a close frame."""
         self._link.expect_nothing()
         if not self.closed:
             self._link.reset()
@@ -105,9 +105,10 @@ class Peer:
     # Receive
 
     def receive(self, timeout: float = 5.0) -> str | bytes:
-        """The next message that nobody has received; waits for it ``timeout`` seconds.
+        """The next message. Waits for it up to ``timeout`` seconds.
 
-        Raises AssertionError, with all messages, if there is none in time; WebSocketClosed if the connection is over.
+        Raises AssertionError, which lists all messages, if none comes in time, and WebSocketClosed if the connection is
+        over.
         """
         __tracebackhide__ = True
         seconds = check_seconds("timeout=", timeout)
@@ -117,13 +118,13 @@ class Peer:
             return self._take(timeout)
 
     def _take(self, timeout: float) -> str | bytes:
-        """What ``receive`` returns, or raises, when its wait is over."""
+        """Return or raise what ``receive`` does when its wait is over."""
         __tracebackhide__ = True
         message = self._link.take_out()
         return message if message is not None else self._fail(f"no message came within {timeout} s")
 
     def receive_json(self, timeout: float = 5.0) -> Any:  # what the client has sent
-        """The next message, as JSON. Raises ValueError if it is not."""
+        """The next message as JSON. Raises ValueError if it is not JSON."""
         __tracebackhide__ = True
         return json.loads(self.receive(timeout))
 
@@ -152,8 +153,8 @@ class Peer:
 
     @property
     def close_code(self) -> int | None:
-        """The code that the connection was closed with: the client's, if it sent one; 1005 for a close frame without,
-        1006 if there was none. None while it is open."""
+        """The code with which the connection was closed: the client's, if it sent one; 1005 for a close frame without a
+        code, 1006 without a close frame. None while it is open."""
         return self._link.closed.code if self._link.closed is not None else None
 
     @property
@@ -176,7 +177,7 @@ class Peer:
 
 
 class PeerWaits:
-    """What waits on a peer, to be awaited under asyncio, trio or anyio; see ``ServerWaits``.
+    """The waiting methods of a peer, to be awaited under asyncio, trio or anyio; see ``ServerWaits``.
 
     ``async for`` gives the messages as they come, and ends with the connection.
     """
@@ -189,14 +190,14 @@ class PeerWaits:
         self.wait_closed: Final = awaited(peer.wait_closed)
 
     async def receive(self, timeout: float = 5.0) -> str | bytes:
-        """As ``receive`` of a peer. Whoever is cancelled meanwhile has taken no message."""
+        """Like ``Peer.receive``. If it is cancelled, it takes no message."""
         __tracebackhide__ = True
         link, seconds = self._peer._link, check_seconds("timeout=", timeout)
         link.ask_for_more()
         return await link.changed.until(link.has_news, seconds, partial(self._peer._take, timeout))
 
     async def receive_json(self, timeout: float = 5.0) -> Any:  # what the client has sent
-        """As ``receive_json`` of a peer."""
+        """Like ``Peer.receive_json``."""
         __tracebackhide__ = True
         return json.loads(await self.receive(timeout))
 
@@ -207,5 +208,5 @@ class PeerWaits:
 
 def _check_payload(given: str, payload: bytes) -> bytes:
     if not isinstance(payload, bytes) or len(payload) > _MOST_CONTROL_BYTES:
-        raise UsageError(f"{given} takes {_MOST_CONTROL_BYTES} bytes at most, not {payload!r}")
+        raise UsageError(f"{given} takes at most {_MOST_CONTROL_BYTES} bytes, not {payload!r}")
     return payload

@@ -1,4 +1,4 @@
-"""A WebSocket route: which handshakes it takes, and what goes on over the connections that it opens."""
+"""A WebSocket route: which handshakes it takes, and what happens on the connections that it opens."""
 
 from __future__ import annotations
 
@@ -58,20 +58,20 @@ FunctionT = TypeVar("FunctionT", bound=Function)
 
 _UPGRADE = re.compile("websocket", re.IGNORECASE)
 _STEP_SECONDS = 5.0
-# From so many connections on, those that are over are forgotten.
+# Above this number of connections, closed ones are forgotten.
 _MOST_LINKS = 1_000
 
 
 def handshake_criteria(criteria: Criteria) -> Criteria:
-    """The criteria of a route, and that its requests are handshakes."""
+    """The criteria of a route, and the criterion that its requests are handshakes."""
     headers: Mapping[str, Any] = criteria.get("headers") or {}
     if not isinstance(headers, Mapping) or any(str(name).lower() == "upgrade" for name in headers):
-        raise UsageError(f"headers= is a mapping without Upgrade, which is websocket, not {headers!r}")
+        raise UsageError(f"headers= is a mapping without Upgrade, which is always websocket, not {headers!r}")
     return {**criteria, "headers": {"Upgrade": _UPGRADE, **headers}}
 
 
 def check_subprotocols(given: Iterable[str]) -> tuple[str, ...]:
-    """Names of subprotocols. Raises UsageError for what can be none."""
+    """Check names of subprotocols. Raises UsageError for an impossible one."""
     names = (given,) if isinstance(given, str) or not isinstance(given, Iterable) else tuple(given)
     for name in names:
         if not isinstance(name, str) or not grammar.TOKEN.fullmatch(name):
@@ -80,10 +80,10 @@ def check_subprotocols(given: Iterable[str]) -> tuple[str, ...]:
 
 
 class WebSocketRoute:
-    """What opens WebSocket connections, for the handshakes that meet its criteria.
+    """A route that opens a WebSocket connection for each handshake that meets its criteria.
 
-    Each connection goes to who accepts it, to the function that the route was given, or through the steps that were
-    said. As a decorator, it makes a function of the peer what answers.
+    The test accepts each connection, or the route has a function or a list of steps for it. As a decorator, a route
+    takes a function, which is called with the peer.
     """
 
     def __init__(
@@ -107,23 +107,23 @@ class WebSocketRoute:
         self._faults = Response(fault=fault).faults
         self._changed = Condition()
         self._arrivals: Arrivals[Peer] = Arrivals(self._changed)
-        self._links: dict[Peer, Link] = {}  # of each connection
-        self._refusals: deque[list[Any]] = deque()  # each a response, and how often; None for ever
+        self._links: dict[Peer, Link] = {}  # one for each connection
+        self._refusals: deque[list[Any]] = deque()  # each a response, and how often to use it; None for ever
         self._function: Function | None = None
         self._steps: list[steps.Step] = []
-        self._servers: list[HTTPServer] = []  # that its functions have run for
+        self._servers: list[HTTPServer] = []  # for which its functions have run
         self._running: dict[threading.Thread, Peer] = {}
         route.handle(self._answer)
 
     # Say
 
     def handle(self, function: Function) -> WebSocketRoute:
-        """Have a function answer: it is called with the Peer of each connection, in a thread, or awaited on the event
-        loop of the server if it is async. It closes the connection when it returns. What it raises fails the test."""
+        """Call a function with the Peer of each connection: in a thread or, if it is async, on the event loop of the
+        server. When it returns, the connection is closed. If it raises, the test fails."""
         if not callable(function):
             raise UsageError(f"handle() takes a function of the peer, not {function!r}")
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            raise UsageError(f"what answers sends to the peer and yields nothing, and {function.__name__}() yields")
+            raise UsageError(f"the function sends to the peer and yields nothing, but {function.__name__}() yields")
         if self._steps or self._function is not None:
             raise UsageError(f"{self} has {'steps' if self._steps else 'a function'} already")
         self._function = function
@@ -134,27 +134,27 @@ class WebSocketRoute:
         return function
 
     def send(self, *messages: Any) -> WebSocketRoute:  # str, bytes, or what json.dumps takes
-        """The next step: send messages, each a str or bytes or, as JSON, a dict or list."""
+        """Add a step that sends messages, each a str or bytes, or a dict or list as JSON."""
         for message in messages:
             self._add(steps.send(as_message("send()", message)))
         return self
 
     def expect(self, message: Any, *, timeout: float = _STEP_SECONDS) -> WebSocketRoute:  # what has an ==
-        """The next step: receive a message within ``timeout`` seconds, which must be this one; else the test fails.
+        """Add a step that receives a message within ``timeout`` seconds, and fails the test unless it is this one.
 
-        It is compared as everywhere: with ``==``, or a pattern; a dict or list with the message as JSON.
+        Messages are compared with ``==`` or a pattern; a dict or list is compared with the message as JSON.
         """
         return self._add(steps.expect(message, check_seconds("timeout=", timeout)))
 
     def reply(self, message: Any, with_: Any, *, timeout: float = _STEP_SECONDS) -> WebSocketRoute:  # as above
-        """The next step: receive a message, as ``expect`` does, and answer it: with a str, bytes, a dict or list as
-        JSON, or what a function of the message returns."""
+        """Add a step that receives a message, as ``expect`` does, and answers it: with a str, bytes, a dict or list as
+        JSON, or the result of a function that is called with the message."""
         if not callable(with_):
             as_message("with_", with_)
         return self._add(steps.reply(message, with_, check_seconds("timeout=", timeout)))
 
     def close(self, code: int | None = NORMAL, reason: str = "") -> WebSocketRoute:
-        """The last step: close the connection."""
+        """Add a last step, which closes the connection."""
         check_code(code, reason)
         return self._add(steps.close(code, reason))
 
@@ -167,31 +167,31 @@ class WebSocketRoute:
     def respond(
         self, status: int | Response, *, times: int | None = None, **arguments: Unpack[ResponseArguments]
     ) -> WebSocketRoute:
-        """Refuse handshakes with a response: the next ``times`` of them or, without a number, all that follow."""
+        """Refuse handshakes with a response: the next ``times`` of them or, without a number, all of them."""
         response = as_response(status, arguments)
         self._refusals.append([response, check_count("times=", times, least=1) if times is not None else None])
         return self
 
     def optional(self) -> WebSocketRoute:
-        """Never mind if no client comes, even where routes must be called (``httpserve_strict``)."""
+        """Allow that no client comes, even where all routes must be called (``httpserve_strict``)."""
         self._route.optional()
         return self
 
     def remove(self) -> None:
-        """Take the route away. Connections that are open stay."""
+        """Remove the route. Open connections stay open."""
         self._route.remove()
 
     # Ask
 
     @property
     def aio(self) -> WebSocketRouteWaits:
-        """What waits, for coroutines: ``await chat.aio.accept()`` holds no event loop up."""
+        """The waiting methods for coroutines: ``await chat.aio.accept()`` does not block the event loop."""
         return WebSocketRouteWaits(self)
 
     def accept(self, timeout: float = 5.0) -> Peer:
-        """The server's end of the next connection; waits for it ``timeout`` seconds.
+        """The server's end of the next connection. Waits for it up to ``timeout`` seconds.
 
-        Raises AssertionError, with all that was requested, if there is none in time.
+        Raises AssertionError, which lists all requests, if none is opened in time.
         """
         __tracebackhide__ = True
         return self._accepted(self._arrivals.accept(self._check_accept(timeout)), timeout)
@@ -211,23 +211,23 @@ class WebSocketRoute:
 
     @property
     def calls(self) -> tuple[Exchange, ...]:
-        """The exchanges of its handshakes, as far as the journal still has them."""
+        """The exchanges of its handshakes, except those that the journal has dropped."""
         return self._route.calls
 
     @property
     def call_count(self) -> int:
-        """How many handshakes it has answered."""
+        """How many handshakes it answered."""
         return self._route.call_count
 
     @property
     def messages(self) -> tuple[Message, ...]:
-        """The messages of all its connections, in the order in which they passed."""
+        """The messages of all its connections, in the order in which they were sent or received."""
         return tuple(sorted((one for call in self.calls for one in call.messages), key=lambda one: one.time))
 
     def wait_for_message(self, message: Any, *, times: int = 1, timeout: float = 5.0) -> Message:  # what has an ==
-        """Wait until a message that is this one has come from a client, ``times`` times; the last of these.
+        """Wait until clients have sent this message ``times`` times. Returns the last of these.
 
-        Somebody else may receive it. Raises AssertionError, with all messages, if it does not come in time.
+        It does not matter who receives it. Raises AssertionError, which lists all messages, if it is not in time.
         """
         __tracebackhide__ = True
         check_count("times=", times, least=1)
@@ -238,16 +238,17 @@ class WebSocketRoute:
         raise AssertionError(explained(f"{brief(message)} was not received within {timeout} s", self.messages))
 
     def assert_received(self, message: Any, *, times: int | None = None) -> None:  # what has an ==
-        """Fail unless a message that is this one has come from a client: ``times`` times, or at least once."""
+        """Fail unless clients sent this message ``times`` times, or at least once if that is None."""
         __tracebackhide__ = True
         found = len(received(self.messages, message))
         if found != check_count("times=", times) if times is not None else not found:
             wanted = f", expected {in_words(times)}" if times is not None else ""
-            title = f"{brief(message)} was received {in_words(found)}{wanted}"
+            often = f"received {in_words(found)}" if found else "never received"
+            title = f"{brief(message)} was {often}{wanted}"
             raise AssertionError(explained(title, self.messages))
 
     def assert_called(self, times: int | None = None) -> None:
-        """Fail unless handshakes came: ``times`` of them, or at least one."""
+        """Fail unless ``times`` handshakes came, or at least one if that is None."""
         __tracebackhide__ = True
         self._route.assert_called(times)
 
@@ -302,7 +303,7 @@ class WebSocketRoute:
         link.begin()
 
     def _tell(self) -> None:
-        """A message has come over one of its connections."""
+        """Note that a message has come over one of its connections."""
         with self._changed:
             self._changed.notify_all()
 
@@ -344,16 +345,16 @@ class WebSocketRoute:
                 link.expect_nothing()
             else:
                 self._failed(asked, link, peer, error)
-        link.run(partial(peer.close, code))  # which may have to wait for the client
+        link.run(partial(peer.close, code))  # this may have to wait for the client
 
     def _failed(self, asked: Asked, link: Link, peer: Peer, error: BaseException) -> None:
-        """A function has raised, which fails the test, unless it was told that its connection is over."""
+        """Fail the test with an exception of a function, unless that only says that its connection is over."""
         link.expect_nothing()
-        if not isinstance(error, WebSocketClosed) or not peer.closed:  # it is another's
+        if not isinstance(error, WebSocketClosed) or not peer.closed:  # or it is about another connection
             asked.record_exception(error)
 
     def _await_functions(self, server: HTTPServer) -> None:
-        """The server has ended: a function that has not fails the test."""
+        """Fail the test because of functions that have not ended with the server."""
         expiry = clock.monotonic() + (grace_of(server) or 0.0)
         with self._changed:
             self._changed.wait_for(lambda: not self._running, max(expiry - clock.monotonic(), 0.0))
@@ -367,7 +368,7 @@ class WebSocketRoute:
     # What nobody expected
 
     def check(self) -> None:
-        """Make a failure of each connection that nobody accepted, and of each message that nobody received."""
+        """Record a failure for each connection that nobody accepted, and for messages that nobody received."""
         with self._changed:
             waiting, links = self._arrivals.take_left(), dict(self._links)
             self._links.clear()
@@ -388,14 +389,14 @@ class WebSocketRoute:
 
 
 class WebSocketRouteWaits:
-    """What waits on a route for WebSocket handshakes, to be awaited; see ``ServerWaits``."""
+    """The waiting methods of a WebSocket route, to be awaited; see ``ServerWaits``."""
 
     def __init__(self, route: WebSocketRoute) -> None:
         self._route = route
         self.wait_for_message: Final = awaited(route.wait_for_message)
 
     async def accept(self, timeout: float = 5.0) -> Peer:
-        """As ``accept`` of the route. Whoever is cancelled meanwhile has taken no connection."""
+        """Like ``WebSocketRoute.accept``. If it is cancelled, it takes no connection."""
         __tracebackhide__ = True
         route, seconds = self._route, self._route._check_accept(timeout)
         return route._accepted(await route._arrivals.accept_soon(seconds), timeout)

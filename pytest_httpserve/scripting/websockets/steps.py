@@ -1,4 +1,4 @@
-"""What a route says without a function: one step after the other, over each of its connections."""
+"""The steps of a route without a function, taken one after the other on each of its connections."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pytest_httpserve.scripting.websockets.peer import Peer
 from pytest_httpserve.scripting.websockets.wanted import as_message, explained, is_wanted
 
 Step = Callable[[Peer], object]
-With = Any  # a str, bytes, dict or list, or a function of the message that returns one
+With = Any  # a str, bytes, dict or list, or a function from a message to one of these
 
 
 def send(message: str | bytes) -> Step:
@@ -19,12 +19,12 @@ def send(message: str | bytes) -> Step:
 
 
 def expect(wanted: object, timeout: float) -> Step:
-    """A step that receives a message, which must be the one that is wanted."""
+    """A step that receives a message, which must be ``wanted``."""
 
     def step(peer: Peer) -> str | bytes:
         message = peer.receive(timeout)
         if not is_wanted(wanted, message):
-            title = f"expected the message {brief(wanted)}, and got {brief(message)}"
+            title = f"expected the message {brief(wanted)}, got {brief(message)}"
             raise AssertionError(explained(title, peer.messages))
         return message
 
@@ -32,7 +32,7 @@ def expect(wanted: object, timeout: float) -> Step:
 
 
 def reply(wanted: object, with_: With, timeout: float) -> Step:
-    """A step that receives a message, which must be the one that is wanted, and answers it."""
+    """A step that receives a message, which must be ``wanted``, and answers it."""
     receive = expect(wanted, timeout)
 
     def step(peer: Peer) -> None:

@@ -1,4 +1,4 @@
-"""Messages that a test expects, and those that it sends."""
+"""Messages that a test expects, and messages that it sends."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from pytest_httpserve.scripting.routing.comparing import same
 
 
 def is_wanted(wanted: object, data: str | bytes) -> bool:
-    """Whether a message is the one that is expected: a dict or list is compared with it as JSON."""
+    """Whether a message is as expected. A dict or list is compared with the message as JSON."""
     if isinstance(wanted, dict | list):
         try:
             return same(wanted, json.loads(data))
-        except ValueError:  # which it is not
+        except ValueError:  # it is not JSON
             return False
     return same(wanted, data)
 
 
 def received(messages: Sequence[Message], wanted: object) -> list[Message]:
-    """Those of the messages that came from the client, and are the one that is expected."""
+    """The messages from clients that are as expected."""
     return [
         one
         for one in messages
@@ -33,18 +33,18 @@ def received(messages: Sequence[Message], wanted: object) -> list[Message]:
 
 
 def as_message(given: str, value: object) -> str | bytes:
-    """What a test sends, as it leaves: a dict or list as JSON. Raises UsageError for anything else."""
+    """A message that a test sends. A dict or list becomes JSON. Raises UsageError for anything else."""
     if isinstance(value, dict | list):
         return as_json(value)
     return check_message(given, value)
 
 
 def check_message(given: str, value: object) -> str | bytes:
-    """A message, text or bytes."""
+    """Check that a message is a str or bytes."""
     if isinstance(value, bytearray | memoryview):
         return bytes(value)
     if not isinstance(value, str | bytes):
-        raise UsageError(f"{given} takes a str or bytes, not {value!r}; send_json() takes anything that is JSON")
+        raise UsageError(f"{given} takes a str or bytes, not {value!r}; send_json() takes any JSON value")
     return value
 
 
@@ -57,7 +57,7 @@ def as_json(value: Any) -> str:  # what json.dumps takes
 
 
 def check_code(code: int | None, reason: str) -> None:
-    """Raise UsageError for what a close frame cannot say (RFC 6455 section 7.4)."""
+    """Raise UsageError for a code or a reason that a close frame cannot have (RFC 6455 section 7.4)."""
     if code is None:
         if reason:
             raise UsageError("a close frame without a code has no reason")
@@ -66,10 +66,10 @@ def check_code(code: int | None, reason: str) -> None:
     if code in (1004, 1005, 1006, 1015):
         raise UsageError(f"no close frame has the code {code} (RFC 6455 section 7.4.1)")
     if not isinstance(reason, str) or len(reason.encode()) > 123:
-        raise UsageError(f"the reason of a close frame is a str of 123 bytes at most, not {reason!r}")
+        raise UsageError(f"the reason of a close frame is a str of at most 123 bytes, not {reason!r}")
 
 
 def explained(title: str, messages: Sequence[Message]) -> str:
-    """A title, and the messages so far."""
+    """A title, followed by the messages so far."""
     lines = message_lines(messages) or ["nothing"]
     return readable([f"{title}; the messages were:", *(f"  {line}" for line in lines)])

@@ -56,7 +56,7 @@ fs: Any = pytest_httpserve.faults
         (lambda: fs.Slow(1, phase="accept"), "not in 'accept'"),
         (lambda: hs.Response(fault="reset"), r"fault= takes a fault, as in Reset\(after=10\), or several, not 'reset'"),
         (lambda: hs.Response(fault=fs.Reset), "fault= takes a fault"),
-        (lambda: hs.Response(fault=[fs.Reset]), r"not <class .*; Reset\(\) is one"),
+        (lambda: hs.Response(fault=[fs.Reset]), r"not <class .*; write Reset\(\)"),
         (lambda: hs.Response(fault=[3]), "fault= takes a fault, .* not 3"),
         (lambda: hs.Response(fault=fs.Fault()), r"not Fault\(\)"),
         (lambda: fs.Refuse(200), "a proxy refuses with a status from 400 to 599, not with 200"),

@@ -316,8 +316,8 @@ async def sends_two_lines(scope: Message, receive: Receive, send: Send) -> None:
     ("application", "wrong"),
     [
         (returns_at_once, "the application returned without a response"),
-        (begins_alone, "before it had given the whole of its response"),
-        (ends_early, "before it had given the whole of its response"),
+        (begins_alone, "before its response was complete"),
+        (ends_early, "before its response was complete"),
         (body_first, "cannot send 'http.response.body' here"),
         (starts_twice, "cannot send 'http.response.start' here"),
         (sends_text, "pairs of bytes for headers"),

@@ -111,9 +111,9 @@ def test_a_client_that_sends_byte_by_byte(server: HTTPServe, ask: Ask) -> None:
     [
         (named("b.test", 443), b"\2", "no origin answers b.test port 443, which was asked for by CONNECT b.test:443"),
         (addressed("192.0.2.7", 80), b"\2", "by socks5h:// it would leave that to the proxy"),
-        (named("a.test", 443, command=2), b"\7", "of SOCKS, only CONNECT is spoken here, not command 2"),
+        (named("a.test", 443, command=2), b"\7", "this proxy supports only CONNECT of SOCKS, not command 2"),
         (named("a.test", 443, command=3), b"\7", "answered with 501"),
-        (b"\5\1\0\2abcd", b"\x08", "the address is of no known kind"),
+        (b"\5\1\0\2abcd", b"\x08", "the address has an unknown type"),
         (named("", 443), b"\1", "the host is not a name: b''"),
         (named("a\r\nb", 443), b"\1", "RFC 1928 section 5"),
         (named("a.test:1", 443), b"\1", "CONNECT takes host:port as its target"),

@@ -146,7 +146,7 @@ def test_the_certificate_of_an_origin_is_known_before_a_client_sees_it(
     assert shown is not None
     assert ssl.DER_cert_to_PEM_cert(shown).strip() == origin.certificate.chain.decode().strip()
     assert server.origin("http://a.test:80").certificate is None
-    with pytest.raises(UsageError, match="is more than one host, and each has a certificate of its own"):
+    with pytest.raises(UsageError, match="is more than one host, and each has its own certificate"):
         _ = server.origin("https://*.test").certificate
 
 

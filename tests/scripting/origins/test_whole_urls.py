@@ -275,9 +275,9 @@ def test_what_an_origin_is_not_given(server: HTTPServe) -> None:
     server.origin("http://a.test")
     with pytest.raises(UsageError, match=r"http://a\.test is an origin already"):
         server.origin("http://a.test")
-    with pytest.raises(UsageError, match="is without TLS, so tls='expired' is wrong"):
+    with pytest.raises(UsageError, match="has no TLS, so tls='expired' is wrong"):
         server.origin("http://b.test", tls="expired")
-    with pytest.raises(UsageError, match="is over TLS, so tls=False is wrong"):
+    with pytest.raises(UsageError, match="has TLS, so tls=False is wrong"):
         server.origin("https://b.test", tls=False)
     with pytest.raises(UsageError, match="a fault of TLS is one of"):
         server.origin("https://b.test", tls="wrong")

@@ -269,7 +269,7 @@ def test_the_alert_is_that_of_the_fault(start: Start, fault: str, alert: str) ->
     [
         ("no_common_cipher", "no shared cipher"),
         ("old_tls", "unsupported protocol"),
-        ("handshake_reset", "the server resets the connection, as it was asked to"),
+        ("handshake_reset", "the server resets the connection, as the test asked"),
     ],
 )
 def test_what_the_server_cannot_agree_to_has_its_reason(start: Start, fault: str, reason: str) -> None:
@@ -394,7 +394,7 @@ def test_the_server_of_a_stall_says_nothing_and_ends_with_its_client(start: Star
         client.settimeout(10)
 
     server.assert_all_closed()
-    assert str(server.connections[0].tls_error) == "the server says nothing, as it was asked to"
+    assert str(server.connections[0].tls_error) == "the server says nothing, as the test asked"
 
 
 def test_two_hundred_silent_clients_hold_nobody_up(start: Start) -> None:

@@ -103,7 +103,7 @@ def test_a_body_that_was_not_kept_as_a_whole_says_so(server: HTTPServe) -> None:
     assert response.is_cut
     assert response.body.startswith(b'"xxx')
     assert len(response.head) + len(response.body) == KEPT_BYTES
-    with pytest.raises(ValueError, match=f"kept the first {len(response.body)} bytes of this body"):
+    with pytest.raises(ValueError, match=f"kept only the first {len(response.body)} bytes of this body"):
         response.json()
 
 

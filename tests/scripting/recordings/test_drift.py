@@ -73,7 +73,7 @@ def test_of_many_changes_the_first_are_told() -> None:
 @pytest.mark.parametrize(
     ("started", "said"),
     [
-        ("", "at a time that it does not say"),
+        ("", "at an unknown time"),
         ("2999-01-01T00:00:00Z", "today"),
         ("2020-01-01T00:00:00.000Z", "days ago"),
     ],

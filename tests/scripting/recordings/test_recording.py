@@ -316,7 +316,7 @@ def test_nothing_leaves_the_machine_unless_that_is_said(
 
 
 def test_no_archive_is_recorded_into(record: Record, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"no archive is recorded into; name a \.har file"):
+    with pytest.raises(UsageError, match=r"cannot record into an archive; name a \.har file"):
         record("all").serve_recording(tmp_path / "a.zip")
 
 

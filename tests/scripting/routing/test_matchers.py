@@ -622,7 +622,7 @@ async def later(request: Request) -> bool:
 # What is refused
 
 NO_PARAMETERS = "content_type= is a media type such as 'text/plain', without parameters"
-WHOLE_FIELD = "; for the whole field there is headers={'Content-Type': ...}"
+WHOLE_FIELD = "; for the whole field use headers={'Content-Type': ...}"
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"content_type": "json"}, f"{NO_PARAMETERS}, not 'json'{WHOLE_FIELD}"),
     ({"content_type": "a/b; c=d"}, f"{NO_PARAMETERS}, not 'a/b; c=d'{WHOLE_FIELD}"),
@@ -677,7 +677,7 @@ def test_what_can_never_match_is_refused_where_it_is_written(given: dict[str, An
 def test_credentials_that_cannot_be_are_refused(given: Any) -> None:
     with pytest.raises(UsageError) as refused:
         basic_auth(*given)
-    said = f"basic_auth() takes a name without a colon, and a password; not {given[0]!r}, {given[1]!r}"
+    said = f"basic_auth() takes a name without a colon and a password, not {given[0]!r}, {given[1]!r}"
     assert str(refused.value) == said
 
 

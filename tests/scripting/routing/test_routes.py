@@ -144,7 +144,7 @@ def test_what_looks_like_one_is_a_path(server: HTTPServe, path: str) -> None:
     ("method", "hint"),
     [
         ("/a", "; the method comes first, then the path"),
-        (["GET", "POST"], "for several, combine match(...) | match(...)"),
+        (["GET", "POST"], "for several, write match(...) | match(...)"),
     ],
 )
 def test_what_is_no_method_is_refused_with_what_was_meant(server: HTTPServe, method: Any, hint: str) -> None:

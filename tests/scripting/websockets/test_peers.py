@@ -225,8 +225,8 @@ def test_a_client_that_does_not_read_holds_up_nobody(server: HTTPServe, open_web
         (lambda peer: peer.close(999), "a close code from 1000 to 4999, not 999"),
         (lambda peer: peer.close(1006), "no close frame has the code 1006"),
         (lambda peer: peer.close(None, "why"), "without a code has no reason"),
-        (lambda peer: peer.close(1000, "x" * 124), "123 bytes at most"),
-        (lambda peer: peer.ping(b"x" * 126), r"ping\(\) takes 125 bytes at most"),
+        (lambda peer: peer.close(1000, "x" * 124), "at most 123 bytes"),
+        (lambda peer: peer.ping(b"x" * 126), r"ping\(\) takes at most 125 bytes"),
         (lambda peer: peer.receive(timeout=-1), "timeout="),
     ],
 )

@@ -315,7 +315,7 @@ def test_a_step_that_is_not_met_fails_the_test(server: HTTPServe, open_websocket
     client.send("hullo")
 
     assert client.read_close()[0] == 1011
-    assert "expected the message 'hello', and got 'hullo'" in server.failures[0]
+    assert "expected the message 'hello', got 'hullo'" in server.failures[0]
 
 
 def test_a_connection_that_nobody_accepted_fails_the_test(server: HTTPServe, open_websocket: Open) -> None:
@@ -365,7 +365,7 @@ def test_messages_are_waited_for_and_asserted(server: HTTPServe, open_websocket:
     chat.assert_received("never", times=0)
     with pytest.raises(AssertionError, match=r"'one' was received twice|'one' was received 2 times, expected once"):
         chat.assert_received("one", times=1)
-    with pytest.raises(AssertionError, match=r"'other' was received never; the messages were:\n  > text, 3 bytes"):
+    with pytest.raises(AssertionError, match=r"'other' was never received; the messages were:\n  > text, 3 bytes"):
         chat.assert_received("other")
     with pytest.raises(AssertionError, match=r"'other' was not received within 0\.01 s"):
         chat.wait_for_message("other", timeout=0.01)
