@@ -1,4 +1,4 @@
-"""Put a body into chunks of its own, some of which may be wrong."""
+"""Put a body into new chunks, one of which may be wrong."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ class _Told:
         self._handler.log_error("%s: %s", script.name, text)
 
     def failed(self, script: CGIScript, error: ScriptError) -> None:
-        """Record the failure before the client gets its response. A server that stops sends none."""
+        """Record the failure before the client gets its response. A stop of the server is not a failure."""
         self.log(script, str(error))
         if error.status != HTTPStatus.SERVICE_UNAVAILABLE:
             said = f"; it wrote to stderr:\n{error.stderr.rstrip()}" if error.stderr else ""

@@ -40,9 +40,9 @@ def relay(connection: Connection, upstream: socket.socket, first: bytes, run: Ru
 
 
 def carry(stream: Connection, beyond: socket.socket, run: Run) -> None:
-    """Pass bytes between a stream and ``beyond``, whose other end is this server's, until that has ended.
+    """Pass bytes between a stream and ``beyond``, whose other end belongs to this server, until that has ended.
 
-    A server that stops waits for what is asked for there, and not for this.
+    When the server stops, it waits for requests at that other end, but not for this.
     """
     stream.leave_loop()
     stream.turn.set_timeout(None)
@@ -52,7 +52,7 @@ def carry(stream: Connection, beyond: socket.socket, run: Run) -> None:
             while data := beyond.recv(PIECE_BYTES):
                 stream.transport.send(data)
         stream.duplex().end()
-        stream.abort()  # which ends the way there
+        stream.abort()  # this also ends the other direction
 
 
 def _pump_in(stream: Connection, beyond: socket.socket) -> None:
@@ -86,7 +86,7 @@ def _pump(source: socket.socket, sink: socket.socket, first: bytes = b"") -> Non
 def _pump_back(outer: socket.socket, client: socket.socket) -> None:
     with outer:
         _pump(outer, client)
-        _end(client, socket.SHUT_RDWR)  # which ends the way there, too
+        _end(client, socket.SHUT_RDWR)  # this also ends the other direction
 
 
 def _send_back(connection: Connection, upstream: socket.socket, over: threading.Event) -> None:

@@ -117,7 +117,7 @@ class Journal:
         if TOLD:  # a different finish, so that exchanges pay nothing if nobody listens
             self._told = tuple(TOLD)
             self.finish = self._finish_and_tell  # type: ignore[method-assign]
-        # Of exchanges. These three count on, whatever is forgotten: marks from before stay true.
+        # Of exchanges. Forgetting does not reset these three, so that earlier marks stay valid.
         self._numbers = itertools.count(1)
         self._connection_count = self._fault_event_count = 0
         self.begin_anew()
@@ -283,15 +283,15 @@ class Journal:
             return self._seen_of(self.exchanges, self.connections, self.fault_events)
 
     def mark(self) -> Mark:
-        """This moment, for ``since``."""
+        """Mark this moment, for ``since``."""
         with self._lock:
-            # The number is taken, and no exchange gets it: how many there were cannot be asked of a count.
+            # This uses up a number that no exchange gets: a count cannot be read without taking from it.
             return Mark(next(self._numbers), self._connection_count, self._fault_event_count)
 
     def since(self, mark: Mark) -> Seen:
-        """All that has come since then. It takes as long as there is of that, however much is kept from before.
+        """Everything that has come since then. The cost does not depend on how much is kept from before.
 
-        If connections have been dropped, there are as many older ones in their place.
+        If connections have been dropped since, as many older ones take their place.
         """
         with self._lock:
             kept, now = self._kept, self.mark()

@@ -155,13 +155,13 @@ def _listed(title: str, exchanges: Sequence[Exchange], seen: Seen) -> list[str]:
 
 
 def none_to_take(seen: Seen, timeout: float) -> str:
-    """The message for a request that did not come while somebody waited to take it."""
+    """The message for a request that did not come while the test waited to take it."""
     title = f"no further request came within {timeout} s; the server got:"
     return readable(_listed(title, seen.exchanges, seen) + ([] if seen.exchanges else ["  nothing"]))
 
 
 def not_in_time(seen: Seen, matcher: Matcher, what: str, times: int, timeout: float) -> str:
-    """The message for requests that somebody has waited for, and that did not come often enough."""
+    """The message for requests that did not come often enough while the test waited for them."""
     found = requested(seen.exchanges, matcher)
     came = f"was requested {words.times(len(found))}" if found else "was not requested"
     wanted = f", expected {words.times(times)}" if times > 1 else ""

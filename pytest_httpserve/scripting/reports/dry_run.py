@@ -1,4 +1,4 @@
-"""What would answer a request that nobody has sent."""
+"""Say what would answer a request, without sending it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pytest_httpserve.wire.headers import Headers
 def explained(
     script: Script, method: str, path: str, headers: Mapping[str, str] | None, body: bytes | str, json: Any
 ) -> str:
-    """What would answer such a request, and why the other routes would not. Without ``json``, that is ``...``."""
+    """Say what would answer such a request, or why nothing would. ``json`` is ``...`` if the request has none."""
     check_path(path)
     if json is not ... and body:
         raise UsageError("a request has one body, not json and body")

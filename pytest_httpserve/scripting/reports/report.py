@@ -56,7 +56,7 @@ def unanswered(script: Script, request: Request) -> str:
         lines.append(f"  the queue has {count(len(script.queue), 'response')}")
     beneath = script.queue or script.mounts.find(target_of(request.target).canonical) is not None
     if beneath and script.routes.find(request) is MISSED:
-        lines.append('  but a route that fits method and path keeps it from this, unless it has otherwise="continue"')
+        lines.append('  not used, since method and path fit a route: give that route otherwise="continue" to allow it')
     if len(script.routes) == 0 and not list(script.mounts):
         lines.append(f"  {script.whose or 'the server'} has no route, and serves no directory")
     if script.advice:
