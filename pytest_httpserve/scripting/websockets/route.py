@@ -123,7 +123,7 @@ class WebSocketRoute:
         if not callable(function):
             raise UsageError(f"handle() takes a function of the peer, not {function!r}")
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            raise UsageError(f"the function sends to the peer and yields nothing, but {function.__name__}() yields")
+            raise UsageError(f"the function must send to the peer, not yield, but {function.__name__}() yields")
         if self._steps or self._function is not None:
             raise UsageError(f"{self} has {'steps' if self._steps else 'a function'} already")
         self._function = function

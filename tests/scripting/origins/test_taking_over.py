@@ -55,7 +55,7 @@ def test_a_local_host_that_is_an_origin_is_not_excepted() -> None:
 
 @pytest.mark.needs("socket.AF_UNIX")
 def test_a_server_on_a_unix_socket_is_no_proxy_by_variables() -> None:
-    with pytest.raises(UsageError, match="no address that variables could name"):
+    with pytest.raises(UsageError, match="no address for the proxy variables"):
         HTTPServe(unix=True).proxy_env()
 
 

@@ -283,7 +283,7 @@ def test_what_an_origin_is_not_given(server: HTTPServe) -> None:
         server.origin("https://b.test", tls="wrong")
     with pytest.raises(UsageError, match="tunnel= is 'tls' or 'raw'"):
         server.origin("https://b.test", tunnel="udp")
-    with pytest.raises(UsageError, match="to= is where the bytes"):
+    with pytest.raises(UsageError, match="to= is only for tunnel='raw'"):
         server.origin("https://b.test", to="127.0.0.1:1")
     with pytest.raises(UsageError, match="is revoked for one origin"):
         server.origin("https://*.b.test", tls="revoked")
