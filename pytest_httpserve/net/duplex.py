@@ -10,8 +10,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
+from pytest_httpserve.net.over_tls import would_wait
 from pytest_httpserve.net.poller import Wake, readiness, writability
-from pytest_httpserve.net.transport import RECEIVE_BYTES, Transport, would_wait
+from pytest_httpserve.net.transport import RECEIVE_BYTES, Transport
 
 Make = Callable[[], bytes]
 Run = Callable[[Callable[[], object]], object]

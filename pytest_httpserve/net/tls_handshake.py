@@ -8,7 +8,8 @@ import ssl
 
 from pytest_httpserve.net.connection import Connection
 from pytest_httpserve.net.loop import MOST_AWAY
-from pytest_httpserve.net.transport import Transport, says_little
+from pytest_httpserve.net.over_tls import says_little
+from pytest_httpserve.net.transport import Transport
 
 # What OpenSSL says of GET, HEAD, POST and PUT, of CONNECT, and of anything else that is no TLS.
 _NOT_TLS = ("HTTP_REQUEST", "HTTPS_PROXY_REQUEST", "WRONG_VERSION_NUMBER")

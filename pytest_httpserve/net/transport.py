@@ -1,9 +1,4 @@
-"""How the bytes of a connection move, each read and write under a deadline.
-
-There are two ways to move them. A thread of the connection's own waits until they have moved. The thread that leads the
-loop moves what it can without a wait; where that is not enough, the connection leaves the loop, and the thread that
-was leading it goes on as a thread of the connection's own.
-"""
+"""The bytes of a connection, in and out, each read and write under a deadline."""
 
 from __future__ import annotations
 
@@ -19,28 +14,35 @@ from io import BufferedReader, FileIO
 from typing import IO, TYPE_CHECKING, Protocol
 
 from pytest_httpserve.net import system
+from pytest_httpserve.net.over_tls import (
+    deciphered,
+    forget_errors,
+    may_be_anothers,
+    say_goodbye,
+    says_little,
+    would_wait,
+)
 from pytest_httpserve.net.poller import readiness
+from pytest_httpserve.net.ways import Alone, Leading
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
 
 RECEIVE_BYTES = 65_536
-SENDFILE_BYTES = 1 << 20  # at once: whoever looks on sees a file leave piece by piece
+SENDFILE_BYTES = 1 << 20  # in one call, so that a tap sees a file leave piece by piece
 
 # As plain numbers: an enumeration's | takes longer than the rest of a send.
 _MSG_MORE = int(getattr(socket, "MSG_MORE", 0))
-# Where the kernel keeps the time of a socket, each read and write may say for itself that it does not wait. Elsewhere
-# Python keeps it, and waits before each of them, whatever that one says: there, the socket is told.
+# Where the kernel keeps the timeout of a socket, a read or write can ask not to wait. Elsewhere Python keeps it, and
+# waits before each of them whatever its flags: there, the socket itself has to be set not to wait.
 _KERNEL_KEEPS_TIME = sys.platform == "linux" and hasattr(socket, "SO_RCVTIMEO") and hasattr(socket, "MSG_DONTWAIT")
 _MSG_DONTWAIT = int(getattr(socket, "MSG_DONTWAIT", 0)) if _KERNEL_KEEPS_TIME else 0
-# What OpenSSL calls an end of the connection that TLS did not announce.
-_END_IN_TLS = "UNEXPECTED_EOF_WHILE_READING"
 _LINGER_FOR_NOTHING = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 _sendfile: Callable[[int, int, int, int], int] | None = system.sendfile
 
 
 class Tap(Protocol):
-    """Somebody who is shown the bytes of a connection as they pass, in both directions."""
+    """Sees the bytes of a connection as they pass, in both directions."""
 
     def received(self, data: bytes, /) -> None:
         """These came in."""
@@ -49,31 +51,31 @@ class Tap(Protocol):
         """These are about to go out."""
 
     def sent_unseen(self, count: int, /) -> None:
-        """So many are about to go out without passing here, those of a file; less than 0, if they were fewer."""
+        """So many bytes of a file are about to go out unseen. A negative count takes back those that did not."""
 
 
 class Transport:
     """Moves the bytes of one connection: ``receive``, ``send`` and ``send_file``.
 
-    ``way`` is how: ``Leading`` while the thread that leads the loop moves them, else ``Alone``. ``timeout`` is how long
-    each of them may wait for the client, in seconds; None for ever. ``failure`` is the error in which the client's side
-    ended, if it did. ``leave_loop`` is called before a wait, if the loop's thread would wait; ``client_ended`` when the
-    client sends no more.
+    ``way`` is ``Leading`` while the thread that leads the loop moves them, else ``Alone``. ``timeout`` is how many
+    seconds each call may wait for the client; None for ever. ``failure`` is the error that ended the client's side, if
+    one did. ``leave_loop`` is called before the loop's thread would have to wait, ``client_ended`` when the client
+    sends no more.
     """
 
-    # What a new one begins with: of the class, since there is a new one for each connection.
-    altered = False  # faults change what goes out: it need not be what its head says
-    polls = True  # whether its descriptor tells of what comes
+    # The initial values, on the class because a transport is made for each connection.
+    altered = False  # faults change what goes out: the body need not be what its head says
+    polls = True  # whether its descriptor can be polled
     timeout: float | None = None
     failure: OSError | None = None
     tap: Tap | None = None
-    gathered: bytes = b""  # has come in, and nobody has received it yet
-    overdue = False  # whoever waits has waited for long enough
-    _ended = False  # gathering has met the end
+    gathered: bytes = b""  # what has come in and nobody has received yet
+    overdue = False  # the next receive fails with TimeoutError
+    _ended = False  # the input has ended
     _said_all = False  # our side has ended
-    _broken: OSError | None = None  # and this, an error
+    _broken: OSError | None = None  # the error with which the input has ended
     _open: socket.SocketIO | None = None  # keeps the descriptor open
-    _kept: float | None = None  # the timeout that the system knows of
+    _kept: float | None = None  # the timeout that was last set on the socket
 
     def __init__(
         self, sock: socket.socket, leave_loop: Callable[[], object], client_ended: Callable[[], object]
@@ -84,30 +86,30 @@ class Transport:
         self.wrap(sock)
 
     def wrap(self, sock: socket.socket) -> None:
-        """From here on, what passes goes through this one: the socket, or one that somebody has made of it."""
+        """Use this socket from now on: the accepted one, or one that wraps it."""
         self.socket = sock
         self.plain: bool = type(sock) is socket.socket
-        self.at_once: int = _MSG_DONTWAIT if self.plain else 0  # 0 where not waiting is a matter of the socket
+        self.at_once: int = _MSG_DONTWAIT if self.plain else 0  # 0 if the socket has to be set not to wait
 
     def go_on_over(self, sock: socket.socket) -> None:
-        """In the midst of a connection, from here on, what passes goes through this one."""
+        """Use this socket from now on, in the middle of a connection."""
         self.let_go()
         self.wrap(sock)
         self._kept = None
 
     def prepare(self, *, nodelay: bool) -> None:
-        """Make it ready for whoever reads from it and writes to it from here on."""
+        """Make the socket ready for reading and writing."""
         if self.at_once or self.way is Alone:
-            # In place of socket.setdefaulttimeout's, and of what macOS has an accepted socket inherit.
+            # Override socket.setdefaulttimeout, and what an accepted socket inherits on macOS.
             self.socket.settimeout(None)
             self._kept = None
         if nodelay:
             self.push()
-        # As the files of socketserver do: what serves the connection may close its socket, and still use it.
+        # As the files of socketserver do: a handler may close its socket, and still use the files.
         self._open = self.socket.makefile("rb", buffering=0)
 
     def let_go(self) -> None:
-        """What serves the connection is done with it: if it has closed the socket, it is closed now."""
+        """The handler has finished: if it has closed the socket, the descriptor is closed now."""
         if self._open is not None:
             self._open.close()
             self._open = None
@@ -118,17 +120,17 @@ class Transport:
 
     @property
     def closed(self) -> bool:
-        """Whether its socket was closed, be it that a file still keeps the descriptor open."""
-        # No public attribute of a socket says so.
+        """Whether the socket was closed, even if a file still keeps the descriptor open."""
+        # A socket has no public attribute for this.
         return self.socket.fileno() < 0 or bool(getattr(self.socket, "_closed", False))
 
     def wait_for_nothing(self) -> None:
-        """While the loop serves it, where that is said to the socket, not with each read and write: over TLS, say."""
+        """Set the socket not to wait, where reads and writes cannot ask for that themselves: over TLS, for example."""
         self._kept = 0.0
         self.socket.settimeout(0)
 
-    # Waiting: with SO_RCVTIMEO the kernel keeps the time, and a read is one system call. A timeout of Python's own
-    # (settimeout) costs a poll() before each: 23,000 against 49,000 answers a second over 64 connections.
+    # Waiting: with SO_RCVTIMEO the kernel keeps the time, and a read is one system call. Python's own timeout
+    # (settimeout) adds a poll() to each: 23,000 against 49,000 answers a second over 64 connections.
 
     def set_timeout(self, seconds: float | None) -> None:
         """From now on, no read or write waits longer than this; None waits for ever."""
@@ -138,12 +140,12 @@ class Transport:
 
     @property
     def timed_by_others(self) -> bool:
-        """Whether code that is not ours has given the socket a timeout: then each read and write waits for that long,
-        also those that were not to wait."""
+        """Whether other code has given the socket a timeout. Then every read and write waits that long, even one that
+        asks not to wait."""
         return self.socket.gettimeout() != (None if self.at_once else self._kept)
 
     def keep_time(self) -> None:
-        """Before a read or a write that may wait: have the system know the timeout, unless it does."""
+        """Set the timeout on the socket, unless that was done before. Called before a read or a write that may wait."""
         seconds = self.timeout
         if seconds == self._kept:
             return
@@ -159,7 +161,7 @@ class Transport:
     # In
 
     def receive(self, size: int) -> bytes:
-        """Up to ``size`` bytes; none at the end. Raises OSError: TimeoutError when the client is silent too long."""
+        """Up to ``size`` bytes; none at the end. Raises OSError, which is TimeoutError if the client sends nothing."""
         if data := self.gathered:
             if len(data) > size:
                 data, self.gathered = data[:size], data[size:]
@@ -187,18 +189,17 @@ class Transport:
                 if data:
                     return data
             if error is None:
-                if self._broken is None:  # nobody has looked meanwhile
+                if self._broken is None:  # or _peeked has met an error meanwhile
                     self.client_ended()
                     return data
                 error = self._broken
         try:
             raise self.failed(error)
         finally:
-            del error  # whose traceback leads to this very variable
+            del error  # its traceback refers to this frame
 
     def _receive_again(self, size: int, error: OSError | None) -> tuple[bytes, OSError | None]:
-        """Over TLS, an ``error``, or the end, may be what others have left in this thread: this one is asked once
-        more."""
+        """Over TLS, receive once more if the ``error``, or the end, may be another connection's."""
         if not self.forget_others(error):
             return b"", error
         try:
@@ -208,12 +209,12 @@ class Transport:
         return data, None if data else self._own_end(error)
 
     def _own_end(self, error: OSError | None) -> OSError | None:
-        """What has ended this connection, if it has ended: the ``error`` that it had first may be another's."""
+        """The ``error``, if it was this connection that it has ended."""
         return error if self.how_left() == "RST" else None
 
     def receive_within(self, size: int, seconds: float) -> bytes:
-        """The same, with a timeout of its own."""
-        # Where nobody has to wait, the loop need not be left.
+        """Like ``receive``, with another timeout for this call."""
+        # If there is nothing to wait for, there is no need to leave the loop.
         if self.overdue or self._ended or self.gathered or self._broken is not None:
             return self.receive(size)
         self.leave_loop()
@@ -225,10 +226,10 @@ class Transport:
             self.set_timeout(whole)
 
     def gather(self, *, again: bool = False) -> bool:
-        """In the loop: take in what has come, for whoever receives next; False if that is the end, or an error."""
+        """In the loop: take in what has come, for the next ``receive``; False at the end, or after an error."""
         try:
             data = self.socket.recv(RECEIVE_BYTES, self.at_once)
-            while data and not self.plain and self._deciphered():
+            while data and not self.plain and deciphered(self.socket):
                 self.gathered += data
                 data = self.socket.recv(RECEIVE_BYTES)
         except OSError as error:
@@ -241,7 +242,7 @@ class Transport:
         return True
 
     def _gather_again(self, error: OSError | None, again: bool) -> bool:
-        """As ``_receive_again``."""
+        """The end or an error: gather once more if it may be another connection's, else note it."""
         if not again and self.forget_others(error):
             if self.gather(again=True):
                 return True
@@ -254,8 +255,8 @@ class Transport:
         return False
 
     def _reset(self) -> OSError | None:
-        """Whether what looks like an end was a reset: the system says so once, to who asks first, who may only have
-        looked. There is no peer any more, though; nor is there one when both sides have ended."""
+        """The error, if what looks like an end was a reset. The system reports a reset only once, and ``_peeked`` may
+        have taken the report; but then the socket has no peer any more, unless both sides have ended."""
         if self._said_all:
             return None
         try:
@@ -265,29 +266,24 @@ class Transport:
         return None
 
     def has_ended(self) -> bool:
-        """Whether the client has ended its side, and nothing that it sent before is left to be received."""
+        """Whether the client has ended its side, and all that it sent before has been received."""
         if ended := self._ended and not self.gathered and self._broken is None:
             self.client_ended()
         return ended
 
     def has_unread(self) -> bool:
-        """Whether bytes have come in of which the system knows nothing."""
-        return bool(self.gathered) or not (self.plain or not self._deciphered())
-
-    def _deciphered(self) -> int:
-        """How many bytes a layer above the system's socket holds: that of TLS, which alone can say so."""
-        pending = getattr(self.socket, "pending", None)
-        return pending() if pending is not None else 0
+        """Whether bytes have come in that the system's poll does not report."""
+        return bool(self.gathered) or not (self.plain or not deciphered(self.socket))
 
     def peek(self) -> bytes | None:
-        """What the client has sent and nobody has read, a byte of it; none if it has ended; None if nothing came."""
+        """The next byte that the client has sent; empty if it has ended its side, None if there is nothing to read."""
         try:
             return self._peeked()
         except OSError:
             return None
 
     def has_been_left(self) -> bool:
-        """Whether the client has ended its side, be it that some of what it sent has not been read."""
+        """Whether the client has ended its side, even if some of what it sent has not been read."""
         return self.socket.fileno() < 0 or self.how_left() is not None
 
     def how_left(self) -> str | None:
@@ -298,35 +294,35 @@ class Transport:
         if sys.platform == "linux" and hasattr(select, "poll"):
             poll = select.poll()
             poll.register(file, select.POLLRDHUP)
-            # A reset has ended both directions. Whoever reads takes the error away, and others find it by this.
+            # A reset ends both directions, and shows here even if a read has taken the error.
             return next(("RST" if seen & select.POLLHUP else "FIN" for _, seen in poll.poll(0)), None)
         try:
             if self._peeked() != b"":
                 return None
-            self.socket.getpeername()  # after a reset there is no peer, whoever has taken the error
+            self.socket.getpeername()  # after a reset there is no peer, even if the error was taken
         except OSError:
             return "RST"
         return "FIN"
 
     def await_input(self, seconds: float | None) -> bool:
-        """Wait until something has come, or the end, or for so many seconds; whether it is there."""
+        """Wait until something comes, or the end, for so many seconds; False if nothing has."""
         return bool(readiness(self.fileno())(seconds))
 
     def await_end(self, seconds: float) -> str | None:
-        """How the client leaves within so many seconds, if it does. Only of one whose descriptor tells nothing."""
+        """How the client leaves within so many seconds, if it does; only if ``polls`` is False."""
         raise NotImplementedError
 
     def _peeked(self) -> bytes | None:
         file = self.socket.fileno()
-        # Asked first: where Python keeps the time, a read waits, whatever its flags.
+        # Poll first: where Python keeps the timeout, a read waits whatever its flags.
         if file < 0 or not readiness(file)(0):
             return None
         try:
-            # The system's, not the TLS layer's.
+            # Of the system's socket, below TLS.
             return socket.socket.recv(self.socket, 1, socket.MSG_PEEK)
         except OSError as error:
             if not would_wait(error):
-                self._broken = error  # the system says it once, and to who asks first
+                self._broken = error  # the system reports it only once
             raise
 
     # Out
@@ -346,11 +342,11 @@ class Transport:
         ``note`` is called with the number of bytes of each part that has left.
         """
         try:
-            # The number of what is no file of the system's would be another file's.
+            # Only a file of the system: anything else may return the descriptor of another file.
             if self.plain and _sendfile is not None and isinstance(file, BufferedReader | FileIO):
                 self._send_uncopied(file, offset, count, note)
                 return
-            # A TLS layer has to see the bytes; the ssl module's sendfile gives it 8 KiB at a time.
+            # TLS has to see the bytes; the ssl module's sendfile reads 8 KiB at a time.
             self.leave_loop()
             file.seek(offset)
             while piece := file.read(min(count, 2 * RECEIVE_BYTES)):
@@ -372,11 +368,11 @@ class Transport:
             offset, count = offset + sent, count - sent
 
     def send_part(self, file: IO[bytes], offset: int, size: int) -> int:
-        """Send a part of a file; how many bytes of it have gone."""
+        """Send a part of a file, and return how many bytes have gone."""
         self._send_unseen(size)
         sent = 0
         try:
-            if self.socket.gettimeout():  # which Python keeps, and the system's call knows nothing of
+            if self.socket.gettimeout():  # the system's call does not know of Python's timeout
                 sent = self.socket.sendfile(file, offset, size)
             elif _sendfile is not None:
                 sent = _sendfile(self.socket.fileno(), file.fileno(), offset, size)
@@ -390,8 +386,8 @@ class Transport:
             self.tap.sent_unseen(count)
 
     def push(self) -> None:
-        """Let go what the kernel keeps back."""
-        try:  # noqa: SIM105  for each connection: suppress takes longer than the call
+        """Send what the kernel has kept back."""
+        try:  # noqa: SIM105  suppress would take longer than the call
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError:
             pass  # a Unix socket keeps nothing back
@@ -399,12 +395,12 @@ class Transport:
     # The end
 
     def forget(self) -> None:
-        """It is over: an error leads to all that it has passed on its way, and so back to this transport."""
+        """Break reference cycles: the traceback of an error leads back to this transport."""
         self.leave_loop = self.client_ended = _nothing
         self.failure = self._broken = None
 
     def failed(self, error: OSError) -> OSError:
-        """Note that the client's side ended in this error; whoever takes it says what else it ended."""
+        """Note that this error has ended the client's side, and return the one to raise."""
         if isinstance(error, BlockingIOError):
             error = TimeoutError(f"the client kept the connection waiting for {self.timeout} s")
         elif error.errno == errno.EBADF:
@@ -414,68 +410,40 @@ class Transport:
         return error
 
     def forget_others(self, error: OSError | None) -> bool:
-        """Whether this error, or the end if it is None, may be another connection's, which is forgotten then: one of
-        the system, not of TLS, of which nothing is left in the thread."""
-        if self.plain or (error is not None and says_little(error)):
-            return False
-        if getattr(error, "reason", _END_IN_TLS) != _END_IN_TLS:
+        """Whether this error, or the end if it is None, may be another connection's; then the thread's errors are
+        cleared."""
+        if self.plain or not may_be_anothers(error):
             return False
         self._forget_errors()
         return True
 
-    def write_over_tls(self, data: Buffer) -> int:
-        """Send some of ``data``; as ``_receive_again``, if that fails."""
-        try:
-            return self.socket.send(data)
-        except OSError as error:
-            if not self.forget_others(error):
-                raise
-            try:
-                return self.socket.send(data)
-            except OSError as further:
-                if says_little(further):
-                    raise
-                raise error from None
-
     def _forget_errors(self) -> None:
-        """OpenSSL keeps the errors of a thread, and Python 3.13 may leave one with it: the next to read in this thread,
-        from another connection, would be told of that. A new TLS object begins without any."""
-        context = getattr(self.socket, "context", None) if not self.plain else None
-        if context is not None:
-            import ssl
-
-            context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_side=getattr(self.socket, "server_side", True))
+        if not self.plain:
+            forget_errors(self.socket)
 
     def shut_down(self, how: int) -> None:
-        """End a direction, or both (as socket.shutdown has it); nothing happens if the client was faster."""
+        """End one direction or both, as ``socket.shutdown`` does; nothing happens if the client was faster."""
         self._said_all |= how != socket.SHUT_RD
         with contextlib.suppress(OSError):
-            # socket.socket's own: that of an SSLSocket takes the TLS layer away from under its reader.
+            # The method of socket.socket: that of an SSLSocket removes the TLS layer while others may read from it.
             socket.socket.shutdown(self.socket, how)
 
     def reset(self) -> None:
-        """Close the socket with a reset: the client knows that it has not got all."""
+        """Close the socket with a reset, so that the client knows that it has not received everything."""
         self.let_go()
         with contextlib.suppress(OSError):  # the client was faster
-            # Without the FIN that shutdown would send, and with an RST in its place.
+            # Makes close() send an RST; shutdown would send a FIN.
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_FOR_NOTHING)
         self.socket.close()
 
     def say_goodbye(self) -> None:
-        """Over TLS, send close_notify, without waiting for the client's: a body that ends with the connection is then
-        known to be whole (RFC 8446 section 6.1)."""
-        unwrap = getattr(self.socket, "unwrap", None)
-        if unwrap is not None:
-            try:
-                self.socket.settimeout(0)
-                unwrap()
-            except (OSError, ValueError):  # sent, and not answered yet; or there is nobody to send it to
-                self._forget_errors()
+        """Over TLS, tell the client that nothing more comes; see ``over_tls.say_goodbye``."""
+        say_goodbye(self.socket)
 
     def drop_input(self, seconds: float | None) -> bool:
-        """Receive something, and forget it; False at the end. Without ``seconds``, nobody waits for it.
+        """Receive something and drop it; False at the end. Without ``seconds``, do not wait.
 
-        What is dropped need not be deciphered, and what a client sends that speaks no TLS could not be.
+        This reads below TLS: a client that does not speak TLS sends what cannot be deciphered.
         """
         try:
             if seconds is None:
@@ -487,80 +455,5 @@ class Transport:
             return seconds is None and would_wait(error)
 
 
-class Alone:
-    """Bytes are moved by a thread that has nothing else to do."""
-
-    @staticmethod
-    def receive(transport: Transport, size: int) -> bytes:
-        transport.keep_time()
-        return transport.socket.recv(size)
-
-    @staticmethod
-    def send(transport: Transport, data: Buffer, flags: int) -> None:
-        if transport.plain or not hasattr(transport.socket, "context"):
-            transport.socket.sendall(data, flags)
-            return
-        rest = memoryview(data).cast("B")
-        while rest:
-            rest = rest[transport.write_over_tls(rest) :]
-
-    @staticmethod
-    def send_part(transport: Transport, file: IO[bytes], offset: int, size: int) -> int:
-        return transport.send_part(file, offset, size)
-
-
-class Leading:
-    """Bytes are moved by the thread that leads the loop, as far as they go at once."""
-
-    @staticmethod
-    def receive(transport: Transport, size: int) -> bytes:
-        try:
-            return transport.socket.recv(size, transport.at_once)
-        except OSError as error:
-            if not would_wait(error):
-                raise
-        transport.leave_loop()
-        return Alone.receive(transport, size)
-
-    @staticmethod
-    def send(transport: Transport, data: Buffer, flags: int) -> None:
-        try:
-            if transport.plain:
-                sent = transport.socket.send(data, flags | transport.at_once)
-            else:
-                sent = transport.write_over_tls(data)
-        except OSError as error:
-            if not would_wait(error):
-                raise
-            sent = 0
-        if type(data) is bytes and sent == len(data):
-            return
-        if rest := memoryview(data).cast("B")[sent:]:
-            transport.leave_loop()
-            Alone.send(transport, rest, flags)
-
-    @staticmethod
-    def send_part(transport: Transport, file: IO[bytes], offset: int, size: int) -> int:
-        """As much of it as goes without waiting: over loopback, a MiB and more."""
-        timeout = transport.socket.gettimeout()
-        transport.socket.settimeout(0)
-        try:
-            return transport.send_part(file, offset, size)
-        except BlockingIOError:
-            return 0
-        finally:
-            transport.socket.settimeout(timeout)
-
-
 def _nothing() -> None:
-    """There is nobody to be told."""
-
-
-def says_little(error: OSError) -> bool:
-    """Whether it only says that nothing goes on at this moment, or has gone on for too long."""
-    return isinstance(error, TimeoutError) or would_wait(error)
-
-
-def would_wait(error: OSError) -> bool:
-    """Whether this says no more than that there is nothing to be had at this moment."""
-    return isinstance(error, BlockingIOError) or type(error).__name__ in ("SSLWantReadError", "SSLWantWriteError")
+    """For callbacks that are no longer needed."""

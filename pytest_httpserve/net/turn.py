@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_httpserve import clock
 from pytest_httpserve.net.loop import MOST_AWAY
-from pytest_httpserve.net.transport import Alone, Leading, Transport
+from pytest_httpserve.net.transport import Transport
+from pytest_httpserve.net.ways import Alone, Leading
 
 if TYPE_CHECKING:
     from pytest_httpserve.net.loop import Loop
