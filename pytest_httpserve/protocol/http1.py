@@ -10,7 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_httpserve.errors import BrokenOff, RequestError
-from pytest_httpserve.protocol.reader import FileSource, Reader, State
+from pytest_httpserve.protocol.reader import Reader, State
+from pytest_httpserve.protocol.source import FileSource
 from pytest_httpserve.protocol.stream import NO_FIELDS, Stream
 from pytest_httpserve.protocol.writer import Writer
 from pytest_httpserve.wire.framing import NO_BODY

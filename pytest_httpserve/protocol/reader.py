@@ -1,4 +1,4 @@
-"""What requests are read from: heads, and between them the body of the request in hand, under deadlines."""
+"""Reads requests from a connection: heads, and after each the body of its request."""
 
 from __future__ import annotations
 
@@ -7,23 +7,20 @@ import enum
 import io
 import sys
 from collections.abc import Callable
-from typing import Protocol
 
-from pytest_httpserve import clock
 from pytest_httpserve.errors import BodyAwaited, BrokenOff, RequestError
 from pytest_httpserve.net.transport import RECEIVE_BYTES
+from pytest_httpserve.protocol.source import Patience, Source
 from pytest_httpserve.wire.framing import NO_BODY, BodyDecoder, FixedDecoder, Framing, UntilCloseDecoder, body_decoder
 from pytest_httpserve.wire.grammar import DEFAULT_LIMITS, Limits
 from pytest_httpserve.wire.head import speaks_tls
 from pytest_httpserve.wire.headers import Headers
 from pytest_httpserve.wire.message import RequestHead, parse_whole_head
 
-MOST_BYTES = 262_144  # received at once, however much is wanted: each may be there twice or three times for a moment
-# A body that trickles in is given up when it keeps its reader waiting for a whole timeout per so many bytes.
-PROGRESS_BYTES = 65_536
-# What is beyond this of a body is taken in without the loop: it may come for long without a pause, in tiny chunks.
+MOST_BYTES = 262_144  # received at once, however much is wanted: there may be three copies of them for a moment
+# The loop takes in so much of a body, a thread of its own the rest: it may come in tiny chunks without a pause.
 LED_BYTES = 131_072
-# What a handler left of a body is read and dropped up to here; past it, closing the connection is cheaper.
+# So much of a body that a handler has not read is read and dropped; for more, closing the connection is cheaper.
 DRAIN_BYTES = 262_144
 
 # RFC 9112 section 2.2: a server should ignore at least one empty line before the request line.
@@ -31,89 +28,41 @@ _MOST_EMPTY_LINES = 8
 _EMPTY_BODY = FixedDecoder(0)
 
 
-class Source(Protocol):
-    """Where a Reader's bytes come from."""
-
-    @property
-    def timeout(self) -> float | None:
-        """Seconds that ``receive`` waits at most; None for ever."""
-
-    def fileno(self) -> int:
-        """The descriptor, as of any file."""
-
-    def receive(self, size: int, /) -> bytes:
-        """Up to ``size`` bytes; none at the end. Raises TimeoutError when ``timeout`` seconds bring nothing."""
-
-    def receive_within(self, size: int, seconds: float, /) -> bytes:
-        """The same, with a timeout of its own."""
-
-    def leave_loop(self) -> object:
-        """What is done with it from here on may take its time: it is done in a thread that others need not wait for."""
-
-    def failed(self, error: OSError, /) -> OSError:
-        """Note that the source is given up for this error."""
-
-
-class FileSource:
-    """A file object as a source: handlers are also run over files, without any socket."""
-
-    timeout = None
-
-    def __init__(self, file: io.BufferedIOBase) -> None:
-        self._file = file
-        self.receive: Callable[[int], bytes] = getattr(file, "read1", file.read)
-
-    def fileno(self) -> int:
-        return self._file.fileno()
-
-    def receive_within(self, size: int, seconds: float) -> bytes:
-        return self.receive(size)
-
-    def leave_loop(self) -> None:
-        pass
-
-    def failed(self, error: OSError) -> OSError:
-        return error
-
-
 class State(enum.Enum):
-    """Where in the conversation a Reader is."""
+    """What a Reader reads next."""
 
     BETWEEN = enum.auto()  # no request has begun
-    HEAD = enum.auto()  # the first bytes of one are here
+    HEAD = enum.auto()  # a head, whose first bytes are here
     BODY = enum.auto()
-    BROKEN = enum.auto()  # nothing of the body can be read beyond what was kept of it
-    REPLAY = enum.auto()  # the body is here, and is read once more
+    BROKEN = enum.auto()  # an error, after the part of the body that was kept
+    REPLAY = enum.auto()  # the body once more, from where it was kept
     TUNNEL = enum.auto()  # the connection has left HTTP
 
 
 class Reader(io.BufferedIOBase):
-    """A file of what a client sends: request heads, and between them the one body of the request in hand.
+    """What a client sends, as a file: request heads, and after each the body of its request.
 
-    During a request it ends where the request's body ends. Before the first and between two requests there is no
-    body: then ``readline`` and ``read`` see the connection's bytes as they are. A body comes decoded, or ``raw``: in
-    the chunks that it was sent in, whose end is known all the same.
+    During a request, the file ends where the body ends. Before the first request and between two requests,
+    ``readline`` and ``read`` return the connection's bytes as they are. A body is decoded or, if ``raw``, left in the
+    chunks in which it was sent; its end is known all the same.
 
-    ``beyond`` is asked when somebody reads past the end of a body: BODY (nothing is there, and so it is without it),
-    TUNNEL, or BETWEEN: the next request.
+    ``beyond`` is called when somebody reads past the end of a body. It returns what comes there: BODY for nothing,
+    as without it, TUNNEL, or BETWEEN for the next request.
     """
 
-    # What a new one begins with: of the class, since there is a new one for each connection.
+    # The initial values, on the class because a reader is made for each connection.
     state: State = State.BETWEEN
     truncated: bool = False  # the client ended inside the body
     beyond: Callable[[], State] | None = None
     _buffer = b""  # what can be read now
-    _behind = b""  # what lies behind the end of the body
-    _head = b""  # that of the request whose line was read last, if all of it was here
+    _behind = b""  # what came after the end of the body
+    _head = b""  # the whole head, from the line that was read last, if all of it was here
     _line = b""
     _body: BodyDecoder = _EMPTY_BODY
     _framing: Framing = NO_BODY
     _raw = False
-    _head_expiry: float | None = None
-    _waited = 0.0  # seconds, since _progress was last set to zero
-    _progress = 0
-    _taken_in = 0  # of the body, with its chunks
-    _kept: bytearray | None = None  # what has come of the body since the loop waits for it
+    _taken_in = 0  # bytes of the body as sent
+    _kept: bytearray | None = None  # what has come of the body while the loop waits for it
     _broken: RequestError | None = None
     is_late: bool = False  # a body was not here with its head: the loop waits for the rest of it
 
@@ -121,13 +70,14 @@ class Reader(io.BufferedIOBase):
         self.source = source
         self._limits = limits
         self._read_ahead = read_ahead
+        self._patience = Patience()
         self._replayed: Callable[[int], bytes] = _nothing
 
     # Heads
 
     def wait(self) -> bool:
         """Wait for the first bytes of a request; False if the client ends instead."""
-        self._head_expiry = None
+        self._patience.head_expiry = None
         self.state = State.BETWEEN
         if not self._buffer:
             self._buffer = self.source.receive(RECEIVE_BYTES if self._read_ahead else 1)
@@ -137,7 +87,7 @@ class Reader(io.BufferedIOBase):
         return True
 
     def request_line(self) -> bytes:
-        """The next request line, with its end; empty at the end of the input. Empty lines before it are dropped."""
+        """The next request line, with its line end; empty at the end of the input. Drops empty lines before it."""
         buffer = self._buffer
         end = buffer.find(b"\r\n\r\n") + 4
         if end > 4:
@@ -157,8 +107,8 @@ class Reader(io.BufferedIOBase):
         return line
 
     def next_head(self, limits: Limits) -> RequestHead | None:
-        """The head of the next request, parsed as a whole by RFC 9112; None, and nothing taken, if not all of it is
-        here, or if something is wrong with it."""
+        """The head of the next request, parsed as a whole by RFC 9112. Returns None and takes nothing if part of it is
+        missing, or if something is wrong with it."""
         buffer = self._buffer
         end = buffer.find(b"\r\n\r\n") + 4
         if end < 4:
@@ -171,10 +121,10 @@ class Reader(io.BufferedIOBase):
         return head
 
     def take_head(self, line: bytes, limits: Limits, strict: bool) -> RequestHead | None:
-        """The head that begins with ``line``, parsed as a whole: half as long as line by line, and once known a fifth.
+        """The head that begins with ``line``, parsed as a whole: in half the time, or in a fifth if it is known.
 
-        None, and nothing taken, if the line was not read by ``request_line`` just now, if not all of the head is here,
-        or if something is wrong with it.
+        Returns None and takes nothing if ``request_line`` has not just returned the line, if part of the head is
+        missing, or if something is wrong with it.
         """
         head, self._head = self._head, b""
         if not head or line is not self._line or not self._buffer.startswith(head[len(line) :]):
@@ -187,10 +137,10 @@ class Reader(io.BufferedIOBase):
         return parsed
 
     def read_fields(self, *, lenient: bool) -> bytes:
-        """The field lines of a head, up to its blank line, which is taken, too.
+        """The field lines of a head. Takes the blank line after them, too.
 
-        An end of input ends them as well if ``lenient``. Raises RequestError: 400 for such an end otherwise, 431 when
-        they outgrow the limit.
+        If ``lenient``, the end of the input also ends them. Raises RequestError: 400 for such an end otherwise, 431 if
+        they are too long.
         """
         start = 0
         while True:
@@ -201,7 +151,7 @@ class Reader(io.BufferedIOBase):
             end = buffer.find(b"\n\r\n", start)
             size = 3
             if (bare := buffer.find(b"\n\n", start, end if end >= 0 else len(buffer))) >= 0:
-                # Where that is no line end, the LF stays with the fields, and shows as what is wrong with them.
+                # If a bare LF is not allowed, leave it with the fields, where the parser finds it.
                 end, size = (bare, 2) if lenient else (bare + 1, 1)
             if end >= 0:
                 self._buffer = buffer[end + size :]
@@ -215,7 +165,7 @@ class Reader(io.BufferedIOBase):
             if not self._fill(1):
                 self._buffer = b""
                 if not lenient:
-                    # What was cut off may have been the header that counts.
+                    # The header that matters may have been cut off.
                     raise BrokenOff(400, "the client ended the connection within the head", rule="RFC 9112 section 8")
                 return buffer if buffer.endswith(b"\n") else buffer and buffer + b"\r\n"
 
@@ -223,23 +173,23 @@ class Reader(io.BufferedIOBase):
 
     @property
     def unread(self) -> bytes:
-        """What has come in, and belongs to nobody yet."""
+        """What has come in and nobody has read."""
         return self._buffer + self._behind
 
     def take_unread(self) -> bytes:
-        """Hand that over to whoever gathers the next request."""
+        """Return ``unread``, and forget it: somebody else reads on."""
         unread, self._buffer, self._behind = self.unread, b"", b""
         return unread
 
     def give_back(self, data: bytes) -> None:
-        """Put bytes back in front of what is still to be read."""
+        """Put bytes back, to be read next."""
         self._buffer = data + self._buffer
 
     def begin_body(self, framing: Framing, *, raw: bool = False) -> None:
-        """From here on, this is the request's body; ``raw``: in its chunks.
+        """What comes next is the request's body; with ``raw``, in its chunks.
 
-        This, and reading, raise RequestError (400) where its framing is broken: raw, too, or nobody could say which
-        bytes are the next request.
+        This and the reads raise RequestError (400) if the framing is broken. Even if raw: nobody could tell where the
+        next request begins.
         """
         self.truncated, self.state = False, State.BODY
         self.beyond = None
@@ -247,15 +197,16 @@ class Reader(io.BufferedIOBase):
             self._body, self._framing = _EMPTY_BODY, framing
             self._buffer, self._behind = b"", self._buffer
             return
-        self._waited, self._progress, self._taken_in = 0.0, 0, 0
+        patience = self._patience
+        patience.waited, patience.progress, self._taken_in = 0.0, 0, 0
         self._framing, self._raw = framing, raw
         self._body = body_decoder(framing, limits=self._limits)
         self._buffer, self._behind = self._decode(self._buffer)
 
     def take_in(self) -> bool:
-        """Take in and keep what has come of the body, while nobody reads it: it comes in pieces of any size, and a
-        buffer of bytes would be copied with each. Whether it goes on well enough to be waited for anew."""
-        data = self._receive_in_time(self.source, MOST_BYTES)
+        """Take in and keep what has come of the body while nobody reads it, in a bytearray: bytes would be copied with
+        each piece. Returns whether the body comes fast enough to wait for it with a new timeout."""
+        data = self._patience.receive_of_body(self.source, MOST_BYTES)
         self._taken_in += len(data)
         if self._kept is None:
             self._kept = bytearray()
@@ -265,46 +216,46 @@ class Reader(io.BufferedIOBase):
             self._broken, self.state = error, State.BROKEN
         else:
             self._kept += body
-        return self._progress == 0
+        return self._patience.progress == 0
 
     def waits_for(self, most: int) -> bool:
-        """Whether there is more of the body to wait for, as long as no more than ``most`` bytes of it were kept."""
+        """Whether there is more of the body to wait for, and no more than ``most`` bytes of it have been kept."""
         return self.state is State.BODY and not self._body.complete and len(self._kept or b"") <= most
 
     def read_on(self) -> None:
-        """From here on, what was kept is read, and then what comes."""
+        """Read what was kept next, then what comes."""
         if self._kept is not None:
             self._buffer, self._kept = self._buffer + bytes(self._kept), None
             if self._taken_in >= LED_BYTES:
-                with contextlib.suppress(RuntimeError):  # there are no more threads: then it is read here
+                with contextlib.suppress(RuntimeError):  # there are no more threads: read it in the loop
                     self.source.leave_loop()
 
     def decode_body(self) -> None:
-        """Give the body of the request in hand decoded, though it was begun raw: nothing of it was read so far."""
+        """Decode the body after all, though it was begun raw. Nothing of it has been read so far."""
         if self._raw:
             self._buffer, self._behind = self._buffer + self._behind, b""
             self.begin_body(self._framing)
         self.beyond = None
 
     def _decode(self, data: bytes) -> tuple[bytes, bytes]:
-        """What of ``data`` is the body's, and what lies after its end."""
+        """Divide ``data`` into what belongs to the body, and what comes after its end."""
         body, behind = self._body.decode(data)
         return (data[: len(data) - len(behind)] if self._raw else body), behind
 
     def replay(self, read: Callable[[int], bytes]) -> None:
-        """Give the whole body again, which ``read`` has, piece by piece: so many bytes at most, none at the end."""
+        """Read the whole body again, from ``read``: at most so many bytes at a time, none at the end."""
         self._replayed, self.state = read, State.REPLAY
 
     def begin_tunnel(self) -> None:
-        """From here on, all bytes belong to the handler: the connection has left HTTP (101, CONNECT)."""
+        """The connection has left HTTP (101, CONNECT): all further bytes belong to the handler."""
         self.state = State.TUNNEL
         self._raw = False
         self._body, self._buffer, self._behind = UntilCloseDecoder(), self._buffer + self._behind, b""
 
     def end_body(self) -> bool:
-        """Drop what is left of the body; False if that is too much, or not to be had: then the connection must end.
+        """Drop what is left of the body; False if that is too much, or does not come: then the connection must end.
 
-        Raises BodyAwaited, once, if it ``is_late``: whoever can have the loop wait for it calls this again then.
+        Raises BodyAwaited, once, if it ``is_late``: the loop can wait for it, and call this again then.
         """
         if self.state in (State.BETWEEN, State.HEAD):
             return True
@@ -316,9 +267,9 @@ class Reader(io.BufferedIOBase):
                 raise BodyAwaited
             short = self.truncated
             self._buffer = b""
-            # Its end may come without a byte of it.
+            # The last chunk ends the body without a byte of it.
             if dropped > DRAIN_BYTES or not (self._fill(RECEIVE_BYTES) or self._body.complete):
-                self.truncated = short  # a client that has its answer may leave the rest
+                self.truncated = short  # a client that has its answer need not send the rest
                 return False
             dropped += len(self._buffer)
         self._buffer, self._behind = self._behind, b""
@@ -327,12 +278,12 @@ class Reader(io.BufferedIOBase):
 
     @property
     def trailers(self) -> Headers:
-        """The trailer fields of a chunked body that was read to its end; empty otherwise."""
+        """The trailer fields of a chunked body that has been read to its end; else empty."""
         return self._body.trailers
 
     @property
     def in_head(self) -> bool:
-        """Whether a request's head has begun to come in, and has not ended."""
+        """Whether a part of a request's head has come in."""
         return self.state is State.HEAD
 
     @property
@@ -342,27 +293,27 @@ class Reader(io.BufferedIOBase):
 
     @property
     def between_bodies(self) -> bool:
-        """Whether the body of the last request has been left behind, and that of the next has not begun."""
+        """Whether the last body has ended, and the next has not begun."""
         return self.state in (State.BETWEEN, State.HEAD)
 
     @property
     def empty(self) -> bool:
-        """Whether nothing has come in that belongs to the next request."""
+        """Whether nothing of the next request has come in."""
         return not (self._buffer or self._behind)
 
     @property
     def body(self) -> BodyDecoder:
-        """What the body of the request in hand is decoded by."""
+        """The decoder of the current request's body."""
         return self._body
 
     @property
     def framing(self) -> Framing:
-        """How that body ends."""
+        """How the current body is framed."""
         return self._framing
 
     @property
     def complete(self) -> bool:
-        """Whether the whole body of the request in hand has come in."""
+        """Whether the whole body of the current request has come in."""
         return self._body.complete or self.between_bodies
 
     # Bytes
@@ -373,25 +324,17 @@ class Reader(io.BufferedIOBase):
 
     def _fill_head(self, wanted: int) -> bool:
         size = RECEIVE_BYTES if self._read_ahead else wanted
-        data = self._receive_of_head(size)
+        source = self.source
+        between = self.state is State.BETWEEN
+        data = source.receive(size) if between else self._patience.receive_of_head(source, size)
         self._buffer += data
         return bool(data)
-
-    def _receive_of_head(self, size: int) -> bytes:
-        source = self.source
-        if self.state is State.BETWEEN or source.timeout is None:
-            return source.receive(size)
-        # A head in pieces: all of them must be here within one timeout, or a client could send a byte now and then.
-        now = clock.monotonic()
-        if self._head_expiry is None:
-            self._head_expiry = now + source.timeout
-        return source.receive_within(size, self._head_expiry - now)
 
     def _fill_body(self, wanted: int) -> bool:
         while not self._body.complete:
             data = self._receive_of_body(wanted)
             if not data:
-                # Only a body that nothing announces may end with the connection.
+                # Only a body without a length or chunks may end with the connection.
                 self.truncated = not isinstance(self._body, UntilCloseDecoder)
                 return False
             body, self._behind = self._decode(data)
@@ -411,7 +354,7 @@ class Reader(io.BufferedIOBase):
             return bool(self._buffer) or self._fill(wanted)
         except TimeoutError:
             if self.state is State.BETWEEN:
-                return False  # the client has nothing more to ask for
+                return False  # the client sends no further request
             raise
 
     def _fill_broken(self, wanted: int) -> bool:
@@ -430,23 +373,10 @@ class Reader(io.BufferedIOBase):
         if not self._read_ahead and isinstance(body, FixedDecoder):
             size = min(size, body.left)
         if self._taken_in >= LED_BYTES:
-            with contextlib.suppress(RuntimeError):  # there are no more threads: then it is done here
+            with contextlib.suppress(RuntimeError):  # there are no more threads: read it in the loop
                 source.leave_loop()
-        data = self._receive_in_time(source, min(size, MOST_BYTES))
+        data = self._patience.receive_of_body(source, min(size, MOST_BYTES))
         self._taken_in += len(data)
-        return data
-
-    def _receive_in_time(self, source: Source, size: int) -> bytes:
-        if source.timeout is None:
-            return source.receive(size)
-        started = clock.monotonic()
-        data = source.receive(size)
-        self._waited += clock.monotonic() - started
-        self._progress += len(data)
-        if self._progress >= PROGRESS_BYTES:
-            self._waited, self._progress = 0.0, 0
-        elif self._waited > source.timeout:
-            raise source.failed(TimeoutError(f"{self._progress} bytes of the body came in {self._waited:.1f} s"))
         return data
 
     # As a file
@@ -456,7 +386,7 @@ class Reader(io.BufferedIOBase):
 
     @property
     def _sock(self) -> object:
-        """The socket, by the name that an unbuffered ``rfile`` of http.server has for it: copies of run_cgi use it."""
+        """The socket, by the name it has in an unbuffered ``rfile`` of http.server: copies of ``run_cgi`` use it."""
         return self.source.socket  # type: ignore[attr-defined]  # a file has none, here as there
 
     def readable(self) -> bool:
@@ -480,7 +410,7 @@ class Reader(io.BufferedIOBase):
 
     def readline(self, size: int | None = -1, /) -> bytes:
         limit = sys.maxsize if size is None or size < 0 else size
-        parts: list[bytes] = []  # of a long line: each time the whole of it, that would be its square
+        parts: list[bytes] = []  # joined at the end: to join them each time would take quadratic time
         try:
             while (end := self._buffer.find(b"\n", 0, limit) + 1) == 0 and len(self._buffer) < limit:
                 parts.append(self._buffer)
@@ -495,7 +425,7 @@ class Reader(io.BufferedIOBase):
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def peek(self, size: int = 0, /) -> bytes:
-        """What can be read without waiting, or the next bytes if there are none yet; nothing is taken."""
+        """What can be read without waiting, or else the next bytes; nothing is taken."""
         if not self._buffer:
             self._fill(max(size, 1))
         return self._buffer

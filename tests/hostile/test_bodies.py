@@ -9,7 +9,8 @@ import pytest
 import requests
 
 from pytest_httpserve import HTTPServe
-from pytest_httpserve.protocol.reader import LED_BYTES, FileSource, Reader
+from pytest_httpserve.protocol.reader import LED_BYTES, Reader
+from pytest_httpserve.protocol.source import FileSource
 from pytest_httpserve.scripting.record import multipart
 from pytest_httpserve.scripting.record.request import Request
 from pytest_httpserve.wire.framing import CHUNKED, ChunkedDecoder, Framing

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 
 from pytest_httpserve.errors import RequestError
-from pytest_httpserve.protocol.reader import DRAIN_BYTES, FileSource, Reader
+from pytest_httpserve.protocol.reader import DRAIN_BYTES, Reader
+from pytest_httpserve.protocol.source import FileSource
 from pytest_httpserve.server import BaseHTTPRequestHandler, HTTPServer, SimpleHTTPRequestHandler
 from pytest_httpserve.wire import CHUNKED, NO_BODY, Framing
 

@@ -9,7 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pytest_httpserve.errors import RequestError
-from pytest_httpserve.protocol.reader import FileSource, Reader
+from pytest_httpserve.protocol.reader import Reader
+from pytest_httpserve.protocol.source import FileSource
 from pytest_httpserve.wire.grammar import DEFAULT_LIMITS
 from pytest_httpserve.wire.message import Fields, Line, parse_header_block, parse_line, parse_whole_head
 

@@ -14,7 +14,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 from pytest_httpserve import clock
 from pytest_httpserve.errors import BrokenOff
-from pytest_httpserve.protocol.reader import PROGRESS_BYTES, Reader
+from pytest_httpserve.protocol.reader import Reader
+from pytest_httpserve.protocol.source import PROGRESS_BYTES
 from pytest_httpserve.server.files.paths import read_at
 
 if TYPE_CHECKING:
