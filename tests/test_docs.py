@@ -2,8 +2,8 @@
 
 A block that holds tests is run by pytest, any other as a script, with warnings as errors, in a directory with copies of
 the folders that docs/examples serves. A block below the comment ``<!-- this test fails -->`` must fail, and one below
-``<!-- needs: curl -->`` runs where curl is. One below a line with the name of a file belongs to the tutorial, which
-tests/test_tutorial.py follows as a whole.
+``<!-- needs: curl -->`` runs where curl is. Below ``<!-- stand-in: docker -->``, the program docker is tests/docker.py.
+One below a line with the name of a file belongs to the tutorial, which tests/test_tutorial.py follows as a whole.
 """
 
 import os
@@ -42,6 +42,7 @@ def browser_type_launch_args(browser_type_launch_args):
 OF_PLAYWRIGHT = "ignore:Session-scoped fixtures defined as instance methods"
 
 _NEEDS = re.compile(r"<!-- needs: (.+) -->\s*\Z")
+_STAND_IN = re.compile(r"<!-- stand-in: (\w+) -->\s*\Z")
 _FILE = re.compile(r"^`(\w+\.py)`\n\n\Z", re.MULTILINE)
 _FENCE = re.compile(r"^(?P<fence>`{3,}|:{3,})(?P<language>.*)\n(?P<text>(?s:.*?))^(?P=fence)$", re.MULTILINE)
 
@@ -54,6 +55,7 @@ class Block:
     text: str
     fails: bool
     needs: tuple[str, ...] = ()
+    stand_in: str | None = None
     file: str | None = None
 
     @property
@@ -81,6 +83,7 @@ def blocks_of(page: Path) -> list[Block]:
             text=match["text"],
             fails=source[: match.start()].rstrip().endswith(FAILS),
             needs=tuple(above[1].split()) if (above := _NEEDS.search(source, 0, match.start())) else (),
+            stand_in=above[1] if (above := _STAND_IN.search(source, 0, match.start())) else None,
             file=above[1] if (above := _FILE.search(source, 0, match.start())) else None,
         )
         for match in _FENCE.finditer(source)
@@ -109,6 +112,11 @@ def test_block_runs(block: Block, pytester: pytest.Pytester, monkeypatch: pytest
         options = ["-p", block.plugin, "-W", "error", "--strict-markers"]
         if {"playwright", "selenium"} & {*block.needs} and BROWSER_DRIVERS in os.environ:
             monkeypatch.setenv("PYTHONPATH", os.environ[BROWSER_DRIVERS])
+        if block.stand_in is not None:
+            program = pytester.mkdir("bin") / block.stand_in
+            program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{ROOT}/tests/{block.stand_in}.py" "$@"\n')
+            program.chmod(0o755)
+            monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
         if "playwright" in block.needs:
             pytester.makeconftest(PLAYWRIGHT.format(browser=there("chromium")))
             options += ["-p", "pytest_playwright.pytest_playwright", "-W", OF_PLAYWRIGHT]
