@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pytest_httpserve.migrate.rewriting import Rewritten, rewrite
 
-_MARKS = ("httpserver", "pytest_httpserver")
+_MARKS = ("httpserver", "pytest_httpserver", "expect_request", "expect_oneshot_request", "expect_ordered_request")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

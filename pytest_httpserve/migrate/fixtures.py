@@ -1,20 +1,20 @@
-"""The names of fixtures and classes, the fixtures that configure a server, and the imports."""
+"""The names of fixtures and classes, what fixtures do at their end, and the imports."""
 
 from __future__ import annotations
 
 import ast
 
 from pytest_httpserve.migrate.names import FIXTURES, Names
+from pytest_httpserve.migrate.overrides import fixture_name
 from pytest_httpserve.migrate.source import Source, Span
 
 _ASKED_FOR = {"usefixtures", "getfixturevalue"}
 _ELSEWHERE = {
     "httpserver_ipv6": 'a fixture httpserve_config that returns {"host": "::1"}',
-    "httpserver_ssl_context": "@pytest.mark.serve_tls, or a fixture httpserve_config that returns tls=",
     "make_httpserver_ipv4": "httpserve_session",
     "make_httpserver_ipv6": 'a fixture httpserve_config that returns {"host": "::1"}',
 }
-_LISTENING = "httpserver_listen_address"
+_EACH_ITS_OWN = ("httpserver", "httpserver_ipv4")  # which each test has one of
 
 
 def rewrite_name(source: Source, names: Names, node: ast.Name | ast.arg | ast.keyword | ast.Constant) -> None:
@@ -27,8 +27,8 @@ def rewrite_name(source: Source, names: Names, node: ast.Name | ast.arg | ast.ke
             start = source.span(node).start
             if name in FIXTURES:
                 source.replace(Span(start, start + len(name)), FIXTURES[name])
-            elif name in _ELSEWHERE or name == _LISTENING:
-                source.leave(node, f"{name}: {_ELSEWHERE.get(name, 'httpserve.host and httpserve.port')}")
+            elif name in _ELSEWHERE:
+                source.leave(node, f"{name}: {_ELSEWHERE[name]}")
         case ast.keyword(arg=str(name)) if name in FIXTURES:
             start = source.span(node).start
             source.replace(Span(start, start + len(name)), FIXTURES[name])
@@ -57,44 +57,110 @@ def _rewrite_text(source: Source, names: Names, node: ast.Constant, name: str) -
 
 
 def rewrite_fixture(source: Source, function: ast.FunctionDef) -> None:
-    """A fixture that says where a server listens; others of theirs that are overridden."""
-    name_at = source.original(source.span(function)).index(function.name)
-    start = source.span(function).start + len(source.original(source.span(function))[:name_at].encode())
-    span = Span(start, start + len(function.name.encode()))
-    if function.name in FIXTURES:
-        source.replace(span, FIXTURES[function.name])
-    elif function.name == "httpserver_ssl_context":
-        source.leave(function, f"{function.name}: {_ELSEWHERE[function.name]}")
-    elif function.name == _LISTENING:
-        match function.body[-1]:
-            case ast.Return(value=ast.Tuple(elts=[host, port]) as address) if not function.args.args:
-                said = {"host": host, "port": port}
-                texts = [
-                    f'"{name}": {source.text(node)}'
-                    for name, node in said.items()
-                    if not (isinstance(node, ast.Constant) and not node.value)
-                ]
-                source.replace(span, "httpserve_config")
-                source.replace(source.span(address), f"{{{', '.join(texts)}}}")
-                if function.returns is not None:
-                    source.replace(source.span(function.returns), "dict[str, object]")
-            case _:
-                source.leave(function, f'{function.name}: httpserve_config, which returns {{"host": ..., "port": ...}}')
+    """A fixture of theirs that is overridden."""
+    name = fixture_name(function)
+    if name in FIXTURES:
+        source.replace(source.fixture_name_span(function), FIXTURES[name])
+
+
+def rewrite_ending(source: Source, names: Names, node: ast.stmt) -> bool:
+    """What a fixture does with a server at its end, if it is needed here: our ``stop()`` may be called twice, a
+    server that a test has stopped is no other test's, and to forget the routes is to forget all."""
+    match node:
+        case ast.If(
+            test=ast.Call(func=ast.Attribute(value=server, attr="is_running"), args=[]),
+            body=[ast.Expr(value=ast.Call(func=ast.Attribute(value=stopped, attr="stop"))) as stop],
+            orelse=[],
+        ) if names.is_server(server) and ast.dump(server) == ast.dump(stopped):
+            source.replace(source.span(node), source.text(stop))
+            return True
+        case ast.If(
+            test=ast.UnaryOp(op=ast.Not(), operand=ast.Call(func=ast.Attribute(value=ast.Name(id=name)) as asked)),
+            body=[ast.Expr(value=ast.Call(func=ast.Attribute(attr="start")))],
+            orelse=[],
+        ) if asked.attr == "is_running" and name in _EACH_ITS_OWN and is_after_yield(source, node):
+            source.remove_lines(node)
+            return True
+        case ast.Expr(
+            value=ast.Call(func=ast.Attribute(value=server, attr="clear_all_handlers") as function, args=[])
+        ) if names.is_server(server) and is_after_yield(source, node):
+            source.replace(source.name_span(function), "reset")
+            return True
+    return False
+
+
+def is_after_yield(source: Source, node: ast.stmt) -> bool:
+    """Whether a statement of a fixture comes when the test is over."""
+    yields = [each for each in ast.walk(source.function(node)) if isinstance(each, ast.Yield)]
+    return bool(yields) and all(each.lineno < node.lineno for each in yields)
 
 
 def rewrite_imports(source: Source, names: Names) -> None:
     """The imports of what is used by another name, or from here; the others stay."""
-    statements = [*names.imports()]
     used = _used(ast.parse(source.result()))
     wanted = names.ours & used
-    for place, (statement, known) in enumerate(statements):
-        kept = [alias for alias in statement.names if alias.name not in known]
-        still = [_written(alias) for alias in kept if (alias.asname or alias.name) in used]
-        lines = [f"from {statement.module} import {', '.join(still)}"] if still else []
-        if wanted and (place == len(statements) - 1 or known.get("HTTPServer")):
-            lines.append(f"from pytest_httpserve import {', '.join(sorted(wanted, key=str.lower))}")
+    blocks: dict[ast.AST | None, list[tuple[ast.ImportFrom | ast.Import, dict[str, str]]]] = {}
+    for statement, known in names.imports():
+        blocks.setdefault(source.parent(statement), []).append((statement, known))
+    for whole in names.whole_imports():
+        blocks.setdefault(source.parent(whole), []).append((whole, {}))
+    own = {block: wanted & {ours for _, known in found for ours in known.values()} for block, found in blocks.items()}
+    own = {block: {name for name in mine if _imports(blocks[block], name)} for block, mine in own.items()}
+    elsewhere = {name for block, mine in own.items() if block is not source.tree for name in mine}
+    further = wanted - elsewhere - own.get(source.tree, set())
+    if source.tree in blocks:
+        own[source.tree] |= further
+    elif further and blocks:
+        outermost = next(iter(blocks))
+        while outermost is not None and source.parent(outermost) is not source.tree:
+            outermost = source.parent(outermost)
+        if isinstance(outermost, ast.If):
+            source.insert(source.span(outermost).start, f"{_import(further)}\n\n")
+        else:
+            own[next(iter(blocks))] |= further
+    elif further:
+        _import_anew(source, further)
+    for block, found in blocks.items():
+        _rewrite_block(source, found, own[block], used)
+
+
+def _imports(found: list[tuple[ast.ImportFrom | ast.Import, dict[str, str]]], ours: str) -> bool:
+    return any(known.get(alias.name) == ours for statement, known in found for alias in statement.names)
+
+
+def _rewrite_block(
+    source: Source, found: list[tuple[ast.ImportFrom | ast.Import, dict[str, str]]], wanted: set[str], used: set[str]
+) -> None:
+    """The imports of one block, in which ours take the place of theirs."""
+    for place, (statement, known) in enumerate(found):
+        if isinstance(statement, ast.Import):
+            still = used & {statement.names[0].name.partition(".")[0]}
+            lines = [source.original(source.span(statement))] if still else []
+        else:
+            kept = [alias for alias in statement.names if alias.name not in known]
+            names = [_written(alias) for alias in kept if (alias.asname or alias.name) in used]
+            module = "." * statement.level + str(statement.module)
+            if names and module.startswith("pytest_httpserver"):
+                source.leave(statement, f"{', '.join(names)}: still imported from pytest_httpserver")
+            lines = [f"from {module} import {', '.join(names)}"] if names else []
+        if wanted and (place == len(found) - 1 or known.get("HTTPServer")):
+            lines.append(_import(wanted))
             wanted = set()
         _put(source, statement, lines)
+
+
+def _import_anew(source: Source, names: set[str]) -> None:
+    """In a module that had nothing of theirs imported, after what it imports."""
+    assert isinstance(source.tree, ast.Module)
+    imports = [each for each in source.tree.body if isinstance(each, ast.Import | ast.ImportFrom)]
+    if imports:
+        source.insert(source.span(imports[-1]).end, f"\n{_import(names)}")
+    else:
+        source.insert(0, f"{_import(names)}\n")
+
+
+def _import(names: set[str]) -> str:
+    return f"from pytest_httpserve import {', '.join(sorted(names, key=str.lower))}"
 
 
 def _written(alias: ast.alias) -> str:
@@ -108,7 +174,7 @@ def _used(tree: ast.Module) -> set[str]:
     return names | quoted
 
 
-def _put(source: Source, statement: ast.ImportFrom, lines: list[str]) -> None:
+def _put(source: Source, statement: ast.ImportFrom | ast.Import, lines: list[str]) -> None:
     if lines:
         source.replace(source.span(statement), f"\n{' ' * statement.col_offset}".join(lines))
     elif source.is_alone_on_its_lines(statement):

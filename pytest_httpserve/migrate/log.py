@@ -48,6 +48,8 @@ class Exchanged:
                 return name != "_" and name in names
             case ast.Subscript(value=ast.Subscript(value=entries), slice=ast.Constant(value=number)):
                 return number == place and self._is_log(entries)
+            case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant() | ast.UnaryOp() | ast.Name()):
+                return place == 0 and name in self._names.kept_requests
         return False
 
     def _is_log(self, node: ast.expr) -> bool:
@@ -64,6 +66,13 @@ class Exchanged:
     def _pairs(self, node: ast.AST) -> list[tuple[str, str]]:
         """What a statement calls the request and the response of an exchange."""
         match node:
+            case (
+                ast.For(target=ast.Name(id=name), iter=ast.Name(id=entries))
+                | ast.comprehension(target=ast.Name(id=name), iter=ast.Name(id=entries))
+                | ast.Assign(targets=[ast.List(elts=[ast.Name(id=name)])], value=ast.Name(id=entries))
+                | ast.Assign(targets=[ast.Tuple(elts=[ast.Name(id=name)])], value=ast.Name(id=entries))
+            ) if entries in self._names.kept_requests:
+                return [(name, "_")]
             case ast.Assign(targets=[target], value=ast.Subscript(value=entries)) if self._is_log(entries):
                 return _named(target)
             case ast.Assign(targets=[ast.List(elts=[target]) | ast.Tuple(elts=[target])], value=entries):

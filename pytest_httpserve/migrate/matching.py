@@ -27,11 +27,15 @@ def criteria(source: Source, kinds: Kinds, given: dict[str, ast.expr]) -> list[s
     """What ``on`` is to be given, as text."""
     if "uri" not in given:
         raise CannotRewrite("it has no path")
-    if "header_value_matcher" in given and not _is_none(given["header_value_matcher"]):
-        raise CannotRewrite("it has a header_value_matcher: here a header is compared by ==, or where= says it")
     if "data_encoding" in given and not is_text(given["data_encoding"], "utf-8"):
         raise CannotRewrite("it has a data_encoding: here text is UTF-8, and body= takes bytes")
     path, where = _path(source, kinds, given["uri"])
+    compare = given.get("header_value_matcher")
+    if compare is not None and not _is_none(compare) and "headers" in given:
+        if where:
+            raise CannotRewrite("it has a header_value_matcher, and a path that is compared by a function, too")
+        where = [_headers(source, compare, given["headers"])]
+        given = {name: node for name, node in given.items() if name != "headers"}
     found = [_method(source, given.get("method")), path, *where]
     if "query_string" in given and not _is_none(given["query_string"]):
         found.append(_query(source, kinds, given["query_string"]))
@@ -39,6 +43,12 @@ def criteria(source: Source, kinds: Kinds, given: dict[str, ast.expr]) -> list[s
         if theirs in given and not (theirs != "json" and _is_none(given[theirs])):
             found.append(f"{ours}={source.text(given[theirs])}")
     return found
+
+
+def _headers(source: Source, compare: ast.expr, headers: ast.expr) -> str:
+    """Theirs is called with the name of each field, its value, and the value that is expected."""
+    each = f"{source.text(compare)}(name, request.headers.get(name), value)"
+    return f"where=lambda request: all({each} for name, value in {source.text(headers)}.items())"
 
 
 def _is_none(node: ast.expr) -> bool:

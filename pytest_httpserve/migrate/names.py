@@ -39,11 +39,23 @@ class Names:
         }
 
     def imports(self) -> Iterator[tuple[ast.ImportFrom, dict[str, str]]]:
+        """The statements that import what has another name here, and the names."""
         for node in ast.walk(self._tree):
-            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                package = node.module.partition(".")[0]
-                if package in ("pytest_httpserver", "werkzeug"):
-                    yield node, CLASSES if package == "pytest_httpserver" else WERKZEUG
+            if not isinstance(node, ast.ImportFrom) or not node.module:
+                continue
+            package, _, rest = node.module.partition(".")
+            if "conftest" in (package, rest.rpartition(".")[2]):  # where it is what that has imported
+                yield node, CLASSES
+            elif not node.level and package in ("pytest_httpserver", "werkzeug"):
+                yield node, CLASSES if package == "pytest_httpserver" else WERKZEUG
+
+    def whole_imports(self) -> Iterator[ast.Import]:
+        """The statements that import one of these packages, or a module of it, by its own name."""
+        for node in ast.walk(self._tree):
+            match node:
+                case ast.Import(names=[ast.alias(name=name, asname=None)]):
+                    if name.partition(".")[0] in ("pytest_httpserver", "werkzeug"):
+                        yield node
 
     def original(self, node: ast.expr | None) -> str | None:
         """What a name or a dotted name is called here, if it is one of theirs."""
@@ -52,6 +64,10 @@ class Names:
                 return self.imported.get(name)
             case ast.Attribute(value=ast.Name(id="pytest_httpserver"), attr=name):
                 return CLASSES.get(name)
+            case ast.Attribute(value=ast.Name(id="werkzeug" | "wrappers"), attr=name):
+                return WERKZEUG.get(name)
+            case ast.Attribute(value=ast.Attribute(value=ast.Name(id="werkzeug")), attr=name):
+                return WERKZEUG.get(name)
             case ast.Constant(value=str(name)):
                 return self.imported.get(name)
         return None
@@ -72,6 +88,13 @@ class Names:
         name = node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", None)
         return name in self.servers
 
+    def is_method_of_server(self, function: ast.Attribute) -> bool:
+        """Whether what is called is theirs, and not a function of the module by the same name."""
+        return self.is_server(function.value) or not self._defines(function.attr)
+
+    def _defines(self, name: str) -> bool:
+        return any(getattr(node, "name", None) == name for node in ast.walk(self._tree))
+
     def _servers(self) -> Iterator[str]:
         for node in ast.walk(self._tree):
             match node:
@@ -88,6 +111,27 @@ class Names:
                         yield name
                 case ast.FunctionDef(name=name) if self._gives_a_server(node):
                     yield name
+
+    @cached_property
+    def kept_requests(self) -> set[str]:
+        """The lists that functions which answer add their requests to."""
+        found = set()
+        for node in ast.walk(self._tree):
+            match node:
+                case (
+                    ast.AnnAssign(target=ast.Name(id=name), annotation=ast.Subscript(slice=kind))
+                    | ast.arg(arg=name, annotation=ast.Subscript(slice=kind))
+                ):
+                    if self.original(kind) == "Request":
+                        found.add(name)
+        for function, request in self.answering.items():
+            for node in ast.walk(function):
+                match node:
+                    case ast.Call(
+                        func=ast.Attribute(value=ast.Name(id=name), attr="append"), args=[ast.Name(id=added)]
+                    ) if added == request:
+                        found.add(name)
+        return found
 
     @staticmethod
     def _gives_a_server(function: ast.FunctionDef) -> bool:
@@ -132,8 +176,7 @@ class Names:
         """Whether a function that is to answer is in this module."""
         if isinstance(handler, ast.Lambda):
             return True
-        name = _name_of(handler)
-        return any(getattr(node, "name", None) == name for node in ast.walk(self._tree))
+        return self._defines(_name_of(handler))
 
 
 def _name_of(handler: ast.expr) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import json
 from dataclasses import dataclass
 
 from pytest_httpserve.migrate import answers, exchanges, fixtures, log, matching
-from pytest_httpserve.migrate.arguments import bound, laid_out
+from pytest_httpserve.migrate.arguments import bound, is_text, laid_out
 from pytest_httpserve.migrate.kinds import Kinds
 from pytest_httpserve.migrate.names import EXPECTATIONS, Names
+from pytest_httpserve.migrate.overrides import Overrides
 from pytest_httpserve.migrate.sequences import Expectation, Sequences
 from pytest_httpserve.migrate.source import CannotRewrite, Left, Source
 
@@ -58,6 +60,7 @@ class _Rewriting:
         self._failed: set[ast.AST] = set()  # calls that stay, with what is chained to them
         self._expectations: dict[ast.Call, tuple[Expectation, Sequences]] = {}
         self._exchanged = log.Exchanged(self._names)
+        self._overrides = Overrides(source, self._names)
 
     def run(self) -> None:
         if (other := self._names.of_localserver()) is not None:
@@ -65,6 +68,7 @@ class _Rewriting:
             return
         self._find_expectations()
         self._visit(self._source.tree)
+        self._overrides.rewrite()
         fixtures.rewrite_imports(self._source, self._names)
 
     def _find_expectations(self) -> None:
@@ -133,11 +137,16 @@ class _Rewriting:
                 self._rewrite_attribute(node)
             case ast.Name() | ast.arg() | ast.keyword() | ast.Constant():
                 fixtures.rewrite_name(self._source, self._names, node)
+                if isinstance(node, ast.arg):
+                    self._overrides.rewrite_parameter(node)
             case ast.Expr(value=ast.Call(func=ast.Attribute(attr=attr) as function)):
                 if attr in _CHECKS and self._names.is_server(function.value):
                     self._remove_check(node)
             case ast.FunctionDef():
                 fixtures.rewrite_fixture(self._source, node)
+        if isinstance(node, ast.stmt) and fixtures.rewrite_ending(self._source, self._names, node):
+            lines = range(node.lineno, (node.end_lineno or node.lineno) + 1)
+            self._source.left = [left for left in self._source.left if left.line not in lines]
 
     # -- calls of methods
 
@@ -155,7 +164,7 @@ class _Rewriting:
             found = matching.criteria(self._source, self._kinds, given)
             self._source.replace(self._source.span(call), f"match({', '.join(found)})")
             self._names.ours.add("match")
-        elif function.attr in _OF_MATCHERS:
+        elif function.attr in _OF_MATCHERS and self._names.is_method_of_server(function):
             self._rewrite_question(call, function)
         elif function.attr == "url_for" and self._names.is_server(function.value):
             self._rewrite_url(call)
@@ -171,6 +180,13 @@ class _Rewriting:
             found.append(f"priority={priority}")
         source.rewritten += 1
         server = source.text(function.value)
+        when = ""
+        if (state := sequences.states.get(expectation)) is not None:
+            server += f".scenario({json.dumps(state.scenario)})"
+            source.replace(source.span(function.value), server)
+            when = f".when({json.dumps(state.name)})"
+        elif (most := sequences.once.get(expectation)) is not None and not sequences.is_statement(expectation):
+            when = f".expect(max={most})"
         if (statement := sequences.before.get(expectation)) is not None:
             start = source.span(statement).start
             source.insert(
@@ -181,7 +197,7 @@ class _Rewriting:
             source.replace(source.span(call), name)
             return
         source.replace(source.name_span(function), "on")
-        source.replace(source.arguments_span(call), laid_out(source, call, found))
+        source.replace(source.arguments_span(call), laid_out(source, call, found) + when)
         if (name := sequences.makers.get(expectation)) is not None:
             statement = next(above for above in source.ancestors(call) if isinstance(above, ast.Expr))
             source.insert(source.span(statement).start, f"{name} = ")
@@ -192,7 +208,10 @@ class _Rewriting:
         while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             if node in self._expectations:
                 expectation, sequences = self._expectations[node]
-                if (most := sequences.once.get(expectation)) is not None:
+                if (state := sequences.next_states.get(expectation)) is not None:
+                    self._source.insert(self._source.span(call).end, f".then({json.dumps(state)})")
+                most = sequences.once.get(expectation)
+                if most is not None and sequences.is_statement(expectation):
                     self._source.insert(self._source.span(call).end, f".expect(max={most})")
                 return
             node = node.func.value
@@ -218,10 +237,12 @@ class _Rewriting:
         try:
             found = answers.answer(source, self._kinds, given)
         except answers.UnknownKind:
-            if any(isinstance(above, ast.For | ast.While) for above in source.ancestors(call)):
-                raise
             source.replace(source.name_span(function), "handle")
-            source.replace(source.arguments_span(call), f"(lambda _: {answers.result(source, given)})")
+            result = answers.result(source, given)
+            if any(isinstance(above, ast.For | ast.While) for above in source.ancestors(call)):
+                source.replace(source.arguments_span(call), f"(lambda _, answer={result}: answer)")
+            else:
+                source.replace(source.arguments_span(call), f"(lambda _: {result})")
         else:
             source.replace(source.name_span(function), "respond")
             source.replace(source.arguments_span(call), laid_out(source, layout, found))
@@ -261,7 +282,8 @@ class _Rewriting:
             case ast.JoinedStr(values=[ast.Constant(value=str(text)), *_]) if not text.startswith("/"):
                 self._put_slash(path)
             case ast.JoinedStr(values=[ast.FormattedValue(), *_]):
-                self._source.leave(path, "url_for: a path begins with a slash here")
+                text = self._source.text(path)
+                self._source.replace(self._source.span(path), f'"/" + {text}.lstrip("/")')
 
     def _put_slash(self, path: ast.JoinedStr) -> None:
         text = self._source.text(path)
@@ -317,15 +339,22 @@ class _Rewriting:
 
     def _rewrite_server(self, call: ast.Call) -> None:
         given = bound(call, ["host", "port", "ssl_context", "default_waiting_settings", "threaded", "startup_timeout"])
-        if "ssl_context" in given:
-            raise CannotRewrite(_LEFT["ssl_context"])
+        tls = self._overrides.tls(given.pop("ssl_context")) if "ssl_context" in given else ""
+        if is_text(given.get("host"), "localhost"):
+            del given["host"]
         found = [f"{name}={self._source.text(given[name])}" for name in ("host", "port") if name in given]
+        found += [tls] if tls else []
         self._source.replace(self._source.arguments_span(call), f"({', '.join(found)})")
 
     # -- the rest
 
     def _rewrite_attribute(self, node: ast.Attribute) -> None:
-        if self._exchanged.is_request(node.value):
+        if self._overrides.rewrite_default(node):
+            return
+        if (ours := self._names.original(node)) is not None:
+            self._source.replace(self._source.span(node), ours)
+            self._names.ours.add(ours)
+        elif self._exchanged.is_request(node.value):
             exchanges.rewrite_request(self._source, node)
         elif self._exchanged.is_response(node.value):
             exchanges.rewrite_response(self._source, node)

@@ -2,7 +2,8 @@
 
 With pytest-httpserver each expectation has one answer: of several for the same request those that are ordered answer
 first, then those for one request, then the others; and among these the first. Here one route has a sequence of answers,
-and of several routes the latest answers, unless another has a higher priority.
+and of several routes the latest answers, unless another has a higher priority. A route that is to give way to another
+after its last answer, and routes that are to be called in their order, belong to a scenario.
 """
 
 from __future__ import annotations
@@ -39,6 +40,14 @@ class Expectation:
         return all(ast.dump(self.given[name]) == ast.dump(other.given[name]) for name in common)
 
 
+@dataclass(frozen=True)
+class State:
+    """One of a scenario's."""
+
+    scenario: str
+    name: str
+
+
 def _may_be_the_same_path(one: Expectation, other: Expectation) -> bool:
     first, second = one.given["uri"], other.given["uri"]
     if ast.dump(first) == ast.dump(second):
@@ -63,23 +72,80 @@ class Sequences:
     def __init__(self, source: Source, expectations: list[Expectation]) -> None:
         self._source = source
         self._all = sorted(expectations, key=lambda each: (each.call.lineno, each.call.col_offset))
+        self._function = source.function(expectations[0].call)
         self.routes: dict[Expectation, str] = {}  # the name of the route that an expectation adds an answer to
         self.makers: dict[Expectation, str] = {}  # the name of the route that an expectation makes for others
         self.before: dict[Expectation, ast.stmt] = {}  # the statement before which the route is made
         self.once: dict[Expectation, int] = {}  # how often a route may be called
         self.priorities: dict[Expectation, int] = {}
+        self.states: dict[Expectation, State] = {}  # in which a route answers
+        self.next_states: dict[Expectation, str] = {}  # which follow an answer
+        self._last: dict[Expectation, Expectation] = {}  # that adds an answer to the route another makes
+        for ordered in self._ordered():
+            self._put_in_order(ordered)
         for group in self._groups():
             self._join(group)
         self._prioritise()
 
+    def is_statement(self, expectation: Expectation) -> bool:
+        """Whether the expectation and its answer are one statement, and nothing has a name."""
+        return self._statement(expectation) is not None
+
+    def _ordered(self) -> Iterator[list[Expectation]]:
+        """Those of each server whose order matters: where all are the same, any is the next."""
+        by_server: dict[str, list[Expectation]] = {}
+        for expectation in self._all:
+            if expectation.kind == "ordered":
+                by_server.setdefault(ast.dump(expectation.server), []).append(expectation)
+        yield from (each for each in by_server.values() if len({one.key for one in each}) > 1)
+
+    def _put_in_order(self, ordered: list[Expectation]) -> None:
+        if not self._is_run_once() or not all(self._is_met(each) for each in ordered):
+            self._source.leave(
+                ordered[0].call,
+                f"that these {len(ordered)} requests come in this order is not checked any more:"
+                " assert_requested_in_order() does",
+            )
+            return
+        names = ["new", *map(str, range(2, len(ordered) + 1)), "over"]
+        for expectation, name, following in zip(ordered, names[:-1], names[1:], strict=True):
+            self.states[expectation] = State(self._function_name(), name)
+            self.next_states[expectation] = following
+
+    def _is_met(self, expectation: Expectation) -> bool:
+        """Whether each run of the function comes by the expectation, once, and it has its answer."""
+        statement = self._statement(expectation)
+        if statement is None or (isinstance(statement.value, ast.Call) and statement.value is expectation.call):
+            return False
+        for above in self._source.ancestors(statement):
+            if above is self._function:
+                return True
+            if not isinstance(above, ast.With | ast.AsyncWith):
+                return False
+        return False
+
+    def _is_run_once(self) -> bool:
+        """Whether no server meets with the function twice: it is a test or a fixture, and not one of Hypothesis."""
+        if not isinstance(self._function, ast.FunctionDef | ast.AsyncFunctionDef):
+            return False
+        decorators = [ast.dump(each) for each in self._function.decorator_list]
+        if any("'given'" in each for each in decorators):
+            return False
+        return self._function.name.startswith("test") or any("'fixture'" in each for each in decorators)
+
+    def _function_name(self) -> str:
+        return getattr(self._function, "name", "")
+
     def _groups(self) -> Iterator[list[Expectation]]:
         by_key: dict[tuple[str, ...], list[Expectation]] = {}
         for expectation in self._all:
-            by_key.setdefault(expectation.key, []).append(expectation)
+            if expectation not in self.states:
+                by_key.setdefault(expectation.key, []).append(expectation)
         yield from by_key.values()
 
     def _join(self, group: list[Expectation]) -> None:
         first, *others = group
+        self._last[first] = group[-1]
         loop = self._loop(first)
         if not others and (loop is None or first.kind == "permanent" or self._is_made_in(first, loop)):
             if first.kind != "permanent":
@@ -187,15 +253,37 @@ class Sequences:
         preferred = sorted(alone, key=lambda each: _RANKS[each.kind])
         for place, expectation in reversed([*enumerate(preferred)]):
             for other in preferred[place + 1 :]:
-                if not expectation.overlaps(other) or (expectation.key == other.key and other.kind != expectation.kind):
+                if not expectation.overlaps(other) or (expectation in self.states and other in self.states):
+                    continue
+                if expectation.key == other.key and other.kind != expectation.kind and expectation not in self.states:
                     continue
                 later = self._all.index(other) > self._all.index(expectation)
                 least = self.priorities.get(other, 0) + later
                 self.priorities[expectation] = max(self.priorities.get(expectation, 0), least)
                 if expectation.kind != "permanent":
-                    self._source.leave(
-                        expectation.call,
-                        f"after its call, line {other.call.lineno} answers the same request: here that is one route"
-                        " with one answer after the other",
-                    )
+                    self._give_way(expectation, other)
         self.priorities = {each: priority for each, priority in self.priorities.items() if priority}
+
+    def _give_way(self, expectation: Expectation, other: Expectation) -> None:
+        """After the last answer of its route, the other's answers."""
+        if expectation in self.states:
+            return
+        last = self._last[expectation]
+        if not (last in self.once and self._is_run_once() and self._loop(last) is None and self.is_statement(last)):
+            self._source.leave(
+                expectation.call,
+                f"after its call, line {other.call.lineno} answers the same request: here that is one route"
+                " with one answer after the other",
+            )
+            return
+        del self.once[last]
+        path = expectation.given["uri"]
+        name = f"{self._function_name()}: {str(path.value) if isinstance(path, ast.Constant) else 'the first'}"
+        taken = [state.scenario for state in self.states.values()]
+        number = next(count for count in range(1, 1000) if self._numbered(name, count) not in taken)
+        self.states[expectation] = State(self._numbered(name, number), "new")
+        self.next_states[last] = "over"
+
+    @staticmethod
+    def _numbered(name: str, number: int) -> str:
+        return name if number == 1 else f"{name} ({number})"

@@ -71,6 +71,18 @@ class Source:
         end = self.span(node).end
         return Span(end - len(node.attr.encode()), end)
 
+    def fixture_name_span(self, function: ast.FunctionDef) -> Span:
+        """The name by which a fixture is asked for: that of its function, or what its decorator says."""
+        for decorator in function.decorator_list:
+            for keyword in decorator.keywords if isinstance(decorator, ast.Call) else []:
+                if keyword.arg == "name":
+                    inner = self.span(keyword.value)
+                    return Span(inner.start + 1, inner.end - 1)
+        start = self.span(function).start
+        start += self._bytes[start:].index(b"def ") + len(b"def ")
+        start += len(self._bytes[start:]) - len(self._bytes[start:].lstrip())
+        return Span(start, start + len(function.name.encode()))
+
     def arguments_span(self, call: ast.Call) -> Span:
         """What is between the name of what is called and the end: the parentheses and all in them."""
         return Span(self.span(call.func).end, self.span(call).end)

@@ -233,8 +233,6 @@ def test_a_response_that_is_changed_is_left() -> None:
         ("httpserver.expect_request(*arguments)", "unpacked from a sequence"),
         ("httpserver.expect_request('/a', **arguments)", "unpacked from a mapping"),
         ("httpserver.expect_request('/a', query_string=unknown)", "may be a text or a mapping"),
-        ("httpserver.expect_request('/a', header_value_matcher=m)", "header_value_matcher"),
-        ("for x in y: httpserver.expect_request('/a').respond_with_data(x.text)", "text or bytes is not known"),
         ("with httpserver.wait(): pass", "say what is waited for"),
         ("httpserver.add_assertion('x')", "raise AssertionError"),
         ("httpserver.expect_request('/a').respond_with_handler(elsewhere)", "elsewhere is elsewhere"),
@@ -247,3 +245,206 @@ def test_what_is_not_certain_is_left_and_named(statement: str, why: str) -> None
 
     assert left.line == 2
     assert re.search(why, left.why)
+
+
+def test_one_for_a_single_request_gives_way_to_the_next() -> None:
+    assert (
+        shown("""
+        httpserver.expect_oneshot_request("/a").respond_with_data("1")
+        httpserver.expect_request("/a", method="GET").respond_with_data("2")
+    """)
+        == dedent("""
+        httpserve.scenario("test: /a").on("*", "/a", priority=1).when("new").respond(text="1").then("over")
+        httpserve.on("GET", "/a").respond(text="2")
+    """).strip()
+    )
+
+
+def test_different_requests_come_in_their_order() -> None:
+    assert (
+        shown("""
+        httpserver.expect_ordered_request("/a").respond_with_data("1")
+        httpserver.expect_ordered_request("/b").respond_with_data("2")
+        httpserver.expect_ordered_request("/a").respond_with_data("3")
+    """)
+        == dedent("""
+        httpserve.scenario("test").on("*", "/a").when("new").respond(text="1").then("2")
+        httpserve.scenario("test").on("*", "/b").when("2").respond(text="2").then("3")
+        httpserve.scenario("test").on("*", "/a").when("3").respond(text="3").then("over")
+    """).strip()
+    )
+
+
+def test_an_order_that_is_made_in_a_loop_is_named() -> None:
+    [left] = rewritten("""
+        for path in ("/a", "/b"):
+            httpserver.expect_ordered_request(path).respond_with_data("1")
+        httpserver.expect_ordered_request("/c").respond_with_data("2")
+    """).left
+
+    assert (left.line, "assert_requested_in_order" in left.why) == (3, True)
+
+
+def test_a_route_with_a_name_is_limited_where_it_is_made() -> None:
+    assert (
+        shown("""
+        made = httpserver.expect_oneshot_request("/a")
+        made.respond_with_data("1")
+    """)
+        == dedent("""
+        made = httpserve.on("*", "/a").expect(max=1)
+        made.respond(text="1")
+    """).strip()
+    )
+
+
+def test_a_body_in_a_loop_is_that_of_its_round() -> None:
+    assert shown("for x in y: httpserver.expect_request(x.path).respond_with_data(x.text)") == (
+        'for x in y: httpserve.on("*", x.path).handle(lambda _, answer=x.text: answer)'
+    )
+
+
+def test_headers_that_a_function_compares() -> None:
+    assert shown('httpserver.expect_request("/a", headers={"A": "b"}, header_value_matcher=alike)') == (
+        'httpserve.on("*", "/a", where=lambda request:'
+        ' all(alike(name, request.headers.get(name), value) for name, value in {"A": "b"}.items()))'
+    )
+
+
+def test_the_end_of_a_fixture() -> None:
+    theirs = """
+        import pytest
+        import pytest_httpserver
+
+
+        @pytest.fixture
+        def httpserver(httpserver):
+            yield httpserver
+            if not httpserver.is_running():
+                httpserver.start()
+            httpserver.clear_all_handlers()
+
+
+        @pytest.fixture
+        def another():
+            port = pytest_httpserver.HTTPServer.DEFAULT_LISTEN_PORT
+            server = pytest_httpserver.HTTPServer(host="localhost", port=port)
+            server.start()
+            yield server
+            server.clear()
+            if server.is_running():
+                server.stop()
+    """
+    new = rewrite(dedent(theirs))
+
+    assert new.left == []
+    assert new.text == dedent("""
+        import pytest
+        from pytest_httpserve import HTTPServe
+
+
+        @pytest.fixture
+        def httpserve(httpserve):
+            yield httpserve
+            httpserve.reset()
+
+
+        @pytest.fixture
+        def another():
+            port = 0
+            server = HTTPServe(port=port)
+            server.start()
+            yield server
+            server.reset()
+            server.stop()
+    """)
+
+
+def test_an_address_and_a_context_are_what_servers_are_made_with() -> None:
+    theirs = """
+        import ssl
+
+        import pytest
+
+
+        @pytest.fixture(scope="session", name="httpserver_listen_address")
+        def address():
+            return ("localhost", 0)
+
+
+        @pytest.fixture(scope="session")
+        def httpserver_ssl_context(ca):
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain("cert.pem", "key.pem")
+            return context
+    """
+    new = rewrite(dedent(theirs))
+
+    assert new.left == []
+    assert "import pytest\nfrom pytest_httpserve import TLS\n" in new.text
+    assert new.text.partition("def address")[2] == dedent("""\
+        ():
+            return ("127.0.0.1", 0)
+
+
+        @pytest.fixture(scope="session")
+        def httpserver_ssl_context(ca):
+            return TLS(certificate=("cert.pem", "key.pem"))
+
+
+        @pytest.fixture(scope="session")
+        def httpserve_config(httpserver_listen_address, httpserver_ssl_context):
+            return {
+                "host": httpserver_listen_address[0] or "127.0.0.1",
+                "port": httpserver_listen_address[1] or 0,
+                "tls": httpserver_ssl_context,
+            }
+    """)
+
+
+def test_requests_that_a_function_keeps() -> None:
+    theirs = """
+        from typing import TYPE_CHECKING
+
+        from werkzeug import Request, Response
+
+        if TYPE_CHECKING:
+            from pytest_httpserver import HTTPServer
+
+
+        def test(httpserver: HTTPServer) -> None:
+            kept: list[Request] = []
+
+            def answer(request: Request) -> Response:
+                kept.append(request)
+                return Response("a")
+
+            httpserver.expect_request("/a").respond_with_handler(answer)
+            (only,) = kept
+            assert kept[0].get_data() == only.data
+            assert [each.args for each in kept] == []
+    """
+    new = rewrite(dedent(theirs))
+
+    assert new.left == []
+    assert new.text == dedent("""
+        from typing import TYPE_CHECKING
+
+        from pytest_httpserve import Request, Response
+
+        if TYPE_CHECKING:
+            from pytest_httpserve import HTTPServe
+
+
+        def test(httpserve: HTTPServe) -> None:
+            kept: list[Request] = []
+
+            def answer(request: Request) -> Response:
+                kept.append(request)
+                return Response(text="a")
+
+            httpserve.on("*", "/a").handle(answer)
+            (only,) = kept
+            assert kept[0].body == only.body
+            assert [each.query for each in kept] == []
+    """)
