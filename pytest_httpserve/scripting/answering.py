@@ -1,12 +1,10 @@
-"""The one way through: what happens to a request, from its head to the end of its response."""
+"""The one way through: all that happens to a request, from its head to the end of its response."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import threading
-import traceback
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
@@ -22,9 +20,10 @@ from pytest_httpserve.scripting.live.waiting import wait
 from pytest_httpserve.scripting.logged import is_wanted, logger, write_line
 from pytest_httpserve.scripting.mounts.mount import below
 from pytest_httpserve.scripting.passage import AS_IT_IS
+from pytest_httpserve.scripting.raised import raised_text
 from pytest_httpserve.scripting.record.exchange import Exchange
 from pytest_httpserve.scripting.record.journal import FaultEvent, Journal
-from pytest_httpserve.scripting.record.readable import readable_text, written_out
+from pytest_httpserve.scripting.record.readable import written_out
 from pytest_httpserve.scripting.record.request import BODY_IN_MEMORY_BYTES, NO_BODY, Body, Request
 from pytest_httpserve.scripting.reports import report
 from pytest_httpserve.scripting.routing.route import StateChanged
@@ -54,26 +53,25 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.script import Script
     from pytest_httpserve.server.servers import HTTPServer
 
-    # What answers: a route, or what else was found in its place; the mount beneath; what its guards have said.
+    # What answers: the route, or why there is none; the mount, if there is no route; what the guards have said.
     Chosen = tuple[Found, Mount | None, Met]
 
 Result = TypeVar("Result")
 
 _AWAITED = (CoroutineType, AsyncGeneratorType)
-_PACKAGE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 
 
 class Answering:
-    """One request on its way to its response: ``answer`` is the way.
+    """One request on its way to its response, from ``answer`` on.
 
-    ``method`` and ``target`` are what is asked for: by the client or, if a CGI script has said so, instead of that;
-    ``parts`` are the target's, and ``body`` is the request's.
-    ``gates`` are those of the route that answers, ``added`` the header fields for whatever answers. ``awaits_100`` is
-    whether the client waits for 100 before it sends its body, ``redirects`` how many scripts have led here. ``index``
-    is the number of the exchange on its connection.
+    ``method`` and ``target`` are those of the client or, after a local redirect of a CGI script, of the script;
+    ``parts`` are the parts of the target. ``gates`` are the gates of the route that answers, ``added`` the header
+    fields to add to any answer. ``awaits_100`` is whether the client waits for 100 before it sends its body,
+    ``redirects`` how many scripts have redirected the request. ``index`` is the number of the exchange on its
+    connection.
     """
 
-    # What a new one begins with: of the class, since there is a new one for each request.
+    # The initial values, on the class because one is made for each request.
     exchange: Exchange | None = None
     method: str = ""
     target: str = ""
@@ -84,11 +82,11 @@ class Answering:
     redirects: int = 0
     body: Body = NO_BODY
     _request: Request | None = None
-    _complaint = ""  # what a criterion of a route has raised
-    _raised_by: tuple[Route, ...] = ()  # whose that was
-    _awaited = False  # whether the loop has waited for the body, if it could
-    _way_on: tuple[str, str, Target, Chosen | None] | None = None  # from where the body was waited for
-    _fault_events: tuple[FaultEvent, ...] = ()  # before there was an exchange to have them
+    _complaint = ""  # the text of an exception in a criterion
+    _raised_by: tuple[Route, ...] = ()  # the routes with such a criterion
+    _awaited = False  # whether the loop has had the chance to wait for the body
+    _way_on: tuple[str, str, Target, Chosen | None] | None = None  # the arguments to go on with after that
+    _fault_events: tuple[FaultEvent, ...] = ()  # those that the exchange does not have yet
 
     def __init__(self, conversation: Conversation, transcript: Transcript) -> None:
         self.conversation = conversation
@@ -102,7 +100,7 @@ class Answering:
     # The way
 
     def answer(self) -> None:
-        """Answer the request whose head is here.
+        """Answer the request whose head has come in.
 
         Raises RequestError if it is to be refused, OSError if its client has gone, and whatever the test's code raises.
         """
@@ -119,7 +117,7 @@ class Answering:
         self.passage.response_ends()
 
     def go_on(self) -> None:
-        """The body that was waited for is here, or as much of it as ever will be: what ``answer`` has begun goes on."""
+        """Go on with what ``answer`` has begun: the body has come in, or as much of it as will come."""
         way, self._way_on = self._way_on, None
         self.http1.reader.read_on()
         if way is None:
@@ -131,13 +129,14 @@ class Answering:
     def answer_to(self, method: str, target: str, parts: Target, chosen: Chosen | None = None) -> None:
         """Choose, guards, body, record, take, send: each request goes this way, whatever answers it.
 
-        ``chosen`` is what was chosen before its body had come. Raises BodyAwaited if ``go_on`` is to be called then.
+        ``chosen`` is what was chosen before the body had come. Raises BodyAwaited if the loop is to wait for the body
+        and then call ``go_on``.
         """
         self.method, self.target, self.parts = method, target, parts
         if chosen is None:
             try:
                 found = self._find()
-            except BodyAwaited:  # a route looks at it
+            except BodyAwaited:  # a criterion needs the body
                 self._way_on = method, target, parts, None
                 raise
             beneath = found.route is None and found is not MISSED
@@ -175,7 +174,7 @@ class Answering:
         return routes.choose(candidates, self)
 
     def _meet_guards(self) -> Met:
-        """What the request meets, once: not when a script has led to another path."""
+        """What the guards say, once for each request: not again after a script's redirect."""
         if self.redirects:
             return NOTHING_MET
         met = self.script.guards.meet(self.parts.canonical)
@@ -183,8 +182,8 @@ class Answering:
         return met
 
     def _take_body(self, *, streamed: bool) -> None:
-        """Take the body, for it is part of what the test looks at. What is ``streamed`` is taken by who answers: again,
-        if the routes have looked at it."""
+        """Take in the body, for the test may look at it. If it is ``streamed``, what answers reads it: from the
+        beginning, even if a criterion has read it before."""
         body = self.body
         self.passage.take_body(body, streamed=streamed)
         if not streamed or body is NO_BODY:
@@ -195,8 +194,8 @@ class Answering:
             body.leave()
 
     def record(self, found: Found, make: Callable[..., Exchange] = Exchange) -> Exchange:
-        """From here on, everybody knows of it. A request that nobody has looked at is made when somebody does."""
-        if self.exchange is not None:  # a script has led to another path
+        """Record the exchange. A Request that nobody has looked at is made when somebody does."""
+        if self.exchange is not None:  # a script has redirected the request
             return self.exchange
         conversation, stream = self.conversation, self.stream
         asked: AskedFor | Request
@@ -215,7 +214,7 @@ class Answering:
         return exchange
 
     def _take(self, found: Found, exchange: Exchange) -> Response:
-        """The response of the route, else of the queue, else the 404 that fails the test; 500 if a criterion has."""
+        """The response of the route, of the queue, or the 404 that fails the test; 500 if a criterion has raised."""
         route = found.route
         if route is None:
             if found is not MISSED:
@@ -246,13 +245,13 @@ class Answering:
         return make_response(result)
 
     def _await(self, awaited: Any) -> Any:  # a coroutine or an asynchronous generator, of whatever
-        """What code that awaits comes to, on the server's event loop."""
+        """Run what a function of the test has returned on the server's event loop, and return its result."""
         if isinstance(awaited, CoroutineType):
             awaited = self.event_loop.run(self.connection, awaited)
         return self.event_loop.iterate(self.connection, awaited) if isinstance(awaited, AsyncGeneratorType) else awaited
 
     def _request_for(self, found: Found, exchange: Exchange) -> Request:
-        """What the function of a route is called with: the request or, if a script has led here, that for its path."""
+        """The argument for the function of a route: the request or, after a script's redirect, one for its path."""
         if not self.redirects:
             return exchange.request
         request = self.request
@@ -271,26 +270,26 @@ class Answering:
         else:
             mount.serve(self, rest)
 
-    # What the steps have at hand
+    # What the steps use
 
     @property
     def server(self) -> HTTPServer:
-        """The server that was asked."""
+        """The server that got the request."""
         return self.conversation.server
 
     @property
     def connection(self) -> Connection:
-        """The connection that it came over."""
+        """The connection that the request came over."""
         return self.conversation.connection
 
     @property
     def client(self) -> tuple[str, int]:
-        """Who asks: host and port."""
+        """The client's address: host and port."""
         return self.conversation.client
 
     @property
     def request(self) -> Request:
-        """What is asked for, as code of the test sees it."""
+        """The request, as code of the test sees it."""
         request = self._request
         if request is None:
             conversation, stream = self.conversation, self.stream
@@ -308,23 +307,23 @@ class Answering:
 
     @property
     def journal(self) -> Journal:
-        """What has been seen of the server."""
+        """The journal of the server."""
         return self.script.journal
 
     @property
     def event_loop(self) -> EventLoop:
-        """The event loop of the server, on which code that awaits runs."""
+        """The event loop of the server, for coroutines of the test."""
         from pytest_httpserve.scripting.live.event_loop import event_loop_of
 
         return event_loop_of(service_of(self.server), self.conversation.script.journal.record_failure)
 
     @property
     def scripts(self) -> tuple[tuple[str, bool], ...]:
-        """The directories of scripts, which nothing else shows, each with whether those beneath it are, too."""
+        """The directories of CGI scripts, which no other mount shows, each with whether it includes those below."""
         return self.script.mounts.scripts
 
     def _read(self, size: int) -> bytes:
-        """More of the body."""
+        """Read more of the body."""
         self.invite_body()
         reader = self.http1.reader
         data = self.passage.read(reader.read1, size)
@@ -333,8 +332,8 @@ class Answering:
         return data
 
     def _read_when_here(self, size: int) -> bytes:
-        """More of a body that was not here with its head. Raises BodyAwaited if the loop is to wait for it: not while
-        code of the test runs, or where a fault may have its place, nor once somebody knows of the exchange."""
+        """Read more of a body that did not come with its head. Raises BodyAwaited if the loop can wait for it: not
+        while code of the test runs, nor if there are faults, nor once the exchange has been recorded."""
         if not self._awaited and not self.connection.turn.runs_code:
             self._awaited = True
             self.invite_body()
@@ -344,18 +343,18 @@ class Answering:
         return self._read(size)
 
     def invite_body(self) -> None:
-        """Say 100 to a client that waits for it before it sends its body."""
+        """Send 100 to a client that waits for it before it sends its body."""
         if self.awaits_100:
             self.awaits_100 = False
             self.writer.write_head(b"HTTP/1.1 100 Continue\r\n\r\n", more=False)
 
     def run_code(self, code: Callable[..., Result], *arguments: Any) -> Result:  # whatever the code takes
-        """Run code of the test, which may wait for whatever it likes."""
+        """Run code of the test, which may take its time."""
         return self.connection.turn.run(code, *arguments)
 
     @property
     def writer(self) -> Writer:
-        """What the response is written to: another one from where there are faults on."""
+        """The writer of the response: another one from the first fault on."""
         writer = self.http1.writer
         assert writer is not None  # a connection has one
         return writer
@@ -363,8 +362,8 @@ class Answering:
     # The response
 
     def begin(self, response: SentResponse) -> None:
-        """The head of the final response is about to leave: the journal knows before the client does, so that a test
-        can look at once, and one line in the log says who has asked for what."""
+        """The head of the final response is about to leave: record it before the client can know, so that a test can
+        look at once, and log the request."""
         self.stream.status = response.status
         assert self.exchange is not None
         self.exchange.answer(response)
@@ -372,18 +371,18 @@ class Answering:
             self.log('"%s" %s -', self.stream.line.text, response.status)
 
     def log(self, format: str, *args: object) -> None:
-        """A line in the log, with the client's address."""
+        """Write a line to the log, with the client's address."""
         if is_wanted(self.transcript.request):
             self.run_code(write_line, self.connection, "%s: " + format, self.client[0], *args)
 
     # Faults
 
     def suffer(self, faults: tuple[Fault, ...]) -> None:
-        """From here on in this exchange, these faults; see ``Passage.with_faults``."""
+        """Let these faults happen in the rest of this exchange; see ``Passage.with_faults``."""
         self.passage = self.passage.with_faults(faults, self)
 
     def note_fault(self, fault: Fault, where: str) -> None:
-        """A fault happens: the journal knows of it before the client does."""
+        """A fault happens: record it before the client can know."""
         event = FaultEvent(fault, where, self.connection.index)
         self.script.record_fault_event(event)
         self._fault_events += (event,)
@@ -395,65 +394,60 @@ class Answering:
         exchange.notes += tuple(map(str, self._fault_events))
         self._fault_events = ()
 
-    # What goes wrong
+    # Failures
 
     def is_clients(self, error: BaseException) -> bool:
-        """Whether this is the error in which the client's side of the connection ended."""
+        """Whether this is the error that ended the client's side of the connection."""
         return error is self.connection.transport.failure
 
     def record_exception(self, error: BaseException) -> str:
-        """An exception in what answers the request fails the test, with the text that this returns."""
+        """Record a failure for an exception in what answers the request, and return its text."""
         self.conversation.escaped(error)
         route = self.exchange.route if self.exchange is not None else None
         aim = f"it was answering for {route}\n" if route is not None else ""
         return self._record_raised(f"the handler of {self.stream.line.text!r} raised", error, route, aim)
 
     def note_raised(self, route: Route, error: BaseException) -> None:
-        """A criterion of a route has raised, which fails the test, whatever answers now.
+        """Record a failure for an exception in a criterion of a route, whatever answers now.
 
-        Raises the error if it is not the test's, but of the request or of the connection it is read from.
+        Raises the error again if it comes from the request or the connection, and not from the test's code.
         """
         if isinstance(error, RequestError | BodyAwaited) or self.is_clients(error):
             raise error
         if route in self._raised_by:
-            return  # before the body had come
+            return  # it raised before the body had come, too
         self._raised_by += (route,)
         self._complaint = self._record_raised(
             f"{route}, asked whether it takes {self.stream.line.text!r}, raised", error, route
         )
 
     def _record_raised(self, said: str, error: BaseException, route: AnsweringRoute | None, aim: str = "") -> str:
-        trace = error.__traceback__
-        # The reader's own frames are those that tell.
-        while trace and trace.tb_next and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
-            trace = trace.tb_next
-        text = "".join(traceback.format_exception(type(error), error, trace))
-        text = readable_text(f"{said}:\n{text}{aim}")
+        text = raised_text(said, error, aim)
         self.script.journal.record_failure(text, place=route.place if route is not None else "")
         return text
 
     # Beyond HTTP
 
     def leave_http(self, beyond: Callable[[Answering, tuple[Fault, ...]], object]) -> None:
-        """When the exchange is over, have ``beyond`` take care of the connection."""
+        """Let ``beyond`` take over the connection when the exchange is over."""
         self.conversation.beyond = partial(beyond, self, self.passage.faults)
         if self.exchange is not None:
-            self.exchange.shown = True  # to what takes the connection over
+            self.exchange.shown = True  # to ``beyond``
 
     @property
     def may_rest(self) -> bool:
-        """Whether the connection can wait for its client in the loop, and not in this thread."""
+        """Whether the connection can wait for its client in the loop, without this thread."""
         return self.conversation.passage is AS_IT_IS and self.connection.may_rest()
 
     @property
     def passes_as_it_is(self) -> bool:
-        """Whether the same holds for this exchange, and no fault or gate has its place in the response."""
+        """Whether that is so for this exchange, too: no fault and no gate changes the response."""
         return self.passage is AS_IT_IS and self.may_rest
 
     # For mounts
 
     def redirected(self, method: str, target: str, count: int) -> None:
-        """A script has asked for the answer to another path; so many have, so far. The body was the script's."""
+        """Answer with what another path gives, as a script has asked; ``count`` scripts have so far."""
         before = self.redirects, self._request, self.body
         self.redirects, self._request, self.body = count, None, NO_BODY
         try:
@@ -462,21 +456,21 @@ class Answering:
             self.redirects, self._request, self.body = before
 
     def fail(self, text: str) -> None:
-        """What answers has failed, and the test with it."""
+        """Record a failure of what answers."""
         self.script.journal.record_failure(text)
 
     def note(self, text: str) -> None:
-        """Note of the exchange what went on beside it."""
+        """Add a note to the exchange."""
         if self.exchange is not None:
             self.exchange.notes += ("\n".join(map(written_out, text.split("\n"))),)
 
     def reset_connection(self) -> None:
-        """After this request, end the connection such that its client cannot take for whole what it has got."""
+        """Reset the connection after this exchange, so that the client cannot take what it has got as complete."""
         self.stream.lasts, self.conversation.resets = False, True
 
 
 def within_body() -> BrokenOff:
-    """The client has ended within the body of its request."""
+    """The error for a client that ended the connection within the body."""
     return BrokenOff(
         HTTPStatus.BAD_REQUEST, "the client ended the connection within the body", rule="RFC 9112 section 8"
     )
