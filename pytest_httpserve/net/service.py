@@ -1,18 +1,15 @@
-"""A server's life: it serves until it is asked to stop, knows its connections, and ends them.
+"""What a server does beyond ``socketserver``: it serves until it is asked to stop, and ends its connections.
 
-Every connection is tracked from its first to its last moment, so that a stop can wake all of them and name those that
-will not end. The server itself is one of ``socketserver``; what it adds to that is in one ``Service``.
+It tracks every connection from its first to its last moment, so that a stop can wake all of them and name those that
+do not end.
 """
 
 from __future__ import annotations
 
 import contextlib
-import logging
 import socket
 import socketserver
-import sys
 import threading
-import traceback
 from collections.abc import Callable, Iterator
 
 from pytest_httpserve import clock
@@ -22,54 +19,32 @@ from pytest_httpserve.net.forks import close_copy
 from pytest_httpserve.net.listening import Acceptor, Listener, end_listening
 from pytest_httpserve.net.loop import Loop
 from pytest_httpserve.net.poller import Wake, readiness
+from pytest_httpserve.net.watcher import Watcher
 from pytest_httpserve.net.workers import Workers
-
-logger: logging.Logger = logging.getLogger("pytest_httpserve.server")
 
 DEFAULT_GRACE = 1.0
 # How long a connection that was cut off has to notice, in seconds.
 AFTERMATH = 0.25
-# How long one that nobody waits for has to end all the same: most are about to.
+# How long a connection whose client has gone has to end: most are about to.
 _MOMENT = 0.02
-# How often those that are waited for are looked at.
+# How often a wait checks whether clients have left.
 _GLANCE = 0.05
-# How often it is looked whether a connection has been accepted: one that waits is at once.
+# How often a wait checks whether pending connections have been accepted.
 _ACCEPTING = 0.001
 
 
-class Watcher:
-    """Who is told of a server's connections; this one logs those that hang."""
-
-    def opened(self, connection: Connection) -> None:
-        """It was accepted; nothing has been read from it."""
-
-    def shaken(self, connection: Connection, *, done: bool) -> None:
-        """Its TLS handshake is done, or has failed."""
-
-    def closed(self, connection: Connection) -> None:
-        """Its socket is closed."""
-
-    def left_alone(self, connections: list[Connection]) -> None:
-        """The clients of these have gone: what serves them may go on without anybody waiting for it."""
-
-    def hanging(self, connections: list[Connection]) -> None:
-        """These did not end with the server, for what serves them did not."""
-        for connection in connections:
-            logger.error("%s", describe_hanging(connection))
-
-
 class Service:
-    """What a server does beyond ``socketserver``'s own.
+    """The part of a server that ``socketserver`` does not have.
 
-    ``stop_asked`` says that ``serve`` is to end, ``closing`` that the server is. ``loop`` is where its connections
-    rest; None for a server that serves in threads alone.
+    ``stop_asked`` is whether ``serve`` is to end, ``closing`` whether the server is. ``loop`` is where its connections
+    rest; None if it serves in threads alone.
     """
 
     def __init__(self) -> None:
         self.watcher: Watcher = Watcher()
         self._maker = system.getpid()
         self._serves = False
-        self.at_close: list[Callable[[], object]] = []  # what is called when all connections have ended
+        self.at_close: list[Callable[[], object]] = []  # called when all connections have ended
         self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -77,9 +52,9 @@ class Service:
         self.closing: bool = False
         self.loop: Loop | None = None
         self.connections: dict[socket.socket, Connection] = {}
-        # By their descriptors, the latest: one that had the number before is about to be forgotten.
+        # By descriptor, the latest: an earlier one with the same number is about to be forgotten.
         self._numbered: dict[int, Connection] = {}
-        # Itself, where nobody waits or is told: by way of the condition it takes three times as long.
+        # Used itself where nobody waits or is notified: through the condition it takes three times as long.
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._waiting = 0  # how many threads wait for a change
@@ -87,7 +62,7 @@ class Service:
         self._tracked = 0
         self._acts = False  # whether service_actions is to be called after each connection
         self._serving: dict[threading.Thread, Wake] = {}  # serve_forever may run in several
-        self._workers: Workers | None = None  # of its own
+        self._workers: Workers | None = None  # those that it has made
         self._listener: Listener | None = None
 
     @property
@@ -100,9 +75,9 @@ class Service:
     def serve(
         self, server: socketserver.TCPServer, poll_interval: float, workers: Callable[[], Workers] | None = None
     ) -> None:
-        """Serve until the stop is asked for: in the calling thread or, with ``workers``, in a loop that they lead.
+        """Serve until a stop is asked for: in the calling thread or, with ``workers``, in a loop that they lead.
 
-        ``service_actions`` is called every ``poll_interval`` seconds, if the server has one of its own.
+        Calls ``service_actions`` every ``poll_interval`` seconds, if the server overrides it.
         """
         if self.inherited:
             self._begin_anew()
@@ -111,7 +86,7 @@ class Service:
         self._serves = True
         with self._wakeable() as wake:
             if self.stop_asked:
-                return  # the listener may be closed by now
+                return  # the listener may be closed already
             if workers is None:
                 Acceptor(server, self).accept_all(wake, interval)
             else:
@@ -154,7 +129,7 @@ class Service:
 
     @contextlib.contextmanager
     def _wakeable(self) -> Iterator[Wake]:
-        """While this thread serves: what another one ends its wait with."""
+        """While this thread serves, other threads can end its wait with the wake."""
         wake = Wake()
         me = threading.current_thread()
         with self._changed:
@@ -171,21 +146,21 @@ class Service:
             wake.close()
 
     def attach(self, server: socketserver.TCPServer, loop: Loop, *, watched: bool = True) -> None:
-        """Have ``loop`` accept and serve, until ``detach``; ``watched`` if what the server does with a connection that
-        has come may take its time."""
+        """Let ``loop`` accept and serve, until ``detach``. With ``watched``, the server's own methods may take their
+        time over a new connection."""
         system.check_threads()
         self.loop, self._serves = loop, True
         self._listener = Listener(server, self, loop, watched=watched)
         loop.add(self._listener)
 
     def detach(self, seconds: float | None) -> None:
-        """Accept no more; connections are served on. One that is just being accepted is waited for so long."""
+        """Stop accepting; connections go on. Waits up to so many seconds for one that is being accepted."""
         listener, self._listener = self._listener, None
         if listener is not None:
             listener.end(seconds)
 
     def own_workers(self, name: str, *, daemon: bool) -> Workers:
-        """Threads of its own, made when they are first asked for."""
+        """The threads of this server alone, made on first use."""
         if self._workers is None:
             self._workers = Workers(name, daemon=daemon, idle=1.0)
         return self._workers
@@ -193,8 +168,8 @@ class Service:
     # Stopping
 
     def ask_to_stop(self) -> None:
-        """Have ``serve`` end. From a signal's handler, too."""
-        with self._changed:  # or the wake-up could be closed in between, and its number be another file's
+        """Make ``serve`` end. A signal handler may call this."""
+        with self._changed:  # else the wake could be closed meanwhile, and its descriptor belong to another file
             self.stop_asked = True
             self._wake_up()
 
@@ -203,23 +178,23 @@ class Service:
             wake.set()
 
     def stop(self) -> None:
-        """Have ``serve`` end, and return when it has."""
+        """Make ``serve`` end, and wait until it has."""
         if self.inherited:
             return  # it does not run here
         with self._changed:
             self.ask_to_stop()
             for connection in list(self.connections.values()):
-                # Served by the loop's own thread: the loop cannot end while this one waits for its client.
+                # The loop cannot end while its own thread waits for the client of this connection.
                 if connection.turn.thread in self._serving:
                     connection.close_when_idle()
             if threading.current_thread() in self._serving:
-                return  # called by a handler that the loop itself runs: it ends as soon as that one has
+                return  # called by a handler in the loop's own thread: the loop ends after the handler
             self._wait(lambda: not self._serving, None)
 
     def close_copies(self, server: socketserver.TCPServer) -> None:
-        """In a fork of the process that serves: close all sockets, but for one that the forking thread itself serves.
+        """In a fork of the process that serves: close all sockets, except those that this thread serves.
 
-        Its handler may have forked to serve it by a child.
+        A handler may have forked to let the child serve its connection.
         """
         for connection in self.connections.values():
             if not is_mine(connection):
@@ -230,10 +205,10 @@ class Service:
     def close(self, server: socketserver.TCPServer, close_listener: Callable[[], object], grace: float | None) -> None:
         """Stop, close the listener, and end every connection.
 
-        Idle connections end at once, those of running handlers when the handler ends or ``grace`` seconds are over
-        (None waits until they end). What does not end even then is told to the watcher.
+        Idle connections end at once, those of running handlers when the handler ends or after ``grace`` seconds (None
+        waits until they end). The watcher is told of handlers that have not ended then.
 
-        In a fork of the process that serves, it closes the copies of the sockets, and the server goes on.
+        In a fork of the process that serves, this closes the copies of the sockets, and the server goes on.
         """
         if self.inherited:
             for request in self.connections:
@@ -242,15 +217,15 @@ class Service:
             return
         me = threading.current_thread()
         self.ask_to_stop()
-        # Before the loop's thread wakes for clients that have just left, and has this one wait for the interpreter.
+        # Do this before the loop's thread wakes for clients that have just left, and competes for the interpreter.
         if not self.closing:
             self.closing = True
             self.dismiss()
         self.detach(grace)
         started = clock.monotonic()
-        # The loop must not be left with a closed listener.
+        # The loop must not have a closed listener.
         self._wait(lambda: self._serving.keys() <= {me}, grace)
-        # A server that was made to be served by forks of the process ends in each of them by itself.
+        # A server that forks of this process serve ends in each of them separately.
         if self._serves and self._maker == system.getpid():
             end_listening(server.socket)
         close_listener()
@@ -261,15 +236,15 @@ class Service:
             self._workers.close(AFTERMATH)
 
     def dismiss(self) -> None:
-        """Tell all connections to end: at once if they are idle, else after the response in hand."""
+        """Tell all connections to end: at once if they are idle, else after the current response."""
         for connection in list(self.connections.values()):
             connection.close_when_idle()
 
     def end_connections(self, seconds: float | None) -> None:
-        """Wait until the connections, which were told to, have ended; after ``seconds``, cut those that are left.
+        """Wait until the connections have ended, as they were told to; after ``seconds``, cut those that are left.
 
-        A handler whose client has gone without its response is not waited for, unless ``seconds`` is None. Its
-        connection is not cut either: a client that has only ended its own side may still read.
+        This does not wait for a handler whose client has gone without its response, unless ``seconds`` is None. Nor
+        does it cut such a connection: a client that has only ended its own side may still read.
         """
         if not self.wait_for_connections(seconds):
             cut = self._awaited()
@@ -290,35 +265,35 @@ class Service:
                 self._let_be(connection)
 
     def accept_pending(self, seconds: float) -> None:
-        """Wait until all are accepted that have connected so far, but no longer than this."""
+        """Wait up to so many seconds until all clients that have connected are accepted."""
         listener, expiry = self._listener, clock.monotonic() + seconds
         while listener is not None and listener.has_more() and clock.monotonic() < expiry:
             clock.sleep(_ACCEPTING)
 
     def wait_for_connections(self, seconds: float | None) -> bool:
-        """Whether all connections that somebody waits for have ended within ``seconds``; with None, all of them."""
+        """Whether all connections whose clients have not gone end within ``seconds``; with None, wait for all."""
         if seconds is None:
             return self._wait(lambda: not self._others(), None)
         expiry = clock.monotonic() + seconds
-        # Nobody tells of a client that leaves meanwhile.
+        # Nothing notifies this thread of a client that leaves meanwhile.
         while not self._wait(lambda: not self._awaited(), min(max(expiry - clock.monotonic(), 0.0), _GLANCE)):
             if clock.monotonic() >= expiry:
                 return False
         return True
 
     def wait_for(self, connections: list[Connection], seconds: float) -> bool:
-        """Whether these connections have ended within ``seconds``."""
+        """Whether these connections end within ``seconds``."""
         return self._wait(lambda: not self._left_of(connections), seconds)
 
     def _awaited(self) -> list[Connection]:
         return [connection for connection in self._others() if not connection.is_abandoned]
 
     def _left_of(self, connections: list[Connection]) -> list[Connection]:
-        """Those of them that have not ended."""
+        """Those of the connections that have not ended."""
         return [connection for connection in self._others() if connection in connections]
 
     def _let_be(self, connection: Connection) -> None:
-        """Nobody waits for the thread that serves it."""
+        """From now on, nobody waits for the thread that serves the connection."""
         for stream in connection.streams():
             self._let_be(stream)
         thread = connection.turn.thread
@@ -327,7 +302,7 @@ class Service:
                 workers.leave_alone(thread)
 
     def _others(self) -> list[Connection]:
-        """The connections but for one that is served by the calling thread: a handler may close its own server."""
+        """All connections except one that this thread serves: a handler may close its own server."""
         return [connection for connection in list(self.connections.values()) if not is_mine(connection)]
 
     def _wait(self, condition: Callable[[], bool], seconds: float | None) -> bool:
@@ -341,7 +316,7 @@ class Service:
     # Connections
 
     def begin(self, request: socket.socket, client_address: object) -> Connection:
-        """The record of a connection that was accepted."""
+        """Make the record of a connection that was accepted."""
         with self._lock:
             connection = self.connections[request] = Connection(request, client_address)
             self._numbered[connection.number] = connection
@@ -351,9 +326,9 @@ class Service:
         return connection
 
     def track(self, request: socket.socket, client_address: object) -> Connection:
-        """The record of this connection, made when first asked for.
+        """The record of this connection, made on first use.
 
-        ``request`` may also be what a subclass, or a handler class, has made of the socket that was accepted.
+        ``request`` may also be a socket that a subclass or a handler class has wrapped around the accepted one.
         """
         if (known := self.connections.get(request)) is not None:
             return known
@@ -371,12 +346,12 @@ class Service:
         return connection
 
     def enter(self, request: socket.socket, client_address: object) -> Connection:
-        """The connection is about to be processed, by this thread or for it."""
+        """The connection is about to be processed, by this thread."""
         connection = self.connections.get(request) or self.track(request, client_address)
         with self._lock:
             connection.turn.thread = thread = threading.current_thread()
             if self.stop_asked and thread in self._serving:
-                connection.ending.closing = True  # the stop came before it could know of this one
+                connection.ending.closing = True  # it was not there yet when the stop was asked for
             if self._acts:
                 self._wake_up()
         return connection
@@ -398,7 +373,7 @@ class Service:
                 server.handle_error(connection.accepted, connection.peer)
             if turn.given_away != given_away:
                 ends = False
-            elif turn.resting:  # after an error, too: its client is to read what it was told
+            elif turn.resting:  # after an error, too: the client is to read the response
                 connection.rest()
                 ends = False
         except Exception:
@@ -409,16 +384,16 @@ class Service:
                 self.forget(connection.accepted)
 
     def forget(self, request: socket.socket) -> None:
-        """The connection is closed, if it was one of those here."""
+        """The connection is closed: forget its record, if there is one."""
         connection = self.connections.get(request)
         if connection is None:
             return
         connection.end_wait()
         transport = connection.transport
         transport.let_go()
-        if transport.socket is not request:  # somebody has made it of the one that was accepted
+        if transport.socket is not request:  # a wrapper around the accepted one
             transport.socket.close()
-        # Last: whoever waits for its end finds nothing left of it.
+        # Last: those who wait for its end must find it gone.
         with self._lock:
             self.connections.pop(request, None)
             if self._numbered.get(connection.number) is connection:
@@ -433,27 +408,16 @@ class Service:
 
 
 def is_mine(connection: Connection) -> bool:
-    """Whether the calling thread serves it: not if it only was the last to do so."""
+    """Whether the calling thread serves the connection now, and was not just the last to do so."""
     if connection.turn.thread is threading.current_thread() and not connection.turn.rests:
         return True
     return any(map(is_mine, connection.streams()))
 
 
 def grace_of(server: object) -> float | None:
-    """How long a server waits for what runs when it ends, in seconds; None until it ends.
+    """How many seconds a server that ends waits for running handlers; None until they end.
 
-    An attribute of that name that is no such thing is a subclass's own.
+    An attribute of that name with any other type belongs to a subclass.
     """
     grace = getattr(server, "grace", None)
     return grace if grace is None or isinstance(grace, int | float) else DEFAULT_GRACE
-
-
-def describe_hanging(connection: Connection) -> str:
-    """Which request a handler hangs in, on which thread, and where."""
-    if streams := connection.streams():
-        return "".join(map(describe_hanging, streams))
-    thread = connection.turn.thread
-    name = thread.name if thread is not None else "no thread"
-    frame = sys._current_frames().get(thread.ident) if thread is not None and thread.ident is not None else None
-    stack = "".join(traceback.format_stack(frame)) if frame is not None else "(it has just ended)\n"
-    return f"the handler of {connection.doing or connection.peer!r} did not end ({name}); it is here:\n{stack}"

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_httpserve import clock
-from pytest_httpserve.net.service import Watcher, describe_hanging
+from pytest_httpserve.net.watcher import Watcher, describe_hanging
 from pytest_httpserve.scripting.record.exchange import ConnectionRecord
 from pytest_httpserve.scripting.reports.refusals import left_over
 

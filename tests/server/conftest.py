@@ -14,7 +14,7 @@ from typing import Any, cast
 import pytest
 
 from pytest_httpserve.net.connection import Connection
-from pytest_httpserve.net.service import Watcher
+from pytest_httpserve.net.watcher import Watcher
 from pytest_httpserve.server import HTTPServer, ThreadingHTTPServer
 from pytest_httpserve.server.servers import service_of
 from pytest_httpserve.wire import Headers, body_decoder, parse_fields, response_framing

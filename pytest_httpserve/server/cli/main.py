@@ -19,7 +19,7 @@ from typing import Any
 
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.net.connection import Connection
-from pytest_httpserve.net.service import Watcher
+from pytest_httpserve.net.watcher import Watcher
 from pytest_httpserve.server.cli.console import LoggedRequests, Tally
 from pytest_httpserve.server.cli.hosts import hosts_in
 from pytest_httpserve.server.cli.listening import (
