@@ -88,7 +88,7 @@ class StreamTransport(Transport):
 
     method = "GET"
     leaves_http = False
-    misleads = False  # the client would take the response for a connection that is open, so the stream is reset
+    misleads: bool = False  # the client would take the response for a connection that is open, so the stream is reset
     trailers: Iterable[Field] = ()
     ended: bool = False
     starves: bool = False  # its window never opens

@@ -88,7 +88,7 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
       frames a connection) and by the instance (whether a request has made attributes for the next one).
     """
 
-    server_version = f"pytest-httpserve/{VERSION}"
+    server_version: str = f"pytest-httpserve/{VERSION}"
     sys_version: str = "Python/" + sys.version.split(maxsplit=1)[0]
     error_message_format = DEFAULT_ERROR_MESSAGE
     error_content_type = DEFAULT_ERROR_CONTENT_TYPE

@@ -56,7 +56,7 @@ _ARGUMENTS = ResponseArguments.__annotations__
 _WITHOUT_BODY = (204, 205, 304)
 _encode_json = json_module.JSONEncoder(allow_nan=False).encode
 _PHRASES = {int(status): status.phrase for status in HTTPStatus}
-SERVER = BaseHTTPRequestHandler.server_version
+SERVER: str = BaseHTTPRequestHandler.server_version
 # A longer body is sent in several writes.
 MOST_AT_ONCE = 131_072
 _KEPT_BYTES = 16_384
