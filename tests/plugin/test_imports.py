@@ -7,8 +7,9 @@ import pytest
 
 # What every run of pytest needs of the plugin. What a test needs that asks for a server is not among it.
 # The clock is: it is taken as it is before any test.
+PACKAGE = {"pytest_httpserve", "pytest_httpserve._version"}
 OURS = {
-    "pytest_httpserve",
+    *PACKAGE,
     "pytest_httpserve.clock",
     "pytest_httpserve.plugin",
     "pytest_httpserve.plugin._beginning",
@@ -37,7 +38,7 @@ def test_a_name_of_the_package_is_loaded_when_it_is_used(name: str) -> None:
     before = modules("import pytest_httpserve")
     after = modules(f"from pytest_httpserve import {name}")
 
-    assert before == {"pytest_httpserve"}
+    assert before == PACKAGE
     assert len(after) > 1
 
 
