@@ -1,1 +1,1 @@
-"""``python -m pytest_httpserve check``: runs a command against each of the things that can go wrong."""
+"""``python -m pytest_httpserve check``: runs a command against everything that can go wrong, one thing at a time."""

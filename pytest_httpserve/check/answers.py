@@ -1,4 +1,4 @@
-"""Entries of answers that are right in themselves and ask something of the client: redirects, statuses, codings."""
+"""Entries with valid answers that need work from the client: redirects, statuses, codings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.httpserve import HTTPServe
     from pytest_httpserve.scripting.record.request import Request
 
-# Redirects. A client that does not follow them is not wrong: it may not have been told to.
+# Redirects. A client that does not follow them is not wrong: perhaps nobody told it to.
 
 _FOLLOW = should("follow it", Ending.BODY, unclear=(Ending.STATUS, Ending.FAILED))
 _STOP = should("report an error", Ending.FAILED, unclear=(Ending.STATUS,))
@@ -25,7 +25,7 @@ _PEM = b"-----BEGIN CERTIFICATE-----"
 
 
 def _redirect(*locations: str, status: int = 302) -> Tell:
-    """From PATH to the first location, and so on; the body is at the last."""
+    """Redirect from PATH to the first location, and so on; the body is at the last."""
 
     def tell(server: HTTPServe) -> None:
         for source, target in pairwise((PATH, *locations)):
@@ -77,7 +77,7 @@ REDIRECTS = (
     _redirect_entry("redirect_to_file", "302 to a file of the client's machine", _STOP, _to_file, _PEM),
 )
 
-# Statuses. Some clients leave it to their user to look at the status; curl does, without --fail.
+# Statuses. Some clients leave the status to their user, such as curl without --fail.
 
 _REPORT = should("report an error", Ending.FAILED, unclear=(Ending.STATUS,))
 _TRY_LATER = should(
@@ -94,7 +94,7 @@ def _later(status: int, seconds: int) -> Response:
 
 
 def _until(server: HTTPServe) -> None:
-    """A date has no fractions of a second, so that of the two seconds that it is away, one is left at least."""
+    """Send a date two seconds away: without fractions of a second, that is at least one second."""
 
     def later(request: Request) -> Response:
         date = email.utils.formatdate(time.time() + 2, usegmt=True)
@@ -140,7 +140,7 @@ STATUSES = (
     ),
 )
 
-# Codings. A client that has not asked for one may hand on what it gets: the answer says how it is coded.
+# Codings. A client that did not ask for one may pass the body on coded: the answer says how it is coded.
 
 _DECODE = should("decode the body", Ending.BODY, unclear=(Ending.CODED,))
 _NOTICE = should("report an error", Ending.FAILED, unclear=(Ending.CODED,))
@@ -159,10 +159,10 @@ def _coded_entry(name: str, what: str, ought: Should, coded: bytes, coding: str 
 CODINGS = (
     _coded_entry("gzip", "a body in gzip", _DECODE, _ZIPPED),
     _coded_entry("gzip_members", "a body in gzip that has two members", _DECODE, _MEMBERS),
-    _coded_entry("gzip_false", "a body that is said to be in gzip, and is not", _NOTICE, BODY),
+    _coded_entry("gzip_false", "a body that claims to be in gzip, but is not", _NOTICE, BODY),
     _coded_entry("gzip_cut", "a body in gzip whose end is missing", _NOTICE, _ZIPPED[: len(_ZIPPED) // 2]),
     _coded_entry("gzip_checksum", "a body in gzip with a wrong checksum", _NOTICE, _BROKEN),
-    _coded_entry("coding_unknown", "a body in a coding that nobody knows", _NOTICE, BODY, "x-unknown"),
+    _coded_entry("coding_unknown", "a body in an unknown coding", _NOTICE, BODY, "x-unknown"),
 )
 
 ENTRIES = REDIRECTS + STATUSES + CODINGS

@@ -1,4 +1,4 @@
-"""Entries of connections that break, and of answers whose bytes do not fit together."""
+"""Entries with connections that break, and answers with inconsistent bytes."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _close_at_once(server: HTTPServe) -> None:
 def _fault(
     name: str, what: str, fault: Fault, ought: Should = REPORT, group: str = _FAULTS, lasts: float = 0.0
 ) -> Entry:
-    """An entry whose every answer has this fault."""
+    """An entry with this fault in every answer."""
     return Entry(name, group, what, ought, answer(partial(good, fault=fault)), lasts=lasts)
 
 
@@ -79,7 +79,9 @@ FAULTS = (
     _fault("cut_head", "the head is cut off", Close(after=9, phase="response_head")),
     _fault("cut_body", "the body is cut short of its Content-Length", Close(after=_HALF)),
     _fault("reset_body", "the connection is reset within the body", Reset(after=_HALF)),
-    _fault("stall_body", "the body stops half-way, and the connection stays", Stall(after=_HALF, limit=_EVER), GIVE_UP),
+    _fault(
+        "stall_body", "the body stops half-way, and the connection stays open", Stall(after=_HALF, limit=_EVER), GIVE_UP
+    ),
     Entry("no_answer_once", _FAULTS, "closed before the answer; the next try is good", TRY_AGAIN, _once(Close())),
     Entry(
         "cut_body_once", _FAULTS, "the body is cut short; the next try is good", TRY_AGAIN, _once(Close(after=_HALF))
@@ -107,7 +109,7 @@ FRAMING = (
         "keep_alive_broken", "the connection is closed after the answer, unannounced", BrokenKeepAlive(), TAKE, _FRAMING
     ),
     _fault("bad_status_line", "garbage instead of the status line", Garbage("status_line"), group=_FRAMING),
-    _fault("bad_header", "a line among the headers that is not one", Garbage("header"), _LENIENT, _FRAMING),
+    _fault("bad_header", "garbage instead of a header line", Garbage("header"), _LENIENT, _FRAMING),
     Entry(
         "long_header",
         _FRAMING,
@@ -132,8 +134,8 @@ FRAMING = (
         answer(partial(good, fault=WrongLength(-10))),
         body=BODY[:-10],
     ),
-    _fault("length_twice", "Content-Length is there twice, and the same", Duplicate(), TAKE_OR_REPORT, _FRAMING),
-    _fault("lengths_differ", "Content-Length is there twice, and differs", Duplicate(value="7"), group=_FRAMING),
+    _fault("length_twice", "two Content-Length headers with the same value", Duplicate(), TAKE_OR_REPORT, _FRAMING),
+    _fault("lengths_differ", "two Content-Length headers with different values", Duplicate(value="7"), group=_FRAMING),
     _fault("no_last_chunk", "the last chunk is missing", NoLastChunk(), group=_FRAMING),
     _fault("chunk_size_more", "a chunk is shorter than it says", WrongChunkSize(10), group=_FRAMING),
     _fault("chunk_size_fewer", "a chunk is longer than it says", WrongChunkSize(-10), group=_FRAMING),

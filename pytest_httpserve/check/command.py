@@ -1,4 +1,4 @@
-"""The command that is checked: started anew for each run, with a deadline, and ended with all that it has started."""
+"""The command to check: started anew for each run, with a deadline, and killed with every process it has started."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from pytest_httpserve.errors import UsageError
 
 URL, CA = "{url}", "{ca}"
 _PIECE = 65_536
-# How much more than the body is kept of what a command prints: enough to see that it is something else.
+# How many bytes of output to keep beyond the body's length: enough to see that it is not the body.
 _MARGIN = 65_536
-# Processes that a command leaves running may keep its output open.
+# How long to wait for output that processes left running keep open.
 _AFTERMATH = 1.0
 
 
@@ -37,7 +37,7 @@ class Ended:
 
 @dataclass
 class _Stream:
-    """What comes out of a pipe, up to a bound; the rest is read and forgotten, so that the command is not held up."""
+    """The output from a pipe, up to a limit; the rest is read and dropped, so that the command is not held up."""
 
     pipe: IO[bytes]
     bound: int
@@ -61,11 +61,11 @@ class Command:
     """The words of a command, which can be run several times at once."""
 
     def __init__(self, words: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Raises UsageError for a command that has no place for the URL, or that cannot be found."""
+        """Raises UsageError for a command without a place for the URL, or one that cannot be found."""
         if not words:
             raise UsageError(f"there is no command to check: write it after --, as in -- curl -sSf {URL}")
         if not any(URL in word for word in words):
-            raise UsageError(f"the command has no {URL}, in whose place the address to ask is put: {' '.join(words)}")
+            raise UsageError(f"the command has no {URL}, which is replaced by the URL to request: {' '.join(words)}")
         if shutil.which(words[0]) is None:
             raise UsageError(f"the command {words[0]!r} cannot be found or executed")
         self._words = tuple(words)
@@ -75,7 +75,8 @@ class Command:
         self._ended = False
 
     def run(self, url: str, ca: str, timeout: float, expected: int) -> Ended:
-        """Run it with this URL until it ends, or for ``timeout`` seconds; ``expected`` bytes are what it may print."""
+        """Run the command with this URL until it ends, or for ``timeout`` seconds; keep ``expected`` bytes of output
+        and a margin."""
         begun = monotonic()
         process = self._start([word.replace(URL, url).replace(CA, ca) for word in self._words])
         assert process.stdout is not None and process.stderr is not None
@@ -94,7 +95,7 @@ class Command:
         return Ended(status, output.all(), errors.all(), seconds)
 
     def end(self) -> None:
-        """End the runs that are under way, and let no other begin."""
+        """Kill the current runs, and start no others."""
         with self._lock:
             self._ended = True
             for process in self._running:
@@ -111,7 +112,7 @@ class Command:
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
-                    start_new_session=True,  # so that it ends with all that it has started
+                    start_new_session=True,  # so that it can be killed with every process it has started
                 )
             except OSError as error:
                 raise UsageError(f"the command {words[0]!r} cannot be started: {error.strerror}") from None
@@ -120,8 +121,8 @@ class Command:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End a process and, where there are process groups, those that it has started."""
-    with contextlib.suppress(OSError):  # they have all ended
+    """Kill a process and, on systems with process groups, those that it has started."""
+    with contextlib.suppress(OSError):  # all have ended
         if sys.platform == "win32":
             process.kill()
         else:

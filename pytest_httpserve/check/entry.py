@@ -1,4 +1,4 @@
-"""What a catalogue is made of: an entry is one thing that can go wrong, and says which endings are right."""
+"""The entries of a catalogue: each is one thing that can go wrong, with the outcomes that are right."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.httpserve import HTTPServe
 
 PATH = "/check"
-# JSON in one line of ASCII: clients that parse what they get are content, and none has a reason to change it.
+# JSON in one line of ASCII: clients can parse it, and have no reason to change it.
 BODY = json.dumps({"check": " ".join(f"part {number}" for number in range(100))}).encode()
 
 Tell = Callable[["HTTPServe"], object]
@@ -41,7 +41,7 @@ class Ending(Enum):
 
 @dataclass(frozen=True)
 class Should:
-    """What a client ought to do: the endings that are right, and those that can be argued for. All others are wrong."""
+    """What a client should do: the endings that are right, and those that are debatable. All others are wrong."""
 
     text: str
     right: frozenset[Ending]
@@ -49,7 +49,7 @@ class Should:
 
 
 def should(text: str, *right: Ending, unclear: tuple[Ending, ...] = ()) -> Should:
-    """A Should of these endings."""
+    """A Should with these endings."""
     return Should(text, frozenset(right), frozenset(unclear))
 
 
@@ -57,19 +57,19 @@ TAKE = should("take the body", Ending.BODY)
 REPORT = should("report an error", Ending.FAILED)
 TAKE_OR_REPORT = should("take the body or report an error", Ending.BODY, Ending.FAILED)
 TRY_AGAIN = should("ask again, or report an error", Ending.BODY, Ending.FAILED)
-# No rule says how long a client may wait, so one that waits longer than we do may be right.
+# No rule limits how long a client may wait, so a client that waits longer than we do may be right.
 GIVE_UP = should("give up in time", Ending.FAILED, unclear=(Ending.WAITING,))
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One thing that can go wrong, and what a client ought to make of it.
+    """One thing that can go wrong, and what a client should do about it.
 
-    ``tell`` says to a server what it answers at PATH; ``tls`` and ``http2`` are as for HTTPServe. ``body`` is what a
-    client that takes the answer ends up with, ``coded`` the same as it is sent if it has a ``coding``, and
-    ``forbidden`` what no client may print. With ``distrusts``, it is not to send a request at all, with ``wait`` not to
-    repeat it for so many seconds. The server itself needs ``lasts`` seconds. Of HTTP/2, ``fault`` is what goes wrong if
-    that is a fault, and ``rule`` the section of RFC 9113 about it.
+    ``tell`` tells a server what to answer at PATH; ``tls`` and ``http2`` are as for HTTPServe. A client that accepts
+    the answer ends up with ``body``; ``coded`` is the same as sent, if it has a ``coding``; no client may print
+    ``forbidden``. With ``distrusts``, it must not send a request at all; with ``wait``, it must not repeat one for that
+    many seconds. The server itself needs ``lasts`` seconds. For HTTP/2, ``fault`` is the fault, if the entry has one,
+    and ``rule`` the section of RFC 9113 about it.
     """
 
     name: str
@@ -91,7 +91,7 @@ class Entry:
 
 
 def answer(*make: Callable[[], Response]) -> Tell:
-    """Answer with these, one after the other, and with the last for ever. They are made when they are needed."""
+    """Answer with these in turn, and with the last for ever. They are made when needed."""
 
     def tell(server: HTTPServe) -> None:
         route = server.on("*", PATH)

@@ -1,4 +1,4 @@
-"""Entries of HTTP/2: streams, frames and connections that break, and answers that RFC 9113 calls malformed."""
+"""Entries for HTTP/2: streams, frames and connections that break, and answers that RFC 9113 calls malformed."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ if TYPE_CHECKING:
     from pytest_httpserve.scripting.httpserve import HTTPServe
 
 _HALF = len(BODY) // 2
-# The settings of a server may cross the first request.
+# A client may send its first request before the server's settings arrive.
 _ASK_NOTHING = should(
-    "give up in time, or take the body if it asked before it knew",
+    "give up in time, or take the body if it asked before the settings came",
     Ending.BODY,
     Ending.FAILED,
     unclear=(Ending.WAITING,),
@@ -86,17 +86,17 @@ def _entry(
 
 
 def _fault(name: str, what: str, fault: Fault, rule: str, ought: Should = REPORT, lasts: float = 0.0) -> Entry:
-    """An entry whose every answer has this fault."""
+    """An entry with this fault in every answer."""
     return _entry(name, what, ought, answer(partial(good, fault=fault)), rule=rule, fault=fault, lasts=lasts)
 
 
 def _once(name: str, what: str, fault: Fault, rule: str) -> Entry:
-    """An entry whose first answer has this fault."""
+    """An entry with this fault in the first answer."""
     return _entry(name, what, TRY_AGAIN, answer(partial(good, fault=fault), good), rule=rule, fault=fault)
 
 
 def _always(name: str, what: str, fault: Fault, rule: str, ought: Should = TAKE) -> Entry:
-    """An entry whose every connection has this fault from its beginning."""
+    """An entry with this fault at the beginning of every connection."""
 
     def tell(server: HTTPServe) -> None:
         server.on("*", PATH).respond(good())
@@ -125,7 +125,7 @@ _ANSWERS = (
     _fault("reset_body", "the connection is reset within the body", Reset(after=_HALF), "5.4.3"),
     _fault(
         "stall_body",
-        "the body stops half-way, and the stream stays",
+        "the body stops half-way, and the stream stays open",
         Stall(after=_HALF, limit=86_400),
         "9.1",
         GIVE_UP,
@@ -133,7 +133,7 @@ _ANSWERS = (
     _fault("short_body", "the stream ends before the body is as long as Content-Length says", Truncate(), "8.1.1"),
     _fault("long_body", "the body is longer than Content-Length says", Extend(b"more"), "8.1.1"),
     _fault("length_text", "Content-Length is not a number", WrongLength(says="eleven"), "8.1.1"),
-    _fault("lengths_differ", "Content-Length is there twice, and differs", Duplicate(value="7"), "8.1.1"),
+    _fault("lengths_differ", "two Content-Length headers with different values", Duplicate(value="7"), "8.1.1"),
 )
 
 _STREAMS = (

@@ -26,7 +26,7 @@ PROGRAM = "python -m pytest_httpserve check"
 _TIMEOUT = 10.0
 _JOBS = 4
 _FAILS = {"wrong": ("wrong",), "unclear": ("wrong", "unclear"), "never": ()}
-_INTERRUPTED, _UNREAD = 130, 141  # as shells have it, for SIGINT and SIGPIPE
+_INTERRUPTED, _UNREAD = 130, 141  # a shell's statuses for SIGINT and SIGPIPE
 
 
 class Options(argparse.Namespace):
@@ -48,9 +48,9 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Check the command that the arguments say; 0, or 1 if it did what --fail-on names."""
+    """Check the command in the arguments. Returns 0, or 1 if a verdict is one that --fail-on names."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # the words of a command may be no text
+        sys.stdout.reconfigure(errors="backslashreplace")  # the words of a command may not be valid text
     try:
         own, words = _split(arguments)
         options = _parser().parse_args(own, namespace=Options())
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return _INTERRUPTED
     except BrokenPipeError:
-        sys.stdout = None  # nobody reads it any more, and Python would try once more at its end
+        sys.stdout = None  # nobody reads it, and Python would try to write to it again at exit
         return _UNREAD
 
 
@@ -82,12 +82,12 @@ def _parser() -> argparse.ArgumentParser:
         prog=PROGRAM,
         usage=f"{PROGRAM} [options] -- COMMAND {{url}}",
         description="Run a command once for each of the things that can go wrong, and judge what it does. {url} is "
-        "replaced by the address to ask, {ca} by the path of the certificate to trust.",
+        "replaced by the URL to request, {ca} by the path of the certificate to trust.",
     )
     add = parser.add_argument
-    add("--only", action="append", default=[], metavar="NAMES", help="these groups or entries, with commas; repeatable")
+    add("--only", action="append", default=[], metavar="NAMES", help="check these groups or entries (a,b); repeatable")
     add("--timeout", type=_seconds, default=_TIMEOUT, metavar="SECONDS", help="the deadline of a run (default: 10)")
-    add("--jobs", type=_count, default=_JOBS, metavar="N", help="how many runs at the same time (default: 4)")
+    add("--jobs", type=_count, default=_JOBS, metavar="N", help="how many runs to do at the same time (default: 4)")
     add("--fail-on", choices=list(_FAILS), default="wrong", help="when the exit status is 1 (default: wrong)")
     add("--json", action="store_true", help="print a list of objects instead of a table")
     add("--junit", metavar="FILE", help="write the results to this file, too, in the format of JUnit")
@@ -106,7 +106,7 @@ def _count(text: str) -> int:
     try:
         return check_count("--jobs", int(text), least=1)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1") from None
 
 
 def _list(entries: Sequence[Entry], *, as_json: bool) -> None:
@@ -139,7 +139,7 @@ def _check(options: Options, entries: Sequence[Entry], words: Sequence[str]) -> 
 
 
 def _check_file(path: str | None) -> None:
-    """Raises UsageError for a file that cannot be written, before anything is run."""
+    """Raise UsageError for a file that cannot be written, before running anything."""
     try:
         if path is not None:
             open(path, "ab").close()

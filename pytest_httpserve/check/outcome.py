@@ -1,4 +1,4 @@
-"""What a client did with one entry: how its command ended, and what the server saw of it."""
+"""What a client did with one entry: how its command ended, and the requests that the server saw."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FIRST_NT_ERROR = 0xC0000000
 
 @dataclass(frozen=True)
 class Asked:
-    """A request of the client: what it asked for, when, and what it was told."""
+    """A request of the client, with its time and its answer."""
 
     method: str
     target: str
@@ -41,7 +41,7 @@ class Asked:
         )
 
     def accepts(self, coding: str) -> bool:
-        """Whether it has asked for this coding by its name; a client that would take any has asked for none."""
+        """Whether the client asked for this coding by name; accepting any coding does not count."""
         for item in self.accepted.lower().split(","):
             name, *parameters = (part.strip() for part in item.split(";"))
             if name == coding:
@@ -51,7 +51,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A run and its requests. There is no other measure of a client than its exit status and what it prints."""
+    """A run and its requests. The only measures of a client are its exit status and its output."""
 
     ended: Ended
     asked: tuple[Asked, ...]
@@ -63,14 +63,14 @@ class Outcome:
 
     @property
     def repeated(self) -> int:
-        """How many requests were those of before; where none came so far, how many connections followed the first."""
+        """How many requests were repeated; if no request came at all, how many connections followed the first."""
         if not self.asked:
             return max(self.connections - 1, 0)
         return len(self.asked) - len({(one.method, one.target) for one in self.asked})
 
     @property
     def crashed(self) -> bool:
-        """Whether the system has ended it."""
+        """Whether the system killed the client."""
         status = self.ended.exit_status
         return status is not None and (status < 0 or (sys.platform == "win32" and status >= _FIRST_NT_ERROR))
 

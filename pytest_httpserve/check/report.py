@@ -1,4 +1,4 @@
-"""What is told of the results: lines for a terminal, objects for a program, JUnit's XML for a build."""
+"""Reports of the results: lines for a terminal, objects for a program, JUnit XML for a build."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _NAME = max(len(entry.name) for entry in CATALOGUE)
 _VERDICT = len("unclear")
 _DID = 64
 _COLOURS = {"right": GREEN, "wrong": RED, "unclear": YELLOW}
-# What XML 1.0 has no way to write.
+# The characters that XML 1.0 cannot represent.
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class Report:
-    """How results are shown; ``program`` and ``words`` are the command lines of the check and of what is checked."""
+    """Formats results; ``program`` and ``words`` are the command lines of the check and of the command it checks."""
 
     def __init__(self, program: str, words: Sequence[str], *, coloured: bool = False) -> None:
         self._program, self._words, self._coloured = program, words, coloured
@@ -44,7 +44,7 @@ class Report:
         return f"{result.entry.name:{_NAME}}  {verdict}  {result.did:{_DID}}  {result.entry.should.text}"
 
     def closing(self, results: Sequence[Result]) -> Iterable[str]:
-        """How many there were of each verdict, what those that are not right were about, and how to see them again."""
+        """The number of each verdict, an explanation of every one that is not right, and how to run those again."""
         counts = Counter(result.verdict for result in results)
         yield ", ".join(f"{counts[verdict]} {verdict}" for verdict in ("right", "wrong", "unclear"))
         for result in results:
@@ -63,7 +63,7 @@ class Report:
     # For programs
 
     def objects(self, results: Iterable[Result]) -> list[dict[str, object]]:
-        """What ``--json`` prints."""
+        """The output of ``--json``."""
         return [self._object(result) for result in results]
 
     def _object(self, result: Result) -> dict[str, object]:
@@ -89,7 +89,7 @@ class Report:
         return told
 
     def junit(self, results: Sequence[Result]) -> bytes:
-        """What ``--junit`` writes: a wrong verdict is a failure, an unclear one is skipped."""
+        """The output of ``--junit``: a wrong verdict is a failure, an unclear one is skipped."""
         counts = Counter(result.verdict for result in results)
         suite = ElementTree.Element(
             "testsuite",
@@ -122,7 +122,7 @@ def _xml(text: str) -> str:
 
 
 def listed(entries: Iterable[Entry]) -> list[dict[str, str]]:
-    """What ``--list --json`` prints."""
+    """The output of ``--list --json``."""
     return [
         {"entry": entry.name, "group": entry.group, "what": entry.what, "should": entry.should.text}
         for entry in entries
@@ -130,7 +130,7 @@ def listed(entries: Iterable[Entry]) -> list[dict[str, str]]:
 
 
 def listed_lines(entries: Iterable[Entry]) -> Iterable[str]:
-    """What ``--list`` prints: the entries, group by group."""
+    """The output of ``--list``: the entries, group by group."""
     group = ""
     for entry in entries:
         if entry.group != group:

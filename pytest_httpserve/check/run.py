@@ -1,4 +1,4 @@
-"""The runs: for each entry a server of its own, and the command once."""
+"""Runs the command once for each entry, each time against a new server."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from pytest_httpserve.scripting.httpserve import HTTPServe
 from pytest_httpserve.tls.authority import CertificateAuthority
 
 _IGNORED = ("unanswered", "refused", "errors", "expectations")
-_ERRORS = 2_000  # bytes of what a client says of its errors
+_ERRORS = 2_000  # how many bytes of a client's stderr to show
 
 
 @dataclass(frozen=True)
 class Result:
-    """What is told of an entry: ``outcome`` is None if it was not run, and ``did`` says why."""
+    """The result of an entry: ``outcome`` is None if it was not run, and ``did`` says why."""
 
     entry: Entry
     did: str
@@ -37,14 +37,14 @@ class Result:
 
 
 class Check:
-    """A command, and what it is to be run against."""
+    """A command to check, and the settings of its runs."""
 
     def __init__(self, command: Command, authority: CertificateAuthority, timeout: float, jobs: int) -> None:
         self._command, self._authority = command, authority
         self._timeout, self._jobs = timeout, jobs
 
     def results(self, entries: Sequence[Entry]) -> Generator[Result, None, None]:
-        """One result for each entry, the controls first; each as soon as it and those before it are there."""
+        """One result for each entry, the controls first; yields each as soon as it and those before it are known."""
         passed: dict[str, Printing] = {}
         for control in (entry for entry in CONTROLS if entry in entries):
             result = self._result({}, control)
@@ -62,12 +62,12 @@ class Check:
     def _result(self, passed: Mapping[str, Printing], entry: Entry) -> Result:
         control = control_of(entry)
         if entry is not control and control.name not in passed:
-            return Result(entry, f"was not run: it has not passed {control.name}", "unclear")
+            return Result(entry, f"was not run: the client did not pass {control.name}", "unclear")
         try:
             outcome = self._run(entry)
         except UnsupportedError as error:
             return Result(entry, f"could not be run: {error}", "unclear")
-        # Of a control, nobody knows yet what the client prints.
+        # Before a control, nobody knows what the client prints.
         ending = ending_of(entry, outcome, passed.get(control.name, Printing()))
         return Result(entry, f"{ending.value}: {outcome.facts}", judge(entry, ending), outcome, ending)
 

@@ -1,4 +1,4 @@
-"""Entries of TLS: each certificate and handshake of the gallery, and some that are good."""
+"""Entries for TLS: each certificate and handshake of the gallery, and some good ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _WHAT = {
     "not_yet_valid": "the certificate is not valid yet",
     "wrong_host": "the certificate is for another host",
     "self_signed": "the certificate is signed by its own key",
-    "untrusted": "the certificate is from a CA that nobody knows",
+    "untrusted": "the certificate is from an unknown CA",
     "missing_chain": "the intermediate certificate is missing",
     "revoked": "the certificate is revoked",
     "old_tls": "the server speaks TLS 1.0 and 1.1 only",
@@ -21,7 +21,7 @@ _WHAT = {
     "plain_http": "the port does not speak TLS",
 }
 _OTHERS: dict[str, Should] = {
-    # Asking for revocation costs a request, and most clients leave it out.
+    # Checking for revocation costs a request, and most clients do not do it.
     "revoked": should("refuse it, if it checks for revocation", Ending.FAILED, unclear=(Ending.TRUSTING,)),
     "handshake_stall": GIVE_UP,
 }
@@ -34,7 +34,7 @@ GOOD = (
     Entry(
         "intermediate",
         "tls",
-        "an intermediate CA, whose certificate is sent",
+        "a certificate from an intermediate CA, with its chain",
         TAKE,
         answer(good),
         TLS(intermediate=True),

@@ -1,4 +1,4 @@
-"""What is to be thought of an outcome: right, wrong, or unclear where either can be argued for."""
+"""Judges an outcome: right, wrong, or unclear if it is debatable."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pytest_httpserve.check.entry import BODY, Ending, Entry
 from pytest_httpserve.check.outcome import Outcome
 
 Verdict = Literal["right", "wrong", "unclear"]
-# Clocks are read a little before, or after, what they tell of.
+# Clocks are read a little before or after the event.
 _TOLERANCE = 0.1
 
 
 @dataclass(frozen=True)
 class Printing:
-    """Where a client prints the body: alone but for ``after``, somewhere in its output (``within``), or not at all.
+    """How a client prints the body: alone except for ``after``, somewhere in its output (``within``), or not at all.
 
-    The control shows it; for a client that prints no body, only its exit status tells what it made of one.
+    The control shows this. If a client does not print the body, its exit status alone tells whether it accepted one.
     """
 
     prints: bool = False
@@ -27,14 +27,14 @@ class Printing:
 
     @classmethod
     def learnt(cls, output: bytes) -> Printing:
-        """As the output of the control has it."""
+        """Learn it from the output of the control."""
         before, found, after = output.partition(BODY)
         if not found:
             return cls()
         return cls(True, within=bool(before or after.strip()), after=after)
 
     def fits(self, output: bytes, body: bytes) -> bool:
-        """Whether the output can be that of a client which has this body."""
+        """Whether a client with this body could have printed this output."""
         if not self.prints:
             return True
         return body in output if self.within else output == body + self.after
@@ -63,7 +63,7 @@ def ending_of(entry: Entry, outcome: Outcome, printing: Printing) -> Ending:
 
 
 def _taken(entry: Entry, outcome: Outcome, printing: Printing) -> Ending:
-    """What a client has taken that reports no error."""
+    """What a client took for the body, if it reports no error."""
     output, asked = outcome.ended.output, outcome.asked
     status = asked[-1].status if asked else None
     if status is not None and not 200 <= status < 300:
@@ -75,7 +75,7 @@ def _taken(entry: Entry, outcome: Outcome, printing: Printing) -> Ending:
 
 
 def _is_hasty(entry: Entry, outcome: Outcome) -> bool:
-    """Whether a request came before the client was to repeat the one before it."""
+    """Whether the client repeated a request too early."""
     least = entry.wait - _TOLERANCE
     return any(
         one.answered is not None and one.status not in range(200, 300) and after.begun - one.answered < least
@@ -84,7 +84,7 @@ def _is_hasty(entry: Entry, outcome: Outcome) -> bool:
 
 
 def judge(entry: Entry, ending: Ending) -> Verdict:
-    """What is to be thought of it."""
+    """The verdict on an ending."""
     if ending in entry.should.right:
         return "right"
     return "unclear" if ending in entry.should.unclear else "wrong"

@@ -1,7 +1,7 @@
-"""The pytest plugin: options, markers, fixtures, and failures that fail the test they belong to.
+"""The pytest plugin: options, markers, fixtures, and server failures that fail the test they belong to.
 
-Every run of pytest imports this package, and with it the modules of it that every run needs, and nothing else but
-pytest. The rest is imported when a test asks for a server.
+Every run of pytest imports this package and those of its modules that every run needs, and nothing else but pytest. The
+rest is imported when a test asks for a server.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""What the servers of a test are made with: options, the fixture httpserve_config where it is overridden, and the
-marker serve_checks."""
+"""The settings of a test's servers: from the options, an override of the fixture httpserve_config, and the marker
+serve_checks."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _OVERRIDE: pytest.StashKey[pytest.FixtureDef[Any] | None] = pytest.StashKey()
 
 
 def configuration(node: pytest.Item) -> dict[str, Any]:
-    """The settings of a test: those of the session, unless httpserve_config is overridden, or is a parameter.
+    """The settings of a test: the session's, unless httpserve_config is overridden, or is a parameter.
 
-    It is asked for only then: each fixture that a fixture asks for has its price in every test.
+    The fixture is requested only then: every fixture that a fixture requests makes each test slower.
     """
     if override(node) or "httpserve_config" in getattr(node, "fixturenames", ()):
         return configured(node._request)  # type: ignore[attr-defined]  # of each item that has fixtures
@@ -25,7 +25,7 @@ def configuration(node: pytest.Item) -> dict[str, Any]:
 
 
 def override(node: pytest.Item) -> pytest.FixtureDef[Any] | None:
-    """The httpserve_config that a test sees, if that is not ours: looked up once for all tests that stand together."""
+    """The httpserve_config that a test sees, if it is not ours: looked up once for all tests in the same place."""
     together = node.parent or node
     if _OVERRIDE not in together.stash:
         where: Any = together if pytest.version_tuple >= (8, 1) else together.nodeid  # pytest 8.0 takes an id
@@ -35,7 +35,7 @@ def override(node: pytest.Item) -> pytest.FixtureDef[Any] | None:
 
 
 def configured(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """The settings as httpserve_config has them. A wrong one is one sentence, with the place of the override."""
+    """The settings from httpserve_config. Reports a wrong one in one sentence, with the place of the override."""
     from pytest_httpserve.errors import UsageError
     from pytest_httpserve.scripting.settings import check_settings
 
@@ -50,7 +50,7 @@ def configured(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 
 def with_checks(node: pytest.Item, markers: Mapping[str, pytest.Mark]) -> dict[str, Any]:
-    """The settings of a test, with what its marker serve_checks says of ``strict`` and ``ignore``."""
+    """The settings of a test, with ``strict`` and ``ignore`` from its marker serve_checks."""
     found = configuration(node)
     marker = markers.get("serve_checks")
     if marker is None:

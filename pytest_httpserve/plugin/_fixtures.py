@@ -1,4 +1,4 @@
-"""The fixtures. What they give is imported when a test asks for it."""
+"""The fixtures. The classes behind them are imported when a test asks for one."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def httpserve_config(pytestconfig: pytest.Config) -> Mapping[str, Any]:
-    """What servers are made with, to be overridden: def httpserve_config(): return {"host": "::1", "strict": True}.
+    """The settings of servers, for you to override: def httpserve_config(): return {"host": "::1", "strict": True}.
 
-    What an override leaves out is as command line and configuration file say. It knows host, port (of httpserve alone),
-    strict, ignore, redact, record, tls, http2, timeout, grace, max_exchanges, max_journal_bytes, keep_threads, and
-    client_timeout (of httpserve_client). A marker, and an argument of httpserve_factory, count for more. For
-    httpserve_session it is to be session-scoped.
+    The command line and the configuration file decide what an override leaves out. The settings are host, port (for
+    httpserve alone), strict, ignore, redact, record, tls, http2, timeout, grace, max_exchanges, max_journal_bytes,
+    keep_threads, and client_timeout (for httpserve_client). Markers and arguments of httpserve_factory override them.
+    For httpserve_session, an override must be session-scoped.
     """
     return MappingProxyType(settings(pytestconfig))
 
 
 @pytest.fixture
 def _httpserve_faults(request: pytest.FixtureRequest) -> object:
-    """The faults of this run of a test, as serve_faults has them."""
+    """The faults of this run of a test, from its marker serve_faults."""
     return request.param
 
 
 @pytest.fixture
 def httpserve() -> Generator[HTTPServe]:
-    """A fresh HTTP server for this test: httpserve.on("GET", "/a").respond(text="hi"), then httpserve.url_for("/a").
+    """A new HTTP server for this test: httpserve.on("GET", "/a").respond(text="hi"), then httpserve.url_for("/a").
 
     With the marker serve_dir("site") it serves a directory, with serve_cgi("scripts") it runs the CGI scripts in one,
-    and with serve_tls it is an HTTPS server. A request that nothing answers fails the test.
+    and with serve_tls it is an HTTPS server. A request without an answer fails the test.
     """
     from pytest_httpserve.plugin._servers import end, start_marked
 
@@ -56,11 +56,11 @@ def httpserve() -> Generator[HTTPServe]:
 
 @pytest.fixture
 def httpserve_factory() -> Generator[Callable[..., HTTPServe]]:
-    """Makes further servers, started: other = httpserve_factory(); each is stopped and checked with the test.
+    """Makes and starts more servers: other = httpserve_factory(); each is stopped and checked when the test ends.
 
-    ``httpserve_factory(host="::1", port=8080, strict=True, ignore=["unanswered"])`` says where to listen and what is no
-    failure, ``tls=True``, ``tls="expired"`` or ``tls=TLS(...)`` asks for HTTPS, ``http2=True`` for HTTP/2; all may be
-    left out.
+    ``httpserve_factory(host="::1", port=8080, strict=True, ignore=["unanswered"])`` says where to listen and which
+    failures to ignore, ``tls=True``, ``tls="expired"`` or ``tls=TLS(...)`` asks for HTTPS, ``http2=True`` for HTTP/2;
+    all are optional.
     """
     from pytest_httpserve.plugin._servers import end, start_another
 
@@ -79,7 +79,7 @@ def httpserve_factory() -> Generator[Callable[..., HTTPServe]]:
 
 @pytest.fixture(scope="session")
 def httpserve_session(request: pytest.FixtureRequest, httpserve_config: object) -> Generator[HTTPServe]:
-    """One HTTP server for the whole session, started; what goes wrong on it fails the test that runs meanwhile."""
+    """One started HTTP server for the whole session; a failure on it fails the test that is running at the time."""
     from pytest_httpserve.plugin._servers import start_for_session
 
     server = start_for_session(request)
@@ -93,7 +93,7 @@ def httpserve_session(request: pytest.FixtureRequest, httpserve_config: object) 
 
 @pytest.fixture(scope="session")
 def httpserve_ca(request: pytest.FixtureRequest) -> CertificateAuthority:
-    """The test CA of this run: what a client is to trust is at httpserve_ca.pem_path; it issues certificates, too."""
+    """The test CA of this run: clients must trust the file httpserve_ca.pem_path. It also issues certificates."""
     from pytest_httpserve.errors import UsageError
     from pytest_httpserve.plugin._xdist import folder_of_run
     from pytest_httpserve.tls import CertificateAuthority
@@ -109,10 +109,10 @@ def httpserve_ca(request: pytest.FixtureRequest) -> CertificateAuthority:
 
 @pytest.fixture
 def httpserve_env(httpserve_ca: CertificateAuthority) -> dict[str, str]:
-    """Variables by which programs trust httpserve_ca: subprocess.run(..., env=os.environ | httpserve_env).
+    """Environment variables that make programs trust httpserve_ca: subprocess.run(..., env=os.environ | httpserve_env).
 
-    If the environment has a proxy, NO_PROXY excepts the servers from it. When a server of the test has an origin, they
-    lead there: httpserve.origin("https://api.example.com").
+    If the environment has a proxy, NO_PROXY excepts the servers from it. If a server of the test has an origin, made by
+    httpserve.origin("https://api.example.com"), the variables lead programs there.
     """
     from pytest_httpserve.plugin._configuration import configuration
     from pytest_httpserve.tls.trust import past_proxies

@@ -1,5 +1,5 @@
-"""What happens to each test: it is run as often as it asks for, what its servers say fails it, and what it has started
-does not outlive it."""
+"""The hooks around each test: run it as often as it asks for, fail it for failures of its servers, and stop the servers
+that it has started."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from pytest_httpserve.plugin._outcomes import (
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.httpserve import HTTPServe
 
-# The running test is the last; before it come those whose own sessions this one runs in. A fixture that asked for
-# ``request`` instead would take two fifths more instructions: pytest inspects its signature each time.
+# The running test is the last; those before it have started a session of their own, in which it runs. A fixture that
+# requested ``request`` instead would take two fifths more instructions: pytest inspects its signature each time.
 ITEMS: list[pytest.Item] = []
 
 _SERVING = {"httpserve", "httpserve_factory", "httpserve_session", "httpserve_client"}
 
-_IS_CALLED: pytest.StashKey[bool] = pytest.StashKey()  # its function runs
+_IS_CALLED: pytest.StashKey[bool] = pytest.StashKey()  # its function has been called
 _RUNNING: pytest.StashKey[set[HTTPServe]] = pytest.StashKey()  # the servers that ran when the test began
 
 
@@ -59,11 +59,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     ITEMS.append(item)
     if not _SERVING.isdisjoint(getattr(item, "fixturenames", ())):
-        # Imported while another fixture has something else in the place of the modules that it imports, it would keep
-        # that for all later tests.
+        # If it were imported while a fixture has replaced modules that it imports, it would keep the replacements for
+        # all later tests.
         import pytest_httpserve.plugin._servers
 
-        if "pyfakefs" in sys.modules:  # so it is with what is imported for the first directory, CA or client
+        if "pyfakefs" in sys.modules:  # the same goes for the imports for the first directory, CA or client
             import pytest_httpserve.scripting.client
             import pytest_httpserve.scripting.mounts.cgi
             import pytest_httpserve.scripting.mounts.static
@@ -75,7 +75,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
             import pytest_httpserve.tls.stored  # noqa: F401
     begin()
     item.stash[BEGAN] = Beginning()
-    forget_sections(item)  # a test that is run again does not show what its earlier runs did
+    forget_sections(item)  # a rerun must not show its earlier runs
     try:
         result = yield
         check_markers(item)
@@ -117,7 +117,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A subtest that fails is reported while its test still runs."""
+    """Explain a failing subtest, which is reported while its test still runs."""
     if call.excinfo is None or not item.stash.get(_IS_CALLED, False):
         return (yield)
     explain(item, call.excinfo.value, "call")
@@ -129,7 +129,7 @@ def pytest_runtest_makereport(
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
-    """The servers of the test have ended; what came up on those that run on is not left to the next test."""
+    """Report late failures of the test's servers, so that they do not fall to the next test."""
     try:
         result = yield
     except BaseException as error:
@@ -138,7 +138,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
         raise
     finally:
         while ITEMS and ITEMS.pop() is not item:
-            pass  # of a session within this one that broke off
+            pass  # items of an inner session that was aborted
     _end_forgotten(item)
     failures = take_failures(item)
     if failures:
@@ -148,8 +148,8 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
 
 
 def _end_forgotten(item: pytest.Item) -> None:
-    """A server that the test itself has started must not outlive it."""
-    if _RUNNING not in item.stash:  # it has never begun
+    """Stop the servers that the test itself has started and forgotten."""
+    if _RUNNING not in item.stash:  # the test has never begun
         return
     before = item.stash[_RUNNING]
     del item.stash[_RUNNING]
@@ -162,7 +162,7 @@ def _end_forgotten(item: pytest.Item) -> None:
 
 
 def _is_of_a_fixture(server: HTTPServe) -> bool:
-    """Whether a fixture has started the server: then it is the fixture's to stop, whenever the test asked for it."""
+    """Whether a fixture has started the server, and so must stop it, whenever the test requested the fixture."""
     from _pytest import fixtures
 
     setup = fixtures.call_fixture_func.__code__
@@ -170,7 +170,7 @@ def _is_of_a_fixture(server: HTTPServe) -> bool:
 
 
 def _hold(item: pytest.Item, error: BaseException | None) -> None:
-    """Let somebody look at the servers of a test that has failed, if that was asked for."""
+    """Keep the servers of a failed test up for somebody to look at, if an option asks for it."""
     no_failure = isinstance(error, pytest.skip.Exception | pytest.xfail.Exception | KeyboardInterrupt)
     servers = servers_of(item) if is_holding(item.config) and not no_failure else []
     if not servers:

@@ -1,7 +1,7 @@
 """``--httpserve-live``: a line for each exchange as soon as it is over, while the test still runs.
 
-Servers answer in threads of their own. To suspend pytest's capture from there, as its live log does, would be to
-suspend or resume it beneath the test. So the lines go out over a descriptor of their own, which nobody captures.
+Servers answer in their own threads. Suspending pytest's capture from there, like its live log, would suspend or resume
+it under the running test. So the lines are written to a separate descriptor, which nobody captures.
 """
 
 from __future__ import annotations
@@ -31,43 +31,43 @@ class Live:
         self._lines: LiveLines | None = None
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
-        """Before anything is captured, and when pytest has its terminal, if it has one."""
+        """Find the terminal: nothing is captured yet, and pytest has its terminal by now, if there is one."""
         if session.config.pluginmanager.hasplugin("terminalreporter"):
             self._lines = LiveLines(session.config)
             journal.TOLD.append(self._lines.show)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """A test begins."""
+        """Note that a test begins."""
         if self._lines is not None:
             self._lines.begin_test(nodeid)
 
     def pytest_sessionfinish(self) -> None:
-        """The summary follows."""
+        """Stop before the summary."""
         if self._lines is not None:
             journal.TOLD.remove(self._lines.show)
             self._lines.close()
 
 
 class LiveLines:
-    """What shows them, at the terminal of a session."""
+    """Writes the lines to the terminal of a session."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._writer: Any = config.get_terminal_writer()  # pytest has no public name for its type
         self._root = os.path.join(config.rootpath, "")
-        self._names_tests = config.get_verbosity() < 1  # else pytest itself does
+        self._names_tests = config.get_verbosity() < 1  # otherwise pytest does
         self._file, self._is_ours = _uncaptured(self._writer._file)
         self._lock = threading.Lock()
         self._is_over = False
         self.begin_test("")
 
     def begin_test(self, nodeid: str) -> None:
-        """What is shown from here on belongs to this test."""
+        """Note that the lines from here on belong to this test."""
         with self._lock:
             self._test, self._began, self._has_title = nodeid, clock.monotonic(), False
 
     def show(self, exchange: Exchange) -> None:
-        """Write the line of an exchange that is over; the first of a test has the test above it."""
+        """Write the line of a finished exchange; above the first one of a test, write the test's name."""
         text = self._line(exchange)
         with self._lock:
             if self._is_over:
@@ -99,7 +99,7 @@ class LiveLines:
         return f"  {' '.join(parts)}\n"
 
     def close(self) -> None:
-        """Show nothing any more."""
+        """Stop writing lines."""
         with self._lock:
             self._is_over = True
             if self._is_ours:
@@ -107,9 +107,9 @@ class LiveLines:
 
 
 def _uncaptured(file: TextIO) -> tuple[TextIO, bool]:
-    """Where the terminal is that the file leads to now, before any capture begins, and whether we have opened that."""
+    """A file for the terminal of ``file``, found before any capture begins, and whether we opened it."""
     try:
         descriptor = os.dup(file.fileno())
-    except (OSError, ValueError):  # it is in memory, and so is not what a capture takes the place of
+    except (OSError, ValueError):  # a file in memory, which a capture does not replace
         return file, False
     return open(descriptor, "w", encoding=file.encoding, errors="backslashreplace"), True

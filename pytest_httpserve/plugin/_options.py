@@ -1,4 +1,4 @@
-"""The options of the command line, each with its ini twin, and what they say."""
+"""The command-line options, each with its ini twin, and their values."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 DEFAULT_HOST = "127.0.0.1"
 
-# The kinds of failures, as scripting.record.journal has them; that is not imported before it is needed.
+# The same kinds of failures as in scripting.record.journal, which is not imported before it is needed.
 KINDS = ("unanswered", "refused", "errors", "expectations")
 
-# As scripting.recordings.run has them.
+# The same as in scripting.recordings.run.
 MODES = ("none", "missing", "all", "compare")
 
 TRACE_MODES = ("on", "retain-on-failure")
@@ -29,32 +29,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     text = f"IP address that the servers of the httpserve fixtures listen on (default: {DEFAULT_HOST})"
     group.addoption("--httpserve-host", metavar="ADDRESS", default=None, help=text)
     parser.addini("httpserve_host", help=text, default=None)
-    text = "fail a test whose httpserve has a route that nobody calls and that is not optional()"
+    text = "fail a test if nobody calls one of its routes that is not optional()"
     group.addoption("--httpserve-strict", action="store_true", default=None, help=text)
     parser.addini("httpserve_strict", help=text, type="bool", default=False)
-    text = (
-        "kind of failure that fails no test: unanswered, refused, errors or expectations (can be given several times)"
-    )
+    text = "kind of failure to ignore: unanswered, refused, errors or expectations (can be given several times)"
     group.addoption("--httpserve-ignore", metavar="KIND", action="append", default=None, help=text)
     parser.addini("httpserve_ignore", help=text, type="args", default=[])
-    text = "header field whose value no report and no trace shows, beside those of credentials and cookies"
+    text = "header field to hide in reports and traces, in addition to those with credentials and cookies"
     group.addoption("--httpserve-redact", metavar="NAME", action="append", default=None, help=text)
     parser.addini("httpserve_redact", help=text, type="args", default=[])
-    text = "keep the servers of a test that fails up, show where they listen, and wait for Enter"
+    text = "keep the servers of a failing test up, show where they listen, and wait for Enter"
     group.addoption("--httpserve-hold", action="store_true", default=None, help=text)
     parser.addini("httpserve_hold", help=text, type="bool", default=False)
     text = "print each exchange as soon as it is over, while its test still runs"
     group.addoption("--httpserve-live", action="store_true", default=None, help=text)
     parser.addini("httpserve_live", help=text, type="bool", default=False)
-    text = "write a HAR file for each test, and a page that shows what its servers have seen, into this folder"
+    text = "write a HAR file for each test, and a page that shows what its servers have seen, to this folder"
     group.addoption("--httpserve-trace", metavar="DIR", default=None, help=text)
     parser.addini("httpserve_trace", help=text, default=None)
     text = "which tests have a trace: all (on), or those that fail (retain-on-failure) (default: on)"
     group.addoption("--httpserve-trace-mode", metavar="MODE", default=None, help=text)
     parser.addini("httpserve_trace_mode", help=text, default=None)
     text = (
-        "ask the real hosts for what recordings lack (missing), or for everything anew (all), and record it; or "
-        "compare what they answer now with what was recorded (compare); "
+        "ask the real hosts for what recordings lack (missing), or for everything again (all), and record it; or "
+        "compare their present answers with the recorded ones (compare); "
         f"one of {', '.join(MODES)} (default: none, nothing leaves this machine)"
     )
     group.addoption("--httpserve-record", metavar="MODE", default=None, help=text)
@@ -65,13 +63,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the markers known. A wrong value of an option ends the run before it begins."""
+    """Register the markers. A wrong value of an option ends the run before it begins."""
     pytest.register_assert_rewrite("pytest_httpserve.scripting.reports.assertions")
     for line in DESCRIPTIONS:
         config.addinivalue_line("markers", line)
     _host(config)
     if config.getoption("--httpserve-hold") and getattr(config.option, "numprocesses", None):
-        raise pytest.UsageError("--httpserve-hold waits for Enter, which workers of pytest-xdist do not get: add -n 0")
+        raise pytest.UsageError("--httpserve-hold waits for Enter, which workers of pytest-xdist never see: add -n 0")
     if config.getoption("--httpserve-live") and getattr(config.option, "numprocesses", None):
         raise pytest.UsageError("--httpserve-live prints at once, which workers of pytest-xdist cannot: add -n 0")
     _check_redacted(config)
@@ -88,7 +86,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def settings(config: pytest.Config) -> dict[str, Any]:
-    """``host``, ``strict``, ``ignore``, ``redact`` and ``record`` for the servers of a session, by option or ini."""
+    """``host``, ``strict``, ``ignore``, ``redact`` and ``record`` for a session's servers, from options or ini."""
     if _SETTINGS not in config.stash:
         config.stash[_SETTINGS] = {
             "host": _host(config),
@@ -101,23 +99,23 @@ def settings(config: pytest.Config) -> dict[str, Any]:
 
 
 def is_holding(config: pytest.Config) -> bool:
-    """Whether the servers of a test that fails are to stay up for somebody who looks at them."""
+    """Whether the servers of a failing test stay up for somebody to look at."""
     return _switch(config, "hold") and not hasattr(config, "workerinput")
 
 
 def is_live(config: pytest.Config) -> bool:
-    """Whether each exchange is to be printed as soon as it is over."""
+    """Whether each exchange is printed as soon as it is over."""
     return _switch(config, "live") and not hasattr(config, "workerinput")
 
 
 def _switch(config: pytest.Config, name: str) -> bool:
-    """What the option says or, without it, its ini twin."""
+    """The value of the option or, without it, of its ini twin."""
     option = config.getoption(f"--httpserve-{name}")
     return bool(config.getini(f"httpserve_{name}") if option is None else option)
 
 
 def _ignored_by(config: pytest.Config) -> list[tuple[str, list[str]]]:
-    """What is ignored, and where that is said: by the option or, without it, by its ini twin."""
+    """The ignored kinds, and where they were given: by the option or, without it, by its ini twin."""
     option = config.getoption("--httpserve-ignore")
     if option is not None:
         return [("--httpserve-ignore=", option)]
@@ -136,18 +134,18 @@ def _check_redacted(config: pytest.Config) -> None:
 
 
 def _redacted(config: pytest.Config) -> tuple[str, ...]:
-    """The names that the option gives or, without it, its ini twin."""
+    """The names given by the option or, without it, by its ini twin."""
     option = config.getoption("--httpserve-redact")
     return tuple(config.getini("httpserve_redact") if option is None else option)
 
 
 def _record(config: pytest.Config) -> str:
-    """How recordings are made."""
+    """The recording mode."""
     return _one_of(config, "record", MODES)
 
 
 def _one_of(config: pytest.Config, name: str, values: tuple[str, ...]) -> str:
-    """Which of the values: what the option says, else its ini twin, else the first."""
+    """One of the values: from the option, otherwise from its ini twin, otherwise the first."""
     given, value = _given(config, name)
     if value is None:
         return values[0]
@@ -157,7 +155,7 @@ def _one_of(config: pytest.Config, name: str, values: tuple[str, ...]) -> str:
 
 
 def _given(config: pytest.Config, name: str) -> tuple[str, str | None]:
-    """What the option says or, without it, its ini twin, and which of them it was."""
+    """The value of the option or, without it, of its ini twin, and which of them it came from."""
     option = config.getoption(f"--httpserve-{name}")
     if option is not None:
         return f"--httpserve-{name}=", option
@@ -166,7 +164,7 @@ def _given(config: pytest.Config, name: str) -> tuple[str, str | None]:
 
 
 def given_hosts(config: pytest.Config) -> tuple[tuple[str, str | None], ...]:
-    """The address to listen on as it was given, and by what."""
+    """The address to listen on, as given, and by which setting."""
     return (
         ("--httpserve-host=", config.getoption("--httpserve-host")),
         ("httpserve_host = ", config.getini("httpserve_host")),
@@ -174,7 +172,7 @@ def given_hosts(config: pytest.Config) -> tuple[tuple[str, str | None], ...]:
 
 
 def _host(config: pytest.Config) -> str:
-    """The address to listen on: the option, else its ini twin, else the default."""
+    """The address to listen on: from the option, otherwise from its ini twin, otherwise the default."""
     for given, value in given_hosts(config):
         if value:
             from pytest_httpserve.errors import UsageError
@@ -188,7 +186,7 @@ def _host(config: pytest.Config) -> str:
 
 
 def given_ca(config: pytest.Config) -> tuple[str, str | None]:
-    """The file of the CA as it was given, and by what."""
+    """The file of the CA, as given, and by which setting."""
     option = config.getoption("--httpserve-ca")
     return ("--httpserve-ca: ", option) if option else ("httpserve_ca: ", config.getini("httpserve_ca"))
 
@@ -199,7 +197,7 @@ def ca_path(config: pytest.Config) -> Path | None:
 
 
 def _path(config: pytest.Config, given: str, path: str | None) -> Path | None:
-    """The path, relative to where pytest was started or, from a configuration file, to that."""
+    """The path, relative to where pytest was started or, from a configuration file, to that file."""
     if not path:
         return None
     from_option = given.startswith("--")
@@ -208,7 +206,7 @@ def _path(config: pytest.Config, given: str, path: str | None) -> Path | None:
 
 
 def _start_tracing(config: pytest.Config) -> None:
-    """Have each test leave its trace in a folder, if one is given."""
+    """Write the trace of each test to a folder, if one is given."""
     given, path = _given(config, "trace")
     mode = _one_of(config, "trace-mode", TRACE_MODES)
     folder = _path(config, given, path)

@@ -1,4 +1,4 @@
-"""What the servers of a test say of it: failures, and the section of its report."""
+"""The failures of a test's servers, and their section in its report."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from pytest_httpserve.plugin._trace import Trace
     from pytest_httpserve.scripting.httpserve import HTTPServe
 
-# Types are in annotations: evaluated, as in StashKey[float](), they would take a tenth of a millisecond of every run.
+# Types are in annotations, since evaluating StashKey[float]() would cost every run a tenth of a millisecond.
 SERVERS: pytest.StashKey[list[HTTPServe]] = pytest.StashKey()
-ENVIRONMENT: pytest.StashKey[dict[str, str]] = pytest.StashKey()  # what httpserve_env has given
-LOOP: pytest.StashKey[Loop] = pytest.StashKey()  # by which all of them are served
+ENVIRONMENT: pytest.StashKey[dict[str, str]] = pytest.StashKey()  # what httpserve_env has returned
+LOOP: pytest.StashKey[Loop] = pytest.StashKey()  # which serves all of them
 LOOP_ERRORS: pytest.StashKey[list[BaseException]] = pytest.StashKey()
 BEGAN: pytest.StashKey[Beginning] = pytest.StashKey()
-TRACE: pytest.StashKey[Trace] = pytest.StashKey()  # where there is to be one
+TRACE: pytest.StashKey[Trace] = pytest.StashKey()  # if there is one
 
 _PACKAGE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 
-_LATE = "after the test: "  # what came up when it had been checked
+_LATE = "after the test: "  # for failures after the check
 
 
 def servers_of(item: pytest.Item) -> list[HTTPServe]:
-    """The servers of this test, and those that run for longer: of a module, a session, or without a fixture."""
+    """The servers of this test, and those that outlive it: of a module, a session, or without a fixture."""
     httpserve = sys.modules.get("pytest_httpserve.scripting.httpserve")
     own = item.stash.get(SERVERS, [])
     others = httpserve.RUNNING.difference(own) if httpserve is not None else ()
@@ -38,18 +38,18 @@ def servers_of(item: pytest.Item) -> list[HTTPServe]:
 
 
 def address(server: HTTPServe) -> str:
-    """Where a server that runs listens: its URL, or its Unix socket."""
+    """Where a running server listens: its URL, or its Unix socket."""
     return str(server.socket_path or server.base_url)
 
 
 def begin() -> None:
-    """A test begins: the servers that run already are told."""
+    """Tell the servers that are running already that a test begins."""
     for server in running():
         server.begin_test()
 
 
 def check(item: pytest.Item) -> None:
-    """The test has ended: what its servers make of that."""
+    """Fail the test, which has ended, for failures of its servers."""
     for server in servers_of(item):
         server.settle()
     for server in item.stash.get(SERVERS, ()):
@@ -62,7 +62,7 @@ def take_failures(item: pytest.Item) -> list[str]:
 
 
 def _take_failures_of_loop(config: pytest.Config) -> list[str]:
-    """What has gone wrong with what serves all: it goes on, but the test that runs is to know."""
+    """The failures of the loop that serves all servers: it goes on, but the running test must report them."""
     loop = config.stash.get(LOOP, None)
     if loop is None:
         return []
@@ -78,8 +78,7 @@ def _take_failures_of_loop(config: pytest.Config) -> list[str]:
 
 
 def fail(failures: Sequence[str], node: object, said_before: str = "") -> None:
-    """Fail the test by what its servers say, if they do: at the line of the route that the first of it is about, or of
-    the test."""
+    """Fail the test for these failures, if there are any: at the line of the first failure's route, or of the test."""
     if failures:
         from pytest_httpserve.scripting.record.readable import joined
 
@@ -88,12 +87,12 @@ def fail(failures: Sequence[str], node: object, said_before: str = "") -> None:
 
 
 def fail_late(failures: Sequence[str], node: object) -> None:
-    """What came up after the test's own check is not lost: it is an error of the teardown."""
+    """Report failures that came after the test's check, as an error of the teardown."""
     fail(failures, node, _LATE)
 
 
 def _place_of(node: object) -> str:
-    """``file:line`` where a test is written; empty for what is no test."""
+    """``file:line`` of a test; empty for anything else."""
     if not isinstance(node, pytest.Item):
         return ""
     path, line, _ = node.reportinfo()
@@ -101,8 +100,7 @@ def _place_of(node: object) -> str:
 
 
 def _raise_at(place: str, error: BaseException) -> NoReturn:
-    """Raise it in a frame at that place: this is what pytest, and whoever reads its reports, takes for where it was
-    raised."""
+    """Raise the error in a frame at that place, which pytest and the readers of its reports take for its origin."""
     file, _, line = place.rpartition(":")
     if not file:
         raise error
@@ -111,7 +109,7 @@ def _raise_at(place: str, error: BaseException) -> NoReturn:
 
 
 def explain(item: pytest.Item, error: BaseException, when: str) -> None:
-    """Put what the servers say beneath a test's own error. A test that says it is skipped, or xfails, stays so."""
+    """Add the servers' failures to a test's own error. A test that skips or xfails itself stays so."""
     _hide_own_frames(error)
     said = str(error)
     failures = [failure for failure in take_failures(item) if failure.strip() not in said]
@@ -123,19 +121,19 @@ def explain(item: pytest.Item, error: BaseException, when: str) -> None:
     from pytest_httpserve.scripting.record.readable import joined
 
     if isinstance(error, pytest.fail.Exception) and not error.pytrace:
-        error.msg = f"{error.msg}\n{joined(failures)}"  # shown without its notes
+        error.msg = f"{error.msg}\n{joined(failures)}"  # pytest does not show its notes
     else:
         error.add_note(joined(failures))
 
 
 def forget_sections(item: pytest.Item) -> None:
-    """Take away what ``describe`` has added to the report of a test."""
+    """Remove what ``describe`` has added to the report of a test."""
     if item._report_sections:
         item._report_sections[:] = [section for section in item._report_sections if section[1] != "httpserve"]
 
 
 def _hide_own_frames(error: BaseException) -> None:
-    """What the test did wrong was raised in our code, and is to be found in the test's."""
+    """Hide our own frames: the error was raised in our code, but the mistake is in the test."""
     from pytest_httpserve.errors import HTTPServeError
 
     if not isinstance(error, HTTPServeError):

@@ -1,6 +1,6 @@
-"""The servers of a test: made as it wants them, started, and stopped with what they have to say.
+"""Makes, starts and stops the servers of a test, and collects their failures.
 
-This is imported when a test asks for a server, and so may import what a server needs.
+This module is imported when a test asks for a server, and so may import what a server needs.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _RUNS: pytest.StashKey[dict[str, Run]] = pytest.StashKey()
 
 
 def start_marked(node: pytest.Item) -> HTTPServe:
-    """The server of a test, as its markers want it."""
+    """Start the server of a test, with the settings of its markers."""
     node.stash[HAS_HTTPSERVE] = True
     markers = closest_markers(node)
     marker = markers.get("serve_tls")
@@ -68,13 +68,13 @@ def start_marked(node: pytest.Item) -> HTTPServe:
 
 
 def _take_over(server: HTTPServe, *, allow: str | Sequence[str] = ()) -> None:
-    """What the marker serve_origins asks for."""
+    """Do what the marker serve_origins asks for."""
     server.allow(*((allow,) if isinstance(allow, str) else allow))
     server.take_over()
 
 
 def _path_of_test(node: pytest.Item) -> str:
-    """Where the recording of a test is that names none."""
+    """The path of a test's recording, if it does not name one."""
     of_class: type | None = getattr(node, "cls", None)
     name = node.name if of_class is None else f"{of_class.__name__}.{node.name}"
     plain = re.sub(r"[^\w.\[\]-]+", "-", name)
@@ -82,12 +82,12 @@ def _path_of_test(node: pytest.Item) -> str:
 
 
 def start_another(node: pytest.Item, settings: Mapping[str, Any]) -> HTTPServe:
-    """A further server of a test. The port that is configured is that of the first."""
+    """Start another server of a test. Ignores the configured port, which belongs to the first."""
     return _start(obey(None, _make, node, closest_markers(node), **{"port": 0, **settings}), node)
 
 
 def start_for_session(request: pytest.FixtureRequest) -> HTTPServe:
-    """A server that is no test's own."""
+    """Start the server of a session."""
     config = request.config
     settings = {**configured(request), "port": 0}
     settings.pop("client_timeout", None)
@@ -102,7 +102,7 @@ def start_for_session(request: pytest.FixtureRequest) -> HTTPServe:
 
 
 def _run(config: pytest.Config, mode: Any) -> Any:  # as it was given
-    """The run that recordings are made in: its workers share a folder, by which they know of each other."""
+    """The run that makes recordings: its workers share a folder, through which they coordinate."""
     if mode in (None, "none") or not isinstance(mode, str):
         return mode
     runs = config.stash.setdefault(_RUNS, {})
@@ -112,9 +112,9 @@ def _run(config: pytest.Config, mode: Any) -> Any:  # as it was given
 
 
 def _loop(config: pytest.Config) -> Loop:
-    """What the servers of all tests are served by: to start a thread for every test would cost more than the test.
+    """The loop that serves the servers of all tests: starting a thread for every test would cost more than the test.
 
-    No fixture: each that a fixture asks for has its price in every test.
+    It is not a fixture, since every fixture that a fixture requests makes each test slower.
     """
     if LOOP not in config.stash:
         loop = config.stash[LOOP] = Loop(Workers("httpserve", daemon=True, idle=1.0), stays=True)
@@ -131,7 +131,7 @@ def _loop(config: pytest.Config) -> Loop:
 def _make(
     node: pytest.Item, markers: Mapping[str, pytest.Mark], *, marker: pytest.Mark | None = None, **settings: Any
 ) -> HTTPServe:
-    """A server with these settings; ``marker`` is one that asks for TLS."""
+    """A server with these settings; ``marker`` is a serve_tls marker."""
     given = {
         "ca": lambda: _fixture(node, "httpserve_ca"),
         "setenv": lambda name, value: _fixture(node, "monkeypatch").setenv(name, value),
@@ -140,7 +140,7 @@ def _make(
     }
     given.pop("client_timeout", None)
     given["record"] = _run(node.config, given["record"])
-    # Without, it has its own, which end with it.
+    # Without keep_threads, the server has its own threads, which end with it.
     loop = _loop(node.config) if check_switch("keep_threads=", given.pop("keep_threads", True)) else None
     if settings.get("unix", False) is not False and "host" not in settings:
         del given["host"]
@@ -154,14 +154,14 @@ def _make(
     return HTTPServe(roots=_roots(node.path, node.config.rootpath), loop=loop, **given)
 
 
-def _fixture(node: pytest.Item, name: str) -> Any:  # whatever the fixture gives
+def _fixture(node: pytest.Item, name: str) -> Any:  # the fixture's value, of any type
     request: pytest.FixtureRequest = node._request  # type: ignore[attr-defined]  # of each item that has fixtures
     return request.getfixturevalue(name)
 
 
 @cache
 def _roots(file: Path, rootpath: Path) -> tuple[Path, ...]:
-    """Where the directories that a test names are looked for: beside its file, then in the rootdir."""
+    """Where to look for the directories that a test names: beside its file, then in the rootdir."""
     return tuple(dict.fromkeys([file.parent, rootpath]))
 
 
@@ -174,7 +174,7 @@ def _start(server: HTTPServe, node: pytest.Item) -> HTTPServe:
 
 
 def _start_as_configured(server: HTTPServe, node: pytest.Item) -> HTTPServe:
-    """Start the server of the fixture. An address that it cannot listen on is one sentence, with where it was given."""
+    """Start the fixture's server. If it cannot listen on its address, say so in one sentence, with the setting."""
     try:
         return _start(server, node)
     except UsageError:
@@ -186,9 +186,9 @@ def _start_as_configured(server: HTTPServe, node: pytest.Item) -> HTTPServe:
 
 
 def end(node: pytest.Item, servers: list[HTTPServe]) -> None:
-    """Stop the servers. What came up after the test's own check is not lost: it is an error of the teardown."""
+    """Stop the servers. Reports failures that came after the test's check, as an error of the teardown."""
     trace = node.stash.get(TRACE, None)
-    names = [] if trace is None else list(map(address, servers))  # one that has stopped has no socket
+    names = [] if trace is None else list(map(address, servers))  # now, since a stopped server has no address
     for server in servers:
         server.stop()
     late = [failure for server in servers for failure in server.take_failures()]
@@ -200,6 +200,6 @@ def end(node: pytest.Item, servers: list[HTTPServe]) -> None:
         for server, name in zip(servers, names, strict=True):
             trace.keep(server, name, is_own=True)
     for server in servers:
-        node.stash[SERVERS].remove(server)  # the node lives as long as the session, the server need not
+        node.stash[SERVERS].remove(server)  # so that the server does not live as long as the node: a whole session
         server.close_bodies()
     fail_late(late, node)

@@ -1,4 +1,4 @@
-"""Tests that run more than once: for each fault of serve_faults, and each parameter of an httpserve_config."""
+"""Runs tests more than once: for each fault of serve_faults, and for each parameter of an httpserve_config."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def vary(metafunc: pytest.Metafunc) -> None:
 
 
 def _vary_configuration(metafunc: pytest.Metafunc) -> None:
-    """Parameters of an override are the test's own, though nothing in its signature leads to them."""
+    """Apply the parameters of an override to the test, though its signature does not request the fixture."""
     names = metafunc.fixturenames
     if "httpserve_config" in names:
         return
@@ -34,8 +34,8 @@ def _vary_configuration(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("httpserve_config", found.params, ids=found.ids, scope=found.scope, indirect=True)
 
 
-def faults_of_run(node: pytest.Item, marker: pytest.Mark) -> Any:  # as sweep gave them
-    """The faults that are to happen in this run of a test."""
+def faults_of_run(node: pytest.Item, marker: pytest.Mark) -> Any:  # as returned by sweep
+    """The faults for this run of a test."""
     callspec = getattr(node, "callspec", None)
     if callspec is None or "_httpserve_faults" not in callspec.params:
         pytest.fail(

@@ -16,7 +16,7 @@ from pytest_httpserve.scripting.reports.trace.page import page
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.httpserve import HTTPServe
 
-_MOST_NAME = 120  # characters: the names of files have 255 bytes at most
+_MOST_NAME = 120  # characters: file names are limited to 255 bytes
 _UNFIT = re.compile(r"[^\w.\[\]-]+|^\.+", re.ASCII)
 
 
@@ -34,21 +34,21 @@ class Trace:
 
     @property
     def path(self) -> Path:
-        """Where the page is, if there is to be one."""
+        """Where the page is, if one is written."""
         return self._base.with_name(f"{self._base.name}.html")
 
     def fail(self, text: str) -> None:
-        """The test has failed, and this is said of it."""
+        """Note that the test has failed, with this text."""
         self._failures.append(text.removeprefix("Failed: "))
         self.outcome = "failed"
         self.show()
 
     def show(self) -> None:
-        """What follows is to be shown, even if only tests that fail have a trace."""
+        """Show this run, even if only failing tests have a trace."""
         self._is_shown = True
 
     def keep(self, server: HTTPServe, name: str, *, is_own: bool) -> None:
-        """Keep what this server has seen since the test began; one that is not the test's own may have seen nothing."""
+        """Keep the exchanges of this server since the test began; one that is not the test's own may have none."""
         if not self._is_shown:
             return
         said = part(self._began.seen_by(server), server.base_url, name, self._began.moment)
@@ -56,7 +56,7 @@ class Trace:
             self._parts[server] = said
 
     def write(self) -> None:
-        """Write both files. Where there is nothing to show, those of an earlier run go, so that nobody is misled."""
+        """Write both files. If there is nothing to show, remove those of an earlier run, so that nobody is misled."""
         archive = self._base.with_name(f"{self._base.name}.har")
         if not self._parts:
             archive.unlink(missing_ok=True)
@@ -70,7 +70,7 @@ class Trace:
 
 
 def names_of(nodeid: str) -> list[str]:
-    """The folders and the name for the files of a test: its own where they can be, and always different ones."""
+    """The folders and the name for a test's files: the test's own if possible, and always unique."""
     module, _, inner = nodeid.partition("::")
     place = PurePosixPath(module)
     function, bracket, parameters = inner.partition("[")

@@ -1,4 +1,4 @@
-"""``--httpserve-trace``: each test leaves its trace."""
+"""``--httpserve-trace``: writes a trace for each test."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytest_httpserve.plugin._trace import Trace
 
 
 class Traces:
-    """The plugin that gives each test of a session its trace; ``shows_all`` is whether a test that passes has one."""
+    """The plugin that writes a trace for each test of a session; ``shows_all`` is whether passing tests get one."""
 
     def __init__(self, folder: Path, *, shows_all: bool) -> None:
         self._folder = folder
@@ -22,7 +22,7 @@ class Traces:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        """A test, with everything before and after it. If it is run again, its trace has all of its runs."""
+        """Trace a test, with its setup and teardown. If it is rerun, its trace has all of its runs."""
         item.stash[TRACE] = Trace(item.nodeid, self._folder, is_shown=self._shows_all)
         try:
             return (yield)
@@ -33,7 +33,7 @@ class Traces:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Setup or the test itself is over: how it has ended is known when all other plugins have had their say."""
+        """After the setup or the test itself, note the outcome, once all other plugins have decided on it."""
         report = yield
         trace = item.stash[TRACE]
         if report.failed and report.when != "teardown":
@@ -41,12 +41,12 @@ class Traces:
         elif report.skipped:
             trace.outcome = "xfailed" if hasattr(report, "wasxfail") else "skipped"
         elif report.when == "call":
-            trace.outcome = "passed"  # at last, if it was run again
+            trace.outcome = "passed"  # finally, if it was rerun
         return report
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
-        """The test ends. Servers of a module or a class may end with it; those of its own are kept by their end."""
+        """Keep the servers of a module or a class, which may end with the test; the test's own keep themselves."""
         trace = item.stash[TRACE]
         own = item.stash.get(SERVERS, [])
         for server in running().difference(own):

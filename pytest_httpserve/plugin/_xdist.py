@@ -1,5 +1,5 @@
-"""What the workers of pytest-xdist share: a folder of the run, with the files of the test CA. It is not the project's,
-and goes with the run."""
+"""The folder that the workers of pytest-xdist share, with the files of the test CA. It is outside the project, and is
+removed at the end of the run."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _FOLDER: pytest.StashKey[Path] = pytest.StashKey()
 
 
 def folder_of_run(config: pytest.Config) -> Path:
-    """The run's folder; the workers of pytest-xdist are told by their controller."""
+    """The run's folder; the workers of pytest-xdist learn it from their controller."""
     told = getattr(config, "workerinput", {}).get("httpserve_folder")
-    if told and os.path.isdir(told):  # not on another machine
+    if told and os.path.isdir(told):  # false on another machine
         return Path(told)
     if _FOLDER not in config.stash:
         from pytest_httpserve.tls.files import make_folder
@@ -27,5 +27,5 @@ def folder_of_run(config: pytest.Config) -> Path:
 
 
 def tell_worker(node: Any) -> None:  # a WorkerController of pytest-xdist
-    """What ``folder_of_run`` is to find in the worker."""
+    """Pass a worker the path that ``folder_of_run`` returns in it."""
     node.workerinput["httpserve_folder"] = str(folder_of_run(node.config))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from pytest_httpserve.server.base import BaseHTTPRequestHandler
 
-# Names without documentation that the tests of http.server use, and others may.
+# Undocumented names that the tests of http.server use, and other code may.
 from pytest_httpserve.server.error_page import DEFAULT_ERROR_CONTENT_TYPE as DEFAULT_ERROR_CONTENT_TYPE
 from pytest_httpserve.server.error_page import DEFAULT_ERROR_MESSAGE as DEFAULT_ERROR_MESSAGE
 from pytest_httpserve.server.servers import HTTPServer, HTTPSServer, ThreadingHTTPServer, ThreadingHTTPSServer
@@ -22,7 +22,7 @@ __all__ = [
     "test",
 ]
 
-nobody: int | None = None  # where http.server keeps what nobody_uid has found
+nobody: int | None = None  # http.server caches the result of nobody_uid here
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from pytest_httpserve.server.files.handler import SimpleHTTPRequestHandler
     from pytest_httpserve.server.files.roots import FileOptions
 
-# What is loaded when it is first asked for: many users of this package have no use for files and scripts, or for the
-# command line and its argparse, nor for the modules that http.server happens to import, and others take from it.
+# Names loaded on first use: many users of this package need neither files and scripts, nor the command line and its
+# argparse, nor the modules that http.server happens to import and other code takes from it.
 _ROOMS = {
     "CGIHTTPRequestHandler": "cgi.handler",
     "FileOptions": "files.roots",
@@ -91,7 +91,7 @@ def __dir__() -> list[str]:
 
 
 def _main(args: "Sequence[str] | None" = None) -> None:
-    """Serve a directory, as the arguments (default: those of the process) say: by ``test``, or what is in its place."""
+    """Serve a directory as the arguments (default: the process's) say, with ``test`` or whatever has replaced it."""
     import sys
 
     from pytest_httpserve.server.cli import trial
@@ -100,7 +100,7 @@ def _main(args: "Sequence[str] | None" = None) -> None:
 
 
 def _version() -> str:
-    """The version of ``http.server``, which has been the same for decades, and is about to go there."""
+    """The version of ``http.server``, unchanged for decades and now deprecated there."""
     import sys
     import warnings
 

@@ -1,4 +1,4 @@
-"""``python -m pytest_httpserve.server``: what ``python -m http.server`` does, by the same options."""
+"""``python -m pytest_httpserve.server``: the same as ``python -m http.server``, with the same options."""
 
 from pytest_httpserve.server import _main
 

@@ -1,4 +1,4 @@
-"""BaseHTTPRequestHandler: from a request's bytes to a ``do_*`` method, and from its calls to a response."""
+"""BaseHTTPRequestHandler: turns a request's bytes into a call of a ``do_*`` method, and its calls into a response."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _MONTHS = (None, "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", 
 
 
 class _MessageClass:
-    """``http.client.HTTPMessage``, imported when a handler first wants it: it brings ``email`` and ``ssl`` along."""
+    """``http.client.HTTPMessage``, imported when a handler first needs it: it imports ``email`` and ``ssl``."""
 
     def __get__(self, instance: object, owner: type) -> type[Message]:
         from http.client import HTTPMessage
@@ -42,8 +42,8 @@ class _MessageClass:
 
 
 class _Socket:
-    """The socket of a handler, as ``request`` and ``connection``: who takes it in hand may write to it. What is held
-    back goes first, and nobody can say any more how much of a response has left."""
+    """The socket of a handler, as ``request`` and ``connection``. Code that gets it may write to it, so the output held
+    back goes out first, and from then on the size of the response is unknown."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
@@ -69,23 +69,23 @@ class _Socket:
 
 
 class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
-    """Serves the requests of one connection: a request with the method ``SPAM`` is answered by ``do_SPAM()``.
+    """Serves the requests of one connection: ``do_SPAM()`` answers a request with the method ``SPAM``.
 
     A subclass defines such methods. In them, ``command``, ``path`` (the target as sent), ``request_version``,
-    ``headers``, ``requestline``, ``client_address`` and ``server`` tell what was asked; ``rfile`` gives the body and
-    ends where it ends; the answer is ``send_response``, ``send_header`` for each header, ``end_headers``, and writes to
-    ``wfile``. With ``protocol_version = "HTTP/1.1"`` connections are kept open where both sides can.
+    ``headers``, ``requestline``, ``client_address`` and ``server`` describe the request, and ``rfile`` is its body,
+    with an end. To answer, call ``send_response``, ``send_header`` for each header and ``end_headers``, and write to
+    ``wfile``. With ``protocol_version = "HTTP/1.1"`` connections are kept open if both sides can.
 
     ``timeout`` (seconds; None for no limit) bounds every wait for the client: for its next request, for a whole
     request head, for each 64 KiB of a body, for each write. Beyond ``http.server``:
 
-    - ``limits`` (``Limits``) are the sizes taken.
+    - ``limits`` (``Limits``) bounds the sizes of a request's parts.
     - ``strict`` refuses what RFC 9112 refuses; without it, HTTP/0.9, extra blanks in the request line, LF for CRLF and
-      HTTP/1.1 without Host are taken, as ``http.server`` takes them.
-    - ``decodes_body``: ``rfile`` gives a chunked body decoded; without it, in the chunks that ``headers`` announce.
+      HTTP/1.1 without Host are accepted, as in ``http.server``.
+    - ``decodes_body``: ``rfile`` decodes a chunked body; without it, ``rfile`` has the chunks as sent.
     - ``thread_per_connection``: True keeps a thread for each connection from its beginning to its end, False lets
-      connections rest in the server's loop between requests. None decides by the class (whether it overrides what
-      frames a connection) and by the instance (whether a request has made attributes for the next one).
+      connections rest in the server's loop between requests. None decides by the class (whether it overrides a method
+      that lasts as long as the connection) and by the instance (whether a request has set new attributes on it).
     """
 
     server_version: str = f"pytest-httpserve/{VERSION}"
@@ -116,7 +116,7 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
     rfile: io.BufferedIOBase
     wfile: io.BufferedIOBase
 
-    # None until the first request line was taken.
+    # None until the first request line has been read.
     command: str | None = None
     path: str
     request_version: str
@@ -141,31 +141,31 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
         running.serve(self)
 
     def setup(self) -> None:
-        """Make ``rfile`` and ``wfile`` of the connection."""
+        """Make ``rfile`` and ``wfile`` from the connection."""
         sock = self.request
         self.connection = sock
         if isinstance(sock, socket.socket):
             running.begin(self, sock)
             return
-        # All that is asked of it is makefile and sendall: it has no options to be set.
+        # Not a real socket: it needs only makefile and sendall, and has no options to set.
         self.rfile = sock.makefile("rb", self.rbufsize)
         self.wfile = sock.makefile("wb", self.wbufsize) if self.wbufsize else running.Sending(sock)
 
     def handle(self) -> None:
-        """Serve requests until the connection is to end."""
+        """Serve requests until the connection should end."""
         self.close_connection = True
         self.handle_one_request()
         while not self.close_connection and running.goes_on(self):
             self.handle_one_request()
 
     def finish(self) -> None:
-        """Send what is still held back, and see the client off."""
+        """Send the output still held back, and say goodbye to the client."""
         running.see_off(self)
 
     # One request
 
     def handle_one_request(self) -> None:
-        """Take one request and answer it, or end the connection."""
+        """Read one request and answer it, or end the connection."""
         http1 = running.http1_of(self)
         self.command, self.requestline = None, ""
         try:
@@ -191,9 +191,9 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
             raise
 
     def parse_request(self) -> bool:
-        """Parse the head that begins with ``raw_requestline`` and goes on in ``rfile``; say 100 if that is expected.
+        """Parse the head that begins with ``raw_requestline`` and goes on in ``rfile``; send 100 if the client waits.
 
-        False if there is no request, or if it was refused: then the answer has been given.
+        False if there is no request, or if it was refused, in which case the answer has been sent.
         """
         self.command = None
         self.close_connection = True
@@ -217,18 +217,18 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
         return self.handle_expect_100() if stream.fields.expects_continue and stream.speaks_1_1 else True
 
     @cached_property
-    def headers(self) -> Any:  # an instance of MessageClass, whatever that is
+    def headers(self) -> Any:  # an instance of MessageClass, which may be any class
         """The request's headers, as an instance of ``MessageClass``."""
         message = self.MessageClass()
         add = getattr(message, "set_raw", message.__setitem__)
         for name, value in running.http1_of(self).stream.headers.fields:
             add(name, value)
-        if hasattr(message, "set_payload"):  # without one, it would be shown as a multipart message of no parts
+        if hasattr(message, "set_payload"):  # without a payload, a multipart message would print as one without parts
             message.set_payload("")
         return message
 
     def handle_expect_100(self) -> bool:
-        """Answer ``Expect: 100-continue``: here, say to go on.
+        """Answer ``Expect: 100-continue``: by default, with 100.
 
         An override may send a final answer instead, and return False.
         """
@@ -264,14 +264,14 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
 
     if TYPE_CHECKING:
 
-        def send_header(self, keyword: str, value: object) -> None:  # as it is documented, and as overrides have it
+        def send_header(self, keyword: str, value: object) -> None:  # as documented, and as overrides define it
             """Add a header to the response. Raises ValueError for a value of more than one line."""
 
     else:
 
         def send_header(self, keyword: str, value: object, *, _is_extra: bool = False) -> None:
             """Add a header to the response. Raises ValueError for a value of more than one line."""
-            # _is_extra is what code written for Python 3.15 may pass. It changes nothing here.
+            # Code written for Python 3.15 may pass _is_extra. It changes nothing here.
             text = str(value)
             line, name = _encode_field(keyword, text)
             if self.request_version != "HTTP/0.9":
@@ -280,7 +280,7 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
                 running.note_header(self, name, text)
 
     def end_headers(self) -> None:
-        """End the response's head: it leaves with the first bytes of the body, or by itself if none follow."""
+        """End the response's head: it is sent with the first bytes of the body, or by itself if none follow."""
         if self.request_version == "HTTP/0.9":
             return
         for name, value in running.last_fields(self):
@@ -293,7 +293,7 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
         lines, self._headers_buffer = self._headers_buffer, []
         running.write_head(self, b"".join(lines))
 
-    # What a response says of its server
+    # What a response says about its server
 
     def version_string(self) -> str:
         """The value of ``Server``: ``server_version`` and ``sys_version``."""
@@ -311,7 +311,7 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
         self.log_message(REQUEST, self.requestline, str(code), str(size))
 
     def log_error(self, format: str, *args: Any) -> None:  # whatever % takes
-        """Log what went wrong; here, as any other message."""
+        """Log an error; by default, like any other message."""
         self.log_message(ErrorFormat(format), *args)
 
     _control_char_table = CONTROL_CHARACTERS
@@ -319,8 +319,8 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # whatever % takes
         """Write ``format % args`` to stderr as one line, with the client's address and the time.
 
-        Control characters are escaped: a request cannot write lines or colours of its own into a log. On a terminal,
-        the line has colours.
+        Control characters are escaped, so a request cannot add lines or colours to a log. On a terminal, the line has
+        colours.
         """
         message = (format % args).translate(self._control_char_table)
         origin = f"{self.address_string()} - - [{self.log_date_time_string()}]"
@@ -329,17 +329,17 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
         sys.stderr.write(f"{origin} {message}\n")
 
     def log_date_time_string(self) -> str:
-        """The local time as it stands in a log line."""
+        """The local time in the format of the log."""
         now = time.localtime()
         return f"{now.tm_mday:02}/{self.monthname[now.tm_mon]}/{now.tm_year:04} {time.strftime('%H:%M:%S', now)}"
 
     def address_string(self) -> str:
-        """The client's address, which is not looked up."""
+        """The client's address; its host name is not looked up."""
         return str(self.client_address[0])
 
 
 def add_fields(handler: Front, fields: tuple[Field, ...]) -> None:
-    """``send_header`` for each of the fields: at once where that is ours, for they come again and again."""
+    """Call ``send_header`` for each of the fields; all at once if no subclass overrides it, for they repeat often."""
     if not running.is_ours(handler, "send_header"):
         for name, value in fields:
             handler.send_header(name, value)
@@ -353,14 +353,14 @@ def add_fields(handler: Front, fields: tuple[Field, ...]) -> None:
 
 @lru_cache(256)
 def _encode_fields(fields: tuple[Field, ...]) -> tuple[tuple[bytes, ...], tuple[Field, ...]]:
-    """Fields as lines of bytes; those that say something of the message's framing, by their names in small letters."""
+    """The fields as lines of bytes, and the framing fields among them, with their names in lower case."""
     encoded = [(_encode_field(name, value), value) for name, value in fields]
     return tuple(line for (line, _), _ in encoded), tuple((name, value) for (_, name), value in encoded if name)
 
 
 @lru_cache(256)
 def _encode_line(line: str) -> bytes:
-    """A line of a head as bytes. Raises ValueError for one that would be two."""
+    """A line of a head as bytes. Raises ValueError for a line break or NUL in it."""
     if "\n" in line or "\r" in line or "\0" in line:
         raise ValueError(f"CR, LF or NUL in a line of the response's head: {line!r}")
     return line.encode("latin-1") + b"\r\n"
@@ -368,7 +368,7 @@ def _encode_line(line: str) -> bytes:
 
 @lru_cache(256)
 def _encode_field(name: str, value: str) -> tuple[bytes, str]:
-    """A field line as bytes, and its name in small letters if it says something of the message's framing."""
+    """A field line as bytes, and its name in lower case if it is a framing field."""
     small = name.lower()
     framing = small if small in ("connection", "content-length", "transfer-encoding") else ""
     return _encode_line(f"{name}: {value}"), framing
@@ -377,7 +377,7 @@ def _encode_field(name: str, value: str) -> tuple[bytes, str]:
 def send_error_page(
     handler: BaseHTTPRequestHandler, code: int, message: str | None, explain: str | None, fields: tuple[Field, ...]
 ) -> None:
-    """Log and send a whole error response, with these fields, too."""
+    """Log and send a whole error response, with these additional fields."""
     short, long = handler.responses.get(code, ("???", "???"))
     message = short if message is None else message
     explain = long if explain is None else explain

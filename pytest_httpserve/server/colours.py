@@ -1,4 +1,4 @@
-"""Colours in a log: whether a stream takes them, and which part of a line has which."""
+"""Colours in a log: whether a stream supports them, and the colour of each part of a line."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from typing import TextIO
 RED, GREEN, YELLOW, CYAN, GREY, BRIGHT_CYAN = 31, 32, 33, 36, 90, 96
 BY_STATUS_CLASS = {2: GREEN, 3: BRIGHT_CYAN, 4: YELLOW, 5: RED}
 
-# What log_request hands to log_message.
+# The format that log_request passes to log_message.
 REQUEST = '"%s" %s %s'
 _REQUEST_MESSAGE = re.compile(r'(".*") (\S+) (\S+)')
 _REQUEST_LINE = re.compile(r'("\S+) (\S+) (\S+")')
 
 
 class ErrorFormat(str):
-    """A format that log_error has handed to log_message: so an override of either sees a string like any other."""
+    """A format that log_error passes to log_message; to overrides of either, it is a string like any other."""
 
     __slots__ = ()
 
 
 def takes_colours(stream: TextIO | None) -> bool:
-    """Whether a stream is to have colours: as its user wants it, or else as it can.
+    """Whether to write colours to a stream: as the environment says, or else if it is a terminal.
 
-    PYTHON_COLORS says so for Python alone, NO_COLOR (https://no-color.org) and FORCE_COLOR for every program.
+    PYTHON_COLORS is for Python alone, NO_COLOR (https://no-color.org) and FORCE_COLOR are for every program.
     """
     environment = os.environ
     isatty = getattr(stream, "isatty", None)  # None where it was closed; what takes its place may only have write
     terminal = isatty is not None and isatty()
     if not (terminal or "FORCE_COLOR" in environment or "PYTHON_COLORS" in environment):
-        return False  # the rest takes as long as a line of the log
+        return False  # early, since the rest takes as long as writing the line
     said = None if sys.flags.ignore_environment else environment.get("PYTHON_COLORS")
     if said in ("0", "1"):
         return said == "1"
@@ -47,7 +47,7 @@ def paint(text: str, colour: int | None) -> str:
 
 
 def painted(message: str, format: str) -> str:
-    """A message of the log, which was made by this format, in its colours."""
+    """A log message that was made with this format, in colours."""
     if isinstance(format, ErrorFormat):
         return paint(message, YELLOW)
     if format != REQUEST or (found := _REQUEST_MESSAGE.fullmatch(message)) is None:

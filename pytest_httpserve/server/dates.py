@@ -1,4 +1,4 @@
-"""HTTP dates (RFC 9110 section 5.6.7). Made without ``email`` and ``strftime``: the one is heavy, the other local."""
+"""HTTP dates (RFC 9110 section 5.6.7), made without ``email``, which is heavy, or ``strftime``, which uses locales."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def http_date(timestamp: float | None = None) -> str:
 
 
 def date_line() -> bytes:
-    """The header line ``Date`` of a response that goes out now.
+    """The ``Date`` header line of a response that is sent now.
 
-    The time is the one that a test has set, for its client may compare. But time.time is not asked, in the place of
-    which tests put a list of times.
+    If a test has set the time, this is that time, since its client may compare. It does not call time.time, which tests
+    replace by a list of times.
     """
     global _now
     second, gmtime = time.time_ns() // 1_000_000_000, time.gmtime
@@ -41,12 +41,12 @@ def _format(parts: time.struct_time) -> str:
 
 
 def parse_http_date(text: str) -> float | None:
-    """Seconds since the epoch, or None for what is no date with a time zone of UTC. The obsolete forms are taken."""
+    """Seconds since the epoch, or None for anything but a date in UTC. The obsolete forms are accepted."""
     from email.utils import parsedate_tz
 
     parsed = parsedate_tz(text)
     # RFC 9110 section 5.6.7: a date is in UTC; asctime's form, which has no zone, is too.
-    if parsed is None or parsed[9] or text.count(",") > 1:  # a list of dates is none (section 13.1.3)
+    if parsed is None or parsed[9] or text.count(",") > 1:  # a list of dates is invalid (section 13.1.3)
         return None
     from datetime import UTC, datetime
 

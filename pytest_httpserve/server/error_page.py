@@ -1,4 +1,4 @@
-"""The page of an error, by the names and with the landmarks of ``http.server``: programs look for them."""
+"""The error page, with the names and the fixed phrases of ``http.server``: programs look for them."""
 
 DEFAULT_ERROR_CONTENT_TYPE = "text/html;charset=utf-8"
 DEFAULT_ERROR_MESSAGE = """\

@@ -1,4 +1,4 @@
-"""What a client or a file's name says, as it can be shown."""
+"""Text from clients and file names, made safe to show."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ CONTROL_CHARACTERS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0
 
 
 def escape(text: str) -> str:
-    """``text`` with its control characters written out: it must not steer a terminal, or write lines of its own."""
+    """``text`` with its control characters escaped: it must not control a terminal, or add lines to a log."""
     return text.translate(CONTROL_CHARACTERS)

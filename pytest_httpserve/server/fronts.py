@@ -1,4 +1,4 @@
-"""What the functions that run a handler see of it: a handler class is a front, and all that it does is in those."""
+"""The types of handlers, for the functions that do their work: a handler class is only a front for those."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Front(Protocol):
 
 
 class FilesFront(Front, Protocol):
-    """One that serves files; see ``pytest_httpserve.server.files.handler.SimpleHTTPRequestHandler``."""
+    """A handler that serves files; see ``pytest_httpserve.server.files.handler.SimpleHTTPRequestHandler``."""
 
     @property
     def extra_response_headers(self) -> Iterable[tuple[str, str]]: ...
@@ -86,7 +86,7 @@ class FilesFront(Front, Protocol):
 
 
 class CGIFront(FilesFront, Protocol):
-    """One that runs scripts; see ``pytest_httpserve.server.cgi.handler.CGIHTTPRequestHandler``."""
+    """A handler that runs scripts; see ``pytest_httpserve.server.cgi.handler.CGIHTTPRequestHandler``."""
 
     cgi_info: tuple[str, str]
 

@@ -1,4 +1,4 @@
-"""What HTTPS adds to a server: a context, made once, and an answer to clients that speak plain HTTP."""
+"""What HTTPS adds to a server: an SSL context, made once, and an answer to clients that speak plain HTTP."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PLAIN_ANSWER = (
 ) % (len(_PLAIN_TEXT), _PLAIN_TEXT)
 
 PathArgument = str | os.PathLike[str]
-# As ssl.SSLContext.load_cert_chain takes it.
+# The type that ssl.SSLContext.load_cert_chain accepts.
 PasswordArgument = str | bytes | bytearray | Callable[[], str | bytes | bytearray] | None
 
 
@@ -21,12 +21,12 @@ def server_context(
 ) -> ssl.SSLContext:
     """A context with this certificate.
 
-    Raises FileNotFoundError (or another OSError) for a file that cannot be read, and ssl.SSLError for one that is no
-    certificate or key, for a key that does not match and for a wrong password: each names the file.
+    Raises FileNotFoundError (or another OSError) for a file that cannot be read, and ssl.SSLError for one without a
+    certificate or key, for a key that does not match and for a wrong password. The message names the file.
     """
     for file in (certfile, keyfile):
         if file is not None:
-            with open(file, "rb"):  # OpenSSL would not say which of the two it could not read
+            with open(file, "rb"):  # OpenSSL does not say which of the two files it cannot read
                 pass
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -34,7 +34,7 @@ def server_context(
     asked = False
 
     def give_password() -> str | bytes | bytearray:
-        # Without this, OpenSSL would ask for it on the terminal, and wait.
+        # Without this callback, OpenSSL would ask on the terminal, and wait.
         nonlocal asked
         asked = True
         given = password() if callable(password) else password

@@ -1,7 +1,7 @@
-"""How a handler is run: over which HTTP/1, from one request to the next, and what becomes of one that goes wrong.
+"""Runs a handler: over an HTTP/1 connection, from one request to the next, and when something goes wrong.
 
-All that a handler class needs beyond the surface of ``http.server`` is here, in functions that take the handler: a
-subclass can call its own methods and attributes what it likes.
+Everything that a handler class needs beyond the surface of ``http.server`` is here, in functions that take the handler,
+so a subclass is free to name its own methods and attributes.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-# Where a handler has its HTTP1: an attribute that no subclass can have by accident.
+# The attribute for a handler's HTTP1, by a name that no subclass uses by accident.
 HTTP1_OF = "_BaseHTTPRequestHandler__http1"
-# Where a server has its Service, likewise.
+# The attribute for a server's Service, likewise.
 SERVICE_OF = "_HTTPServer__service"
-# What is wrong with a request may quote it; so much of that is sent back.
+# A description of what is wrong with a request may quote it: at most this many characters are sent back.
 _MOST_TEXT = 300
 _METHODS = (FunctionType, MethodType)
-# The methods that frame a connection: who overrides one has code that lasts as long as that.
+# The methods of a handler that last as long as a connection.
 _FRAMING = ("__init__", "setup", "handle", "handle_one_request", "finish")
 _framing_of = attrgetter(*_FRAMING)
-# Those of the class that was looked at last, and whether they are ours: replaced as a whole so that threads need no
-# lock. Each connection asks, and most servers of a process have handlers of one class.
+# These methods in the class looked at last, and whether all are ours: replaced as a whole so that threads need no lock.
+# Every connection needs to know, and most servers of a process have handlers of one class.
 _framing: tuple[tuple[object, ...], bool] = ((), False)
 _PACKAGE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
-# The attributes of an instance that are no state of a subclass's own.
+# The attributes of an instance that are not a subclass's own state.
 _KNOWN = frozenset(
     {
         "request", "client_address", "server", "connection", "rfile", "wfile", "close_connection", "raw_requestline",
@@ -59,11 +59,11 @@ _KNOWN = frozenset(
 )  # fmt: skip
 
 
-# What it is run over
+# What a handler runs over
 
 
 def http1_of(handler: Front) -> HTTP1:
-    """The HTTP/1 that a handler speaks: over its connection, or over the file that it has made its ``rfile``."""
+    """The HTTP1 of a handler: over its connection, or over another file that it uses as ``rfile``."""
     own = handler.__dict__
     http1: HTTP1 | None = own.get(HTTP1_OF)
     if http1 is not None and own.get("rfile") is http1.reader:
@@ -81,13 +81,13 @@ def _over_rfile(handler: Front, before: HTTP1 | None) -> HTTP1:
 
 
 def stream_of(handler: Front) -> Stream:
-    """The request in hand."""
+    """The stream of the current request."""
     return http1_of(handler).stream
 
 
 def begin(handler: Front, sock: socket.socket) -> None:
-    """Have the handler read from the connection, and write to it."""
-    service: Service | None = getattr(handler.server, SERVICE_OF, None)  # the server may be anybody's
+    """Connect the handler's reading and writing to the connection."""
+    service: Service | None = getattr(handler.server, SERVICE_OF, None)  # the server may be of any class
     connection = (
         service.track(sock, handler.client_address) if service is not None else Connection(sock, handler.client_address)
     )
@@ -104,29 +104,29 @@ def begin(handler: Front, sock: socket.socket) -> None:
 
 
 def limits_of(handler_class: Any) -> Limits:  # a handler class, or an instance of one
-    """The limits of a handler; an attribute of that name that is something else is a subclass's own."""
+    """The limits of a handler; the defaults if a subclass uses the attribute for something else."""
     limits = getattr(handler_class, "limits", None)
     return limits if isinstance(limits, Limits) else DEFAULT_LIMITS
 
 
 def timeout_of(handler_class: Any) -> float | None:
-    """How long a client may be silent before there is a handler, in seconds; a property has no value by then."""
+    """How many seconds a client may be silent before there is a handler; a property has no value by then."""
     timeout = getattr(handler_class, "timeout", None)
     return timeout if isinstance(timeout, int | float) else None
 
 
 def whole_head(handler_class: Any) -> Callable[[bytes, int], bool] | None:  # a handler class, or an instance of one
-    """What tells whether the head of a request has come in; None for a class without a buffer: nobody may take in more
-    than it asks for."""
+    """A function that tells whether the head of a request is complete; None for a class without a buffer, for which
+    nobody may read more than it asks for."""
     return partial(head_is_whole, limits_of(handler_class)) if handler_class.rbufsize else None
 
 
-# Its connection
+# A handler's connection
 
 
 def may_rest(handler_class: Any) -> bool:  # whatever makes handlers
-    """Whether connections of this class can rest in a loop between two requests: a connection is then served by one
-    thread now and another one then. Not if code of a subclass lasts for the whole connection."""
+    """Whether connections of this class can rest in a loop between two requests, and so be served by different threads.
+    Not if a subclass's code lasts for the whole connection."""
     if not isinstance(handler_class, type) or not hasattr(handler_class, "thread_per_connection"):
         return False
     said = handler_class.thread_per_connection
@@ -140,22 +140,22 @@ def may_rest(handler_class: Any) -> bool:  # whatever makes handlers
 
 
 def is_ours(owner: Any, *names: str, beside: str = _PACKAGE) -> bool:  # a handler or a server, or a class of them
-    """Whether these methods are of this package, not of a subclass, and nobody has put others in their place; or they
-    are of the module in the file ``beside``.
+    """Whether these methods come from this package, or from the module in the file ``beside``: no subclass overrides
+    them, and nobody has replaced them.
 
-    Their code tells: what wraps a function has the function's name and module as its own.
+    Only the code objects tell: a wrapper takes over the name and module of the function.
     """
     places = (_PACKAGE, beside)
     for name in names:
         method = getattr(owner, name)
-        # Something else that has a code may only pass on that of what it wraps.
+        # Any other object with a __code__ may pass on that of the function it wraps.
         if type(method) not in _METHODS or not method.__code__.co_filename.startswith(places):
             return False
     return True
 
 
 def serve(handler: Front) -> None:
-    """Serve what there is; at the end, be finished, unless the connection is to rest."""
+    """Serve the requests at hand; then finish the handler, unless the connection is to rest."""
     http1: HTTP1 = handler.__dict__.get(HTTP1_OF) or http1_of(handler)
     connection = http1.connection
     try:
@@ -166,12 +166,12 @@ def serve(handler: Front) -> None:
 
 
 def goes_on(handler: Front) -> bool:
-    """Whether this thread is to wait for another request: not at the end, nor if the loop is to wait."""
+    """Whether this thread waits for another request: not if the connection ends, or if the loop waits instead."""
     http1 = http1_of(handler)
     connection, reader = http1.connection, http1.reader
     if (
         reader.state is not State.BETWEEN and not reader.between_bodies
-    ):  # an override of handle_one_request knows nothing of it
+    ):  # an override of handle_one_request does not look
         http1.begin_request()
         if not http1.end_request(read_on=connection is None or connection.stays()):
             return False
@@ -188,7 +188,7 @@ def goes_on(handler: Front) -> bool:
         connection.leave_loop()
         return True
     if handler.thread_per_connection is None and not _KNOWN.issuperset(handler.__dict__):
-        # Made by one request for the next: the connection keeps the thread that it was made in.
+        # One request left state for the next: the connection keeps its thread.
         connection.leave_loop()
         return True
     if unread:
@@ -203,36 +203,36 @@ def goes_on(handler: Front) -> bool:
 
 
 def run_long(handler: Front, code: Callable[..., Result], *arguments: Any) -> Result:  # whatever it takes
-    """Run code that may take its time, for it grows with what is there: the loop does not wait for it."""
+    """Run code that may take long, depending on what is on the disk, without blocking the loop."""
     connection = http1_of(handler).connection
     return code(*arguments) if connection is None else connection.turn.run(code, *arguments)
 
 
 def enter(handler: Front, stream: Stream) -> None:
-    """Set what a request line says."""
+    """Set the attributes that come from a request line."""
     line = stream.line
     handler.requestline, handler.command = line.text, line.method
     handler.request_version = line.protocol or handler.default_request_version
-    # Two slashes would make a URL of the path wherever it is sent back, in Location above all.
+    # A path that begins with two slashes would be a URL wherever it is sent back, in Location above all.
     target = line.target
     handler.path = "/" + target.lstrip("/") if target.startswith("//") else target
 
 
 def enter_refused(handler: Front, error: RequestError) -> None:
-    """Set what can be said of a request line whose head was refused."""
+    """Set what is known of the request line when the head was refused."""
     stream = stream_of(handler)
-    if stream.method:  # the line was understood, and the fields were not
+    if stream.method:  # the line was valid, the fields were not
         enter(handler, stream)
     else:
-        # What is no request at all is answered with a status line: a browser sent it, more likely than HTTP/0.9.
+        # The answer to something that is not a request has a status line: it came from a browser, not from HTTP/0.9.
         handler.request_version = handler.protocol_version
-    # A line that is too long is of no use in a log.
+    # A line that is too long would only fill the log.
     too_long = error.status == HTTPStatus.REQUEST_URI_TOO_LONG
     handler.requestline = "" if too_long else handler.raw_requestline.decode("latin-1").rstrip("\r\n")
 
 
 def answer(handler: Front, connection: Connection | None) -> None:
-    """Call the ``do_*`` method for the request in hand."""
+    """Call the ``do_*`` method for the current request."""
     method = getattr(handler, f"do_{handler.command}", None)
     if method is None:
         handler.send_error(HTTPStatus.NOT_IMPLEMENTED, f"Unsupported method ({handler.command!r})")
@@ -243,12 +243,12 @@ def answer(handler: Front, connection: Connection | None) -> None:
         connection.turn.run(method)
 
 
-# What these have in hand is said of the response alone, so it does not matter whether ``rfile`` was changed meanwhile:
-# a look into the dictionary takes a third of the time.
+# These functions deal with the response alone, so it does not matter whether ``rfile`` was replaced meanwhile, and they
+# look the HTTP1 up in the dictionary, in a third of the time.
 
 
 def begin_response(handler: Front, status: int) -> None:
-    """The final response begins."""
+    """Note that the final response begins."""
     http1: HTTP1 = handler.__dict__.get(HTTP1_OF) or http1_of(handler)
     http1.begin_response(status, handler.command or "")
     if http1.stream.leaves:
@@ -256,7 +256,7 @@ def begin_response(handler: Front, status: int) -> None:
 
 
 def note_header(handler: Front, name: str, value: str) -> None:
-    """A field that says something of the message's framing; its name in small letters."""
+    """Note a framing field; its name is in lower case."""
     http1: HTTP1 = handler.__dict__.get(HTTP1_OF) or http1_of(handler)
     stream = http1.stream
     stream.lasts = not handler.close_connection
@@ -265,7 +265,7 @@ def note_header(handler: Front, name: str, value: str) -> None:
 
 
 def last_fields(handler: Front) -> tuple[Field, ...]:
-    """What the head has yet to say, before it ends."""
+    """The fields to add before the head ends."""
     http1: HTTP1 = handler.__dict__.get(HTTP1_OF) or http1_of(handler)
     stream = http1.stream
     if stream.status is None:
@@ -278,7 +278,7 @@ def last_fields(handler: Front) -> tuple[Field, ...]:
 
 
 def hold_head(handler: Front) -> None:
-    """Keep the next head back: the caller writes what belongs after it at once."""
+    """Hold the next head back: the caller writes the body right after it."""
     if isinstance(handler.wfile, Writer):
         handler.wfile.hold()
 
@@ -288,7 +288,7 @@ def write_head(handler: Front, head: bytes) -> None:
     http1: HTTP1 = handler.__dict__.get(HTTP1_OF) or http1_of(handler)
     stream, wfile = http1.stream, handler.wfile
     if isinstance(wfile, Writer):
-        # What waits for its body must be promised one: then the kernel may join the two.
+        # Promise more only if a body is sure to follow: then the kernel may join the two.
         wfile.write_head(head, more=bool(stream.length) and stream.has_body)
     else:
         stream.measured = False
@@ -299,14 +299,14 @@ def write_head(handler: Front, head: bytes) -> None:
 
 
 def end_request(handler: Front) -> None:
-    """The handler has answered, or not."""
+    """End the request, whether or not the handler has answered."""
     http1 = http1_of(handler)
     stream, writer = http1.stream, http1.writer
     stream.lasts = not handler.close_connection
     if writer is not None and writer.exposed:
         stream.measured = False
     if handler.wfile is not writer and stream.status is not None:
-        stream.measured = False  # its head may have gone the same way as its body
+        stream.measured = False  # the head may have bypassed us, as the body did
     written, anything = (writer.written, writer.anything) if writer is not None else (0, True)
     verdict = stream.end_response(written, anything=anything)
     if verdict.complaint is not None:
@@ -315,7 +315,7 @@ def end_request(handler: Front) -> None:
 
 
 def refuse(handler: Front, error: RequestError) -> None:
-    """Answer a request that cannot be served as it was sent; the connection ends with it."""
+    """Answer a request that cannot be served as it was sent, and end the connection."""
     http1 = http1_of(handler)
     handler.close_connection = http1.lingers = True
     if http1.stream.status is None:
@@ -329,8 +329,8 @@ def refuse(handler: Front, error: RequestError) -> None:
 
 
 def send_error(handler: Front, status: int, explanation: str, message: str | None = None) -> None:
-    """Have the handler send an error that is explained: overrides with two parameters, which are in use, have no room
-    for more than a message."""
+    """Have the handler send an error with an explanation. Existing overrides with two parameters get it as the
+    message."""
     if is_ours(handler, "send_error") or _takes(handler.send_error, status, message, explanation):
         handler.send_error(status, message, explanation)
     else:
@@ -346,7 +346,7 @@ def _takes(function: Callable[..., object], *arguments: object) -> bool:
 
 
 def client_failed(handler: Front, error: OSError, refuse: Callable[[Front, RequestError], object]) -> None:
-    """The client has gone, or kept us waiting for too long: then its request is answered by ``refuse``."""
+    """Deal with a client that has gone, or has kept us waiting for too long: ``refuse`` answers the latter."""
     http1 = http1_of(handler)
     handler.close_connection = True
     if http1.connection is not None:
@@ -364,7 +364,7 @@ def client_failed(handler: Front, error: OSError, refuse: Callable[[Front, Reque
 
 
 def handler_failed(handler: Front) -> None:
-    """The handler raised: its client hears of it, if it has heard nothing yet."""
+    """Deal with an exception in the handler: tell its client, unless a response has begun."""
     handler.close_connection = True
     http1 = http1_of(handler)
     writer, connection = http1.writer, http1.connection
@@ -372,42 +372,41 @@ def handler_failed(handler: Front) -> None:
     if not heard and connection is not None and connection.transport.failure is None:
         handler._headers_buffer = []
         http1.stream.forget_response()
-        if not hasattr(handler, "request_version"):  # it has failed before it came to the request line
+        if not hasattr(handler, "request_version"):  # it failed before reading the request line
             handler.request_version = handler.protocol_version
-        with contextlib.suppress(Exception):  # it is the handler's error that counts
+        with contextlib.suppress(Exception):  # the handler's error is the one that counts
             handler.send_error(HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def is_clients(handler: Front, error: BaseException) -> bool:
-    """Whether this is the error in which the client's side of the connection ended."""
+    """Whether this is the error with which the client's side of the connection ended."""
     connection = http1_of(handler).connection
     return connection is not None and error is connection.transport.failure
 
 
 def see_off(handler: Front) -> None:
-    """Send what is still held back, and let the client read it before the connection goes."""
+    """Send the output still held back, and let the client read it before the connection closes."""
     http1 = http1_of(handler)
     wfile: Any = getattr(handler, "wfile", None)  # whatever the handler has made of it
     if wfile is not http1.writer:
         with contextlib.suppress(AttributeError, OSError, ValueError):  # the client has gone, or the handler closed it
             wfile.flush()
-    # A buffer around the writer would go on trying to be rid of what it holds if that was not closed, too.
+    # Close the writer, too: a buffer around it would keep trying to flush.
     http1.take_leave()
     if http1.connection is not None and getattr(handler.server, SERVICE_OF, None) is None:
-        http1.connection.forget()  # no service does it
+        http1.connection.forget()  # there is no service to do it
 
 
 def reaches_client(handler: Front) -> bool:
-    """Whether what is written to the handler's ``wfile`` goes to the client as it is: the file is the one it began
-    with."""
+    """Whether the handler's ``wfile`` is still the original one, whose bytes go to the client unchanged."""
     wfile = handler.wfile
     return isinstance(wfile, Writer) or isinstance(getattr(wfile, "raw", wfile), Writer | Sending)
 
 
 class Sending(io.BufferedIOBase):
-    """A ``wfile`` over something that is no socket."""
+    """A ``wfile`` over something that is not a socket."""
 
-    def __init__(self, sock: Any) -> None:  # whatever has a sendall
+    def __init__(self, sock: Any) -> None:  # any object with sendall
         self._sock = sock
 
     def writable(self) -> bool:

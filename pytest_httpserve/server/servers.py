@@ -1,4 +1,4 @@
-"""The server classes, as ``http.server`` has them."""
+"""The server classes of ``http.server``."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from pytest_httpserve.net.workers import Workers
     from pytest_httpserve.server.https import PasswordArgument, PathArgument
 
-# The methods of a server that frame a connection: who overrides one has code that lasts as long as that.
+# The methods of a server that last as long as a connection.
 _FRAMING = ("finish_request", "process_request_thread")
 
 
 class _StopFlag:
-    """``socketserver``'s own flag, which programs set from a handler, or a signal's: it stops the server here, too."""
+    """``socketserver``'s stop flag. Programs set it from a handler or a signal handler: it stops our servers, too."""
 
     def __get__(self, server: HTTPServer | None, owner: type) -> Any:  # whether it is set
         return self if server is None else service_of(server).stop_asked
@@ -42,9 +42,9 @@ class HTTPServer(socketserver.TCPServer):
     """An HTTP server that serves one connection at a time.
 
     ``server_name`` and ``server_port`` are where it listens; the name is the address as bound, since nothing here
-    looks names up. Beyond ``http.server``, ``grace`` is how long ``server_close`` waits for running handlers before it
-    cuts their connections, in seconds; None waits until they end. With a number, it does not wait for a handler whose
-    client has gone without its response.
+    looks names up. Beyond ``http.server``, ``grace`` is how many seconds ``server_close`` waits for running handlers
+    before it cuts their connections; None waits until they end. With a number, it does not wait for a handler whose
+    client left before its response was complete.
     """
 
     allow_reuse_address: bool = True
@@ -57,7 +57,7 @@ class HTTPServer(socketserver.TCPServer):
     _BaseServer__shutdown_request = _StopFlag()
     __service: Service
 
-    # Not in __init__: subclasses that bring a socket of their own call no other than BaseServer's.
+    # Not in __init__: subclasses with their own socket call only BaseServer's.
     def __new__(cls, *args: object, **kwargs: object) -> Self:
         self = super().__new__(cls)
         self.__service = Service()
@@ -65,7 +65,7 @@ class HTTPServer(socketserver.TCPServer):
 
     def server_bind(self) -> None:
         if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):
-            self.allow_reuse_address = False  # by which socketserver would do what is not wanted there
+            self.allow_reuse_address = False  # socketserver would set an option that is harmful there
             keep_port(self.socket)
         super().server_bind()
         host, self.server_port = self.server_address[:2]
@@ -89,14 +89,13 @@ class HTTPServer(socketserver.TCPServer):
         self.__service.serve_one(self)
 
     def shutdown(self) -> None:
-        """End ``serve_forever`` and return when it has ended, at once if it does not run.
+        """End ``serve_forever`` and return when it has ended, at once if it is not running.
 
-        Called before ``serve_forever`` starts in its thread, it ends it as soon as it does.
+        If it is called before ``serve_forever`` starts in its thread, that ends as soon as it starts.
         """
         self.__service.stop()
 
-    # Connections. The types of typeshed allow the socket or, for datagrams, a pair; a TCP server only ever has the
-    # socket.
+    # Connections. typeshed's type of a request also covers datagrams; in a TCP server it is always a socket.
 
     def process_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]
         self.__service.enter(request, client_address)
@@ -118,29 +117,29 @@ class HTTPServer(socketserver.TCPServer):
     def server_close(self) -> None:
         """Stop serving and listening, and end every connection.
 
-        Idle connections end at once, those of running handlers when the handler ends or ``grace`` is over. What does
-        not end even then is logged, with the stack of its handler. See ``grace`` for those whose clients have gone.
+        Idle connections end at once, those of running handlers when the handler ends or ``grace`` is over. A handler
+        that does not end even then is logged with its stack. See ``grace`` for those whose clients have gone.
 
-        In a fork of the process that serves, it closes the copies of the sockets, and the server goes on.
+        In a forked child of the process that serves, it closes the child's copies of the sockets; the server goes on.
         """
         self.__service.close(self, super().server_close, grace_of(self))
 
 
 class ThreadingHTTPServer(socketserver.ThreadingMixIn, HTTPServer):
-    """An HTTP server that serves its connections at the same time, in threads that are used again.
+    """An HTTP server that serves its connections at the same time, in reusable threads.
 
-    A connection has no thread while nothing comes from its client; between its requests it rests in a loop (see
+    A connection needs no thread while its client is silent; between requests it rests in a loop (see
     ``pytest_httpserve.net.loop``), unless its handler class keeps a thread for each connection.
 
     With ``daemon_threads = False`` and ``block_on_close = True``, ``server_close`` waits until every handler has ended,
-    however long that takes, as ``socketserver`` documents it.
+    however long that takes, as ``socketserver`` documents.
     """
 
     daemon_threads = True
     grace: float | None
 
     def serve_forever(self, poll_interval: float = 0.5) -> None:
-        """As ``HTTPServer.serve_forever``."""
+        """Like ``HTTPServer.serve_forever``."""
         _serve_forever(self, poll_interval, partial(_workers, self))
 
     # typeshed's type of a request also covers datagrams, in this and the next.
@@ -165,14 +164,14 @@ class HTTPSServer(HTTPServer):
 
     ``certfile`` is a PEM file with the certificate and its chain, ``keyfile`` one with its key (default: the same),
     ``password`` opens an encrypted key, ``alpn_protocols`` are offered to clients (default: ``http/1.1``). All are read
-    once, when the server is made: OSError tells of a file that cannot be read, ssl.SSLError of one that is wrong.
+    once, when the server is made: raises OSError for a file that cannot be read, ssl.SSLError for a wrong one.
 
     A handshake may take ``handshake_timeout`` seconds. A client that speaks plain HTTP is answered with 400.
     """
 
     handshake_timeout: float = 10.0
 
-    # Any: what typeshed says a handler class is called with, for a request and for an address.
+    # Any, as in typeshed: the request and the address with which a handler class is called.
     def __init__(
         self,
         server_address: tuple[str | bytes | bytearray, int],
@@ -198,13 +197,13 @@ class HTTPSServer(HTTPServer):
         super().__init__(server_address, RequestHandlerClass, bind_and_activate)
 
     def _create_context(self) -> ssl.SSLContext:
-        """The context of all connections, made when the server is; by this name, ``http.server`` lets one change it."""
+        """The context of all connections, made with the server; ``http.server`` allows overrides of this name."""
         from pytest_httpserve.server.https import server_context
 
         return server_context(self.certfile, self.keyfile, self.password, self.alpn_protocols)
 
     def server_activate(self) -> None:
-        # What its threads are going to use: they are not to be the first to import it.
+        # Its threads are going to use these modules, and must not be the first to import them.
         from pytest_httpserve.net import tls_handshake as tls_handshake
         from pytest_httpserve.server import https as https
 
@@ -214,7 +213,7 @@ class HTTPSServer(HTTPServer):
         """Accept a connection; its handshake comes later, when the client has begun it."""
         request, client_address = super().get_request()
         try:
-            request.getpeername()  # of a client that has gone, the ssl module would leave its socket open
+            request.getpeername()  # if the client has gone, the ssl module would leave the socket open
             return self.context.wrap_socket(request, server_side=True, do_handshake_on_connect=False), client_address
         except BaseException:
             request.close()
@@ -222,7 +221,7 @@ class HTTPSServer(HTTPServer):
 
     # typeshed's type of a request also covers datagrams, in this and the next.
     def finish_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]
-        """Shake hands, and serve what is asked for after that."""
+        """Shake hands, and then serve the requests."""
         connection = service_of(self).track(request, client_address)
         _shake_hands(self, connection, partial(super().finish_request, request, client_address))
 
@@ -236,7 +235,7 @@ class ThreadingHTTPSServer(ThreadingHTTPServer, HTTPSServer):
     """An HTTP server over TLS that serves its connections at the same time; no thread waits for a handshake."""
 
 
-# What the classes do beyond socketserver's: in functions, so that a subclass can call its own methods what it likes
+# What the classes do beyond socketserver's, in functions, so that a subclass is free to name its own methods
 
 
 def service_of(server: HTTPServer) -> Service:
@@ -246,7 +245,7 @@ def service_of(server: HTTPServer) -> Service:
 
 
 def _serve_forever(server: HTTPServer, poll_interval: float, workers: Callable[[], Workers] | None = None) -> None:
-    # Programs wait for it, as socketserver's own shutdown does.
+    # Programs wait for this event, as socketserver's own shutdown does.
     over: threading.Event | None = getattr(server, "_BaseServer__is_shut_down", None)
     if over is not None:
         over.clear()
@@ -258,18 +257,18 @@ def _serve_forever(server: HTTPServer, poll_interval: float, workers: Callable[[
 
 
 def _handler_class(server: HTTPServer) -> Any:  # it may be anything that can be called
-    """The handler class, also if the server was given a functools.partial of it."""
+    """The handler class, even if the server was given a functools.partial of it."""
     return getattr(server.RequestHandlerClass, "func", server.RequestHandlerClass)
 
 
 def connections_rest(server: HTTPServer) -> bool:
-    """Whether a connection rests in the loop before its first request, too: not if code of a subclass frames it."""
+    """Whether a connection rests in the loop before its first request, too: not if a subclass's code spans it."""
     ours = is_ours(server, *_FRAMING, beside=socketserver.__file__)
     return ours and may_rest(_handler_class(server))
 
 
 def _begin(server: ThreadingHTTPServer, request: socket.socket, client_address: object) -> None:
-    """Have a connection served: in a thread of its own, or when its client has sent something."""
+    """Have a connection served: at once in its own thread, or once its client has sent something."""
     service = service_of(server)
     connection = service.enter(request, client_address)
     connection.turn.proceed = partial(service.attend, server, connection)
@@ -311,7 +310,7 @@ def _shake_hands(server: HTTPSServer, connection: Connection, serve: partial[Non
     service_of(server).watcher.shaken(connection, done=shaken)
     if not shaken:
         take_leave(connection, PLAIN_ANSWER)
-    elif rests:  # the first request may be long in coming
+    elif rests:  # the first request may take long to come
         _await_request(server, connection, serve)
     else:
         serve()

@@ -56,7 +56,7 @@ def test_a_client_that_does_right_is_told_so_in_every_entry(check: Check) -> Non
     others = {"revoked", "http2_control", *(entry.name for entry in CATALOGUE if entry.http2)}
     assert verdicts == dict.fromkeys(others, "unclear")
     assert told["http2_control"]["did"].startswith("spoke HTTP/1.1: exit 0, 1 request")
-    assert told["http2_reset"]["did"] == "was not run: it has not passed http2_control"
+    assert told["http2_reset"]["did"] == "was not run: the client did not pass http2_control"
     assert told["control"]["repeated"] == 0
     assert told["too_many_requests"]["repeated"] == 1
 
@@ -132,7 +132,7 @@ def test_a_client_that_never_ends_does_wrong_where_all_is_well(check: Check) -> 
     told = check(sleeps, "--only", "not_found", "--timeout", "0.3")
     assert told["control"]["verdict"] == "wrong"
     assert told["control"]["did"] == f"was still running: no requests, {told['control']['seconds']:.1f} s"
-    assert told["not_found"]["did"] == "was not run: it has not passed control"
+    assert told["not_found"]["did"] == "was not run: the client did not pass control"
     assert told["not_found"]["verdict"] == "unclear"
 
 
@@ -152,7 +152,7 @@ def test_a_client_that_fails_over_tls_alone_is_judged_by_the_rest(check: Check) 
         "import sys, urllib.request as u; url = sys.argv[1]; assert url[:5] != 'https'; print(u.urlopen(url).read())"
     )
     told = check([sys.executable, "-c", script, "{url}"], "--only", "expired,not_found,chunked")
-    assert told["expired"]["did"] == "was not run: it has not passed tls_control"
+    assert told["expired"]["did"] == "was not run: the client did not pass tls_control"
     assert verdicts(told) == {"expired": "unclear", "chunked": "right", "not_found": "right"}
 
 

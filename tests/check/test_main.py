@@ -19,18 +19,18 @@ COMMAND = ["--", sys.executable, "-c", "pass", "{url}"]
         (["--"], "there is no command to check: write it after --, as in -- curl -sSf {url}"),
         (
             ["--", sys.executable, "-V"],
-            f"the command has no {{url}}, in whose place the address to ask is put: {sys.executable} -V",
+            f"the command has no {{url}}, which is replaced by the URL to request: {sys.executable} -V",
         ),
         (["--", "no-such-program", "{url}"], "the command 'no-such-program' cannot be found or executed"),
-        (["--only", "tls,expird", *COMMAND], "--only 'expird' names no entry and no group: did you mean expired?"),
+        (["--only", "tls,expird", *COMMAND], "--only 'expird' is neither an entry nor a group: did you mean expired?"),
         (
             ["--only", "?", *COMMAND],
-            f"--only '?' names no entry and no group: the groups are {', '.join(GROUPS)}",
+            f"--only '?' is neither an entry nor a group: the groups are {', '.join(GROUPS)}",
         ),
         (["--timeout", "0", *COMMAND], "argument --timeout: '0' is not a number of seconds above 0"),
         (["--timeout", "soon", *COMMAND], "argument --timeout: 'soon' is not a number of seconds above 0"),
-        (["--jobs", "0", *COMMAND], "argument --jobs: '0' is not a whole number from 1 on"),
-        (["--jobs", "1.5", *COMMAND], "argument --jobs: '1.5' is not a whole number from 1 on"),
+        (["--jobs", "0", *COMMAND], "argument --jobs: '0' is not a whole number of at least 1"),
+        (["--jobs", "1.5", *COMMAND], "argument --jobs: '1.5' is not a whole number of at least 1"),
         (["curl", "{url}"], "unrecognized arguments: curl {url}"),
         (
             ["--junit", "no/such/folder/file.xml", *COMMAND],

@@ -254,7 +254,7 @@ def test_a_marker_on_a_test_without_the_fixture_is_an_error_at_set_up(suite: Sui
     result.stdout.fnmatch_lines(
         [
             "*ERROR at setup of test_it*",
-            f"@pytest.mark.{marker}: this is for the server of the httpserve fixture, which the test does not ask for: "
+            f"@pytest.mark.{marker}: this is for the server of the httpserve fixture, which the test does not request: "
             'give it the argument httpserve, or mark it with @pytest.mark.usefixtures("httpserve")',
         ]
     )

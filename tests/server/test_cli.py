@@ -673,7 +673,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["--header", "No Name", "value"], "--header 'No Name' cannot be the name of a header"),
         (["--header", "X", "two\nlines"], r"--header X cannot have the value 'two\nlines'"),
         (["--header", "X", "\N{SNOWMAN}"], "--header X cannot have the value"),
-        (["--header", "Content-Length", "5"], "--header Content-Length is for the server to say"),
+        (["--header", "Content-Length", "5"], "--header Content-Length cannot be set: the server sets it"),
         (["--header", "X"], "expected 2 arguments"),
         (["--content-type", "text/html\r\nX: y"], "--content-type 'text/html"),
         (["--tls", "--tls-cert", "cert.pem"], "give either --tls or --tls-cert"),

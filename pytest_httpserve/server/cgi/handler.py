@@ -1,4 +1,4 @@
-"""CGIHTTPRequestHandler: programs beneath a directory that answer requests (RFC 3875)."""
+"""CGIHTTPRequestHandler: programs in a directory that answer requests (RFC 3875)."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from pytest_httpserve.server.files.paths import encoded
 from pytest_httpserve.wire.grammar import DEFAULT_LIMITS, Limits
 from pytest_httpserve.wire.target import target_of
 
-# How a class's own private attribute is called from outside.
+# The name of the class's private attribute, as seen from outside.
 _REDIRECTS = "_CGIHTTPRequestHandler__redirects"
 
 
 class CGIHTTPRequestHandler(SimpleHTTPRequestHandler):
-    """Serves files as SimpleHTTPRequestHandler does, and runs those beneath ``cgi_directories`` for their output.
+    """Serves files like SimpleHTTPRequestHandler, and runs those in ``cgi_directories`` for their output.
 
     A script may keep the server waiting for ``cgi_timeout`` seconds (None for no limit), then it is killed. It gets the
     server's environment, the variables of RFC 3875, and ``cgi_env``. If the server runs as root, scripts run as the
-    user nobody, unless ``cgi_as_nobody`` is unset. They run in the server's working directory or, with
-    ``cgi_in_place``, in their own, as RFC 3875 has it.
+    user nobody, unless ``cgi_as_nobody`` is False. They run in the server's working directory or, with
+    ``cgi_in_place``, in the script's own directory, as RFC 3875 requires.
 
-    What is beneath a CGI directory is run or refused, and never sent.
+    A file in a CGI directory is run or refused, and never sent.
     """
 
     cgi_directories: ClassVar[list[str]] = ["/cgi-bin", "/htbin"]
@@ -40,52 +40,52 @@ class CGIHTTPRequestHandler(SimpleHTTPRequestHandler):
     cgi_env: Mapping[str, str] = MappingProxyType({})
     cgi_as_nobody: bool = True
     cgi_in_place: bool = False
-    # A body is kept as a whole nowhere but on disk, and there as far as it comes: scripts may be told of any length.
+    # Only the disk ever holds a whole body, and only the bytes that came: so a body may be announced with any length.
     limits: ClassVar[Limits] = dataclasses.replace(DEFAULT_LIMITS, body=10**20 - 1)
-    # Without fork, says http.server, files cannot be marked as executable, and Python runs those that are Python's.
+    # As in http.server: without fork, files have no executable bit, and Python runs the scripts that are in Python.
     have_fork: bool = hasattr(os, "fork")
 
     cgi_info: tuple[str, str]
 
-    __redirects = 0  # that led to the path in hand
+    __redirects = 0  # how many have led to the current path
 
     def _SimpleHTTPRequestHandler__scripts(self) -> tuple[tuple[str, bool], ...]:
-        # As in is_cgi, "/" stands for the files of the root alone.
+        # As in is_cgi, "/" means the files in the root alone.
         return tuple((self.translate_path(encoded(one)), one != "/") for one in self.cgi_directories)
 
     def do_GET(self) -> None:
-        """Run the script if there is one, else answer as SimpleHTTPRequestHandler does."""
+        """Run the script if there is one, otherwise answer like SimpleHTTPRequestHandler."""
         if _is_script(self):
             self.run_cgi()
         else:
             super().do_GET()
 
     def do_HEAD(self) -> None:
-        """Answer as GET would, without a body."""
+        """Answer like GET, without a body."""
         if _is_script(self):
             self.run_cgi()
         else:
             super().do_HEAD()
 
     def do_POST(self) -> None:
-        """Run a script; 501 for what is none."""
+        """Run a script; 501 for any other path."""
         if self.is_cgi():
             self.run_cgi()
         else:
             self.send_error(HTTPStatus.NOT_IMPLEMENTED, "Can only POST to CGI scripts")
 
-    # The result is send_head's in SimpleHTTPRequestHandler; of a script, all has been sent.
+    # The result is that of SimpleHTTPRequestHandler.send_head; after a script, None, since its whole output was sent.
     def send_head(self) -> Any:
-        """Run the script if there is one, else answer as SimpleHTTPRequestHandler does."""
+        """Run the script if there is one, otherwise answer like SimpleHTTPRequestHandler."""
         return self.run_cgi() if self.is_cgi() else super().send_head()
 
     # Which script
 
     def is_cgi(self) -> bool:
-        """Whether ``path`` lies beneath one of ``cgi_directories``.
+        """Whether ``path`` is in one of ``cgi_directories``.
 
-        If so, ``cgi_info`` is set to that directory and to what follows its slash, both percent-encoded, with the
-        query. Nested directories, the script and what comes after it are told apart by ``run_cgi``.
+        If so, sets ``cgi_info`` to that directory and to the rest of the path after its slash, both percent-encoded,
+        with the query. ``run_cgi`` splits the rest into subdirectories, the script and its path info.
         """
         path = collapsed(target_of(self.path).path)
         longest = max(map(len, self.cgi_directories), default=0)
@@ -102,21 +102,21 @@ class CGIHTTPRequestHandler(SimpleHTTPRequestHandler):
         return executable(path)
 
     def is_python(self, path: str) -> bool:
-        """Whether the file ``path`` is a Python script, by its name."""
+        """Whether the name of the file ``path`` is a Python script's."""
         return os.path.splitext(path)[1].lower() in (".py", ".pyw")
 
     def run_cgi(self) -> None:
-        """Run the script that ``cgi_info`` names, and send what it answers, as it comes."""
+        """Run the script that ``cgi_info`` names, and send its output as it comes."""
         Run(self, _site_of(self), _Told(self), self.__redirects).run()
 
 
 def _is_script(handler: CGIHTTPRequestHandler) -> bool:
-    """Whether a script is to be run; an override of ``send_head`` is asked first, and may come back to ours."""
+    """Whether to run a script; not before an override of ``send_head``, which may call ours."""
     return running.is_ours(handler, "send_head") and handler.is_cgi()
 
 
 class _Told:
-    """A handler that is told of its scripts: what they say is logged as an error."""
+    """Tells a handler about its scripts, and logs their stderr as errors."""
 
     def __init__(self, handler: CGIHTTPRequestHandler) -> None:
         self._handler = handler
@@ -137,7 +137,7 @@ class _Told:
             running.answer(self._handler, running.http1_of(self._handler).connection)
         finally:
             attributes[_REDIRECTS] = count - 1
-            if count == 1:  # an attribute that stays would be taken for state of a subclass's own
+            if count == 1:  # an attribute left behind would look like a subclass's own state
                 del attributes[_REDIRECTS]
 
 

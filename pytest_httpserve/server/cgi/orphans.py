@@ -1,7 +1,7 @@
-"""Processes that scripts have left in sessions of their own, as daemons are: no group leads to them any more.
+"""Finds the processes that scripts have left in other sessions, like daemons: no process group leads to them any more.
 
-On Linux, this process adopts them while a server lives that runs scripts (prctl(2), PR_SET_CHILD_SUBREAPER), and so
-finds them among its children; a variable in their environment tells them from those of other code.
+On Linux, this process adopts them while a server that runs scripts is alive (prctl(2), PR_SET_CHILD_SUBREAPER), and so
+finds them among its children; a variable in their environment tells them from the children of other code.
 """
 
 from __future__ import annotations
@@ -21,47 +21,47 @@ _SET_CHILD_SUBREAPER, _GET_CHILD_SUBREAPER = 36, 37
 _PROCESS = Path("/proc")
 
 _lock = ForkedLock()
-_servers = 0  # that want orphans to be adopted
-_before = 0  # what this process did until then
+_servers = 0  # how many want orphans to be adopted
+_before = 0  # whether this process was a subreaper before
 
 
 class Process(NamedTuple):
-    """A process; numbers are given out again, and ``began`` tells two of them apart."""
+    """A process; ids are reused, and ``began`` tells two processes with the same id apart."""
 
     pid: int
     began: bytes
 
     def status(self) -> bytes | None:
-        """The letter of its state; None if it is gone."""
+        """The letter of the process's state; None if it is gone."""
         fields = _fields_of(self.pid)
         return fields[0] if fields and fields[_BEGAN] == self.began else None
 
     def end(self) -> None:
-        """Kill it, and take leave of it, if it is a child of this process by now."""
+        """Kill the process, and reap it if it is a child of this process by now."""
         if sys.platform != "linux":
             return
         if self.status() is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(self.pid, signal.SIGKILL)
-            with contextlib.suppress(ChildProcessError):  # another's, who sees to it
+            with contextlib.suppress(ChildProcessError):  # its parent is another process, which reaps it
                 os.waitpid(self.pid, 0)
 
 
-_BEGAN = 19  # of the fields after the name, see proc(5)
+_BEGAN = 19  # index among the fields after the name, see proc(5)
 
 
 def adopt() -> None:
-    """From here on, have orphans become children of this process; see ``leave``."""
+    """From here on, orphans become children of this process; see ``leave``."""
     global _servers, _before
     with _lock:
         _servers += 1
         if _servers == 1:
             _before = _is_subreaper()
-        _be_subreaper(1)  # each time: a fork of the process is none
+        _be_subreaper(1)  # each time, since a fork of the process does not inherit it
 
 
 def leave() -> None:
-    """One server less wants that."""
+    """Undo one call of ``adopt``."""
     global _servers
     with _lock:
         _servers -= 1
@@ -70,7 +70,7 @@ def leave() -> None:
 
 
 def orphans(mark: str) -> list[Process]:
-    """The children of this process, and theirs, that have this mark in their environment."""
+    """The descendants of this process that have this mark in their environment."""
     if sys.platform != "linux":
         return []
     return list(_marked(os.getpid(), f"{MARK}={mark}".encode()))
@@ -78,7 +78,7 @@ def orphans(mark: str) -> list[Process]:
 
 def _marked(parent: int, variable: bytes) -> Iterator[Process]:
     for pid in _children_of(parent):
-        with contextlib.suppress(OSError):  # it is gone, or another user's
+        with contextlib.suppress(OSError):  # it is gone, or belongs to another user
             fields = _fields_of(pid)
             if fields and variable in Path(_PROCESS, str(pid), "environ").read_bytes().split(b"\0"):
                 yield Process(pid, fields[_BEGAN])
@@ -94,7 +94,7 @@ def _children_of(pid: int) -> list[int]:
 
 
 def _fields_of(pid: int) -> list[bytes]:
-    """What the system says of a process, from its state on; nothing if it is gone."""
+    """The fields of /proc/PID/stat from the state on; empty if the process is gone."""
     try:
         return Path(_PROCESS, str(pid), "stat").read_bytes().rpartition(b")")[2].split()
     except OSError:
@@ -112,7 +112,7 @@ def _is_subreaper() -> int:
 
 
 def _be_subreaper(value: int) -> None:
-    """An old Linux refuses: then orphans are nobody's, as elsewhere."""
+    """Become a subreaper, or stop being one. An old Linux refuses: then nobody adopts orphans, as on other systems."""
     if sys.platform == "linux":
         import ctypes
 

@@ -1,4 +1,4 @@
-"""Paths that lead to CGI scripts: how they are spelt, and what lies where."""
+"""Paths of CGI scripts: decoding, normalising, and whether a file is executable."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def collapsed(path: str) -> str:
 
 
 def _url_collapse_path(path: str) -> str:
-    """``collapsed``, by the name and with the ways of ``http.server``, whose tests ask for it.
+    """``collapsed`` under the name and with the results of ``http.server``, whose tests call it.
 
-    The result is directory, slash, last segment; the root is a directory like any other, so that ``/a`` becomes
-    ``//a``. Raises IndexError for a path that leads above the root.
+    The result is directory, slash, last segment; the root is a directory like any other, so ``/a`` becomes ``//a``.
+    Raises IndexError for a path that leads above the root.
     """
     *directories, last = urllib.parse.unquote(path, errors="surrogateescape").split("/")
     if last in (".", ".."):

@@ -1,4 +1,4 @@
-"""The process of a CGI script: started, read, watched and, where it must be, killed. Nothing here knows HTTP."""
+"""The process of a CGI script: started, read, watched and, if need be, killed. Nothing here knows HTTP."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ PIECE_BYTES = 65_536
 # What a script may write before the blank line that ends its head, and how much of its stderr is kept.
 HEAD_BYTES = 65_536
 STDERR_BYTES = 65_536
-# A line that is logged counts for so many bytes at least: of empty ones, too, there are no more than a thousand.
+# A logged line counts for at least this many bytes, so that no more than a thousand lines are logged, even empty ones.
 _LINE_COUNTS = 64
 
 # RFC 3875 section 6.2: a line ends with LF, or with CRLF.
 _HEAD_END = re.compile(rb"(?P<line>\A|\n)\r?\n")
 _LONGEST_POLL = 3600.0
-# How often a process is asked whether it has ended, where the system cannot tell of itself.
+# How often to check whether a process has ended, on systems without a notification.
 _TURN = 0.005
-# How long a script may live on after its output before its response ends without it.
+# How long a script may run on after its output before its response ends without it.
 _MOMENT = 0.25
 _POLLIN = int(getattr(select, "POLLIN", 0))
 _POLLHUP = int(getattr(select, "POLLHUP", 0))
-_POLLRDHUP = int(getattr(select, "POLLRDHUP", 0))  # of Linux
-# So much of its output goes to a client that still sends: the buffers on the way hold it, if the client does not read.
+_POLLRDHUP = int(getattr(select, "POLLRDHUP", 0))  # on Linux
+# So much output goes to a client that is still sending: the buffers on the way hold it if the client does not read.
 EARLY_BYTES = 65_536
-# No pipe holds more (Linux: 1 MiB at most, unless root wills it).
+# No pipe holds more (on Linux at most 1 MiB, unless root raises the limit).
 _PIPE_PIECES = 16
 
 
@@ -55,10 +55,10 @@ class Child:
     """The process of a script: one ``poll`` watches its output, its stderr and its client at once.
 
     Its output is read piece by piece; each line of its stderr goes to ``log`` as it comes. ``timeout`` (seconds; None
-    for no limit) is how long it may keep its reader waiting. It is a context manager, and killed, with all processes of
-    its session, when the block ends before it does, when the client leaves, and when the server stops.
+    for no limit) is how long it may keep its reader waiting. As a context manager, it kills the process and its whole
+    session if the block ends before the process does; so do a client that leaves, and a server that stops.
 
-    Raises OSError if the command cannot be run, and UnsupportedError where none can be.
+    Raises OSError if the command cannot be run, and UnsupportedError on systems where none can be.
     """
 
     def __init__(
@@ -79,9 +79,9 @@ class Child:
         self._poll = make_poll()
         identity: dict[str, Any] = {"user": user[0], "group": user[1], "extra_groups": []} if user is not None else {}
         self._upload = stdin if isinstance(stdin, Upload) else None
-        self._early = 0  # what it has written while its input still came in
-        self._held = False  # its output is not read
-        self._done = False  # there is no more output
+        self._early = 0  # bytes of output while its input was still coming in
+        self._held = False  # whether its output is left unread
+        self._done = False  # whether its output has ended
         cgi_keeper.begin()
         self._process = subprocess.Popen(
             command,
@@ -102,8 +102,8 @@ class Child:
         self._survivors = survivors
         self._log = log
         self._complaints = _Complaints(log)
-        self._goes_on = False  # without whoever has started it
-        self._lock = threading.Lock()  # once waited for, a process must not be killed: its id may be another's
+        self._goes_on = False  # whether a thread waits for its end
+        self._lock = threading.Lock()  # once reaped, a process must not be killed: its id may be in use again
         self._stopped = False
         self._waiting: AbstractContextManager[None] | None = None
         self._poll.register(self._stdout, _POLLIN)
@@ -115,7 +115,7 @@ class Child:
     def __enter__(self) -> Child:
         try:
             self._begin()
-        except BaseException as error:  # the system has no more threads
+        except BaseException as error:  # for example, the system has no more threads
             self.__exit__(type(error), error, error.__traceback__)
             raise
         return self
@@ -137,11 +137,11 @@ class Child:
         if self._waiting is not None:
             self._waiting.__exit__(None, None, None)
             self._waiting = None
-        if not self._goes_on:  # else that is the business of the thread that waits for its end
+        if not self._goes_on:  # otherwise, the thread that waits for its end does this
             self._leave()
 
     def _leave(self) -> None:
-        """Take leave of it, by whoever it belongs to, once."""
+        """Clean up, once: called by the thread that owns the process."""
         if self._process.returncode is None:
             self._kill()
             self._reap()
@@ -156,16 +156,16 @@ class Child:
 
     @property
     def stderr(self) -> str:
-        """What it has written to its stderr so far, or the last part of that if it is much."""
+        """What the script has written to stderr so far, or the last STDERR_BYTES of it."""
         return self._complaints.text
 
     # Reading
 
     def read(self) -> bytes:
-        """The next piece of its output, empty at its end: whoever it has left behind may have more to say, and is not
-        heard.
+        """The next piece of the script's output, empty at its end. The output of processes that it left behind is
+        ignored.
 
-        Raises ScriptError: 504 if it takes too long, 503 if the server stops; and ConnectionAbortedError if the client
+        Raises ScriptError (504 if it takes too long, 503 if the server stops), and ConnectionAbortedError if the client
         leaves.
         """
         expiry = self._expiry()
@@ -173,10 +173,10 @@ class Child:
             self._hold()
             if self._is_starved():
                 expiry = self._expiry()
-            # Asked before the wait, or what it writes in between, as its last words, would be missed.
+            # Checked before the wait: otherwise, output written between the two would be missed.
             ended = self._end is None and self._has_ended()
             ready = self._wait(expiry, _LONGEST_POLL if self._end is not None else _TURN)
-            if self._stopped:  # whatever else happened then, happened for this reason
+            if self._stopped:  # anything else that happened is a consequence
                 raise ScriptError(HTTPStatus.SERVICE_UNAVAILABLE, "it was killed, since the server stops")
             if self._connection is not None and self._connection.transport.socket.fileno() in ready:
                 self._log("it is killed, since the client left")
@@ -192,7 +192,7 @@ class Child:
                 return b""
 
     def _hold(self) -> None:
-        """Leave its output in the pipe while a client might read none of it before it has sent its whole body."""
+        """Leave the output in the pipe while the client might not read it before sending its whole body."""
         upload = self._upload
         held = upload is not None and not upload.complete and self._early >= EARLY_BYTES and not self._has_ended()
         if held and not self._held:
@@ -202,13 +202,13 @@ class Child:
         self._held = held
 
     def _is_starved(self) -> bool:
-        """Whether it waits for its client, as far as is known here."""
+        """Whether the script waits for its client, as far as we can tell."""
         return self._upload is not None and self._upload.starved
 
     def read_head(self) -> tuple[bytes, bytes]:
-        """The lines of its output before the first blank one, and what has come after that.
+        """The lines of the output before the first blank one, and any bytes after it.
 
-        Raises as ``read`` does, and ScriptError (502) if there is no blank line.
+        Raises the same exceptions as ``read``, and ScriptError (502) if there is no blank line.
         """
         data = b""
         while (end := _HEAD_END.search(data, max(len(data) - PIECE_BYTES - 3, 0))) is None:
@@ -225,22 +225,22 @@ class Child:
     # Its end
 
     def is_over(self) -> bool:
-        """Whether there is no more output, and it has ended, at this moment."""
+        """Whether, at this moment, the output and the process have ended."""
         return (self._stdout.fileno(), _POLLHUP) in self._poll.poll(0) and self._has_ended()
 
     def _has_ended(self) -> bool:
-        """Whether it has; where the system can tell that, it is still to be waited for then."""
+        """Whether the process has ended; it may still have to be reaped."""
         if sys.platform == "win32" or not hasattr(os, "waitid"):
             return self._process.poll() is not None
         try:
             return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-        except ChildProcessError:  # this process has the system wait for its children
+        except ChildProcessError:  # the system reaps this process's children by itself
             return True
 
     def wait(self) -> int:
-        """Read no more of its output, and wait for its end, whatever the client does.
+        """Read no more output, and wait for the process to end, whatever the client does.
 
-        Its exit status, or the number of a signal below zero. Raises ScriptError (504) if it takes too long.
+        Returns its exit status, or the negated number of a signal. Raises ScriptError (504) if it takes too long.
         """
         self._await_end(self._expiry())
         return self._reap()
@@ -259,7 +259,7 @@ class Child:
             self._wait(expiry, _LONGEST_POLL if self._end is not None else _TURN)
 
     def outlives_its_output(self) -> bool:
-        """Whether it has closed its output, and does not end in the next moment, as most do that have."""
+        """Whether the process has closed its output, and does not end soon after, as most do."""
         if self._survivors is None or (self._upload is not None and not self._upload.complete):
             return False
         with contextlib.suppress(ScriptError):
@@ -267,13 +267,13 @@ class Child:
         return not self._has_ended() and not self._stopped
 
     def go_on(self, log: Callable[[str], object]) -> None:
-        """From here on, it is no longer its starter's: a thread waits for its end, and has ``log`` know of it."""
+        """Let the process go on by itself: a thread waits for its end, and logs with ``log``."""
         assert self._survivors is not None, "it does not outlive its output"
         self._connection, self._goes_on = None, True
         self._log = self._complaints.log = log
         try:
             self._survivors.see_off(self._go_on, self._stop)
-        except RuntimeError:  # there are no more threads: it is killed
+        except RuntimeError:  # no more threads: kill it
             self._goes_on = False
 
     def _go_on(self) -> None:
@@ -297,11 +297,11 @@ class Child:
                 kill_session(self._process.pid)
 
     def _reap(self) -> int:
-        """Take leave of a process that has ended, or is about to, with all it has written to stderr."""
+        """Reap a process that has ended, or is about to, after reading the rest of its stderr."""
         with self._lock:
             cgi_keeper.let_go(self._process.pid)
             status = self._process.wait()
-        # What the pipe still holds; its end may never come, if a process was left behind that has it, too.
+        # Read only what the pipe still holds: a process left behind may keep it open for ever.
         if hasattr(os, "set_blocking"):
             os.set_blocking(self._stderr.fileno(), False)
         with contextlib.suppress(BlockingIOError):
@@ -314,7 +314,7 @@ class Child:
     # Waiting
 
     def _watch_client(self) -> None:
-        """Whether it leaves, and what it sends of its body: nothing after that, for it may be the next request."""
+        """Watch for the client to leave, and for the rest of its body; not beyond, where the next request may begin."""
         if self._connection is None:
             return
         receives = self._upload is not None and not self._upload.complete
@@ -328,7 +328,7 @@ class Child:
         return math.inf if self._timeout is None else clock.monotonic() + self._timeout
 
     def _wait(self, expiry: float, longest: float = _LONGEST_POLL) -> list[int]:
-        """Wait for something to happen; the files that are ready. What stderr has to say is taken here."""
+        """Wait for something to happen. Reads stderr, and returns the files that are ready."""
         left = expiry - clock.monotonic()
         if left <= 0:
             raise ScriptError(HTTPStatus.GATEWAY_TIMEOUT, f"it kept the server waiting for {self._timeout:g} s")
@@ -350,7 +350,7 @@ class Child:
             upload.advance(events)
         except (OSError, RequestError):
             if self._stopped:
-                return  # that is why
+                return  # which explains the error
             self._log("it is killed, since its input broke off")
             raise
         if upload.complete and not was_complete:
@@ -358,20 +358,20 @@ class Child:
 
 
 class _Complaints:
-    """What a process writes to its stderr: each line is logged when it is whole, the last part is kept."""
+    """The stderr of a process: each line is logged when it is complete, and the last part is kept."""
 
     def __init__(self, log: Callable[[str], object]) -> None:
         self.log = log
         self._line = bytearray()
         self._kept = bytearray()
-        self._left = STDERR_BYTES  # to log
+        self._left = STDERR_BYTES  # how many more to log
 
     @property
     def text(self) -> str:
         return self._kept[-STDERR_BYTES:].decode(errors="backslashreplace")
 
     def add(self, data: bytes) -> bool:
-        """False if there is nothing to add: stderr has ended."""
+        """Add more bytes; returns False if there are none, since stderr has ended."""
         self._kept += data
         if len(self._kept) > 2 * STDERR_BYTES:  # not each time: it may come byte by byte
             del self._kept[:-STDERR_BYTES]
@@ -386,7 +386,7 @@ class _Complaints:
         return bool(data)
 
     def end(self) -> None:
-        """Log what is there of a last line."""
+        """Log a last, incomplete line."""
         if self._line:
             self._say(self._line)
             self._line.clear()
@@ -400,7 +400,7 @@ class _Complaints:
 
 
 def _end_of(pid: int) -> int | None:
-    """A descriptor that is readable when the process has ended; None where there is no such thing."""
+    """A descriptor that is readable when the process has ended; None on systems without such descriptors."""
     if sys.platform != "linux" or not hasattr(os, "pidfd_open"):
         return None
     try:
@@ -409,15 +409,15 @@ def _end_of(pid: int) -> int | None:
         return None
 
 
-def make_poll() -> Any:  # select.poll, which is no type on Windows
-    """What watches the pipes of a script. Raises UnsupportedError where there is no such thing."""
+def make_poll() -> Any:  # select.poll, which does not exist on Windows
+    """A new ``select.poll``. Raises UnsupportedError on systems without it."""
     if not hasattr(select, "poll"):
         raise UnsupportedError("CGI needs poll(), which this Python does not have")
     return select.poll()
 
 
 def describe_end(status: int) -> str:
-    """How a process ended, as in ``ended with exit status 1``."""
+    """Say how a process ended, as in ``ended with exit status 1``."""
     if status >= 0:
         return f"ended with exit status {status}"
     with contextlib.suppress(ValueError):
@@ -430,7 +430,7 @@ def describe_end(status: int) -> str:
 
 @cache
 def nobody() -> tuple[int, int]:
-    """User and group of nobody; -1 for both where users have no ids."""
+    """The user and group ids of nobody; -1 for both on systems without such ids."""
     if sys.platform == "win32":
         return -1, -1
     import pwd

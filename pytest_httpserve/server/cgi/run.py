@@ -1,4 +1,4 @@
-"""A CGI script's run for one request (RFC 3875): which script, what it is given, and what becomes of its output."""
+"""Runs a CGI script for one request (RFC 3875): finds it, passes it the request, and sends its output."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 MOST_LOCAL_REDIRECTS = 10
 
 _SPOOL_BYTES = 65_536
-# What could end a line: RFC 3875 section 4.1.5 lets a server refuse it in PATH_INFO.
+# Line ends, which RFC 3875 section 4.1.5 lets a server refuse in PATH_INFO.
 _OBJECTIONABLE = re.compile(r"[\r\n]")
 _PORT = re.compile(r":[0-9]*$")
 
@@ -52,9 +52,9 @@ _PORT = re.compile(r":[0-9]*$")
 class Site:
     """Where scripts are, and how they are run.
 
-    ``translate`` gives the file that a path stands for. ``prefix`` is what SCRIPT_NAME has before ``cgi_info``, ``env``
-    are variables of their own; a script may keep the server waiting for ``timeout`` seconds (None for no limit).
-    ``as_nobody``: as the user nobody, if the server runs as root; ``in_place``: in their own directory.
+    ``translate`` turns a path into a file. ``prefix`` precedes ``cgi_info`` in SCRIPT_NAME, ``env`` has additional
+    variables; a script may keep the server waiting for ``timeout`` seconds (None for no limit). ``as_nobody``: whether
+    to run as the user nobody if the server runs as root; ``in_place``: whether to run in the script's directory.
     """
 
     root: Root
@@ -67,19 +67,19 @@ class Site:
 
 
 class Told(Protocol):
-    """Who is told of a run."""
+    """Receives the news of a run."""
 
     def log(self, script: CGIScript, text: str, /) -> None:
-        """A line of a script's stderr, or one about the script."""
+        """Log a line of a script's stderr, or one about the script."""
 
     def log_later(self, script: CGIScript, text: str, /) -> None:
-        """The same, when its request is over."""
+        """The same, after the script's request is over."""
 
     def failed(self, script: CGIScript, error: ScriptError, /) -> None:
-        """It has given no answer, or half of one: ``error`` says why, and how to answer."""
+        """The script has given no answer, or half of one: ``error`` says why, and how to answer."""
 
     def redirected(self, count: int, /) -> None:
-        """The answer is to be that of another path, which is the handler's by now; so many have redirected so far."""
+        """The script redirected to another path, which the handler's ``path`` is by now; ``count`` redirects so far."""
 
 
 class Run:
@@ -90,10 +90,10 @@ class Run:
         self._site = site
         self._told = told
         self._redirects = redirects
-        self._chunked = False  # whether the response is
+        self._chunked = False  # whether the response is chunked
 
     def run(self) -> None:
-        """Run the script that ``cgi_info`` names, and send what it answers, as it comes."""
+        """Run the script that ``cgi_info`` names, and send its output as it comes."""
         if not hasattr(select, "poll"):
             running.send_error(self._handler, HTTPStatus.NOT_IMPLEMENTED, "CGI needs poll(), which this system lacks")
             return
@@ -113,7 +113,7 @@ class Run:
                 body.close()
 
     def _find_script(self) -> CGIScript | None:
-        """The script that ``cgi_info`` names; None if it cannot be run: then the answer has been given."""
+        """The script that ``cgi_info`` names; None if it cannot be run, and an error has been sent."""
         directory, rest = self._handler.cgi_info
         rest, _, query = rest.partition("?")
         name, slash, info = rest.partition("/")
@@ -143,9 +143,9 @@ class Run:
         return None
 
     def _run(self, script: CGIScript, body: IO[bytes] | Upload | None) -> str | None:
-        """Run it and send its answer; the path of a local redirect, if that is its answer.
+        """Run the script and send its answer; returns the path if the answer is a local redirect.
 
-        The script is started before another thread leads the loop: it begins earlier, and the two do not contend.
+        The script starts before another thread takes over the loop: so it starts earlier, and the two do not contend.
         """
         file = os.path.abspath(script.file)
         command = [sys.executable, "-u", file] if _needs_python(self._handler, script) else [file]
@@ -179,10 +179,10 @@ class Run:
                 raise
 
     def _body(self) -> IO[bytes] | Upload | None:
-        """What the script reads; None if the request has no body.
+        """The script's input; None if the request has no body.
 
-        A body of which more is to come is given to the script as it comes. One without a length is received as a whole
-        before the script runs, since CGI asks for the length.
+        The script gets a body as it comes. A body without a length is received as a whole before the script runs, since
+        CGI requires the length.
         """
         http1 = running.http1_of(self._handler)
         reader, framing = http1.reader, http1.stream.framing
@@ -214,7 +214,7 @@ class Run:
         return file
 
     def _leave_body(self) -> None:
-        """Take what the script has left of the body, however much, if the connection is to go on after it."""
+        """Read the rest of the body that the script has left, however much, if the connection goes on."""
         reader = running.http1_of(self._handler).reader
         if not self._handler.close_connection and not reader.complete:
             self._handler.wfile.flush()
@@ -228,7 +228,7 @@ class Run:
             "PATH_INFO": decoded(script.path_info),
             "QUERY_STRING": native(script.query),
             "REMOTE_ADDR": self._handler.address_string(),
-            "REMOTE_HOST": self._handler.address_string(),  # section 4.1.9: the address stands in for a name
+            "REMOTE_HOST": self._handler.address_string(),  # section 4.1.9: the address may replace the name
             "REMOTE_PORT": str(self._handler.client_address[1]),
             "REQUEST_METHOD": self._handler.command or "",
             "REQUEST_URI": native(self._handler.path),
@@ -257,7 +257,7 @@ class Run:
         return variables
 
     def _server_name(self) -> str:
-        """The host that the request is directed to (section 4.1.14), or else the address that the server has."""
+        """The host that the request is directed to (section 4.1.14), or else the server's address."""
         host = target_of(self._handler.path).authority or running.stream_of(self._handler).headers.get("host", "")
         if host and grammar.is_host(host):
             return _PORT.sub("", host)
@@ -272,7 +272,7 @@ class Run:
             head = parse_output_head(lines, strict=self._handler.strict)
         except ScriptError:
             with contextlib.suppress(ScriptError):
-                child.wait()  # it may yet say on stderr what went wrong
+                child.wait()  # it may still explain itself on stderr
             raise
         if head.local is not None:
             piece = piece or child.read()
@@ -299,16 +299,16 @@ class Run:
             self._handler.send_header("Transfer-Encoding", "chunked")
         self._handler.end_headers()
         if not with_body:
-            self._handler.wfile.flush()  # what comes next may be long in coming
+            self._handler.wfile.flush()  # the body may take long to come
 
     def _speaks_chunks(self) -> bool:
         return running.stream_of(self._handler).version >= (1, 1) and self._handler.protocol_version >= "HTTP/1.1"
 
     def _send_output(self, script: CGIScript, child: Child, piece: bytes, length: int | None) -> None:
-        """Send the body, which begins with ``piece``; what is not to be sent is read all the same."""
+        """Send the body, which begins with ``piece``; reads even what must not be sent."""
         sent = surplus = 0
         sends = running.stream_of(self._handler).has_body
-        last = b""  # leaves with the end, which is here already
+        last = b""  # is sent together with the end
         piece = piece or child.read()
         while piece:
             if length is not None and sent + len(piece) > length:
@@ -328,9 +328,9 @@ class Run:
             self._write_output(last, end)
             child.go_on(lambda text: self._told.log_later(script, text))
             return
-        # The client learns of the end when everything is known of it, and in the log.
+        # The client sees the end only after the script's status is known and logged.
         status = child.wait()
-        if status < 0:  # what it has said so far must not pass for all it had to say
+        if status < 0:  # its output must not pass for complete
             raise ScriptError(HTTPStatus.BAD_GATEWAY, f"it {describe_end(status)}")
         self._log_end(script, status)
         self._write_output(last, end)
@@ -343,9 +343,9 @@ class Run:
                 self._handler.wfile.written -= len(framed) - len(piece)
 
     def _redirect(self, location: str) -> None:
-        """Answer as a GET of ``location`` would be (section 6.2.2)."""
+        """Answer like a GET of ``location`` (section 6.2.2)."""
         if self._redirects == MOST_LOCAL_REDIRECTS:
-            raise ScriptError(HTTPStatus.BAD_GATEWAY, f"it redirects, as {MOST_LOCAL_REDIRECTS} others have before it")
+            raise ScriptError(HTTPStatus.BAD_GATEWAY, f"it redirects, after {MOST_LOCAL_REDIRECTS} others that did")
         handler = self._handler
         handler.path = location
         if handler.command != "HEAD":
@@ -358,7 +358,7 @@ class Run:
 
 
 def _what_is_large(command: Sequence[str], variables: Mapping[str, str]) -> str:
-    """What there is to know of a command that the system finds too long."""
+    """Describe the size of a command that is too long for the system."""
     sizes = {f"the variable {name}": len(os.fsencode(value)) for name, value in variables.items()}
     sizes["its arguments"] = sum(len(os.fsencode(word)) for word in command)
     largest = max(sizes, key=sizes.__getitem__)
@@ -366,7 +366,7 @@ def _what_is_large(command: Sequence[str], variables: Mapping[str, str]) -> str:
 
 
 def _check_spelling(path: str) -> None:
-    """Raises FileNotFoundError for a path of which the system takes no file, nor a variable."""
+    """Raise FileNotFoundError for a path that cannot be a file name or the value of a variable."""
     try:
         spelt = os.fsencode(path)
     except UnicodeEncodeError:
@@ -380,7 +380,7 @@ def _needs_python(handler: CGIFront, script: CGIScript) -> bool:
 
 
 def answer_failure(handler: CGIFront, error: ScriptError) -> None:
-    """Answer for a script that has failed, if it has not."""
+    """Send an error for a script that has failed, unless its response has begun."""
     handler.close_connection = True
     if running.stream_of(handler).status is None:
         running.send_error(handler, error.status, f"The CGI script failed: {error}")

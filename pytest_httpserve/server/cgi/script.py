@@ -1,4 +1,4 @@
-"""What a CGI script is told and how its answer is read (RFC 3875): its variables, and the head of its output."""
+"""The variables that a CGI script gets, and the parser for the head of its output (RFC 3875)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pytest_httpserve.wire.headers import Field
 
 
 class CGIScript(NamedTuple):
-    """A script as a URL names it: its ``file``, the decoded path ``name`` that stands for it, and what follows that.
+    """A script as named by a URL: its ``file``, its decoded path ``name``, and the rest of the URL.
 
     ``path_info`` is percent-encoded, ``query`` is as the client sent it.
     """
@@ -36,35 +36,35 @@ class CGIScript(NamedTuple):
         if not self.query or "=" in self.query:
             return []
         words = [native(urllib.parse.unquote_to_bytes(word)) for word in self.query.split("+")]
-        # All or none, says the RFC. A word like "-s" would be an option to the script's interpreter (CVE-2012-1823).
+        # The RFC says all or none. A word like "-s" would be an option to the script's interpreter (CVE-2012-1823).
         return [] if any(word.startswith("-") or "\0" in word for word in words) else words
 
 
 # Variables
 
 
-# The meta-variables of RFC 3875 section 4.1 and the usual ones beside them: a script sees those of its own request,
-# never those of a CGI process, or of a test run, that the server itself is part of.
+# The meta-variables of RFC 3875 section 4.1, and other common ones: a script sees those of its own request, never those
+# of a CGI process or a test run that the server itself is part of.
 _META_VARIABLE = re.compile(
     "AUTH_TYPE|CONTENT_(LENGTH|TYPE)|GATEWAY_INTERFACE|HTTPS|HTTP_.*|PATH_(INFO|TRANSLATED)|QUERY_STRING"
     "|REMOTE_(ADDR|HOST|IDENT|PORT|USER)|REQUEST_(METHOD|URI)|SCRIPT_(FILENAME|NAME)"
     "|SERVER_(NAME|PORT|PROTOCOL|SOFTWARE)"
 )
 
-# Scripts written for http.server may take these for granted; to RFC 3875 an empty one and a missing one are the same.
+# Scripts written for http.server may rely on these; in RFC 3875, an empty variable means the same as a missing one.
 _ALWAYS_SET = ("CONTENT_LENGTH", "HTTP_ACCEPT", "HTTP_COOKIE", "HTTP_REFERER", "HTTP_USER_AGENT")
 
-# Authorization is no business of a script's (RFC 3875 section 4.1.18), the body's length and type have variables of
-# their own, its chunks are gone, and HTTP_PROXY is where many clients look for a proxy ("httpoxy", CVE-2016-5385).
+# Scripts must not see Authorization (RFC 3875 section 4.1.18), the body's length and type have their own variables, its
+# chunks are decoded, and many clients look for a proxy in HTTP_PROXY ("httpoxy", CVE-2016-5385).
 _NO_VARIABLE = frozenset(
     ("authorization", "content-length", "content-type", "proxy", "proxy-authorization", "transfer-encoding")
 )
-# X_Real_IP and X.Real.IP would be read as X-Real-IP.
+# X_Real_IP and X.Real.IP would get the same variable as X-Real-IP.
 _UNAMBIGUOUS_NAME = re.compile(r"[A-Za-z0-9-]+")
 
 
 def inherited_variables() -> dict[str, str]:
-    """The server's own environment, without what could be taken for a part of a request."""
+    """The server's own environment, without variables that could be mistaken for parts of a request."""
     own = {name: value for name, value in os.environ.items() if not _is_meta_variable(name)}
     own |= dict.fromkeys(_ALWAYS_SET, "")
     return own
@@ -85,7 +85,7 @@ def header_variables(fields: Iterable[Field]) -> dict[str, str]:
 
 
 def authorization_variables(value: str) -> dict[str, str]:
-    """``AUTH_TYPE`` and, for Basic, ``REMOTE_USER``: what the client claims, since nothing here checks it."""
+    """``AUTH_TYPE`` and, for Basic, ``REMOTE_USER``, as the client claims: nothing here checks them."""
     scheme, _, credentials = value.partition(" ")
     if not grammar.TOKEN.fullmatch(scheme):
         return {}
@@ -98,26 +98,26 @@ def authorization_variables(value: str) -> dict[str, str]:
 
 
 def native(value: str | bytes) -> str:
-    """Bytes, or text that stands for the bytes of a message, as ``os.environ`` spells them."""
+    """Bytes, or a message's text in ISO-8859-1, as ``os.environ`` spells them."""
     return os.fsdecode(value.encode("latin-1") if isinstance(value, str) else value)
 
 
-# The head of its output
+# The head of the output
 
 
-# RFC 3875 section 6.3: none of these may be repeated; Content-Length is ours to frame by.
+# RFC 3875 section 6.3: none of these may be repeated; Content-Length frames our response.
 _ONCE = ("content-length", "content-type", "location", "status")
-# Section 6.3.4: what concerns the connection to the client is the server's.
+# Section 6.3.4: the server alone sets the fields of its connection to the client.
 _NOT_SENT = frozenset(("connection", "keep-alive", "proxy-connection", "status", "te", "trailer", "upgrade"))
 _STATUS = re.compile(r"([2-9][0-9]{2})(?: (.*))?")
 _MOST_DIGITS = 18
-# Section 6.2.2: a path, perhaps with a query. Two slashes would begin the name of another server.
+# Section 6.2.2: a path, with or without a query. After two slashes, it would be the name of another server.
 _LOCAL_PATH = re.compile(r"/(?!/)[\x21\x22\x24-\x7e]*")
 
 
 class OutputHead(NamedTuple):
-    """What the head of a script's output says of the response: its status line, the fields to send, the length of the
-    body if it is announced, and, if it has nothing but a local Location, that."""
+    """What the head of a script's output says about the response: its status line, the fields to send, the length of
+    the body if announced, and the path of a local redirect."""
 
     status: int
     reason: str | None
@@ -128,7 +128,7 @@ class OutputHead(NamedTuple):
 
 @lru_cache(64)
 def parse_output_head(block: bytes, *, strict: bool = False) -> OutputHead:
-    """Parse what stands before the blank line (RFC 3875 section 6.3). Without ``strict``, it may be nothing at all.
+    """Parse the lines before the blank line (RFC 3875 section 6.3). Without ``strict``, there may be none.
 
     Raises ScriptError (502).
     """
@@ -138,9 +138,9 @@ def parse_output_head(block: bytes, *, strict: bool = False) -> OutputHead:
         raise _bad_output(str(error)) from None
     for name in _ONCE:
         if len(headers.get_all(name)) > 1:
-            raise _bad_output(f"{name.title()} is there more than once")
+            raise _bad_output(f"there is more than one {name.title()}")
     if "transfer-encoding" in headers:
-        raise _bad_output("Transfer-Encoding is the server's own business (RFC 3875 section 6.3.4)")
+        raise _bad_output("only the server may set Transfer-Encoding (RFC 3875 section 6.3.4)")
     location = headers.get("location")
     if strict and location is None and "content-type" not in headers and "status" not in headers:
         raise _bad_output("there is no Content-Type, Location or Status (RFC 3875 section 6.3)")
@@ -157,7 +157,7 @@ def _status(value: str | None, default: int) -> tuple[int, str | None]:
         return default, None
     match = _STATUS.fullmatch(value)
     if match is None:
-        raise _bad_output(f"Status is not a final status code, perhaps with a reason: {value!r}")
+        raise _bad_output(f"Status must be a final status code, with or without a reason, not {value!r}")
     return int(match[1]), match[2]
 
 

@@ -1,4 +1,4 @@
-"""What scripts leave running: it may go on, and ends with the server."""
+"""Processes that scripts leave running: they may go on, but no longer than the server."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from pytest_httpserve.net.service import Service
 from pytest_httpserve.server.cgi import keeper, orphans
 from pytest_httpserve.server.running import SERVICE_OF
 
-_END_SECONDS = 5.0  # until what was killed has ended
+_END_SECONDS = 5.0  # how long killed processes may take to end
 _PRUNED_AT = 64
 
 
 class Survivors:
-    """The scripts of a server that go on after their responses, and the processes that others have left behind.
+    """The scripts of a server that go on after their responses, and the processes that other scripts have left behind.
 
-    These are known by their session: that of the script, whose processes are one group. Those that have left it are
-    known by their ``mark``, a variable of their environment, where the system has orphans adopted.
+    The latter are found by their session, which is the script's. Processes that have left it are found by ``mark``, a
+    variable in their environment, on systems where this process can adopt orphans.
     """
 
     def __init__(self) -> None:
@@ -35,12 +35,12 @@ class Survivors:
         self._over = self._adopts = False
 
     def adopt(self) -> None:
-        """Have the system let this process know of what leaves its session, until the end."""
+        """Until the end, adopt the processes that leave their session."""
         self._adopts = True
         orphans.adopt()
 
     def keep(self, session: int) -> None:
-        """The script that led this session has ended: end with the server what is left of it."""
+        """Note that the script leading this session has ended: what is left of the session ends with the server."""
         for orphan in orphans.orphans(self.mark):
             with self._lock:
                 self._orphans[orphan] = None
@@ -63,7 +63,7 @@ class Survivors:
             keeper.let_go(session)
 
     def see_off(self, script: Callable[[], object], kill: Callable[[], object]) -> None:
-        """Have a thread call ``script``, which waits for the end of one that goes on; ``kill`` hastens it.
+        """Call ``script``, which waits for a script to end, in a thread; ``kill`` kills that script.
 
         Raises RuntimeError if the system has no more threads.
         """
@@ -87,7 +87,7 @@ class Survivors:
             kill()
 
     def end(self) -> None:
-        """The server closes."""
+        """Kill everything that is left: the server closes."""
         with self._lock:
             self._over = True
             scripts, sessions, self._sessions = dict(self._scripts), self._sessions, set()
@@ -99,7 +99,7 @@ class Survivors:
         expiry = clock.monotonic() + _END_SECONDS
         for thread in scripts:
             thread.join(max(expiry - clock.monotonic(), 0.0))
-        # By now, no script is left that somebody else takes leave of. What is killed may have begun another.
+        # By now, nobody else reaps any script. A process may have started another before it was killed.
         while left := self._orphans | dict.fromkeys(orphans.orphans(self.mark)):
             self._orphans = {}
             for orphan in left:
@@ -115,7 +115,7 @@ _making = threading.Lock()
 
 
 def survivors_of(server: object) -> Survivors | None:
-    """Those of a server; None for one that is not ours, which does not say when it closes."""
+    """The survivors of a server; None if it is not one of ours, which would not tell us when it closes."""
     service: Service | None = getattr(server, SERVICE_OF, None)
     if service is None:
         return None
@@ -128,9 +128,9 @@ def survivors_of(server: object) -> Survivors | None:
 
 
 def kill_session(leader: int) -> None:
-    """Kill the processes of the session that this one leads, or has led."""
+    """Kill the processes of the session that ``leader`` leads, or has led."""
     if hasattr(os, "killpg") and hasattr(signal, "SIGKILL"):
-        with contextlib.suppress(ProcessLookupError, PermissionError):  # gone; or, on macOS, about to be
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # gone, or (on macOS) about to end
             os.killpg(leader, signal.SIGKILL)
 
 
@@ -141,6 +141,6 @@ def _has_processes(session: int) -> bool:
         os.killpg(session, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # they are another user's, or about to end
+    except PermissionError:  # they belong to another user, or are about to end
         pass
     return True

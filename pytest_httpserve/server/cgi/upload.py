@@ -1,7 +1,7 @@
-"""A request's body on its way to a CGI script that has begun already: received as it comes, given as it is taken.
+"""Passes a request's body to a running CGI script: receives what comes, and writes what the script accepts.
 
-What the script has not taken yet is kept in a file. So a client that sends everything before it reads anything is never
-waited for by a script that answers while it reads.
+A file keeps the bytes that the script has not read yet. So a client that sends everything before it reads anything, and
+a script that answers while it reads, never block each other.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _POLLOUT = int(getattr(select, "POLLOUT", 0))
 class Upload:
     """A body of ``length`` bytes, most of which are still to come.
 
-    ``complete`` is whether all of it has come in, ``starved`` whether a script that reads has been given all that has.
-    A client has until ``expiry`` to send its next 64 KiB.
+    ``complete`` is whether all of it has arrived, ``starved`` whether the script has read everything that has arrived.
+    The client has until ``expiry`` to send its next 64 KiB.
     """
 
     def __init__(self, reader: Reader, connection: Connection, length: int) -> None:
@@ -42,7 +42,7 @@ class Upload:
         self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  closed by close
         self._pipe: IO[bytes] | None = None
         self._poll: Any = None  # what make_poll returns
-        self._watched = False  # whether the pipe is
+        self._watched = False  # whether the poll watches the pipe
         self._received = self._given = self._progress = 0
         self.expiry: float = math.inf
 
@@ -55,19 +55,19 @@ class Upload:
         return self._pipe is not None and not self.complete and self._given == self._received
 
     def begin(self, pipe: IO[bytes], poll: Any) -> None:
-        """From here on, ``pipe`` is the script's input, and ``poll`` is told what to watch."""
+        """From here on, write to the script's input ``pipe``, and register what to watch with ``poll``."""
         if hasattr(os, "set_blocking"):
             os.set_blocking(pipe.fileno(), False)
         self._pipe, self._poll = pipe, poll
         self._restart()
-        if self._reader.unread:  # came along with the head
+        if self._reader.unread:  # it came together with the head
             self._receive()
         self._give()
 
     def advance(self, events: dict[int, int]) -> None:
-        """Do what can be done now, and take the events that asked for it.
+        """Receive and write what is possible now, and remove the handled events.
 
-        Raises RequestError (400) if the client ends inside the body, and OSError if it has left or is too late.
+        Raises RequestError (400) if the body is cut short, and OSError if the client has left or is too late.
         """
         if self._pipe is not None and events.pop(self._pipe.fileno(), 0):
             self._give()
@@ -99,12 +99,12 @@ class Upload:
         self._progress += len(piece)
         if self._progress >= PROGRESS_BYTES:
             self._restart()
-        if self._pipe is not None:  # else the script wants no more
+        if self._pipe is not None:  # otherwise, the script reads no more
             self._file.write(piece)
             self._received += len(piece)
 
     def _give(self) -> None:
-        """Write to the script what it takes without waiting, and have the rest watched."""
+        """Write to the script what it accepts without waiting, and watch the pipe for the rest."""
         if self._pipe is None:
             return
         try:
@@ -121,7 +121,7 @@ class Upload:
             self._watch(self._given < self._received)
 
     def _watch(self, watched: bool) -> None:
-        """Whether the pipe is: only while there is something to write, or else it would be ready all the time."""
+        """Watch the pipe, or stop watching it: with nothing to write, it would be ready all the time."""
         if watched and not self._watched:
             self._poll.register(self._pipe, _POLLOUT)
         elif self._watched and not watched:

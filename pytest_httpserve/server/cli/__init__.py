@@ -1,1 +1,1 @@
-"""The command lines: ours, and that of ``http.server``."""
+"""The command lines: our own, and the one of ``http.server``."""

@@ -1,4 +1,4 @@
-"""What a terminal shows of a server: a line for each request, and at the end a sentence about all of them."""
+"""What a terminal shows: a line for each request, and at the end a sentence about all of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DIM = 2
 
 
 class Tally:
-    """What a server did: requests by the class of their status, and the bytes of their bodies."""
+    """Counts what a server has done: requests by the class of their status, and bytes of bodies."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -46,17 +46,17 @@ class Tally:
 
 
 class LoggedRequests(BaseHTTPRequestHandler):
-    """Logs each request when its answer has gone, as one line: time, client, method, target, status, size, duration."""
+    """Logs each request once it is answered, as one line: time, client, method, target, status, size, duration."""
 
     tally: ClassVar[Tally]
     coloured: ClassVar[bool] = False
-    origin: ClassVar[str] = ""  # what a path is asked of, in a tunnel
+    origin: ClassVar[str] = ""  # in a tunnel, the origin of all paths
 
     thread_per_connection: ClassVar[bool | None] = False
     command: str | None
     requestline: str
     _started = 0.0
-    _remark: str | None = None  # what the answer says of itself, if it is an error
+    _remark: str | None = None  # the message of an error response
 
     def handle_one_request(self) -> None:
         self.command, self.requestline, self._remark = None, "", None
@@ -69,15 +69,15 @@ class LoggedRequests(BaseHTTPRequestHandler):
                 self._log_exchange(http1.stream, http1.writer.written if http1.writer is not None else 0)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """As ``http.server`` does, but the connection goes on where it could: nothing is wrong with it."""
+        """Like ``http.server``, but the connection stays open if it can: nothing is wrong with it."""
         self._remark = explain or message or ""
         send_error_page(self, code, message, explain, (("Connection", "close"),) if self.close_connection else ())
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Nothing yet: size and duration are known at the end."""
+        """Log nothing yet: size and duration are known only at the end."""
 
     def log_error(self, format: str, *args: Any) -> None:  # whatever % takes
-        if self._remark is None:  # else the line of the answer says it
+        if self._remark is None:  # otherwise, the request's line shows it
             super().log_error(format, *args)
 
     def log_message(self, format: str, *args: Any) -> None:  # whatever % takes
@@ -97,9 +97,9 @@ class LoggedRequests(BaseHTTPRequestHandler):
         )
 
     def _log(self, text: str) -> None:
-        client = self.address_string().removeprefix("::ffff:")  # IPv4 on a socket of both
+        client = self.address_string().removeprefix("::ffff:")  # an IPv4 client on an IPv6 socket
         place = self._paint(f"{time.strftime('%H:%M:%S')} {client}", _DIM)
-        # Nobody reads the log, perhaps, but the server has other readers.
+        # The log may have no reader, but the server still has clients.
         with contextlib.suppress(OSError, AttributeError):
             sys.stderr.write(f"{place} {text}\n")
 

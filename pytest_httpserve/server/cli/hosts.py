@@ -1,4 +1,4 @@
-"""The hosts that a proxy from the command line has files of."""
+"""The hosts that the command line's proxy serves."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pytest_httpserve.wire import grammar
 
 
 def hosts_in(directory: str) -> dict[str, str]:
-    """The hosts whose files are in ``directory``, each with its own. Raises UsageError if there is none."""
+    """The hosts that have a subdirectory in ``directory``, each with its path. Raises UsageError if there are none."""
     hosts = {
         entry.name.lower(): entry.path
         for entry in sorted(os.scandir(directory), key=lambda entry: entry.name)

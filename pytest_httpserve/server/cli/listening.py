@@ -1,4 +1,4 @@
-"""Where a command line listens, what it says of that, and the classes for what was asked for."""
+"""Where a command line listens, the line that announces it, and the server classes for its options."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pytest_httpserve.errors import UsageError
 from pytest_httpserve.server.colours import CYAN, GREEN, paint, takes_colours
 from pytest_httpserve.server.servers import HTTPServer, ThreadingHTTPServer, ThreadingHTTPSServer
 
-Address = tuple[socket.AddressFamily, Any]  # the latter as the family has it
+Address = tuple[socket.AddressFamily, Any]  # the address in the family's own format
 AnyClass = TypeVar("AnyClass", bound=type)
 
 
 def addresses_of(bind: str | None, port: int) -> list[Address]:
-    """Where to listen, the best first; for no address at all IPv6 first, which takes in IPv4."""
+    """Where to listen, the best address first. Without ``bind`` that is IPv6, which includes IPv4."""
     try:
         found = socket.getaddrinfo(bind or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
@@ -39,7 +39,7 @@ def opening_line(listener: socket.socket, *, tls: bool) -> str:
 
 
 def url_of(listener: socket.socket, scheme: str) -> str:
-    """A URL at which a client on this machine finds the server."""
+    """A URL that reaches the server from this machine."""
     host, port = listener.getsockname()[:2]
     if host == "::" and listener.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY):
         host = "::1"
@@ -48,21 +48,21 @@ def url_of(listener: socket.socket, scheme: str) -> str:
     return f"{scheme}://[{host}]:{port}/" if ":" in host else f"{scheme}://{host}:{port}/"
 
 
-# Classes, for what was asked for
+# Server classes
 
 
 class BothFamilies(HTTPServer):
-    """At an IPv6 address that stands for all of them, it serves IPv4 as well."""
+    """If it listens on every IPv6 address, it serves IPv4 as well."""
 
     def server_bind(self) -> None:
         if self.address_family == socket.AF_INET6:
-            with contextlib.suppress(OSError):  # a system without mapped addresses
+            with contextlib.suppress(OSError):  # this system cannot do both
                 self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         super().server_bind()
 
 
 def for_tls(server_class: Any, certfile: Any, keyfile: Any, password: Any) -> tuple[Any, dict[str, Any]]:
-    """The class to use, and its arguments: with a certificate, HTTPS takes the place of the default."""
+    """The server class, and its arguments: with a certificate, HTTPS replaces the default."""
     if certfile is None:
         return server_class, {}
     if server_class is ThreadingHTTPServer:
@@ -71,7 +71,7 @@ def for_tls(server_class: Any, certfile: Any, keyfile: Any, password: Any) -> tu
 
 
 def variant(made_of: AnyClass, *bases: type, **attributes: object) -> AnyClass:
-    """A subclass with other attributes: the class itself belongs to the rest of the process, too."""
+    """A subclass with other attributes: the rest of the process uses the class itself, too."""
 
     def fill(namespace: dict[str, object]) -> None:
         namespace.update(attributes, __module__=made_of.__module__, __qualname__=made_of.__qualname__)

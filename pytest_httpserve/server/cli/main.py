@@ -1,6 +1,6 @@
 """The command line: a directory served from a terminal.
 
-What a user gave wrong becomes a UsageError, and ``main`` makes of it one sentence on stderr and exit code 2.
+A user's mistake raises a UsageError, which ``main`` turns into one sentence on stderr and exit code 2.
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ from pytest_httpserve.server.files.handler import SimpleHTTPRequestHandler
 from pytest_httpserve.server.files.roots import FileOptions
 from pytest_httpserve.server.servers import HTTPServer, ThreadingHTTPServer, service_of
 
-# Makes, for these host names and addresses, a CA's certificate and a server's with its key, both PEM. It is handed in
-# from above: the certificates are made by a module that stands beside this package, not beneath it.
+# Makes, for these host names and addresses, a CA's certificate and a server's with its key, both PEM. The caller passes
+# it in, since this package must not import the tls package.
 Certify = Callable[[Sequence[str]], tuple[bytes, bytes]]
 
-# That this machine lacks the family, or the address: then another that the name stands for may do.
+# This machine lacks the family or the address: another address of the same name may work.
 _NOT_HERE = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
 
 def main(arguments: Sequence[str] | None = None, *, certify: Certify, epilog: str = "") -> int:
-    """Serve as the arguments (default: those of the process) say, until a signal ends it; the exit code.
+    """Serve as the arguments (default: the process's) say, until a signal ends it. Returns the exit code.
 
-    ``epilog`` is what ``--help`` ends with.
+    ``epilog`` is the end of ``--help``.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a directory's name may be no text
+        sys.stdout.reconfigure(errors="backslashreplace")  # a directory's name may not be valid text
     try:
         options = parse(arguments, epilog)
         with contextlib.ExitStack() as stack:
@@ -65,12 +65,12 @@ def main(arguments: Sequence[str] | None = None, *, certify: Certify, epilog: st
     return 0
 
 
-# What is served
+# Serving
 
 
 def _serve(options: Options, certify: Certify, stack: contextlib.ExitStack) -> None:
-    """Serve until a signal comes, and say what was done."""
-    stack.enter_context(_at_the_end(signal.default_int_handler))  # which also lets the certificates be removed
+    """Serve until a signal comes, and print a summary."""
+    stack.enter_context(_at_the_end(signal.default_int_handler))  # so that the certificates are removed, too
     tally = Tally()
     addresses = addresses_of(options.bind, options.port)
     authority, certificate = "", options.tls_cert
@@ -84,9 +84,9 @@ def _serve(options: Options, certify: Certify, stack: contextlib.ExitStack) -> N
         hosts = hosts_in(options.directory)
         authority, of_hosts = stack.enter_context(_certificates(list(hosts), certify))
         handler_class = proxy_class(handler_class, options.directory, hosts, of_hosts)
-        os.unlink(of_hosts)  # loaded; nobody else is to have its key
+        os.unlink(of_hosts)  # it is loaded, and nobody else needs its key
     server = _listen(addresses, options, certificate, partial(handler_class, directory=options.directory))
-    # In the thread that serves, shutdown only asks, so that a second signal changes nothing.
+    # In the thread that serves, shutdown only sets a flag, so a second signal changes nothing.
     stack.enter_context(_at_the_end(lambda *_: server.shutdown()))
     with server:
         _say(opening_line(server.socket, tls=bool(certificate)))
@@ -100,21 +100,21 @@ def _serve(options: Options, certify: Certify, stack: contextlib.ExitStack) -> N
             url = url_of(server.socket, "https" if certificate else "http")
             threading.Thread(target=_open_browser, args=(url,), daemon=True).start()
         server.serve_forever()
-    # Behind the ^C that the terminal shows.
+    # On a new line, after the ^C that the terminal shows.
     _say(("\n" if sys.stdout is not None and sys.stdout.isatty() else "") + tally.summary())
     _end_log()
 
 
 def _say(text: str) -> None:
-    """Print a line. A server goes on if nobody can read what it says, and says no more."""
+    """Print a line. If stdout cannot be written, the server goes on, and prints no more."""
     try:
         print(text, flush=True)
     except OSError:
-        sys.stdout = None  # as Python has it where there is none
+        sys.stdout = None  # as in a Python without stdout
 
 
 def _end_log() -> None:
-    """Let go of a log that cannot be written: Python would try it once more, and make the exit code 120."""
+    """Drop a log that cannot be written: Python would try once more, and exit with code 120."""
     try:
         if sys.stderr is not None:
             sys.stderr.flush()
@@ -157,16 +157,16 @@ def _handler_class(options: Options, tally: Tally) -> type[SimpleHTTPRequestHand
     return type("CommandLineHandler", (LoggedRequests, base), attributes)
 
 
-# Where it is served
+# Listening
 
 
 class _Silent(Watcher):
     def hanging(self, connections: list[Connection]) -> None:
-        """Say nothing: the process is about to end, and they with it."""
+        """Say nothing: the process is about to end, and the handlers with it."""
 
 
 class EndsAtOnce(BothFamilies):
-    """A server for a terminal: its end waits for no transfer."""
+    """A server for a terminal: it ends without waiting for transfers."""
 
     grace: float | None = 0.0
 
@@ -177,7 +177,7 @@ class EndsAtOnce(BothFamilies):
     if sys.platform == "win32":
 
         def service_actions(self) -> None:
-            """Called twice a second: a signal does not wake ``select`` there."""
+            """Do nothing, twice a second: a signal does not wake ``select`` there."""
 
 
 def _listen(
@@ -192,7 +192,7 @@ def _listen(
         except OSError as error:
             if error.filename is not None:
                 raise UsageError(f"{error.filename!r} cannot be read: {error.strerror}") from None
-            if type(error).__name__ == "SSLError":  # the certificate and its key are not what they should be
+            if type(error).__name__ == "SSLError":  # something is wrong with the certificate or its key
                 raise UsageError(str(error.strerror)) from None
             if not last or error.errno not in _NOT_HERE:
                 where = f"{address[0]} port {address[1]}"
@@ -203,9 +203,9 @@ def _listen(
 
 @contextlib.contextmanager
 def _at_the_end(act: Callable[[int, FrameType | None], object]) -> Iterator[None]:
-    """Within this, Ctrl-C, a kill and the end of the terminal call ``act``."""
+    """Inside the context, Ctrl-C, SIGTERM and the end of the terminal call ``act``."""
     known = (getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP"))
-    # Who started us may want a signal to be ignored: nohup, or a shell for what runs in its background.
+    # Leave signals alone that our parent ignores: nohup, or a shell for a background job.
     heard = [number for number in known if number is not None and signal.getsignal(number) is not signal.SIG_IGN]
     before = [(number, signal.signal(number, act)) for number in heard]
     try:
@@ -220,7 +220,7 @@ def _at_the_end(act: Callable[[int, FrameType | None], object]) -> Iterator[None
 
 @contextlib.contextmanager
 def _certificates(names: Sequence[str], certify: Certify) -> Iterator[tuple[str, str]]:
-    """The files of a new CA's certificate, and of one for these names with its key."""
+    """Two files: a new CA's certificate, and a certificate for these names with its key."""
     import tempfile
 
     authority, certificate = certify(names)

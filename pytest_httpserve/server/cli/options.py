@@ -1,4 +1,4 @@
-"""What a user gives the command line, checked. What is wrong becomes a UsageError."""
+"""The options of the command line, checked. A wrong one raises a UsageError."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def parse(arguments: Sequence[str] | None, epilog: str = "") -> Options:
     options = _parser(epilog).parse_args(arguments, namespace=Options())
     options.directory = _directory(options.directory)
     if options.tls and options.tls_cert:
-        raise UsageError("--tls makes a certificate of its own: give either --tls or --tls-cert")
+        raise UsageError("--tls makes its own certificate: give either --tls or --tls-cert")
     if options.proxy and (options.tls or options.tls_cert):
-        raise UsageError("--proxy makes the certificates of its hosts, and speaks plain HTTP to its clients")
+        raise UsageError("--proxy makes certificates for its hosts itself, and speaks plain HTTP to its clients")
     for option, path in (("--tls-key", options.tls_key), ("--tls-password-file", options.tls_password_file)):
         if path is not None and options.tls_cert is None:
             raise UsageError(f"{option} needs --tls-cert, the certificate that it belongs to")
@@ -79,21 +79,21 @@ def _parser(epilog: str) -> argparse.ArgumentParser:
         "--protocol",
         choices=["HTTP/1.0", "HTTP/1.1"],
         default="HTTP/1.1",
-        help="at most this version (default: HTTP/1.1)",
+        help="speak at most this version (default: HTTP/1.1)",
     )
     add("--cgi", action="store_true", help="run the CGI scripts in /cgi-bin and /htbin")
-    add("--content-type", metavar="TYPE", help="the type of files whose name does not say it")
+    add("--content-type", metavar="TYPE", help="the type of files whose names do not tell it")
     header = partial(add, "-H", "--header", dest="headers", action="append", default=[])
     header(nargs=2, metavar=("NAME", "VALUE"), help="send this header with each file and listing; repeatable")
     add("--no-listing", dest="listing", action="store_false", help="refuse directories that have no index page")
     add("--spa", action="store_true", help="answer paths that are not found with /index.html")
     add("--cors", action="store_true", help="let pages of any origin read what is served")
-    add("--proxy", action="store_true", help="be a proxy: each directory here has the files of the host it is called")
-    add("--open", action="store_true", help="show what is served in a browser")
+    add("--proxy", action="store_true", help="be a proxy: each subdirectory has the files of the host of that name")
+    add("--open", action="store_true", help="open the served directory in a browser")
     tls = parser.add_argument_group("HTTPS")
-    tls.add_argument("--tls", action="store_true", help="with a certificate of a test CA, both made on the spot")
-    tls.add_argument("--tls-cert", metavar="PATH", help="with this certificate (PEM, the chain after it)")
-    tls.add_argument("--tls-key", metavar="PATH", help="its key, if that is in a file of its own")
+    tls.add_argument("--tls", action="store_true", help="serve HTTPS with a certificate from a new test CA")
+    tls.add_argument("--tls-cert", metavar="PATH", help="serve HTTPS with this certificate (PEM, with its chain)")
+    tls.add_argument("--tls-key", metavar="PATH", help="the certificate's key, if it is in a separate file")
     tls.add_argument("--tls-password-file", metavar="PATH", help="a file with the password of the key")
     return parser
 
@@ -107,7 +107,7 @@ def _port(text: str) -> int:
 def _directory(given: str | None) -> str:
     try:
         path = os.path.abspath(os.curdir if given is None else given)
-    except OSError as error:  # the current directory was removed
+    except OSError as error:  # the current directory has been removed
         raise UsageError(f"the current directory cannot be served: {error.strerror}") from None
     if given == "" or not os.path.isdir(path):
         wrong = "is not a directory" if given and os.path.exists(path) else "does not exist"
@@ -119,7 +119,7 @@ def _check_header(name: str, value: str) -> None:
     if not grammar.FIELD_NAME.fullmatch(name):
         raise UsageError(f"--header {name!r} cannot be the name of a header")
     if name.lower() in _FRAMING:
-        raise UsageError(f"--header {name} is for the server to say: it depends on the file")
+        raise UsageError(f"--header {name} cannot be set: the server sets it for each file")
     if not _is_field_value(value):
         raise UsageError(f"--header {name} cannot have the value {value!r}")
 

@@ -1,4 +1,4 @@
-"""The command line as a proxy: each directory in the one that is served is called like a host, and has its files."""
+"""The command line as a proxy: each subdirectory has the files of the host it is named after."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _HANDSHAKE_SECONDS = 10.0
 
 
 class ProxyRequests(SimpleHTTPRequestHandler):
-    """Leads each request to the files of the host that it names, by a whole URL or through a tunnel.
+    """Answers each request with the files of the host that it names, by a whole URL or through a tunnel.
 
-    ``hosts`` are their directories by their names, ``context`` has a certificate for all of them. ``inside`` makes the
-    class that serves what is asked for in a tunnel to an origin. A request that names no host is for the directory that
-    has them all.
+    ``hosts`` maps the hosts to their directories, ``context`` has a certificate for all of them. ``inside`` makes the
+    class that serves the requests in a tunnel to an origin. A request that names no host gets the files of the
+    directory that contains all hosts.
     """
 
     hosts: ClassVar[Mapping[str, str]]
@@ -35,7 +35,7 @@ class ProxyRequests(SimpleHTTPRequestHandler):
     close_connection: bool
 
     def parse_request(self) -> bool:
-        """As the base class does; a request to a host that has no directory is refused."""
+        """Like the base class, but refuses a request to a host without a directory."""
         if not super().parse_request():
             return False
         parts = running.stream_of(self).line.parts
@@ -43,7 +43,7 @@ class ProxyRequests(SimpleHTTPRequestHandler):
         if parts.authority is None or self.command == "CONNECT":
             return True
         host, port = split_authority(parts.authority, parts.scheme or "")
-        server: Any = self.server  # socketserver's own has no port
+        server: Any = self.server  # socketserver's type has no port
         if port != server.server_port or host not in (*_LOCAL, server.server_name):
             directory = self._directory_of(host)
             if directory is None:
@@ -53,7 +53,7 @@ class ProxyRequests(SimpleHTTPRequestHandler):
         return True
 
     def do_CONNECT(self) -> None:
-        """Open a tunnel: what is asked for in it is asked of its host, over TLS unless the port is that of http."""
+        """Open a tunnel to a host, and serve the requests in it, over TLS unless the port is 80."""
         host, port = split_authority(running.stream_of(self).line.parts.authority or "")
         directory = self._directory_of(host)
         if directory is None:
@@ -64,7 +64,7 @@ class ProxyRequests(SimpleHTTPRequestHandler):
         connection.leave_loop()
         if port != PORTS["http"] and http1.reader.unread:
             self.close_connection = True
-            self.send_error(400, explain="what belongs in a tunnel is sent once it is open")
+            self.send_error(400, explain="the client sent data before the tunnel was open")
             return
         self.send_response_only(200, "Connection established")
         self.end_headers()
@@ -81,7 +81,7 @@ class ProxyRequests(SimpleHTTPRequestHandler):
         type(self).inside(origin)(transport.socket, self.client_address, self.server, directory=directory)
 
     def _directory_of(self, host: str) -> str | None:
-        """That of a host; None if it has been refused, as there is none."""
+        """The directory of a host; None if there is none, and the request has been refused."""
         directory = self.hosts.get(host)
         if directory is None:
             self.close_connection = True
@@ -94,7 +94,7 @@ def _inside(inside: type[LoggedRequests], origin: str) -> type[LoggedRequests]:
 
 
 def proxy_class(inside: type[Any], directory: str, hosts: Mapping[str, str], certificate: str) -> type[ProxyRequests]:
-    """A handler class that leads requests to hosts, whose files are served as ``inside`` does."""
+    """A proxy's handler class; the class ``inside`` serves the files of each host."""
     attributes = {
         "hosts": hosts,
         "context": server_context(certificate, None, None, ["http/1.1"]),

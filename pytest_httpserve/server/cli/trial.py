@@ -1,6 +1,6 @@
-"""A handler class tried out: ``test()``, and the command line of ``http.server`` by the options that it has there.
+"""``test()``, which tries a handler class out, and the command line of ``http.server`` with the same options.
 
-``python -m pytest_httpserve.server`` is this one. ``python -m pytest_httpserve`` is our own, with more to it.
+``python -m pytest_httpserve.server`` runs this one. ``python -m pytest_httpserve`` runs our own, which can do more.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def test(
 ) -> None:
     """Try out a handler class: serve with it until Ctrl-C, which ends the process.
 
-    ``bind`` is an address (default: all), ``content_type`` what files have whose name does not tell it, ``tls_cert``
-    and ``tls_key`` are paths of PEM files. With a certificate, ``ServerClass`` must be one for HTTPS; the default is
+    ``bind`` is an address (default: all), ``content_type`` the type of files whose names do not tell it, ``tls_cert``
+    and ``tls_key`` are paths of PEM files. With a certificate, ``ServerClass`` must be an HTTPS server; the default is
     then ThreadingHTTPSServer.
     """
     made = _make_server(HandlerClass, ServerClass, protocol, port, bind, tls_cert, tls_key, tls_password, content_type)
@@ -49,7 +49,7 @@ def test(
             sys.exit(0)
 
 
-test.__test__ = False  # type: ignore[attr-defined]  # pytest would take it for one where it is imported
+test.__test__ = False  # type: ignore[attr-defined]  # pytest would collect it wherever it is imported
 
 
 def _make_server(
@@ -63,7 +63,7 @@ def _make_server(
     tls_password: str | bytes | None = None,
     default_content_type: str = _ANY_TYPE,
 ) -> HTTPServer:
-    """A server that listens, with variants of these classes: they themselves stay as they are."""
+    """A server that listens, made from variants of these classes, which do not change themselves."""
     family, address = _get_best_family(bind, port)
     server_class, tls = for_tls(ServerClass, tls_cert, tls_key, tls_password)
     handler = _with(HandlerClass, protocol_version=protocol, default_content_type=default_content_type)
@@ -72,12 +72,12 @@ def _make_server(
 
 
 def _get_best_family(*address: Any) -> Address:
-    """Where to listen, for an address to bind (None for all) and a port."""
+    """Where to listen for this address (None for all) and port."""
     return addresses_of(*address)[0]
 
 
 def _with(factory: Any, **attributes: object) -> Any:
-    """A class with other attributes; whatever else can be called in place of one has them set on itself."""
+    """A subclass with these attributes; on any other callable, sets them directly."""
     if isinstance(factory, type):
         return variant(factory, **attributes)
     for name, value in attributes.items():
@@ -89,7 +89,7 @@ def _with(factory: Any, **attributes: object) -> Any:
 
 
 def main(args: Sequence[str] | None, test: Callable[..., object]) -> None:
-    """Call ``test`` as the arguments (None for those of the process) say."""
+    """Call ``test`` as the arguments (None for the process's) say."""
     parser = _parser()
     options = parser.parse_args(args)
     if options.tls_key and not options.tls_cert:
@@ -105,7 +105,7 @@ def main(args: Sequence[str] | None, test: Callable[..., object]) -> None:
             parser.error(f"--tls-password-file cannot be read: {error}")
 
     class OfOptions(BothFamilies):
-        def finish_request(self, request: Any, client_address: Any) -> None:  # as socketserver has them
+        def finish_request(self, request: Any, client_address: Any) -> None:  # socketserver's types
             handler: Any = self.RequestHandlerClass
             handler(
                 request,
@@ -115,7 +115,7 @@ def main(args: Sequence[str] | None, test: Callable[..., object]) -> None:
                 extra_response_headers=options.header,
             )
 
-    # Behind the class that serves: HTTPS shakes hands before it comes to the handler.
+    # A base after the serving class: HTTPS shakes hands before it calls the handler.
     serving: type = ThreadingHTTPSServer if options.tls_cert else ThreadingHTTPServer
     handler_class: type[BaseHTTPRequestHandler] = SimpleHTTPRequestHandler
     if options.cgi:
@@ -145,10 +145,10 @@ def _parser() -> argparse.ArgumentParser:
     add("-d", "--directory", metavar="PATH", default=os.getcwd(), help="serve this directory (default: the current)")
     add("-p", "--protocol", metavar="VERSION", default="HTTP/1.0", help="speak this version (default: %(default)s)")
     add("--cgi", action="store_true", help="run the CGI scripts in /cgi-bin and /htbin")
-    add("--content-type", metavar="TYPE", default=_ANY_TYPE, help="of files whose name does not tell it")
+    add("--content-type", metavar="TYPE", default=_ANY_TYPE, help="the type of files whose names do not tell it")
     header = ("HEADER", "VALUE")
     add("-H", "--header", nargs=2, action="append", metavar=header, help="send this with files; repeatable")
-    add("--tls-cert", metavar="PATH", help="serve HTTPS with this certificate (PEM, the chain after it)")
-    add("--tls-key", metavar="PATH", help="its key, if that is in a file of its own")
+    add("--tls-cert", metavar="PATH", help="serve HTTPS with this certificate (PEM, with its chain)")
+    add("--tls-key", metavar="PATH", help="the certificate's key, if it is in a separate file")
     add("--tls-password-file", metavar="PATH", help="a file with the password of the key")
     return parser

@@ -1,1 +1,1 @@
-"""Static roots: which file a path names, what a request asks of it, and the answer with it or with a listing."""
+"""Static roots: find the file that a path names, check the request's conditions, and send the file or a listing."""

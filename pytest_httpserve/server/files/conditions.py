@@ -1,4 +1,4 @@
-"""What a request asks of a representation before it wants it: conditions and encodings (RFC 9110 sections 12, 13)."""
+"""The conditions and content codings in a request for a file (RFC 9110 sections 12 and 13)."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from typing import NamedTuple, Protocol
 from pytest_httpserve.server.dates import parse_http_date
 from pytest_httpserve.server.files.ranges import parse_ranges
 
-# The content codings that a neighbour of a file may have, best first, each with the ending of its name.
+# The content codings of precompressed files, best first, each with its file name suffix.
 CODINGS = {"br": ".br", "zstd": ".zst", "gzip": ".gz"}
 
 
 class RequestHeaders(Protocol):
-    """Headers as any of the classes used for them has them."""
+    """Headers, of any of the classes in use."""
 
     def get(self, name: str, /) -> str | None: ...
 
 
 class Validators(NamedTuple):
-    """What tells one state of a representation from another: a strong entity tag, and when it was changed (seconds)."""
+    """What identifies one state of a representation: a strong entity tag, and the time of its last change (seconds)."""
 
     etag: str
     modified: int
 
 
 def evaluate(headers: RequestHeaders, validators: Validators, *, any_matches: bool) -> HTTPStatus | None:
-    """The conditions of a GET or HEAD in their order (RFC 9110 section 13.2.2): 304 or 412, None if all are met.
+    """Evaluate the conditions of a GET or HEAD in order (RFC 9110 section 13.2.2): 304 or 412, None if all are met.
 
-    ``any_matches`` is whether ``If-None-Match: *`` means what RFC 9110 says, or nothing as in ``http.server``.
+    ``any_matches`` is whether ``If-None-Match: *`` counts as in RFC 9110, or is ignored as in ``http.server``.
     """
     if (value := headers.get("If-Match")) is not None:
         if value.strip() != "*" and not _names(value, validators.etag, weak=False):
@@ -47,14 +47,14 @@ def evaluate(headers: RequestHeaders, validators: Validators, *, any_matches: bo
 
 
 def unmodified_since(headers: RequestHeaders, modified: int) -> bool:
-    """Whether the request asks for what was modified (seconds) since a date, and that was not."""
+    """Whether the request asks only for a file modified since a date, and it was not (``modified`` is in seconds)."""
     value = headers.get("If-Modified-Since")
     date = parse_http_date(value) if value is not None else None
     return date is not None and modified <= date
 
 
 def wanted_ranges(headers: RequestHeaders, validators: Validators, size: int) -> list[range] | None:
-    """The ranges that a GET asks for, of ``size`` bytes; None for all of it, empty if none of them is there."""
+    """The ranges of ``size`` bytes that a GET asks for; None for all bytes, empty if no range lies within them."""
     value = headers.get("Range")
     if value is None:
         return None
@@ -68,7 +68,7 @@ def wanted_ranges(headers: RequestHeaders, validators: Validators, size: int) ->
 
 
 def _names(value: str, etag: str, *, weak: bool) -> bool:
-    """Whether a list of entity tags has this one (RFC 9110 section 8.8.3.2)."""
+    """Whether a list of entity tags includes this one (RFC 9110 section 8.8.3.2)."""
     for tag in value.split(","):
         tag = tag.strip()
         if tag == etag or (weak and tag == f"W/{etag}"):
@@ -77,14 +77,14 @@ def _names(value: str, etag: str, *, weak: bool) -> bool:
 
 
 def accepted_codings(headers: RequestHeaders) -> list[str]:
-    """Those of CODINGS that the client takes, the one it likes best first (RFC 9110 section 12.5.3)."""
+    """Those of CODINGS that the client accepts, in its order of preference (RFC 9110 section 12.5.3)."""
     weights: dict[str, float] = {}
     for element in (headers.get("Accept-Encoding") or "").split(","):
         name, *parameters = element.split(";")
         weights[name.strip().lower()] = _weight(parameters)
     rest = weights.get("*", 0.0)
     wanted = {coding: weights.get(coding, rest) for coding in CODINGS}
-    least = weights.get("identity", 0.0)  # a client may like the file as it is better
+    least = weights.get("identity", 0.0)  # a client may prefer the file as it is
     return sorted(
         (coding for coding in CODINGS if wanted[coding] > 0 and wanted[coding] >= least),
         key=lambda coding: -wanted[coding],
@@ -103,8 +103,8 @@ def _weight(parameters: list[str]) -> float:
 
 
 def matching_headers(patterns: Mapping[str, Mapping[str, str]], path: str) -> dict[str, tuple[str, str]]:
-    """The headers of all patterns that ``path`` matches, by their names in small letters; of two for the same name, the
-    later pattern's. A slash at the beginning of a pattern means nothing."""
+    """The headers of all patterns that match ``path``, by their names in lower case; a later pattern overrides an
+    earlier one. A slash at the beginning of a pattern is ignored."""
     from fnmatch import fnmatchcase
 
     found: dict[str, tuple[str, str]] = {}

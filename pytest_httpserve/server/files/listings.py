@@ -15,8 +15,8 @@ from pytest_httpserve.wire.target import target_of
 def directory_page(target: str, entries: list[Entry], encoding: str) -> bytes:
     """An HTML page with the name, size and date of each entry, for the directory at ``target``.
 
-    Names that are no text in ``encoding`` keep their bytes. Programs that change the listings of ``http.server`` find
-    the tags that they look for, each on a line of its own.
+    Names that cannot be encoded in ``encoding`` keep their bytes. The tags are those of ``http.server``, each on its
+    own line, for programs that change its listings.
     """
     shown = decoded_path(target)
     try:
@@ -59,5 +59,5 @@ def _item(entry: Entry) -> str:
         name = entry.name + "@"
     address = urllib.parse.quote(link, errors="surrogatepass")
     if ":" in address.partition("/")[0]:
-        address = "./" + address  # else "a:b" would be a URL with the scheme a (RFC 3986 section 4.2)
+        address = "./" + address  # otherwise "a:b" would be a URL with the scheme a (RFC 3986 section 4.2)
     return f'<li><a href="{address}">{html.escape(name, quote=False)}</a>{about}</li>\n'

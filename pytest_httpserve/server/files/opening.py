@@ -1,8 +1,8 @@
-"""How what lies beneath a directory is opened, and nothing else, whatever is put in its place meanwhile.
+"""Opens files in a directory and never outside it, even if somebody replaces files and links at the same time.
 
-A name is looked up in a directory that is open by then, and was found to lie beneath the root: by its descriptor, not
-by its path, which may lead elsewhere the next moment. A link is never followed by the step that opens: its text is
-read, and the directory where it leads is looked at in the same way.
+A name is looked up in an open directory that was found to be in the root: by descriptor, not by path, which may lead
+elsewhere the next moment. Opening never follows a link: its text is read, and the directory where it leads is checked
+in the same way.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from pytest_httpserve.server.files.paths import names_below
 
 Result = TypeVar("Result")
 
-# Directories of scripts, and whether those beneath them count, too.
+# Script directories, each with whether its subdirectories count, too
 Scripts = Sequence[tuple[str, bool]]
 
-# Whether names can be looked up in an open directory. Where they cannot, the way to a file is looked at before the file
-# is opened, and may have changed in between.
+# Whether names can be looked up in an open directory. If not, the way to a file is checked before the file is opened,
+# and may change in between.
 BY_DESCRIPTOR = (
     {os.open, os.stat, os.readlink} <= os.supports_dir_fd
     and os.scandir in os.supports_fd
@@ -36,14 +36,14 @@ BY_DESCRIPTOR = (
 # A FIFO would keep a blocking open waiting for its writer.
 _READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _NOT_A_LINK = getattr(os, "O_NOFOLLOW", 0)
-# A directory may be passed through though it cannot be read.
+# A directory on the way need not be readable.
 _ENTERING = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0)
-# How systems say that a name which was not to be followed is that of a link.
+# How systems report a link where O_NOFOLLOW forbids it.
 _IS_A_LINK = {errno.ELOOP, errno.EMLINK, getattr(errno, "EFTYPE", errno.ELOOP)}
 # As many as Linux follows.
 _MOST_LINKS = 40
 _UNKNOWN = -1
-# How many directories are gone up at once: the system takes paths of 1,024 bytes at least.
+# How many directories to go up at once: every system accepts paths of 1,024 bytes.
 _DEEPEST_LOOK = 300
 
 
@@ -52,17 +52,17 @@ class LeadsOut(PermissionError):
 
 
 class OpenFile(io.FileIO):
-    """A regular file, open to be read: its ``path``, and its ``status`` when it was opened."""
+    """A regular file, open for reading: its ``path``, and its ``status`` when it was opened."""
 
     path: str
     status: os.stat_result
 
 
 def open_file(path: str, directory: str | None, scripts: Scripts = ()) -> OpenFile:
-    """The regular file at ``path``. Links may lead into ``directory``, or anywhere if that is None.
+    """Open the regular file at ``path``. Links may lead into ``directory``, or anywhere if that is None.
 
-    No file is opened in a directory of ``scripts``. Raises OSError if there is none that can be read: LeadsOut if it
-    lies outside, IsADirectoryError for a directory.
+    Files in a directory of ``scripts`` are refused. Raises OSError if there is no readable file: LeadsOut if it is
+    outside, IsADirectoryError for a directory.
     """
     descriptor = _open(path, directory, scripts)
     status = os.fstat(descriptor)
@@ -77,7 +77,7 @@ def open_file(path: str, directory: str | None, scripts: Scripts = ()) -> OpenFi
 
 @contextlib.contextmanager
 def entries_of(path: str, directory: str | None) -> Iterator[Iterator[os.DirEntry[str]]]:
-    """The entries of the directory at ``path``. Raises OSError if there is none that can be read, as ``open_file``."""
+    """The entries of the directory at ``path``. Raises OSError if it cannot be read, like ``open_file``."""
     if not BY_DESCRIPTOR:
         _check_way(path, directory)
         with os.scandir(path) as entries:
@@ -92,7 +92,7 @@ def entries_of(path: str, directory: str | None) -> Iterator[Iterator[os.DirEntr
 
 
 def status_of(path: str, directory: str | None) -> os.stat_result:
-    """What the system says of what is at ``path``, which need not be readable. Raises OSError, as ``open_file``."""
+    """The status of what is at ``path``, which need not be readable. Raises OSError, like ``open_file``."""
     if BY_DESCRIPTOR:
         return _look_up(path, directory, _status_of_name)
     _check_way(path, directory)
@@ -105,16 +105,16 @@ def _open(path: str, directory: str | None, scripts: Scripts = ()) -> int:
         return _open_by_path(path, directory, scripts)
     if scripts:
         return _look_up(path, directory, partial(_open_no_script, scripts))
-    # Of a file in the root itself, the system takes the only step.
+    # A file in the root itself takes a single step.
     if path.rpartition("/")[0] == directory and (opened := _open_name(path, None)) is not None:
         return opened
     return _look_up(path, directory, _open_name)
 
 
 def _names_in(directory: str | None, path: str) -> tuple[str, ...]:
-    """The names to ``path`` from the directory that it must not leave; none if it may lead anywhere.
+    """The names from ``directory``, which the path must not leave, to ``path``; empty if it may lead anywhere.
 
-    So may one that does not even seem to lie there: an override has chosen it.
+    A path that does not even begin with ``directory`` may: an override has chosen it.
     """
     names = names_below(directory, path) if directory is not None else ()
     return () if os.pardir in names else names
@@ -124,8 +124,8 @@ def _names_in(directory: str | None, path: str) -> tuple[str, ...]:
 
 
 def _look_up(path: str, directory: str | None, step: Callable[[str, int], Result | None]) -> Result:
-    """What ``step`` makes of the name that ``path`` ends with, and of the directory it stands in; if that is None, the
-    name is a link, and the same is done with what it leads to."""
+    """Call ``step`` with the last name of ``path`` and its directory's descriptor, and return the result. If it returns
+    None, the name is a link, and the same is done with its target."""
     depth = len(_names_in(directory, path)) - 1
     root = os.stat(directory or os.curdir) if depth >= 0 else None
     parent: int | None = None
@@ -186,7 +186,7 @@ def _has_scripts(descriptor: int, scripts: Scripts) -> bool:
 
 
 def _lies_in(descriptor: int, wanted: os.stat_result, depth: int) -> bool:
-    """Whether a directory is the one that is ``wanted``, or lies beneath it, presumably so deep."""
+    """Whether a directory is ``wanted`` or in it, presumably ``depth`` levels down."""
     if 0 <= depth <= _DEEPEST_LOOK:
         look = "/".join([os.pardir] * depth) or os.curdir
         if os.path.samestat(os.stat(look, dir_fd=descriptor), wanted):
@@ -195,7 +195,7 @@ def _lies_in(descriptor: int, wanted: os.stat_result, depth: int) -> bool:
 
 
 def _upwards(descriptor: int) -> Iterator[os.stat_result]:
-    """A directory, the one that this lies in, and so on."""
+    """The status of a directory, of its parent, and so on."""
     last, status = None, os.fstat(descriptor)
     at = os.dup(descriptor)
     try:
@@ -209,12 +209,12 @@ def _upwards(descriptor: int) -> Iterator[os.stat_result]:
         os.close(at)
 
 
-# By path, where there is no other way
+# By path, on systems that have no other way
 
 
 def _open_by_path(path: str, directory: str | None, scripts: Scripts) -> int:
     _check_way(path, directory)
-    if os.path.isdir(path):  # which some systems do not open
+    if os.path.isdir(path):  # some systems do not open one
         raise IsADirectoryError(path)
     if any(_is_beneath(path, one, nested=nested) for one, nested in scripts):
         raise PermissionError(path)
@@ -222,7 +222,7 @@ def _open_by_path(path: str, directory: str | None, scripts: Scripts) -> int:
 
 
 def _check_way(path: str, directory: str | None) -> None:
-    """Raises LeadsOut if a symbolic link on the way to ``path`` leaves the directory."""
+    """Raise LeadsOut if a symbolic link on the way to ``path`` leaves the directory."""
     names = _names_in(directory, path)
     if directory is None or not _has_links(directory, names):
         return
@@ -232,7 +232,7 @@ def _check_way(path: str, directory: str | None) -> None:
 
 
 def _has_links(directory: str, names: Sequence[str]) -> bool:
-    """Whether one of the names on the way from ``directory`` is that of a link."""
+    """Whether one of the names on the way from ``directory`` is a link."""
     step = directory
     for name in names:
         step = os.path.join(step, name)
@@ -244,7 +244,7 @@ def _has_links(directory: str, names: Sequence[str]) -> bool:
 
 
 def _is_beneath(path: str, directory: str, *, nested: bool) -> bool:
-    """Whether ``path``, followed to its end, is in ``directory`` or, if ``nested``, in a directory beneath that."""
+    """Whether ``path``, with its links followed, is in ``directory`` or, if ``nested``, in a subdirectory."""
     try:
         wanted = os.stat(directory)
         parent = os.path.dirname(os.path.realpath(path))

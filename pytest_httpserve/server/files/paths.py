@@ -1,4 +1,4 @@
-"""From a target to a file: which one it names, and what lies on the way to it."""
+"""Finds the file that a target names, and the names on the way to it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytest_httpserve.wire.target import target_of
 
 
 def decoded_path(target: str) -> str:
-    """The path in a target, decoded. Octets that are no text become U+FFFD."""
+    """The path in a target, decoded. Octets that are not valid text become U+FFFD."""
     path = target_of(target).path
     try:
         return urllib.parse.unquote(path, errors="surrogatepass")
@@ -23,14 +23,14 @@ def decoded_path(target: str) -> str:
 
 
 def file_beneath(directory: str, target: str) -> str:
-    """The file that a target names: decoded, normalised, and always beneath ``directory``."""
+    """The file that a target names: decoded, normalised, and always in ``directory``."""
     files = _files_beneath(directory, target)
     return files[0] if len(files) == 1 else next(filter(os.path.lexists, files), files[0])
 
 
 @remembered(256)
 def _files_beneath(directory: str, target: str) -> tuple[str, ...]:
-    """The file that a target names. Octets that are no text name one by its bytes, or else one with U+FFFD for them."""
+    """The files that a target may name: octets that are not valid text stand for themselves, or for U+FFFD."""
     path = target_of(target).path
     try:
         return (_beneath(directory, urllib.parse.unquote(path, errors="surrogatepass")),)
@@ -41,7 +41,7 @@ def _files_beneath(directory: str, target: str) -> tuple[str, ...]:
 
 def _beneath(directory: str, path: str) -> str:
     words = posixpath.normpath(path).split("/")
-    # A word that the system would read as more than one name, a drive among them, stands for nothing here.
+    # Drop words that the system would read as more than one name, or as a drive.
     names = [word for word in words if word not in ("", os.curdir, os.pardir) and not os.path.dirname(word)]
     file = os.path.join(directory, *names)
     return file + "/" if path.endswith("/") else file
@@ -49,16 +49,16 @@ def _beneath(directory: str, path: str) -> str:
 
 @remembered(256)
 def names_below(directory: str, path: str) -> tuple[str, ...]:
-    """The names from ``directory`` on to ``path``; none if that lies elsewhere."""
+    """The names on the way from ``directory`` to ``path``; empty if that is elsewhere."""
     below = path[len(directory) :] if path.startswith(directory) else ""
-    # "/site" has nothing of "/site2/a".
+    # "/site" does not contain "/site2/a".
     if directory and not directory.endswith(("/", os.sep)) and not below.startswith(("/", os.sep)):
         return ()
     return tuple(name for name in below.replace(os.sep, "/").split("/") if name)
 
 
-def place_in(file: Any) -> int | None:  # whatever send_head gave
-    """Where it stands, if it reads a regular file as it is: None for a pipe, or a member of an archive."""
+def place_in(file: Any) -> int | None:  # anything that send_head returned
+    """The position in a regular file; None for anything else, such as a pipe or a member of an archive."""
     if not isinstance(file, io.FileIO) and not isinstance(getattr(file, "raw", None), io.FileIO):
         return None
     try:
@@ -68,7 +68,7 @@ def place_in(file: Any) -> int | None:  # whatever send_head gave
 
 
 def read_at(file: IO[bytes], start: int, size: int) -> bytes:
-    """Up to ``size`` bytes from ``start`` on."""
+    """Read up to ``size`` bytes from the offset ``start``."""
     if sys.platform != "win32":
         return os.pread(file.fileno(), size, start)
     file.seek(start)

@@ -1,4 +1,4 @@
-"""Byte ranges of a representation (RFC 9110 section 14): what was asked for, and the bytes that answer it."""
+"""Byte ranges (RFC 9110 section 14): parses the ranges of a request, and writes multipart answers."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _RANGE = re.compile(r"[ \t]*(?:([0-9]+)-([0-9]*)|-([0-9]+))[ \t]*")
 
 
 def parse_ranges(value: str, size: int) -> list[range] | None:
-    """The ranges of offsets that the ``Range`` header ``value`` asks for, of ``size`` bytes.
+    """The ranges of offsets, out of ``size`` bytes, that the ``Range`` header ``value`` asks for.
 
-    None for a header to be ignored (another unit, no valid set, too many pieces); empty if no piece lies within the
-    representation, which is answered with 416.
+    None if the header must be ignored (another unit, an invalid set, too many pieces); empty if no piece lies within
+    the representation, which is answered with 416.
     """
     unit, equals, pieces = value.partition("=")
     if not equals or unit.strip().lower() != "bytes":
@@ -22,14 +22,14 @@ def parse_ranges(value: str, size: int) -> list[range] | None:
     wanted = []
     for piece in pieces.split(","):
         if not piece.strip(" \t"):
-            continue  # an empty element of a list says nothing (RFC 9110 section 5.6.1)
+            continue  # empty list elements are ignored (RFC 9110 section 5.6.1)
         match = _RANGE.fullmatch(piece)
         if match is None or any(group and len(group) > 20 for group in match.groups()):
             return None
         first, last, suffix = match.groups()
         if suffix is not None:
             if not size and int(suffix):
-                return None  # all of nothing is there (RFC 9110 section 14.1.2), but no Content-Range can say so
+                return None  # valid for an empty file (RFC 9110 section 14.1.2), but no Content-Range can say so
             wanted.append(range(max(size - int(suffix), 0), size))
         elif last and int(last) < int(first):
             return None

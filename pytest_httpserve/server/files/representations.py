@@ -1,4 +1,4 @@
-"""What is said of a file that is sent: one state of it, in one coding."""
+"""The header fields for one state of a file in one coding."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pytest_httpserve.wire.headers import Field
 
 
 class Representation(NamedTuple):
-    """``about`` has the fields that every answer with it, or with a part of it, has; ``kept`` those of them that a
-    cache needs for what it has (RFC 9110 section 15.4.5); ``whole`` those of an answer with all of it."""
+    """``about`` has the fields of every answer with the file or a part of it; ``kept`` those of them that a 304 needs
+    (RFC 9110 section 15.4.5); ``whole`` the fields of an answer with the whole file."""
 
     size: int
     validators: Validators
@@ -22,7 +22,7 @@ class Representation(NamedTuple):
 
 
 def representation(status: os.stat_result, modified: str, media_type: str, coding: str | None) -> Representation:
-    """That of a file with this status; ``modified`` is the date of its last change as text.
+    """The representation of a file with this status; ``modified`` is the date of its last change as text.
 
     ``coding`` is its content coding, empty if it has none, and None if there is no choice of codings.
     """
@@ -33,9 +33,9 @@ def representation(status: os.stat_result, modified: str, media_type: str, codin
 def _representation(
     size: int, changed: int, seconds: float, modified: str, media_type: str, coding: str | None
 ) -> Representation:
-    # Neighbours made together can have the same time and size.
+    # A file and its precompressed copy can have the same time and size.
     etag = f'"{changed:x}-{size:x}-{coding}"' if coding else f'"{changed:x}-{size:x}"'
-    # In the order and with the spelling of http.server, which programs compare; what is ours comes last.
+    # In the order and spelling of http.server, which programs compare; our own fields come last.
     media: Field = ("Content-type", media_type)
     coded: tuple[Field, ...] = (("Content-Encoding", coding),) if coding else ()
     vary: tuple[Field, ...] = (("Vary", "Accept-Encoding"),) if coding is not None else ()

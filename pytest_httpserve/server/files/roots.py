@@ -1,4 +1,4 @@
-"""A directory whose files are served: what of it is shown, and how a file in it is opened."""
+"""A served directory: decides what is visible in it, and opens its files."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from pytest_httpserve.server.files.paths import names_below
 class FileOptions:
     """How the files of a directory are served.
 
-    - ``listing``: whether a directory without an index page is listed; else it is refused with 403.
-    - ``hidden``: whether names that begin with a dot are found, and listed.
-    - ``follow_outside``: whether symbolic links are followed wherever they lead.
-    - ``response_headers``: headers for all that is found, in place of those of the same name; ``headers_for``: the same
-      by pattern, as in ``{"*.js": {"Cache-Control": "no-cache"}}``. A pattern (``fnmatch``) is for whole paths beneath
-      the directory, and its asterisk takes slashes, too.
-    - ``precompressed``: whether ``app.js.br``, ``.zst`` or ``.gz`` goes out for ``app.js`` to a client that takes it.
+    - ``listing``: whether a directory without an index page is listed; otherwise it is refused with 403.
+    - ``hidden``: whether files whose names begin with a dot are served and listed.
+    - ``follow_outside``: whether symbolic links may lead outside the directory.
+    - ``response_headers``: headers for every file and listing, which replace those of the same name; ``headers_for``:
+      the same by pattern, as in ``{"*.js": {"Cache-Control": "no-cache"}}``. A pattern (``fnmatch``) matches a whole
+      path inside the directory, and its asterisk matches slashes, too.
+    - ``precompressed``: whether to send ``app.js.br``, ``.zst`` or ``.gz`` for ``app.js`` to a client that accepts it.
     - ``fallback``: the page for a path that is not found and whose last name has no dot (single-page applications).
-    - ``cors``: True for any origin, or one origin; preflight requests are answered, too.
+    - ``cors``: the origin that may read the files, or True for any; preflight requests are answered, too.
     """
 
     listing: bool = True
@@ -43,7 +43,7 @@ INDEX_PAGES = ("index.html", "index.htm")
 
 
 class Entry(NamedTuple):
-    """What is in a directory: its ``status``, or that of what the link leads to; None if there is nothing to show."""
+    """An entry of a directory: its ``status``, or that of a link's target; None if there is nothing to show."""
 
     name: str
     status: os.stat_result | None
@@ -53,8 +53,8 @@ class Entry(NamedTuple):
 class Root(NamedTuple):
     """A directory, and how it is served.
 
-    ``index_pages`` are the names of files that stand for the directory they are in. ``scripts`` are directories of
-    scripts, and whether those beneath them count, too: what is in one of them is never sent.
+    ``index_pages`` are the names of files to send for their directory. ``scripts`` are script directories, each with
+    whether its subdirectories count, too: the files in them are never sent.
     """
 
     directory: str
@@ -63,28 +63,28 @@ class Root(NamedTuple):
     scripts: tuple[tuple[str, bool], ...] = ()
 
     def shows(self, path: str) -> bool:
-        """Whether the names on the way to ``path`` may be seen."""
+        """Whether the names on the way to ``path`` are visible."""
         return self.options.hidden or not any(name.startswith(".") for name in names_below(self.directory, path))
 
     def open(self, path: str) -> OpenFile:
-        """The regular file at ``path``.
+        """Open the regular file at ``path``.
 
-        Raises OSError if there is none that may be shown and read: LeadsOut if a link on the way to it leaves the
-        directory, IsADirectoryError for a directory that may be shown.
+        Raises OSError if there is no visible, readable file: LeadsOut if a link on the way to it leaves the directory,
+        IsADirectoryError for a visible directory.
         """
         if not self.shows(path):
             raise FileNotFoundError(path)
         try:
             file = open_file(path, self._bounds, self.scripts)
-        except ValueError:  # NUL, or what the system cannot spell
+        except ValueError:  # NUL, or a name that the system cannot encode
             raise FileNotFoundError(path) from None
-        if path.endswith("/"):  # some systems open "file/" as the file; as a URL it is another one
+        if path.endswith("/"):  # some systems open "file/" as the file, but it is a different URL
             file.close()
             raise FileNotFoundError(path)
         return file
 
     def status(self, path: str) -> os.stat_result:
-        """What the system says of what is at ``path``. Raises OSError as ``open`` does."""
+        """The status of what is at ``path``. Raises OSError like ``open``."""
         if not self.shows(path):
             raise FileNotFoundError(path)
         try:
@@ -93,7 +93,7 @@ class Root(NamedTuple):
             raise FileNotFoundError(path) from None
 
     def entries(self, path: str) -> list[Entry]:
-        """What the directory at ``path`` shows, in that order. Raises OSError as ``open`` does."""
+        """The visible entries of the directory at ``path``, in order. Raises OSError like ``open``."""
         shown = []
         try:
             with entries_of(path, self._bounds) as found:
@@ -107,8 +107,8 @@ class Root(NamedTuple):
     def _entry(self, entry: os.DirEntry[str], path: str) -> Entry:
         status = None
         is_link = entry.is_symlink()
-        with contextlib.suppress(OSError):  # it leads nowhere, or out, or is gone meanwhile
-            # A link that has come meanwhile is described as it is.
+        with contextlib.suppress(OSError):  # a link that leads nowhere or out, or an entry that is gone
+            # If a link has replaced the entry meanwhile, describe the link itself.
             status = status_of(path, self._bounds) if is_link else entry.stat(follow_symlinks=False)
         return Entry(entry.name, status, is_link)
 
@@ -118,14 +118,14 @@ class Root(NamedTuple):
         return None if self.options.follow_outside else self.directory
 
     def index_page(self, directory: str) -> OpenFile | None:
-        """The page that stands for a directory. Raises OSError if there is one, and it cannot be read."""
+        """The index page of a directory, if it has one. Raises OSError if it cannot be read."""
         for name in self.index_pages:
             with contextlib.suppress(FileNotFoundError, IsADirectoryError, LeadsOut):
                 return self.open(os.path.join(directory, name))
         return None
 
     def fallback_for(self, path: str) -> OpenFile | None:
-        """The page for ``path``, which is not there."""
+        """The page for a ``path`` that was not found."""
         fallback = self.options.fallback
         if fallback is None or "." in posixpath.basename(path.rstrip("/")):
             return None

@@ -1,4 +1,4 @@
-"""How a request for a file is answered: from the path to a file, a page or a listing, and what is said of it."""
+"""Answers a request for a file: finds the file, page or listing for the path, and sends it."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ from pytest_httpserve.wire.target import target_of
 if TYPE_CHECKING:
     from pytest_httpserve.server.fronts import FilesFront, Front
 
-# A file up to this size leaves in one write with its head; a larger one goes out by sendfile.
+# A file up to this size is sent in one write with its head; a larger one by sendfile.
 SMALL_FILE_BYTES = 65_536
-# By names of their own: Python 3.11 takes as long for one of an enumeration as for a call.
+# Module names, since Python 3.11 takes as long to look up a member of an enumeration as for a call.
 _FOUND = _OK, _PARTIAL = HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT
-# What is sent of a file beyond http.server: a subclass that sends one of these itself means its own.
+# Fields that http.server does not send for a file: if a subclass sends one of them, its own is kept.
 _OURS = (b"etag:", b"accept-ranges:")
 
 
 def answer(handler: FilesFront, root: Root, path: str, *, with_body: bool = True) -> None:
     """Answer with the file or the directory at ``path``: in full to GET, ``with_body=False`` to HEAD.
 
-    What is sent as a whole goes through ``copyfile``, which the handler may have replaced by then.
+    A whole file is sent through ``copyfile``, which the handler may override.
     """
     running.hold_head(handler)
     found = _find(handler, root, path)
@@ -62,9 +62,9 @@ def answer(handler: FilesFront, root: Root, path: str, *, with_body: bool = True
 
 
 def send_head(handler: FilesFront, root: Root, path: str) -> IO[bytes] | None:
-    """Send the head of the answer, and of a file say no more than ``http.server`` does.
+    """Send the head of the answer, for a file with the same fields as ``http.server``.
 
-    Returns what the body is to be read from, which the caller closes; None if the answer has been given whole.
+    Returns a file to read the body from, which the caller closes; None if the whole answer has been sent.
     """
     file = _find(handler, root, path)
     if not isinstance(file, OpenFile):
@@ -84,11 +84,11 @@ def send_head(handler: FilesFront, root: Root, path: str) -> IO[bytes] | None:
 
 
 def _find(handler: FilesFront, root: Root, path: str) -> OpenFile | IO[bytes] | None:
-    """What is to be sent: a file, or a listing whose head has been sent; None if the answer has been given whole."""
+    """What to send: a file, or a listing whose head has been sent; None if the whole answer has been sent."""
     try:
         return root.open(path)
     except OSError as error:
-        if error.errno in EXHAUSTED:  # which says nothing of the file
+        if error.errno in EXHAUSTED:  # which says nothing about the file
             raise
         refusal = type(error)
     if refusal is LeadsOut:
@@ -114,7 +114,7 @@ def _find(handler: FilesFront, root: Root, path: str) -> OpenFile | IO[bytes] | 
 
 
 def send_listing(handler: FilesFront, root: Root, path: str | os.PathLike[str]) -> io.BytesIO | None:
-    """Send the head of a listing of the directory ``path``; its body is returned, None after an error."""
+    """Send the head of a listing of the directory ``path``. Returns the body, None after an error."""
     encoding = sys.getfilesystemencoding()
     try:
         body = running.run_long(handler, _page_of, handler.path, root, os.fspath(path), encoding)
@@ -131,7 +131,7 @@ def _page_of(target: str, root: Root, path: str, encoding: str) -> bytes:
 
 
 def send_options(handler: FilesFront, root: Root) -> None:
-    """Say which methods there are (RFC 9110 section 9.3.7) and, with ``cors``, who may use them."""
+    """List the methods (RFC 9110 section 9.3.7) and, with ``cors``, who may use them."""
     handler.send_response(HTTPStatus.NO_CONTENT)
     handler.send_header("Allow", "GET, HEAD, OPTIONS")
     if root.options.cors:
@@ -143,7 +143,7 @@ def send_options(handler: FilesFront, root: Root) -> None:
 
 
 def add_origin(handler: FilesFront, cors: bool | str) -> None:
-    """With ``cors``, every response that does not say itself which origin it allows allows that one."""
+    """With ``cors``, add the allowed origin to a response that does not name one itself."""
     if (running.stream_of(handler).status or 0) < 200 or _says(handler, b"access-control-allow-origin:"):
         return
     handler.send_header("Access-Control-Allow-Origin", cors if isinstance(cors, str) else "*")
@@ -152,15 +152,15 @@ def add_origin(handler: FilesFront, cors: bool | str) -> None:
 
 
 def step_back(handler: FilesFront) -> None:
-    """Take out of the head what a subclass has said after us in its own words."""
+    """Remove our fields from the head if a subclass has added its own after them."""
     for name in _OURS:
         said = [line for line in handler._headers_buffer if line.lower().startswith(name)]
         if len(said) > 1:
             handler._headers_buffer.remove(said[0])
 
 
-def copy(handler: Front, source: Any, outputfile: Any) -> None:  # what send_head gave, and wfile
-    """Write what ``source`` holds to ``outputfile``; no more than was announced, if it is a file that may grow."""
+def copy(handler: Front, source: Any, outputfile: Any) -> None:  # what send_head returned, and wfile
+    """Copy ``source`` to ``outputfile``; from a file that may grow, no more than was announced."""
     length = running.stream_of(handler).length
     if isinstance(outputfile, Writer) and length is not None and (start := place_in(source)) is not None:
         _write_part(source, range(start, start + length), outputfile)
@@ -169,13 +169,13 @@ def copy(handler: Front, source: Any, outputfile: Any) -> None:  # what send_hea
 
 
 def request_headers(handler: FilesFront) -> RequestHeaders:
-    """The headers, repeated lines combined; those of an override that has made, and may have changed, its own."""
+    """The headers, with repeated lines combined, or an override's own headers, which it may have changed."""
     own = handler.__dict__.get("headers")
     return running.stream_of(handler).fields.headers if own is None else _Others(own)
 
 
 class _Others:
-    """Headers that are not ours, looked at as ``http.server`` looks at them: they may be anything that has names."""
+    """A handler's own headers, read in the way of ``http.server``: they may be any container of names."""
 
     def __init__(self, headers: Any) -> None:
         self._headers = headers
@@ -212,7 +212,7 @@ def _answer_with_file(handler: FilesFront, root: Root, file: OpenFile, *, with_b
 
 
 def _encoded(handler: FilesFront, root: Root, file: OpenFile, path: str) -> tuple[OpenFile, str]:
-    """The neighbour of the file that the client likes best, and its coding; else the file itself."""
+    """The precompressed copy of the file that the client prefers, and its coding; otherwise the file itself."""
     for coding in accepted_codings(request_headers(handler)):
         with contextlib.suppress(OSError):
             encoded = root.open(path + CODINGS[coding])
@@ -224,7 +224,7 @@ def _encoded(handler: FilesFront, root: Root, file: OpenFile, path: str) -> tupl
 def _send_representation(
     handler: FilesFront, chosen: Representation, own: dict[str, Field], *, with_ranges: bool
 ) -> Sequence[bytes | range] | None:
-    """Send the head; what the body consists of is returned, None for the whole file."""
+    """Send the head. Returns the parts of the body, None for the whole file."""
     asked = request_headers(handler)
     verdict = evaluate(asked, chosen.validators, any_matches=handler.strict)
     if verdict is not None:
@@ -256,13 +256,13 @@ def _send_ranges(
         body = multipart(pieces, chosen.size, about["Content-type"], boundary)
         about["Content-type"] = f"multipart/byteranges; boundary={boundary}"
     about["Content-Length"] = str(sum(map(len, body)))
-    # A type of the options has gone into the fields, or into each of the parts.
+    # A type from the options is in the fields, or in each of the parts, by now.
     own = {name: field for name, field in own.items() if name != "content-type"}
     _send_fields(handler, _PARTIAL, tuple(about.items()), own)
     return body
 
 
-# What else there is
+# Directories
 
 
 def _send_listing(handler: FilesFront, root: Root, path: str) -> io.BytesIO | None:
@@ -274,8 +274,8 @@ def _send_listing(handler: FilesFront, root: Root, path: str) -> io.BytesIO | No
 
 def _redirect_to_slash(handler: FilesFront, root: Root) -> None:
     target = target_of(handler.path)
-    # Who is strict redirects to nothing but this host: a target that begins with a slash has only one there, and a
-    # whole URL leads elsewhere. http.server sends back what it was sent.
+    # A strict handler redirects only to this host: reduce leading slashes to one, and ignore the host of a whole URL.
+    # http.server sends back what it was sent.
     path = "/" + target.path.lstrip("/") if handler.strict else handler.path.partition("#")[0].partition("?")[0]
     # To browsers, a backslash is a slash. A client keeps its own fragment.
     path = path.replace("\\", "%5C")
@@ -287,7 +287,7 @@ def _redirect_to_slash(handler: FilesFront, root: Root) -> None:
 
 
 def _own_fields(root: Root, path: str = "") -> dict[str, Field]:
-    """The fields that the options give what is at ``path``, by their names in small letters."""
+    """The fields that the options add to the answer for ``path``, by their names in lower case."""
     own: dict[str, Field] = {}
     options = root.options
     if options.response_headers:
