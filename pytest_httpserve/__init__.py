@@ -1,4 +1,4 @@
-"""A real HTTP server for every test. The names below are loaded when they are first used (PEP 562)."""
+"""A real HTTP server for every test. The names below are loaded on first use (PEP 562)."""
 
 from __future__ import annotations
 

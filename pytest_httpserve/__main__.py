@@ -1,4 +1,4 @@
-"""``python -m pytest_httpserve`` and ``httpserve``: serves a directory, or runs one of the further commands."""
+"""``python -m pytest_httpserve`` and ``httpserve``: serves a directory, or runs another command."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the arguments (default: those of the process) say; the exit code."""
+    """Do what the arguments (default: the process's) say. Returns the exit code."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     if given and given[0] in COMMANDS:
         command = cast("Callable[[Sequence[str]], int]", import_module(COMMANDS[given[0]]).main)
@@ -24,11 +24,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from pytest_httpserve.server.cli.main import main as serve
 
     further = ", ".join(COMMANDS)
-    return serve(given, certify=certify, epilog=f"Further commands, each with a --help of its own: {further}.")
+    return serve(given, certify=certify, epilog=f"Other commands, each with its own --help: {further}.")
 
 
 def certify(names: Sequence[str]) -> tuple[bytes, bytes]:
-    """A new CA's certificate, and a server's for ``names`` with its key, all as PEM."""
+    """A new CA's certificate, and a server certificate for ``names`` with its key, all as PEM."""
     from pytest_httpserve.tls import CertificateAuthority
 
     authority = CertificateAuthority()

@@ -1,7 +1,7 @@
-"""What a user passes, checked where it is given: each wrong value is refused at once, in one sentence.
+"""Checks of what a user passes: each wrong value is refused at once, in one sentence.
 
-``given`` is what the sentence begins with: the argument's name as it is written, such as ``timeout=``. The sentence
-goes on with what is allowed, and ends with the value.
+The sentence begins with ``given``, the argument's name as the user writes it, such as ``timeout=``. It goes on with
+what is allowed, and ends with the value. All functions raise UsageError for a wrong value, and return a right one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pytest_httpserve.errors import UsageError
 def check_count(
     given: str, value: object, *, least: int | None = 0, most: int | None = None, what: str = "a whole number"
 ) -> int:
-    """A whole number within bounds: of times, of bytes, of anything. ``least=None`` allows those below 0."""
+    """A whole number within bounds; ``least=None`` allows numbers below 0."""
     if (
         isinstance(value, bool)
         or not isinstance(value, int)
@@ -44,14 +44,14 @@ def check_above_zero(given: str, value: object, what: str) -> float:
 
 
 def check_seconds(given: str, value: object) -> float:
-    """A finite number of seconds, which may be none."""
+    """A finite number of seconds, 0 or more."""
     if not is_number(value) or not 0 <= value < math.inf:
-        raise UsageError(f"{given} is a number of seconds from 0 on, not {value!r}")
+        raise UsageError(f"{given} is a number of seconds, 0 or more, not {value!r}")
     return value
 
 
 def check_timeout(given: str, value: object) -> float:
-    """How long something may take, in seconds: no longer than a thread can wait."""
+    """A number of seconds above 0, and no longer than a thread can wait."""
     seconds = check_above_zero(given, value, "a number of seconds")
     if seconds > threading.TIMEOUT_MAX:
         raise UsageError(f"{given} is at most {threading.TIMEOUT_MAX:.0f} seconds, not {value!r}")
@@ -59,26 +59,26 @@ def check_timeout(given: str, value: object) -> float:
 
 
 def check_switch(given: str, value: object) -> bool:
-    """True or False, and nothing that merely counts as one of them."""
+    """True or False, and nothing that is merely equal to one of them, or true or false."""
     if not isinstance(value, bool):
         raise UsageError(f"{given} is True or False, not {value!r}")
     return value
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
-    """Whether it is a number; True and False are not."""
+    """Whether the value is a number; True and False are not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _bounds(least: float | None, most: float | None) -> str:
     if least is None:
         return "" if most is None else f" up to {most}"
-    return f" from {least} on" if most is None else f" from {least} to {most}"
+    return f", {least} or more" if most is None else f" from {least} to {most}"
 
 
 def check_plain(given: str, function: object) -> None:
-    """Refuse an ``async`` function where its result is wanted at once: the coroutine would be true, or a text."""
+    """Refuse an ``async`` function where the result is needed at once: its coroutine would pass for a true value."""
     import inspect
 
     if inspect.iscoroutinefunction(function):
-        raise UsageError(f"{given} takes a plain function, and {getattr(function, '__name__', function)}() is async")
+        raise UsageError(f"{given} takes a plain function, but {getattr(function, '__name__', function)}() is async")

@@ -1,10 +1,10 @@
-"""Names that users of other tools try first: each is answered by an error that says what it is called here."""
+"""Names that users of other tools try first: using one raises an error that says what it is called here."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-_FAILS_BY_ITSELF = "nothing to call: what went wrong on the server fails the test by itself"
+_FAILS_BY_ITSELF = "nothing to call: a failure on the server fails the test by itself"
 _ON = "on('GET', '/path'), then respond(...)"
 _RECORDING = "serve_recording('recording.har')"
 
@@ -144,7 +144,7 @@ RESPONSE = {
     "timeout": "delay=, or fault=Stall()",
 }
 
-# A fault is an object, and other tools say it by a word.
+# Here a fault is an object; other tools use a word.
 FAULT = {
     "reset": "Reset()",
     "close": "Close()",
@@ -161,11 +161,11 @@ FAULT = {
 
 
 def called_here(name: str, names: Mapping[str, str]) -> str:
-    """The end of a sentence that says that there is no ``name``; empty if nobody would try it."""
+    """The end of an error message for an unknown ``name``; empty if it is not a name from another tool."""
     return f"; here it is {names[name]}" if name in names else ""
 
 
 def no_attribute(owner: object, name: str, names: Mapping[str, str]) -> AttributeError:
-    """The error for an attribute that is not there."""
+    """The error for a missing attribute."""
     kind = type(owner).__name__
     return AttributeError(f"{kind!r} object has no attribute {name!r}{called_here(name, names)}")

@@ -1,20 +1,19 @@
-"""Every exception of the project. Those with an HTTP answer carry its status."""
+"""Every exception of the project. Exceptions that lead to an HTTP answer carry its status."""
 
 from __future__ import annotations
 
 
 class HTTPServeError(Exception):
-    """The root of all exceptions that the project raises on its own account."""
+    """The base class of all exceptions that the project defines."""
 
 
 class RequestError(HTTPServeError):
     """A request that cannot be served as it was sent.
 
-    ``status`` is the status code to answer with; ``reason`` the reason phrase of that answer, None for the standard
-    one; ``str(error)`` says what is wrong with the request, in one clause. ``rule`` is what the request breaks, such as
-    ``RFC 9112 section 3.2``; empty for a limit of our own. It breaks it in the ``line`` (its octets as characters), or
-    in the fields of these ``names``; where neither is given, in the request line. ``fields`` are those that the answer
-    has to have.
+    ``status`` is the status code to answer with; ``reason`` is the answer's reason phrase, None for the standard one;
+    ``str(error)`` says what is wrong with the request, in one clause. ``rule`` is the broken rule, such as ``RFC 9112
+    section 3.2``; empty for a limit of our own. The mistake is in ``line`` (its octets as characters), or in the fields
+    called ``names``; if neither is given, in the request line. ``fields`` are fields that the answer must have.
     """
 
     def __init__(
@@ -38,14 +37,14 @@ class RequestError(HTTPServeError):
 
 
 class BrokenOff(RequestError):
-    """A request that its client ended before all of it was there."""
+    """A request that its client broke off before the end."""
 
 
 class ScriptError(HTTPServeError):
-    """A CGI script that gave no answer which could be sent.
+    """A CGI script that gave no usable answer.
 
-    ``status`` is the status code to answer with: 502, 504, or 503 when the server stops. ``stderr`` is what the script
-    had to say, once that is known.
+    ``status`` is the status code to answer with: 502, 504, or 503 when the server stops. ``stderr`` is the script's
+    stderr, once that is known.
     """
 
     def __init__(self, status: int, detail: str) -> None:
@@ -55,35 +54,35 @@ class ScriptError(HTTPServeError):
 
 
 class UsageError(HTTPServeError, ValueError):
-    """A wrong value, refused where it was given: the message names the value and what would be right."""
+    """A wrong value, refused where it was given: the message names the value and says what is allowed."""
 
 
 class ServerFailure(HTTPServeError, AssertionError):
-    """What went wrong on a server during a test: requests that nothing answered, handlers that failed or hang."""
+    """Failures of a server during a test: requests without an answer, handlers that failed or hang."""
 
 
 class UnsupportedError(HTTPServeError):
-    """What was asked for is right, and this machine cannot do it: the message says what is missing."""
+    """This machine cannot do what was asked for, though it is valid: the message says what is missing."""
 
 
 class NoMoreThreads(HTTPServeError, RuntimeError):
-    """A server needs another thread, and cannot have one: the system, or a limit on this process, has no more, or code
-    has replaced what threads are made by."""
+    """A server needs another thread, and cannot have one: the system or a limit on this process allows no more, or
+    other code has replaced the functions that make threads."""
 
 
 class BodyAwaited(BaseException):
-    """Not an error: what serves a request goes no further until its body has come. The loop waits for that, and no
-    thread does.
+    """Not an error: the code that serves a request stops here until the body has come. The loop waits for the body, not
+    a thread.
 
-    It passes code that catches every Exception.
+    ``except Exception`` does not catch it.
     """
 
 
 class Struck(HTTPServeError, ConnectionError):
-    """A fault has ended the connection: for what serves it, as if its client had gone.
+    """A fault has ended the connection: to the code that serves it, the client seems to have gone.
 
-    ``resets`` says that it ends with an RST, not a FIN. Where a connection carries many exchanges at a time, one that
-    ``ends_exchange`` ends no more than its own.
+    ``resets`` says that it ends with an RST, not a FIN. If a connection carries many exchanges at a time, a fault that
+    ``ends_exchange`` ends only its own exchange.
     """
 
     def __init__(self, detail: str, *, resets: bool = False, ends_exchange: bool = False) -> None:
@@ -93,7 +92,7 @@ class Struck(HTTPServeError, ConnectionError):
 
 
 class FrameError(HTTPServeError):
-    """What a WebSocket client sent breaks a rule, or a limit; ``code`` is the one to close with."""
+    """A WebSocket client has broken a rule, or exceeded a limit; ``code`` is the code to close with."""
 
     def __init__(self, code: int, detail: str) -> None:
         super().__init__(detail)

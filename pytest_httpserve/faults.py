@@ -1,4 +1,4 @@
-"""What goes wrong on purpose: ``from pytest_httpserve.faults import Reset``."""
+"""Faults that servers make on purpose: ``from pytest_httpserve.faults import Reset``."""
 
 from __future__ import annotations
 

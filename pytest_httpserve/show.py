@@ -1,4 +1,4 @@
-"""``python -m pytest_httpserve show``: a HAR file as a page, in the browser."""
+"""``python -m pytest_httpserve show``: shows a HAR file as a page in the browser."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from pytest_httpserve.scripting.recordings.reading import Beside, text_of
 from pytest_httpserve.scripting.reports.trace.page import page
 
 PROGRAM = "python -m pytest_httpserve show"
-# A page with more of one body would be slow to open.
+# A page with a larger body would be slow to open.
 _MOST_BODY = 8 << 20
-# What the page cannot do without, of each entry.
+# The parts of an entry that the page cannot do without.
 _NEEDED = {"startedDateTime": str, "request": dict, "response": dict}
 
 
@@ -37,7 +37,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Write the page, say where it is, and open it; the exit code."""
+    """Write the page, say where it is, and open it. Returns the exit code."""
     try:
         options = _parser().parse_args(arguments, namespace=Options())
         written = _write(Path(options.har), options.output)
@@ -46,23 +46,23 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     print(written)
     if options.browser and not webbrowser.open(written.as_uri()):
-        print(f"{PROGRAM}: no browser was found: open the page in one", file=sys.stderr)
+        print(f"{PROGRAM}: no browser was found: open the page yourself", file=sys.stderr)
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog=PROGRAM,
-        description="Show a HAR file as a page: that of a trace, of httpserve.har(), of a recording, or of a browser.",
+        description="Show a HAR file as a page: from a trace, httpserve.har(), a recording, or a browser.",
     )
-    parser.add_argument("har", metavar="FILE.har", help="the HAR file, or the .zip that Playwright has made of it")
+    parser.add_argument("har", metavar="FILE.har", help="the HAR file, or Playwright's .zip of one")
     parser.add_argument("--output", metavar="FILE", help="where to write the page (default: a new temporary folder)")
     parser.add_argument("--no-browser", dest="browser", action="store_false", help="do not open the page")
     return parser
 
 
 def _write(file: Path, output: str | None) -> Path:
-    """Write the page of this HAR file; where that is."""
+    """Write the page of this HAR file; returns its path."""
     text = page(_read(file), file.name)
     try:
         path = Path(tempfile.mkdtemp(prefix="httpserve-"), f"{file.stem}.html") if output is None else Path(output)
@@ -90,7 +90,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is a number that JSON does not have")
+    raise ValueError(f"{constant} is not a number in JSON")
 
 
 def _check(file: Path, entries: Sequence[Any]) -> None:
@@ -101,7 +101,7 @@ def _check(file: Path, entries: Sequence[Any]) -> None:
 
 
 def _bring_in(content: Any, beside: Beside) -> None:
-    """Put a body that is in a file of its own where the page looks for it, unless it is very long."""
+    """Move a body from a separate file to where the page looks for it, unless it is very long."""
     match content:
         case {"_file": str(name)}:
             body = beside(name)

@@ -20,14 +20,14 @@ from pytest_httpserve.arguments import (
 @pytest.mark.parametrize(
     ("check", "says"),
     [
-        (lambda: check_count("times=", -1), "times= is a whole number from 0 on, not -1"),
-        (lambda: check_count("times=", 0, least=1), "times= is a whole number from 1 on, not 0"),
-        (lambda: check_count("times=", True), "times= is a whole number from 0 on, not True"),
-        (lambda: check_count("times=", 1.0), "times= is a whole number from 0 on, not 1.0"),
+        (lambda: check_count("times=", -1), "times= is a whole number, 0 or more, not -1"),
+        (lambda: check_count("times=", 0, least=1), "times= is a whole number, 1 or more, not 0"),
+        (lambda: check_count("times=", True), "times= is a whole number, 0 or more, not True"),
+        (lambda: check_count("times=", 1.0), "times= is a whole number, 0 or more, not 1.0"),
         (lambda: check_count("port=", 65536, most=65535), "port= is a whole number from 0 to 65535, not 65536"),
         (lambda: check_count("seed=", "a", least=None), "seed= is a whole number, not 'a'"),
         (lambda: check_count("n=", 3, least=None, most=2), "n= is a whole number up to 2, not 3"),
-        (lambda: check_count("every=", 0, least=1, what="a size"), "every= is a size from 1 on, not 0"),
+        (lambda: check_count("every=", 0, least=1, what="a size"), "every= is a size, 1 or more, not 0"),
         (lambda: check_number("probability=", 1.5, least=0, most=1), "probability= is a number from 0 to 1, not 1.5"),
         (
             lambda: check_number("probability=", math.nan, least=0, most=1),
@@ -36,8 +36,8 @@ from pytest_httpserve.arguments import (
         (lambda: check_number("priority=", False), "priority= is a number, not False"),
         (lambda: check_above_zero("rate=", 0, "a pace"), "rate= is a pace above 0, not 0"),
         (lambda: check_above_zero("rate=", math.inf, "a pace"), "rate= is a pace above 0, not inf"),
-        (lambda: check_seconds("grace=", -0.1), "grace= is a number of seconds from 0 on, not -0.1"),
-        (lambda: check_seconds("grace=", None), "grace= is a number of seconds from 0 on, not None"),
+        (lambda: check_seconds("grace=", -0.1), "grace= is a number of seconds, 0 or more, not -0.1"),
+        (lambda: check_seconds("grace=", None), "grace= is a number of seconds, 0 or more, not None"),
         (lambda: check_timeout("timeout=", 0), "timeout= is a number of seconds above 0, not 0"),
         (
             lambda: check_timeout("timeout=", 1e30),

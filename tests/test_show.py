@@ -82,7 +82,7 @@ def test_where_it_is_written_can_be_said(har: Path, opened: list[str], tmp_path:
     [
         (None, "cannot be read: No such file or directory"),
         ("<html>", "is not JSON: Expecting value"),
-        ('{"log": {"entries": [NaN]}}', "is not JSON: NaN is a number that JSON does not have"),
+        ('{"log": {"entries": [NaN]}}', "is not JSON: NaN is not a number in JSON"),
         ("\xff", "is not JSON"),
         ('{"log": {}}', "is not a HAR file: it has no list at log.entries"),
         ("[]", "is not a HAR file: it has no list at log.entries"),

@@ -1,4 +1,4 @@
-"""A connection that is written to by any thread, while the loop waits for what its client sends."""
+"""A connection that any thread may write to, while the loop waits for its client."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ class Watch(Protocol):
     """A wait for a client that another thread can end."""
 
     def wait(self, seconds: float | None) -> None:
-        """Until something has come, or ``wake``, or for so many seconds."""
+        """Wait until something has come, until ``wake`` is called, or for that many seconds."""
 
     def wake(self) -> None:
-        """End the wait, or the next one."""
+        """End the current wait, or the next one."""
 
     def close(self) -> None:
-        """Of no use any more."""
+        """Release its resources."""
 
 
 class SocketWatch:
-    """That of a socket."""
+    """The Watch of a socket."""
 
     def __init__(self, file: int) -> None:
         self._wake = Wake()
@@ -53,10 +53,10 @@ class SocketWatch:
 
 
 class Duplex:
-    """Both directions of a connection, apart from each other.
+    """The two directions of a connection, for independent use.
 
-    What is sent is made when its turn has come, so that it is made in the order in which it leaves. No call of the
-    socket waits, for a TLS layer is one for both directions: who has to wait does so between two calls.
+    Data to send is made when its turn comes, in the order in which it is sent. No call of the socket blocks, since both
+    directions share one TLS layer: threads wait between two calls.
     """
 
     def __init__(self, transport: Transport, abort: Callable[[], object]) -> None:
@@ -68,16 +68,16 @@ class Duplex:
         self.prepare()
 
     def prepare(self) -> None:
-        """Have no call of the socket wait, whoever has said otherwise."""
+        """Make the socket non-blocking again, whatever others have set."""
         if not self._transport.at_once:
             self._transport.wait_for_nothing()
 
     def watch(self) -> Watch:
-        """A wait for what comes next, in a thread of its own."""
+        """A Watch for the next bytes, for use in a separate thread."""
         return SocketWatch(self._transport.fileno())
 
     def receive(self) -> bytes | None:
-        """What has come; None if nothing has, empty at the end. Raises OSError."""
+        """The bytes that have come; None if there are none, empty at the end. Raises OSError."""
         transport = self._transport
         with self._call:
             goes_on = transport.gather()
@@ -86,8 +86,8 @@ class Duplex:
         return transport.receive(max(len(transport.gathered), RECEIVE_BYTES))
 
     def send(self, make: Make, seconds: float, before_wait: Callable[[], object] | None = None) -> None:
-        """Send what is made, and wait for the client to take it, so long for each part of it; ``before_wait`` is called
-        if there is something to wait for. Raises OSError."""
+        """Send the result of ``make``, and wait for the client to read it, up to ``seconds`` for each part;
+        ``before_wait`` is called if it has to wait. Raises OSError."""
         if not self._order.acquire(False):
             if before_wait is not None:
                 before_wait()
@@ -133,12 +133,12 @@ class Duplex:
             self._abort()
 
     def end_by(self, end: Callable[[], object]) -> None:
-        """Close the socket, by ``end``, while no call of it is under way: its number may be another's right after."""
+        """Close the socket with ``end``, while no call of it is under way: its number may be reused at once."""
         with self._call:
             end()
 
     def end(self) -> None:
-        """Send nothing more: the client is told of the end."""
+        """End the sending direction: the client sees the end."""
         with self._call:
             self._transport.say_goodbye()
             self._transport.shut_down(socket.SHUT_WR)
@@ -165,7 +165,7 @@ class Duplex:
         return memoryview(data)
 
     def _send_now(self, data: memoryview) -> memoryview:
-        """Send what leaves at once; the rest."""
+        """Send what can be sent at once; returns the rest."""
         transport = self._transport
         try:
             while data:
@@ -178,7 +178,7 @@ class Duplex:
         return data
 
     def _too_slow(self, seconds: float) -> OSError:
-        """A part of it may have left, so nothing can follow it."""
+        """Fail the connection: a part may have been sent, so nothing can follow."""
         error = self._transport.failed(TimeoutError(f"the client took nothing of what was sent to it for {seconds} s"))
         self._abort()
         return error

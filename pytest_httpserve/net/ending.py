@@ -1,4 +1,4 @@
-"""How a connection ends: by whom, by what, and what its client is left with."""
+"""Notes how a connection ends, and which side ended it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pytest_httpserve.net.transport import Transport
 
 
 class Ending:
-    """Who has ended a connection, and how; noted before the client can know.
+    """Which side has ended a connection, and how; noted before the client can know.
 
-    ``said`` is that: ``client`` or ``server``, and ``FIN``, ``RST``, ``timeout`` or ``stop``; None as long as nobody
-    has. ``closing`` says that the server has begun to close. ``on_end`` is told of the ending, once.
+    ``said`` is ``client`` or ``server``, and ``FIN``, ``RST``, ``timeout`` or ``stop``; None until the connection has
+    ended. ``closing`` says that the server has begun to close. ``on_end`` is called once, with the ending.
     """
 
     closing = False
@@ -25,7 +25,7 @@ class Ending:
         self._saying = threading.Lock()
 
     def say(self, by: str, how: str) -> None:
-        """Note who ends it, and how: it is the first who ends it. A second one returns when that is done."""
+        """Note which side ends it, and how. Only the first call counts; a second one returns when the first is done."""
         with self._saying:
             if self.said is None:
                 self.said = (by, how)
@@ -33,7 +33,7 @@ class Ending:
                     self.on_end(by, how)
 
     def say_whose(self) -> None:
-        """Note it from what is known, if nobody has."""
+        """Work out which side ended it, and note that, if nobody has."""
         self.say(*self._whose())
 
     def _whose(self) -> tuple[str, str]:
@@ -44,15 +44,15 @@ class Ending:
             return "client", "RST"
         if not self.closing:
             return "server", "FIN"
-        # The client may have been faster than the stop.
+        # The client may have ended it just before the stop.
         return ("client", "FIN") if self._transport.peek() == b"" else ("server", "stop")
 
     def abort(self) -> None:
-        """End both directions now: whoever waits on the connection wakes."""
+        """End both directions now: wakes every thread that waits on the connection."""
         self.say("server", "stop")
         self._transport.shut_down(socket.SHUT_RDWR)
 
     def reset(self) -> None:
-        """End the connection now, and let the client know that it has not got all."""
+        """End the connection with a reset, so that the client knows the response is incomplete."""
         self.say("server", "RST")
         self._transport.reset()

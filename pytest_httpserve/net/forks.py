@@ -1,7 +1,7 @@
-"""Forks of the process: they inherit whatever waits for threads, and none of the threads; and a copy of each socket.
+"""Forks of the process: a fork inherits locks and queues without their threads, and a copy of each socket.
 
-As long as a copy is there, the system keeps a connection whose socket is closed, and tells whoever waits for it of all
-that comes. So a fork closes what it does not need, at once.
+While a copy exists, a connection stays open after its socket is closed, and the system still reports its bytes to every
+poller that waits for it. So a fork at once closes what it does not need.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from pytest_httpserve.net import system
 
 
 class Threaded(Protocol):
-    """Something that lives by its threads."""
+    """Something that depends on its threads."""
 
     def begin_anew(self) -> None:
-        """In a fork: forget the threads, the locks that they may hold, and all that they were to do."""
+        """In a fork: forget the threads, the locks that they may hold, and all their tasks."""
 
 
 _known: weakref.WeakSet[Threaded] = weakref.WeakSet()
 
 
 def begin_anew_in_forks(thing: Threaded) -> None:
-    """Have it begin anew in each fork of the process from here on."""
+    """Call ``begin_anew`` of this thing in every later fork of the process."""
     _known.add(thing)
 
 
 class ForkedLock:
-    """A lock that is free in a fork of the process, whoever held it: for what belongs to the whole process."""
+    """A lock for process-wide state; in a fork of the process it is free, whoever held it."""
 
     def __init__(self) -> None:
         self.begin_anew()
@@ -51,8 +51,8 @@ class ForkedLock:
 
 
 def close_copy(sock: socket.socket) -> None:
-    """In a fork: close its copy, whoever uses it there."""
-    # Not by close(), which waits for the files that were made of the socket.
+    """In a fork: close its copy of a socket, whoever uses it there."""
+    # Not with socket.close(), which waits for the files made from the socket.
     if (file := sock.detach()) >= 0:
         system.close(file)
 

@@ -1,7 +1,7 @@
-"""Listening: accepting connections by a thread that waits, or as an entry of a loop.
+"""Listening: accepts connections in a waiting thread, or as an entry of a loop.
 
-Nothing here waits for an interval to pass: the wait is for the listening socket, and for a wake-up. What accepts is a
-server as ``socketserver`` has it, whose methods are called as documented there.
+Nothing here polls at an interval: it waits for the listening socket, and for a wake-up. Connections are accepted by a
+``socketserver`` server, whose methods are called as documented there.
 """
 
 from __future__ import annotations
@@ -21,34 +21,34 @@ if TYPE_CHECKING:
 
 logger: logging.Logger = logging.getLogger("pytest_httpserve.server")
 
-# How long nothing is accepted when the system has no room for another connection, and none ends; in seconds.
+# How many seconds to accept nothing when the system has no room for another connection, and none ends
 EXHAUSTED_SECONDS = 0.1
 EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class Accepting(Protocol):
-    """Who has connections accepted; see ``pytest_httpserve.net.service.Service``."""
+    """Receives the accepted connections; see ``pytest_httpserve.net.service.Service``."""
 
     stop_asked: bool
 
     def begin(self, request: socket.socket, client_address: object, /) -> object:
-        """One has been accepted."""
+        """Take over an accepted connection."""
 
 
 class Acceptor:
-    """Accepts for one server. ``taking`` is whether a connection is being taken that the service does not know yet."""
+    """Accepts for one server. ``taking`` is True while a connection is accepted that the service does not know yet."""
 
     taking: bool = False
 
     def __init__(self, server: socketserver.TCPServer, service: Accepting) -> None:
         self._server = server
         self._service = service
-        self._exhausted = False  # whether the system had no room once, and the log says so
+        self._exhausted = False  # whether the system has run out of room, and this was logged
 
     def accept_one(self) -> bool:
         """Accept a connection and have it processed; False if the system has no room for another one.
 
-        What goes wrong with a connection concerns it alone, as ``socketserver`` has it.
+        A failure of one connection does not affect others, as in ``socketserver``.
         """
         server = self._server
         self.taking = True
@@ -56,7 +56,7 @@ class Acceptor:
             request, client_address = server.get_request()
         except OSError as error:
             self.taking = False
-            if error.errno not in EXHAUSTED:  # its client has left again
+            if error.errno not in EXHAUSTED:  # its client has already left
                 return True
             if not self._exhausted:
                 self._exhausted = True
@@ -83,7 +83,7 @@ class Acceptor:
         """Accept until ``service`` is asked to stop; ``service_actions`` is called every ``interval`` seconds."""
         server, service = self._server, self._service
         listener_timeout = server.socket.gettimeout()
-        # A client that left between its announcement and the accept must not block the loop in accept.
+        # If the client leaves before the accept, the accept must not block.
         server.socket.setblocking(False)
         listener = server.fileno()
         try:
@@ -92,13 +92,13 @@ class Acceptor:
                 ready = wait(interval)
                 if service.stop_asked:
                     break
-                if wake.fileno() in ready:  # by a signal
+                if wake.fileno() in ready:  # set by a signal
                     wake.clear()
                 if listener in ready and not self.accept_one():
                     wait_for_room(EXHAUSTED_SECONDS)
                 server.service_actions()
         finally:
-            # It is closed by now if a handler that ran in the loop has closed the server.
+            # A handler that ran in the loop may have closed the server.
             with contextlib.suppress(OSError):
                 server.socket.settimeout(listener_timeout)
 
@@ -106,7 +106,7 @@ class Acceptor:
 class Listener:
     """A server's listening socket, as an entry of a loop."""
 
-    expiry: float | None = None  # of a pause, since the system has no room for another connection
+    expiry: float | None = None  # the end of a pause while the system has no room for another connection
     led: bool = False
 
     def __init__(self, server: socketserver.TCPServer, service: Accepting, loop: Loop, *, watched: bool) -> None:
@@ -116,10 +116,10 @@ class Listener:
         self._watched = watched
         self._loop = loop
         self._claimed = threading.Lock()
-        self._accepting: int | None = None  # in which thread
+        self._accepting: int | None = None  # the thread that is accepting
         self._ended = False
         self._timeout = server.socket.gettimeout()
-        # A client that left between its announcement and the accept must not block the loop in accept.
+        # If the client leaves before the accept, the accept must not block.
         server.socket.setblocking(False)
 
     def claim(self, leader: threading.Thread) -> bool:
@@ -136,7 +136,7 @@ class Listener:
         room = True
         try:
             if not self._ended:
-                # The server class may shake hands while it accepts, or look who has come.
+                # The server class may shake hands while it accepts, or check the client's address.
                 accept = self._acceptor.accept_one
                 room = self._loop.run(self, accept) if self._watched else accept()
         finally:
@@ -146,7 +146,7 @@ class Listener:
             self._claimed.release()
 
     def _go_on(self, room: bool) -> None:
-        if not self._loop.has(self):  # accepting took its time, and the loop has gone on without
+        if not self._loop.has(self):  # accepting took long, and the loop has gone on without it
             self._loop.add(self)
         if not room:
             self._loop.pause(self, EXHAUSTED_SECONDS)
@@ -156,7 +156,7 @@ class Listener:
         return True
 
     def has_more(self) -> bool:
-        """Whether clients have connected that are yet to be accepted."""
+        """Whether connections are waiting to be accepted."""
         if self._ended or self.expiry is not None:
             return False
         try:
@@ -165,36 +165,36 @@ class Listener:
             return False
 
     def resume(self) -> None:
-        """Go on after a pause: there may be room again."""
+        """End a pause: there may be room again."""
         if self.expiry is not None:
             self._loop.resume(self)
 
     def end(self, seconds: float | None) -> None:
-        """Accept no more: when this returns, no connection comes any more.
+        """Stop accepting: when this returns, no more connections come.
 
-        One that is just being accepted is waited for, but no longer than this; None waits until it is.
+        Waits up to ``seconds`` for a connection that is just being accepted; None waits without limit.
         """
         self._ended = True
         self._loop.remove(self)
         if self._accepting != threading.get_ident():
             if self._claimed.acquire(timeout=-1 if seconds is None else seconds):
                 self._claimed.release()
-            if self._loop.has(self):  # it has been put back meanwhile
+            if self._loop.has(self):  # the accepting thread has put it back
                 self._loop.remove(self)
         with contextlib.suppress(OSError):  # it is closed
             self._socket.settimeout(self._timeout)
 
 
 def end_listening(sock: socket.socket) -> None:
-    """Before it is closed: end it, and with it the copies that forks of the process have. Nobody is accepted now."""
-    with contextlib.suppress(OSError):  # it did not listen, or is closed; and not every system does that
+    """Before closing a listening socket: shut it down, together with its copies in forks of the process."""
+    with contextlib.suppress(OSError):  # it is not listening, or is closed; and not every system supports this
         sock.shutdown(socket.SHUT_RDWR)
 
 
 def keep_port(sock: socket.socket) -> None:
-    """Before it is bound: its port may be one that was just left, and is nobody else's as long as it has it.
+    """Before binding a socket: allow a port that was just released, but no port that another socket has.
 
-    That is what SO_REUSEADDR says, but for Windows, where it lets two servers have one port.
+    SO_REUSEADDR does this, except on Windows, where it lets two servers share one port.
     """
     option = getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSEADDR)
     sock.setsockopt(socket.SOL_SOCKET, option, 1)

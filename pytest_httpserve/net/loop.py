@@ -1,9 +1,9 @@
-"""The loop: one thread waits for all that a server waits for, and serves whatever can be served without waiting.
+"""The loop: one thread waits for everything that a server waits for, and serves whatever can be served without waiting.
 
-Threads that serve at the same time contend for the interpreter, and lose more by it than they win: eight connections
-are served more than twice as fast by one thread as by eight. So the thread that waits for the sockets also serves them,
-one after the other, until what it serves has to wait: then it *leaves the loop*, which another thread leads from there.
-Code that is not ours does not say so before it waits; the watch notices, and has the loop led by another thread.
+Threads that serve at the same time contend for the interpreter, and lose more than they gain: one thread serves eight
+connections more than twice as fast as eight threads. So the thread that waits for the sockets also serves them, one
+after the other, until the code that it runs has to wait: then it *leaves the loop*, and another thread leads it. User
+code does not announce that it is going to wait; the watch notices, and lets another thread lead.
 """
 
 from __future__ import annotations
@@ -26,30 +26,30 @@ from pytest_httpserve.net.workers import Workers
 
 Result = TypeVar("Result")
 
-# How long code may take before others are served by another thread, in seconds. Where all that was watched was quick,
-# the watch looks less and less often: each look takes the interpreter away from those who are served.
+# How many seconds code may take before another thread serves the others. If all watched code was quick, the watch looks
+# less and less often: each look takes the interpreter away from the serving threads.
 PATIENCE = 0.002
 MOST_PATIENCE = 0.016
-# While so many took longer, no other is to be run in the leader's thread.
+# While this many entries took longer, the leader's thread runs no other watched code.
 MOST_AWAY = 2
-# The watch ends when there was nothing to watch for so many seconds.
+# The watch ends after this many seconds with nothing to watch.
 _UNUSED = 0.1
 _MOST_EVENTS = 64
-# Systems take no more than some 24 days, in seconds.
+# In seconds; systems accept no more than about 24 days.
 _LONGEST_WAIT = 86_400.0
-# Between two attempts to have a descriptor, in seconds.
+# The pause between two attempts to get a descriptor, in seconds.
 _PAUSE = 0.1
 _LOST = (
-    "the descriptor by which the servers wait for their clients was closed, and not by them: some code has closed a "
-    "number twice, or one that it never had. The servers go on with another one"
+    "some code has closed the descriptor with which the servers wait for their clients: it has closed a number twice, "
+    "or one that it never had. The servers go on with another descriptor"
 )
 
 
 class Loop:
     """Waits for entries, and serves them, led by one thread of ``workers`` at a time.
 
-    With ``stays``, the loop goes on without entries, until ``close``; else its thread ends with the last of them.
-    ``report`` is told of each exception that would have ended it, and of others that its entries leave to it.
+    With ``stays``, the loop goes on without entries until ``close``; otherwise its thread ends with the last of them.
+    ``report`` is called with each exception that would have ended the loop, and with those that its entries pass to it.
     """
 
     def __init__(self, workers: Workers, *, stays: bool = False) -> None:
@@ -57,33 +57,33 @@ class Loop:
         self.report: Callable[[BaseException], object] = say_as_thread
         self._stays = stays
         self._led = 0  # counts the threads that have led it
-        self._waiting: Waiting | None = None  # what it waits by, while it is led
+        self._waiting: Waiting | None = None  # the poller and wake-up, while a thread leads
         self.begin_anew()
         begin_anew_in_forks(self)
 
     def begin_anew(self) -> None:
-        """In a fork of the process nobody leads it, and its entries are another process's, which goes on with them."""
+        """In a fork of the process: nobody leads the loop, and its entries belong to the parent, which goes on."""
         if self._waiting is not None:
             self._waiting.close_copy()
         self._waiting = None
-        self._led += 1  # the thread that has forked, should it be the leader here, leads no longer
-        self.away: set[Entry] = set()  # watched in vain: their code goes on without the loop
+        self._led += 1  # if the forking thread was the leader, it leads no longer
+        self.away: set[Entry] = set()  # entries whose code took too long, and goes on without the loop
         self._lock = threading.Lock()
         self._entries: dict[int, Entry] = {}
         self._leader = 0
-        self._expiry: float | None = None  # no entry expires earlier
+        self._expiry: float | None = None  # no entry expires before this
         self._watched: Entry | None = None
-        self._turns = 0  # counts what was watched
+        self._turns = 0  # counts the watched calls
         self._watching = False
-        self._quiet = threading.Event()  # wakes the watch: the loop has ended
-        self._losses: list[HTTPServeError] = []  # nobody has been told of yet
+        self._quiet = threading.Event()  # wakes the watch when the loop has ended
+        self._losses: list[HTTPServeError] = []  # losses that are not reported yet
 
     # Entries
 
     def add(self, entry: Entry) -> None:
         """Wait for ``entry`` from here on, until it is removed.
 
-        Raises RuntimeError if that takes a thread and the system has no more.
+        Raises RuntimeError if the loop needs a thread and the system has no more.
         """
         with self._lock:
             if self._waiting is None:
@@ -95,7 +95,7 @@ class Loop:
             self._tell_of_loss()
 
     def remove(self, entry: Entry) -> None:
-        """Wait for ``entry`` no more, if it is waited for."""
+        """Stop waiting for ``entry``, if the loop does."""
         if not self.has(entry):
             return
         with self._lock:
@@ -104,11 +104,11 @@ class Loop:
                 self._call()
 
     def has(self, entry: Entry) -> bool:
-        """Whether ``entry`` is waited for."""
+        """Whether the loop waits for ``entry``."""
         return self._entries.get(entry.file) is entry
 
     def pause(self, entry: Entry, seconds: float) -> None:
-        """Do not look at ``entry`` for a while: it expires then, if nobody resumes it before."""
+        """Ignore ``entry`` for a while, after which it expires unless somebody resumes it before."""
         with self._lock:
             if self._waiting is not None and self.has(entry) and entry.expiry is None:
                 self._waiting.poller.unregister(entry.file)
@@ -116,34 +116,34 @@ class Loop:
                 self._expect(entry.expiry)
 
     def resume(self, entry: Entry) -> None:
-        """Look at ``entry`` again, if it was paused."""
+        """Wait for ``entry`` again, if it was paused."""
         with self._lock:
             if self._waiting is not None and self.has(entry) and entry.expiry is not None:
                 self._register(entry)
                 entry.expiry = None
 
     def expect(self, expiry: float) -> None:
-        """Something that is waited for now expires then: earlier, perhaps, than was known."""
+        """Note that an entry now expires at ``expiry``, which may be earlier than known."""
         with self._lock:
             self._expect(expiry)
 
     def _expect(self, expiry: float | None) -> None:
         if expiry is not None and (self._expiry is None or expiry < self._expiry):
             self._expiry = expiry
-            self._call()  # it may wait for longer than that
+            self._call()  # the leader may be waiting longer than that
 
     def _take_out(self, entry: Entry) -> None:
-        # Another entry may have its number by now, if it was closed first.
+        # If it was closed first, another entry may have its number by now.
         if self.has(entry):
             del self._entries[entry.file]
             if self._waiting is not None:
-                try:  # noqa: SIM105  for each connection: suppress takes longer than the call
+                try:  # noqa: SIM105  runs for each connection, and suppress() takes longer than the call
                     self._waiting.poller.unregister(entry.file)
                 except OSError:
                     pass  # it is closed, or paused
 
     def close(self) -> None:
-        """End the loop as soon as it has no entries."""
+        """End the loop once it has no entries."""
         with self._lock:
             self._stays = False
             if not self._entries:
@@ -163,16 +163,16 @@ class Loop:
         self._quiet.clear()
 
     def _call(self) -> None:
-        """Have the leader look at what has changed."""
+        """Wake the leader to look at what has changed."""
         if self._waiting is not None and threading.get_ident() != self._leader:
             try:
                 self._waiting.wake.set()
-            except OSError:  # it was closed by others
+            except OSError:  # others have closed it
                 self._renew(_LOST)
 
     def _lead(self, turn: int) -> None:
-        """Wait and serve until another thread does, or there is nothing left to wait for: no exception is a reason."""
-        with self._lock:  # which is held by what has made this thread the leader, until it is
+        """Wait and serve until another thread leads, or there is nothing left to wait for; no exception ends it."""
+        with self._lock:  # held by the code that makes this thread the leader, until that is done
             self._leader = threading.get_ident()
         while self._led == turn and self._waiting is not None:
             try:
@@ -182,11 +182,11 @@ class Loop:
                 self._tell(error)
                 try:
                     self.check()
-                except OSError:  # there are no descriptors for another poller
+                except OSError:  # no descriptors are left for another poller
                     clock.sleep(_PAUSE)
 
     def _wait_and_serve(self, turn: int) -> None:
-        """Until this thread leads no longer, or has something new to wait by."""
+        """Wait and serve until this thread no longer leads, or has a new poller."""
         thread = threading.current_thread()
         waiting, entries = self._waiting, self._entries
         assert waiting is not None
@@ -203,7 +203,7 @@ class Loop:
             expiry = self._expiry
             try:
                 ready = wait(None if expiry is None else min(max(expiry - now, 0.0), _LONGEST_WAIT), _MOST_EVENTS)
-            except (OSError, ValueError):  # the latter tells of an object that has been closed
+            except (OSError, ValueError):  # ValueError if the poller object has been closed
                 return self._wait_anew(waiting, turn, _LOST)
             if self._led != turn:
                 return
@@ -223,11 +223,11 @@ class Loop:
                     if self._led != turn:
                         return
             if strays and strays == before:
-                # Closed here, but not in a fork of the process, which has a copy: no call takes it out any more.
+                # It is closed here, but a fork of the process has a copy: no call can unregister it.
                 return self._wait_anew(waiting, turn, None)
 
     def _wait_anew(self, waiting: Waiting, turn: int, lost: str | None) -> None:
-        """Have something new to wait by, if this thread still leads, and waits by this."""
+        """Get a new poller, if this thread still leads, and still uses ``waiting``."""
         with self._lock:
             if self._led == turn and self._waiting is waiting:
                 self._renew(lost)
@@ -248,10 +248,10 @@ class Loop:
             return True
 
     def _give_up_expired(self, now: float, turn: int) -> None:
-        """Give up all that has expired, or as much of it as this thread does before it leads no longer."""
+        """Give up the expired entries, until this thread no longer leads."""
         with self._lock:
             expiries = [(entry.expiry, entry) for entry in self._entries.values() if entry.expiry is not None]
-            # What is added from here on lowers it again.
+            # Entries that are added from here on lower it again.
             self._expiry = min((expiry for expiry, _ in expiries if expiry > now), default=None)
         expired = [(expiry, entry) for expiry, entry in expiries if expiry <= now]
         for _, entry in sorted(expired, key=itemgetter(0)):
@@ -265,14 +265,14 @@ class Loop:
                 self._tell(error)
 
     def _tell(self, error: BaseException) -> None:
-        """Say what has left an entry's code, or the loop's own; the leader goes on."""
-        if not isinstance(error, SystemExit):  # which ends a thread without a word
+        """Report an exception from an entry's code, or the loop's own; the leader goes on."""
+        if not isinstance(error, SystemExit):  # SystemExit ends a thread silently
             try:
                 self.report(error)
             except BaseException as further:
                 say_as_thread(further)
 
-    # What it waits by, and what if others close that
+    # The poller, and what to do if other code closes it
 
     def _register(self, entry: Entry) -> None:
         assert self._waiting is not None
@@ -282,16 +282,16 @@ class Loop:
             pass  # it was paused when the poller was renewed
         except (OSError, ValueError):
             if self._is_whole():
-                raise  # it is the entry that cannot be waited for
+                raise  # the entry itself is at fault
             self._renew(_LOST)
             self._waiting.poller.register(entry.file, READABLE)
 
     def check(self) -> None:
-        """See whether what the loop waits by is still its own; if not, ``report`` is told, and it has something new.
+        """Check that nobody has closed the loop's poller; otherwise report it, and make a new one.
 
         The loop would notice by itself, but later: perhaps when another test runs.
         """
-        if not self._is_whole():  # asked without the lock, for each test: the leader may want it
+        if not self._is_whole():  # checked without the lock, after each test: the leader may need the lock
             with self._lock:
                 if not self._is_whole():
                     self._renew(_LOST)
@@ -302,7 +302,7 @@ class Loop:
         return waiting is None or waiting.is_whole()
 
     def _renew(self, lost: str | None) -> None:
-        """Wait by another poller; ``lost`` says what has become of this one, if that is somebody's failure."""
+        """Replace the poller; ``lost`` says what happened to the old one, if that is somebody's mistake."""
         before = self._waiting
         assert before is not None
         waiting = Waiting(self._entries)
@@ -311,7 +311,7 @@ class Loop:
             self._led += 1
             with contextlib.suppress(OSError):
                 if before.wake.is_whole():
-                    before.wake.set()  # the thread that has led may still wait
+                    before.wake.set()  # the former leader may still be waiting
         self._waiting = waiting
         if lost is None:
             before.close()
@@ -320,15 +320,15 @@ class Loop:
             self._losses.append(HTTPServeError(lost))
 
     def _tell_of_loss(self) -> None:
-        """Not with the lock held: whoever is told may want it, too."""
+        """Report losses. Called without the lock, which ``report`` may need."""
         while self._losses:
-            with contextlib.suppress(IndexError):  # another thread has told of it
+            with contextlib.suppress(IndexError):  # another thread has reported it
                 self._tell(self._losses.pop())
 
     def leave(self, entry: Entry) -> None:
-        """``entry`` is going to wait: what has led the loop is its own thread from here on, and another one leads.
+        """Called before ``entry`` waits: the leading thread belongs to ``entry`` from here on, and another one leads.
 
-        Raises RuntimeError if the system has no more threads; then this one goes on leading.
+        Raises RuntimeError if the system has no more threads; then this thread goes on leading.
         """
         with self._lock:
             if entry.led and self._waiting is not None:
@@ -337,7 +337,7 @@ class Loop:
                 entry.go_alone()
 
     def _pass_on(self, entry: Entry) -> None:
-        """Have another thread lead; what comes for ``entry`` is no longer for the leader."""
+        """Let another thread lead; events of ``entry`` are no longer the leader's."""
         self.workers.run(partial(self._lead, self._led + 1))
         self._led += 1
         self._take_out(entry)
@@ -348,9 +348,9 @@ class Loop:
     # Watching
 
     def run(self, entry: Entry, code: Callable[..., Result], *arguments: Any) -> Result:  # whatever the code takes
-        """Run code that may wait and does not say so before, in the thread that leads."""
+        """Run code that may wait without announcing it, in the leading thread."""
         with self._lock:
-            # Code that such code runs is watched with it.
+            # Nested calls are watched with the outer one.
             watched = entry.led and self._watched is not entry
             if watched:
                 self._turns += 1
@@ -369,12 +369,12 @@ class Loop:
                     self.away.discard(entry)
 
     def _begin_watch(self) -> None:
-        with contextlib.suppress(RuntimeError):  # there are no more threads, and no other one could lead
+        with contextlib.suppress(RuntimeError):  # no more threads, so no other could lead
             self.workers.run(self._watch)
             self._watching = True
 
     def _watch(self) -> None:
-        """Have another thread lead when what is watched takes its time."""
+        """Let another thread lead when the watched code takes too long."""
         unused, patience = 0.0, PATIENCE
         while True:
             turns = self._turns
@@ -386,7 +386,7 @@ class Loop:
                     self._watching = False
                     return
                 if entry is not None and same:
-                    # Without another thread, the others have to wait for this one.
+                    # Without another thread, the other entries have to wait.
                     with contextlib.suppress(RuntimeError):
                         self._pass_on(entry)
                         self.away.add(entry)
@@ -394,13 +394,13 @@ class Loop:
 
 
 def describe_error(error: BaseException) -> str:
-    """What a loop has reported, as the failure of a test."""
+    """The text of a test's failure for an error that the loop has reported."""
     if isinstance(error, HTTPServeError):
         return str(error)
     return f"an exception would have ended the thread of the servers:\n{''.join(traceback.format_exception(error))}"
 
 
 def say_as_thread(error: BaseException) -> None:
-    """Say what has been raised as if the thread had ended in it."""
+    """Report an exception through threading.excepthook, as if it had ended the thread."""
     thread = threading.current_thread()
     threading.excepthook(threading.ExceptHookArgs((type(error), error, error.__traceback__, thread)))

@@ -1,4 +1,4 @@
-"""Waiting for many descriptors at once, and being woken from it."""
+"""Waits for many descriptors at once; another thread can end the wait."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from pytest_httpserve import clock
 from pytest_httpserve.errors import UnsupportedError
 from pytest_httpserve.net import system
 
-READABLE = 1  # of epoll
-# What select takes at once on Windows, and how often larger numbers are looked at, in seconds.
+READABLE = 1  # as in epoll
+# How many descriptors select accepts at once on Windows, and the interval of the looks at more of them, in seconds.
 _MOST_SELECTED = 512
 _TURN = 0.005
 
 
 class Poller(Protocol):
-    """What ``select.epoll`` does; descriptors can come and go while another thread waits."""
+    """The interface of ``select.epoll``; descriptors can come and go while another thread waits."""
 
     def register(self, file: int, events: int, /) -> None:
-        """Wait for this one, too."""
+        """Wait for this descriptor, too."""
 
     def modify(self, file: int, events: int, /) -> None:
-        """Wait for it as before. Raises OSError if it was not waited for."""
+        """Wait for it again. Raises OSError if it is not registered."""
 
     def unregister(self, file: int, /) -> None:
-        """Wait for it no more."""
+        """Stop waiting for it."""
 
     def poll(self, timeout: float | None, most: int, /) -> list[tuple[int, int]]:
-        """Those that can be read, each with a number that says nothing here."""
+        """The readable descriptors, each with a number that means nothing here."""
 
     def close(self) -> None:
-        """Of no use any more."""
+        """Release its resources."""
 
 
 if sys.platform != "linux" and sys.platform != "win32":
@@ -51,7 +51,7 @@ if sys.platform != "linux" and sys.platform != "win32":
             self._queue.control([select.kevent(file, select.KQ_FILTER_READ, select.KQ_EV_ADD)], 0)
 
         def modify(self, file: int, events: int, /) -> None:
-            self.unregister(file)  # which raises, where to add it once more would not
+            self.unregister(file)  # raises if it is not registered; adding it again would not
             self.register(file, events)
 
         def unregister(self, file: int, /) -> None:
@@ -65,10 +65,10 @@ if sys.platform != "linux" and sys.platform != "win32":
 
 
 class Selection:
-    """A Poller over select, for a system that has nothing else.
+    """A Poller over select, for systems that have nothing else.
 
-    It takes any number of descriptors, but where they are more than the system's ``select`` does, they are looked at in
-    parts and in turns.
+    It accepts any number of descriptors. If there are more than the system's ``select`` accepts, it looks at them in
+    parts, one after the other.
     """
 
     def __init__(self) -> None:
@@ -95,7 +95,7 @@ class Selection:
         with self._changed:
             turn = self._turn
             self._wake.set()
-            # While somebody waits for it, the system keeps what its owner is about to close, a listener listening.
+            # While a thread waits for a descriptor, closing it has no effect: a listener would go on listening.
             self._changed.wait_for(lambda: not self._waiting or self._turn != turn)
 
     def poll(self, timeout: float | None, most: int, /) -> list[tuple[int, int]]:
@@ -103,7 +103,7 @@ class Selection:
             self._waiting = True
         try:
             ready = self._select(list(self._files), timeout)
-        except (OSError, ValueError):  # one was closed before it was taken out
+        except (OSError, ValueError):  # one was closed before it was unregistered
             return []
         finally:
             with self._changed:
@@ -112,7 +112,7 @@ class Selection:
                 self._changed.notify_all()
         if self._wake.fileno() in ready:
             self._wake.clear()
-        # All of them, however many: those that come last in the set would be left out again and again.
+        # All of them, ignoring ``most``: otherwise, the last in the set would be left out again and again.
         return [(file, READABLE) for file in ready if file != self._wake.fileno()]
 
     def _select(self, files: list[int], timeout: float | None) -> list[int]:
@@ -131,7 +131,7 @@ class Selection:
         self._wake.close()
 
 
-# The best that the system has.
+# The best poller of this system.
 make_poller: Callable[[], Poller] = Selection
 if sys.platform == "linux":
     make_poller = select.epoll if hasattr(select, "epoll") else Selection
@@ -140,7 +140,7 @@ elif sys.platform != "win32":
 
 
 def readiness(*files: int) -> Callable[[float | None], list[int]]:
-    """A function that waits until one of ``files`` can be read, or for so many seconds, and returns those that can."""
+    """A function that waits for that many seconds until one of ``files`` is readable, and returns the readable ones."""
     if sys.platform == "win32" or not hasattr(select, "poll"):
         return lambda seconds: select.select(files, (), (), seconds)[0]
     poll = select.poll()
@@ -150,7 +150,7 @@ def readiness(*files: int) -> Callable[[float | None], list[int]]:
 
 
 def writability(file: int) -> Callable[[float], bool]:
-    """A function that waits until ``file`` can be written to, or has ended, for so many seconds; whether it can."""
+    """A function that waits for that many seconds until ``file`` is writable or has ended, and tells whether it is."""
     if sys.platform == "win32" or not hasattr(select, "poll"):
         return lambda seconds: bool(select.select((), (file,), (), seconds)[1])
     poll = select.poll()
@@ -162,11 +162,11 @@ class Wake:
     """Ends a wait from another thread: readable from the first ``set`` to the next ``clear``."""
 
     def __init__(self) -> None:
-        # A pipe costs a third of two sockets; on Windows only sockets can be waited for.
+        # A pipe costs a third of two sockets; on Windows, one can wait only for sockets.
         self._sockets = () if hasattr(select, "poll") else socket.socketpair()
         self._files = tuple(end.fileno() for end in self._sockets) or system.pipe()
         self._identities = self._identify()
-        # Nobody waits here: neither to clear what was not set, nor to set what was so often that there is no more room.
+        # Non-blocking at both ends: neither clearing an empty pipe nor setting a full one may block.
         if self._sockets:
             for end in self._sockets:
                 end.setblocking(False)
@@ -178,14 +178,14 @@ class Wake:
         return self._files[0]
 
     def is_whole(self) -> bool:
-        """Whether its numbers are still its own: others may have closed them, and further files may have them now."""
+        """Whether its descriptors are still its own: other code may have closed them, and other files reuse them."""
         try:
             return self._identify() == self._identities
         except OSError:
             return False
 
     def _identify(self) -> list[object]:
-        if self._sockets:  # which are no files on Windows
+        if self._sockets:  # on Windows, sockets are not files
             return [end.getsockname() for end in self._sockets]
         return [(status.st_dev, status.st_ino) for status in map(system.fstat, self._files)]
 
@@ -209,15 +209,15 @@ class Wake:
 
     @contextlib.contextmanager
     def on_signals(self) -> Iterator[None]:
-        """Meanwhile, a signal sets it, too: one that comes in the moment before a wait, or in another thread, would
-        else be seen when the wait is over (PEP 475). Only the main thread is told of signals, and one file in it."""
+        """Inside the context, a signal sets it, too: otherwise a signal just before a wait, or in another thread, would
+        be noticed only after the wait (PEP 475). Only the main thread can do this, and with one file at a time."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
         import signal
 
         before = signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
-        if before >= 0:  # an event loop's, say: it sees to it
+        if before >= 0:  # somebody else's, such as an event loop's: leave it
             signal.set_wakeup_fd(before)
         try:
             yield

@@ -1,4 +1,4 @@
-"""Whether a client has read what was sent to it, as far as this machine can tell."""
+"""Tells whether a client has read what was sent to it, as far as this machine knows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import socket
 import struct
 import sys
 
-# The kernel's sock_diag: a request for the facts of one socket, and where in its answer the bytes are that wait there.
+# The kernel's sock_diag: asks about one socket, and reads the number of unread bytes from the answer.
 _SOCK_DIAG = 4
 _SOCK_DIAG_BY_FAMILY = 20
 _REQUEST = 1
@@ -22,9 +22,9 @@ _MAPPED = b"\0" * 10 + b"\xff\xff"
 
 
 def unread(sock: socket.socket) -> int | None:
-    """How many bytes wait at the client's end of the connection to be read; None if nobody can tell.
+    """How many bytes are waiting at the client's end of the connection; None if unknown.
 
-    That is known on Linux, of a client on the same machine.
+    This works on Linux, for a client on the same machine.
     """
     if sys.platform == "linux":
         with contextlib.suppress(OSError, ValueError, struct.error):
@@ -44,20 +44,18 @@ if sys.platform == "linux":
     def _unread_of_peer(sock: socket.socket) -> int | None:
         theirs, ours = _address(sock.family, sock.getpeername()), _address(sock.family, sock.getsockname())
         family = socket.AF_INET if len(theirs[0]) == 4 else socket.AF_INET6
-        addresses = _ADDRESSES.pack(
-            theirs[1], ours[1], theirs[0], ours[0]
-        )  # their socket is the one that is asked about
+        addresses = _ADDRESSES.pack(theirs[1], ours[1], theirs[0], ours[0])  # asks about the client's socket
         wanted = _WANTED.pack(family, socket.IPPROTO_TCP, 0, 0, 0xFFFFFFFF) + addresses + _ANY_INTERFACE
         header = _HEADER.pack(_HEADER.size + len(wanted), _SOCK_DIAG_BY_FAMILY, _REQUEST, 0, 0)
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _SOCK_DIAG) as kernel:
             kernel.sendto(header + wanted, (0, 0))
             answer = kernel.recv(4096)
         if _HEADER.unpack_from(answer)[1] != _SOCK_DIAG_BY_FAMILY:
-            return None  # there is no such socket here
+            return None  # no such socket on this machine
         return int(_UNREAD.unpack_from(answer, _UNREAD_AT)[0])
 
 
 def _address(family: int, name: tuple[str, int]) -> tuple[bytes, int]:
-    """The address as bytes, and the port. One of IPv4 is that, whatever it came as."""
+    """The address as bytes, and the port. An IPv4-mapped IPv6 address becomes IPv4."""
     packed = socket.inet_pton(family, name[0].partition("%")[0])
     return packed.removeprefix(_MAPPED), name[1]

@@ -1,7 +1,7 @@
-"""What the engine asks of the system, as it was when this was imported: before a test, as a rule.
+"""System calls of the engine, as they were when this module was imported, which is usually before any test.
 
-A test may put a file system of its own in the place of the real one (pyfakefs), take functions away (gevent), or say
-that this is another system (``sys.platform``). What servers wait by is real all the same: their sockets are, too.
+A test may replace the file system (pyfakefs) or functions (gevent), or pretend to run on another system
+(``sys.platform``). Servers need the real ones all the same, since their sockets are real.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from pytest_httpserve.errors import NoMoreThreads, UsageError
 
 PLATFORM: str = sys.platform
 
-# Objects of their own: pyfakefs replaces whatever in any module is one of the functions of ``os``.
+# Wrapped, because pyfakefs replaces the functions of ``os`` in every module where it finds them.
 close: Final = partial(os.close)
 fstat: Final = partial(os.fstat)
 getpid: Final = partial(os.getpid)
 pipe: Final = partial(os.pipe)
 read: Final = partial(os.read)
-set_blocking: Final = partial(os.set_blocking) if hasattr(os, "set_blocking") else None  # Windows has pipes without it
+set_blocking: Final = partial(os.set_blocking) if hasattr(os, "set_blocking") else None  # not on Windows for pipes
 sendfile: Final = partial(os.sendfile) if hasattr(os, "sendfile") else None
 write: Final = partial(os.write)
 
@@ -31,16 +31,16 @@ _START_THREAD = (_thread.start_new_thread,)
 
 
 def check_files() -> None:
-    """Raise UsageError if files are not the system's: to it, descriptors of others are nothing, or other files."""
+    """Raise UsageError if the file system is a fake, whose descriptors are not valid in the real system."""
     if os.open is not _OPEN[0]:
         raise UsageError(
-            "directories are served from the system's own disk, and this test has another file system in its place "
-            "(as pyfakefs has); respond(file=...) takes files of that"
+            "directories are served from the real disk, and this test has replaced the file system (pyfakefs does "
+            "this); respond(file=...) accepts files of the replacement"
         )
 
 
 def check_threads() -> None:
-    """Raise NoMoreThreads if threads are others than they were: those that serve could not wait for new ones."""
+    """Raise NoMoreThreads if somebody has replaced threads: the serving threads could not wait for new ones."""
     if _thread.start_new_thread is not _START_THREAD[0]:
         raise NoMoreThreads(
             "threads were replaced after the first server of the run, as gevent's monkey.patch_all() does: call it "

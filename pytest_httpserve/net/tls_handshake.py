@@ -1,4 +1,4 @@
-"""A TLS handshake under a deadline, and what a client is told when it fails."""
+"""A TLS handshake with a deadline, and the answer to a client when it fails."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pytest_httpserve.net.loop import MOST_AWAY
 from pytest_httpserve.net.over_tls import says_little
 from pytest_httpserve.net.transport import Transport
 
-# What OpenSSL says of GET, HEAD, POST and PUT, of CONNECT, and of anything else that is no TLS.
+# OpenSSL's errors for GET, HEAD, POST and PUT, for CONNECT, and for anything else that is not TLS.
 _NOT_TLS = ("HTTP_REQUEST", "HTTPS_PROXY_REQUEST", "WRONG_VERSION_NUMBER")
 
 
 def shake_hands(connection: Connection, timeout: float | None) -> bool | None:
-    """Go on with the handshake. True when it is done; False if it failed: ``take_leave`` is all that is left to do.
+    """Continue the handshake. True when it is done; False if it failed, and only ``take_leave`` is left to do.
 
-    In a thread of its own it waits for the client, ``timeout`` seconds at most. In the loop it waits for nobody: None
-    says that it goes on when the client does, if that is before the connection expires.
+    In its own thread it waits for the client, at most ``timeout`` seconds. In the loop it never waits: None means that
+    it goes on when the client does, unless the connection expires first.
     """
     sock = connection.transport.socket
     turn, loop = connection.turn, connection.turn.loop
@@ -29,13 +29,13 @@ def shake_hands(connection: Connection, timeout: float | None) -> bool | None:
     try:
         if turn.led and loop is not None and len(loop.away) < MOST_AWAY:
             try:
-                # Watched: a key may be large, and a callback of the context is not ours.
+                # Watched, since a key may be large, and the context may have a callback of the user's.
                 loop.run(turn, _shake, connection.transport, sock)
                 return True
             except ssl.SSLWantReadError:
                 return None
             except ssl.SSLWantWriteError:
-                pass  # the loop does not wait until there is room for what the server has to say
+                pass  # the loop does not wait for room to write
         connection.leave_loop()
         turn.set_timeout(timeout)
         _shake(connection.transport, sock)
@@ -46,7 +46,7 @@ def shake_hands(connection: Connection, timeout: float | None) -> bool | None:
 
 
 def _shake(transport: Transport, sock: ssl.SSLSocket) -> None:
-    """Go on with it; once more if it fails, for that may be what others have left in this thread."""
+    """Continue the handshake; retry a failure once, for the error may be one that others have left in this thread."""
     try:
         sock.do_handshake()
     except OSError as error:
@@ -61,13 +61,13 @@ def _shake(transport: Transport, sock: ssl.SSLSocket) -> None:
 
 
 def take_leave(connection: Connection, plain_answer: bytes) -> None:
-    """After a handshake that failed: let the client read why, be it a TLS alert that has been sent by now.
+    """After a failed handshake: let the client read the reason, such as a TLS alert that was just sent.
 
-    One that did not speak TLS gets ``plain_answer``.
+    A client that did not speak TLS gets ``plain_answer``.
     """
     error = connection.transport.failure
     if not isinstance(error, ssl.SSLError) or isinstance(error, ssl.SSLEOFError):
-        return  # it has gone, or is not heard any more
+        return  # it has gone, or nobody listens to it any more
     if error.reason in _NOT_TLS:
         # The failed handshake has sent nothing, so the connection can still carry an answer as it is.
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Whose turn it is with a connection: the loop's, which waits for its client, or that of the thread that serves it."""
+"""Whose turn it is with a connection: the loop's, which waits for its client, or a thread's, which serves it."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ if TYPE_CHECKING:
     from pytest_httpserve.net.loop import Loop
 
 Result = TypeVar("Result")
-# Whether what has come in is what is waited for; the number says how much of it was there the last time.
+# Tells whether the gathered bytes are complete; the number is how many of them were there the last time.
 Whole = Callable[[bytes, int], bool]
 
 
 class Turn:
     """A connection's entry in a loop.
 
-    While the connection rests in the loop it belongs to no thread: whoever claims it serves it. What the client sends
-    is gathered there until ``whole`` says that it is worth a thread's attention; then ``serve`` is called.
+    While the connection rests in the loop, no thread owns it: the thread that claims it serves it. The loop gathers
+    what the client sends until ``whole`` says that it is worth a thread's attention, and then calls ``serve``.
 
-    ``led`` says that the loop's own thread serves the connection: before anything that may wait, ``leave_loop``.
-    ``interrupt`` is called, from another thread, when the server begins to close; it is there while a thread is
-    ``waiting`` for something other than its client (a child process, a gate).
+    ``led`` says that the loop's own thread serves the connection: before anything that may wait, it calls
+    ``leave_loop``. ``interrupt`` is called from another thread when the server begins to close; it is set while a
+    thread is ``waiting`` for something other than its client (a child process, a gate).
     """
 
-    # What a new one begins with: of the class, since there is a new one for each connection.
+    # Defaults are in the class, since there is a new object for each connection.
     expiry: float | None = None
     led: bool = False
     thread: threading.Thread | None = None
     loop: Loop | None = None
     whole: Whole | None = None
-    resting: bool = False  # it rests in the loop, or is about to
-    given_away = 0  # how often a thread that served it has had another one do so, and not come back to it
-    runs_code: bool = False  # that is not ours, and may take its time
+    resting: bool = False  # whether it rests in the loop, or is about to
+    given_away = 0  # how often a thread has handed it on to another one, without getting it back
+    runs_code: bool = False  # whether user code is running, which may take long
     interrupt: Callable[[], object] | None = None
     _gathered = 0
 
     def __init__(self, transport: Transport, give_up: Callable[[], object]) -> None:
-        self.file: int = transport.socket.fileno()  # also when the socket is closed, by whomever
-        self.serve: Callable[[], object] = nothing  # what there is to do when the client has sent something
-        self.proceed: Callable[[], object] = nothing  # the same, and what follows it
-        self.give_up = give_up  # what there is to do when it expires
+        self.file: int = transport.socket.fileno()  # kept when the socket is closed, by anybody
+        self.serve: Callable[[], object] = nothing  # called when the client has sent something
+        self.proceed: Callable[[], object] = nothing  # does the same, and then what follows
+        self.give_up = give_up  # called when it expires
         self._transport = transport
         self._owned = threading.Lock()  # held by the thread that has claimed it
         self._owned.acquire()
@@ -55,7 +55,7 @@ class Turn:
     # As an entry of the loop
 
     def claim(self, leader: threading.Thread | None = None) -> bool:
-        """Claim it for this thread, which may be the ``leader`` of the loop; False if another thread has it."""
+        """Claim it for this thread, which may be the ``leader`` of the loop; False if another thread owns it."""
         if not self._owned.acquire(False):
             return False
         self.resting = False
@@ -65,12 +65,12 @@ class Turn:
         return True
 
     def go_alone(self) -> None:
-        """The thread that serves it leads no longer."""
+        """Note that the thread that serves it no longer leads the loop."""
         self.led = False
         self._transport.way = Alone
 
     def expire(self) -> bool:
-        """The client has been silent for too long, unless it is the loop that has not come to what it sent."""
+        """Give up a client that has been silent for too long, unless the loop has not got round to its bytes."""
         if self._transport.peek() is not None:
             return False
         if self.claim(threading.current_thread()):
@@ -80,37 +80,37 @@ class Turn:
     # Resting
 
     def comes_to_something(self) -> bool:
-        """Take in what has come; whether that is all that ``serve`` waits for, or the end. Else it goes on resting."""
+        """Gather what has come. Returns False if ``serve`` needs more, so that the connection goes on resting."""
         whole, transport = self.whole, self._transport
         if whole is None or transport.overdue:
             return True
         if not transport.gather() or whole(transport.gathered, self._gathered):
             return True
         if not self._gathered and transport.gathered and transport.timeout is not None:
-            # All of it must be here within one timeout, or a client could send a byte now and then.
+            # All of it must come within one timeout, or a client could keep the connection by a byte now and then.
             self.expiry = clock.monotonic() + transport.timeout
         self._gathered = len(transport.gathered)
         return False
 
     def await_client(self, serve: Callable[[], object], timeout: float | None, whole: Whole | None = None) -> None:
-        """Have the loop, and not this thread, wait so many seconds for the client, and then call ``serve``."""
+        """Let the loop, not this thread, wait up to ``timeout`` seconds for the client, and then call ``serve``."""
         transport = self._transport
         self.serve, self.whole, self._gathered = serve, whole, len(transport.gathered)
         self.expiry = clock.monotonic() + timeout if timeout is not None else None
         self.resting = True
         if timeout != transport.timeout:
-            transport.timeout = timeout  # of which the system need not know before a thread waits
+            transport.timeout = timeout  # the socket need not know it before a thread waits
             if self.led and self.loop is not None and self.expiry is not None:
                 self.loop.expect(self.expiry)
 
     def renew(self) -> None:
-        """The client has sent enough of what is waited for to be waited for anew."""
+        """Start the timeout again, since the client has sent enough."""
         timeout = self._transport.timeout
         self.expiry = clock.monotonic() + timeout if timeout is not None else None
 
     @property
     def rests(self) -> bool:
-        """Whether it belongs to no thread, be it that ``thread`` is the one that has served it last."""
+        """Whether no thread owns it, except perhaps ``thread``, which has served it last."""
         return not self._owned.locked()
 
     @property
@@ -119,9 +119,9 @@ class Turn:
         return max(self.expiry - clock.monotonic(), 0.0) if self.expiry is not None else None
 
     def rest(self) -> None:
-        """Have the loop wait for the client; from here on, it belongs to no thread.
+        """Let the loop wait for the client; from here on, no thread owns the connection.
 
-        Raises RuntimeError if that takes a thread and the system has no more: then it rests not.
+        Raises RuntimeError, and does not rest, if the loop needs a thread and the system has no more.
         """
         loop, transport = self.loop, self._transport
         assert loop is not None
@@ -145,7 +145,7 @@ class Turn:
     # Waiting in a thread
 
     def leave_loop(self) -> None:
-        """Before anything that may wait: from here on, this thread serves the connection alone."""
+        """Called before anything that may wait: from here on, this thread serves the connection alone."""
         if self.led and self.loop is not None:
             self.loop.leave(self)
         self._transport.keep_time()
@@ -161,7 +161,7 @@ class Turn:
             self.interrupt = None
 
     def run(self, code: Callable[..., Result], *arguments: Any) -> Result:  # whatever the code takes
-        """Run code that is not ours, and may wait without a word."""
+        """Run user code, which may wait without announcing it."""
         before, self.runs_code = self.runs_code, True
         try:
             loop = self.loop
@@ -178,11 +178,11 @@ class Turn:
                 if self.led and transport.timed_by_others:
                     self.leave_loop()
                 elif self.led and not transport.at_once:
-                    with contextlib.suppress(OSError):  # closed by that code
+                    with contextlib.suppress(OSError):  # that code has closed it
                         transport.wait_for_nothing()
         finally:
             self.runs_code = before
 
 
 def nothing() -> None:
-    """There is nothing to do."""
+    """Do nothing."""

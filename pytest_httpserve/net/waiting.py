@@ -1,4 +1,4 @@
-"""What a loop waits by: the system's poller, and a wake-up; and what if other code closes them."""
+"""A loop's poller and wake-up, and what to do if other code closes them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterable
 
 from pytest_httpserve.net.poller import READABLE, Poller, Wake, make_poller
 
-# Those whose numbers may be other files' by now, and must not be closed.
+# Objects that must not be closed, since other files may have their numbers by now.
 _kept: list[Waiting] = []
 
 
 class Waiting:
-    """A ``poller``, which others are registered with, and a ``wake`` that ends its wait from another thread."""
+    """A ``poller``, and a ``wake`` that ends its wait from another thread."""
 
     __slots__ = ("poller", "wake")
 
@@ -25,11 +25,11 @@ class Waiting:
             self.close()
             raise
         for file in files:
-            with contextlib.suppress(OSError):  # it was closed by others, too
+            with contextlib.suppress(OSError):  # others have closed it, too
                 self.poller.register(file, READABLE)
 
     def is_whole(self) -> bool:
-        """Whether both are what they were: not closed by others, nor numbers of other files by now."""
+        """Whether both are intact: not closed by other code, with numbers that may belong to other files by now."""
         try:
             self.poller.modify(self.wake.fileno(), READABLE)
         except (OSError, ValueError):
@@ -37,16 +37,16 @@ class Waiting:
         return self.wake.is_whole()
 
     def close(self) -> None:
-        """Nobody waits by it any more."""
+        """Close both: nobody waits with them any more."""
         self.poller.close()
         self.wake.close()
 
     def keep(self) -> None:
-        """Nobody waits by it any more, and it is not closed, for its numbers may be other files'."""
+        """Never close them, since other files may have their numbers."""
         _kept.append(self)
 
     def close_copy(self) -> None:
-        """In a fork of the process."""
-        with contextlib.suppress(OSError):  # a kernel's queue does not come along
+        """Close the copies, in a fork of the process."""
+        with contextlib.suppress(OSError):  # a fork does not inherit a kqueue
             self.poller.close()
         self.wake.close()

@@ -1,4 +1,4 @@
-"""Threads that are used again."""
+"""Reusable threads."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Workers:
         begin_anew_in_forks(self)
 
     def begin_anew(self) -> None:
-        """In a fork of the process there are no threads yet."""
+        """In a fork of the process, start without threads."""
         self._lock = threading.Lock()
         self._tasks: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
         self._free = 0
@@ -35,7 +35,7 @@ class Workers:
         self._threads: set[threading.Thread] = set()
 
     def run(self, task: Callable[[], object]) -> None:
-        """Run ``task`` now, on a thread of its own. It must not raise."""
+        """Run ``task`` now, in a thread for itself. It must not raise."""
         with self._lock:
             if reuse := self._free > 0:
                 self._free -= 1
@@ -57,7 +57,7 @@ class Workers:
     def _work(self, task: Callable[[], object] | None) -> None:
         try:
             while task is not None:
-                with contextlib.suppress(SystemExit):  # which ends a thread without a word, as threading has it
+                with contextlib.suppress(SystemExit):  # SystemExit ends a thread silently, as in threading
                     task()
                 with self._lock:
                     if self._closed:
@@ -77,14 +77,14 @@ class Workers:
                     if self._free:
                         self._free -= 1
                         return None
-                # Somebody counts on this thread, and its task is just being put.
+                # Somebody has chosen this thread, and is about to give it a task.
 
     def leave_alone(self, thread: threading.Thread) -> None:
         """``close`` does not wait for this thread."""
         self._threads.discard(thread)
 
     def close(self, timeout: float) -> None:
-        """End the threads that are free, and those that become so; wait for them at most ``timeout`` seconds."""
+        """End the free threads, and the others when they become free; wait for them at most ``timeout`` seconds."""
         with self._lock:
             self._closed = True
             free, self._free = self._free, 0
@@ -97,7 +97,7 @@ class Workers:
 
 
 def _why_not(error: RuntimeError) -> str:
-    """Why there is no thread: Python says it of the end of the process, and of interpreters within one."""
+    """Why there is no thread: Python gives its own reason at the end of a process, and in subinterpreters."""
     if "can't start new thread" in str(error):
         return "the system has no more threads (or ulimit -u allows no more)"
     return f"a server needs threads, and Python has none here: {error}"

@@ -1,1 +1,1 @@
-"""Between a connection's bytes and the requests and responses that they are."""
+"""The protocols: they turn a connection's bytes into requests, and responses into bytes."""

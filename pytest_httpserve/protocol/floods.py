@@ -1,15 +1,12 @@
-"""How much a client of HTTP/2 may do without getting anywhere: frames that cost it little, and a server much.
-
-RFC 9113 section 10.5
-"""
+"""Limits on floods of HTTP/2 frames that cost the client little and the server much (RFC 9113 section 10.5)."""
 
 from __future__ import annotations
 
-# So many frames in a row that bring no request and no body: pings, settings, priorities, empty data.
+# The most frames in a row without a request or a body: pings, settings, priorities, empty data.
 MOST_IDLE_FRAMES = 10_000
-# So many streams that it has reset before they were answered, beyond those that were.
+# The most streams that a client may reset before they are answered, beyond the number of answered ones.
 MOST_CANCELLED_STREAMS = 1_000
-# So many of them that ask for an answer, while the client takes nothing of what is sent to it.
+# The most pings and settings, which need an answer, while the client reads nothing.
 MOST_UNTAKEN_ANSWERS = 1_000
 
 _DATA, _HEADERS, _PRIORITY, _SETTINGS, _PING = 0x0, 0x1, 0x2, 0x4, 0x6
@@ -19,14 +16,14 @@ _FRAME_HEAD_BYTES = 9
 
 
 class Floods:
-    """Counts what a client does without getting anywhere. ``blocked`` is whether it takes nothing of what is sent."""
+    """Counts a client's frames that achieve nothing. ``blocked`` is whether the client reads nothing."""
 
     def __init__(self) -> None:
         self.blocked = False
         self._idle = self._cancelled = self._untaken = 0
 
     def sees(self, frame: bytes) -> str:
-        """What is wrong with the number of such frames; empty as long as nothing is."""
+        """Count a frame. Returns what is wrong with the number of such frames; empty if nothing is."""
         kind = frame[3]
         if kind in _IDLE or (kind == _DATA and len(frame) == _FRAME_HEAD_BYTES):
             self._idle += 1
@@ -39,16 +36,16 @@ class Floods:
         if self._idle > MOST_IDLE_FRAMES:
             return f"more than {MOST_IDLE_FRAMES} frames in a row brought no request and no body"
         if self._untaken > MOST_UNTAKEN_ANSWERS:
-            return f"more than {MOST_UNTAKEN_ANSWERS} pings or settings came, and their answers were not taken"
+            return f"more than {MOST_UNTAKEN_ANSWERS} pings or settings came, and the client did not read the answers"
         return ""
 
     def cancelled(self) -> str:
-        """A stream was reset before it was answered; what is wrong with the number of these."""
+        """Count a stream that was reset before it was answered. Returns what is wrong with the number of these."""
         self._cancelled += 1
         if self._cancelled > MOST_CANCELLED_STREAMS:
             return f"more than {MOST_CANCELLED_STREAMS} streams were reset before they were answered"
         return ""
 
     def answered(self) -> None:
-        """A stream was answered."""
+        """Count a stream that was answered."""
         self._cancelled = max(self._cancelled - 1, 0)

@@ -53,15 +53,15 @@ def data_frames(stream_id: int, data: bytes, most: int, *, end: bool) -> list[by
 
 
 def settings_frame(settings: Mapping[int, int]) -> bytes:
-    """Settings, by their numbers."""
+    """A SETTINGS frame with these settings, by their numbers."""
     return frame(_SETTINGS, 0, 0, b"".join(struct.pack("!HL", name, value) for name, value in settings.items()))
 
 
 def goaway_frame(code: int, last_stream: int) -> bytes:
-    """That streams with a higher number than the last are not processed."""
+    """A GOAWAY frame: the server does not process streams with numbers above ``last_stream``."""
     return frame(_GOAWAY, 0, 0, struct.pack("!LL", last_stream, code))
 
 
 def code_name(code: int) -> str:
-    """The name of a code."""
+    """The name of an error code."""
     return next((name for name, value in CODES.items() if value == code), f"{code:#x}")

@@ -1,4 +1,4 @@
-"""A stream of HTTP/2 as who answers it sees it: a connection of its own, that carries one request and its response."""
+"""A stream of HTTP/2, presented as a connection that carries one request and its response."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pytest_httpserve.net.connection import Connection
 
 
-_PIECE_BYTES = 98_304  # as much as is sent at once
+_PIECE_BYTES = 98_304  # the most that is sent at once
 _KEPT_BYTES = 4_096
 _SWITCHING = 101
 _NO_ERROR, _PROTOCOL_ERROR, _INTERNAL_ERROR = 0x0, 0x1, 0x2
@@ -52,34 +52,34 @@ class Frames(Protocol):
 
     @property
     def seconds(self) -> float:
-        """How long a client may take nothing."""
+        """For how many seconds a client may read nothing."""
 
     def send(self, stream: StreamTransport, fields: Sequence[Field] | None, data: bytes, /, *, end: bool) -> None:
-        """Send the fields of a head or of trailers, if there are any, and then data."""
+        """Send the fields of a head or of trailers, if there are any, and then data; ``end`` ends the stream."""
 
     def reset(self, stream: StreamTransport, code: int, /) -> None:
         """End a stream with this code."""
 
     def acknowledge(self, stream: StreamTransport, size: int, /) -> None:
-        """So much has been read."""
+        """Note that ``size`` bytes have been read."""
 
     def serves(self, stream_id: int, /) -> bool:
-        """Whether the client was not told that this stream is not processed."""
+        """Whether the stream is processed: False if the client was told otherwise."""
 
     def go_away(self, code: int, last_stream: int, /) -> None:
-        """Tell the client that no stream after the last is processed."""
+        """Tell the client that streams after ``last_stream`` are not processed."""
 
     def inject(self, data: bytes, /) -> None:
-        """Send bytes that may be no frames."""
+        """Send bytes that need not be frames."""
 
 
 class StreamTransport(Transport):
-    """Moves the bytes of one stream: the body that comes as it is, and a response of HTTP/1 as frames of HTTP/2.
+    """Moves the bytes of one stream: a request's body as it comes, and an HTTP/1 response as HTTP/2 frames.
 
-    ``id`` is the number of the stream, ``index`` counts those of its connection from 0; ``fields`` are its head, which
-    was all of the request if it ``has_no_body``; ``trailers`` are those of its end, and ``ended`` is whether that has
-    come. ``chunks`` is whether the body is to be read in chunks, ``announced`` its length if that is known. ``method``
-    is what the response answers; ``leaves_http`` is whether the stream can go on as something else (RFC 8441).
+    ``id`` is the number of the stream, ``index`` counts the streams of its connection from 0; ``fields`` are its head,
+    which is the whole request if it ``has_no_body``; ``trailers`` are the request's trailers, and ``ended`` is whether
+    its end has come. ``chunks`` is whether the body is read in chunks, ``announced`` its length if known. ``method`` is
+    the request's method; ``leaves_http`` is whether the stream can go on as another protocol (RFC 8441).
     """
 
     polls = False
@@ -91,14 +91,14 @@ class StreamTransport(Transport):
     misleads: bool = False  # the client would take the response for a connection that is open, so the stream is reset
     trailers: Iterable[Field] = ()
     ended: bool = False
-    starves: bool = False  # its window never opens
-    is_processed = True  # not if it came after the client was told to go away
-    finished: bool = False  # this side has ended it, too
-    malformed: RequestError | None = None  # of its trailers: raised by who reads its body
-    code = _NO_ERROR  # with which the rest of a request is refused that has been answered
-    _over = False  # for both sides
-    _cut: OSError | None = None  # what has broken it off
-    _changed: threading.Condition | None = None  # of who waits
+    starves: bool = False  # whether its window never opens
+    is_processed = True  # False if it came after the client was told to go away
+    finished: bool = False  # whether our side has ended
+    malformed: RequestError | None = None  # an error in its trailers, raised when the body is read
+    code = _NO_ERROR  # the code that refuses the rest of a request which has been answered
+    _over = False  # whether both sides have ended
+    _cut: OSError | None = None  # the error that broke it off
+    _changed: threading.Condition | None = None  # notified on every change, while somebody waits
 
     def __init__(self, http2: Frames, id: int, index: int, fields: Sequence[RawField], *, has_no_body: bool) -> None:
         super().__init__(http2.connection.transport.socket, _nobody, _nobody)
@@ -114,68 +114,68 @@ class StreamTransport(Transport):
         self._response = ResponseStream()
         self._framing: Framing | None = None  # None until the final head has come
         self._body: BodyDecoder = body_decoder(NO_BODY)
-        self._head: list[Field] | None = None  # waits for what follows it
+        self._head: list[Field] | None = None  # a head held back for what follows it
 
-    # What the connection has for it, with its lock held
+    # Called by the connection, with its lock held
 
     def feed(self, data: bytes) -> None:
-        """More of the body."""
+        """Add bytes of the body."""
         if data:
             self._received += len(data)
             self._incoming.append(data)
             self.tell()
 
     def end(self) -> None:
-        """The client sends no more."""
+        """Note that the client sends no more."""
         self.ended = True
         self.tell()
 
     def break_off(self, text: str) -> None:
-        """The client has broken it off, or the connection."""
+        """Note that the client has reset the stream, or that the connection has ended."""
         if self._cut is None:
             self._cut = ConnectionResetError(text)
         self.tell()
 
     def tell(self) -> None:
-        """Something has changed."""
+        """Wake the waiting threads: something has changed."""
         if self._changed is not None:
             self._changed.notify_all()
 
     def check(self) -> None:
-        """Raise the error in which it has broken off, if it has."""
+        """Raise the error that broke the stream off, if there is one."""
         if self._cut is not None:
             raise self._cut
 
     def starve(self, of: str) -> None:
-        """From here on, the client is not told to send more: on this ``stream``, or on the whole ``connection``."""
+        """From here on, never tell the client to send more: on this ``stream``, or on the whole ``connection``."""
         if of == "connection":
             self.http2.starves = of
         self.starves = True
 
     @property
     def goes_on(self) -> bool:
-        """Whether the client was not told that it is not processed."""
+        """Whether the stream is still processed: False if the client was told otherwise."""
         return self.http2.serves(self.id)
 
     @property
     def is_cut(self) -> bool:
-        """Whether the client has broken it off."""
+        """Whether the stream has been broken off."""
         return self._cut is not None
 
     def await_input(self, seconds: float | None, woken: Callable[[], bool] = _never) -> bool:
-        """Wait until something has come, or the end, or it is ``woken``, so many seconds; whether it is there."""
+        """Wait for data, the end, or ``woken``, up to ``seconds``. Returns whether there is data or the end."""
         with contextlib.suppress(TimeoutError):
             self._await(lambda: self._has_what_to_read() or woken(), seconds)
         return self._has_what_to_read()
 
     def drop(self) -> int:
-        """Nobody reads what has come; how many bytes of it there are."""
+        """Drop the unread bytes; returns how many there were."""
         unread = sum(map(len, self._incoming))
         self._incoming.clear()
         return unread
 
     def await_room(self, has_room: Callable[[], bool]) -> None:
-        """Wait until the client takes more. Raises OSError if it does not in time, or leaves."""
+        """Wait until the client accepts more. Raises OSError if it does not in time, or leaves."""
         self._await(lambda: has_room() or self._cut is not None, self.http2.seconds)
 
     def await_end(self, seconds: float) -> str | None:
@@ -228,11 +228,11 @@ class StreamTransport(Transport):
         return data
 
     def _has_what_to_read(self) -> bool:
-        """Whether something is there. With the last that was announced, the end is waited for: trailers may follow."""
+        """Whether there is something to read. After the announced length, wait for the end: trailers may follow."""
         return (bool(self._incoming) and self._received != self.announced) or self.ended or self._cut is not None
 
     def _last_chunk(self) -> bytes:
-        """What the end of the body is read as, once."""
+        """The bytes that end the body for the reader, once."""
         last = encode_last_chunk(tuple(self.trailers)) if self.chunks else b""
         self.chunks = False
         return last
@@ -286,10 +286,10 @@ class StreamTransport(Transport):
             self.http2.send(self, fields, b"", end=False)
 
     def _begins(self, head: ResponseHead) -> bool:
-        """Let what the client has asked for begin, if this head says so: 101 or, to CONNECT, any 2xx; whether that is
-        dealt with.
+        """Start the tunnel or protocol that the client asked for, if this head says so: 101 or, to CONNECT, any 2xx.
+        Returns whether this head has been dealt with.
 
-        Any 2xx would tell a client that has asked for something else that it has begun, so that breaks the stream.
+        Any other 2xx breaks the stream: to the client of an extended CONNECT, it would mean that the protocol started.
         """
         try:
             status = head.status
@@ -309,7 +309,7 @@ class StreamTransport(Transport):
 
     def _send_body(self, data: bytes) -> None:
         if self.finished:
-            return  # HEAD and 304 have none, whatever is written
+            return  # HEAD and 304 have no body, whatever is written
         try:
             body, surplus = self._body.decode(data)
         except RequestError:  # chunks that a fault has made invalid
@@ -340,14 +340,14 @@ class StreamTransport(Transport):
             self.http2.send(self, head, b"", end=False)
 
     def finish(self, *, short: bool = False) -> None:
-        """The response has been given. What is less than its head says ends the stream with an error or, if it is to
-        be ``short``, as if it were whole."""
+        """End the response. If it is shorter than its head says, the stream ends with an error or, with ``short``, as
+        if it were complete."""
         if self._cut is not None or self._over:
             return
         self._over = True
         try:
             if not self.goes_on:
-                return  # the client knows that nothing comes
+                return  # the client knows that nothing will come
             if not self.finished and ((short and self._framing is not None) or self._is_whole()):
                 self.finished = True
                 head, self._head = self._head, None
@@ -355,23 +355,23 @@ class StreamTransport(Transport):
             if not self.finished or self.misleads:
                 self.break_stream()
             elif not self.ended and self._received != self.announced:
-                self.http2.reset(self, self.code)  # RFC 9113 section 8.1: the rest of the body is not wanted
+                self.http2.reset(self, self.code)  # RFC 9113 section 8.1: the server does not want the rest of the body
         except OSError as error:
             self.failed(error)
 
     def abandon(self) -> None:
-        """Its connection ends: nothing more is said of it."""
+        """Give the stream up without a word, since its connection ends."""
         self._over = True
 
     def _is_whole(self) -> bool:
         return self._framing is not None and (self._framing.kind == "close" or self._body.complete)
 
     def break_stream(self, code: int = _INTERNAL_ERROR) -> None:
-        """End the stream with an error: the client knows that it has not got all."""
+        """End the stream with an error, so that the client knows the response is incomplete."""
         self.finished = self._over = True
         self.http2.reset(self, code)
 
-    # Of a connection that is no socket
+    # Methods of a Transport that need no socket here
 
     def set_timeout(self, seconds: float | None) -> None:
         self.timeout = seconds
@@ -410,7 +410,7 @@ def _understand(raw: bytes, method: str) -> tuple[list[Field], Framing]:
     headers = head.headers
     try:
         framing = response_framing(method, head.status, headers)
-    except RequestError:  # its length is one of the test's own making
+    except RequestError:  # the test has set a wrong length
         framing = Framing("close")
     return response_fields(head.status, headers), framing
 
@@ -419,4 +419,4 @@ _kept = lru_cache(256)(_understand)
 
 
 def _nobody() -> None:
-    """There is nobody to be told."""
+    """Do nothing: nobody needs to know."""

@@ -1,6 +1,6 @@
-"""HTTP/1: a connection's bytes as Streams, one after another (RFC 9112).
+"""HTTP/1: turns a connection's bytes into Streams, one after another (RFC 9112).
 
-What decides where a body ends, and whether the connection lasts, is here and in ``Stream``.
+This module and ``Stream`` decide where a body ends, and whether the connection lasts.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
     from pytest_httpserve.net.connection import Connection
 
-# What goes on after its first line: any other is answered at once.
+# A first line after which more lines follow; anything else is answered at once.
 _REQUEST_LINE = re.compile(rb"(?:\r?\n)*[^ \t\r\n]+[ \t]+[^ \t\r\n]+[ \t]+HTTP/1\.[0-9][ \t]*\r?\n")
 
 
 def head_is_whole(limits: Limits, data: bytes, seen: int) -> bool:
-    """Whether these first bytes of a request are worth a look: all of its head is here, or what there is of it is no
-    head. ``seen`` bytes of them were here the last time."""
+    """Whether these first bytes of a request are worth parsing: the head is complete, or they cannot be a head.
+    ``seen`` is how many of them were here the last time."""
     start = max(seen - 2, 0)
     if data.find(b"\n\r\n", start) >= 0 or data.find(b"\n\n", start) >= 0:
         return True
@@ -44,13 +44,13 @@ def head_is_whole(limits: Limits, data: bytes, seen: int) -> bool:
 
 
 class HTTP1:
-    """A connection that speaks HTTP/1: ``reader`` has what comes in, ``writer`` takes what goes out.
+    """A connection that speaks HTTP/1: ``reader`` reads requests, ``writer`` writes responses.
 
-    ``stream`` is the request in hand. Without a ``connection``, it reads from a file, and ``writer`` is None.
+    ``stream`` is the current request. Without a ``connection``, it reads from a file, and ``writer`` is None.
     """
 
-    lingers = False  # what the client still sends must not keep it from its answer
-    read_by_others = False  # whether code that is not ours reads the next request line when it has answered
+    lingers = False  # whether to let the client read the answer although it is still sending
+    read_by_others = False  # whether user code reads the next request line after answering
 
     def __init__(self, connection: Connection | None, reader: Reader, writer: Writer | None, limits: Limits) -> None:
         self.connection = connection
@@ -63,19 +63,19 @@ class HTTP1:
 
     @classmethod
     def over(cls, connection: Connection, *, limits: Limits, read_ahead: bool = True) -> HTTP1:
-        """HTTP/1 over a connection. Without ``read_ahead``, no more is received than is asked for."""
+        """HTTP/1 over a connection. Without ``read_ahead``, receives no more than is asked for."""
         transport = connection.transport
         return cls(connection, Reader(transport, limits=limits, read_ahead=read_ahead), Writer(transport), limits)
 
     @classmethod
     def over_file(cls, file: io.BufferedIOBase, *, limits: Limits) -> HTTP1:
-        """HTTP/1 that is read from a file."""
+        """HTTP/1 read from a file."""
         return cls(None, Reader(FileSource(file), limits=limits), None, limits)
 
     # The request
 
     def next_line(self) -> bytes:
-        """Wait for the next request, and take its request line; empty if none follows."""
+        """Wait for the next request, and return its request line; empty if none follows."""
         self.begin_request()
         connection = self.connection
         if connection is not None:
@@ -85,17 +85,17 @@ class HTTP1:
         return self.reader.request_line() if self.reader.wait() else b""
 
     def begin_request(self) -> None:
-        """From here on, a new request is in hand."""
+        """Start a new request."""
         self.stream = Stream()
         if self.writer is not None:
             self.writer.begin_response()
 
     def read_head(self, line: bytes, *, strict: bool, speaks_1_1: bool, raw: bool) -> Stream:
-        """The request that begins with ``line`` and goes on in ``reader``; its body begins there, ``raw`` or decoded.
+        """Read the head that begins with ``line``, and prepare ``reader`` for the body, ``raw`` or decoded.
 
-        Raises RequestError (400, 413, 414, 417, 431, 501, 505); then ``stream`` has as much of it as was understood.
+        Raises RequestError (400, 413, 414, 417, 431, 501, 505); then ``stream`` has the part that was understood.
         """
-        if self.stream.line.text:  # that of another request: the line was read by code that is not ours
+        if self.stream.line.text:  # an earlier request's: user code has read this line itself
             self.begin_request()
         stream, reader, connection = self.stream, self.reader, self.connection
         head = reader.take_head(line, self.limits, strict)
@@ -104,7 +104,7 @@ class HTTP1:
         else:
             self._parse(line, strict, speaks_1_1)
         framing = stream.fields.framing
-        # Over a file that is no socket, what follows a head without a length is there to be read, as the head was.
+        # In a file that is not a socket, code may read on after a head without a length.
         if connection is not None or framing is not NO_BODY:
             reader.begin_body(framing, raw=raw)
         if self.read_by_others or (raw and stream.asks_to_leave):
@@ -115,7 +115,7 @@ class HTTP1:
         return stream
 
     def _parse(self, raw_line: bytes, strict: bool, speaks_1_1: bool) -> None:
-        """Line by line: not all of the head is here, or something is wrong with it."""
+        """Parse the head line by line, since it is incomplete or malformed."""
         stream = self.stream
         line = parse_line(raw_line, limits=self.limits, strict=strict)
         stream.enter(line, NO_FIELDS, speaks_1_1=speaks_1_1)
@@ -126,20 +126,20 @@ class HTTP1:
 
     @property
     def trailers(self) -> Headers:
-        """The trailer fields of the request, if its body was read to its end."""
+        """The trailer fields of the request, if its body has been read to the end."""
         return self.reader.trailers
 
     # The response
 
     def is_answered(self) -> bool:
-        """Whether the final response is known to have left as a whole."""
+        """Whether the final response is known to have been sent completely."""
         stream, writer = self.stream, self.writer
         if stream.status is None or not stream.has_body:
             return stream.status is not None
         return stream.length is not None and writer is not None and writer.written >= stream.length
 
     def begin_response(self, status: int, method: str) -> None:
-        """The final response is given; ``method`` is what it answers."""
+        """Note that the final response begins; ``method`` is the request's."""
         stream = self.stream
         stream.begin_response(status, method)
         if self.writer is not None:
@@ -148,21 +148,21 @@ class HTTP1:
             self.reader.begin_tunnel()
 
     def end_request(self, *, read_on: bool) -> bool:
-        """Leave the request in hand behind; whether another one can follow.
+        """End the current request; returns whether another one can follow.
 
-        With ``read_on``, what is left of its body is read and dropped, as far as that is worth it.
+        With ``read_on``, reads and drops the rest of its body, within a limit.
         """
         try:
             return read_on and self.reader.end_body()
         except (OSError, RequestError):
             return False
 
-    # For who takes Streams as they are, by RFC 9112 and with their bodies decoded
+    # For callers that want strictly parsed Streams with decoded bodies
 
     def next_stream(self) -> bool:
-        """Wait for the next request, and take its head: it is ``stream`` then. False if none follows.
+        """Wait for the next request, and read its head into ``stream``. False if none follows.
 
-        Raises RequestError as ``read_head`` does.
+        Raises RequestError like ``read_head``.
         """
         connection, reader = self.connection, self.reader
         assert connection is not None
@@ -171,7 +171,7 @@ class HTTP1:
         if connection.ending.closing or not reader.wait():
             return False
         head = reader.next_head(self.limits)
-        if head is None:  # it comes in pieces, or something is wrong with it
+        if head is None:  # it is incomplete or malformed
             line = reader.request_line()
             if not speaks_tls(line) and line[-1:] not in (b"", b"\n") and len(line) <= self.limits.request_line:
                 raise BrokenOff(
@@ -186,22 +186,22 @@ class HTTP1:
         return True
 
     def needs_no_wait(self, most: int) -> bool:
-        """Whether the body in hand can be read at once, or cannot be waited for by the loop, which waits for no more
-        than ``most`` bytes of it."""
+        """Whether the current body can be read at once, or is one for which the loop cannot wait: it waits for no more
+        than ``most`` bytes."""
         connection, reader = self.connection, self.reader
         if connection is None or connection.turn.loop is None or self.stream.fields.framing.length > most:
             return True
         transport = connection.transport
         if not connection.turn.led:
             return not connection.may_rest()
-        # It may have come by now: most clients send it right after the head, but not with it.
+        # It may have come by now: most clients send the body right after the head, but separately.
         if transport.gather() and not self.body_is_here(most, transport.gathered, 0):
             return False
         reader.read_on()
         return True
 
     def body_is_here(self, most: int, data: bytes, seen: int) -> bool:
-        """Take in what has come of the body in hand; whether that is all of it, or as much as is to be waited for."""
+        """Gather bytes of the current body; returns whether it is complete, or there is as much as we wait for."""
         connection, reader = self.connection, self.reader
         assert connection is not None
         if data and reader.take_in():
@@ -209,9 +209,9 @@ class HTTP1:
         return not reader.waits_for(most)
 
     def end_stream(self) -> bool:
-        """The response to the request in hand has been given; whether another request can follow.
+        """End the current request after its response; returns whether another request can follow.
 
-        Raises BodyAwaited as ``end_body`` of a Reader does.
+        Raises BodyAwaited like Reader.end_body.
         """
         writer = self.writer
         assert writer is not None
@@ -220,7 +220,7 @@ class HTTP1:
         return lasts and self.end_request(read_on=True)
 
     def take_leave(self) -> None:
-        """Send what is still held back, and let the client read it before the connection goes."""
+        """Send the output still held back, and let the client read it before the connection closes."""
         connection, writer = self.connection, self.writer
         try:
             if writer is not None:
@@ -234,15 +234,15 @@ class HTTP1:
                 connection.let_go()
 
     def head_is_whole(self, data: bytes, seen: int) -> bool:
-        """Whether these first bytes of a request are worth a look; see ``head_is_whole``."""
+        """Whether these first bytes of a request are worth parsing; see ``head_is_whole``."""
         return data.endswith(b"\r\n\r\n") or head_is_whole(self.limits, data, seen)
 
 
-# Not a method: a reader that knows its HTTP1 would be left, with all of the connection, to the garbage collector.
+# Not a method: a reader that refers to its HTTP1 would leave the whole connection to the garbage collector.
 def _beyond_body(stream: Stream, connection: Connection | None, writer: Writer | None, read_by_others: bool) -> State:
-    """What comes after the body of the request in hand."""
+    """The reader's state after the body of the current request."""
     if stream.asks_to_leave and (stream.status is None or stream.leaves):
-        # Before our side has said anything else: an answer that was written by hand has let it.
+        # If no response was written through us, user code has written the answer itself.
         return State.TUNNEL
     answered = stream.status is not None or (writer is not None and writer.anything)
     stays = connection is None or (read_by_others and answered and connection.stays())

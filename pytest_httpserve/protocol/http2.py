@@ -1,6 +1,6 @@
-"""HTTP/2: a connection's bytes as Streams, many at a time (RFC 9113). ``h2`` has the frames, and their states.
+"""HTTP/2: turns a connection's bytes into Streams, many at a time (RFC 9113). ``h2`` handles frames and their states.
 
-One thread takes in what comes; each stream is written to, and read from, by a thread of its own.
+One thread receives for the whole connection; each stream is read and written by its own thread.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from pytest_httpserve.net.duplex import Run
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-# So much of it tells it from a request of HTTP/1, and ends with the first blank line, for which the loop waits.
+# This many bytes distinguish it from an HTTP/1 request, and end with the first blank line, for which the loop waits.
 _TOLD_BY = 16
-# RFC 9113 section 7, of those that a program names.
+# RFC 9113 section 7: the codes that this package uses
 NO_ERROR, PROTOCOL_ERROR, INTERNAL_ERROR, FLOW_CONTROL_ERROR, FRAME_SIZE_ERROR = 0x0, 0x1, 0x2, 0x3, 0x6
 CANCEL, COMPRESSION_ERROR, ENHANCE_YOUR_CALM = 0x8, 0x9, 0xB
 MOST_STREAMS = 128  # at a time
-# What a client may send before somebody reads it: of one stream, and of all of a connection.
+# How much a client may send before somebody reads it: on one stream, and on the whole connection.
 STREAM_WINDOW_BYTES = 1 << 20
 CONNECTION_WINDOW_BYTES = 16 << 20
 _FIRST_WINDOW_BYTES = 65_535
@@ -43,14 +43,14 @@ _FRAME_HEAD_BYTES = 9
 _NO_LAST_STREAM = (1 << 31) - 1  # which announces that another GOAWAY follows
 _SETTINGS, _GOAWAY = 0x4, 0x7
 _ACK = 0x1  # a flag of SETTINGS and PING
-# More than that would be memory that the system has to map anew each time.
+# For larger buffers, the system would have to map memory each time.
 _SENT_AT_ONCE = 98_304
-# A client that takes nothing for so long is given up, in seconds, where no timeout says otherwise.
+# After how many seconds to give up a client that reads nothing, if there is no timeout.
 _PATIENCE = 60.0
 
 
 class ConnectionRefused(RequestError):
-    """A client has broken a rule of frames or connections, and the connection ends by GOAWAY with ``code``."""
+    """A client has broken a rule of frames or connections, so the connection ends with GOAWAY and ``code``."""
 
     def __init__(self, detail: str, code: int, *, section: str = "5.4.1") -> None:
         super().__init__(400, detail, rule=f"RFC 9113 section {section}")
@@ -63,7 +63,7 @@ def begins_http2(data: bytes) -> bool:
 
 
 def check_extra() -> None:
-    """Raise UnsupportedError where the library of the frames is not installed."""
+    """Raise UnsupportedError if the library for frames is not installed."""
     try:
         import h2.connection  # noqa: F401
     except ImportError:
@@ -73,7 +73,7 @@ def check_extra() -> None:
 class HTTP2:
     """A connection that speaks HTTP/2, and its ``streams`` by their numbers.
 
-    ``lock`` is held by who looks at any of that. ``run`` runs what may wait in a thread of its own.
+    ``lock`` guards all of its state. ``run`` runs code that may wait in a separate thread.
     """
 
     def __init__(self, connection: Connection, run: Run) -> None:
@@ -83,15 +83,15 @@ class HTTP2:
         self.lock: threading.RLock = threading.RLock()
         self.connection = connection
         self.streams: dict[int, StreamTransport] = {}
-        self.count: int = 0  # of all exchanges so far: those of HTTP/1 before it, and its streams
+        self.count: int = 0  # all exchanges so far: those over HTTP/1 before it, and its streams
         self.timeout: float | None = connection.transport.timeout  # for each stream
         self._duplex = connection.duplex()
         self._run = run
         self._incoming = b""
-        self._begun = False  # the client, with its preface
+        self._begun = False  # whether the client's preface has come
         self._floods = Floods()
-        self._flushes = False  # what is to be said beside the streams is about to leave
-        self._held: list[bytes] = []  # what was about to go out when something was left out
+        self._flushes = False  # whether frames that belong to no stream are about to be sent
+        self._held: list[bytes] = []  # output taken from the library before the rest is dropped
         self.starves: str = ""  # the window that never opens: of each ``stream``, or of the ``connection``
         self.unanswered: frozenset[int] = frozenset()  # types of frames that get no answer
         self.last_stream: int | None = None  # that is processed, once the client was told to go away
@@ -111,7 +111,7 @@ class HTTP2:
 
     @property
     def seconds(self) -> float:
-        """How long a client may take nothing."""
+        """For how many seconds a client may read nothing."""
         return self.timeout or _PATIENCE
 
     # In
@@ -122,14 +122,14 @@ class HTTP2:
         """Have ready what this side says first; ``settings`` are sent after those that it has."""
         with self.lock:
             self._h2.initiate_connection()
-            if settings:  # past the library, which refuses wrong ones
+            if settings:  # bypassing the library, which refuses wrong ones
                 self._held.append(self._h2.data_to_send() + settings_frame(settings))
             if self.starves != "connection":
                 self._h2.increment_flow_control_window(CONNECTION_WINDOW_BYTES - _FIRST_WINDOW_BYTES)
 
     def begin_upgraded(self, settings: str, fields: Sequence[RawField]) -> StreamTransport:
-        """The same, where a request of HTTP/1.1 has asked for HTTP/2 (RFC 7540 section 3.2): it is the first stream,
-        with these fields; the ``settings`` are those of its header. Raises ConnectionRefused for wrong ones."""
+        """The same after an HTTP/1.1 request that asked for HTTP/2 (RFC 7540 section 3.2): it becomes the first stream,
+        with these fields; ``settings`` is the value of its header. Raises ConnectionRefused for wrong settings."""
         from h2.exceptions import ProtocolError
         from hyperframe.exceptions import HyperframeError
 
@@ -144,11 +144,11 @@ class HTTP2:
         return stream
 
     def receive(self) -> bytes | None:
-        """What has come; None if nothing has, empty at the end. Raises OSError."""
+        """The bytes that have come; None if there are none, empty at the end. Raises OSError."""
         return self._duplex.receive()
 
     def take(self, data: bytes) -> list[StreamTransport]:
-        """Take in what has come; the streams that begin with it. Raises ConnectionRefused."""
+        """Process received bytes; returns the streams that begin with them. Raises ConnectionRefused."""
         from h2.exceptions import ProtocolError
 
         opened: list[StreamTransport] = []
@@ -161,13 +161,13 @@ class HTTP2:
                         self._heed(event, opened)
                 at += size
         except ProtocolError as error:
-            raise self._refusal(error) from None  # not said yet: it is put on record before the client hears of it
+            raise self._refusal(error) from None  # not sent yet: it is recorded before the client can know
         finally:
             self._incoming = data[at:]
         return opened
 
     def _refusal(self, error: ProtocolError) -> ConnectionRefused:
-        """Have GOAWAY ready, with the code of the RFC: the library calls what HPACK cannot decode a PROTOCOL_ERROR."""
+        """Prepare GOAWAY with the RFC's code: for input that HPACK cannot decode, the library says PROTOCOL_ERROR."""
         from hpack.exceptions import HPACKError
 
         code = COMPRESSION_ERROR if isinstance(error.__cause__, HPACKError) else int(error.error_code)
@@ -192,8 +192,8 @@ class HTTP2:
         return events
 
     def _left_open(self, goaway: bytes) -> list[Event]:
-        """The client says that it goes away, and waits for what it has asked for (RFC 9113 section 6.8). The library
-        takes that for the end of the connection, and drops what is to be said."""
+        """Handle the client's GOAWAY: it still waits for the answers to its requests (RFC 9113 section 6.8), but the
+        library takes GOAWAY for the end of the connection, and drops its output."""
         from h2.connection import ConnectionState
 
         self._held.append(self._h2.data_to_send())
@@ -207,7 +207,7 @@ class HTTP2:
             raise ConnectionRefused(wrong, ENHANCE_YOUR_CALM, section="10.5")
 
     def _frame_size(self, data: bytes, at: int) -> int:
-        """How many of the bytes from there on are the next frame; 0 if it is not whole."""
+        """The size of the next frame, at this offset; 0 if it is not complete."""
         left = len(data) - at
         if not self._begun:
             self._begun = left >= len(PREFACE)
@@ -216,7 +216,7 @@ class HTTP2:
             return 0
         size = _FRAME_HEAD_BYTES + int.from_bytes(data[at : at + 3], "big")
         if size > _FRAME_HEAD_BYTES + self._h2.max_inbound_frame_size:
-            return left  # which is refused by its head
+            return left  # it is refused because of its head
         return size if left >= size else 0
 
     def _heed(self, event: Event, opened: list[StreamTransport]) -> None:
@@ -236,7 +236,7 @@ class HTTP2:
     def _data(self, event: Any, opened: list[StreamTransport]) -> None:
         stream = self.streams.get(event.stream_id)
         kept = len(event.data) if stream is not None else 0
-        if event.flow_controlled_length > kept:  # padding, or nobody is there to read it
+        if event.flow_controlled_length > kept:  # padding, or data that nobody will read
             self._h2.acknowledge_received_data(event.flow_controlled_length - kept, event.stream_id)
         if stream is not None:
             stream.feed(event.data)
@@ -261,7 +261,7 @@ class HTTP2:
             self._check_floods(self._floods.cancelled())
 
     def _refuse_stream(self, stream_id: int, code: int) -> None:
-        """The library has reset the stream. What comes after our own reset is no mistake of the client's."""
+        """Note that the library has reset a stream. Frames after our own reset are not the client's mistake."""
         if code == FLOW_CONTROL_ERROR or stream_id in self._ended_streams:
             self.on_refused(RequestError(400, f"stream {stream_id}: {code_name(code)}", rule="RFC 9113 section 5.4.2"))
         if (stream := self.streams.get(stream_id)) is not None:
@@ -277,7 +277,7 @@ class HTTP2:
             stream.tell()
 
     def break_off(self, text: str) -> None:
-        """The connection is over, and all that is open on it. Sends what is left to be said: why it ends."""
+        """End the connection and every open stream. Sends the remaining output, which tells why."""
         with self.lock:
             for stream in self.streams.values():
                 stream.break_off(text)
@@ -286,8 +286,8 @@ class HTTP2:
     # Out
 
     def send(self, stream: StreamTransport, fields: Sequence[Field] | None, data: bytes, *, end: bool) -> None:
-        """Send the fields of a head or of trailers, if there are any, and then data, as far as the client lets it;
-        with ``end``, the stream is over with these. Raises OSError."""
+        """Send the fields of a head or of trailers, if there are any, and then data, waiting for the client's window;
+        ``end`` ends the stream. Raises OSError."""
         at, size = 0, len(data)
 
         def make() -> bytes:
@@ -327,7 +327,7 @@ class HTTP2:
         return data_frames(stream.id, data, most, end=end)
 
     def reset(self, stream: StreamTransport, code: int) -> None:
-        """End a stream with this code, if it has not ended."""
+        """Reset a stream with this code, if it has not ended."""
         from h2.exceptions import ProtocolError
 
         with self.lock, contextlib.suppress(ProtocolError):  # it is closed
@@ -335,7 +335,7 @@ class HTTP2:
         self.flush()
 
     def acknowledge(self, stream: StreamTransport, size: int) -> None:
-        """So much has been read: the client may send as much again."""
+        """Note that ``size`` bytes have been read: the client may send as many again."""
         if self.starves == "connection":
             return
         with self.lock:
@@ -343,7 +343,7 @@ class HTTP2:
         self.flush()
 
     def forget(self, stream: StreamTransport) -> None:
-        """The stream is over, for both sides."""
+        """Forget a stream that both sides have ended."""
         with self.lock:
             self.streams.pop(stream.id, None)
             unread = stream.drop()
@@ -353,7 +353,7 @@ class HTTP2:
             self.acknowledge(stream, unread)
 
     def go_away(self, code: int = NO_ERROR, last_stream: int | None = None) -> None:
-        """Tell the client that no stream after the last is processed; by default, that is the last one so far."""
+        """Tell the client that streams after ``last_stream`` (default: the latest) are not processed."""
         with self.lock:
             if self.last_stream is not None and last_stream is None:
                 return
@@ -365,12 +365,12 @@ class HTTP2:
         self.flush()
 
     def serves(self, stream_id: int) -> bool:
-        """Whether the client was not told that this stream is not processed."""
+        """Whether the stream is processed: False if the client was told otherwise."""
         return self.last_stream is None or stream_id <= self.last_stream
 
     @property
     def is_leaving(self) -> bool:
-        """Whether the connection ends with the streams that are open on it."""
+        """Whether the connection ends once its open streams have ended."""
         return self.last_stream is not None and self.last_stream < _NO_LAST_STREAM
 
     def reset_connection(self) -> None:
@@ -378,7 +378,7 @@ class HTTP2:
         self._duplex.end_by(self.connection.ending.reset)
 
     def inject(self, data: bytes) -> None:
-        """Send bytes that may be no frames. Raises OSError."""
+        """Send bytes that need not be frames. Raises OSError."""
         self._duplex.send(lambda: self._said() + data, self.seconds)
 
     def flush(self) -> None:
@@ -386,7 +386,7 @@ class HTTP2:
         with self.lock:
             if self._flushes:
                 self._floods.blocked = True
-                return  # what waits for the client takes this along
+                return  # the output that is waiting for the client includes this
             self._flushes = True
         self._duplex.send_soon(self._said, self.seconds, self._run)
 
@@ -415,18 +415,18 @@ def _config() -> H2Configuration:
 
 
 def _stream_closed() -> type[Exception]:
-    """What the library raises for a stream that has ended."""
+    """The library's exception for a stream that has ended."""
     from h2.exceptions import StreamClosedError
 
     return StreamClosedError
 
 
 def _nobody_refused(error: RequestError) -> None:
-    """There is nobody to be told."""
+    """Do nothing: nobody needs to know."""
 
 
 def _nobody(code: int, last_stream: int) -> None:
-    """There is nobody to be told."""
+    """Do nothing: nobody needs to know."""
 
 
 _HEEDED: dict[str, Callable[[HTTP2, Any, list[StreamTransport]], None]] = {

@@ -15,7 +15,7 @@ NO_FIELDS = Fields(Headers(), NO_BODY, False, False)
 
 
 class Verdict(NamedTuple):
-    """How a response has ended: whether another request can follow it and, if it fell short of its own head, how."""
+    """How a response has ended: whether another request can follow and, if it broke its own head's promise, how."""
 
     lasts: bool
     complaint: str | None = None
@@ -28,16 +28,16 @@ _KEEP_ALIVE: tuple[Field, ...] = (("Connection", "keep-alive"),)
 
 
 class Stream:
-    """What is known of a request, and what has been said in its response.
+    """A request, and what its response has said so far.
 
     ``asks_to_leave`` is whether the client asks for the connection to leave HTTP (RFC 9110 sections 7.8 and 9.3.6),
-    ``lasts`` whether the connection is to go on after it. ``status`` is that of the final response, None until it
-    is given; ``length`` its Content-Length, ``delimited`` whether its head says where its body ends, ``said`` whether
-    it says what becomes of the connection, ``leaves`` whether the connection leaves HTTP with it. ``measured`` is
-    whether all of it passes through our hands: a handler that takes its socket in hand may write to it.
+    ``lasts`` whether the connection goes on after it. ``status`` is the final response's, None until it begins;
+    ``length`` its Content-Length, ``delimited`` whether its head says where its body ends, ``said`` whether it says if
+    the connection lasts, ``leaves`` whether the connection leaves HTTP with it. ``measured`` is whether all output
+    passes through us: a handler that gets its socket may write to it.
     """
 
-    # What a new one begins with: of the class, since there is a new one for each request.
+    # Defaults are in the class, since there is a new object for each request.
     line: Line = _NOTHING_ASKED
     fields: Fields = NO_FIELDS
     method: str = ""
@@ -54,7 +54,7 @@ class Stream:
     said: bool = False
 
     def enter(self, line: Line, fields: Fields, *, speaks_1_1: bool) -> None:
-        """This is the request; ``speaks_1_1`` is whether this side speaks HTTP/1.1."""
+        """Set the request; ``speaks_1_1`` is whether the server speaks HTTP/1.1."""
         self.line = line
         self.fields = fields
         self.method = line.method
@@ -81,12 +81,12 @@ class Stream:
     # The response
 
     def forget_response(self) -> None:
-        """Nothing has been said."""
+        """Start again, as if the response had not begun."""
         self.status = self.length = None
         self.leaves = self.coded = self.delimited = self.said = False
 
     def begin_response(self, status: int, method: str) -> None:
-        """The final response is given, with this status; ``method`` is what it answers."""
+        """Note that the final response begins, with this status; ``method`` is the request's."""
         self.status, self.method = status, method
         if status == 101 or (method == "CONNECT" and 200 <= status < 300):
             self.leaves = self.delimited = self.said = True
@@ -94,12 +94,12 @@ class Stream:
 
     @property
     def has_body(self) -> bool:
-        """Whether the response has one (RFC 9112 section 6.3)."""
+        """Whether the response has a body (RFC 9112 section 6.3)."""
         status = self.status
         return status is not None and status >= 200 and status not in (204, 205, 304) and self.method != "HEAD"
 
     def note(self, name: str, value: str) -> None:
-        """What a field of the response says of its body and its connection; its name in small letters."""
+        """Note what a field of the response says about its body and its connection; its name is in lower case."""
         if name == "connection":
             self.said = True
             options = connection_options(value)
@@ -108,23 +108,23 @@ class Stream:
             return
         self.delimited = True
         if name == "transfer-encoding":
-            self.coded, self.length = True, None  # which overrides a length (RFC 9112 section 6.3)
+            self.coded, self.length = True, None  # a coding overrides a length (RFC 9112 section 6.3)
         elif not self.coded:
             self.length = int(value) if value.isdecimal() else None
 
     def last_fields(self) -> tuple[Field, ...]:
-        """What the head of the response has yet to say: where the body ends, and whether the connection lasts."""
+        """The fields to add to the response's head: they say where the body ends, and whether the connection lasts."""
         fields: tuple[Field, ...] = ()
         if not self.delimited and self.has_body:
             self.lasts = False  # the body ends with the connection (RFC 9112 section 6.3)
         elif not self.delimited and self.status == 205 and self.lasts:
-            # It has no content, and must say so (RFC 9110 section 15.3.6).
+            # A 205 has no content, and must say so (RFC 9110 section 15.3.6).
             self.delimited, self.length = True, 0
             fields = (("Content-Length", "0"),)
         return (*fields, *self.connection_fields()) if self.speaks_1_1 else fields
 
     def connection_fields(self) -> tuple[Field, ...]:
-        """What the head has yet to say of the connection (RFC 9112 section 9.3)."""
+        """The fields to add about the connection (RFC 9112 section 9.3)."""
         if self.said:
             return ()
         self.said = True
@@ -133,12 +133,12 @@ class Stream:
         return _NOTHING if self.version >= (1, 1) else _KEEP_ALIVE
 
     def end_response(self, written: int, *, anything: bool) -> Verdict:
-        """The response is over, with so many bytes of a body; ``anything`` says whether anything at all was sent."""
+        """End the response, after ``written`` bytes of body; ``anything`` is whether anything at all was sent."""
         lasts = _LASTS if self.lasts else _ENDS
         if self.leaves or not self.measured:
             return lasts
         if self.status is None:
-            # Without an answer, the client must not be left waiting for one.
+            # If there is no answer, do not leave the client waiting for one.
             return lasts if anything else _ENDS
         announced = self.length if self.has_body else 0
         if announced is None or announced == written:

@@ -1,4 +1,4 @@
-"""A stream of HTTP/2 as a connection of its own: who serves it, how it ends, and both of its directions."""
+"""A stream of HTTP/2, presented as a Connection: its turn, its ending, and its two directions."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from pytest_httpserve.protocol.stream_duplex import StreamDuplex
 
 
 class StreamTurn(Turn):
-    """A stream is served by one thread, and by no loop. Before that may wait, ``leave_loop``: it lets others have what
-    they wait for."""
+    """The turn of a stream, which one thread serves, and no loop. Before the thread may wait, ``leave_loop`` gives
+    other streams their results."""
 
     def __init__(self, transport: StreamTransport, give_up: Callable[[], object]) -> None:
         super().__init__(transport, give_up)
@@ -40,7 +40,7 @@ class StreamTurn(Turn):
 
 
 class StreamConnection(Connection):
-    """A stream, with all that who answers a request asks of its connection."""
+    """A stream, with everything that code answering a request needs from its connection."""
 
     def __init__(self, transport: StreamTransport, connection: Connection) -> None:
         self.accepted: socket.socket = connection.accepted
@@ -58,7 +58,7 @@ class StreamConnection(Connection):
         return StreamDuplex(self.transport, self.abort)
 
     def dismiss(self) -> None:
-        """The server has begun to close."""
+        """Note that the server has begun to close."""
         self.begin_to_close()
         if (interrupt := self.turn.interrupt) is not None:
             interrupt()

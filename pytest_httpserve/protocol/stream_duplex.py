@@ -1,4 +1,4 @@
-"""A stream of HTTP/2 that has left HTTP, written to by any thread, while another one waits for its client."""
+"""A stream of HTTP/2 that has left HTTP: any thread may write to it, while another one waits for its client."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _RECEIVED_AT_ONCE = 65_536
 
 
 class StreamDuplex(Duplex):
-    """As a Duplex, of a stream: whoever sends waits until the client's window is open."""
+    """The Duplex of a stream: a sending thread waits until the client's window is open."""
 
     _transport: StreamTransport
 
@@ -58,15 +58,15 @@ class StreamWatch:
         self._woken = threading.Event()
 
     def wait(self, seconds: float | None) -> None:
-        """Until something has come, or ``wake``, or for so many seconds."""
+        """Wait until something has come, until ``wake`` is called, or for that many seconds."""
         self._transport.await_input(seconds, self._woken.is_set)
         self._woken.clear()
 
     def wake(self) -> None:
-        """End the wait, or the next one."""
+        """End the current wait, or the next one."""
         self._woken.set()
         with self._transport.http2.lock:
             self._transport.tell()
 
     def close(self) -> None:
-        """Of no use any more."""
+        """Nothing to release."""

@@ -1,4 +1,4 @@
-"""WebSocket (RFC 6455): a connection that has left HTTP, its bytes <-> messages. ``wsproto`` reads the frames."""
+"""WebSocket (RFC 6455): turns bytes into messages and back. ``wsproto`` reads the frames."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from wsproto.frame_protocol import Frame
 
 MAX_MESSAGE_BYTES = 1 << 20
-# RFC 6455 section 7.4.1, of those that a program names.
+# RFC 6455 section 7.4.1: the codes that this package uses
 NORMAL, GOING_AWAY, NO_CODE, ABNORMAL = 1000, 1001, 1005, 1006
 POLICY_VIOLATION, TOO_BIG, INTERNAL_ERROR = 1008, 1009, 1011
-_COMPRESSED = 0x40  # the bit of a frame that RFC 7692 section 6 takes
+_COMPRESSED = 0x40  # the bit of a frame that RFC 7692 section 6 defines
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _RULE = "RFC 6455 section 4.2.1"
-# So many bytes are inflated at once: a message of zeros grows by a thousand, and its bound is looked at in between.
+# How many bytes to inflate at once: a message of zeros grows a thousandfold, so its size is checked in between.
 _INFLATED_AT_ONCE = 4096
 
 
 def check_extra(whose: str) -> None:
-    """Raise UnsupportedError where the library of the frames is not installed; ``whose`` frames they are."""
+    """Raise UnsupportedError if the library for frames is not installed; ``whose`` names the feature that needs it."""
     try:
         import wsproto.frame_protocol  # noqa: F401
     except ImportError:
@@ -38,7 +38,7 @@ def check_extra(whose: str) -> None:
 
 
 class Opening(NamedTuple):
-    """What an accepted handshake says: the header fields, and what was agreed upon."""
+    """The answer to an accepted handshake: its header fields, and what the two sides agreed on."""
 
     fields: tuple[Field, ...]
     subprotocol: str | None
@@ -48,7 +48,7 @@ class Opening(NamedTuple):
 def open_handshake(
     headers: Headers, version: tuple[int, int], subprotocols: Sequence[str], *, compresses: bool
 ) -> Opening:
-    """Accept the handshake of a request with these headers, that is one for an upgrade to websocket.
+    """Accept the handshake of an upgrade request to WebSocket with these headers.
 
     Raises RequestError for one that breaks the rules.
     """
@@ -71,27 +71,27 @@ def open_handshake(
 
 
 def accept_for(key: str) -> str:
-    """What ``Sec-WebSocket-Accept`` is for this key."""
-    import hashlib  # which brings OpenSSL
+    """The value of ``Sec-WebSocket-Accept`` for this key."""
+    import hashlib  # here, since it loads OpenSSL
 
     return base64.b64encode(hashlib.sha1(key.encode("latin-1") + _GUID, usedforsecurity=False).digest()).decode()
 
 
 def offered_subprotocols(headers: Headers) -> list[str]:
-    """Those that a client offers."""
+    """The subprotocols that a client offers."""
     return _listed(headers, "sec-websocket-protocol")
 
 
 def check_handshake(headers: Headers, version: tuple[int, int]) -> None:
     """Raise RequestError for a handshake that breaks the rules."""
     if version < (1, 1):
-        raise RequestError(400, "a WebSocket handshake is a request of HTTP/1.1 or later", rule=_RULE)
+        raise RequestError(400, "a WebSocket handshake must be a request of HTTP/1.1 or later", rule=_RULE)
     if "upgrade" not in (option.lower() for option in _listed(headers, "connection")):
-        raise RequestError(400, "the Connection of a handshake names Upgrade", rule=_RULE, names=("connection",))
+        raise RequestError(400, "the Connection of a handshake must contain Upgrade", rule=_RULE, names=("connection",))
     if headers.get("sec-websocket-version") != "13":
         raise RequestError(
             426,
-            "the Sec-WebSocket-Version of a handshake is 13",
+            "the Sec-WebSocket-Version of a handshake must be 13",
             rule="RFC 6455 section 4.4",
             names=("sec-websocket-version",),
             fields=(("Sec-WebSocket-Version", "13"), ("Upgrade", "websocket"), ("Connection", "Upgrade, close")),
@@ -102,7 +102,7 @@ def check_handshake(headers: Headers, version: tuple[int, int]) -> None:
     except (binascii.Error, ValueError):
         good = False
     if not good:
-        text = "the Sec-WebSocket-Key of a handshake is 16 bytes in base64"
+        text = "the Sec-WebSocket-Key of a handshake must be 16 bytes in base64"
         raise RequestError(400, text, rule=_RULE, names=("sec-websocket-key",))
 
 
@@ -111,7 +111,7 @@ def _listed(headers: Headers, name: str) -> list[str]:
 
 
 def _agree(offers: Sequence[str]) -> tuple[PerMessageDeflate | None, str]:
-    """The compression of messages, by the first offer that it takes (RFC 7692), and what is said of it."""
+    """Agree on compression by the first acceptable offer (RFC 7692): returns the extension, and the header's value."""
     from wsproto.extensions import PerMessageDeflate
 
     for offer in offers:
@@ -120,7 +120,7 @@ def _agree(offers: Sequence[str]) -> tuple[PerMessageDeflate | None, str]:
         deflate = PerMessageDeflate()
         try:
             said = deflate.accept(offer)
-        except ValueError:  # it is no number
+        except ValueError:  # a parameter is not a number
             continue
         if said is not None and said is not False:
             return deflate, f"{deflate.name}; {said}" if isinstance(said, str) and said else deflate.name
@@ -131,18 +131,19 @@ def _agree(offers: Sequence[str]) -> tuple[PerMessageDeflate | None, str]:
 
 
 class Received(NamedTuple):
-    """What a client sent: ``text``, ``binary``, ``ping``, ``pong`` or ``close``; a message came in so many frames."""
+    """Something that a client sent: a ``text``, ``binary``, ``ping``, ``pong`` or ``close``; ``frames`` counts the
+    frames of a message."""
 
     type: str
     data: str | bytes
     frames: int = 1
-    code: int | None = None  # of a close
+    code: int | None = None  # the code of a close
 
 
 class Frames:
-    """The frames of a connection, of the server's side: bytes in, messages out, and the other way round.
+    """The frames of a connection, on the server's side: turns bytes into messages, and messages into bytes.
 
-    A message has ``most`` bytes.
+    A message may have up to ``most`` bytes.
     """
 
     def __init__(self, deflate: PerMessageDeflate | None, most: int) -> None:
@@ -151,12 +152,12 @@ class Frames:
         self._frames = FrameProtocol(client=False, extensions=[deflate] if deflate is not None else [])
         self._deflate = deflate
         self._most = most
-        self._parts: list[str | bytes] = []  # of the message that is coming
-        self._size = self._count = 0  # of it: bytes, and frames
-        self._begun = False  # whether a fragment was sent, and what is sent next belongs to its message
+        self._parts: list[str | bytes] = []  # the parts so far of the incoming message
+        self._size = self._count = 0  # its bytes and frames
+        self._begun = False  # whether a fragment was sent, so that the next frame continues its message
 
     def receive(self, data: bytes) -> Iterator[Received]:
-        """What is whole with these bytes. Raises FrameError, with the code to close with."""
+        """Yield what these bytes complete. Raises FrameError, with the code to close with."""
         from wsproto.frame_protocol import ParseFailed
 
         step = _INFLATED_AT_ONCE if self._deflate is not None else len(data)
@@ -196,7 +197,7 @@ class Frames:
         return self._sent(data, more=False)
 
     def fragment(self, data: str | bytes) -> bytes:
-        """A fragment of a message, which more is to follow."""
+        """A fragment of a message; more must follow."""
         return self._sent(data, more=True)
 
     def _sent(self, data: str | bytes, *, more: bool) -> bytes:

@@ -1,4 +1,4 @@
-"""What responses are written to: what is written is on its way, and a head travels with the first bytes of its body."""
+"""The file that responses are written to. It sends each write at once, and a head with the first bytes of its body."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ class Sink(Protocol):
     """Where a Writer's bytes go; see ``pytest_httpserve.net.transport``."""
 
     def fileno(self) -> int:
-        """The descriptor, as of any file."""
+        """The file descriptor."""
 
     def send(self, data: Buffer, /, *, more: bool = False) -> None:
-        """Send all of it; with ``more``, it may be kept back for what comes next."""
+        """Send all of it; with ``more``, it may be held back for the next call."""
 
     def send_file(self, file: IO[bytes], offset: int, count: int, note: Callable[[int], object], /) -> None:
-        """Send so many bytes of a file, or as many as it has."""
+        """Send ``count`` bytes of a file, or as many as it has."""
 
     def push(self) -> None:
-        """Let go what is kept back."""
+        """Send what is held back."""
 
 
 class Writer(io.BufferedIOBase):
-    """A file to write responses to: each write is on its way when it returns.
+    """A file to write responses to: each write has been sent when it returns.
 
-    A response's head leaves together with the first bytes of its body where that is possible without anyone waiting
-    for it: after ``hold`` the head stays here until the next write or flush; otherwise the kernel joins the two.
+    If possible without a delay, a response's head is sent together with the first bytes of its body: after ``hold`` the
+    head stays here until the next write or flush; otherwise the kernel joins the two.
     """
 
-    # What a new one begins with: of the class, since there is a new one for each connection.
-    written: int = 0  # bytes of the response in hand, without its heads
+    # Defaults are in the class, since there is a new object for each connection.
+    written: int = 0  # bytes of the current response, without its heads
     anything: bool = False  # whether anything was written since begin_response
-    exposed: bool = False  # whether somebody was given its descriptor since then, and may have written to that
+    exposed: bool = False  # whether somebody got the descriptor since then, and may have written to it
     _holding = False
     _held = b""
     _corked = False
@@ -49,7 +49,7 @@ class Writer(io.BufferedIOBase):
         self.anything = self.exposed = False
 
     def hold(self) -> None:
-        """Keep the next head back: what belongs after it is about to be written."""
+        """Hold the next head back: its body is about to be written."""
         self._holding = True
 
     def write_head(self, head: bytes, *, more: bool) -> None:
@@ -62,7 +62,7 @@ class Writer(io.BufferedIOBase):
         self._corked = more
 
     def write_whole(self, data: bytes, size: int) -> None:
-        """Write a response at once, head and body; so many bytes of it are the body's."""
+        """Write a whole response at once; ``size`` bytes of it are the body."""
         self.anything = True
         self.written += size
         self.sink.send(data)
@@ -80,14 +80,14 @@ class Writer(io.BufferedIOBase):
         self.anything = True
         if self._held:
             data = self._release() + bytes(data)
-        self.written += size  # before the client can have it, and be gone
+        self.written += size  # before sending: the client may read it and be gone
         if size or self._holding:
             self.sink.send(data)
         self._corked = self._holding = False
         return size
 
     def send_file(self, file: IO[bytes], offset: int, count: int) -> None:
-        """Write ``count`` bytes of a regular file, from ``offset`` on. Raises OSError if the file has fewer."""
+        """Write ``count`` bytes of a regular file, from ``offset``. Raises OSError if the file has fewer."""
         self.anything = True
         if self._held:
             self.sink.send(self._release(), more=True)
@@ -95,7 +95,7 @@ class Writer(io.BufferedIOBase):
         end = self.written + count
         self.sink.send_file(file, offset, count, self._count)
         if missing := end - self.written:
-            raise OSError(f"the file ended {missing} bytes before its size: it changed while it was sent")
+            raise OSError(f"the file ended {missing} bytes early: it changed while it was being sent")
 
     def _count(self, sent: int) -> None:
         self.written += sent

@@ -79,4 +79,4 @@ def test_the_names_of_entries_and_groups_are_different() -> None:
 def test_help_of_the_server_names_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
-    assert "Further commands" in capsys.readouterr().out
+    assert "Other commands" in capsys.readouterr().out

@@ -16,7 +16,7 @@ def answers(httpserve):
     httpserve.on("GET", "/a").respond(text="well")
     return fetch(httpserve.url_for("/a")) == (200, "well")
 """
-SAID = "*the descriptor by which the servers wait for their clients was closed*"
+SAID = "*some code has closed the descriptor with which the servers wait for their clients*"
 
 pytestmark = pytest.mark.needs("select.epoll")
 
@@ -76,7 +76,7 @@ def test_without_pytest_the_server_says_it(floor: Floor) -> None:
     floor(f"""{FOUND}
 def test_it():
     from pytest_httpserve import HTTPServe, ServerFailure
-    with pytest.raises(ServerFailure, match="the descriptor by which the servers wait"):
+    with pytest.raises(ServerFailure, match="the descriptor with which the servers wait"):
         with HTTPServe() as server:
             assert answers(server)
             os.close(own_files()[0])

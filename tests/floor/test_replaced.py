@@ -191,7 +191,7 @@ def test_a_directory_of_a_fake_file_system_is_refused(floor: Floor) -> None:
 def test_it(fs, httpserve):
     from pytest_httpserve import UsageError
     fs.create_file("/site/a.txt", contents="well")
-    with pytest.raises(UsageError, match="another file system in its place"):
+    with pytest.raises(UsageError, match="this test has replaced the file system"):
         httpserve.serve_dir("/site")
 
 @pytest.mark.serve_checks(ignore="errors")

@@ -367,8 +367,8 @@ def test_a_narrower_scope_is_an_error_whoever_asks_first(suite: Suite, pytester:
         ("{'ignore': 5}", "a kind of failure is one of unanswered, refused, errors, expectations, not 5"),
         ("{'timeout': 0}", "timeout= is a number of seconds above 0, not 0"),
         ("{'client_timeout': None}", "client_timeout= is a number of seconds above 0, not None"),
-        ("{'max_exchanges': 0}", "max_exchanges= is a whole number from 1 on, not 0"),
-        ("{'max_journal_bytes': -1}", "max_journal_bytes= is a whole number from 0 on, not -1"),
+        ("{'max_exchanges': 0}", "max_exchanges= is a whole number, 1 or more, not 0"),
+        ("{'max_journal_bytes': -1}", "max_journal_bytes= is a whole number, 0 or more, not -1"),
     ],
 )
 def test_a_wrong_override_is_one_sentence_at_set_up(suite: Suite, shown: Shown, value: str, sentence: str) -> None:

@@ -169,9 +169,9 @@ def test_ignored(httpserve):
         ("serve_faults()", "a sweep needs at least one fault"),
         ("serve_faults([])", "a sweep needs at least one fault"),
         ('serve_faults("splits", every=2)', "splits takes upto=, not every="),
-        ('serve_faults("splits", upto=0)', "upto= of Split is a whole number of bytes from 1 on, not 0"),
+        ('serve_faults("splits", upto=0)', "upto= of Split is a whole number of bytes, 1 or more, not 0"),
         ('serve_faults("cut", each=3)', "cut takes every=, upto=, effect=, not each="),
-        ('serve_faults("cut", every=0)', "every= is a whole number of bytes from 1 on, not 0"),
+        ('serve_faults("cut", every=0)', "every= is a whole number of bytes, 1 or more, not 0"),
         ("serve_faults([Reset])", "fault= takes a fault"),
     ],
 )

@@ -202,7 +202,7 @@ def test_json_lines() -> None:
         ({"events": [{}]}, "an event has data, event=, id= or retry="),
         ({"events": [{"event": "a\nb"}]}, "event= is one line of text"),
         ({"events": [{"id": "a\0"}]}, "the id of an event cannot hold NUL"),
-        ({"events": [{"retry": -1}]}, "retry= is a number of milliseconds from 0 on, not -1"),
+        ({"events": [{"retry": -1}]}, "retry= is a number of milliseconds, 0 or more, not -1"),
         ({"events": [{"data": {1}}]}, "data is not JSON"),
         ({"events": [{"comment": "a", "id": "1"}]}, "a comment is not part of an event"),
         ({"json_lines": {"a": 1}}, "json_lines= takes a list of values"),

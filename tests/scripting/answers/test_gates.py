@@ -346,9 +346,9 @@ def test_a_client_that_left_before_the_stop_has_ended_its_connection(server: HTT
             lambda route: route.hold("later"),
             "phase= is one of response_head, response_body, response_end, not 'later'",
         ),
-        (lambda route: route.hold(timeout=-1), "timeout= is a number of seconds from 0 on, not -1"),
-        (lambda route: route.hold(timeout=None), "timeout= is a number of seconds from 0 on, not None"),
-        (lambda route: route.hold().arrived(timeout="1"), "timeout= is a number of seconds from 0 on, not '1'"),
+        (lambda route: route.hold(timeout=-1), "timeout= is a number of seconds, 0 or more, not -1"),
+        (lambda route: route.hold(timeout=None), "timeout= is a number of seconds, 0 or more, not None"),
+        (lambda route: route.hold().arrived(timeout="1"), "timeout= is a number of seconds, 0 or more, not '1'"),
         (
             lambda route: route.hold().fail(Reset),
             f"fault= takes a fault, as in Reset(after=10), or several, not {Reset!r}; write Reset()",

@@ -178,8 +178,8 @@ async def later(*arguments: object) -> str:
         ({"fault": "reset"}, "fault= takes a fault"),
         ({"fault": Reset(phase="accept")}, "comes before the response is chosen"),
         ({"strict": 1}, "strict= is True or False"),
-        ({"match": later}, r"match= takes a plain function, and later\(\) is async"),
-        ({"redact": later}, r"redact= takes a plain function, and later\(\) is async"),
+        ({"match": later}, r"match= takes a plain function, but later\(\) is async"),
+        ({"redact": later}, r"redact= takes a plain function, but later\(\) is async"),
     ],
 )
 def test_a_wrong_argument_is_refused(server: HTTPServe, har: Har, arguments: Any, message: str) -> None:

@@ -186,9 +186,9 @@ def test_a_wait_on_a_server_that_nobody_asked_says_nothing_came(server: HTTPServ
 
 @pytest.mark.parametrize("timeout", [-1, float("inf"), float("nan"), None, "1", True])
 def test_what_is_no_timeout_is_refused(server: HTTPServe, timeout: Any) -> None:
-    with pytest.raises(UsageError, match=r"^timeout= is a number of seconds from 0 on, not "):
+    with pytest.raises(UsageError, match=r"^timeout= is a number of seconds, 0 or more, not "):
         server.take_request(timeout)
-    with pytest.raises(UsageError, match=r"^timeout= is a number of seconds from 0 on, not "):
+    with pytest.raises(UsageError, match=r"^timeout= is a number of seconds, 0 or more, not "):
         server.wait_for("GET", "/a", timeout=timeout)
 
 
@@ -285,11 +285,11 @@ def test_an_expectation_that_contradicts_itself_is_refused(server: HTTPServe) ->
 @pytest.mark.parametrize(
     ("wrong", "named"),
     [
-        ({"times": -1}, r"times= is a whole number from 0 on, not -1"),
-        ({"times": "1"}, r"times= is a whole number from 0 on, not '1'"),
-        ({"min": -1}, r"min= is a whole number from 0 on, not -1"),
-        ({"min": True, "max": 2}, r"min= is a whole number from 0 on, not True"),
-        ({"max": -1}, r"max= is a whole number from 0 on, not -1"),
+        ({"times": -1}, r"times= is a whole number, 0 or more, not -1"),
+        ({"times": "1"}, r"times= is a whole number, 0 or more, not '1'"),
+        ({"min": -1}, r"min= is a whole number, 0 or more, not -1"),
+        ({"min": True, "max": 2}, r"min= is a whole number, 0 or more, not True"),
+        ({"max": -1}, r"max= is a whole number, 0 or more, not -1"),
     ],
 )
 def test_a_number_of_calls_that_is_none_is_named(server: HTTPServe, wrong: dict[str, Any], named: str) -> None:

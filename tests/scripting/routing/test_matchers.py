@@ -662,7 +662,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"body": 5}, "body= takes bytes, a text or a pattern, not 5; for JSON use json="),
     ({"where": 5}, "where= takes a callable or a matcher, not 5"),
     ({"where": "x"}, "where= takes a callable or a matcher, not 'x'"),
-    ({"where": later}, "where= takes a plain function, and later() is async"),
+    ({"where": later}, "where= takes a plain function, but later() is async"),
 ]
 
 

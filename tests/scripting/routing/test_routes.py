@@ -601,7 +601,7 @@ def test_a_local_redirect_of_a_cgi_script_gives_the_handler_the_request_it_asked
 
 def test_a_wrong_number_of_times_changes_nothing(server: HTTPServe) -> None:
     route = server.on("GET", "/a")
-    with pytest.raises(UsageError, match=r"^times= is a whole number from 1 on, not 0"):
+    with pytest.raises(UsageError, match=r"^times= is a whole number, 1 or more, not 0"):
         route.respond(text="well", times=0)
 
     assert requests.get(server.url_for("/a"), timeout=10).status_code == 404

@@ -348,7 +348,7 @@ def test_a_wrong_handshake_is_refused(server: HTTPServe, open_websocket: Open) -
 
     assert open_websocket("/", {"Sec-WebSocket-Key": "!"}).head.startswith(b"HTTP/1.1 400 ")
     [failure] = server.failures
-    assert failure.startswith("refused GET /: the Sec-WebSocket-Key of a handshake is 16 bytes in base64")
+    assert failure.startswith("refused GET /: the Sec-WebSocket-Key of a handshake must be 16 bytes in base64")
 
 
 def test_frames_that_break_the_rules_are_refused(server: HTTPServe, open_websocket: Open) -> None:

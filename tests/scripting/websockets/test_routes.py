@@ -40,10 +40,10 @@ def test_a_handshake_as_the_rfc_has_it(server: HTTPServe, open_websocket: Open) 
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"Sec-WebSocket-Key": None}, "the Sec-WebSocket-Key of a handshake is 16 bytes in base64"),
-        ({"Sec-WebSocket-Key": "dGhlIHNhbXBsZQ=="}, "the Sec-WebSocket-Key of a handshake is 16 bytes in base64"),
-        ({"Sec-WebSocket-Key": "!"}, "the Sec-WebSocket-Key of a handshake is 16 bytes in base64"),
-        ({"Connection": "keep-alive"}, "the Connection of a handshake names Upgrade"),
+        ({"Sec-WebSocket-Key": None}, "the Sec-WebSocket-Key of a handshake must be 16 bytes in base64"),
+        ({"Sec-WebSocket-Key": "dGhlIHNhbXBsZQ=="}, "the Sec-WebSocket-Key of a handshake must be 16 bytes in base64"),
+        ({"Sec-WebSocket-Key": "!"}, "the Sec-WebSocket-Key of a handshake must be 16 bytes in base64"),
+        ({"Connection": "keep-alive"}, "the Connection of a handshake must contain Upgrade"),
     ],
 )
 def test_a_wrong_handshake_is_refused(
@@ -64,7 +64,7 @@ def test_another_version_is_told_the_right_one(server: HTTPServe, open_websocket
     assert head.startswith(b"HTTP/1.1 426 ")
     assert b"\r\nSec-WebSocket-Version: 13\r\n" in head
     assert b"\r\nConnection: Upgrade, close\r\n" in head
-    assert "the Sec-WebSocket-Version of a handshake is 13" in server.failures[0]
+    assert "the Sec-WebSocket-Version of a handshake must be 13" in server.failures[0]
     assert "against RFC 6455 section 4.4, answered with 426" in server.failures[0]
 
 
