@@ -1,1 +1,1 @@
-"""Tests of pytest-httpserver, rewritten for this package: ``python -m pytest_httpserve migrate tests/``."""
+"""Rewrites tests that use pytest-httpserver for this package: ``python -m pytest_httpserve migrate tests/``."""

@@ -1,4 +1,4 @@
-"""The arguments of ``respond_with_...``, and of a Response of werkzeug, as those of ``respond``."""
+"""Turns the arguments of ``respond_with_...``, and of werkzeug's Response, into arguments of ``respond``."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ RESPONSE = ["response", "status", "headers", "mimetype", "content_type"]
 
 
 class UnknownKind(CannotRewrite):
-    """The body is text or bytes, and only a function's result may be either."""
+    """It is unknown whether the body is text or bytes; only a function's result may be either."""
 
     def __init__(self) -> None:
-        super().__init__("whether its body is text or bytes is not known: here they are text= and body=")
+        super().__init__("it is unknown whether its body is text or bytes: here they are text= and body=")
 
 
 def answer(source: Source, kinds: Kinds, given: dict[str, ast.expr]) -> list[str]:
-    """What ``respond`` is to be given, as text."""
+    """The arguments for ``respond``, as text."""
     status = _status(source, given.get("status"))
     headers = _headers(source, given)
     return [
@@ -31,7 +31,7 @@ def answer(source: Source, kinds: Kinds, given: dict[str, ast.expr]) -> list[str
 
 
 def result(source: Source, given: dict[str, ast.expr]) -> str:
-    """The same as what a function returns: a body alone, or with its status and headers."""
+    """The same as the result of a function: a body alone, or with its status and headers."""
     body = source.text(given["response_data"] if "response_data" in given else given["response"])
     status, headers = _status(source, given.get("status")), _headers(source, given)
     if headers:
@@ -89,7 +89,7 @@ def _headers(source: Source, given: dict[str, ast.expr]) -> str:
 
 
 def _kind_to_say(source: Source, given: dict[str, ast.expr]) -> str | None:
-    """The media type, where it is another than the body's own."""
+    """The media type, if it differs from the body's default."""
     said = _content_type(given)
     if "response_json" in given and said in ("application/json", None) and "content_type" not in given:
         return None

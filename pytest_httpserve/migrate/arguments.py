@@ -1,4 +1,4 @@
-"""The arguments of a call: those that are there, by the names of the function's signature; and new ones as text."""
+"""The arguments of a call: the present ones by their names in the signature, and new ones as text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pytest_httpserve.migrate.source import CannotRewrite, Source
 
 
 def bound(call: ast.Call, names: Sequence[str]) -> dict[str, ast.expr]:
-    """The arguments by name, where the positional ones are called ``names``."""
+    """The arguments by name; ``names`` are those of the positional ones."""
     if any(isinstance(argument, ast.Starred) for argument in call.args):
         raise CannotRewrite("its arguments are unpacked from a sequence")
     if any(keyword.arg is None for keyword in call.keywords):
@@ -22,7 +22,7 @@ def bound(call: ast.Call, names: Sequence[str]) -> dict[str, ast.expr]:
 
 
 def laid_out(source: Source, call: ast.Call, arguments: Sequence[str]) -> str:
-    """New arguments in parentheses: each on a line of its own if those of the call were."""
+    """New arguments in parentheses: each on a separate line if the old ones were."""
     old = source.original(source.arguments_span(call))
     first = old[1:].lstrip(" \t")
     if not first.startswith(("\n", "\r\n")) or not arguments:

@@ -1,4 +1,4 @@
-"""``python -m pytest_httpserve migrate PATH...``: shows what the files would become, or writes it."""
+"""``python -m pytest_httpserve migrate PATH...``: shows the rewritten files as a diff, or writes them."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m pytest_httpserve migrate",
-        description="Rewrites tests of pytest-httpserver for pytest-httpserve, and names what it left as it was.",
+        description="Rewrites tests of pytest-httpserver for pytest-httpserve, and lists what it could not rewrite.",
     )
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file, or a directory of tests")
-    parser.add_argument("--write", action="store_true", help="write the files; without it, a diff is printed")
+    parser.add_argument("--write", action="store_true", help="write the files; without this, print a diff")
     return parser
 
 
@@ -41,7 +41,7 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
 
 
 def _is_own(file: Path) -> bool:
-    """Whether it belongs to the project, and not to its virtual environment or the cache of a tool."""
+    """Whether a file belongs to the project, not to its virtual environment or a tool's cache."""
     return not any(part == "site-packages" or part.startswith(".") for part in file.parts)
 
 

@@ -1,4 +1,4 @@
-"""The attributes of werkzeug's requests and responses as those of ours."""
+"""Turns the attributes of werkzeug's requests and responses into ours."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _VALUES_CALLS = {"getlist": "get_all", "get_all": "get_all"}
 
 
 def rewrite_request(source: Source, node: ast.Attribute) -> None:
-    """An attribute of a request, with what is done with it."""
+    """Rewrite an attribute of a request, and the expression around it."""
     outer = source.parent(node)
     call = source.parent(outer) if isinstance(outer, ast.Attribute) and node.attr in _VALUES else None
     if node.attr == "query_string":
@@ -63,7 +63,7 @@ def _rewrite_call(source: Source, node: ast.Attribute, call: ast.Call, known: di
 
 
 def _rewrite_query_string(source: Source, node: ast.Attribute, outer: ast.AST | None) -> None:
-    """Theirs is bytes, ours is text."""
+    """Rewrite ``query_string``: theirs is bytes, ours is text."""
     call = source.parent(outer) if isinstance(outer, ast.Attribute) and outer.attr == "decode" else None
     if isinstance(call, ast.Call):
         source.replace(source.span(call), source.text(node))

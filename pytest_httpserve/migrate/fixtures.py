@@ -18,7 +18,7 @@ _EACH_ITS_OWN = ("httpserver", "httpserver_ipv4")  # which each test has one of
 
 
 def rewrite_name(source: Source, names: Names, node: ast.Name | ast.arg | ast.keyword | ast.Constant) -> None:
-    """A name of a fixture or a class, wherever it stands for itself."""
+    """Rewrite the name of a fixture or a class, wherever it is used by itself."""
     match node:
         case ast.Name(id=name):
             if (ours := FIXTURES.get(name) or names.original(node)) is not None:
@@ -37,7 +37,7 @@ def rewrite_name(source: Source, names: Names, node: ast.Name | ast.arg | ast.ke
 
 
 def _ours(names: Names, name: str, ours: str) -> str:
-    """What a name is called in the module; one that it was imported as is kept."""
+    """Our name for a name in the module; keeps a name given by ``import ... as``."""
     if name in FIXTURES:
         return ours
     names.ours.add(ours)
@@ -45,7 +45,7 @@ def _ours(names: Names, name: str, ours: str) -> str:
 
 
 def _rewrite_text(source: Source, names: Names, node: ast.Constant, name: str) -> None:
-    """A fixture asked for by its name, or an annotation in quotes."""
+    """Rewrite a fixture's name in a string, or a quoted annotation."""
     above = source.parent(node)
     literal = source.original(source.span(node))
     called = getattr(above.func, "attr", "") if isinstance(above, ast.Call) else ""
@@ -168,7 +168,7 @@ def _written(alias: ast.alias) -> str:
 
 
 def _used(tree: ast.Module) -> set[str]:
-    """The names that a module uses, those in quoted annotations included."""
+    """The names that a module uses, including those in quoted annotations."""
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     quoted = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     return names | quoted

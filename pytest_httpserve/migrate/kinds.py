@@ -1,4 +1,4 @@
-"""Whether an expression is text or bytes, as far as its module says so."""
+"""Finds out whether an expression is text or bytes, as far as its module shows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ANNOTATIONS = {"str": "text", "bytes": "bytes", "dict": "mapping", "Mapping": "
 
 
 class Kinds:
-    """What the names of a module are bound to: ``text``, ``bytes``, ``mapping``, ``pattern``, or not known."""
+    """The kinds of values that a module's names have: ``text``, ``bytes``, ``mapping``, ``pattern``, or None."""
 
     def __init__(self, tree: ast.Module) -> None:
         self._tree = tree

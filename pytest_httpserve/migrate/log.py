@@ -1,4 +1,4 @@
-"""What a server has served: pairs of request and response there, exchanges here."""
+"""Rewrites uses of ``log``: theirs has pairs of request and response, ours has exchanges."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PAIRS = {"log", "iter_matching_requests"}
 
 
 class Exchanged:
-    """Which names are requests and responses, in the functions that the rewriting is in."""
+    """Knows which names are requests and responses in the current functions."""
 
     def __init__(self, names: Names) -> None:
         self._names = names
@@ -64,7 +64,7 @@ class Exchanged:
         return False
 
     def _pairs(self, node: ast.AST) -> list[tuple[str, str]]:
-        """What a statement calls the request and the response of an exchange."""
+        """The names that a statement gives to the request and the response of an exchange."""
         match node:
             case (
                 ast.For(target=ast.Name(id=name), iter=ast.Name(id=entries))
@@ -94,7 +94,7 @@ def _named(target: ast.expr) -> list[tuple[str, str]]:
 
 
 def rewrite_log(source: Source, node: ast.Attribute) -> None:
-    """``log``: where only its length or one half of an entry is asked for, no pairs are needed."""
+    """Rewrite ``log``; without pairs if only its length or one half of the entries is used."""
     above = source.parent(node)
     outer = source.parent(above) if above is not None else None
     match above, outer:
@@ -128,7 +128,7 @@ def rewrite_log(source: Source, node: ast.Attribute) -> None:
 
 
 def _half(node: ast.Attribute, above: ast.AST | None) -> tuple[ast.expr, str, str] | None:
-    """Where only one half of each pair gets a name, what is assigned to, which half it is, and the name."""
+    """If only one half of each pair gets a name: the assignment's target, which half it is, and the name."""
     match above:
         case ast.For(target=target) | ast.comprehension(target=target):
             pass

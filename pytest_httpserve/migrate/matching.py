@@ -1,4 +1,4 @@
-"""The arguments of ``expect_request`` as those of ``on``."""
+"""Turns the arguments of ``expect_request`` into arguments of ``on``."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ NAMES = [
     "header_value_matcher",
     "json",
 ]
-# expect_request alone has handler_type, in the place where the others have json.
+# expect_request alone has handler_type, where the others have json.
 NAMES_OF_EXPECT_REQUEST = [*NAMES[:-1], "handler_type", "json"]
 
 
 def criteria(source: Source, kinds: Kinds, given: dict[str, ast.expr]) -> list[str]:
-    """What ``on`` is to be given, as text."""
+    """The arguments for ``on``, as text."""
     if "uri" not in given:
         raise CannotRewrite("it has no path")
     if "data_encoding" in given and not is_text(given["data_encoding"], "utf-8"):
@@ -64,7 +64,7 @@ def _method(source: Source, node: ast.expr | None) -> str:
 
 
 def _path(source: Source, kinds: Kinds, node: ast.expr) -> tuple[str, list[str]]:
-    """The path, and what else it takes: ``re.match``, which is theirs, is content with the beginning of a path."""
+    """The path, and any further arguments. They use ``re.match``, to which the beginning of a path is enough."""
     if isinstance(node, ast.Constant):
         if node.value == "":
             return '"*"', []
@@ -92,7 +92,7 @@ def _whole(source: Source, call: ast.Call, pattern: ast.Constant) -> str:
     literal = source.original(source.span(pattern))
     quoted = re.fullmatch(r"""([rR]?)(['"])(?!\2)(.*)\2""", literal, re.DOTALL)
     if quoted is None:
-        raise CannotRewrite("its pattern is to fit the whole path: add .* to its end")
+        raise CannotRewrite("here a pattern must match the whole path: add .* to its end")
     prefix, quote, inner = quoted.groups()
     whole = f"(?:{inner})" if "|" in inner else inner
     return text.replace(literal, f"{prefix}{quote}{whole}.*{quote}", 1)

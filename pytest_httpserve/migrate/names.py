@@ -1,4 +1,4 @@
-"""The names of a module that mean something of pytest-httpserver's: servers, classes, functions that answer."""
+"""The names in a module that come from pytest-httpserver: servers, classes, functions that answer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import cached_property
 
 EXPECTATIONS = {"expect_ordered_request": "ordered", "expect_oneshot_request": "oneshot", "expect_request": "permanent"}
 FIXTURES = {"httpserver": "httpserve", "httpserver_ipv4": "httpserve", "make_httpserver": "httpserve_session"}
-# What a server of pytest-localserver has, whose fixture has the same name.
+# The attributes of a server of pytest-localserver, whose fixture has the same name.
 _LOCALSERVER = {"serve_content", "url", "requests", "code", "content", "show_post_vars"}
 CLASSES = {
     "HTTPServer": "HTTPServe",
@@ -22,15 +22,15 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
 class Names:
-    """What is imported, which names are servers, and which functions answer requests."""
+    """Knows the imports, which names are servers, and which functions answer requests."""
 
     def __init__(self, tree: ast.Module) -> None:
         self._tree = tree
-        self.ours: set[str] = set()  # what is to be imported from here
+        self.ours: set[str] = set()  # the names to import from this package
 
     @cached_property
     def imported(self) -> dict[str, str]:
-        """The module's names of classes that have another name here, or are ours by the same name."""
+        """The module's names for classes that this package has, under the same name or another."""
         return {
             alias.asname or alias.name: known[alias.name]
             for statement, known in self.imports()
@@ -58,7 +58,7 @@ class Names:
                         yield node
 
     def original(self, node: ast.expr | None) -> str | None:
-        """What a name or a dotted name is called here, if it is one of theirs."""
+        """Our name for a name or a dotted name, if it is one of theirs."""
         match node:
             case ast.Name(id=name):
                 return self.imported.get(name)
@@ -77,7 +77,7 @@ class Names:
         return {*FIXTURES, "httpserver_ipv6", *self._servers()}
 
     def of_localserver(self) -> ast.Attribute | None:
-        """Where the module uses the ``httpserver`` of pytest-localserver."""
+        """A use of pytest-localserver's ``httpserver`` in the module, if there is one."""
         for node in ast.walk(self._tree):
             match node:
                 case ast.Attribute(value=ast.Name(id="httpserver"), attr=attr) if attr in _LOCALSERVER:
@@ -135,7 +135,7 @@ class Names:
 
     @staticmethod
     def _gives_a_server(function: ast.FunctionDef) -> bool:
-        """Whether it is a fixture that hands on that of a server, whose name is then one of the server, too."""
+        """Whether a function is a fixture that passes a server on, so that its name means the server, too."""
         return any(
             isinstance(node, ast.Return | ast.Yield) and isinstance(node.value, ast.Name) and node.value.id in FIXTURES
             for node in ast.walk(function)
@@ -143,7 +143,7 @@ class Names:
 
     @cached_property
     def answering(self) -> dict[ast.AST, str]:
-        """Functions that answer requests, and what they call the request."""
+        """The functions that answer requests, each with its name for the request."""
         found: dict[ast.AST, str] = {}
         for function in self._answering():
             parameters = [parameter.arg for parameter in function.args.args if parameter.arg not in ("self", "cls")]
@@ -173,7 +173,7 @@ class Names:
         return bool(parameters) and self.original(parameters[0].annotation) == "Request"
 
     def knows(self, handler: ast.expr) -> bool:
-        """Whether a function that is to answer is in this module."""
+        """Whether a handler is a function in this module."""
         if isinstance(handler, ast.Lambda):
             return True
         return self._defines(_name_of(handler))

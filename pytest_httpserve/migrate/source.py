@@ -1,4 +1,4 @@
-"""A module's text with its syntax tree, and the pieces of it that are to read differently."""
+"""A module's text with its syntax tree, and the replacements for pieces of it."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class Left:
 
 
 class CannotRewrite(Exception):
-    """There is no rewriting that is certain to mean the same."""
+    """No rewriting is certain to mean the same."""
 
 
 class Source:
-    """A module: its text, its tree, who contains whom, and the replacements so far.
+    """A module: its text, its tree, the parent of each node, and the replacements so far.
 
-    A replacement takes the place of those made inside it before, whose text it was made from. So nodes are rewritten
-    from the inside out.
+    A replacement includes the earlier ones inside it, since it was made from their text. So nodes are rewritten from
+    the inside out.
     """
 
     def __init__(self, text: str) -> None:
@@ -84,14 +84,14 @@ class Source:
         return Span(start, start + len(function.name.encode()))
 
     def arguments_span(self, call: ast.Call) -> Span:
-        """What is between the name of what is called and the end: the parentheses and all in them."""
+        """The arguments of a call, with their parentheses."""
         return Span(self.span(call.func).end, self.span(call).end)
 
     def original(self, span: Span) -> str:
         return self._bytes[span.start : span.end].decode()
 
     def text(self, node: _Placed) -> str:
-        """The text of a node, with what has been replaced in it."""
+        """The text of a node, with the replacements so far."""
         return self._text(self.span(node))
 
     def replace(self, span: Span, text: str) -> None:
@@ -105,7 +105,7 @@ class Source:
         self._replacements[span] = self._replacements.get(span, "") + text
 
     def remove_lines(self, node: ast.stmt) -> None:
-        """Takes the lines of a statement away; a blank line before it, too, where its block ends."""
+        """Remove the lines of a statement, and a blank line before it if it ends its block."""
         assert node.end_lineno is not None
         start, end = self._lines[node.lineno - 1], self._lines[node.end_lineno]
         while self._is_blank(start, before=True) and self._block_ends(end, node.col_offset):

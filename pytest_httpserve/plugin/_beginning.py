@@ -14,21 +14,21 @@ if TYPE_CHECKING:
 
 
 def running() -> set[HTTPServe]:
-    """The servers that run now; nothing is imported to find that there are none."""
+    """The servers that are running now; imports nothing to find that there are none."""
     httpserve = sys.modules.get("pytest_httpserve.scripting.httpserve")
     return set(httpserve.RUNNING) if httpserve is not None else set()
 
 
 class Beginning:
-    """A moment at which a test began. A server that runs for longer than the test has seen other tests before."""
+    """The moment when a test began. A server that outlives a test may have seen earlier tests."""
 
     def __init__(self) -> None:
         self.moment = clock.monotonic()
-        # Whoever keeps this may live as long as the session; a server need not.
+        # Weak, since this object may live as long as the session.
         self._marks: WeakKeyDictionary[HTTPServe, Mark] = WeakKeyDictionary()
         for server in running():
             self._marks[server] = server.mark()
 
     def seen_by(self, server: HTTPServe) -> Seen:
-        """What the server has seen since, and what was under way then."""
+        """What the server has seen since then, including what was already under way."""
         return server.seen(self._marks.get(server))
