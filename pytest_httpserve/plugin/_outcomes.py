@@ -49,7 +49,7 @@ def begin() -> None:
 
 
 def check(item: pytest.Item) -> None:
-    """Fail the test, which has ended, for failures of its servers."""
+    """After a test: let its servers settle, and check what its routes expect."""
     for server in servers_of(item):
         server.settle()
     for server in item.stash.get(SERVERS, ()):

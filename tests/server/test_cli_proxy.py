@@ -140,7 +140,7 @@ def test_a_client_that_speaks_no_tls_in_its_tunnel(proxy: tuple[str, int]) -> No
     ("options", "says"),
     [
         (["--tls"], "--proxy makes certificates for its hosts itself, and speaks plain HTTP to its clients"),
-        (["--tls-cert", "cert.pem"], "--proxy makes the certificates"),
+        (["--tls-cert", "cert.pem"], "--proxy makes certificates for its hosts"),
         (["--spa"], r"--spa answers with index\.html, and there is none in '.*192\.0\.2\.7'"),
     ],
 )
