@@ -62,7 +62,7 @@ class Duplex:
     def __init__(self, transport: Transport, abort: Callable[[], object]) -> None:
         self._transport = transport
         self._abort = abort  # ends both directions
-        self._order = threading.Lock()  # held by who sends, until all of it has left
+        self._order = threading.Lock()  # held by the sending thread until everything is sent
         self._soon: deque[tuple[Make, float, Run]] = deque()
         self._call = threading.Lock()  # held for one call of the socket
         self.prepare()
@@ -102,33 +102,33 @@ class Duplex:
             self._pass_on()
 
     def send_soon(self, make: Make, seconds: float, run: Run) -> None:
-        """The same without a wait: whoever sends just now sends this next, and what cannot leave at once is seen off by
-        another thread, which ``run`` has."""
+        """The same without waiting: if another thread is sending, it sends this next. A thread started with ``run``
+        sends what cannot be sent at once."""
         self._soon.append((make, seconds, run))
         if self._order.acquire(False):
             self._pass_on()
 
     def _pass_on(self) -> None:
-        """Let others send, after what is to be sent soon."""
+        """Send the data of ``send_soon``, and then let other threads send."""
         while True:
             while self._soon:
                 make, seconds, run = self._soon.popleft()
                 try:
                     rest = self._send_now(self._made(make))
                 except OSError:
-                    continue  # who receives is told
+                    continue  # the receiving thread learns of it
                 if rest:
                     self._finish_by(run, rest, seconds)
                     return
             self._order.release()
-            # Somebody may have found it taken meanwhile.
+            # Another thread may have added data while the lock was held.
             if not self._soon or not self._order.acquire(False):
                 return
 
     def _finish_by(self, run: Run, rest: memoryview, seconds: float) -> None:
         try:
             run(partial(self._finish, rest, seconds))
-        except RuntimeError:  # there are no more threads
+        except RuntimeError:  # the system has no more threads
             self._order.release()
             self._abort()
 
@@ -179,6 +179,6 @@ class Duplex:
 
     def _too_slow(self, seconds: float) -> OSError:
         """Fail the connection: a part may have been sent, so nothing can follow."""
-        error = self._transport.failed(TimeoutError(f"the client took nothing of what was sent to it for {seconds} s"))
+        error = self._transport.failed(TimeoutError(f"the client read nothing of what was sent to it for {seconds} s"))
         self._abort()
         return error

@@ -1,5 +1,4 @@
-"""Frames of HTTP/2 as bytes (RFC 9113 section 4.1): those that are sent past the library, which would not send them, or
-would take its time."""
+"""HTTP/2 frames as bytes (RFC 9113 section 4.1), for those that the library would not send, or would send slowly."""
 
 from __future__ import annotations
 
@@ -43,7 +42,7 @@ def frame(type: int, flags: int, stream_id: int, payload: bytes) -> bytes:
 
 
 def data_frames(stream_id: int, data: bytes, most: int, *, end: bool) -> list[bytes | memoryview]:
-    """What data of a stream is sent as, in parts: frames of at most so many bytes, the last of which may be its end."""
+    """The DATA frames for this data, as parts to join: at most ``most`` bytes each; ``end`` ends the stream."""
     view, parts = memoryview(data), list[bytes | memoryview]()
     for at in range(0, len(data) or 1, most):
         piece = view[at : at + most]

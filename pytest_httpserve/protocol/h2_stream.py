@@ -88,7 +88,7 @@ class StreamTransport(Transport):
 
     method = "GET"
     leaves_http = False
-    misleads: bool = False  # the client would take the response for a connection that is open, so the stream is reset
+    misleads: bool = False  # whether to reset the stream: the client would take the response for an open connection
     trailers: Iterable[Field] = ()
     ended: bool = False
     starves: bool = False  # whether its window never opens

@@ -94,10 +94,10 @@ class HTTP2:
         self._held: list[bytes] = []  # output taken from the library before the rest is dropped
         self.starves: str = ""  # the window that never opens: of each ``stream``, or of the ``connection``
         self.unanswered: frozenset[int] = frozenset()  # types of frames that get no answer
-        self.last_stream: int | None = None  # that is processed, once the client was told to go away
-        self.on_refused: Callable[[RequestError], object] = _nobody_refused  # is told of a stream
-        self._ended_streams: deque[int] = deque(maxlen=2 * MOST_STREAMS)  # by the client, the latest
-        self.on_going_away: Callable[[int, int], object] = _nobody  # is told of that: the code, and the last stream
+        self.last_stream: int | None = None  # the last processed stream, once the client was told to go away
+        self.on_refused: Callable[[RequestError], object] = _nobody_refused  # called for each refused stream
+        self._ended_streams: deque[int] = deque(maxlen=2 * MOST_STREAMS)  # the latest that the client has ended
+        self.on_going_away: Callable[[int, int], object] = _nobody  # called with the code and the last stream
         self._h2 = H2Connection(_config())
         self._h2.local_settings = Settings(
             client=False,
@@ -116,10 +116,10 @@ class HTTP2:
 
     # In
 
-    # What is to be said beside the streams leaves with what is sent next, or with ``flush``.
+    # Frames that belong to no stream are sent with the next output, or by ``flush``.
 
     def begin(self, settings: Mapping[int, int] | None = None) -> None:
-        """Have ready what this side says first; ``settings`` are sent after those that it has."""
+        """Prepare the server's preface; ``settings`` are sent after the usual ones."""
         with self.lock:
             self._h2.initiate_connection()
             if settings:  # bypassing the library, which refuses wrong ones
@@ -316,7 +316,7 @@ class HTTP2:
             stream.await_room(lambda: self._h2.local_flow_control_window(stream.id) > 0)
 
     def _data_frames(self, stream: StreamTransport, data: bytes, *, end: bool) -> list[bytes | memoryview]:
-        """The library counts them as one frame, and does not write it: that takes ten times as long."""
+        """DATA frames, which the library only counts, as one frame: writing them itself takes it ten times as long."""
         most = self._h2.max_outbound_frame_size
         self._h2.max_outbound_frame_size = max(most, len(data))
         try:
@@ -382,7 +382,7 @@ class HTTP2:
         self._duplex.send(lambda: self._said() + data, self.seconds)
 
     def flush(self) -> None:
-        """Send what is to be said beside the streams, and do not wait for that."""
+        """Send the frames that belong to no stream, without waiting."""
         with self.lock:
             if self._flushes:
                 self._floods.blocked = True
@@ -403,7 +403,7 @@ class HTTP2:
 def _config() -> H2Configuration:
     from h2.config import H2Configuration
 
-    # What is malformed is refused here, stream by stream, and what goes out may be wrong on purpose.
+    # We refuse malformed input ourselves, stream by stream, and our output may be wrong on purpose.
     return H2Configuration(
         client_side=False,
         header_encoding=False,

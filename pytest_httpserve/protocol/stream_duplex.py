@@ -37,7 +37,7 @@ class StreamDuplex(Duplex):
             self._order.release()
 
     def send_soon(self, make: Make, seconds: float, run: Run) -> None:
-        # In its order, before the stream ends: whoever waits for its window holds up nobody but this stream.
+        # In order, before the stream ends: waiting for its window holds up nobody but this stream.
         try:
             self.send(make, seconds)
         except OSError:

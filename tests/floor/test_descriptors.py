@@ -69,7 +69,7 @@ def test_it(httpserve):
     assert answers(httpserve)
     assert answers(httpserve)
 """, passed=0, failed=1)  # fmt: skip
-    assert len([line for line in result.outlines if line.startswith("the descriptor by which")]) == 1
+    assert len([line for line in result.outlines if line.startswith("some code has closed the descriptor")]) == 1
 
 
 def test_without_pytest_the_server_says_it(floor: Floor) -> None:

@@ -818,7 +818,7 @@ def test_a_file_that_shrinks_while_it_is_sent_ends_its_connection(serve: Serve, 
     server = serve(make)
     with pytest.raises(EOFError, match="after 1000000 bytes"):
         connect(server).get("/big")
-    assert "it changed while it was sent" in str(serve.take_error())
+    assert "it changed while it was being sent" in str(serve.take_error())
 
 
 def test_a_file_that_grows_while_it_is_sent_is_sent_as_announced(serve: Serve, connect: Connect, root: Path) -> None:

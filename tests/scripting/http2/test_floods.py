@@ -104,7 +104,7 @@ def test_what_comes_between_untaken_answers_does_not_hide_them() -> None:
     seen = [floods.sees(between) for _ in range(MOST_UNTAKEN_ANSWERS + 1) for between in (ping, data)]
 
     assert seen[:-2] == [""] * (2 * MOST_UNTAKEN_ANSWERS)
-    assert "their answers were not taken" in seen[-2]
+    assert "the client did not read the answers" in seen[-2]
 
 
 def test_uploads_that_nobody_reads_leave_the_window_open(plain: HTTPServe) -> None:

@@ -209,7 +209,7 @@ def test_what_is_no_number_of_times_is_refused(server: HTTPServe, times: Any) ->
     ]
     for call in calls:
         with pytest.raises(
-            UsageError, match=r"^(times|min|max|max_journal_bytes)= is a whole number from [01] on, not "
+            UsageError, match=r"^(times|min|max|max_journal_bytes)= is a whole number, [01] or more, not "
         ):
             call()
 
