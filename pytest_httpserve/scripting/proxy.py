@@ -43,7 +43,7 @@ class Serving(Protocol):
         """The address on which it listens."""
 
     def url_for(self, path: str, *, host: str | None = None) -> str:
-        """The URL of a path on it, by the name that the client has for it."""
+        """The URL of a path, with the host by which the client knows the server."""
 
     @property
     def connections(self) -> tuple[ConnectionRecord, ...]:

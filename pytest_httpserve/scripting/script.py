@@ -82,8 +82,8 @@ class Script:
             self.origins.clear()
 
     def check_expectations(self, *, strict: bool) -> None:
-        """Record a failure for each route that was not called as often as expected, and for each fault that was to
-        happen and has not. With ``strict``, a route without an expectation is to be called at least once."""
+        """Record a failure for each route that was not called as often as expected, and for each expected fault
+        that did not happen. With ``strict``, a route without an expectation must be called at least once."""
         for check in self.routes.checks:
             check()
         for route in self.routes:

@@ -61,7 +61,7 @@ class Asked(Protocol):
 
     @property
     def scripts(self) -> tuple[tuple[str, bool], ...]:
-        """The CGI directories, which are never served as files; True if that goes for subdirectories, too."""
+        """The CGI directories, which are never served as files, each with whether that includes subdirectories."""
 
     @property
     def http1(self) -> HTTP1:
@@ -115,7 +115,7 @@ class Asked(Protocol):
 
     @property
     def passes_as_it_is(self) -> bool:
-        """Whether this is true, and no fault or gate affects the response."""
+        """Whether it can during this exchange, and no fault or gate affects the response."""
 
     def reset_connection(self) -> None:
         """Reset the connection after this request, so that the client cannot take the response for complete."""

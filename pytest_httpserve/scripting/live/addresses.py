@@ -28,7 +28,7 @@ def check_host(host: str, given: str = "host=") -> str:
 
 
 def check_name(host: str) -> str:
-    """Refuse what cannot be the host of a URL: it is a name or an IP address, without a port."""
+    """Refuse anything but a host name or an IP address, without a port."""
     if not isinstance(host, str) or _NAME.fullmatch(host) is None:
         raise UsageError(f"host= is a name or an IP address, such as host.docker.internal, not {host!r}")
     return host if ":" not in host else check_host(host)

@@ -65,8 +65,8 @@ def _pump_in(stream: Connection, beyond: socket.socket) -> None:
 
 
 def beyond(connection: Connection, first: bytes, run: Run) -> socket.socket:
-    """The client by another socket, for a layer that reads a socket itself: it finds ``first`` there, which was
-    received too early, and then whatever follows."""
+    """Another socket that leads to the client, for a layer that reads from a socket itself. It finds ``first`` there,
+    which was received too early, and then everything that follows."""
     connection.turn.set_timeout(None)
     client = connection.transport.socket
     inner, outer = socket.socketpair()
@@ -153,6 +153,6 @@ def ask(
                     heard.came(piece)
                 yield piece
 
-    # A client that has gone by now leaves nobody to ask for the first of them.
+    # If the client has gone by now, nobody reads the first piece, so nobody else closes the answer.
     weakref.finalize(pieces, answer.close).atexit = False
     return Response(answer.status, reason=answer.reason, headers=answer.fields, stream=pieces)

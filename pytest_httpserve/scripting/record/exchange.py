@@ -175,9 +175,9 @@ class Exchange:
 
     @property
     def origin(self) -> str | None:
-        """The origin that the client asked, such as ``https://api.example.com``, if the request names one.
+        """The origin that the client asked, such as ``https://api.example.com``.
 
-        It does so by a whole URL, or by coming through a tunnel; else this is None.
+        None unless the request has a whole URL as its target, or came through a tunnel.
         """
         request, connection = self.request, self.connection
         target = target_of(request.target)
