@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_httpserve._version import VERSION
-
 if TYPE_CHECKING:
+    from pytest_httpserve._version import __version__ as __version__
     from pytest_httpserve.errors import HTTPServeError, ServerFailure, UnsupportedError, UsageError, WebSocketClosed
     from pytest_httpserve.scripting.answers.fields import set_cookie
     from pytest_httpserve.scripting.answers.gates import Gate, GateTimeout, GateWaits, HeldRequest
@@ -43,8 +42,6 @@ if TYPE_CHECKING:
     from pytest_httpserve.tls.certificate import Certificate
     from pytest_httpserve.tls.settings import TLS, TLS_GALLERY
     from pytest_httpserve.wire.headers import Headers
-
-__version__ = VERSION
 
 _ROOMS = {
     "AnsweringRoute": "scripting.record.exchange",
@@ -99,6 +96,7 @@ _ROOMS = {
     "bearer": "scripting.routing.credentials",
     "digest_auth": "scripting.routing.credentials",
     "match": "scripting.routing.criteria",
+    "__version__": "_version",
     "set_cookie": "scripting.answers.fields",
     "EventStreamWaits": "scripting.answers.streams",
     "EventStreamsWaits": "scripting.answers.streams",

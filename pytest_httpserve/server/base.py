@@ -12,7 +12,7 @@ from functools import cached_property, lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from pytest_httpserve._version import VERSION
+from pytest_httpserve._version import __version__
 from pytest_httpserve.errors import RequestError
 from pytest_httpserve.server import running
 from pytest_httpserve.server.colours import GREY, REQUEST, ErrorFormat, paint, painted, takes_colours
@@ -88,7 +88,7 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
       that lasts as long as the connection) and by the instance (whether a request has set new attributes on it).
     """
 
-    server_version: str = f"pytest-httpserve/{VERSION}"
+    server_version: str = f"pytest-httpserve/{__version__}"
     sys_version: str = "Python/" + sys.version.split(maxsplit=1)[0]
     error_message_format = DEFAULT_ERROR_MESSAGE
     error_content_type = DEFAULT_ERROR_CONTENT_TYPE

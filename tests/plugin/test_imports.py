@@ -7,7 +7,7 @@ import pytest
 
 # What every run of pytest needs of the plugin. What a test needs that asks for a server is not among it.
 # The clock is: it is taken as it is before any test.
-PACKAGE = {"pytest_httpserve", "pytest_httpserve._version"}
+PACKAGE = {"pytest_httpserve"}
 OURS = {
     *PACKAGE,
     "pytest_httpserve.clock",
