@@ -29,6 +29,10 @@ def rewrite_request(source: Source, node: ast.Attribute) -> None:
     call = source.parent(outer) if isinstance(outer, ast.Attribute) and node.attr in _VALUES else None
     if node.attr == "query_string":
         _rewrite_query_string(source, node, outer)
+    elif node.attr == "headers" and (taken := _all_of_them(source, node, outer)) is not None:
+        # Theirs spells the names of fields its own way, ours as the client has sent them.
+        headers = f"{source.text(node)}.items()"
+        source.replace(source.span(taken), f"{{name.title(): value for name, value in {headers}}}")
     elif isinstance(outer, ast.Attribute) and isinstance(call, ast.Call) and outer.attr in _VALUES_CALLS:
         source.replace(source.name_span(outer), _VALUES_CALLS[outer.attr])
         _rewrite(source, node, _REQUEST, _SAME_IN_REQUEST)
@@ -39,6 +43,20 @@ def rewrite_request(source: Source, node: ast.Attribute) -> None:
         _rewrite_call(source, node, outer, _REQUEST_CALLS)
     else:
         _rewrite(source, node, _REQUEST, _SAME_IN_REQUEST)
+
+
+def _all_of_them(source: Source, headers: ast.Attribute, outer: ast.AST | None) -> ast.Call | None:
+    """The call that makes a dict of all fields of a request."""
+    match outer:
+        case ast.Call(func=ast.Name(id="dict"), args=[argument], keywords=[]) if argument is headers:
+            return outer
+        case ast.Attribute(attr="items"):
+            call = source.parent(outer)
+            above = source.parent(call) if isinstance(call, ast.Call) else None
+            match above:
+                case ast.Call(func=ast.Name(id="dict"), args=[argument], keywords=[]) if argument is call:
+                    return above
+    return None
 
 
 def rewrite_response(source: Source, node: ast.Attribute) -> None:

@@ -82,6 +82,10 @@ def test_what_is_answered(theirs: str, ours: str) -> None:
             "[request.path for request, _ in httpserver.log]",
             "[request.path for request in [exchange.request for exchange in httpserve.exchanges]]",
         ),
+        (
+            "dict(httpserver.log[0][0].headers)",
+            "{name.title(): value for name, value in httpserve.exchanges[0].request.headers.items()}",
+        ),
         ("httpserver.clear()", "httpserve.reset()"),
         ("helper(httpserver=httpserver)", "helper(httpserve=httpserve)"),
     ],
