@@ -36,6 +36,13 @@ def rewrite_name(source: Source, names: Names, node: ast.Name | ast.arg | ast.ke
             _rewrite_text(source, names, node, name)
 
 
+def rewrite_class(source: Source, names: Names, node: ast.Attribute) -> None:
+    """A class by its dotted name, which has a plain one here."""
+    if (ours := names.original(node)) is not None:
+        source.replace(source.span(node), ours)
+        names.ours.add(ours)
+
+
 def _ours(names: Names, name: str, ours: str) -> str:
     """Our name for a name in the module; keeps a name given by ``import ... as``."""
     if name in FIXTURES:

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pytest_httpserve.migrate import answers, exchanges, fixtures, log, matching
 from pytest_httpserve.migrate.arguments import bound, is_text, laid_out
 from pytest_httpserve.migrate.kinds import Kinds
-from pytest_httpserve.migrate.names import EXPECTATIONS, Names
+from pytest_httpserve.migrate.names import EXPECTATIONS, FIXTURES, Names
 from pytest_httpserve.migrate.overrides import Overrides
 from pytest_httpserve.migrate.sequences import Expectation, Sequences
 from pytest_httpserve.migrate.source import CannotRewrite, Left, Source
 
 _CHECKS = {"check", "check_assertions", "check_handler_errors"}
 _OTHER_NAMES = {"clear": "reset", "clear_assertions": "take_failures", "clear_handler_errors": "take_failures"}
+_PRESENCE = {"stop": "refuse", "start": "resume"}  # of a fixture's server, which keeps its port
 _LEFT = {
     "wait": "say what is waited for: wait_for('GET', '/path', timeout=...)",
     "add_assertion": "raise AssertionError in the function: it fails the test",
@@ -28,8 +29,7 @@ _LEFT = {
     "respond_nohandler": "the answer to a request that nothing takes cannot be changed",
     "no_handler_status_code": "the answer to a request that nothing takes is a 404",
     "handlers": "what a server has been told is not listed",
-    "ordered_handlers": "expect() on the route says how often it is to be called",
-    "oneshot_handlers": "expect() on the route says how often it is to be called",
+    **dict.fromkeys(("ordered_handlers", "oneshot_handlers"), "expect() on a route says how often it is to be called"),
     "format_matchers": "explain('GET', '/path') says what would answer, and why nothing else would",
 }
 _OF_MATCHERS = {"assert_request_made", "get_matching_requests_count", "iter_matching_requests"}
@@ -351,9 +351,8 @@ class _Rewriting:
     def _rewrite_attribute(self, node: ast.Attribute) -> None:
         if self._overrides.rewrite_default(node):
             return
-        if (ours := self._names.original(node)) is not None:
-            self._source.replace(self._source.span(node), ours)
-            self._names.ours.add(ours)
+        if self._names.original(node) is not None:
+            fixtures.rewrite_class(self._source, self._names, node)
         elif self._exchanged.is_request(node.value):
             exchanges.rewrite_request(self._source, node)
         elif self._exchanged.is_response(node.value):
@@ -367,6 +366,8 @@ class _Rewriting:
                 self._source.leave(node, f"{node.attr}: take_failures() returns what went wrong so far")
             elif node.attr in _LEFT:
                 self._source.leave(node, f"{node.attr}: {_LEFT[node.attr]}")
+            elif node.attr in _PRESENCE and getattr(node.value, "id", None) in FIXTURES:
+                self._source.replace(self._source.name_span(node), _PRESENCE[node.attr])
         elif node.attr == "with_post_hook":
             self._source.leave(node, f"{node.attr}: {_LEFT[node.attr]}")
 

@@ -150,6 +150,8 @@ class Sequences:
         if not others and (loop is None or first.kind == "permanent" or self._is_made_in(first, loop)):
             if first.kind != "permanent":
                 self.once[first] = 1
+            elif loop is not None and not self._is_made_in(first, loop):
+                self._source.leave(first.call, "in a loop the same request: the first answered all, here the last does")
             return
         ranks = [_RANKS[each.kind] for each in group]
         if {*ranks} == {_RANKS["permanent"]}:
