@@ -1,4 +1,4 @@
-"""The names of fixtures and classes, what fixtures do at their end, and the imports."""
+"""Rewrites the names of fixtures and classes, the ends of fixtures, and the imports."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ELSEWHERE = {
     "make_httpserver_ipv4": "httpserve_session",
     "make_httpserver_ipv6": 'a fixture httpserve_config that returns {"host": "::1"}',
 }
-_EACH_ITS_OWN = ("httpserver", "httpserver_ipv4")  # which each test has one of
+_EACH_ITS_OWN = ("httpserver", "httpserver_ipv4")  # each test has its own
 
 
 def rewrite_name(source: Source, names: Names, node: ast.Name | ast.arg | ast.keyword | ast.Constant) -> None:
@@ -64,15 +64,15 @@ def _rewrite_text(source: Source, names: Names, node: ast.Constant, name: str) -
 
 
 def rewrite_fixture(source: Source, function: ast.FunctionDef) -> None:
-    """A fixture of theirs that is overridden."""
+    """Rename an override of one of their fixtures."""
     name = fixture_name(function)
     if name in FIXTURES:
         source.replace(source.fixture_name_span(function), FIXTURES[name])
 
 
 def rewrite_ending(source: Source, names: Names, node: ast.stmt) -> bool:
-    """What a fixture does with a server at its end, if it is needed here: our ``stop()`` may be called twice, a
-    server that a test has stopped is no other test's, and to forget the routes is to forget all."""
+    """Rewrite what a fixture does with a server after the test: our ``stop()`` may be called twice, no other test uses
+    a server that a test has stopped, and forgetting the routes means ``reset()``."""
     match node:
         case ast.If(
             test=ast.Call(func=ast.Attribute(value=server, attr="is_running"), args=[]),
@@ -97,7 +97,7 @@ def rewrite_ending(source: Source, names: Names, node: ast.stmt) -> bool:
 
 
 def is_after_yield(source: Source, node: ast.stmt) -> bool:
-    """Whether a statement of a fixture comes when the test is over."""
+    """Whether a statement of a fixture runs after the test."""
     yields = [each for each in ast.walk(source.function(node)) if isinstance(each, ast.Yield)]
     return bool(yields) and all(each.lineno < node.lineno for each in yields)
 
@@ -138,7 +138,7 @@ def _imports(found: list[tuple[ast.ImportFrom | ast.Import, dict[str, str]]], ou
 def _rewrite_block(
     source: Source, found: list[tuple[ast.ImportFrom | ast.Import, dict[str, str]]], wanted: set[str], used: set[str]
 ) -> None:
-    """The imports of one block, in which ours take the place of theirs."""
+    """Rewrite the imports of one block, where ours replace theirs."""
     for place, (statement, known) in enumerate(found):
         if isinstance(statement, ast.Import):
             still = used & {statement.names[0].name.partition(".")[0]}
@@ -157,7 +157,7 @@ def _rewrite_block(
 
 
 def _import_anew(source: Source, names: set[str]) -> None:
-    """In a module that had nothing of theirs imported, after what it imports."""
+    """Add our imports to a module without theirs, after its other imports."""
     assert isinstance(source.tree, ast.Module)
     imports = [each for each in source.tree.body if isinstance(each, ast.Import | ast.ImportFrom)]
     if imports:

@@ -46,7 +46,7 @@ def criteria(source: Source, kinds: Kinds, given: dict[str, ast.expr]) -> list[s
 
 
 def _headers(source: Source, compare: ast.expr, headers: ast.expr) -> str:
-    """Theirs is called with the name of each field, its value, and the value that is expected."""
+    """Rewrite a matcher, which is called with the name of each field, its value, and the expected value."""
     each = f"{source.text(compare)}(name, request.headers.get(name), value)"
     return f"where=lambda request: all({each} for name, value in {source.text(headers)}.items())"
 

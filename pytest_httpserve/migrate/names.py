@@ -39,18 +39,18 @@ class Names:
         }
 
     def imports(self) -> Iterator[tuple[ast.ImportFrom, dict[str, str]]]:
-        """The statements that import what has another name here, and the names."""
+        """The statements that import names which differ here, with the names."""
         for node in ast.walk(self._tree):
             if not isinstance(node, ast.ImportFrom) or not node.module:
                 continue
             package, _, rest = node.module.partition(".")
-            if "conftest" in (package, rest.rpartition(".")[2]):  # where it is what that has imported
+            if "conftest" in (package, rest.rpartition(".")[2]):  # conftest may pass on its own imports
                 yield node, CLASSES
             elif not node.level and package in ("pytest_httpserver", "werkzeug"):
                 yield node, CLASSES if package == "pytest_httpserver" else WERKZEUG
 
     def whole_imports(self) -> Iterator[ast.Import]:
-        """The statements that import one of these packages, or a module of it, by its own name."""
+        """The statements that import one of these packages, or a module in it, under its own name."""
         for node in ast.walk(self._tree):
             match node:
                 case ast.Import(names=[ast.alias(name=name, asname=None)]):
@@ -89,7 +89,7 @@ class Names:
         return name in self.servers
 
     def is_method_of_server(self, function: ast.Attribute) -> bool:
-        """Whether what is called is theirs, and not a function of the module by the same name."""
+        """Whether a call is of theirs, and not of a function in the module with the same name."""
         return self.is_server(function.value) or not self._defines(function.attr)
 
     def _defines(self, name: str) -> bool:
@@ -114,7 +114,7 @@ class Names:
 
     @cached_property
     def kept_requests(self) -> set[str]:
-        """The lists that functions which answer add their requests to."""
+        """The lists to which answering functions append their requests."""
         found = set()
         for node in ast.walk(self._tree):
             match node:

@@ -1,4 +1,4 @@
-"""The fixtures by which a module says where its servers listen, and with what TLS."""
+"""Rewrites the fixtures that say where a module's servers listen, and with which TLS context."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BY_HAND = {
 
 
 class Overrides:
-    """What a module overrides of the two, and what it does with them besides."""
+    """A module's overrides of the two fixtures, and its other uses of them."""
 
     def __init__(self, source: Source, names: Names) -> None:
         self._source = source
@@ -27,12 +27,12 @@ class Overrides:
             if isinstance(node, ast.FunctionDef) and (name := fixture_name(node)) in (ADDRESS, CONTEXT)
         }
         asked_for = {node.arg for node in ast.walk(source.tree) if isinstance(node, ast.arg)}
-        # A fixture that others ask for, too, stays, and one of ours asks for it.
+        # If others request the fixture, too, it stays, and one of ours requests it.
         self._stays = ADDRESS in asked_for or CONTEXT in self._fixtures
         self._certificate = _certificate(source, self._fixtures[CONTEXT]) if CONTEXT in self._fixtures else None
 
     def rewrite(self) -> None:
-        """Each of them, when all else has been rewritten."""
+        """Rewrite each of them, after everything else has been rewritten."""
         address, context = self._fixtures.get(ADDRESS), self._fixtures.get(CONTEXT)
         if context is not None and self._certificate is None:
             self._leave(context, CONTEXT)
@@ -44,13 +44,13 @@ class Overrides:
             self._add_config()
 
     def rewrite_parameter(self, node: ast.arg) -> None:
-        """Where a function asks for one of the two."""
+        """Rewrite the parameter of a function that requests one of the two."""
         known = (node.arg == ADDRESS and ADDRESS in self._fixtures) or (node.arg == CONTEXT and self._certificate)
         if node.arg in _BY_HAND and not known:
             self._leave(node, node.arg)
 
     def rewrite_default(self, node: ast.Attribute) -> bool:
-        """Where the module reads what is listened on by default."""
+        """Rewrite a use of the default host or port. Returns whether it was one."""
         if node.attr not in _DEFAULTS or self._names.original(node.value) != "HTTPServe":
             return False
         if not isinstance(node.ctx, ast.Load):
@@ -60,7 +60,7 @@ class Overrides:
         return True
 
     def tls(self, node: ast.expr) -> str:
-        """What ``ssl_context`` is given, as what ``tls`` is to be given."""
+        """The argument for ``tls`` that replaces this one for ``ssl_context``."""
         match node:
             case ast.Constant(value=None):
                 return ""
@@ -81,7 +81,7 @@ class Overrides:
         for node in ast.walk(function):
             match node:
                 case ast.Call(func=ast.Attribute(attr="issue_cert"), args=[ast.Constant(value="localhost") as name]):
-                    # Our URLs have the address, and a certificate is for a name or for an address.
+                    # Our URLs have the address, so the certificate must include it as well as the name.
                     self._source.insert(self._source.span(name).end, ', "127.0.0.1"')
         self._source.replace(self._source.span(last.value), f"TLS(certificate={self._certificate})")
         self._names.ours |= {"TLS", "Certificate"}
@@ -105,7 +105,7 @@ class Overrides:
                 self._leave(function, ADDRESS)
 
     def _add_config(self) -> None:
-        """A fixture that gives our servers what these two say."""
+        """Add a fixture that passes the values of these two to our servers."""
         function = self._fixtures.get(CONTEXT, self._fixtures.get(ADDRESS))
         assert function is not None
         said = []
@@ -125,7 +125,7 @@ class Overrides:
 
 
 def fixture_name(function: ast.FunctionDef) -> str:
-    """What a fixture is asked for by."""
+    """The name of a fixture, as tests request it."""
     for decorator in function.decorator_list:
         match decorator:
             case ast.Call(keywords=keywords):
@@ -136,7 +136,7 @@ def fixture_name(function: ast.FunctionDef) -> str:
 
 
 def _certificate(source: Source, function: ast.FunctionDef) -> str | None:
-    """What a context that is made in a function, and given one certificate, has as its certificate."""
+    """The certificate of a context that is made in a function, and gets a single certificate."""
     match function.body[-1]:
         case ast.Return(value=ast.Name(id=context)):
             pass
@@ -162,7 +162,7 @@ def _certificate(source: Source, function: ast.FunctionDef) -> str | None:
 
 
 def _host(source: Source, node: ast.expr) -> str:
-    """A host that servers listen on here: an address, and no name that would have to be looked up."""
+    """A host for our servers to listen on: an address, not a name that needs a lookup."""
     if isinstance(node, ast.Constant) and node.value == "localhost":
         return '"127.0.0.1"'
     return _unless_empty(source, node)

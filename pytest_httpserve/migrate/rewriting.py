@@ -1,4 +1,4 @@
-"""A module of tests, rewritten: expectations, answers, what is asked of the server, names."""
+"""Rewrites a module of tests: expectations, answers, questions to the server, names."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _OF_MATCHERS = {"assert_request_made", "get_matching_requests_count", "iter_matc
 
 @dataclass(frozen=True)
 class Rewritten:
-    """A module's new text, how many expectations are in it, and what was left."""
+    """A module's new text, the number of expectations in it, and the places that were left."""
 
     text: str
     expectations: int
@@ -51,13 +51,13 @@ def rewrite(text: str) -> Rewritten:
 
 
 class _Rewriting:
-    """One module's rewriting, from the inside of each expression out."""
+    """The rewriting of one module; works on each expression from the inside out."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
         self._kinds = Kinds(source.tree)
         self._names = Names(source.tree)
-        self._failed: set[ast.AST] = set()  # calls that stay, with what is chained to them
+        self._failed: set[ast.AST] = set()  # calls that stay, together with the calls chained to them
         self._expectations: dict[ast.Call, tuple[Expectation, Sequences]] = {}
         self._exchanged = log.Exchanged(self._names)
         self._overrides = Overrides(source, self._names)
@@ -203,7 +203,7 @@ class _Rewriting:
             source.insert(source.span(statement).start, f"{name} = ")
 
     def _once(self, call: ast.Call) -> None:
-        """A route that may be called only so often says so, at the end of its statement's chain."""
+        """Limit how often a route may be called, at the end of its statement's chain."""
         node: ast.expr = call
         while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             if node in self._expectations:
@@ -274,7 +274,7 @@ class _Rewriting:
             source.replace(source.span(call), pairs)
 
     def _rewrite_url(self, call: ast.Call) -> None:
-        """Theirs puts a slash before a path that has none."""
+        """Rewrite ``url_for``: theirs adds a missing slash before the path."""
         [path] = bound(call, ["suffix"]).values()
         match path:
             case ast.Constant(value=str(text)) if not text.startswith("/"):
@@ -307,7 +307,7 @@ class _Rewriting:
         source = self._source
         above = source.parent(call)
         if isinstance(above, ast.Call) and getattr(above.func, "attr", "") == "respond_with_response":
-            return  # its arguments become those of respond
+            return  # its arguments become arguments of respond
         if self._is_changed(call):
             raise CannotRewrite("it is changed after it is made: ours is made with all that it has")
         given = bound(call, answers.RESPONSE)
@@ -323,7 +323,7 @@ class _Rewriting:
             self._names.ours.add("Response")
 
     def _is_changed(self, call: ast.Call) -> bool:
-        """Whether a method of the new Response is called, or anything of what it is assigned to is used."""
+        """Whether a method of the new Response is called, or an attribute of its variable is used."""
         match self._source.parent(call):
             case ast.Attribute():
                 return True
@@ -372,7 +372,7 @@ class _Rewriting:
             self._source.leave(node, f"{node.attr}: {_LEFT[node.attr]}")
 
     def _is_removed(self, node: ast.Attribute) -> bool:
-        """Whether a check is a statement of its own, whose failure nothing catches."""
+        """Whether a check is a separate statement, and nothing catches its failure."""
         call = self._source.parent(node)
         statement = self._source.parent(call) if call is not None else None
         if not isinstance(statement, ast.Expr) or not self._source.is_alone_on_its_lines(statement):

@@ -1,9 +1,9 @@
-"""Which expectations of a function take the same requests, and what that means for their routes.
+"""Finds the expectations in a function that match the same requests, and turns them into routes.
 
-With pytest-httpserver each expectation has one answer: of several for the same request those that are ordered answer
-first, then those for one request, then the others; and among these the first. Here one route has a sequence of answers,
-and of several routes the latest answers, unless another has a higher priority. A route that is to give way to another
-after its last answer, and routes that are to be called in their order, belong to a scenario.
+In pytest-httpserver each expectation has one answer. If several match a request, the ordered ones answer first, then
+those for one request, then the others, and among these the first. Here one route has a sequence of answers, and of
+several routes the latest answers, unless another has a higher priority. If a route must give way to another after its
+last answer, or routes must be called in order, they belong to a scenario.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _RANKS = {"ordered": 0, "oneshot": 1, "permanent": 2}
 
 @dataclass(frozen=True, eq=False)
 class Expectation:
-    """A call that makes one, with its arguments by name."""
+    """A call that makes an expectation, with its arguments by name."""
 
     call: ast.Call
     server: ast.expr
@@ -33,7 +33,7 @@ class Expectation:
         return ast.dump(self.server), *(f"{name}={ast.dump(self.given[name])}" for name in sorted(self.given))
 
     def overlaps(self, other: Expectation) -> bool:
-        """Whether a request may be meant for both, as far as can be seen; two texts that differ are two values."""
+        """Whether a request may match both, as far as the code shows; different literals are different values."""
         if ast.dump(self.server) != ast.dump(other.server) or not _may_be_the_same_path(self, other):
             return False
         common = (self.given.keys() & other.given.keys()) - {"uri"}
@@ -67,7 +67,7 @@ def _pattern(node: ast.expr) -> str | None:
 
 
 class Sequences:
-    """How the expectations of one function become routes."""
+    """Decides how the expectations of one function become routes."""
 
     def __init__(self, source: Source, expectations: list[Expectation]) -> None:
         self._source = source
@@ -78,8 +78,8 @@ class Sequences:
         self.before: dict[Expectation, ast.stmt] = {}  # the statement before which the route is made
         self.once: dict[Expectation, int] = {}  # how often a route may be called
         self.priorities: dict[Expectation, int] = {}
-        self.states: dict[Expectation, State] = {}  # in which a route answers
-        self.next_states: dict[Expectation, str] = {}  # which follow an answer
+        self.states: dict[Expectation, State] = {}  # the state in which a route answers
+        self.next_states: dict[Expectation, str] = {}  # the state after an answer
         self._last: dict[Expectation, Expectation] = {}  # that adds an answer to the route another makes
         for ordered in self._ordered():
             self._put_in_order(ordered)
@@ -92,7 +92,7 @@ class Sequences:
         return self._statement(expectation) is not None
 
     def _ordered(self) -> Iterator[list[Expectation]]:
-        """Those of each server whose order matters: where all are the same, any is the next."""
+        """For each server, the expectations whose order matters: among equal ones, any may be next."""
         by_server: dict[str, list[Expectation]] = {}
         for expectation in self._all:
             if expectation.kind == "ordered":
@@ -113,7 +113,7 @@ class Sequences:
             self.next_states[expectation] = following
 
     def _is_met(self, expectation: Expectation) -> bool:
-        """Whether each run of the function comes by the expectation, once, and it has its answer."""
+        """Whether every run of the function makes the expectation exactly once, together with its answer."""
         statement = self._statement(expectation)
         if statement is None or (isinstance(statement.value, ast.Call) and statement.value is expectation.call):
             return False
@@ -125,7 +125,7 @@ class Sequences:
         return False
 
     def _is_run_once(self) -> bool:
-        """Whether no server meets with the function twice: it is a test or a fixture, and not one of Hypothesis."""
+        """Whether no server sees the function run twice: it is a test or a fixture, and not a Hypothesis test."""
         if not isinstance(self._function, ast.FunctionDef | ast.AsyncFunctionDef):
             return False
         decorators = [ast.dump(each) for each in self._function.decorator_list]
@@ -190,7 +190,7 @@ class Sequences:
             self._source.leave(expectation.call, f"the same request as in line {line}: {why}")
 
     def _statement(self, expectation: Expectation) -> ast.Expr | None:
-        """The statement that is the expectation with its answer, and nothing else."""
+        """The statement, if it consists of the expectation and its answer alone."""
         node: ast.AST = expectation.call
         for above in self._source.ancestors(node):
             if isinstance(above, ast.Expr):
@@ -210,7 +210,7 @@ class Sequences:
 
     @staticmethod
     def _is_made_in(expectation: Expectation, statement: ast.AST) -> bool:
-        """Whether the statement binds a name that the request is described by."""
+        """Whether the statement binds a name that the expectation's arguments use."""
         bound = {
             node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
         }
@@ -218,7 +218,7 @@ class Sequences:
         return any(isinstance(each, ast.Name) and each.id in bound for node in nodes for each in ast.walk(node))
 
     def _outermost(self, group: list[Expectation]) -> ast.stmt | None:
-        """The first statement, of the block that holds the whole group, with one of it."""
+        """The first statement with an expectation of the group, in the block that contains the whole group."""
         for above in self._source.ancestors(group[0].call):
             for block in ("body", "orelse", "finalbody"):
                 statements = getattr(above, block, None)
@@ -250,7 +250,7 @@ class Sequences:
         return next(name for name in wanted if name not in taken and not keyword.iskeyword(name) and len(name) > 1)
 
     def _prioritise(self) -> None:
-        """Those that answer first there, and come first, need a priority here: what comes later would answer."""
+        """Give a priority to those that answer first there and come first: here the later ones would answer."""
         alone = [each for each in self._all if each not in self.routes or each in self.before]
         preferred = sorted(alone, key=lambda each: _RANKS[each.kind])
         for place, expectation in reversed([*enumerate(preferred)]):
@@ -267,7 +267,7 @@ class Sequences:
         self.priorities = {each: priority for each, priority in self.priorities.items() if priority}
 
     def _give_way(self, expectation: Expectation, other: Expectation) -> None:
-        """After the last answer of its route, the other's answers."""
+        """After the last answer of its route, let the other one answer."""
         if expectation in self.states:
             return
         last = self._last[expectation]

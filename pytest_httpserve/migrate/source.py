@@ -72,7 +72,7 @@ class Source:
         return Span(end - len(node.attr.encode()), end)
 
     def fixture_name_span(self, function: ast.FunctionDef) -> Span:
-        """The name by which a fixture is asked for: that of its function, or what its decorator says."""
+        """The place of a fixture's name: in its decorator, or else the function's name."""
         for decorator in function.decorator_list:
             for keyword in decorator.keywords if isinstance(decorator, ast.Call) else []:
                 if keyword.arg == "name":
