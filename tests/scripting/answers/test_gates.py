@@ -454,7 +454,7 @@ def test_a_request_whose_client_left_is_no_longer_in_hand(server: HTTPServe) -> 
 @pytest.mark.parametrize("seconds", [-1, float("nan"), "5"])
 def test_a_time_that_is_none_is_named(server: HTTPServe, seconds: float) -> None:
     route = server.on("GET", "/a").respond()
-    with pytest.raises(UsageError, match=r"^timeout= is a number of seconds "):
+    with pytest.raises(UsageError, match=r"^timeout= is a number of seconds, "):
         route.hold(timeout=seconds)
-    with pytest.raises(UsageError, match=r"^timeout= is a number of seconds "):
+    with pytest.raises(UsageError, match=r"^timeout= is a number of seconds, "):
         route.hold().arrived(timeout=seconds)
