@@ -96,6 +96,15 @@ def rewrite_ending(source: Source, names: Names, node: ast.stmt) -> bool:
     return False
 
 
+def is_asked_for(source: Source, node: ast.Attribute) -> bool:
+    """Whether the attribute is that of a fixture's server, which a test asks for, and not of one that is made there."""
+    name = getattr(node.value, "id", None)
+    tests = [each for each in source.ancestors(node) if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return name in FIXTURES and any(
+        each.name.startswith("test") and any(parameter.arg == name for parameter in each.args.args) for each in tests
+    )
+
+
 def is_after_yield(source: Source, node: ast.stmt) -> bool:
     """Whether a statement of a fixture runs after the test."""
     yields = [each for each in ast.walk(source.function(node)) if isinstance(each, ast.Yield)]

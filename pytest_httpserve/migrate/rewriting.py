@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pytest_httpserve.migrate import answers, exchanges, fixtures, log, matching
 from pytest_httpserve.migrate.arguments import bound, is_text, laid_out
 from pytest_httpserve.migrate.kinds import Kinds
-from pytest_httpserve.migrate.names import EXPECTATIONS, FIXTURES, Names
+from pytest_httpserve.migrate.names import EXPECTATIONS, Names
 from pytest_httpserve.migrate.overrides import Overrides
 from pytest_httpserve.migrate.sequences import Expectation, Sequences
 from pytest_httpserve.migrate.source import CannotRewrite, Left, Source
@@ -366,7 +366,7 @@ class _Rewriting:
                 self._source.leave(node, f"{node.attr}: take_failures() returns what went wrong so far")
             elif node.attr in _LEFT:
                 self._source.leave(node, f"{node.attr}: {_LEFT[node.attr]}")
-            elif node.attr in _PRESENCE and getattr(node.value, "id", None) in FIXTURES:
+            elif node.attr in _PRESENCE and fixtures.is_asked_for(self._source, node):
                 self._source.replace(self._source.name_span(node), _PRESENCE[node.attr])
         elif node.attr == "with_post_hook":
             self._source.leave(node, f"{node.attr}: {_LEFT[node.attr]}")

@@ -454,3 +454,11 @@ def test_requests_that_a_function_keeps() -> None:
             assert kept[0].body == only.body
             assert [each.query for each in kept] == []
     """)
+
+
+def test_a_server_that_is_made_is_started() -> None:
+    theirs = "from pytest_httpserver import HTTPServer\nhttpserver = HTTPServer()\nhttpserver.start()\n"
+
+    assert (
+        rewrite(theirs).text == "from pytest_httpserve import HTTPServe\nhttpserve = HTTPServe()\nhttpserve.start()\n"
+    )
