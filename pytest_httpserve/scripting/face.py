@@ -250,7 +250,7 @@ class Face:
     ) -> Limit:
         """Answer requests under ``path`` with 429 and Retry-After if too many come in a second, or in a minute.
 
-        ``clock`` tells the time in seconds: a ``Clock`` stands still until the test moves it. Raises UsageError for a
+        ``clock`` tells the time in seconds: a ``Clock`` moves only when the test moves it. Raises UsageError for a
         wrong value.
         """
         guard = make_limit(check_prefix(path, "limit(path)"), per_second, per_minute, clock)
