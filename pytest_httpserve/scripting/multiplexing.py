@@ -128,7 +128,7 @@ class _OnlyHTTP2(Answering):
     """Refuses HTTP/1 requests."""
 
     def answer(self) -> None:
-        raise RequestError(505, "HTTP/1.1 is not spoken here, HTTP/2 is", rule="RFC 9110 section 2.5")
+        raise RequestError(505, "this server speaks only HTTP/2", rule="RFC 9110 section 2.5")
 
 
 class Multiplexing:

@@ -1,4 +1,4 @@
-"""A server that is a proxy, too: requests are led to the origin that they name, over CONNECT or by a whole URL."""
+"""A server that is also a proxy: it leads requests to the origin that they name, by CONNECT or by a whole URL."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ _WHO_ASKS = Response(407, headers={"Proxy-Authenticate": 'Basic realm="test"'}, 
 
 
 class ProxyConversation(Conversation):
-    """A connection of a server that is a proxy: ``tunnelled`` once a tunnel leads over it to an origin, ``opening`` is
-    how it has begun."""
+    """A connection to a proxy. ``tunnelled`` is set once a tunnel over it leads to an origin; ``opening`` is how the
+    connection began."""
 
     __slots__ = ("_faults", "opening", "tunnelled")
 
@@ -56,21 +56,21 @@ class ProxyConversation(Conversation):
         self._faults: dict[Origin, tuple[Fault, ...]] = {}
 
     def faults_of(self, origin: Origin) -> tuple[Fault, ...]:
-        """Those of a connection to this origin, which this one is when it first comes to that."""
+        """The faults of this connection as one to this origin, chosen when the first request for the origin comes."""
         if origin not in self._faults:
             self._faults[origin] = in_connect(origin.script.fault_rules.next(), rest=True)
         return self._faults[origin]
 
 
 def answering(conversation: ProxyConversation, transcript: Transcript) -> Answering:
-    """What answers the next request of the connection: in a tunnel, there is nothing to lead any more."""
+    """What answers the next request of the connection. Within a tunnel, the origin is known."""
     if conversation.opening is None:
         conversation.passage = conversation.opening = Opening(conversation, conversation.passage)
     return (Answering if conversation.tunnelled else Proxying)(conversation, transcript)
 
 
 class Proxying(Answering):
-    """A request that may name an origin, on its way to the response of that."""
+    """A request that may name an origin, which then answers it."""
 
     conversation: ProxyConversation
     script: Script
@@ -79,7 +79,7 @@ class Proxying(Answering):
     parts: Target
 
     def answer_to(self, method: str, target: str, parts: Target, chosen: Chosen | None = None) -> None:
-        """Lead the request to its origin, which answers it; without one, the server does."""
+        """Let the origin answer the request or, if it names none, the server."""
         if self.redirects or parts.authority is None or chosen is not None:
             super().answer_to(method, target, parts, chosen)
             return
@@ -112,17 +112,17 @@ class Proxying(Answering):
         server = self.server
         return port == server.server_port and host in (server.server_name, "localhost", "127.0.0.1", "::1")
 
-    # What no origin answers
+    # Requests that no origin answers
 
     def _ask_for_credentials(self) -> None:
         self._take_body(streamed=True)
         self.record(NOT_FOUND)
-        # What follows may have been meant for the tunnel.
+        # The bytes that follow may be meant for the tunnel.
         ends = self.method == "CONNECT" and self.http1.reader.unread
         (send_last if ends else send)(self, _WHO_ASKS)
 
     def _refuse(self, host: str, port: int) -> None:
-        """The 502 at once for a host that no origin answers for, which fails the test with the same text."""
+        """Answer 502 for a host without an origin, and fail the test with the same text."""
         self._take_body(streamed=True)
         self.record(NOT_FOUND)
         text = self._unknown(host, port)
@@ -143,7 +143,7 @@ class Proxying(Answering):
         return readable([*lines, ""])
 
     def _ask(self, host: str, port: int) -> None:
-        """Have the real host answer."""
+        """Let the real host answer."""
         from http.client import HTTPException
 
         from pytest_httpserve.scripting.origins.relay import ask
@@ -187,7 +187,7 @@ class Proxying(Answering):
             self._refuse(host, port)
 
     def _suffers_in_connect(self, faults: tuple[Fault, ...], script: Script) -> bool:
-        """These, of ``script``, happen before the tunnel is open; whether one of them refuses it."""
+        """Let these faults of ``script`` happen, before the tunnel is open. Returns whether one of them refused it."""
         if not faults:
             return False
         own, self.script = self.script, script
@@ -212,17 +212,17 @@ class Proxying(Answering):
         return False
 
     def end_here(self, origin: Origin, url: str, host: str, faults: tuple[Fault, ...]) -> None:
-        """From the next byte on, the connection is one to this URL's origin, past these faults."""
+        """From the next byte on, the connection leads to the origin of this URL. The faults happen to it."""
         conversation = self.conversation
         if conversation.record is not None:
             conversation.record.tunnelled = url, conversation.count
         conversation.script, conversation.tunnelled = origin.script, True
         conversation.passage = origin.passage(conversation, host, faults)
         self.establish()
-        self.stream.lasts = True  # whatever the client has said of it
+        self.stream.lasts = True  # even if the client asked to close it
 
     def _pass_on(self, host: str, port: int) -> None:
-        """Pass the bytes of the tunnel as they are."""
+        """Relay the bytes of the tunnel unchanged."""
         from pytest_httpserve.scripting.origins.relay import relay
         from pytest_httpserve.scripting.origins.upstream import connect
 

@@ -1,4 +1,4 @@
-"""A tunnel that ends here: after CONNECT, the connection goes on with a TLS handshake, and with requests inside."""
+"""Tunnels to an origin of this server: after CONNECT come a TLS handshake, and then the requests."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 
 class TunnelPassage(Passage):
-    """The beginning of a tunnel, before its first exchange: what goes wrong there, and a handshake.
+    """The beginning of a tunnel, before its first exchange: the faults that happen there, and the handshake.
 
-    Without a ``context`` there is no handshake, or one that never ends, as the fault of ``tls`` says.
+    Without a ``context``, there is no handshake or one that never ends, depending on the fault of ``tls``.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class TunnelPassage(Passage):
             conversation.record.handshake = self._handshake
 
     def begin(self, passing: Passing) -> None:
-        """Raises OSError if the tunnel comes to nothing."""
+        """Begin the tunnel. Raises OSError if that fails."""
         self._connection.leave_loop()
         if self._tls is None or self._tls.fault == "plain_http":
             lasting = self._faults
@@ -57,7 +57,7 @@ class TunnelPassage(Passage):
         passing.passage.begin(passing)
 
     def _goes_on(self, in_http2: InHTTP2, faults: tuple[Fault, ...]) -> bool:
-        """Let a client that begins with HTTP/2 go on with it, past these faults; whether it does."""
+        """Go on in HTTP/2 if the client begins with it. Returns whether it does."""
         from pytest_httpserve.protocol.http2 import begins_http2
 
         conversation = self._conversation
@@ -68,7 +68,7 @@ class TunnelPassage(Passage):
         return True
 
     def _passage(self, faults: tuple[Fault, ...]) -> Passage:
-        """How the exchanges of the tunnel pass."""
+        """How the exchanges of the tunnel pass: through these faults, if there are any."""
         if not faults:
             return AS_IT_IS
         http1 = self._conversation.http1
@@ -78,7 +78,7 @@ class TunnelPassage(Passage):
         return passage
 
     def _begin_securely(self, tls: TLS) -> tuple[Fault, ...]:
-        """Shake hands; the faults that are left for the exchanges."""
+        """Shake hands. Returns the faults that are left for the exchanges."""
         connection, handshake = self._connection, self._handshake
         try:
             lasting = self._suffer(tls) if self._faults else ()
@@ -89,11 +89,11 @@ class TunnelPassage(Passage):
                 self._shake_hands(handshake, self._context, tls)
         finally:
             failure = None if connection.closing else connection.transport.failure
-            handshake.fail(error_of(failure, tls.handshake_timeout))  # unless it is over
+            handshake.fail(error_of(failure, tls.handshake_timeout))  # unless it has ended by now
         return lasting
 
     def _suffer(self, tls: TLS) -> tuple[Fault, ...]:
-        """The faults of the beginning of a connection happen; the others are left."""
+        """Let the faults of a connection's beginning happen. Returns the others."""
         from pytest_httpserve.scripting.faults.acts import CONNECTION_PHASES
         from pytest_httpserve.scripting.faults.wire import FaultyWire
 
@@ -106,7 +106,7 @@ class TunnelPassage(Passage):
         wire.begin(self._faults, 0, note)
         wire.reach("accept")
         if not connection.transport.gathered:
-            readiness(connection.transport.fileno())(tls.handshake_timeout)  # a stop ends the wait, too
+            readiness(connection.transport.fileno())(tls.handshake_timeout)  # a stop also ends the wait
         wire.leave("tls_handshake")
         return tuple(fault for fault in self._faults if fault.place not in CONNECTION_PHASES)
 
@@ -120,10 +120,10 @@ class TunnelPassage(Passage):
     def _shake_hands(self, handshake: Handshake, context: ssl.SSLContext, tls: TLS) -> None:
         connection, transport = self._connection, self._connection.transport
         before = transport.timeout
-        # What was sent without waiting for the tunnel cannot be given back to the socket.
+        # Bytes that came before the tunnel was open cannot be put back into the socket.
         sock = self._beyond_gathered() if transport.gathered else transport.socket
         try:
-            sock.getpeername()  # of a client that has gone, the ssl module would leave its socket open
+            sock.getpeername()  # if the client has gone, the ssl module would leave the socket open
             secure = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
         except OSError as error:
             raise transport.failed(error) from None
@@ -135,10 +135,10 @@ class TunnelPassage(Passage):
             take_leave(connection, PLAIN_ANSWER)
             raise failure
         connection.turn.set_timeout(before)
-        self._conversation.http1.lingers = True  # by which the client is told of the end in TLS, too
+        self._conversation.http1.lingers = True  # so that the end is also sent over TLS
 
     def _beyond_gathered(self) -> socket.socket:
-        """The client, for a layer that has to read what was received already."""
+        """A socket on which the TLS layer first reads the bytes that have already been received."""
         from pytest_httpserve.scripting.origins.relay import beyond
 
         transport, loop = self._connection.transport, service_of(self._conversation.server).loop
