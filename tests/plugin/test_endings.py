@@ -108,6 +108,7 @@ def test_ctrl_c_in_the_middle_of_a_test(pytester: pytest.Pytester, lifeline: Lif
     assert "did not end" not in run.output
 
 
+@pytest.mark.same_everywhere
 @pytest.mark.parametrize("method", ["signal", "thread"])
 def test_pytest_timeout_in_the_middle_of_a_test(pytester: pytest.Pytester, lifeline: Lifeline, method: str) -> None:
     run = Run(pytester, lifeline, "-p", "pytest_timeout", "--timeout=8", f"--timeout-method={method}")

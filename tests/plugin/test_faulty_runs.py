@@ -94,6 +94,7 @@ def test_it(httpserve, number):
 """
 
 
+@pytest.mark.same_everywhere
 def test_faulty_tests_leave_nothing_behind(pytester: pytest.Pytester) -> None:
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(SUITE.replace("TESTS", str(TESTS)))
