@@ -1,6 +1,6 @@
-"""Imports point strictly downward: clock <- errors <- wire <- net <- protocol <- server <- scripting <- plugin; tls
-knows only clock and errors. The public names of faults stand between scripting and plugin. Beside the plugin are the
-commands ``check``, ``migrate`` and ``show``: none of them knows another.
+"""Imports point strictly downward: _version <- clock <- errors <- wire <- net <- protocol <- server <- scripting <-
+plugin; tls knows only clock and errors. The public names of faults come between scripting and plugin. Beside the plugin
+are the commands ``check``, ``migrate`` and ``show``: none of them knows another.
 
 And they are lazy: the plugin is imported by every pytest run of a project, so it brings nothing heavy with it.
 """

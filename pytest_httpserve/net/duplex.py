@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 import threading
@@ -111,16 +112,18 @@ class Duplex:
     def _pass_on(self) -> None:
         """Send the data of ``send_soon``, and then let other threads send."""
         while True:
-            while self._soon:
-                make, seconds, run = self._soon.popleft()
-                try:
-                    rest = self._send_now(self._made(make))
-                except OSError:
-                    continue  # the receiving thread learns of it
-                if rest:
-                    self._finish_by(run, rest, seconds)
-                    return
-            self._order.release()
+            rest = memoryview(b"")
+            try:
+                while self._soon and not rest:
+                    make, seconds, run = self._soon.popleft()
+                    with contextlib.suppress(OSError):  # the receiving thread learns of it
+                        rest = self._send_now(self._made(make))
+            finally:
+                if not rest:
+                    self._order.release()
+            if rest:
+                self._finish_by(run, rest, seconds)
+                return
             # Another thread may have added data while the lock was held.
             if not self._soon or not self._order.acquire(False):
                 return

@@ -1,4 +1,4 @@
-"""The fixtures. The classes behind them are imported when a test asks for one."""
+"""The fixtures. Their classes are imported when a test asks for one."""
 
 from __future__ import annotations
 

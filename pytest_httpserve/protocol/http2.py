@@ -73,7 +73,8 @@ def check_extra() -> None:
 class HTTP2:
     """A connection that speaks HTTP/2, and its ``streams`` by their numbers.
 
-    ``lock`` guards all of its state. ``run`` runs code that may wait in a separate thread.
+    ``lock`` guards all of its state. ``run`` runs code that may wait in a separate thread. Frames that belong to no
+    stream are sent with the next output, or by ``flush``.
     """
 
     def __init__(self, connection: Connection, run: Run) -> None:
@@ -115,8 +116,6 @@ class HTTP2:
         return self.timeout or _PATIENCE
 
     # In
-
-    # Frames that belong to no stream are sent with the next output, or by ``flush``.
 
     def begin(self, settings: Mapping[int, int] | None = None) -> None:
         """Prepare the server's preface; ``settings`` are sent after the usual ones."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from pytest_httpserve import HTTPServe
-from pytest_httpserve.scripting.httpserve import RUNNING
+from tests.scripting.alone import alone
 
 
 @pytest.fixture(autouse=True)
@@ -17,12 +17,8 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def server() -> Iterator[HTTPServe]:
     """Started; what goes wrong on it is in ``failures`` and fails no test by itself."""
-    server = HTTPServe().start()
-    RUNNING.discard(server)  # else the plugin, which looks at all that run, would fail the test
-    try:
+    with alone() as server:
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture

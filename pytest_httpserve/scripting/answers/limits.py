@@ -51,7 +51,7 @@ class Guard:
     """Checks the requests under a prefix before anything answers them. ``refused`` are the exchanges that it refused,
     except those that the journal has dropped; ``refused_count`` counts them all.
 
-    The prefix is in its canonical spelling; an empty prefix stands for all paths.
+    The prefix is in its canonical spelling; an empty prefix means all paths.
     """
 
     def __init__(self, prefix: str) -> None:

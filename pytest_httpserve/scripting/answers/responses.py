@@ -255,7 +255,7 @@ class Continued(Response):
         self,
         status: int,
         fields: tuple[Field, ...],
-        beyond: Callable[[Any, tuple[Fault, ...]], object],  # Any stands for an Asked
+        beyond: Callable[[Any, tuple[Fault, ...]], object],  # Any: an Asked
         faults: tuple[Fault, ...] = (),
         in_thread: Callable[[Any], Response] | None = None,  # likewise
     ) -> None:

@@ -7,26 +7,18 @@ from collections.abc import Iterator
 import pytest
 
 from pytest_httpserve import HTTPServe
-from pytest_httpserve.scripting.httpserve import RUNNING
+from tests.scripting.alone import alone
 
 
 @pytest.fixture(params=[pytest.param(False, id="plain"), pytest.param(True, id="tls")])
 def server(request: pytest.FixtureRequest) -> Iterator[HTTPServe]:
     """Started; what goes wrong on it is in ``failures`` and fails no test by itself."""
-    server = HTTPServe(http2=True, tls=request.param).start()
-    RUNNING.discard(server)  # else the plugin, which looks at all that run, would fail the test
-    try:
+    with alone(http2=True, tls=request.param) as server:
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture
 def plain() -> Iterator[HTTPServe]:
     """The same, without TLS."""
-    server = HTTPServe(http2=True).start()
-    RUNNING.discard(server)
-    try:
+    with alone(http2=True) as server:
         yield server
-    finally:
-        server.stop()

@@ -13,7 +13,7 @@ import pytest
 from pytest_httpserve import HTTPServe
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.faults import Delay, GoAway, Refuse, Reset, ResetStream
-from pytest_httpserve.scripting.httpserve import RUNNING
+from tests.scripting.alone import alone
 from tests.scripting.http2.client import Client, client_of
 
 Tunnel = Callable[..., socket]
@@ -23,12 +23,8 @@ Ask = Callable[..., tuple[int, bytes]]
 @pytest.fixture
 def server() -> Iterator[HTTPServe]:
     """Started, and speaks HTTP/2; what goes wrong on it is in ``failures`` and fails no test by itself."""
-    server = HTTPServe(http2=True).start()
-    RUNNING.discard(server)  # else the plugin, which looks at all that run, would fail the test
-    try:
+    with alone(http2=True) as server:
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture
@@ -234,7 +230,7 @@ def test_a_goaway_in_a_tunnel(server: HTTPServe, context: ssl.SSLContext, tunnel
     assert [exchange.faults for exchange in origin.exchanges] == [(GoAway(),)]
 
 
-def test_what_wants_http_1_is_counted_on_in_http_2(server: HTTPServe) -> None:
+def test_exchanges_are_numbered_on_after_an_upgrade(server: HTTPServe) -> None:
     """The number of an exchange on its connection, which had some before it was upgraded."""
     server.on("GET", "/").respond(text="well")
     with create_connection((server.host, server.port), timeout=20) as sock:
