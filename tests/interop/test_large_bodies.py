@@ -18,7 +18,7 @@ pytestmark = [
 
 MEBIBYTE = 1 << 20
 GIBIBYTE = 1 << 30
-# Buffers of a quarter of a mebibyte, and what the allocator keeps of them: 0.7 to 5.2 MiB, whatever the size of the body.
+# Buffers of a quarter of a mebibyte, and what the allocator keeps of them: 0.7 to 5.2 MiB have been seen.
 MOST_GROWTH = 8 * MEBIBYTE
 
 # Each prints its port and serves until its input ends.
