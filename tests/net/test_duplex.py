@@ -11,10 +11,15 @@ import pytest
 from pytest_httpserve.net.connection import Connection
 from pytest_httpserve.net.duplex import Duplex, Run
 
+# More than the two sockets keep, on every system: their buffers are small.
+LARGE = bytes(1_000_000)
+
 
 @pytest.fixture
 def pair() -> Iterator[tuple[Duplex, socket.socket]]:
     ours, theirs = socket.socketpair()
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
+    theirs.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
     theirs.settimeout(20)
     with ours, theirs:
         yield Connection(ours, None).duplex(), theirs
@@ -59,13 +64,12 @@ def test_data_that_a_client_does_not_read_at_once_is_sent_by_another_thread(
         threads[0].start()
 
     runs: Run = run
-    data = b"x" * 4_000_000
-    duplex.send_soon(lambda: data, 20, runs)
+    duplex.send_soon(lambda: LARGE, 20, runs)
     duplex.send_soon(lambda: b"end", 20, runs)
     got = bytearray()
     while not got.endswith(b"end"):
         got += client.recv(1 << 20)
-    assert bytes(got) == data + b"end"
+    assert bytes(got) == LARGE + b"end"
     threads[0].join()
     assert len(threads) == 1
 
@@ -76,6 +80,6 @@ def test_without_more_threads_the_connection_ends(pair: tuple[Duplex, socket.soc
     def run(code: object) -> None:
         raise RuntimeError("can't start new thread")
 
-    duplex.send_soon(lambda: b"x" * 4_000_000, 20, run)
+    duplex.send_soon(lambda: LARGE, 20, run)
     while client.recv(1 << 20):
         pass
