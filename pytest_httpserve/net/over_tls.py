@@ -46,6 +46,20 @@ def deciphered(sock: socket.socket) -> int:
     return pending() if pending is not None else 0
 
 
+def peek_below(sock: socket.socket) -> bytes:
+    """The next byte of the system's socket, below TLS; empty at the end. Raises OSError, which is BlockingIOError if
+    there is nothing to read. It does not wait, even if another thread reads the byte just before."""
+    flags = socket.MSG_PEEK | getattr(socket, "MSG_DONTWAIT", 0)
+    if sock.gettimeout() is None:
+        return socket.socket.recv(sock, 1, flags)
+    # Python waits for the time of the object, whatever the flags: use another object, of the same descriptor.
+    bare = socket.socket(sock.family, sock.type, sock.proto, sock.fileno())
+    try:
+        return bare.recv(1, flags)
+    finally:
+        bare.detach()
+
+
 def send_some(sock: socket.socket, data: Buffer) -> int:
     """Send some of ``data``. If an error may be another connection's, try once more."""
     try:

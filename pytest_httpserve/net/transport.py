@@ -18,6 +18,7 @@ from pytest_httpserve.net.over_tls import (
     deciphered,
     forget_errors,
     may_be_anothers,
+    peek_below,
     say_goodbye,
     says_little,
     would_wait,
@@ -314,15 +315,15 @@ class Transport:
 
     def _peeked(self) -> bytes | None:
         file = self.socket.fileno()
-        # Poll first: where Python keeps the timeout, a read waits whatever its flags.
+        # Poll first: without MSG_DONTWAIT, a socket without a timeout would wait.
         if file < 0 or not readiness(file)(0):
             return None
         try:
-            # Of the system's socket, below TLS.
-            return socket.socket.recv(self.socket, 1, socket.MSG_PEEK)
+            return peek_below(self.socket)
         except OSError as error:
-            if not would_wait(error):
-                self._broken = error  # the system reports it only once
+            if would_wait(error):  # another thread has just read it
+                return None
+            self._broken = error  # the system reports it only once
             raise
 
     # Out

@@ -144,3 +144,36 @@ def test_a_real_error_is_still_that(pair: tuple[Transport, ssl.SSLSocket]) -> No
     socket.socket.sendall(client, b"no TLS at all")
     with pytest.raises(ssl.SSLError, match=r"WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE"):
         transport.receive(100)
+
+
+@pytest.fixture(params=["without a timeout", "the kernel's timeout", "Python's timeout"])
+def plain(request: pytest.FixtureRequest) -> Iterator[tuple[Transport, socket.socket]]:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        transport = Transport(ours, nothing, nothing)
+        if request.param == "the kernel's timeout":
+            transport.set_timeout(60)
+        elif request.param == "Python's timeout":
+            ours.settimeout(60)
+        yield transport, theirs
+
+
+@pytest.mark.skipif(not hasattr(socket, "MSG_DONTWAIT"), reason="a socket without a timeout always waits here")
+def test_a_look_does_not_wait_for_what_another_thread_has_just_read(
+    plain: tuple[Transport, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transport, client = plain
+    monkeypatch.setattr("pytest_httpserve.net.transport.readiness", lambda file: lambda seconds: [file])
+    seen: list[object] = []
+    thread = threading.Thread(target=lambda: seen.append(transport.peek()))
+    thread.start()
+    thread.join(10)
+    waited = thread.is_alive()
+    client.sendall(b"a")
+    thread.join()
+    assert not waited
+    assert seen == [None]
+    assert transport.peek() == b"a"
+    client.close()
+    transport.receive(1)
+    assert transport.peek() == b""
