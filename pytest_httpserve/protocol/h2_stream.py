@@ -176,7 +176,7 @@ class StreamTransport(Transport):
 
     def await_room(self, has_room: Callable[[], bool]) -> None:
         """Wait until the client accepts more. Raises OSError if it does not in time, or leaves."""
-        self._await(lambda: has_room() or self._cut is not None, self.http2.seconds)
+        self._await(lambda: self._cut is not None or has_room(), self.http2.seconds)
 
     def await_end(self, seconds: float) -> str | None:
         try:

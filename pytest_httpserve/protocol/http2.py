@@ -305,14 +305,13 @@ class HTTP2:
                 at += room
                 return b"".join([self._said(), *self._data_frames(stream, piece, end=end and at == size)])
 
-        while True:
-            try:
+        try:
+            self._duplex.send(make, self.seconds, stream.leave_loop)
+            while at < size:
+                stream.await_room(lambda: self._h2.local_flow_control_window(stream.id) > 0)
                 self._duplex.send(make, self.seconds, stream.leave_loop)
-            except _stream_closed():
-                raise BrokenPipeError(errno.EPIPE, "the stream has ended") from None
-            if at == size:
-                return
-            stream.await_room(lambda: self._h2.local_flow_control_window(stream.id) > 0)
+        except _stream_closed():
+            raise BrokenPipeError(errno.EPIPE, "the stream has ended") from None
 
     def _data_frames(self, stream: StreamTransport, data: bytes, *, end: bool) -> list[bytes | memoryview]:
         """DATA frames, which the library only counts, as one frame: writing them itself takes it ten times as long."""
