@@ -23,7 +23,7 @@ def check_count(
         or (least is not None and value < least)
         or (most is not None and value > most)
     ):
-        raise UsageError(f"{given} is {what}{_bounds(least, most)}, not {value!r}")
+        raise UsageError(f"{given} must be {what}{_bounds(least, most)}, not {value!r}")
     return value
 
 
@@ -32,21 +32,21 @@ def check_number(
 ) -> float:
     """A number within bounds."""
     if not is_number(value) or not (least is None or least <= value) or not (most is None or value <= most):
-        raise UsageError(f"{given} is {what}{_bounds(least, most)}, not {value!r}")
+        raise UsageError(f"{given} must be {what}{_bounds(least, most)}, not {value!r}")
     return value
 
 
 def check_above_zero(given: str, value: object, what: str) -> float:
     """A finite number above 0."""
     if not is_number(value) or not 0 < value < math.inf:
-        raise UsageError(f"{given} is {what} above 0, not {value!r}")
+        raise UsageError(f"{given} must be {what} above 0, not {value!r}")
     return value
 
 
 def check_seconds(given: str, value: object) -> float:
     """A finite number of seconds, 0 or more."""
     if not is_number(value) or not 0 <= value < math.inf:
-        raise UsageError(f"{given} is a number of seconds, 0 or more, not {value!r}")
+        raise UsageError(f"{given} must be a number of seconds, 0 or more, not {value!r}")
     return value
 
 
@@ -54,14 +54,14 @@ def check_timeout(given: str, value: object) -> float:
     """A number of seconds above 0, and no longer than a thread can wait."""
     seconds = check_above_zero(given, value, "a number of seconds")
     if seconds > threading.TIMEOUT_MAX:
-        raise UsageError(f"{given} is at most {threading.TIMEOUT_MAX:.0f} seconds, not {value!r}")
+        raise UsageError(f"{given} must be at most {threading.TIMEOUT_MAX:.0f} seconds, not {value!r}")
     return float(seconds)
 
 
 def check_switch(given: str, value: object) -> bool:
     """True or False, and nothing that is merely equal to one of them, or true or false."""
     if not isinstance(value, bool):
-        raise UsageError(f"{given} is True or False, not {value!r}")
+        raise UsageError(f"{given} must be True or False, not {value!r}")
     return value
 
 

@@ -85,8 +85,20 @@ def _parser() -> argparse.ArgumentParser:
         "replaced by the URL to request, {ca} by the path of the certificate to trust.",
     )
     add = parser.add_argument
-    add("--only", action="append", default=[], metavar="NAMES", help="check these groups or entries (a,b); repeatable")
-    add("--timeout", type=_seconds, default=_TIMEOUT, metavar="SECONDS", help="the deadline of a run (default: 10)")
+    add(
+        "--only",
+        action="append",
+        default=[],
+        metavar="NAMES",
+        help="run only these entries and groups (a,b), and their controls; repeatable",
+    )
+    add(
+        "--timeout",
+        type=_seconds,
+        default=_TIMEOUT,
+        metavar="SECONDS",
+        help="end a run after this time (default: 10); slow entries have more",
+    )
     add("--jobs", type=_count, default=_JOBS, metavar="N", help="how many runs to do at the same time (default: 4)")
     add("--fail-on", choices=list(_FAILS), default="wrong", help="when the exit status is 1 (default: wrong)")
     add("--json", action="store_true", help="print a list of objects instead of a table")

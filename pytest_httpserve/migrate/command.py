@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m pytest_httpserve migrate",
-        description="Rewrites tests of pytest-httpserver for pytest-httpserve, and lists what it could not rewrite.",
+        description="Rewrite tests that use pytest-httpserver, and list what could not be rewritten.",
     )
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file, or a directory of tests")
     parser.add_argument("--write", action="store_true", help="write the files; without this, print a diff")

@@ -35,10 +35,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     text = "kind of failure to ignore: unanswered, refused, errors or expectations (can be given several times)"
     group.addoption("--httpserve-ignore", metavar="KIND", action="append", default=None, help=text)
     parser.addini("httpserve_ignore", help=text, type="args", default=[])
-    text = "header field to hide in reports and traces, in addition to those with credentials and cookies"
+    text = (
+        "header field whose value reports and traces hide, in addition to Authorization, Proxy-Authorization, "
+        "Cookie and Set-Cookie (can be given several times)"
+    )
     group.addoption("--httpserve-redact", metavar="NAME", action="append", default=None, help=text)
     parser.addini("httpserve_redact", help=text, type="args", default=[])
-    text = "keep the servers of a failing test up, show where they listen, and wait for Enter"
+    text = "keep the servers of a failing test running, show where they listen, and wait for Enter"
     group.addoption("--httpserve-hold", action="store_true", default=None, help=text)
     parser.addini("httpserve_hold", help=text, type="bool", default=False)
     text = "print each exchange as soon as it is over, while its test still runs"
@@ -47,7 +50,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     text = "write a HAR file for each test, and a page that shows what its servers have seen, to this folder"
     group.addoption("--httpserve-trace", metavar="DIR", default=None, help=text)
     parser.addini("httpserve_trace", help=text, default=None)
-    text = "which tests have a trace: all (on), or those that fail (retain-on-failure) (default: on)"
+    text = "which tests write a trace: all (on, the default), or only those that fail (retain-on-failure)"
     group.addoption("--httpserve-trace-mode", metavar="MODE", default=None, help=text)
     parser.addini("httpserve_trace_mode", help=text, default=None)
     text = (

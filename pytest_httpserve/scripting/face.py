@@ -471,7 +471,7 @@ class Face:
         from pytest_httpserve.scripting.reports.assertions import assert_all_closed
 
         if by not in (None, "client", "server"):
-            raise UsageError(f"by= is 'client' or 'server', not {by!r}")
+            raise UsageError(f"by= must be 'client' or 'server', not {by!r}")
         journal = self._script.journal
         expiry = clock.monotonic() + check_seconds("timeout=", timeout)
         while any(record.is_open for record in self.connections) and (left := expiry - clock.monotonic()) > 0:

@@ -99,7 +99,7 @@ class Proxy:
         if recorded is not None and recorded.is_recorded and (tls, tunnel, to) == (True, "tls", None):
             return recorded
         if tunnel not in ("tls", "raw"):
-            raise UsageError(f"tunnel= is 'tls' or 'raw', not {tunnel!r}")
+            raise UsageError(f"tunnel= must be 'tls' or 'raw', not {tunnel!r}")
         if tunnel == "raw":
             origin = self._make(pattern, None, raw_address(to, pattern))
         elif to is not None:
@@ -242,7 +242,7 @@ class Proxy:
     def variables(self, scheme: str, host: str | None = None) -> dict[str, str]:
         """See ``HTTPServe.proxy_env``."""
         if scheme not in ("http", "socks5", "socks5h"):
-            raise UsageError(f"scheme= is 'http', 'socks5h' or 'socks5', not {scheme!r}")
+            raise UsageError(f"scheme= must be 'http', 'socks5h' or 'socks5', not {scheme!r}")
         origins = self._become()
         if self._over_unix:
             raise UsageError("a server on a Unix socket has no address for the proxy variables")

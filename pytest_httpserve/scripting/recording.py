@@ -192,7 +192,7 @@ def open_recording(
     if not isinstance(path, str | os.PathLike):
         raise UsageError(f"serve_recording() takes the path of a HAR file, not {path!r}")
     if pace not in PACES:
-        raise UsageError(f"pace= is 'fast' or 'recorded', not {pace!r}")
+        raise UsageError(f"pace= must be 'fast' or 'recorded', not {pace!r}")
     redaction = Redaction(redact)
     matching = Matching.of(match, redaction)
     faults: tuple[Fault, ...] = ()

@@ -27,7 +27,7 @@ def check_http2(value: object) -> bool | str:
     if value is False:
         return False
     if value is not True and value != "only":
-        raise UsageError(f"http2= is True, False or 'only', not {value!r}")
+        raise UsageError(f"http2= must be True, False or 'only', not {value!r}")
     from pytest_httpserve.protocol.http2 import check_extra
 
     check_extra()

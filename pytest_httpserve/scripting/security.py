@@ -52,7 +52,7 @@ class Security:
             from pytest_httpserve.tls import CertificateAuthority
 
             if not isinstance(ca, CertificateAuthority):
-                raise UsageError(f"ca= is a CertificateAuthority, not {ca!r}")
+                raise UsageError(f"ca= must be a CertificateAuthority, not {ca!r}")
 
     @property
     def scheme(self) -> str:

@@ -17,7 +17,7 @@ from pytest_httpserve.scripting.script import check_http2
 def check_settings(given: object) -> dict[str, Any]:
     """Check the settings. ``ignore`` becomes a tuple. Raises UsageError for an unknown name or a wrong value."""
     if not isinstance(given, Mapping):
-        raise UsageError(f"it returns a mapping such as {{'strict': True}}, not {given!r}")
+        raise UsageError(f"it must return a mapping such as {{'strict': True}}, not {given!r}")
     for name in given:
         if name not in _CHECKS:
             raise UsageError(f"{name!r} is not one of {', '.join(_CHECKS)}")

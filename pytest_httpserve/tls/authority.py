@@ -120,7 +120,7 @@ class CertificateAuthority:
         if not names:
             raise UsageError("a certificate needs at least one name")
         if key_type not in KEY_TYPES:
-            raise UsageError(f"key_type= is one of {', '.join(KEY_TYPES)}, not {key_type!r}")
+            raise UsageError(f"key_type= must be one of {', '.join(KEY_TYPES)}, not {key_type!r}")
         try:
             leaf = self.trustme.issue_cert(
                 *(name.partition("%")[0] for name in names),

@@ -75,10 +75,11 @@ class TLS:
         self._set("tls_versions", _versions(self.tls_versions))
         self._set("sni", _sni(self.sni))
         if self.ciphers is not None and not isinstance(self.ciphers, str):
-            raise UsageError(f"ciphers= is text in the format of OpenSSL, such as 'ECDHE+AESGCM', not {self.ciphers!r}")
+            allowed = "text in the format of OpenSSL, such as 'ECDHE+AESGCM'"
+            raise UsageError(f"ciphers= must be {allowed}, not {self.ciphers!r}")
         check_switch("intermediate=", self.intermediate)
         if self.clock is not None and not callable(self.clock):
-            raise UsageError(f"clock= is a function that returns seconds since the epoch, not {self.clock!r}")
+            raise UsageError(f"clock= must be a function that returns seconds since the epoch, not {self.clock!r}")
         check_above_zero("handshake_timeout=", self.handshake_timeout, "a number of seconds")
         _check_certificate(self.certificate)
         self._check_together()
@@ -112,7 +113,7 @@ def as_tls(given: object, http2: bool | str = False) -> TLS | None:
         return TLS(given, alpn=_with_http2(_HTTP_1, http2))
     if isinstance(given, TLS):
         return replace(given, alpn=_with_http2(given.alpn, http2)) if http2 else given
-    raise UsageError(f"tls= is True, a TLS, or a fault of TLS ({', '.join(TLS_GALLERY)}), not {given!r}")
+    raise UsageError(f"tls= must be True, a TLS, or a fault of TLS ({', '.join(TLS_GALLERY)}), not {given!r}")
 
 
 def _with_http2(protocols: Sequence[str], http2: bool | str) -> Sequence[str]:
@@ -141,13 +142,13 @@ def _find(path: Path, roots: Sequence[Path]) -> Path:
 def _one_of(given: str, value: object, known: Sequence[object]) -> None:
     if value not in known:
         names = ", ".join(str(one) for one in known if one is not None)
-        raise UsageError(f"{given} is one of {names}, not {value!r}")
+        raise UsageError(f"{given} must be one of {names}, not {value!r}")
 
 
 def _texts(given: str, values: object) -> tuple[str, ...]:
     texts = (values,) if isinstance(values, str) else values
     if not isinstance(texts, Sequence) or not all(isinstance(text, str) and text for text in texts):
-        raise UsageError(f"{given} is a text or a list of texts, not {values!r}")
+        raise UsageError(f"{given} must be a text or a list of texts, not {values!r}")
     return tuple(texts)
 
 
@@ -188,6 +189,5 @@ def _check_certificate(given: object) -> None:
     if isinstance(given, Certificate) or given is None:
         return
     if len(paths) > 2 or not paths or not all(isinstance(path, str | os.PathLike) and path for path in paths):
-        raise UsageError(
-            f"certificate= is a Certificate, the path of a PEM file, or a certificate's and its key's, not {given!r}"
-        )
+        allowed = "a Certificate, the path of a PEM file, or the paths of a certificate and its key"
+        raise UsageError(f"certificate= must be {allowed}, not {given!r}")

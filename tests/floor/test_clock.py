@@ -166,7 +166,7 @@ def test_moved(httpserve_factory):
 
 def test_wrong():
     from pytest_httpserve import UsageError
-    with pytest.raises(UsageError, match="clock= is a function"):
+    with pytest.raises(UsageError, match="clock= must be a function"):
         TLS("expired", clock=5)
 """, passed=5)  # fmt: skip
 

@@ -113,10 +113,13 @@ def test_a_test_that_ends_before_its_script_passes(suite: Suite) -> None:
     ("arguments", "said"),
     [
         ('"nothing"', "@pytest.mark.serve_cgi: serve_cgi('nothing'): there is no such directory; tried *nothing*"),
-        ('"scripts", timeout=0', "@pytest.mark.serve_cgi: serve_cgi(timeout=) is a number of seconds above 0, not 0"),
+        (
+            '"scripts", timeout=0',
+            "@pytest.mark.serve_cgi: serve_cgi(timeout=) must be a number of seconds above 0, not 0",
+        ),
         (
             '"scripts", env=3',
-            "@pytest.mark.serve_cgi: serve_cgi(env=) is a mapping of variables to their values, not 3",
+            "@pytest.mark.serve_cgi: serve_cgi(env=) must be a mapping of variables to their values, not 3",
         ),
         ('"scripts", wrong=1', "@pytest.mark.serve_cgi: *serve_cgi() got an unexpected keyword argument 'wrong'"),
         ("", "@pytest.mark.serve_cgi: *serve_cgi() missing 1 required positional argument: 'path'"),

@@ -262,7 +262,7 @@ def test_a_wrong_kind_is_the_tests_own_error_where_it_is_given(suite: Suite) -> 
     """)
 
     result.assert_outcomes(failed=2)
-    sentence = "E *UsageError: a kind of failure is one of unanswered, refused, errors, expectations, not 'missing'"
+    sentence = "E *: a kind of failure must be one of unanswered, refused, errors, expectations, not 'missing'"
     result.stdout.fnmatch_lines([sentence, sentence])
 
 

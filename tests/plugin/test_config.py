@@ -357,18 +357,21 @@ def test_a_narrower_scope_is_an_error_whoever_asks_first(suite: Suite, pytester:
 @pytest.mark.parametrize(
     ("value", "sentence"),
     [
-        ("None", "it returns a mapping such as {'strict': True}, not None"),
+        ("None", "it must return a mapping such as {'strict': True}, not None"),
         ("{'hots': '::1'}", f"'hots' is not one of {NAMES}"),
         ("{'unix': True}", f"'unix' is not one of {NAMES}"),
         ("{'host': 'localhost'}", "host='localhost' is not an IP address such as 127.0.0.1 or ::1"),
-        ("{'port': '80'}", "port= is a number from 0 to 65535, not '80'"),
-        ("{'strict': 'no'}", "strict= is True or False, not 'no'"),
-        ("{'ignore': ['error']}", "a kind of failure is one of unanswered, refused, errors, expectations, not 'error'"),
-        ("{'ignore': 5}", "a kind of failure is one of unanswered, refused, errors, expectations, not 5"),
-        ("{'timeout': 0}", "timeout= is a number of seconds above 0, not 0"),
-        ("{'client_timeout': None}", "client_timeout= is a number of seconds above 0, not None"),
-        ("{'max_exchanges': 0}", "max_exchanges= is a whole number, 1 or more, not 0"),
-        ("{'max_journal_bytes': -1}", "max_journal_bytes= is a whole number, 0 or more, not -1"),
+        ("{'port': '80'}", "port= must be a number from 0 to 65535, not '80'"),
+        ("{'strict': 'no'}", "strict= must be True or False, not 'no'"),
+        (
+            "{'ignore': ['error']}",
+            "a kind of failure must be one of unanswered, refused, errors, expectations, not 'error'",
+        ),
+        ("{'ignore': 5}", "a kind of failure must be one of unanswered, refused, errors, expectations, not 5"),
+        ("{'timeout': 0}", "timeout= must be a number of seconds above 0, not 0"),
+        ("{'client_timeout': None}", "client_timeout= must be a number of seconds above 0, not None"),
+        ("{'max_exchanges': 0}", "max_exchanges= must be a whole number, 1 or more, not 0"),
+        ("{'max_journal_bytes': -1}", "max_journal_bytes= must be a whole number, 0 or more, not -1"),
     ],
 )
 def test_a_wrong_override_is_one_sentence_at_set_up(suite: Suite, shown: Shown, value: str, sentence: str) -> None:
@@ -393,7 +396,7 @@ def test_a_wrong_override_is_one_sentence_for_every_server(suite: Suite, fixture
 
     outcome = {"errors": 1} if fixture == "httpserve_session" else {"failed": 1}
     result.assert_outcomes(**outcome)
-    result.stdout.fnmatch_lines(["httpserve_config (*test_it.py:3): port= is a number from 0 to 65535, not -1"])
+    result.stdout.fnmatch_lines(["httpserve_config (*test_it.py:3): port= must be a number from 0 to 65535, not -1"])
 
 
 def test_the_fixture_is_listed_with_a_line_to_copy(pytester: pytest.Pytester) -> None:

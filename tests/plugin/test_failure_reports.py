@@ -222,7 +222,7 @@ def test_an_answer_of_a_wrong_type_names_the_route(suite: Suite, shown: Shown) -
     assert shown(result, "test_it") == dedent("""\
         the handler of 'GET /a HTTP/1.1' raised:
         Traceback (most recent call last):
-        pytest_httpserve.errors.UsageError: a handler returns a Response, str, bytes, dict, list, (status, body), (status, body, headers), None or an iterator, not 5
+        pytest_httpserve.errors.UsageError: a handler must return a Response, str, bytes, dict, list, (status, body), (status, body, headers), None or an iterator, not 5
         it was answering for the route GET /a (/project/test_it.py:4)
         --------------------------- Captured httpserve call ----------------------------
         http://127.0.0.1:PORT

@@ -216,8 +216,8 @@ def test_the_factory_listens_on_a_chosen_port(suite: Suite) -> None:
     ("given", "sentence"),
     [
         ("port=httpserve.port", "*HTTPServeError: cannot listen on 127.0.0.1 port *: Address already in use"),
-        ("keep_threads=3", "*UsageError: keep_threads= is True or False, not 3"),
-        ("port=70000", "*UsageError: port= is a number from 0 to 65535, not 70000"),
+        ("keep_threads=3", "*UsageError: keep_threads= must be True or False, not 3"),
+        ("port=70000", "*UsageError: port= must be a number from 0 to 65535, not 70000"),
         ("host='localhost'", "*UsageError: host='localhost' is not an IP address such as 127.0.0.1 or ::1"),
         ("tls=5, no=6", "*TypeError: *got an unexpected keyword argument *"),
     ],

@@ -130,5 +130,5 @@ def httpserve_config():
     suite(TESTS + config).assert_outcomes(passed=8)
     assert (pytester.path / "shared.har").exists()
     suite(TESTS + config.replace("missing", "once"), "-k", "own").stdout.fnmatch_lines(
-        ["*httpserve_config (*): record= is one of none, missing, all, compare, not 'once'"]
+        ["*httpserve_config (*): record= must be one of none, missing, all, compare, not 'once'"]
     )

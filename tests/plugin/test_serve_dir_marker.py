@@ -138,13 +138,13 @@ def test_a_unittest_case_can_be_marked(suite: Suite) -> None:
         ("", "@pytest.mark.serve_dir: serve_dir() missing 1 required positional argument: 'path'"),
         ("()", "@pytest.mark.serve_dir: serve_dir() missing 1 required positional argument: 'path'"),
         ("(5)", "@pytest.mark.serve_dir: serve_dir takes the path of a directory first, not 5"),
-        ('("site", at="a")', "@pytest.mark.serve_dir: serve_dir(at=) is a path such as / or /static, not 'a'"),
+        ('("site", at="a")', "@pytest.mark.serve_dir: serve_dir(at=) must be a path such as / or /static, not 'a'"),
         (
             '("site", to="/a")',
             "@pytest.mark.serve_dir: serve_dir() got an unexpected keyword argument 'to'",
         ),
-        ('("site", index=5)', "@pytest.mark.serve_dir: serve_dir(index=) is a file name or several, not 5"),
-        ('("site", listing=0)', "@pytest.mark.serve_dir: serve_dir(listing=) is True or False, not 0"),
+        ('("site", index=5)', "@pytest.mark.serve_dir: serve_dir(index=) must be a file name or several, not 5"),
+        ('("site", listing=0)', "@pytest.mark.serve_dir: serve_dir(listing=) must be True or False, not 0"),
         (
             '("site", headers="X: y")',
             "@pytest.mark.serve_dir: serve_dir(headers=) takes a mapping or pairs of name and value, not 'X: y'",

@@ -124,7 +124,7 @@ def test_it(httpserve):
     ("arguments", "message"),
     [
         ("'no.har'", "*serve_recording: serve_recording('no.har'): there is no such file; tried *"),
-        ("'a.har', pace='slow'", "*serve_recording: pace= is 'fast' or 'recorded', not 'slow'"),
+        ("'a.har', pace='slow'", "*serve_recording: pace= must be 'fast' or 'recorded', not 'slow'"),
         ("'a.har', at='/'", "*serve_recording: *unexpected keyword argument 'at'*"),
         ("'test_it.py'", "*serve_recording: *test_it.py is not a HAR file: *"),
     ],

@@ -165,13 +165,13 @@ def test_ignored(httpserve):
 @pytest.mark.parametrize(
     ("marker", "says"),
     [
-        ('serve_faults("every")', 'a sweep is "every_phase", "cut", "splits" or faults, not \'every\''),
+        ('serve_faults("every")', 'a sweep must be "every_phase", "cut", "splits" or faults, not \'every\''),
         ("serve_faults()", "a sweep needs at least one fault"),
         ("serve_faults([])", "a sweep needs at least one fault"),
         ('serve_faults("splits", every=2)', "splits takes upto=, not every="),
-        ('serve_faults("splits", upto=0)', "upto= of Split is a whole number of bytes, 1 or more, not 0"),
+        ('serve_faults("splits", upto=0)', "upto= of Split must be a whole number of bytes, 1 or more, not 0"),
         ('serve_faults("cut", each=3)', "cut takes every=, upto=, effect=, not each="),
-        ('serve_faults("cut", every=0)', "every= is a whole number of bytes, 1 or more, not 0"),
+        ('serve_faults("cut", every=0)', "every= must be a whole number of bytes, 1 or more, not 0"),
         ("serve_faults([Reset])", "fault= takes a fault"),
     ],
 )
@@ -237,7 +237,7 @@ def test_what_a_sweep_is(arguments: Any, options: Any, expected: list[Fault]) ->
 
 @pytest.mark.parametrize("effects", [(Delay,), (Truncate,), "Reset", (3,)])
 def test_an_effect_is_an_act(effects: Any) -> None:
-    with pytest.raises(UsageError, match=r"^an effect is Reset, Close or Stall, not"):
+    with pytest.raises(UsageError, match=r"^an effect must be Reset, Close or Stall, not"):
         sweep("every_phase", effects=effects)
 
 

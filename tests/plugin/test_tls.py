@@ -188,7 +188,7 @@ def test_a_server_without_pytest_gives_trust_back_when_it_stops(monkeypatch: pyt
 @pytest.mark.parametrize(
     ("marker", "sentence"),
     [
-        ('"bad"', "@pytest.mark.serve_tls: a fault of TLS is one of expired, *not 'bad'"),
+        ('"bad"', "@pytest.mark.serve_tls: a fault of TLS must be one of expired, *not 'bad'"),
         ('names=["a b"]', "@pytest.mark.serve_tls: no certificate can be issued for *'a b'*"),
         ('ciphers="NONE"', "@pytest.mark.serve_tls: ciphers='NONE': OpenSSL knows none of them"),
         ('certificate="none.pem"', "@pytest.mark.serve_tls: certificate='none.pem': there is no such file; tried *"),
@@ -406,7 +406,7 @@ def test_a_test_that_hangs_on_a_stall_is_ended_and_the_next_one_runs(pytester: p
 
 
 def test_settings_of_the_wrong_kind_are_refused() -> None:
-    with pytest.raises(UsageError, match=r"^tls= is True, a TLS, or a fault of TLS .*, not 1"):
+    with pytest.raises(UsageError, match=r"^tls= must be True, a TLS, or a fault of TLS .*, not 1"):
         HTTPServe(tls=1)  # type: ignore[arg-type]  # that is the point
-    with pytest.raises(UsageError, match=r"^ca= is a CertificateAuthority, not 'ca\.pem'"):
+    with pytest.raises(UsageError, match=r"^ca= must be a CertificateAuthority, not 'ca\.pem'"):
         HTTPServe(tls=TLS(), ca="ca.pem")  # type: ignore[arg-type]  # that is the point

@@ -63,7 +63,8 @@ def test_a_head_that_does_not_end_is_given_up_in_time() -> None:
 
 @pytest.mark.parametrize("timeout", [0, -1.0, float("inf"), True, None, "5"])
 def test_a_timeout_is_a_number_of_seconds(timeout: object) -> None:
-    with pytest.raises(UsageError, match="^" + re.escape(f"timeout= is a number of seconds above 0, not {timeout!r}")):
+    sentence = f"timeout= must be a number of seconds above 0, not {timeout!r}"
+    with pytest.raises(UsageError, match="^" + re.escape(sentence)):
         HTTPServe(timeout=timeout)  # type: ignore[arg-type]  # which is the test
 
 
@@ -172,7 +173,7 @@ def test_a_host_that_is_a_name_is_refused(host: str) -> None:
 
 @pytest.mark.parametrize("port", [-1, 65536, "80"])
 def test_what_is_no_port_is_refused(port: int) -> None:
-    with pytest.raises(UsageError, match="is a number from 0 to 65535"):
+    with pytest.raises(UsageError, match="must be a number from 0 to 65535"):
         HTTPServe(port=port)
 
 
@@ -680,7 +681,7 @@ def test_exchanges_can_be_read_after_the_block() -> None:
 
 @pytest.mark.parametrize("wrong", ["no", 1, None])
 def test_strict_is_true_or_false(wrong: Any) -> None:
-    with pytest.raises(UsageError, match=f"^strict= is True or False, not {wrong!r}"):
+    with pytest.raises(UsageError, match=f"^strict= must be True or False, not {wrong!r}"):
         HTTPServe(strict=wrong)
 
 
@@ -689,5 +690,5 @@ def test_a_timeout_may_be_months_but_not_eternity() -> None:
         server.on("*", "/a").respond(text="well")
         for method in ("GET", "POST"):
             assert requests.request(method, server.url_for("/a"), data=b"hi", timeout=10).text == "well"
-    with pytest.raises(UsageError, match=r"^timeout= is at most \d+ seconds, not 1e\+300"):
+    with pytest.raises(UsageError, match=r"^timeout= must be at most \d+ seconds, not 1e\+300"):
         HTTPServe(timeout=1e300)

@@ -30,7 +30,7 @@ def encode_event(
         text = data if isinstance(data, str) else encode_json("data", data)
         lines += [f"data: {line}" for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
     if not lines:
-        raise UsageError("an event has data, event=, id= or retry=")
+        raise UsageError("an event needs data, event=, id= or retry=")
     return "\n".join(lines) + "\n\n"
 
 
@@ -65,7 +65,7 @@ def _encode_given(event: object) -> str:
     if isinstance(event, str):
         return encode_event(event)
     if not isinstance(event, Mapping) or not event.keys() <= set(_NAMES):
-        raise UsageError(f"an event is a str, or a dict of {', '.join(_NAMES)}, not {event!r}")
+        raise UsageError(f"an event must be a str, or a dict of {', '.join(_NAMES)}, not {event!r}")
     if "comment" in event:
         if len(event) > 1:
             raise UsageError(f"a comment is not part of an event, as in {event!r}")
@@ -75,5 +75,5 @@ def _encode_given(event: object) -> str:
 
 def _one_line(given: str, text: object) -> str:
     if not isinstance(text, str) or "\n" in text or "\r" in text:
-        raise UsageError(f"{given} is one line of text, not {text!r}")
+        raise UsageError(f"{given} must be one line of text, not {text!r}")
     return text

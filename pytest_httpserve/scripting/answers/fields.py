@@ -26,7 +26,7 @@ def check_headers(headers: HeadersArgument | None, given: str = "headers=") -> t
             raise UsageError(f"{given} takes a mapping or pairs of name and value, not {pair!r}")
         name, value = pair
         if not isinstance(name, str) or isinstance(value, bool) or not isinstance(value, str | int):
-            raise UsageError(f"a header is a name with a str or a number, not {pair!r}")
+            raise UsageError(f"a header must be a name with a str or a number, not {pair!r}")
         try:
             check_field(name, str(value))
         except ValueError as error:

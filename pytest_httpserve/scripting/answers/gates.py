@@ -76,7 +76,7 @@ class Gate:
 
     def __init__(self, route: str, phase: str, timeout: float) -> None:
         if phase not in PHASES:
-            raise UsageError(f"phase= is one of {', '.join(PHASES)}, not {phase!r}")
+            raise UsageError(f"phase= must be one of {', '.join(PHASES)}, not {phase!r}")
         self.phase = phase
         self.timeout = timeout
         self._route = route

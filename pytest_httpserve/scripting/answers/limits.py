@@ -124,7 +124,7 @@ def make_limit(prefix: str, per_second: int | None, per_minute: int | None, cloc
     if (per_second is None) == (per_minute is None):
         raise UsageError("limit() takes per_second= or per_minute=")
     if not callable(clock):
-        raise UsageError(f"clock= is a function that returns seconds, not {clock!r}")
+        raise UsageError(f"clock= must be a function that returns seconds, not {clock!r}")
     if per_second is not None:
         return Limit(prefix, check_count("per_second=", per_second, least=1), 1.0, clock)
     return Limit(prefix, check_count("per_minute=", per_minute, least=1), 60.0, clock)

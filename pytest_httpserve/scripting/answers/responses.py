@@ -171,7 +171,7 @@ class Response:
         if not isinstance(location, str):
             raise UsageError(f"redirect() takes the location first, not {location!r}")
         if status not in (301, 302, 303, 307, 308):
-            raise UsageError(f"a redirect has the status 301, 302, 303, 307 or 308, not {status!r}")
+            raise UsageError(f"a redirect must have the status 301, 302, 303, 307 or 308, not {status!r}")
         return cls(status, headers={"Location": encoded_url(location, safe=f"#{_CONTROLS}")})
 
     @classmethod
@@ -187,7 +187,7 @@ class Response:
 
     def _check_one_body(self, bodies: Mapping[str, object]) -> str:
         if len(bodies) > 1:
-            raise UsageError(f"a response has one body, not {' and '.join(bodies)}")
+            raise UsageError(f"a response can have only one body, not {' and '.join(bodies)}")
         for kind, value in bodies.items():
             if self.status in _WITHOUT_BODY and value not in ("", b""):
                 raise UsageError(f"a response with status {self.status} has no body (RFC 9110), so {kind}= is wrong")
@@ -294,7 +294,7 @@ def _check_status(status: int, least: int) -> int:
             hint = "; give a function to handle()"
         elif not isinstance(status, int):
             hint = "; give a body by name: text=, html=, json=, body=, file= or stream="
-        raise UsageError(f"a response's status is an integer from 200 to 999, not {status!r}{hint}")
+        raise UsageError(f"a response's status must be an integer from 200 to 999, not {status!r}{hint}")
     return int(status)
 
 
@@ -305,7 +305,7 @@ def phrase(status: int) -> str:
 
 def _check_reason(reason: str) -> str:
     if not isinstance(reason, str) or not grammar.REASON.fullmatch(reason):
-        raise UsageError(f"a reason is one line of text in ISO-8859-1, not {reason!r}")
+        raise UsageError(f"a reason must be one line of text in ISO-8859-1, not {reason!r}")
     return reason
 
 
@@ -352,7 +352,7 @@ def _check_all_informational(
 def _check_informational(given: InformationalArgument) -> tuple[int, tuple[Field, ...]]:
     status, headers = given if isinstance(given, tuple) else (given, None)
     if isinstance(status, bool) or not isinstance(status, int) or not 100 <= status <= 199 or status == 101:
-        raise UsageError(f"an informational response has a status from 100 to 199, and not 101: {status!r}")
+        raise UsageError(f"an informational response must have a status from 100 to 199, and not 101: {status!r}")
     return status, check_headers(headers)
 
 

@@ -35,7 +35,7 @@ def make_response(result: object) -> Response:
         case Iterator():
             return Response(stream=result)
     raise UsageError(
-        "a handler returns a Response, str, bytes, dict, list, (status, body), (status, body, headers), None or an "
+        "a handler must return a Response, str, bytes, dict, list, (status, body), (status, body, headers), None or an "
         f"iterator, not {result!r}"
     )
 

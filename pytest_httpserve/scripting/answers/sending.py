@@ -100,7 +100,7 @@ def _send_stream(asked: Asked, response: Response) -> None:
 def _send_pieces(asked: Asked, response: Response, chunked: bool) -> None:
     for piece in _pieces(asked, response):
         if not isinstance(piece, str | bytes | bytearray | memoryview):
-            raise UsageError(f"a stream yields bytes or str, not {piece!r}")
+            raise UsageError(f"a stream must yield bytes or str, not {piece!r}")
         data = piece.encode() if isinstance(piece, str) else bytes(piece)
         if data:
             asked.writer.write(encode_chunk(data) if chunked else data)

@@ -88,7 +88,7 @@ class Act(Fault):
         if self.after is not None:
             check_count(f"after= of {type(self).__name__}", self.after)
         if self.phase is not None and self.phase not in (*PHASES, *WEBSOCKET_PHASES):
-            raise UsageError(f"a phase is one of {', '.join((*PHASES, *WEBSOCKET_PHASES))}, not {self.phase!r}")
+            raise UsageError(f"a phase must be one of {', '.join((*PHASES, *WEBSOCKET_PHASES))}, not {self.phase!r}")
         if self.after and self.phase in (*CONNECTION_PHASES, "response_end"):
             raise UsageError(f"the phase {self.phase} has no bytes, so after={self.after} is wrong")
 
@@ -161,7 +161,7 @@ class Delay(Act):
             for one in seconds:
                 check_seconds("seconds= of Delay", one)
             if len(seconds) != 2 or seconds[0] > seconds[1]:
-                raise UsageError(f"a pair of seconds is the least and the most, not {seconds!r}")
+                raise UsageError(f"a pair of seconds must be the least and the most, not {seconds!r}")
         elif not callable(seconds):
             check_seconds("seconds= of Delay", seconds)
 
@@ -239,7 +239,7 @@ class Split(Fault):
         if self.first is not None:
             check_count("first= of Split", self.first, least=1)
             if self.lines is None:
-                raise UsageError("first= of Split is a number of lines, and needs lines=")
+                raise UsageError("first= of Split works only together with lines=")
         check_count("upto= of Split", self.upto, least=1, what="a whole number of bytes")
 
     @property

@@ -64,7 +64,7 @@ class Duplicate(HeadEdit):
 
     def __post_init__(self) -> None:
         if not isinstance(self.header, str) or not TOKEN.fullmatch(self.header):
-            raise UsageError(f"a header's name is a token (RFC 9110 section 5.1), not {self.header!r}")
+            raise UsageError(f"a header's name must be a token (RFC 9110 section 5.1), not {self.header!r}")
         if self.value is not None:
             _check_line("value", self.value)
 
@@ -122,7 +122,7 @@ class Garbage(HeadEdit):
         if self.where not in ("status_line", "header", "chunk"):
             raise UsageError(f"garbage takes the place of a status_line, a header or a chunk, not of {self.where!r}")
         if not isinstance(self.data, bytes) or not self.data:
-            raise UsageError(f"data= is at least one byte, not {self.data!r}")
+            raise UsageError(f"data= must be at least one byte, not {self.data!r}")
 
     @property
     def place(self) -> Phase:
@@ -227,4 +227,4 @@ def _check_line(name: str, value: object) -> None:
             raise ValueError
         check_field("x", value)
     except ValueError:
-        raise UsageError(f"{name}= is the value of a header, one line of text, not {value!r}") from None
+        raise UsageError(f"{name}= must be the value of a header, one line of text, not {value!r}") from None

@@ -50,7 +50,7 @@ class Unoffered(HeadEdit):
             raise UsageError("Unoffered() takes a subprotocol= or an extension=")
         for name in (self.subprotocol, self.extension):
             if name is not None and (not isinstance(name, str) or not TOKEN.fullmatch(name)):
-                raise UsageError(f"a subprotocol, or an extension, is a name such as 'chat.v9', not {name!r}")
+                raise UsageError(f"a subprotocol, or an extension, must be a name such as 'chat.v9', not {name!r}")
 
     def edit(self, lines: list[bytes], exchange_index: int) -> list[bytes]:
         field, said = ("Protocol", self.subprotocol) if self.subprotocol is not None else ("Extensions", self.extension)

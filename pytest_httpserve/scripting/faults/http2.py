@@ -99,7 +99,7 @@ class ChangeSettings(StreamAct):
             raise UsageError(f"ChangeSettings() takes names and numbers of settings, not {settings!r}")
         for setting, number in settings.items():
             if setting not in SETTINGS and not (isinstance(setting, int) and 0 <= setting < 1 << 16):
-                raise UsageError(f"a setting is one of {', '.join(SETTINGS)}, or a number, not {setting!r}")
+                raise UsageError(f"a setting must be one of {', '.join(SETTINGS)}, or a number, not {setting!r}")
             check_count(f"the setting {setting}", number, most=(1 << 32) - 1)
 
     def __hash__(self) -> int:
@@ -134,7 +134,7 @@ class FrameGarbage(StreamAct):
     def __init__(self, data: bytes = _NO_FRAME, *, after: int | None = None, phase: Phase | None = None) -> None:
         self._set(data=data, after=after, phase=phase)
         if not isinstance(data, bytes) or not data:
-            raise UsageError(f"data= is at least one byte, not {data!r}")
+            raise UsageError(f"data= must be at least one byte, not {data!r}")
 
     def happen(self, stream: StreamTransport) -> None:
         stream.http2.inject(self.data)
@@ -178,7 +178,7 @@ class StarveWindow(Fault):
 
     def __post_init__(self) -> None:
         if self.of not in ("stream", "connection"):
-            raise UsageError(f"of= is 'stream' or 'connection', not {self.of!r}")
+            raise UsageError(f"of= must be 'stream' or 'connection', not {self.of!r}")
 
     @property
     def place(self) -> Phase:
@@ -227,7 +227,7 @@ class OfConnection(NamedTuple):
 def _checked_code(code: str | int) -> str | int:
     number = isinstance(code, int) and not isinstance(code, bool) and 0 <= code < 1 << 32
     if not number and not (isinstance(code, str) and code in CODES):
-        raise UsageError(f"code= is one of {', '.join(CODES)}, or a number, not {code!r}")
+        raise UsageError(f"code= must be one of {', '.join(CODES)}, or a number, not {code!r}")
     return code
 
 

@@ -44,7 +44,7 @@ def sweep(*what: Any, **options: Any) -> Sweep:  # wrong arguments are refused b
         case ("splits",):
             return _splits(**_known("splits", options, ("upto",)))
         case (str() as name, *_):
-            raise UsageError(f'a sweep is "every_phase", "cut", "splits" or faults, not {name!r}')
+            raise UsageError(f'a sweep must be "every_phase", "cut", "splits" or faults, not {name!r}')
         case (list() | tuple() as runs,):
             pass
         case runs:
@@ -90,7 +90,7 @@ def _splits(upto: int = Split.upto) -> Sweep:
 
 def _check_effect(effect: type[Act]) -> type[Act]:
     if effect not in (Reset, Close, Stall):
-        raise UsageError(f"an effect is Reset, Close or Stall, not {effect!r}")
+        raise UsageError(f"an effect must be Reset, Close or Stall, not {effect!r}")
     return effect
 
 

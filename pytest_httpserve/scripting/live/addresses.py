@@ -30,7 +30,7 @@ def check_host(host: str, given: str = "host=") -> str:
 def check_name(host: str) -> str:
     """Refuse anything but a host name or an IP address, without a port."""
     if not isinstance(host, str) or _NAME.fullmatch(host) is None:
-        raise UsageError(f"host= is a name or an IP address, such as host.docker.internal, not {host!r}")
+        raise UsageError(f"host= must be a name or an IP address, such as host.docker.internal, not {host!r}")
     return host if ":" not in host else check_host(host)
 
 
@@ -42,7 +42,7 @@ def check_port(port: int) -> int:
 def check_socket_path(path: str | os.PathLike[str]) -> str:
     """The absolute path of a Unix socket. Raises UsageError if it is too long for the system."""
     if not isinstance(path, str | os.PathLike) or not os.fspath(path):
-        raise UsageError(f"unix= is True or the path of a socket, not {path!r}")
+        raise UsageError(f"unix= must be True or the path of a socket, not {path!r}")
     absolute = os.path.abspath(path)
     if len(os.fsencode(absolute)) > MOST_PATH_BYTES:
         raise UsageError(f"unix={absolute!r} is too long: the path of a socket has at most {MOST_PATH_BYTES} bytes")
@@ -58,7 +58,7 @@ def base_url(host: str, port: int, scheme: str = "http") -> str:
 def url(base: str, path: str, scheme: str) -> str:
     """The URL of ``path`` under a base URL: for HTTP clients, or for WebSocket clients if ``scheme`` is ``ws``."""
     if scheme not in ("http", "ws"):
-        raise UsageError(f"scheme= is 'http' or 'ws', with an s added over TLS, not {scheme!r}")
+        raise UsageError(f"scheme= must be 'http' or 'ws', with an s added over TLS, not {scheme!r}")
     return scheme + base.removeprefix("http") + encoded_url(check_path(path))
 
 

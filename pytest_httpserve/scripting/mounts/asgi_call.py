@@ -240,7 +240,7 @@ def head_of(status: int, headers: Iterable[tuple[bytes, bytes]], further: tuple[
         return given_head(f"{status} {phrase(status)}", further + _as_text(fields))
     except TypeError:
         raise TypeError(
-            f"a response has a status and pairs of bytes for headers, not {status!r} and {headers!r}"
+            f"a response must have a status and pairs of bytes for headers, not {status!r} and {headers!r}"
         ) from None
 
 

@@ -124,10 +124,10 @@ def _check_env(env: Mapping[str, str] | None) -> Mapping[str, str]:
     if env is None:
         return {}
     if not isinstance(env, Mapping):
-        raise UsageError(f"serve_cgi(env=) is a mapping of variables to their values, not {env!r}")
+        raise UsageError(f"serve_cgi(env=) must be a mapping of variables to their values, not {env!r}")
     for name, value in env.items():
         if not isinstance(name, str) or not name or "=" in name or "\0" in name:
-            raise UsageError(f"serve_cgi(env=) has names such as GIT_PROJECT_ROOT, not {name!r}")
+            raise UsageError(f"serve_cgi(env=) must have names such as GIT_PROJECT_ROOT, not {name!r}")
         if not isinstance(value, str) or "\0" in value:
             raise UsageError(f"serve_cgi(env=) gives {name} a str, not {value!r}")
     return dict(env)

@@ -44,7 +44,7 @@ def given_head(status: str, fields: tuple[Field, ...]) -> GivenHead:
 
 def _given_head(status: str, fields: tuple[Field, ...]) -> GivenHead:
     if not (REASON.fullmatch(status) and status[:3].isdecimal() and status[3:4] == " "):
-        raise ValueError(f"a status is a line like '200 OK', not {status!r}")
+        raise ValueError(f"a status must be a line like '200 OK', not {status!r}")
     for name, value in fields:
         check_field(name, value)
     names = frozenset(name.lower() for name, _ in fields)

@@ -126,7 +126,7 @@ def find_directory(path: Path, roots: Sequence[Path], verb: str) -> Path:
 def check_prefix(at: str, given: str) -> str:
     """The canonical spelling of a prefix. Raises UsageError if it is not a path. ``given`` names the argument."""
     if not isinstance(at, str) or not at.startswith("/") or "//" in at or "?" in at or "#" in at:
-        raise UsageError(f"{given} is a path such as / or /static, not {at!r}")
+        raise UsageError(f"{given} must be a path such as / or /static, not {at!r}")
     return canonical_path(at.rstrip("/"))
 
 

@@ -63,7 +63,8 @@ def static_mount(
     for name, value in switches.items():
         check_switch(f"serve_dir({name}=)", value)
     if not isinstance(cors, bool) and not (isinstance(cors, str) and _ORIGIN.fullmatch(cors)):
-        raise UsageError(f"serve_dir(cors=) is True, False or an origin such as http://127.0.0.1:3000, not {cors!r}")
+        allowed = "True, False or an origin such as http://127.0.0.1:3000"
+        raise UsageError(f"serve_dir(cors=) must be {allowed}, not {cors!r}")
     directory = find_directory(Path(path), roots, "serve_dir")
     options = FileOptions(
         response_headers=_check_unique_headers(headers),
@@ -79,7 +80,7 @@ def static_mount(
 def _check_patterns(headers_for: Mapping[str, HeadersArgument]) -> dict[str, Mapping[str, str]]:
     if not isinstance(headers_for, Mapping) or not all(isinstance(pattern, str) for pattern in headers_for):
         raise UsageError(
-            f"serve_dir(headers_for=) is a mapping of patterns such as '*.js' to headers, not {headers_for!r}"
+            f"serve_dir(headers_for=) must be a mapping of patterns such as '*.js' to headers, not {headers_for!r}"
         )
     given = "serve_dir(headers_for=)"
     return {pattern: _check_unique_headers(headers, given) for pattern, headers in headers_for.items()}
@@ -88,7 +89,7 @@ def _check_patterns(headers_for: Mapping[str, HeadersArgument]) -> dict[str, Map
 def _check_fallback(fallback: str, directory: Path) -> str:
     beneath = isinstance(fallback, str) and not os.path.isabs(fallback) and ".." not in Path(fallback).parts
     if not beneath or not os.path.isfile(directory / fallback):
-        raise UsageError(f"serve_dir(fallback=) is the name of a file in {directory}, not {fallback!r}")
+        raise UsageError(f"serve_dir(fallback=) must be the name of a file in {directory}, not {fallback!r}")
     return fallback
 
 
@@ -96,7 +97,7 @@ def _check_index(index: str | Sequence[str]) -> tuple[str, ...]:
     pages = tuple(index) if isinstance(index, Sequence) and not isinstance(index, str) else (index,)
     for page in pages:
         if not isinstance(page, str) or not page or "/" in page or os.path.dirname(page):
-            raise UsageError(f"serve_dir(index=) is a file name or several, not {page!r}")
+            raise UsageError(f"serve_dir(index=) must be a file name or several, not {page!r}")
     return pages
 
 

@@ -124,7 +124,7 @@ class Gateway:
     def write(self, data: bytes) -> None:
         """Take a piece of the body from an application that does not return its whole body."""
         if not isinstance(data, bytes):
-            raise TypeError(f"the body of a WSGI response is bytes, not {type(data).__name__}: {data!r}")
+            raise TypeError(f"the body of a WSGI response must be bytes, not {type(data).__name__}: {data!r}")
         if self._head is None:
             raise AssertionError("the application wrote a piece of the body before it called start_response")
         if self._sent:

@@ -59,7 +59,7 @@ def origin_pattern(text: object) -> Pattern:
     where = _where(found["where"]) if found is not None else None
     if found is None or where is None:
         raise UsageError(
-            "an origin is http:// or https:// with a host and perhaps a port, such as https://api.example.com, "
+            "an origin must be http:// or https:// with a host and perhaps a port, such as https://api.example.com, "
             f"https://*.example.com or http://shop.test:8080, not {text!r}"
         )
     scheme = found["scheme"].lower()
@@ -85,7 +85,7 @@ def raw_address(text: object, pattern: Pattern) -> tuple[str, int]:
         return pattern.host, pattern.port
     where = _where(text) if isinstance(text, str) else None
     if where is None or not where[1].isdecimal() or "*" in where[0]:
-        raise UsageError(f"to= is a host and a port such as '127.0.0.1:5432', not {text!r}")
+        raise UsageError(f"to= must be a host and a port such as '127.0.0.1:5432', not {text!r}")
     return where[0], int(where[1])
 
 

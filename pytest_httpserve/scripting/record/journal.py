@@ -63,7 +63,7 @@ def check_kinds(kinds: str | Iterable[str]) -> frozenset[str]:
     kinds = (kinds,) if isinstance(kinds, str) or not isinstance(kinds, Iterable) else tuple(kinds)
     for kind in kinds:
         if kind not in KINDS:
-            raise UsageError(f"a kind of failure is one of {', '.join(KINDS)}, not {kind!r}")
+            raise UsageError(f"a kind of failure must be one of {', '.join(KINDS)}, not {kind!r}")
     return frozenset(kinds)
 
 

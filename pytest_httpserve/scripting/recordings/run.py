@@ -76,7 +76,7 @@ class Run:
 def check_mode(given: str, mode: object) -> str:
     """Check that ``mode`` is one of the MODES."""
     if not isinstance(mode, str) or mode not in MODES:
-        raise UsageError(f"{given} is one of {', '.join(MODES)}, not {mode!r}")
+        raise UsageError(f"{given} must be one of {', '.join(MODES)}, not {mode!r}")
     return mode
 
 

@@ -52,7 +52,7 @@ def assert_in_order(seen: Seen, steps: Iterable[Step]) -> None:
     __tracebackhide__ = True
     exchanges = seen.exchanges
     if isinstance(steps, str | Matcher):
-        raise UsageError(f"the steps are a list, such as ['GET /a', 'GET /b'], not {steps!r}")
+        raise UsageError(f"the steps must be a list, such as ['GET /a', 'GET /b'], not {steps!r}")
     wanted = [(_name(step), _matcher(step)) for step in steps]
     rest = iter(exchanges)
     for position, (name, matcher) in enumerate(wanted, 1):
@@ -136,7 +136,7 @@ def _matcher(step: Step) -> Matcher:
         return match(method, path) if blank else match("*", step)
     if isinstance(step, tuple) and len(step) == 2:
         return match(*step)
-    raise UsageError(f"a step is ('GET', '/path'), 'GET /path' or a matcher, not {step!r}")
+    raise UsageError(f"a step must be ('GET', '/path'), 'GET /path' or a matcher, not {step!r}")
 
 
 def _name(step: Step) -> str:

@@ -21,7 +21,7 @@ def explained(
     """Say what would answer such a request, or why nothing would. ``json`` is ``...`` if the request has none."""
     check_path(path)
     if json is not ... and body:
-        raise UsageError("a request has one body, not json and body")
+        raise UsageError("a request can have only one body, not json and body")
     fields = dict(check_headers(headers))
     if json is not ...:
         import json as json_module

@@ -186,12 +186,12 @@ class TypeIs(Matcher):
         if isinstance(expected, str):
             if ";" in expected or "/" not in expected:
                 raise UsageError(
-                    f"content_type= is a media type such as 'text/plain', without parameters, not {expected!r}; "
+                    f"content_type= must be a media type such as 'text/plain', without parameters, not {expected!r}; "
                     "for the whole field use headers={'Content-Type': ...}"
                 )
             expected = expected.lower()
         elif isinstance(expected, bool | int | float | bytes | list | dict):
-            raise UsageError(f"content_type= is a media type such as 'text/plain', not {expected!r}")
+            raise UsageError(f"content_type= must be a media type such as 'text/plain', not {expected!r}")
         self.expected = expected
 
     def checks(self, request: Request) -> list[Check]:
@@ -276,4 +276,5 @@ def _as_expected(expected: Any, file: UploadedFile) -> Any:
 def _check_file(expected: object) -> None:
     content = expected[1] if isinstance(expected, tuple) and len(expected) == 2 else expected
     if isinstance(content, int | float | dict | list | tuple | set):
-        raise UsageError(f"a file in files= is bytes, a text, a pattern, or (filename, one of these), not {expected!r}")
+        allowed = "bytes, a text, a pattern, or (filename, one of these)"
+        raise UsageError(f"a file in files= must be {allowed}, not {expected!r}")

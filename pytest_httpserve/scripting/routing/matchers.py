@@ -263,7 +263,7 @@ def _check_method(method: str) -> str:
         raise UsageError(f"give one method, or '*' for any, not {method!r}; for several, write match(...) | match(...)")
     if not isinstance(method, str) or not grammar.TOKEN.fullmatch(method):
         first = "; the method comes first, then the path" if "/" in str(method) else ""
-        raise UsageError(f"a method is a word such as GET, or '*' for any, not {method!r}{first}")
+        raise UsageError(f"a method must be a word such as GET, or '*' for any, not {method!r}{first}")
     if method != method.upper():
         raise UsageError(f"methods are case-sensitive, so {method!r} is not {method.upper()!r}")
     return method

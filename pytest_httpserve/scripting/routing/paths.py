@@ -39,7 +39,7 @@ class PathPattern:
         self.segments: tuple[str | None, ...] | None = None
         if isinstance(path, re.Pattern):
             if not isinstance(path.pattern, str):
-                raise UsageError(f"a pattern for a path is a pattern of str, not of bytes: {path!r}")
+                raise UsageError(f"a pattern for a path must be a pattern of str, not of bytes: {path!r}")
             self.text: str = f"re.compile({path.pattern!r})"
             self._regex: re.Pattern[str] | None = path
             return
@@ -55,7 +55,8 @@ class PathPattern:
         for match in _PARAMETER.finditer(path):
             name, kind = match[1], match[2] or "str"
             if kind not in CONVERTERS:
-                raise UsageError(f"{match[0]} in {path!r}: a parameter is one of {', '.join(CONVERTERS)}, not {kind!r}")
+                kinds = ", ".join(CONVERTERS)
+                raise UsageError(f"{match[0]} in {path!r}: a parameter must be one of {kinds}, not {kind!r}")
             if name in self._kinds:
                 raise UsageError(f"{path!r} has two parameters called {name!r}")
             self._kinds[name] = kind
@@ -92,7 +93,7 @@ def _check_path(path: object) -> str:
     if isinstance(path, str) and "://" in path and not path.startswith("/"):
         raise UsageError(f"a path is what follows host and port, not a whole URL such as {path!r}")
     if not isinstance(path, str) or not (path.startswith("/") or path == "*"):
-        raise UsageError(f"a path is a text that begins with a slash, a compiled pattern, or '*', not {path!r}")
+        raise UsageError(f"a path must be a text that begins with a slash, a compiled pattern, or '*', not {path!r}")
     if "?" in path or "#" in path:
         raise UsageError(f"a path ends before ? and #; {path!r} has one of them (give a query as query=)")
     if foreign := _FOREIGN.search(path):

@@ -134,7 +134,7 @@ class Route:
         self.has_early_faults: bool = False  # whether any of its responses has a fault that comes before the response
         check_number("priority=", priority)
         if otherwise not in ("fail", "continue"):
-            raise UsageError(f"otherwise= is 'fail' or 'continue', not {otherwise!r}")
+            raise UsageError(f"otherwise= must be 'fail' or 'continue', not {otherwise!r}")
         self._otherwise = otherwise
         self.rank: tuple[int, int] = (priority, next(_sequence))
         whole = matcher if isinstance(matcher, AllOf) else AllOf((matcher,))
@@ -257,7 +257,7 @@ class Route:
 
     def _in_scenario(self, name: str, state: str) -> None:
         if not isinstance(state, str):
-            raise UsageError(f"a state is a str, not {state!r}")
+            raise UsageError(f"a state must be a str, not {state!r}")
         if self._scenario is None:
             raise UsageError(
                 f"{name}() is for the routes of a scenario: flow = httpserve.scenario('...'); flow.on(...)"

@@ -377,7 +377,7 @@ class Link:
 
     def _message(self, data: str | bytes, more: bool) -> bytes:
         if self._fragments and isinstance(data, str) != isinstance(self._fragments[0], str):
-            raise UsageError("the fragments of a message are all str, or all bytes")
+            raise UsageError("the fragments of a message must be all str, or all bytes")
         self._fragments.append(data)
         if not more:
             fragments, self._fragments = self._fragments, []

@@ -66,7 +66,7 @@ def handshake_criteria(criteria: Criteria) -> Criteria:
     """The criteria of a route, and the criterion that its requests are handshakes."""
     headers: Mapping[str, Any] = criteria.get("headers") or {}
     if not isinstance(headers, Mapping) or any(str(name).lower() == "upgrade" for name in headers):
-        raise UsageError(f"headers= is a mapping without Upgrade, which is always websocket, not {headers!r}")
+        raise UsageError(f"headers= must be a mapping without Upgrade, which is always websocket, not {headers!r}")
     return {**criteria, "headers": {"Upgrade": _UPGRADE, **headers}}
 
 

@@ -66,7 +66,7 @@ def check_code(code: int | None, reason: str) -> None:
     if code in (1004, 1005, 1006, 1015):
         raise UsageError(f"no close frame has the code {code} (RFC 6455 section 7.4.1)")
     if not isinstance(reason, str) or len(reason.encode()) > 123:
-        raise UsageError(f"the reason of a close frame is a str of at most 123 bytes, not {reason!r}")
+        raise UsageError(f"the reason of a close frame must be a str of at most 123 bytes, not {reason!r}")
 
 
 def explained(title: str, messages: Sequence[Message]) -> str:

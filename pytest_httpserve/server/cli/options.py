@@ -82,7 +82,11 @@ def _parser(epilog: str) -> argparse.ArgumentParser:
         help="speak at most this version (default: HTTP/1.1)",
     )
     add("--cgi", action="store_true", help="run the CGI scripts in /cgi-bin and /htbin")
-    add("--content-type", metavar="TYPE", help="the type of files whose names do not tell it")
+    add(
+        "--content-type",
+        metavar="TYPE",
+        help="the type of files whose names do not imply one (default: application/octet-stream)",
+    )
     header = partial(add, "-H", "--header", dest="headers", action="append", default=[])
     header(nargs=2, metavar=("NAME", "VALUE"), help="send this header with each file and listing; repeatable")
     add("--no-listing", dest="listing", action="store_false", help="refuse directories that have no index page")

@@ -142,10 +142,17 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("port", nargs="?", type=int, default=8000, help="listen on this port (default: %(default)s)")
     add("-b", "--bind", metavar="ADDRESS", help="listen on this address (default: all)")
-    add("-d", "--directory", metavar="PATH", default=os.getcwd(), help="serve this directory (default: the current)")
+    add(
+        "-d", "--directory", metavar="PATH", default=os.getcwd(), help="serve this directory (default: the current one)"
+    )
     add("-p", "--protocol", metavar="VERSION", default="HTTP/1.0", help="speak this version (default: %(default)s)")
     add("--cgi", action="store_true", help="run the CGI scripts in /cgi-bin and /htbin")
-    add("--content-type", metavar="TYPE", default=_ANY_TYPE, help="the type of files whose names do not tell it")
+    add(
+        "--content-type",
+        metavar="TYPE",
+        default=_ANY_TYPE,
+        help="the type of files whose names do not imply one (default: %(default)s)",
+    )
     header = ("HEADER", "VALUE")
     add("-H", "--header", nargs=2, action="append", metavar=header, help="send this with files; repeatable")
     add("--tls-cert", metavar="PATH", help="serve HTTPS with this certificate (PEM, with its chain)")

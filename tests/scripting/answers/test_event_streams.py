@@ -197,17 +197,17 @@ def test_json_lines() -> None:
     ("arguments", "said"),
     [
         ({"events": "one"}, "events= takes a list of events, each a str or a dict, not 'one'"),
-        ({"events": [1]}, "an event is a str, or a dict of data, event, id, retry, comment, not 1"),
-        ({"events": [{"name": "a"}]}, "an event is a str, or a dict"),
-        ({"events": [{}]}, "an event has data, event=, id= or retry="),
-        ({"events": [{"event": "a\nb"}]}, "event= is one line of text"),
+        ({"events": [1]}, "an event must be a str, or a dict of data, event, id, retry, comment, not 1"),
+        ({"events": [{"name": "a"}]}, "an event must be a str, or a dict"),
+        ({"events": [{}]}, "an event needs data, event=, id= or retry="),
+        ({"events": [{"event": "a\nb"}]}, "event= must be one line of text"),
         ({"events": [{"id": "a\0"}]}, "the id of an event cannot hold NUL"),
-        ({"events": [{"retry": -1}]}, "retry= is a number of milliseconds, 0 or more, not -1"),
+        ({"events": [{"retry": -1}]}, "retry= must be a number of milliseconds, 0 or more, not -1"),
         ({"events": [{"data": {1}}]}, "data is not JSON"),
         ({"events": [{"comment": "a", "id": "1"}]}, "a comment is not part of an event"),
         ({"json_lines": {"a": 1}}, "json_lines= takes a list of values"),
         ({"json_lines": [{1}]}, "json_lines= is not JSON"),
-        ({"json_lines": [], "text": ""}, "a response has one body, not text and json_lines"),
+        ({"json_lines": [], "text": ""}, "a response can have only one body, not text and json_lines"),
     ],
 )
 def test_wrong_values_are_refused(arguments: dict[str, Any], said: str) -> None:

@@ -344,11 +344,11 @@ def test_a_client_that_left_before_the_stop_has_ended_its_connection(server: HTT
     [
         (
             lambda route: route.hold("later"),
-            "phase= is one of response_head, response_body, response_end, not 'later'",
+            "phase= must be one of response_head, response_body, response_end, not 'later'",
         ),
-        (lambda route: route.hold(timeout=-1), "timeout= is a number of seconds, 0 or more, not -1"),
-        (lambda route: route.hold(timeout=None), "timeout= is a number of seconds, 0 or more, not None"),
-        (lambda route: route.hold().arrived(timeout="1"), "timeout= is a number of seconds, 0 or more, not '1'"),
+        (lambda route: route.hold(timeout=-1), "timeout= must be a number of seconds, 0 or more, not -1"),
+        (lambda route: route.hold(timeout=None), "timeout= must be a number of seconds, 0 or more, not None"),
+        (lambda route: route.hold().arrived(timeout="1"), "timeout= must be a number of seconds, 0 or more, not '1'"),
         (
             lambda route: route.hold().fail(Reset),
             f"fault= takes a fault, as in Reset(after=10), or several, not {Reset!r}; write Reset()",
@@ -454,7 +454,7 @@ def test_a_request_whose_client_left_is_no_longer_in_hand(server: HTTPServe) -> 
 @pytest.mark.parametrize("seconds", [-1, float("nan"), "5"])
 def test_a_time_that_is_none_is_named(server: HTTPServe, seconds: float) -> None:
     route = server.on("GET", "/a").respond()
-    with pytest.raises(UsageError, match=r"^timeout= is a number of seconds, "):
+    with pytest.raises(UsageError, match=r"^timeout= must be a number of seconds, "):
         route.hold(timeout=seconds)
-    with pytest.raises(UsageError, match=r"^timeout= is a number of seconds, "):
+    with pytest.raises(UsageError, match=r"^timeout= must be a number of seconds, "):
         route.hold().arrived(timeout=seconds)

@@ -278,13 +278,13 @@ def test_a_length_that_is_not_the_files_ends_the_connection(
 # What is refused
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"text": "a", "json": 1}, "a response has one body, not text and json"),
-    ({"html": "a", "body": b"b", "text": "c"}, "a response has one body, not text and html and body"),
+    ({"text": "a", "json": 1}, "a response can have only one body, not text and json"),
+    ({"html": "a", "body": b"b", "text": "c"}, "a response can have only one body, not text and html and body"),
     ({"status": 204, "text": "a"}, "a response with status 204 has no body (RFC 9110), so text= is wrong"),
     ({"status": 205, "body": b"a"}, "a response with status 205 has no body (RFC 9110), so body= is wrong"),
     ({"status": 304, "json": None}, "a response with status 304 has no body (RFC 9110), so json= is wrong"),
     *(
-        ({"status": status}, f"a response's status is an integer from 200 to 999, not {status!r}")
+        ({"status": status}, f"a response's status must be an integer from 200 to 999, not {status!r}")
         for status in (199, 100, 1000, -1, 0, "200", 200.0, None, True)
     ),
     ({"text": b"a"}, "text= takes a str, not bytes"),
@@ -301,19 +301,19 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"file": "a\0b"}, "does not exist"),
     ({"file": 5}, "file= takes a path, not int"),
     ({"file": b"a"}, "file= takes a path, not bytes"),
-    ({"reason": "two\nlines"}, "a reason is one line of text in ISO-8859-1, not 'two\\nlines'"),
-    ({"reason": "\r"}, "a reason is one line"),
-    ({"reason": "\0"}, "a reason is one line"),
-    ({"reason": "snow ☃"}, "a reason is one line of text in ISO-8859-1, not 'snow ☃'"),
-    ({"reason": 5}, "a reason is one line of text in ISO-8859-1, not 5"),
+    ({"reason": "two\nlines"}, "a reason must be one line of text in ISO-8859-1, not 'two\\nlines'"),
+    ({"reason": "\r"}, "a reason must be one line"),
+    ({"reason": "\0"}, "a reason must be one line"),
+    ({"reason": "snow ☃"}, "a reason must be one line of text in ISO-8859-1, not 'snow ☃'"),
+    ({"reason": 5}, "a reason must be one line of text in ISO-8859-1, not 5"),
     ({"headers": 5}, "headers= takes a mapping or pairs of name and value, not 5"),
     ({"headers": "X-A: b"}, "headers= takes a mapping or pairs of name and value, not 'X-A: b'"),
     ({"headers": ["X-A: b"]}, "headers= takes a mapping or pairs of name and value, not 'X-A: b'"),
     ({"headers": [("a", "b", "c")]}, "headers= takes a mapping or pairs of name and value, not ('a', 'b', 'c')"),
-    ({"headers": {"X-A": None}}, "a header is a name with a str or a number, not ('X-A', None)"),
-    ({"headers": {"X-A": 1.5}}, "a header is a name with a str or a number"),
-    ({"headers": {"X-A": True}}, "a header is a name with a str or a number"),
-    ({"headers": {5: "a"}}, "a header is a name with a str or a number"),
+    ({"headers": {"X-A": None}}, "a header must be a name with a str or a number, not ('X-A', None)"),
+    ({"headers": {"X-A": 1.5}}, "a header must be a name with a str or a number"),
+    ({"headers": {"X-A": True}}, "a header must be a name with a str or a number"),
+    ({"headers": {5: "a"}}, "a header must be a name with a str or a number"),
     ({"headers": {"": "a"}}, "a header's name must be a token"),
     ({"headers": {"X A": "a"}}, "a header's name must be a token (RFC 9110 section 5.1), not 'X A'"),
     ({"headers": {"X:": "a"}}, "a header's name must be a token"),
@@ -403,7 +403,7 @@ def test_a_piece_that_is_neither_bytes_nor_str_is_a_failure(server: HTTPServe, p
         get(server)
 
     (failure,) = server.failures
-    assert f"a stream yields bytes or str, not {piece!r}" in failure
+    assert f"a stream must yield bytes or str, not {piece!r}" in failure
 
 
 def test_an_http_1_0_client_gets_a_stream_without_chunks(server: HTTPServe, say: Say) -> None:
@@ -603,7 +603,7 @@ REFUSED_TOO: list[tuple[dict[str, Any], str]] = [
     ({"stream": "abc"}, "stream= takes an iterable of bytes or str, or a function that returns one, not 'abc'"),
     ({"stream": b"abc"}, "stream= takes an iterable of bytes or str"),
     ({"stream": 5}, "stream= takes an iterable of bytes or str"),
-    ({"stream": [], "text": ""}, "a response has one body, not text and stream"),
+    ({"stream": [], "text": ""}, "a response can have only one body, not text and stream"),
     ({"status": 204, "stream": []}, "a response with status 204 has no body (RFC 9110), so stream= is wrong"),
     ({"stream": ["a"], "gzip": True}, "gzip= compresses a body that is given whole, not stream="),
     ({"gzip": True}, "gzip= compresses a body that is given whole, not none"),
@@ -618,7 +618,7 @@ REFUSED_TOO: list[tuple[dict[str, Any], str]] = [
     *(
         (
             {"informational": [status]},
-            f"an informational response has a status from 100 to 199, and not 101: {status!r}",
+            f"an informational response must have a status from 100 to 199, and not 101: {status!r}",
         )
         for status in (99, 101, 200, "103", True)
     ),

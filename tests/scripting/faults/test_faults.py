@@ -647,7 +647,9 @@ def test_a_function_of_a_delay_that_fails_is_told_of(fresh: HTTPServe) -> None:
         prepare(fresh, Delay(lambda draw: -1.0, phase=phase), "connection")
         talk(fresh, GET)
         assert len(fresh.failures) == 1
-        assert "what the function of Delay returns is a number of seconds, 0 or more, not -1.0" in fresh.failures[0]
+        assert (
+            "what the function of Delay returns must be a number of seconds, 0 or more, not -1.0" in fresh.failures[0]
+        )
 
 
 # Over TLS

@@ -138,9 +138,9 @@ def test_with_other_faults(server: HTTPServe, fault: Truncate | Reset | WrongChu
 
 
 def test_wrong_values() -> None:
-    with pytest.raises(UsageError, match="lines= of Split is"):
+    with pytest.raises(UsageError, match="lines= of Split must be"):
         Split(0)
-    with pytest.raises(UsageError, match="first= of Split is a number of lines, and needs lines="):
+    with pytest.raises(UsageError, match="first= of Split works only together with lines="):
         Split(first=1)
     with pytest.raises(UsageError, match="upto= of Split"):
         Split(upto=0)

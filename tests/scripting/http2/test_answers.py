@@ -312,7 +312,7 @@ def test_only_http2() -> None:
 
 @pytest.mark.parametrize("value", ["yes", 2, None, "h2"])
 def test_what_http2_can_be(value: Any) -> None:
-    with pytest.raises(UsageError, match=r"http2= is True, False or 'only', not "):
+    with pytest.raises(UsageError, match=r"http2= must be True, False or 'only', not "):
         HTTPServe(http2=value)
 
 

@@ -373,15 +373,15 @@ def test_whether_a_client_multiplexes(server: HTTPServe) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: ResetStream("NO"), "code= is one of NO_ERROR, PROTOCOL_ERROR"),
+        (lambda: ResetStream("NO"), "code= must be one of NO_ERROR, PROTOCOL_ERROR"),
         (lambda: ResetStream(-1), "or a number, not -1"),
         (lambda: GoAway(last_stream=-1), "last_stream="),
         (lambda: ChangeSettings({}), "takes names and numbers of settings, not {}"),
-        (lambda: ChangeSettings({"WINDOW": 1}), "a setting is one of HEADER_TABLE_SIZE"),
+        (lambda: ChangeSettings({"WINDOW": 1}), "a setting must be one of HEADER_TABLE_SIZE"),
         (lambda: ChangeSettings({"MAX_FRAME_SIZE": -1}), "the setting MAX_FRAME_SIZE"),
         (lambda: MaxStreams(-1), "MaxStreams"),
-        (lambda: FrameGarbage(b""), "data= is at least one byte"),
-        (lambda: StarveWindow("all"), "of= is 'stream' or 'connection', not 'all'"),  # type: ignore[arg-type]
+        (lambda: FrameGarbage(b""), "data= must be at least one byte"),
+        (lambda: StarveWindow("all"), "of= must be 'stream' or 'connection', not 'all'"),  # type: ignore[arg-type]
     ],
 )
 def test_what_cannot_be_is_refused(make: Any, message: str) -> None:

@@ -31,7 +31,7 @@ def test_a_port_number_is_taken(port: int) -> None:
 
 @pytest.mark.parametrize("port", [-1, 65536, "80", 80.0, None, True])
 def test_what_is_no_port_number_is_refused(port: int) -> None:
-    with pytest.raises(UsageError, match=r"^port= is a number from 0 to 65535, not "):
+    with pytest.raises(UsageError, match=r"^port= must be a number from 0 to 65535, not "):
         check_port(port)
 
 

@@ -1435,7 +1435,7 @@ def test_a_response_may_be_replaced_before_the_first_byte(server: HTTPServe) -> 
         (lambda environ, start_response: None, "NoneType"),
         (
             lambda environ, start_response: start_response("200 OK", []) and ["text"],
-            "a WSGI response is bytes, not str",
+            "a WSGI response must be bytes, not str",
         ),
         (lambda environ, start_response: start_response("OK", []) and [b""], "a line like '200 OK', not 'OK'"),
         (lambda environ, start_response: start_response(b"200 OK", []) and [b""], "all of them str"),
@@ -1628,7 +1628,7 @@ def test_what_is_no_application_is_refused(application: object, wrong: str) -> N
 
 @pytest.mark.parametrize("prefix", ["", "app", "/a?b", "/a#b", "//a", None, 5])
 def test_a_wrong_prefix_is_refused(prefix: Any) -> None:
-    with pytest.raises(UsageError, match="is a path such as / or /static, not "):
+    with pytest.raises(UsageError, match="must be a path such as / or /static, not "):
         HTTPServe().mount(prefix, echo)
 
 

@@ -333,12 +333,12 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     *(({"path": path}, "serve_dir takes the path of a directory first, not ") for path in (None, 5, b".", ["."])),
     *(({"path": path}, "there is no such directory") for path in ("n" * 300, "a\0b")),
     *(
-        ({"at": at}, f"serve_dir(at=) is a path such as / or /static, not {at!r}")
+        ({"at": at}, f"serve_dir(at=) must be a path such as / or /static, not {at!r}")
         for at in ("", "static", "/a?b", "/a#b", "//a", "/a//b", None, 5)
     ),
-    *(({"listing": listing}, "serve_dir(listing=) is True or False, not ") for listing in (None, 1, "no")),
+    *(({"listing": listing}, "serve_dir(listing=) must be True or False, not ") for listing in (None, 1, "no")),
     *(
-        ({"index": index}, "serve_dir(index=) is a file name or several, not ")
+        ({"index": index}, "serve_dir(index=) must be a file name or several, not ")
         for index in ("", "a/b.html", "/index.html", 5, b"a", [5], ["a.html", ""], True)
     ),
     ({"headers": 5}, "serve_dir(headers=) takes a mapping or pairs"),

@@ -292,10 +292,13 @@ def test_directories_with_other_options_serve_at_the_same_time(server: HTTPServe
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        *(({"precompressed": value}, "serve_dir(precompressed=) is True or False, not ") for value in (None, 1, "br")),
-        *(({"hidden": value}, "serve_dir(hidden=) is True or False, not ") for value in (None, 0, ".env")),
         *(
-            ({"cors": value}, "serve_dir(cors=) is True, False or an origin such as http://127.0.0.1:3000, not ")
+            ({"precompressed": value}, "serve_dir(precompressed=) must be True or False, not ")
+            for value in (None, 1, "br")
+        ),
+        *(({"hidden": value}, "serve_dir(hidden=) must be True or False, not ") for value in (None, 0, ".env")),
+        *(
+            ({"cors": value}, "serve_dir(cors=) must be True, False or an origin such as http://127.0.0.1:3000, not ")
             for value in (
                 None,
                 1,
@@ -311,11 +314,11 @@ def test_directories_with_other_options_serve_at_the_same_time(server: HTTPServe
             )
         ),
         *(
-            ({"fallback": value}, "serve_dir(fallback=) is the name of a file in ")
+            ({"fallback": value}, "serve_dir(fallback=) must be the name of a file in ")
             for value in ("", ".", "sub", "missing.html", "../secret", "sub/../../secret", "\0", 5, b"app.html", True)
         ),
         *(
-            ({"headers_for": value}, "serve_dir(headers_for=) is a mapping of patterns such as '*.js' to headers, not ")
+            ({"headers_for": value}, "serve_dir(headers_for=) must be a mapping of patterns such as '*.js' to headers")
             for value in ("*.js", ["*.js"], {b"*.js": {"X-A": "1"}}, 5)
         ),
         *(
@@ -324,7 +327,7 @@ def test_directories_with_other_options_serve_at_the_same_time(server: HTTPServe
         ),
         ({"headers_for": {"*": [("X-A", "1"), ("x-a", "2")]}}, "serve_dir(headers_for=) takes each header once"),
         ({"headers_for": {"*": {"X-A": "1\r\nX-B: 2"}}}, "the value of the header X-A cannot be sent"),
-        ({"headers_for": {"*": {"X-A": True}}}, "a header is a name with a str or a number"),
+        ({"headers_for": {"*": {"X-A": True}}}, "a header must be a name with a str or a number"),
         ({"headers": "X-A: 1"}, "serve_dir(headers=) takes a mapping or pairs of name and value, not 'X-A: 1'"),
     ],
     ids=str,

@@ -40,7 +40,7 @@ def test_an_origin(text: str, shown: str, meant: list[tuple[str, int]], others: 
     ],
 )
 def test_what_is_no_origin(text: object) -> None:
-    with pytest.raises(UsageError, match="an origin is http:// or https://"):
+    with pytest.raises(UsageError, match="an origin must be http:// or https://"):
         origin_pattern(text)
 
 
@@ -59,9 +59,9 @@ def test_the_address_of_a_raw_tunnel() -> None:
     assert raw_address("127.0.0.1:5432", pattern) == ("127.0.0.1", 5432)
     assert raw_address("[::1]:5432", pattern) == ("::1", 5432)
     for wrong in ("127.0.0.1", "*:5", 5):
-        with pytest.raises(UsageError, match="to= is a host and a port"):
+        with pytest.raises(UsageError, match="to= must be a host and a port"):
             raw_address(wrong, pattern)
-    with pytest.raises(UsageError, match="to= is a host and a port"):
+    with pytest.raises(UsageError, match="to= must be a host and a port"):
         raw_address(None, origin_pattern("https://*.test"))
 
 

@@ -279,9 +279,9 @@ def test_what_an_origin_is_not_given(server: HTTPServe) -> None:
         server.origin("http://b.test", tls="expired")
     with pytest.raises(UsageError, match="has TLS, so tls=False is wrong"):
         server.origin("https://b.test", tls=False)
-    with pytest.raises(UsageError, match="a fault of TLS is one of"):
+    with pytest.raises(UsageError, match="a fault of TLS must be one of"):
         server.origin("https://b.test", tls="wrong")
-    with pytest.raises(UsageError, match="tunnel= is 'tls' or 'raw'"):
+    with pytest.raises(UsageError, match="tunnel= must be 'tls' or 'raw'"):
         server.origin("https://b.test", tunnel="udp")
     with pytest.raises(UsageError, match="to= is only for tunnel='raw'"):
         server.origin("https://b.test", to="127.0.0.1:1")

@@ -321,7 +321,7 @@ def test_no_archive_is_recorded_into(record: Record, tmp_path: Path) -> None:
 
 
 def test_a_mode_is_one_of_four() -> None:
-    with pytest.raises(UsageError, match="record= is one of none, missing, all, compare, not 'once'"):
+    with pytest.raises(UsageError, match="record= must be one of none, missing, all, compare, not 'once'"):
         HTTPServe(record="once")
 
 

@@ -118,7 +118,7 @@ def test_requests_in_another_order_fail(asked: HTTPServe, steps: Any, said: str)
 
 @pytest.mark.parametrize("step", [5, None, ("GET",), ("GET", "/a", "/b")])
 def test_what_is_no_step_is_refused(asked: HTTPServe, step: Any) -> None:
-    with pytest.raises(UsageError, match=r"^a step is \('GET', '/path'\), 'GET /path' or a matcher, not "):
+    with pytest.raises(UsageError, match=r"^a step must be \('GET', '/path'\), 'GET /path' or a matcher, not "):
         asked.assert_requested_in_order([step])
 
 
@@ -186,9 +186,9 @@ def test_a_wait_on_a_server_that_nobody_asked_says_nothing_came(server: HTTPServ
 
 @pytest.mark.parametrize("timeout", [-1, float("inf"), float("nan"), None, "1", True])
 def test_what_is_no_timeout_is_refused(server: HTTPServe, timeout: Any) -> None:
-    with pytest.raises(UsageError, match=r"^timeout= is a number of seconds, 0 or more, not "):
+    with pytest.raises(UsageError, match=r"^timeout= must be a number of seconds, 0 or more, not "):
         server.take_request(timeout)
-    with pytest.raises(UsageError, match=r"^timeout= is a number of seconds, 0 or more, not "):
+    with pytest.raises(UsageError, match=r"^timeout= must be a number of seconds, 0 or more, not "):
         server.wait_for("GET", "/a", timeout=timeout)
 
 
@@ -209,7 +209,7 @@ def test_what_is_no_number_of_times_is_refused(server: HTTPServe, times: Any) ->
     ]
     for call in calls:
         with pytest.raises(
-            UsageError, match=r"^(times|min|max|max_journal_bytes)= is a whole number, [01] or more, not "
+            UsageError, match=r"^(times|min|max|max_journal_bytes)= must be a whole number, [01] or more, not "
         ):
             call()
 
@@ -285,11 +285,11 @@ def test_an_expectation_that_contradicts_itself_is_refused(server: HTTPServe) ->
 @pytest.mark.parametrize(
     ("wrong", "named"),
     [
-        ({"times": -1}, r"times= is a whole number, 0 or more, not -1"),
-        ({"times": "1"}, r"times= is a whole number, 0 or more, not '1'"),
-        ({"min": -1}, r"min= is a whole number, 0 or more, not -1"),
-        ({"min": True, "max": 2}, r"min= is a whole number, 0 or more, not True"),
-        ({"max": -1}, r"max= is a whole number, 0 or more, not -1"),
+        ({"times": -1}, r"times= must be a whole number, 0 or more, not -1"),
+        ({"times": "1"}, r"times= must be a whole number, 0 or more, not '1'"),
+        ({"min": -1}, r"min= must be a whole number, 0 or more, not -1"),
+        ({"min": True, "max": 2}, r"min= must be a whole number, 0 or more, not True"),
+        ({"max": -1}, r"max= must be a whole number, 0 or more, not -1"),
     ],
 )
 def test_a_number_of_calls_that_is_none_is_named(server: HTTPServe, wrong: dict[str, Any], named: str) -> None:
@@ -338,10 +338,10 @@ def test_failures_of_a_kind_can_be_ignored(server: HTTPServe) -> None:
 @pytest.mark.parametrize("kind", ["unanswred", "", 5])
 def test_a_kind_that_is_none_is_refused(server: HTTPServe, kind: Any) -> None:
     with pytest.raises(
-        UsageError, match=r"^a kind of failure is one of unanswered, refused, errors, expectations, not "
+        UsageError, match=r"^a kind of failure must be one of unanswered, refused, errors, expectations, not "
     ):
         server.ignore(kind)
-    with pytest.raises(UsageError, match=r"^a kind of failure is one of"):
+    with pytest.raises(UsageError, match=r"^a kind of failure must be one of"):
         HTTPServe(ignore=[kind])
 
 
@@ -403,7 +403,7 @@ def test_explain_names_the_response_in_the_queue_and_leaves_it_there(server: HTT
     [
         ({"path": "a"}, "a path begins with a slash; 'a' does not"),
         ({"path": None}, "a path begins with a slash; None does not"),
-        ({"path": "/a", "body": "b", "json": 1}, "a request has one body, not json and body"),
+        ({"path": "/a", "body": "b", "json": 1}, "a request can have only one body, not json and body"),
         ({"path": "/a", "headers": {"X A": "b"}}, "a header's name must be a token"),
     ],
 )
@@ -436,7 +436,7 @@ def test_asserting_and_waiting_go_on_while_two_hundred_clients_ask(server: HTTPS
 
 
 def test_steps_are_a_list(server: HTTPServe) -> None:
-    with pytest.raises(UsageError, match=r"^the steps are a list, such as \['GET /a', 'GET /b'\], not 'GET /a'"):
+    with pytest.raises(UsageError, match=r"^the steps must be a list, such as \['GET /a', 'GET /b'\], not 'GET /a'"):
         server.assert_requested_in_order("GET /a")
 
 

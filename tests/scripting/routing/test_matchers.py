@@ -621,12 +621,12 @@ async def later(request: Request) -> bool:
 
 # What is refused
 
-NO_PARAMETERS = "content_type= is a media type such as 'text/plain', without parameters"
+NO_PARAMETERS = "content_type= must be a media type such as 'text/plain', without parameters"
 WHOLE_FIELD = "; for the whole field use headers={'Content-Type': ...}"
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"content_type": "json"}, f"{NO_PARAMETERS}, not 'json'{WHOLE_FIELD}"),
     ({"content_type": "a/b; c=d"}, f"{NO_PARAMETERS}, not 'a/b; c=d'{WHOLE_FIELD}"),
-    ({"content_type": b"a/b"}, "content_type= is a media type such as 'text/plain', not b'a/b'"),
+    ({"content_type": b"a/b"}, "content_type= must be a media type such as 'text/plain', not b'a/b'"),
     ({"query": 5}, "query= takes a mapping of names to values, not 5"),
     ({"query": [("a", "1")]}, "query= takes a mapping of names to values, not [('a', '1')]"),
     ({"query": {1: "a"}}, "query= takes a mapping of names to values, not {1: 'a'}"),
@@ -645,14 +645,14 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"cookies": ["a"]}, "cookies= takes a mapping of names to values, not ['a']"),
     ({"form": "a=1"}, "form= takes a mapping of names to values, not 'a=1'"),
     ({"files": [b"a"]}, "files= takes a mapping of field names to contents, not [b'a']"),
-    ({"files": {"a": 5}}, "a file in files= is bytes, a text, a pattern, or (filename, one of these), not 5"),
+    ({"files": {"a": 5}}, "a file in files= must be bytes, a text, a pattern, or (filename, one of these), not 5"),
     (
         {"files": {"a": ("a.txt",)}},
-        "a file in files= is bytes, a text, a pattern, or (filename, one of these), not ('a.txt',)",
+        "a file in files= must be bytes, a text, a pattern, or (filename, one of these), not ('a.txt',)",
     ),
     (
         {"files": {"a": ("a.txt", b"", "b/c")}},
-        "a file in files= is bytes, a text, a pattern, or (filename, one of these), not ('a.txt', b'', 'b/c')",
+        "a file in files= must be bytes, a text, a pattern, or (filename, one of these), not ('a.txt', b'', 'b/c')",
     ),
     ({"json": 1, "json_contains": 1}, "json= is the whole body, json_contains= a part of it: give one of them"),
     ({"query": {}, "query_exact": {}}, "query_exact= is the whole query, query= a part of it: give one of them"),

@@ -93,5 +93,5 @@ def test_a_body_that_comes_near_is_taken(server: HTTPServe) -> None:
 
 
 def test_what_becomes_of_a_near_miss_is_one_of_two(server: HTTPServe) -> None:
-    with pytest.raises(UsageError, match=r"^otherwise= is 'fail' or 'continue', not 'ignore'$"):
+    with pytest.raises(UsageError, match=r"^otherwise= must be 'fail' or 'continue', not 'ignore'$"):
         server.on("GET", "/a", otherwise="ignore")  # type: ignore[arg-type]  # which is the test

@@ -79,7 +79,7 @@ def test_another_path_does_not_match(template: str | re.Pattern[str], path: str)
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("/{id:number}", "{id:number} in '/{id:number}': a parameter is one of str, int, float, uuid, path"),
+        ("/{id:number}", "{id:number} in '/{id:number}': a parameter must be one of str, int, float, uuid, path"),
         ("/{a}/{a}", "'/{a}/{a}' has two parameters called 'a'"),
         ("/{", "'/{' has a brace that belongs to no parameter such as {name} or {id:int}"),
         ("/}", "'/}' has a brace that belongs to no parameter"),
@@ -90,7 +90,7 @@ def test_another_path_does_not_match(template: str | re.Pattern[str], path: str)
         ("/{a}/{b", "has a brace that belongs to no parameter"),
         ("/{{a}}", "has a brace that belongs to no parameter"),
         ("/{a}?b=c", "a path ends before ? and #; '/{a}?b=c' has one of them"),
-        (re.compile(b"/a"), "a pattern for a path is a pattern of str, not of bytes: re.compile(b'/a')"),
+        (re.compile(b"/a"), "a pattern for a path must be a pattern of str, not of bytes: re.compile(b'/a')"),
     ],
 )
 def test_a_template_that_is_none_is_refused(path: Any, message: str) -> None:
@@ -178,7 +178,7 @@ def test_the_higher_priority_answers_and_of_two_equal_ones_the_later(server: HTT
 
 @pytest.mark.parametrize("priority", ["1", None, True, [1]])
 def test_what_is_no_priority_is_refused(server: HTTPServe, priority: Any) -> None:
-    with pytest.raises(UsageError, match=r"^priority= is a number, not "):
+    with pytest.raises(UsageError, match=r"^priority= must be a number, not "):
         server.on("GET", "/a", priority=priority)
 
 

@@ -102,7 +102,7 @@ def test_a_route_takes_precedence_over_a_directory(server: HTTPServe, tmp_path: 
 
 @pytest.mark.parametrize("method", ["", "GET ", "G ET", "GET\n", "GÉT", None, 5, b"GET"])
 def test_what_is_no_method_is_refused(method: str) -> None:
-    with pytest.raises(UsageError, match=r"^a method is a word such as GET, or '\*' for any, not "):
+    with pytest.raises(UsageError, match=r"^a method must be a word such as GET, or '\*' for any, not "):
         match(method, "/a")
 
 
@@ -184,7 +184,7 @@ def test_a_redirect_takes_its_location_first(server: HTTPServe) -> None:
 @pytest.mark.parametrize("path", ["", "a", "**", None, b"/a"])
 def test_a_path_that_begins_without_a_slash_is_refused(path: str) -> None:
     with pytest.raises(
-        UsageError, match=r"^a path is a text that begins with a slash, a compiled pattern, or '\*', not "
+        UsageError, match=r"^a path must be a text that begins with a slash, a compiled pattern, or '\*', not "
     ):
         match("GET", path)
 
@@ -320,7 +320,7 @@ def test_a_redirect_sends_the_client_on(server: HTTPServe) -> None:
 
 @pytest.mark.parametrize("status", [200, 300, 304, 400, "302"])
 def test_a_redirect_has_a_status_of_one(server: HTTPServe, status: int) -> None:
-    with pytest.raises(UsageError, match=r"^a redirect has the status 301, 302, 303, 307 or 308, not "):
+    with pytest.raises(UsageError, match=r"^a redirect must have the status 301, 302, 303, 307 or 308, not "):
         server.on("GET", "/a").redirect("/b", status)
 
 
@@ -601,7 +601,7 @@ def test_a_local_redirect_of_a_cgi_script_gives_the_handler_the_request_it_asked
 
 def test_a_wrong_number_of_times_changes_nothing(server: HTTPServe) -> None:
     route = server.on("GET", "/a")
-    with pytest.raises(UsageError, match=r"^times= is a whole number, 1 or more, not 0"):
+    with pytest.raises(UsageError, match=r"^times= must be a whole number, 1 or more, not 0"):
         route.respond(text="well", times=0)
 
     assert requests.get(server.url_for("/a"), timeout=10).status_code == 404

@@ -110,7 +110,7 @@ def test_a_state_follows_a_response(server: HTTPServe) -> None:
 @pytest.mark.parametrize("state", [None, 5, b"new"])
 @pytest.mark.parametrize("name", ["when", "then"])
 def test_what_is_no_state_is_refused(server: HTTPServe, name: str, state: Any) -> None:
-    with pytest.raises(UsageError, match=r"^a state is a str, not "):
+    with pytest.raises(UsageError, match=r"^a state must be a str, not "):
         getattr(server.scenario("order").on("GET", "/a").respond(), name)(state)
 
 

@@ -173,7 +173,7 @@ def test_fragments_are_of_one_type(server: HTTPServe, open_websocket: Open) -> N
     client = open_websocket("/chat")
     peer = chat.accept()
     peer.send("a", more=True)
-    with pytest.raises(UsageError, match="the fragments of a message are all str, or all bytes"):
+    with pytest.raises(UsageError, match="the fragments of a message must be all str, or all bytes"):
         peer.send(b"b")
     peer.send("b")
     assert [(one.data, one.frames) for one in peer.messages] == [("ab", 2)]

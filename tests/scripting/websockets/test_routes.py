@@ -407,7 +407,7 @@ async def gives_later(peer: Peer) -> AsyncIterator[str]:
         (lambda server: server.websocket("/").close(1005), "no close frame has the code 1005"),
         (lambda server: server.websocket("/").send("a").accept(), "have steps"),
         (lambda server: server.websocket("/").respond(101), "a response's status"),
-        (lambda server: server.url_for("/", scheme="wss"), "scheme= is 'http' or 'ws'"),
+        (lambda server: server.url_for("/", scheme="wss"), "scheme= must be 'http' or 'ws'"),
     ],
 )
 def test_wrong_values_are_refused(server: HTTPServe, call: Any, said: str | None) -> None:
