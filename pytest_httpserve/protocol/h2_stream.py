@@ -23,7 +23,7 @@ from pytest_httpserve.wire.framing import (
     response_framing,
 )
 from pytest_httpserve.wire.headers import Field
-from pytest_httpserve.wire.http2 import RawField, response_fields, switching_fields
+from pytest_httpserve.wire.http2 import RawField, raw_fields, response_fields, switching_fields
 from pytest_httpserve.wire.response_stream import ResponseHead, ResponseStream
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Frames(Protocol):
     def seconds(self) -> float:
         """For how many seconds a client may read nothing."""
 
-    def send(self, stream: StreamTransport, fields: Sequence[Field] | None, data: bytes, /, *, end: bool) -> None:
+    def send(self, stream: StreamTransport, fields: Sequence[RawField] | None, data: bytes, /, *, end: bool) -> None:
         """Send the fields of a head or of trailers, if there are any, and then data; ``end`` ends the stream."""
 
     def reset(self, stream: StreamTransport, code: int, /) -> None:
@@ -114,7 +114,7 @@ class StreamTransport(Transport):
         self._response = ResponseStream()
         self._framing: Framing | None = None  # None until the final head has come
         self._body: BodyDecoder = body_decoder(NO_BODY)
-        self._head: list[Field] | None = None  # a head held back for what follows it
+        self._head: Sequence[RawField] | None = None  # a head held back for what follows it
 
     # Called by the connection, with its lock held
 
@@ -318,7 +318,7 @@ class StreamTransport(Transport):
         if self.altered:
             body += surplus
         ended = self._body.complete and not self.altered
-        trailers = [(name.lower(), value) for name, value in self._body.trailers.fields] if ended else []
+        trailers = raw_fields((name.lower(), value) for name, value in self._body.trailers.fields) if ended else ()
         head, self._head = self._head, None
         self.finished = ended
         if body or head is not None or not trailers:
@@ -404,7 +404,7 @@ class StreamTransport(Transport):
         pass
 
 
-def _understand(raw: bytes, method: str) -> tuple[list[Field], Framing]:
+def _understand(raw: bytes, method: str) -> tuple[Sequence[RawField], Framing]:
     """The fields of a response's head, and how its body ends."""
     head = ResponseHead(raw)
     headers = head.headers

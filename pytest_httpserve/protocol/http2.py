@@ -17,7 +17,6 @@ from pytest_httpserve.errors import RequestError, UnsupportedError
 from pytest_httpserve.protocol.floods import Floods
 from pytest_httpserve.protocol.frames import code_name, data_frames, goaway_frame, settings_frame
 from pytest_httpserve.protocol.h2_stream import StreamTransport
-from pytest_httpserve.wire.headers import Field
 from pytest_httpserve.wire.http2 import RawField, trailers_of
 
 if TYPE_CHECKING:
@@ -284,7 +283,7 @@ class HTTP2:
 
     # Out
 
-    def send(self, stream: StreamTransport, fields: Sequence[Field] | None, data: bytes, *, end: bool) -> None:
+    def send(self, stream: StreamTransport, fields: Sequence[RawField] | None, data: bytes, *, end: bool) -> None:
         """Send the fields of a head or of trailers, if there are any, and then data, waiting for the client's window;
         ``end`` ends the stream. Raises OSError."""
         at, size = 0, len(data)

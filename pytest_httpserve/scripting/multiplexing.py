@@ -94,7 +94,8 @@ class _Upgrading(Answering):
     def answer(self) -> None:
         self.stream = stream = self.http1.stream
         asks = stream.fields.asks_to_upgrade and stream.framing is NO_BODY and self.passage is AS_IT_IS
-        settings = upgrade_settings(stream.headers) if asks else None
+        is_ours = stream.line.parts.form in ("origin", "asterisk")  # otherwise, it was meant for a proxy
+        settings = upgrade_settings(stream.headers) if asks and is_ours else None
         if settings is None:
             super().answer()
             return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from pytest_httpserve.errors import RequestError
@@ -212,28 +212,35 @@ def upgrade_settings(headers: Headers) -> str | None:
 def fields_of(method: str, target: str, headers: Headers) -> tuple[RawField, ...]:
     """The fields that such a request would have had over HTTP/2."""
     pseudo = ((":method", method), (":scheme", "http"), (":authority", headers.get("host", "")), (":path", target))
+    # RFC 9110 section 7.6.1: those that Connection names concern only the connection
+    named = {option.strip().lower() for option in headers.get("connection", "").split(",")}
+    own = OF_CONNECTION | named | {"host", "http2-settings"}
     others = (
         (name.lower(), value)
         for name, value in headers.fields
-        if name.lower() not in OF_CONNECTION and name.lower() not in ("host", "http2-settings")
+        if name.lower() not in own and (name.lower() != "te" or value.lower() == "trailers")
     )
-    return tuple((name.encode("ascii"), value.encode("latin-1")) for name, value in (*pseudo, *others))
+    return raw_fields((*pseudo, *others))
+
+
+def raw_fields(fields: Iterable[Field]) -> tuple[RawField, ...]:
+    """Fields as bytes, which stand for the same characters as in HTTP/1."""
+    return tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in fields)
 
 
 # Responses
 
 
-def response_fields(status: int, headers: Headers) -> list[Field]:
+def response_fields(status: int, headers: Headers) -> tuple[RawField, ...]:
     """The fields that an HTTP/2 response's head is sent as."""
-    return [
-        (":status", str(status)),
-        *((name.lower(), value) for name, value in headers.fields if name.lower() not in OF_CONNECTION),
-    ]
+    return _answered(status, headers, OF_CONNECTION)
 
 
-def switching_fields(headers: Headers) -> list[Field]:
+def switching_fields(headers: Headers) -> tuple[RawField, ...]:
     """The head of a response that leaves HTTP: over HTTP/2 its status is 200, not 101 (RFC 8441 section 5.1)."""
-    return [
-        (":status", "200"),
-        *((name.lower(), value) for name, value in headers.fields if name.lower() not in _OF_UPGRADE),
-    ]
+    return _answered(200, headers, _OF_UPGRADE)
+
+
+def _answered(status: int, headers: Headers, left_out: Collection[str]) -> tuple[RawField, ...]:
+    others = ((name.lower(), value) for name, value in headers.fields)
+    return raw_fields([(":status", str(status)), *(field for field in others if field[0] not in left_out)])

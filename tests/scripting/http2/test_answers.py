@@ -238,6 +238,17 @@ def test_streams_of_pieces(server: HTTPServe) -> None:
     assert response.body == b"onetwo"
 
 
+def test_fields_have_the_bytes_that_they_have_over_http1(server: HTTPServe) -> None:
+    """The client reads them as latin-1, like http.client."""
+    server.on("GET", "/").respond(text="well", headers={"X-Name": "caf\xe9"}, trailers={"X-Sum": "\xe9"})
+
+    with client_of(server) as client:
+        answer = client.get("/")
+
+    assert answer.headers["x-name"] == "caf\xe9"
+    assert answer.trailers["x-sum"] == "\xe9"
+
+
 @pytest.mark.parametrize("status", [204, 304])
 def test_answers_without_a_body(server: HTTPServe, status: int) -> None:
     server.on("GET", "/a").respond(status)

@@ -66,6 +66,33 @@ def test_one_with_a_body_is_answered_as_it_came(plain: HTTPServe) -> None:
         assert sock.recv(4) == b"body"
 
 
+def test_fields_of_the_connection_do_not_reach_the_first_stream(plain: HTTPServe) -> None:
+    plain.on("GET", "/a").respond(text="well")
+    fields = "TE: trailers, deflate\r\nX-Hop: 1\r\nConnection: TE, X-Hop, Upgrade, HTTP2-Settings\r\n"
+
+    sock = socket.create_connection((plain.host, plain.port), timeout=20)
+    with Upgraded(sock, f"{plain.host}:{plain.port}") as client:
+        request = asked(plain, client.settings_header).replace("Connection: Upgrade, HTTP2-Settings\r\n", fields)
+        sock.sendall(request.encode())
+        assert read_head(sock).startswith(b"HTTP/1.1 101 Switching Protocols\r\n")
+        client.flush()
+        assert client.answer(1).body == b"well"
+
+    assert plain.exchanges[0].request.headers.keys().isdisjoint({"te", "x-hop"})
+    assert plain.failures == ()
+
+
+def test_one_that_was_meant_for_a_proxy_is_answered_as_it_came(plain: HTTPServe) -> None:
+    plain.on("GET", "/a").respond(text="well")
+
+    with socket.create_connection((plain.host, plain.port), timeout=20) as sock:
+        sock.sendall(asked(plain, "AAMAAABk").replace("/a", f"{plain.base_url}/a", 1).encode())
+        assert read_head(sock).startswith(b"HTTP/1.1 200 OK\r\n")
+        assert sock.recv(4) == b"well"
+
+    assert plain.failures == ()
+
+
 @pytest.mark.parametrize("settings", ["AAM", "AAMAAAB!"])
 def test_settings_that_are_none(plain: HTTPServe, settings: str) -> None:
     plain.on("GET", "/a").respond(text="well")
