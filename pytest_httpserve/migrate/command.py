@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import difflib
+import io
+import os
+import shutil
 import sys
+import tempfile
+import tokenize
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pytest_httpserve.migrate.rewriting import Rewritten, rewrite
+from pytest_httpserve.migrate.rewriting import rewrite
 
 _MARKS = ("httpserver", "pytest_httpserver", "expect_request", "expect_oneshot_request", "expect_ordered_request")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
-    missing = [path for path in given.paths if not path.exists()]
+    missing = [path for path in given.paths if not os.path.exists(path)]
     if missing:
         print(f"there is no {missing[0]}", file=sys.stderr)
         return 2
-    return _migrate([*_files(given.paths)], write=given.write)
+    return _migrate([*dict.fromkeys(_files(given.paths))], write=given.write)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -50,27 +56,70 @@ def _migrate(files: Sequence[Path], *, write: bool) -> int:
     left: list[str] = []
     for path in files:
         try:
-            text = path.read_bytes().decode()
+            before = path.read_bytes()
+            encoding, _ = tokenize.detect_encoding(io.BytesIO(before).readline)
+            text = before.decode(encoding)
             if not any(mark in text for mark in _MARKS):
                 continue
             new = rewrite(text)
-        except (OSError, SyntaxError, UnicodeDecodeError) as reason:
-            left.append(f"{path}: cannot be read: {reason}")
+        except SyntaxError as error:
+            place = path if error.lineno is None else f"{path}:{error.lineno}"
+            left.append(f"{place}: cannot be read: {error.msg}")
             continue
+        except (OSError, ValueError) as error:
+            left.append(f"{path}: cannot be read: {error}")
+            continue
+        except RecursionError:
+            left.append(f"{path}: cannot be read: its expressions are nested too deeply")
+            continue
+        if new.text != text:
+            try:
+                _show(path, before, new.text.encode(encoding), write=write)
+            except OSError as error:
+                if not write:
+                    raise
+                left.append(f"{path}: cannot be written: {error.strerror}")
+                continue
+            changed += 1
         expectations += new.expectations
-        changed += new.text != text
         left += [f"{path}:{each.line}: {each.why}" for each in new.left]
-        _show(path, text, new, write=write)
     print(_summary(expectations, changed, left, write=write), file=sys.stderr)
     return 1 if left else 0
 
 
-def _show(path: Path, text: str, new: Rewritten, *, write: bool) -> None:
-    if write and new.text != text:
-        path.write_bytes(new.text.encode())
-    elif new.text != text:
-        before, after = text.splitlines(keepends=True), new.text.splitlines(keepends=True)
-        sys.stdout.writelines(difflib.unified_diff(before, after, str(path), str(path)))
+def _show(path: Path, before: bytes, after: bytes, *, write: bool) -> None:
+    if write:
+        _replace(path.resolve(), after)
+        return
+    name = os.fsencode(path)
+    lines = difflib.diff_bytes(difflib.unified_diff, _lines(before), _lines(after), name, name)
+    sys.stdout.flush()
+    for line in lines:  # in the encoding of the file, so that the diff can be applied
+        end = b"" if line.endswith(b"\n") else b"\n\\ No newline at end of file\n"
+        sys.stdout.buffer.write(line + end)
+
+
+def _lines(content: bytes) -> list[bytes]:
+    return io.BytesIO(content).readlines()
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Put another file in the place of this one, so that it is never half written. Raises OSError."""
+    with open(path, "ab"):  # raises for a file that must not be written
+        pass
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(content)
+        shutil.copymode(path, name)
+        if hasattr(os, "chown"):
+            with contextlib.suppress(OSError):  # only root may give a file away
+                os.chown(name, path.stat().st_uid, path.stat().st_gid)
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
 
 
 def _summary(expectations: int, changed: int, left: Sequence[str], *, write: bool) -> str:

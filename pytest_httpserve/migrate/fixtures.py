@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from pytest_httpserve.migrate.names import FIXTURES, Names
+from pytest_httpserve.migrate.names import FIXTURES, Names, package_of
 from pytest_httpserve.migrate.overrides import fixture_name
 from pytest_httpserve.migrate.source import Source, Span
 
@@ -147,22 +147,37 @@ def _imports(found: list[tuple[ast.ImportFrom | ast.Import, dict[str, str]]], ou
 def _rewrite_block(
     source: Source, found: list[tuple[ast.ImportFrom | ast.Import, dict[str, str]]], wanted: set[str], used: set[str]
 ) -> None:
-    """Rewrite the imports of one block, where ours replace theirs."""
+    """Rewrite the imports of one block, where ours replace theirs. A ``*`` before ours must not hide them."""
+    stars = any(alias.name == "*" for statement, _ in found for alias in statement.names)
     for place, (statement, known) in enumerate(found):
         if isinstance(statement, ast.Import):
-            still = used & {statement.names[0].name.partition(".")[0]}
-            lines = [source.original(source.span(statement))] if still else []
+            lines = _whole(source, statement, used)
         else:
             kept = [alias for alias in statement.names if alias.name not in known]
-            names = [_written(alias) for alias in kept if (alias.asname or alias.name) in used]
+            names = [_written(alias) for alias in kept if alias.name == "*" or (alias.asname or alias.name) in used]
             module = "." * statement.level + str(statement.module)
-            if names and module.startswith("pytest_httpserver"):
-                source.leave(statement, f"{', '.join(names)}: still imported from pytest_httpserver")
+            if names and (module.startswith("pytest_httpserver") or names == ["*"]):
+                source.leave(statement, f"{', '.join(names)}: still imported from {module}")
             lines = [f"from {module} import {', '.join(names)}"] if names else []
-        if wanted and (place == len(found) - 1 or known.get("HTTPServer")):
+        if wanted and (place == len(found) - 1 or (known.get("HTTPServer") and not stars)):
             lines.append(_import(wanted))
             wanted = set()
         _put(source, statement, lines)
+
+
+def _whole(source: Source, statement: ast.Import, used: set[str]) -> list[str]:
+    """What is left of an import of modules."""
+    kept = [
+        alias
+        for alias in statement.names
+        if not package_of(alias.name) or (alias.asname or alias.name.partition(".")[0]) in used
+    ]
+    for alias in kept:
+        if alias.name.partition(".")[0] == "pytest_httpserver":
+            source.leave(statement, f"{alias.name}: still imported")
+    if kept == statement.names:
+        return [source.original(source.span(statement))]
+    return [f"import {', '.join(map(_written, kept))}"] if kept else []
 
 
 def _import_anew(source: Source, names: set[str]) -> None:

@@ -31,12 +31,28 @@ class Names:
     @cached_property
     def imported(self) -> dict[str, str]:
         """The module's names for classes that this package has, under the same name or another."""
-        return {
-            alias.asname or alias.name: known[alias.name]
-            for statement, known in self.imports()
-            for alias in statement.names
-            if alias.name in known
-        }
+        found: dict[str, str] = {}
+        for statement, known in self.imports():
+            for alias in statement.names:
+                if alias.name == "*":
+                    found |= known
+                elif alias.name in known:
+                    found[alias.asname or alias.name] = known[alias.name]
+        return found
+
+    @cached_property
+    def _modules(self) -> dict[str, str]:
+        """The module's names for other modules."""
+        found: dict[str, str] = {}
+        for node in ast.walk(self._tree):
+            match node:
+                case ast.Import(names=aliases):
+                    for alias in aliases:
+                        top = alias.name.partition(".")[0]
+                        found[alias.asname or top] = alias.name if alias.asname else top
+                case ast.ImportFrom(module="werkzeug", names=aliases, level=0):
+                    found |= {alias.asname or alias.name: f"werkzeug.{alias.name}" for alias in aliases}
+        return found
 
     def imports(self) -> Iterator[tuple[ast.ImportFrom, dict[str, str]]]:
         """The statements that import names which differ here, with the names."""
@@ -50,27 +66,30 @@ class Names:
                 yield node, CLASSES if package == "pytest_httpserver" else WERKZEUG
 
     def whole_imports(self) -> Iterator[ast.Import]:
-        """The statements that import one of these packages, or a module in it, under its own name."""
+        """The statements that import one of these packages, or a module in it."""
         for node in ast.walk(self._tree):
-            match node:
-                case ast.Import(names=[ast.alias(name=name, asname=None)]):
-                    if name.partition(".")[0] in ("pytest_httpserver", "werkzeug"):
-                        yield node
+            if isinstance(node, ast.Import) and any(package_of(alias.name) for alias in node.names):
+                yield node
 
     def original(self, node: ast.expr | None) -> str | None:
         """Our name for a name or a dotted name, if it is one of theirs."""
         match node:
             case ast.Name(id=name):
                 return self.imported.get(name)
-            case ast.Attribute(value=ast.Name(id="pytest_httpserver"), attr=name):
-                return CLASSES.get(name)
-            case ast.Attribute(value=ast.Name(id="werkzeug" | "wrappers"), attr=name):
-                return WERKZEUG.get(name)
-            case ast.Attribute(value=ast.Attribute(value=ast.Name(id="werkzeug")), attr=name):
-                return WERKZEUG.get(name)
+            case ast.Attribute(value=module, attr=name):
+                return package_of(self._module(module)).get(name)
             case ast.Constant(value=str(name)):
                 return self.imported.get(name)
         return None
+
+    def _module(self, node: ast.expr) -> str:
+        """The module that a name or a dotted name means; empty if it is another value."""
+        match node:
+            case ast.Name(id=name):
+                return self._modules.get(name, "")
+            case ast.Attribute(value=above, attr=name) if module := self._module(above):
+                return f"{module}.{name}"
+        return ""
 
     @cached_property
     def servers(self) -> set[str]:
@@ -177,6 +196,11 @@ class Names:
         if isinstance(handler, ast.Lambda):
             return True
         return self._defines(_name_of(handler))
+
+
+def package_of(module: str) -> dict[str, str]:
+    """The names of a module of theirs that differ here; none for any other module."""
+    return {"pytest_httpserver": CLASSES, "werkzeug": WERKZEUG}.get(module.partition(".")[0], {})
 
 
 def _name_of(handler: ast.expr) -> str:

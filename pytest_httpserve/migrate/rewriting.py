@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from dataclasses import dataclass
 
 from pytest_httpserve.migrate import answers, exchanges, fixtures, log, matching
@@ -45,9 +46,14 @@ class Rewritten:
 
 
 def rewrite(text: str) -> Rewritten:
+    """Rewrite a module. Raises SyntaxError for one that is not Python."""
     source = Source(text)
-    _Rewriting(source).run()
-    return Rewritten(source.result(), source.rewritten, sorted(source.left, key=lambda each: each.line))
+    try:
+        _Rewriting(source).run()
+        ast.parse(new := source.result())
+    except SyntaxError as error:
+        return Rewritten(text, 0, [Left(1, f"nothing is rewritten: the new file would not be Python: {error.msg}")])
+    return Rewritten(new, source.rewritten, sorted(source.left, key=lambda each: each.line))
 
 
 class _Rewriting:
@@ -278,17 +284,16 @@ class _Rewriting:
         [path] = bound(call, ["suffix"]).values()
         match path:
             case ast.Constant(value=str(text)) if not text.startswith("/"):
-                self._source.replace(self._source.span(path), f'"/{text}"')
+                self._put_slash(path)
             case ast.JoinedStr(values=[ast.Constant(value=str(text)), *_]) if not text.startswith("/"):
                 self._put_slash(path)
             case ast.JoinedStr(values=[ast.FormattedValue(), *_]):
                 text = self._source.text(path)
                 self._source.replace(self._source.span(path), f'"/" + {text}.lstrip("/")')
 
-    def _put_slash(self, path: ast.JoinedStr) -> None:
-        text = self._source.text(path)
-        quote = min(place for place in (text.find('"'), text.find("'")) if place >= 0)
-        self._source.replace(self._source.span(path), f"{text[: quote + 1]}/{text[quote + 1 :]}")
+    def _put_slash(self, path: ast.Constant | ast.JoinedStr) -> None:
+        opening, quote, rest = re.split(r"(\"\"\"|'''|\"|')", self._source.text(path), maxsplit=1)
+        self._source.replace(self._source.span(path), f"{opening}{quote}/{rest}")
 
     # -- calls of classes
 

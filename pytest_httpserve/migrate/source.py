@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+_OPENING = re.compile(r"(?:[fF][rR]?|[rR][fF])(\"\"\"|'''|\"|')")
 _Placed = ast.expr | ast.stmt | ast.arg | ast.keyword | ast.alias
 
 
@@ -46,6 +48,7 @@ class Source:
             self._lines.append(self._lines[-1] + len(line))
         self._replacements: dict[Span, str] = {}
         self._parents = {child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)}
+        self._formatted = [self.span(node) for node in ast.walk(self.tree) if isinstance(node, ast.JoinedStr)]
 
     def parent(self, node: ast.AST) -> ast.AST | None:
         return self._parents.get(node)
@@ -95,10 +98,20 @@ class Source:
         return self._text(self.span(node))
 
     def replace(self, span: Span, text: str) -> None:
+        if (quote := self._quote_around(span)) and quote not in self.original(span):
+            text = text.replace(quote, "'" if quote == '"' else '"')
         inside = [other for other in self._replacements if span.start <= other.start and other.end <= span.end]
         for other in inside:
             del self._replacements[other]
         self._replacements[span] = text
+
+    def _quote_around(self, span: Span) -> str:
+        """The quote of the f-string around this piece, which Python before 3.12 does not allow inside it."""
+        for outer in self._formatted:
+            if outer.start < span.start and span.end < outer.end:
+                quotes = _OPENING.findall(self.original(Span(outer.start, span.start)))
+                return quotes[-1] if quotes and len(quotes[-1]) == 1 else ""
+        return ""
 
     def insert(self, position: int, text: str) -> None:
         span = Span(position, position)

@@ -1,5 +1,9 @@
 """``python -m pytest_httpserve migrate``: a diff, or the files themselves, and what was left."""
 
+import codecs
+import errno
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -73,7 +77,7 @@ def test_what_is_left_is_named_with_its_line(tmp_path: Path, capsys: pytest.Capt
 
     error = capsys.readouterr().err
     assert f"{path}:2: add_assertion: raise AssertionError in the function: it fails the test\n" in error
-    assert f"{tmp_path / 'broken.py'}: cannot be read: " in error
+    assert f"{tmp_path / 'broken.py'}:1: cannot be read: " in error
 
 
 def test_a_path_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -108,3 +112,117 @@ def test_what_is_installed_is_left_alone(tmp_path: Path, folder: str) -> None:
     assert main(["migrate", str(tmp_path), "--write"]) == 0
 
     assert path.read_text(encoding="utf-8") == SUITE
+
+
+BODY = 'def test(httpserver):\n    httpserver.expect_request("/a")\n'
+REWRITTEN = 'def test(httpserve):\n    httpserve.on("*", "/a")\n'
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (codecs.BOM_UTF8 + BODY.encode(), codecs.BOM_UTF8 + REWRITTEN.encode()),
+        (b"# coding: latin-1\n# caf\xe9\n" + BODY.encode(), b"# coding: latin-1\n# caf\xe9\n" + REWRITTEN.encode()),
+        (BODY.replace("\n", "\r\n").encode(), REWRITTEN.replace("\n", "\r\n").encode()),
+        (BODY.replace("    ", "\t").encode(), REWRITTEN.replace("    ", "\t").encode()),
+        (BODY.rstrip().encode(), REWRITTEN.rstrip().encode()),
+    ],
+    ids=["byte-order mark", "latin-1", "CRLF", "tabs", "no last newline"],
+)
+def test_a_file_keeps_its_encoding_and_its_line_ends(before: bytes, after: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "test_a.py"
+    path.write_bytes(before)
+
+    assert main(["migrate", "--write", str(path)]) == 0
+    assert path.read_bytes() == after
+    assert main(["migrate", "--write", str(path)]) == 0  # again
+    assert path.read_bytes() == after
+    assert [*tmp_path.iterdir()] == [path]
+
+
+def test_the_diff_of_a_file_is_in_its_encoding(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    path = tmp_path / "test_a.py"
+    path.write_bytes(b"# coding: latin-1\n# caf\xe9\n" + BODY.rstrip().encode())
+
+    assert main(["migrate", str(path)]) == 0
+
+    sys.stdout.flush()
+    assert capfdbinary.readouterr().out.partition(b"@@\n")[2] == (
+        b" # coding: latin-1\n # caf\xe9\n"
+        b'-def test(httpserver):\n-    httpserver.expect_request("/a")\n\\ No newline at end of file\n'
+        b'+def test(httpserve):\n+    httpserve.on("*", "/a")\n\\ No newline at end of file\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [
+        (
+            "deep.py",
+            f"{BODY}x = {'+'.join(['1'] * 20_000)}\n",
+            ": cannot be read: its expressions are nested too deeply\n",
+        ),
+        ("nul.py", f"{BODY}x = '\0'\n", "cannot be read: "),
+        ("unknown.py", f"# coding: klingon\n{BODY}", ": cannot be read: unknown encoding"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(
+    name: str, content: str, why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    (tmp_path / "zz_last.py").write_text(BODY, encoding="utf-8")
+
+    assert main(["migrate", "--write", str(tmp_path)]) == 1
+
+    told = capsys.readouterr().err
+    assert told.startswith(str(tmp_path / name))
+    assert why in told
+    assert (tmp_path / name).read_text(encoding="utf-8") == content
+    assert (tmp_path / "zz_last.py").read_text(encoding="utf-8") == REWRITTEN
+
+
+def test_a_file_that_cannot_be_written_stays_as_it_is_and_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.py", "b.py"):
+        (tmp_path / name).write_text(BODY, encoding="utf-8")
+
+    def replace(source: str, target: Path) -> None:
+        if target.name == "a.py":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        rename(source, target)
+
+    rename = os.rename
+    monkeypatch.setattr(os, "replace", replace)
+    assert main(["migrate", "--write", str(tmp_path)]) == 1
+
+    assert capsys.readouterr().err == (
+        f"{tmp_path / 'a.py'}: cannot be written: No space left on device\n"
+        "1 expectation in 1 file rewritten, 1 left as they are\n"
+    )
+    assert sorted(tmp_path.iterdir()) == [tmp_path / "a.py", tmp_path / "b.py"]
+    assert (tmp_path / "a.py").read_text(encoding="utf-8") == BODY
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write to any file")
+def test_a_read_only_file_is_not_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "test_a.py"
+    path.write_text(BODY, encoding="utf-8")
+    path.chmod(0o444)
+
+    assert main(["migrate", "--write", str(path)]) == 1
+    assert capsys.readouterr().err.startswith(f"{path}: cannot be written: Permission denied\n")
+    assert path.read_text(encoding="utf-8") == BODY
+
+
+@pytest.mark.needs("os.symlink")
+def test_a_link_stays_a_link_and_its_file_keeps_its_mode(tmp_path: Path) -> None:
+    file, link = tmp_path / "file", tmp_path / "test_a.py"
+    file.write_text(BODY, encoding="utf-8")
+    file.chmod(0o754)
+    link.symlink_to(file)
+
+    assert main(["migrate", "--write", str(link), str(link)]) == 0
+
+    assert link.is_symlink()
+    assert (file.read_text(encoding="utf-8"), file.stat().st_mode & 0o777) == (REWRITTEN, 0o754)

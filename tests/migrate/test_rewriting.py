@@ -462,3 +462,74 @@ def test_a_server_that_is_made_is_started() -> None:
     assert (
         rewrite(theirs).text == "from pytest_httpserve import HTTPServe\nhttpserve = HTTPServe()\nhttpserve.start()\n"
     )
+
+
+def test_an_f_string_is_still_one_in_python_3_11() -> None:
+    theirs = """
+        a = f"{httpserver.url_for('a')}/b"
+        c = f'{httpserver.url_for("c")}' f"{httpserver.url_for(path)}"
+        d = f"{httpserver.log[0][0].content_type}"
+        e = httpserver.url_for('''e''')
+    """
+    ours = """
+        a = f"{httpserve.url_for('/a')}/b"
+        c = f'{httpserve.url_for("/c")}' f"{httpserve.url_for(path)}"
+        d = f"{httpserve.exchanges[0].request.headers.get('Content-Type')}"
+        e = httpserve.url_for('''/e''')
+    """
+    assert shown(theirs) == dedent(ours).strip()
+
+
+@pytest.mark.parametrize("web", ["import werkzeug.wrappers as web", "from werkzeug import wrappers as web"])
+def test_modules_may_have_other_names(web: str) -> None:
+    theirs = f"""
+        import os, pytest_httpserver as http
+        {web}
+
+        def test():
+            with http.HTTPServer() as server:
+                server.expect_request("/a").respond_with_handler(lambda request: web.Response("a"))
+            assert os.name
+    """
+    ours = """
+        import os
+        from pytest_httpserve import HTTPServe, Response
+
+        def test():
+            with HTTPServe() as server:
+                server.on("*", "/a").handle(lambda request: Response(text="a"))
+            assert os.name
+    """
+    new = rewrite(dedent(theirs))
+    assert (new.text, new.left) == (dedent(ours), [])
+
+
+def test_what_is_still_needed_of_their_module_is_named() -> None:
+    new = rewrite("import pytest_httpserver as http\n\nclass Prefix(http.URIPattern): ...\n")
+    assert [left.why for left in new.left] == ["pytest_httpserver: still imported"]
+
+
+def test_an_import_of_everything_does_not_hide_ours() -> None:
+    theirs = """
+        from pytest_httpserver import *
+        from werkzeug import *
+
+        def test(server: HTTPServer):
+            server.expect_request("/a").respond_with_response(Response("a", headers={"A": "b"}))
+            assert isinstance(Response("b"), Response)
+    """
+    ours = """
+        from pytest_httpserver import *
+        from werkzeug import *
+        from pytest_httpserve import HTTPServe, Response
+
+        def test(server: HTTPServe):
+            server.on("*", "/a").respond(text="a", headers={"A": "b"})
+            assert isinstance(Response(text="b"), Response)
+    """
+    new = rewrite(dedent(theirs))
+    assert new.text == dedent(ours)
+    assert [left.why for left in new.left] == [
+        "*: still imported from pytest_httpserver",
+        "*: still imported from werkzeug",
+    ]
