@@ -6,6 +6,11 @@ import struct
 from collections.abc import Mapping
 
 _DATA, _SETTINGS, _GOAWAY = 0x0, 0x4, 0x7
+# RFC 9113 section 6, in the order of their numbers
+_TYPES = (
+    "DATA", "HEADERS", "PRIORITY", "RST_STREAM", "SETTINGS", "PUSH_PROMISE", "PING", "GOAWAY", "WINDOW_UPDATE",
+    "CONTINUATION",
+)  # fmt: skip
 _END_STREAM = 0x1
 
 # RFC 9113 section 7
@@ -39,6 +44,12 @@ SETTINGS = {
 def frame(type: int, flags: int, stream_id: int, payload: bytes) -> bytes:
     """A frame."""
     return len(payload).to_bytes(3, "big") + struct.pack("!BBL", type, flags, stream_id) + payload
+
+
+def described(data: bytes) -> str:
+    """The type and the stream of this frame, for people to read."""
+    kind, stream_id = data[3], int.from_bytes(data[5:9], "big") & 0x7FFF_FFFF
+    return f"{_TYPES[kind] if kind < len(_TYPES) else f'type {kind:#x}'} on stream {stream_id}"
 
 
 def data_frames(stream_id: int, data: bytes, most: int, *, end: bool) -> list[bytes | memoryview]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_httpserve.errors import RequestError, UnsupportedError
 from pytest_httpserve.protocol.floods import Floods
-from pytest_httpserve.protocol.frames import code_name, data_frames, goaway_frame, settings_frame
+from pytest_httpserve.protocol.frames import code_name, data_frames, described, goaway_frame, settings_frame
 from pytest_httpserve.protocol.h2_stream import StreamTransport
 from pytest_httpserve.wire.http2 import RawField, trailers_of
 
@@ -32,8 +32,9 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _TOLD_BY = 16
 # RFC 9113 section 7: the codes that this package uses
 NO_ERROR, PROTOCOL_ERROR, INTERNAL_ERROR, FLOW_CONTROL_ERROR, FRAME_SIZE_ERROR = 0x0, 0x1, 0x2, 0x3, 0x6
-CANCEL, COMPRESSION_ERROR, ENHANCE_YOUR_CALM = 0x8, 0x9, 0xB
+REFUSED_STREAM, CANCEL, COMPRESSION_ERROR, ENHANCE_YOUR_CALM = 0x7, 0x8, 0x9, 0xB
 MOST_STREAMS = 128  # at a time
+_ANY_NUMBER = (1 << 32) - 1
 # How much a client may send before somebody reads it: on one stream, and on the whole connection.
 STREAM_WINDOW_BYTES = 1 << 20
 CONNECTION_WINDOW_BYTES = 16 << 20
@@ -88,7 +89,8 @@ class HTTP2:
         self._duplex = connection.duplex()
         self._run = run
         self._incoming = b""
-        self._begun = False  # whether the client's preface has come
+        self._begun = self._has_settings = False  # whether the client's preface and first settings have come
+        self._knows_limits = False  # whether the client has acknowledged the server's settings
         self._floods = Floods()
         self._flushes = False  # whether frames that belong to no stream are about to be sent
         self._held: list[bytes] = []  # output taken from the library before the rest is dropped
@@ -120,6 +122,7 @@ class HTTP2:
         """Prepare the server's preface; ``settings`` are sent after the usual ones."""
         with self.lock:
             self._h2.initiate_connection()
+            self._count_streams()
             if settings:  # bypassing the library, which refuses wrong ones
                 self._held.append(self._h2.data_to_send() + settings_frame(settings))
             if self.starves != "connection":
@@ -136,17 +139,27 @@ class HTTP2:
                 self._h2.initiate_upgrade_connection(settings.encode("ascii"))
             except (ProtocolError, HyperframeError, ValueError) as error:
                 raise ConnectionRefused(f"HTTP2-Settings: {error}", PROTOCOL_ERROR) from None
+            self._count_streams()
             self._h2.increment_flow_control_window(CONNECTION_WINDOW_BYTES - _FIRST_WINDOW_BYTES)
             stream = self.streams[1] = StreamTransport(self, 1, self.count, fields, has_no_body=True)
             self.count += 1
         return stream
 
+    def _count_streams(self) -> None:
+        """Count the open streams here: the library would end the connection of a client that has too many of them,
+        although the client may not know the limit yet."""
+        from h2.settings import SettingCodes
+
+        self._h2.local_settings[SettingCodes.MAX_CONCURRENT_STREAMS] = _ANY_NUMBER
+        self._h2.local_settings.acknowledge()
+
     def receive(self) -> bytes | None:
         """The bytes that have come; None if there are none, empty at the end. Raises OSError."""
         return self._duplex.receive()
 
-    def take(self, data: bytes) -> list[StreamTransport]:
-        """Process received bytes; returns the streams that begin with them. Raises ConnectionRefused."""
+    def take(self, data: bytes) -> tuple[list[StreamTransport], ConnectionRefused | None]:
+        """Process received bytes. Returns the streams that begin with them, and the error that ends the connection, if
+        there is one."""
         from h2.exceptions import ProtocolError
 
         opened: list[StreamTransport] = []
@@ -154,35 +167,57 @@ class HTTP2:
         at = 0
         try:
             while size := self._frame_size(data, at):
+                frame = data[at : at + size]
                 with self.lock:
-                    for event in self._events(data[at : at + size]):
+                    for event in self._events(frame):
                         self._heed(event, opened)
                 at += size
         except ProtocolError as error:
-            raise self._refusal(error) from None  # not sent yet: it is recorded before the client can know
+            return opened, self._wrong(frame, error)  # not sent yet: it is recorded before the client can know
+        except ConnectionRefused as error:
+            return opened, error
         finally:
             self._incoming = data[at:]
-        return opened
+        return opened, None
 
-    def _refusal(self, error: ProtocolError) -> ConnectionRefused:
-        """Prepare GOAWAY with the RFC's code: for input that HPACK cannot decode, the library says PROTOCOL_ERROR."""
+    def _wrong(self, frame: bytes, error: ProtocolError) -> ConnectionRefused:
+        """The error for a frame that the library refuses, with the RFC's code: for input that HPACK cannot decode, the
+        library says PROTOCOL_ERROR."""
+        from h2.exceptions import NoSuchStreamError, StreamClosedError
         from hpack.exceptions import HPACKError
 
-        code = COMPRESSION_ERROR if isinstance(error.__cause__, HPACKError) else int(error.error_code)
+        code, detail = int(error.error_code), f"{error}"
+        if isinstance(error.__cause__, HPACKError):
+            code = COMPRESSION_ERROR
+        elif isinstance(error, NoSuchStreamError):  # its text is a number
+            detail = f"the stream {'has ended' if isinstance(error, StreamClosedError) else 'is not open'}"
         with self.lock:
             its = goaway_frame(int(error.error_code), self._h2.highest_inbound_stream_id)
-            ours = goaway_frame(code, self._h2.highest_inbound_stream_id)
-            self._held.append(self._h2.data_to_send().removesuffix(its) + ours)
-        return ConnectionRefused(f"{error}", code)
+            self._held.append(self._h2.data_to_send().removesuffix(its))
+        return self._refused(f"{described(frame) if self._begun else 'the preface'}: {detail}", code)
+
+    def _refused(self, detail: str, code: int, *, section: str = "5.4.1") -> ConnectionRefused:
+        """The error that ends the connection. Prepares GOAWAY, which says so."""
+        with self.lock:
+            self._held.append(self._h2.data_to_send() + goaway_frame(code, self._h2.highest_inbound_stream_id))
+        return ConnectionRefused(detail, code, section=section)
 
     def _events(self, frame: bytes) -> list[Event]:
+        if not self._begun:
+            events = self._h2.receive_data(frame)
+            self._begun = True
+            return events
         self._check_floods(self._floods.sees(frame))
-        if frame[3] == _SETTINGS and frame[4] & _ACK and len(frame) > _FRAME_HEAD_BYTES and self._begun:
-            self._held.append(goaway_frame(FRAME_SIZE_ERROR, self._h2.highest_inbound_stream_id))
-            raise ConnectionRefused("an acknowledgement of settings has a payload", FRAME_SIZE_ERROR, section="6.5")
+        if not self._has_settings:
+            self._has_settings = True
+            if frame[3] != _SETTINGS or frame[4] & _ACK:
+                detail = f"the first frame is {described(frame)}, not SETTINGS"
+                raise self._refused(detail, PROTOCOL_ERROR, section="3.4")
+        if frame[3] == _SETTINGS and frame[4] & _ACK and len(frame) > _FRAME_HEAD_BYTES:
+            raise self._refused("an acknowledgement of settings has a payload", FRAME_SIZE_ERROR, section="6.5")
         if frame[3] == _GOAWAY:
             return self._left_open(frame)
-        if frame[3] not in self.unanswered or not self._begun or frame[4] & _ACK:
+        if frame[3] not in self.unanswered or frame[4] & _ACK:
             return self._h2.receive_data(frame)
         self._held.append(self._h2.data_to_send())
         events = self._h2.receive_data(frame)
@@ -201,15 +236,13 @@ class HTTP2:
 
     def _check_floods(self, wrong: str) -> None:
         if wrong:
-            self._held.append(goaway_frame(ENHANCE_YOUR_CALM, self._h2.highest_inbound_stream_id))
-            raise ConnectionRefused(wrong, ENHANCE_YOUR_CALM, section="10.5")
+            raise self._refused(wrong, ENHANCE_YOUR_CALM, section="10.5")
 
     def _frame_size(self, data: bytes, at: int) -> int:
         """The size of the next frame, at this offset; 0 if it is not complete."""
         left = len(data) - at
         if not self._begun:
-            self._begun = left >= len(PREFACE)
-            return len(PREFACE) if self._begun else 0
+            return len(PREFACE) if left >= len(PREFACE) else 0
         if left < _FRAME_HEAD_BYTES:
             return 0
         size = _FRAME_HEAD_BYTES + int.from_bytes(data[at : at + 3], "big")
@@ -223,6 +256,9 @@ class HTTP2:
             heed(self, event, opened)
 
     def _requested(self, event: Any, opened: list[StreamTransport]) -> None:  # an event of h2, as below
+        if len(self._h2.streams) > MOST_STREAMS and self._h2.open_inbound_streams > MOST_STREAMS:
+            self._refuse_one_too_many(event.stream_id)
+            return
         ended = event.stream_ended is not None
         stream = StreamTransport(self, event.stream_id, self.count, tuple(event.headers), has_no_body=ended)
         self.count += 1
@@ -230,6 +266,17 @@ class HTTP2:
         if stream.is_processed:
             self.streams[event.stream_id] = stream
         opened.append(stream)
+
+    def _refuse_one_too_many(self, stream_id: int) -> None:
+        """Refuse a stream, which is the client's mistake only if it knew that there could be no more."""
+        self._h2.reset_stream(stream_id, REFUSED_STREAM)
+        if self._knows_limits:
+            detail = f"stream {stream_id}: {MOST_STREAMS} others are open, and the settings allow no more"
+            self.on_refused(RequestError(400, detail, rule="RFC 9113 section 5.1.2"))
+        self._check_floods(self._floods.cancelled())
+
+    def _acknowledged(self, event: Any, opened: list[StreamTransport]) -> None:
+        self._knows_limits = True
 
     def _data(self, event: Any, opened: list[StreamTransport]) -> None:
         stream = self.streams.get(event.stream_id)
@@ -264,6 +311,7 @@ class HTTP2:
             self.on_refused(RequestError(400, f"stream {stream_id}: {code_name(code)}", rule="RFC 9113 section 5.4.2"))
         if (stream := self.streams.get(stream_id)) is not None:
             stream.break_off(f"the server has reset the stream with {code_name(code)}")
+            self._check_floods(self._floods.cancelled())
 
     def _widened(self, event: Any, opened: list[StreamTransport]) -> None:
         for stream in [self.streams.get(event.stream_id)] if event.stream_id else list(self.streams.values()):
@@ -434,4 +482,5 @@ _HEEDED: dict[str, Callable[[HTTP2, Any, list[StreamTransport]], None]] = {
     "StreamReset": HTTP2._reset,
     "WindowUpdated": HTTP2._widened,
     "RemoteSettingsChanged": HTTP2._settled,
+    "SettingsAcknowledged": HTTP2._acknowledged,
 }

@@ -224,13 +224,13 @@ class Multiplexing:
             self._take(data)
 
     def _take(self, data: bytes) -> None:
-        try:
-            for stream in self.http2.take(data):
-                if stream.is_processed:
-                    self._ready.append(stream)
-                elif (record := self.record) is not None and record.goaway is not None:
-                    record.goaway = record.goaway.with_request(stream.id, *asked_for(stream.fields))
-        except ConnectionRefused as error:
+        opened, error = self.http2.take(data)
+        for stream in opened:
+            if stream.is_processed:
+                self._ready.append(stream)
+            elif (record := self.record) is not None and record.goaway is not None:
+                record.goaway = record.goaway.with_request(stream.id, *asked_for(stream.fields))
+        if error is not None:
             self._refuse(error)
 
     def _record_refusal(self, error: RequestError) -> None:

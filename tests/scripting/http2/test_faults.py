@@ -32,7 +32,7 @@ from pytest_httpserve.faults import (
     WrongStream,
 )
 from pytest_httpserve.protocol.h2_stream import StreamTransport
-from pytest_httpserve.protocol.http2 import HTTP2
+from pytest_httpserve.protocol.http2 import HTTP2, ConnectionRefused
 from pytest_httpserve.protocol.stream_connection import StreamConnection
 from pytest_httpserve.scripting.multiplexing import Multiplexing
 from tests.scripting.http2.client import client_of
@@ -317,7 +317,7 @@ def test_what_comes_while_the_last_stream_ends_is_taken_in(server: HTTPServe, mo
     taking, go, ended = threading.Event(), threading.Event(), threading.Event()
     take, end_stream = HTTP2.take, Multiplexing.end_stream
 
-    def take_late(http2: HTTP2, data: bytes) -> list[StreamTransport]:
+    def take_late(http2: HTTP2, data: bytes) -> tuple[list[StreamTransport], ConnectionRefused | None]:
         if b"12345678" in data:
             taking.set()
             go.wait(20)

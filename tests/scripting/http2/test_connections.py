@@ -1,0 +1,114 @@
+"""The rules of a connection: how it begins, how many streams it may have, and what the journal has then."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from contextlib import closing
+
+import pytest
+
+from pytest_httpserve import HTTPServe
+from pytest_httpserve.protocol.floods import MOST_CANCELLED_STREAMS
+from pytest_httpserve.protocol.frames import frame
+from pytest_httpserve.protocol.http2 import (
+    ENHANCE_YOUR_CALM,
+    FRAME_SIZE_ERROR,
+    MOST_STREAMS,
+    PREFACE,
+    PROTOCOL_ERROR,
+    REFUSED_STREAM,
+)
+from tests.scripting.http2.client import client_of
+from tests.scripting.http2.test_floods import BEGINNING, PING, WINDOW_UPDATE, asked, code_of_goaway, send
+
+pytestmark = pytest.mark.same_everywhere
+
+WRONG_PING = frame(PING, 0, 0, bytes(7))
+
+
+def connected(server: HTTPServe, data: bytes) -> closing[socket.socket]:
+    client = socket.create_connection((server.host, server.port), timeout=20)
+    client.sendall(data)
+    return closing(client)
+
+
+@pytest.mark.parametrize("first", [asked(1), frame(PING, 0, 0, bytes(8)), frame(4, 1, 0, b"")], ids=["1", "2", "3"])
+def test_a_connection_begins_with_settings(plain: HTTPServe, first: bytes) -> None:
+    with connected(plain, PREFACE + first) as client:
+        assert code_of_goaway(client) == PROTOCOL_ERROR
+
+    (failure,) = plain.failures
+    assert "the first frame is " in failure
+    assert "against RFC 9113 section 3.4" in failure
+
+
+def test_a_refusal_says_which_frame_was_wrong(plain: HTTPServe) -> None:
+    with connected(plain, BEGINNING + frame(WINDOW_UPDATE, 0, 5, struct.pack("!L", 1))) as client:
+        assert code_of_goaway(client) == PROTOCOL_ERROR
+
+    (failure,) = plain.failures
+    assert "WINDOW_UPDATE on stream 5: the stream is not open\n" in failure
+
+
+def test_a_request_just_before_a_wrong_frame_is_in_the_journal(plain: HTTPServe) -> None:
+    """Whether both come in one piece or not."""
+    plain.on("GET", "/").respond(text="well")
+
+    with connected(plain, BEGINNING + asked(1) + WRONG_PING) as client:
+        assert code_of_goaway(client) == FRAME_SIZE_ERROR
+    plain.stop()
+
+    (exchange,) = plain.exchanges
+    assert exchange.stream_id == 1
+    assert "the client broke a rule: PING on stream 0: " in str(exchange.error)
+    assert len(plain.failures) == 1
+
+
+def test_more_streams_than_a_client_can_know_to_be_allowed_are_refused_alone(plain: HTTPServe) -> None:
+    """Before it has the server's settings, a client knows no limit (RFC 9113 section 6.5.2)."""
+    gate = plain.on("GET", "/").respond(text="well").hold()
+
+    with client_of(plain) as client:
+        streams = [client.begin("GET", "/") for _ in range(MOST_STREAMS + 5)]
+        for stream in streams[MOST_STREAMS:]:
+            assert client.answer(stream).reset == REFUSED_STREAM
+        for _ in range(MOST_STREAMS):
+            gate.arrived()
+        gate.release()
+        assert all(client.answer(stream).body == b"well" for stream in streams[:MOST_STREAMS])
+        assert client.get("/").body == b"well"
+
+    assert len(plain.exchanges) == MOST_STREAMS + 1
+    assert plain.failures == ()
+
+
+def test_more_streams_than_the_settings_allow_fail_the_test(plain: HTTPServe) -> None:
+    gate = plain.on("GET", "/").respond(text="well").hold()
+
+    with client_of(plain) as client:
+        client.h2.ping(bytes(8))
+        client.flush()
+        client.receive_until(lambda: bool(client.pongs))  # and the settings, which it has acknowledged since
+        client.h2.remote_settings.acknowledge()
+        client.h2.remote_settings[3] = 1_000  # as if they had said so
+        client.h2.remote_settings.acknowledge()
+        streams = [client.begin("GET", "/") for _ in range(MOST_STREAMS + 1)]
+        assert client.answer(streams[-1]).reset == REFUSED_STREAM
+        gate.release()
+        assert client.answer(streams[0]).body == b"well"
+
+    (failure,) = plain.failures
+    assert f"stream {streams[-1]}: {MOST_STREAMS} others are open, and the settings allow no more\n" in failure
+    assert "against RFC 9113 section 5.1.2" in failure
+
+
+def test_streams_that_the_server_has_to_reset_count_like_those_that_the_client_resets(plain: HTTPServe) -> None:
+    gate = plain.on("GET", "/").respond(text="well").hold()
+    too_wide = struct.pack("!L", (1 << 31) - 1)
+    streams = range(1, 2 * MOST_CANCELLED_STREAMS + 3, 2)
+
+    with closing(socket.create_connection((plain.host, plain.port), timeout=20)) as client:
+        send(client, BEGINNING + b"".join(asked(one) + frame(WINDOW_UPDATE, 0, one, too_wide) for one in streams))
+        assert code_of_goaway(client) == ENHANCE_YOUR_CALM
+    gate.release()
