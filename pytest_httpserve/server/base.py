@@ -80,7 +80,7 @@ class BaseHTTPRequestHandler(socketserver.StreamRequestHandler):
     request head, for each 64 KiB of a body, for each write. Beyond ``http.server``:
 
     - ``limits`` (``Limits``) bounds the sizes of a request's parts.
-    - ``strict`` refuses what RFC 9112 refuses; without it, HTTP/0.9, extra blanks in the request line, LF for CRLF and
+    - ``strict`` refuses what RFC 9112 refuses; without it, HTTP/0.9, extra spaces in the request line, LF for CRLF and
       HTTP/1.1 without Host are accepted, as in ``http.server``.
     - ``decodes_body``: ``rfile`` decodes a chunked body; without it, ``rfile`` has the chunks as sent.
     - ``thread_per_connection``: True keeps a thread for each connection from its beginning to its end, False lets

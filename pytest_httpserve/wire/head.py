@@ -128,11 +128,11 @@ def _what_is_wrong_with_field(line: str) -> tuple[str, str]:
     line = line[:-2]
     name, colon, value = line.partition(":")
     if line[:1] in (" ", "\t"):
-        return f"a header is folded over two lines, or has blanks before its name: {line!r}", "9112 section 5.2"
+        return f"a header is folded over two lines, or has whitespace before its name: {line!r}", "9112 section 5.2"
     if not colon:
         return f"a header line has no colon: {line!r}", "9112 section 5"
     if name.rstrip(" \t") != name:
-        return f"there is a blank between a header's name and its colon: {line!r}", "9112 section 5.1"
+        return f"there is whitespace between a header's name and its colon: {line!r}", "9112 section 5.1"
     if not grammar.FIELD_NAME.fullmatch(name):
         return f"a header's name is not a token: {name!r}", "9110 section 5.1"
     return f"the value of the header {name} has a control character: {value!r}", "9110 section 5.5"

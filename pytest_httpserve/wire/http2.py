@@ -158,7 +158,7 @@ def check_field(name: str, value: str) -> None:
 def _check_value(name: str, value: str) -> None:
     if not _VALUE.fullmatch(value):
         raise _malformed(
-            f"the value of {name} begins or ends with a blank, or has CR, LF or NUL: {value!r}", "8.2.1", name
+            f"the value of {name} begins or ends with whitespace, or has CR, LF or NUL: {value!r}", "8.2.1", name
         )
 
 

@@ -143,7 +143,7 @@ def test_a_route_that_was_given_no_response_is_named_with_its_place(suite: Suite
 
     result.assert_outcomes(failed=1)
     assert shown(result, "test_it") == dedent("""\
-        the route GET /a (/project/test_it.py:4) takes GET /a, but was given no response: add .respond(...) to it
+        the route GET /a (/project/test_it.py:4) matches GET /a, but has no response: add .respond(...) to it
         --------------------------- Captured httpserve call ----------------------------
         http://127.0.0.1:PORT
           GET /a -> 404 text/plain; charset=utf-8 99 bytes 0.1 ms by /project/test_it.py:4

@@ -42,7 +42,7 @@ def test_a_route_without_a_response_is_named(server: HTTPServe) -> None:
     route = server.on("GET", "/a")
     answer = requests.get(server.url_for("/a"), timeout=10)
 
-    first_line = f"the route GET /a ({route.place}) takes GET /a, but was given no response: add .respond(...) to it\n"
+    first_line = f"the route GET /a ({route.place}) matches GET /a, but has no response: add .respond(...) to it\n"
     assert answer.status_code == 404
     assert answer.text.startswith(first_line)
     assert server.failures[0].startswith(first_line)

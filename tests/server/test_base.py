@@ -476,8 +476,8 @@ def test_a_body_that_outgrows_its_limit_while_a_handler_reads_it_is_answered_wit
 
 def test_what_is_wrong_with_a_request_is_said_in_the_reason_and_on_the_page(serve: Serve, connect: Connect) -> None:
     answer = connect(serve(Strict)).get("/", "X : y")
-    assert (answer.status, answer.reason) == (400, "there is a blank between a header's name and its colon: 'X : y'")
-    assert b"there is a blank between a header's name and its colon" in answer.body
+    assert (answer.status, answer.reason) == (400, "there is whitespace between a header's name and its colon: 'X : y'")
+    assert b"there is whitespace between a header's name and its colon" in answer.body
 
 
 def test_what_is_quoted_of_a_long_request_is_cut(serve: Serve, connect: Connect) -> None:
@@ -491,7 +491,7 @@ def test_a_refusal_reaches_an_override_of_send_error_with_two_parameters(serve: 
         def send_error(self, code: int, message: str | None = None) -> None:  # type: ignore[override]  # as some do
             super().send_error(code, f"sorry: {message}")
 
-    assert connect(serve(Terse)).get("/", "X : y").reason.startswith("sorry: there is a blank")
+    assert connect(serve(Terse)).get("/", "X : y").reason.startswith("sorry: there is whitespace")
 
 
 # 100-continue

@@ -74,8 +74,8 @@ def as_to_a_proxy(script: Script, request: Request) -> str:
 
 
 def without_answer(route: Route, request: Request) -> str:
-    """Say that the route that takes ``request`` was given no response."""
-    return readable([f"{route} takes {request_line(request)}, but was given no response: add .respond(...) to it", ""])
+    """Say that the route that matches ``request`` has no response."""
+    return readable([f"{route} matches {request_line(request)}, but has no response: add .respond(...) to it", ""])
 
 
 _Held = tuple["Route", list[Check]]

@@ -266,4 +266,4 @@ def test_times_are_told_to_the_microsecond_and_what_went_wrong_is_said(server: H
     assert cut["_faults"] == [{"name": "Reset(after=10)", "phase": "response_body"}]
     assert "_error" not in cut
     assert refused["_refused"] is True
-    assert refused["_error"].startswith("there is a blank")
+    assert refused["_error"].startswith("there is whitespace")

@@ -51,13 +51,13 @@ MISTAKES = {
     ),
     "a folded field": (
         b"GET /a HTTP/1.1\r\nHost: x\r\nX: y\r\n\tz\r\n\r\n",
-        r"a header is folded over two lines, or has blanks before its name: '\tz'",
+        r"a header is folded over two lines, or has whitespace before its name: '\tz'",
         "RFC 9112 section 5.2, answered with 400",
         [r"line 4 of the head: b'\tz\r\n'"],
     ),
     "a blank before the colon": (
         b"GET /a HTTP/1.1\r\nHost: x\r\nX : y\r\n\r\n",
-        "there is a blank between a header's name and its colon: 'X : y'",
+        "there is whitespace between a header's name and its colon: 'X : y'",
         "RFC 9112 section 5.1, answered with 400",
         [r"line 3 of the head: b'X : y\r\n'"],
     ),
