@@ -138,7 +138,8 @@ def main(args: Sequence[str] | None, test: Callable[..., object]) -> None:
 def _parser() -> argparse.ArgumentParser:
     import argparse
 
-    parser = argparse.ArgumentParser(description="Serve the files of a directory, as python -m http.server does.")
+    text = "Serve the files of a directory, as python -m http.server does."
+    parser = argparse.ArgumentParser(prog="python -m pytest_httpserve.server", description=text)
     add = parser.add_argument
     add("port", nargs="?", type=int, default=8000, help="listen on this port (default: %(default)s)")
     add("-b", "--bind", metavar="ADDRESS", help="listen on this address (default: all)")
