@@ -26,23 +26,50 @@ _GRACE = 1.0
 
 
 class Running(Generic[Result]):
-    """An awaitable that runs on the loop. ``when_done`` is called there when it is over."""
+    """An awaitable that runs on the loop. ``when_done`` is called there when it is over.
+
+    ``refuses`` tells whether the loop has ended: then the awaitable is over, too, as if it had been cancelled.
+    """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, awaited: Awaitable[Result], when_done: Callable[[], object]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        awaited: Awaitable[Result],
+        when_done: Callable[[], object],
+        refuses: Callable[[], bool],
     ) -> None:
         self._loop = loop
         self._awaited = awaited
         self._when_done = when_done
+        self._refuses = refuses
+        self._begun = False
         self._error: BaseException | None = None
         self._result: Result
         self._task: asyncio.Task[None] | None = None
-        loop.call_soon_threadsafe(self._begin)
+        try:
+            loop.call_soon_threadsafe(self._begin)
+        except RuntimeError:  # the loop is closed
+            self._give_up()
 
     def _begin(self) -> None:
+        if self._refuses():
+            self._give_up()
+            return
         self._task = self._loop.create_task(self._run())
+        self._task.add_done_callback(self._check_begun)
+
+    def _check_begun(self, task: asyncio.Task[None]) -> None:
+        if not self._begun:  # cancelled before its first step, of which the coroutine does not learn
+            self._give_up()
+
+    def _give_up(self) -> None:
+        self._error = asyncio.CancelledError()
+        if (close := getattr(self._awaited, "close", None)) is not None:
+            close()  # or Python would warn that it was never awaited
+        self._when_done()
 
     async def _run(self) -> None:
+        self._begun = True
         try:
             self._result = await self._awaited
         except BaseException as error:  # kept for the thread that waits, even SystemExit
@@ -78,6 +105,7 @@ class EventLoop:
         self._ready = threading.Event()
         self._ended = threading.Event()
         self._left_over = False  # whether a task would not end
+        self._closes = False  # whether nothing can begin any more
         self._thread = threading.Thread(target=self._lead, name="httpserve-asyncio", daemon=True)
         self._thread.start()
         self._ready.wait()
@@ -97,6 +125,7 @@ class EventLoop:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(last(), _GRACE)
         await self._end_tasks()
+        self._closes = True
         self._ended.set()
 
     async def _end_tasks(self) -> None:
@@ -125,7 +154,7 @@ class EventLoop:
 
     def start(self, awaited: Awaitable[Result], when_done: Callable[[], object]) -> Running[Result]:
         """Run an awaitable on the loop. ``when_done`` is called there when it is over."""
-        return Running(self._loop, awaited, when_done)
+        return Running(self._loop, awaited, when_done, lambda: self._closes)
 
     def run(self, connection: Connection, awaited: Awaitable[Result]) -> Result:
         """Run an awaitable on the loop, wait for it in the thread that serves the connection, and return its result.
