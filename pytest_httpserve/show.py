@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import tempfile
 import webbrowser
@@ -63,7 +64,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _write(file: Path, output: str | None) -> Path:
     """Write the page of this HAR file; returns its path."""
-    text = page(_read(file), file.name)
+    try:
+        text = page(_read(file), file.name)
+    except RecursionError:
+        raise UsageError(f"{file} cannot be shown: it is nested too deeply") from None
     try:
         path = Path(tempfile.mkdtemp(prefix="httpserve-"), f"{file.stem}.html") if output is None else Path(output)
         path.write_text(text, encoding="utf-8", errors="backslashreplace")
@@ -75,10 +79,13 @@ def _write(file: Path, output: str | None) -> Path:
 def _read(file: Path) -> dict[str, Any]:
     try:
         text, beside = text_of(file)
-        har: Any = json.loads(text, parse_constant=_refuse)
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, RecursionError) as error:
+    except ValueError as error:
+        raise UsageError(f"{file} is not a HAR file: {error}") from None
+    try:
+        har: Any = json.loads(text, parse_float=_number, parse_constant=_refuse)
+    except ValueError as error:
         raise UsageError(f"{file} is not JSON: {error}") from None
     match har:
         case {"log": {"entries": list(entries)}}:
@@ -87,6 +94,13 @@ def _read(file: Path) -> dict[str, Any]:
                 _bring_in(entry["response"].get("content"), beside)
             return dict(har)
     raise UsageError(f"{file} is not a HAR file: it has no list at log.entries")
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is too large")
+    return number
 
 
 def _refuse(constant: str) -> NoReturn:

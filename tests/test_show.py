@@ -83,13 +83,20 @@ def test_where_it_is_written_can_be_said(har: Path, opened: list[str], tmp_path:
         (None, "cannot be read: No such file or directory"),
         ("<html>", "is not JSON: Expecting value"),
         ('{"log": {"entries": [NaN]}}', "is not JSON: NaN is not a number in JSON"),
-        ("\xff", "is not JSON"),
+        ("\xff", "is not a HAR file: 'utf-8' codec"),
         ('{"log": {}}', "is not a HAR file: it has no list at log.entries"),
         ("[]", "is not a HAR file: it has no list at log.entries"),
         ('{"log": {"entries": [{"startedDateTime": ""}]}}', "is not a HAR file: log.entries[0] has no request"),
         ('{"log": {"entries": [1]}}', "is not a HAR file: log.entries[0] has no startedDateTime"),
+        ('{"log": {"entries": [1e400]}}', "is not JSON: 1e400 is too large"),
+        (
+            '{"log": {"entries": [{"startedDateTime": "", "request": {}, '
+            '"response": {"content": {"_file": "\\u0000"}}}]}}',
+            "_file '\\x00' is not a file in ",
+        ),
+        (f'{{"log": {{"entries": [], "x": {"[" * 100_000}', "cannot be shown: it is nested too deeply"),
     ],
-    ids=["nothing", "HTML", "NaN", "Latin-1", "a log", "a list", "an entry", "a number"],
+    ids=["nothing", "HTML", "NaN", "Latin-1", "a log", "a list", "an entry", "a number", "infinity", "NUL", "nested"],
 )
 def test_what_is_no_har_is_said_in_one_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], content: Any, complaint: str
@@ -97,6 +104,32 @@ def test_what_is_no_har_is_said_in_one_sentence(
     file = tmp_path / "visit.har"
     if content is not None:
         file.write_text(content, encoding="latin-1")
+
+    assert main(["show", str(file)]) == 2
+    said = capsys.readouterr().err
+    assert complaint in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "complaint"),
+    [
+        ([], "is not a HAR file: the archive has no file with the suffix .har"),
+        (["visit.har"], "_file 'body' is not in the archive"),
+        (None, "is not a HAR file: it is not a zip file"),
+    ],
+    ids=["no HAR", "no body", "no archive"],
+)
+def test_an_archive_that_is_not_whole(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], names: list[str] | None, complaint: str
+) -> None:
+    entry = {"startedDateTime": "", "request": {}, "response": {"content": {"_file": "body"}}}
+    file = tmp_path / "visit.zip"
+    file.write_bytes(b"PK")
+    if names is not None:
+        with ZipFile(file, "w") as archive:
+            for name in names:
+                archive.writestr(name, json.dumps({"log": {"entries": [entry]}}))
 
     assert main(["show", str(file)]) == 2
     said = capsys.readouterr().err

@@ -15,6 +15,9 @@ from typing import IO
 
 from pytest_httpserve.clock import monotonic
 from pytest_httpserve.errors import UsageError
+from pytest_httpserve.server.cgi import keeper
+from pytest_httpserve.server.cgi.orphans import MARK
+from pytest_httpserve.server.cgi.survivors import Survivors
 
 URL, CA = "{url}", "{ca}"
 _PIECE = 65_536
@@ -78,18 +81,22 @@ class Command:
         """Run the command with this URL until it ends, or for ``timeout`` seconds; keep ``expected`` bytes of output
         and a margin."""
         begun = monotonic()
-        process = self._start([word.replace(URL, url).replace(CA, ca) for word in self._words])
+        survivors = Survivors()
+        process = self._start([word.replace(URL, url).replace(CA, ca) for word in self._words], survivors.mark)
         assert process.stdout is not None and process.stderr is not None
         output = _Stream(process.stdout, expected + _MARGIN)
         errors = _Stream(process.stderr, _MARGIN)
         status: int | None = None
         try:
+            survivors.adopt()  # even what leaves its session, as daemons do
             with contextlib.suppress(subprocess.TimeoutExpired):
                 status = process.wait(timeout)
             seconds = monotonic() - begun
         finally:
             _kill(process)
             process.wait()
+            keeper.let_go(process.pid)
+            survivors.end()
             with self._lock:
                 self._running.discard(process)
         return Ended(status, output.all(), errors.all(), seconds)
@@ -101,14 +108,15 @@ class Command:
             for process in self._running:
                 _kill(process)
 
-    def _start(self, words: Sequence[str]) -> subprocess.Popen[bytes]:
+    def _start(self, words: Sequence[str], mark: str) -> subprocess.Popen[bytes]:
+        keeper.begin()  # it kills what is left if this process is killed
         with self._lock:
             if self._ended:
                 raise KeyboardInterrupt
             try:
                 process = subprocess.Popen(
                     words,
-                    env=self._environment,
+                    env={**self._environment, MARK: mark},
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
@@ -116,6 +124,7 @@ class Command:
                 )
             except OSError as error:
                 raise UsageError(f"the command {words[0]!r} cannot be started: {error.strerror}") from None
+            keeper.keep(process.pid)
             self._running.add(process)
             return process
 

@@ -7,6 +7,7 @@ import contextlib
 import io
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -18,6 +19,7 @@ from pytest_httpserve.check.entry import Entry
 from pytest_httpserve.check.report import Report, listed, listed_lines
 from pytest_httpserve.check.run import Check, Result, worst
 from pytest_httpserve.errors import HTTPServeError, UsageError
+from pytest_httpserve.server.cli.signals import at_the_end
 from pytest_httpserve.server.colours import takes_colours
 from pytest_httpserve.tls.authority import CertificateAuthority
 from pytest_httpserve.tls.trust import past_proxies
@@ -26,7 +28,6 @@ PROGRAM = "python -m pytest_httpserve check"
 _TIMEOUT = 10.0
 _JOBS = 4
 _FAILS = {"wrong": ("wrong",), "unclear": ("wrong", "unclear"), "never": ()}
-_INTERRUPTED, _UNREAD = 130, 141  # a shell's statuses for SIGINT and SIGPIPE
 
 
 class Options(argparse.Namespace):
@@ -53,20 +54,16 @@ def main(arguments: Sequence[str]) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # the words of a command may not be valid text
     try:
         own, words = _split(arguments)
-        options = _parser().parse_args(own, namespace=Options())
+        options = _parsed(own)
         entries = chosen(name for names in options.only for name in names.split(","))
         if options.listing:
             _list(entries, as_json=options.json)
             return 0
-        return _check(options, entries, words)
+        with at_the_end(signal.default_int_handler):  # so that nothing is left running, and no file is left behind
+            return _check(options, entries, words)
     except HTTPServeError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        return _INTERRUPTED
-    except BrokenPipeError:
-        sys.stdout = None  # nobody reads it, and Python would try to write to it again at exit
-        return _UNREAD
 
 
 def _split(arguments: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
@@ -75,6 +72,15 @@ def _split(arguments: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
         return arguments, ()
     at = list(arguments).index("--")
     return arguments[:at], arguments[at + 1 :]
+
+
+def _parsed(arguments: Sequence[str]) -> Options:
+    options, others = _parser().parse_known_args(arguments, namespace=Options())
+    if others and not others[0].startswith("-"):
+        raise UsageError(f"write the command after --, as in -- {' '.join(others)}")
+    if others:
+        raise UsageError(f"unrecognized arguments: {' '.join(others)}")
+    return options
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -152,8 +158,12 @@ def _check(options: Options, entries: Sequence[Entry], words: Sequence[str]) -> 
 
 def _check_file(path: str | None) -> None:
     """Raise UsageError for a file that cannot be written, before running anything."""
+    if path is None:
+        return
+    is_new = not os.path.lexists(path)
     try:
-        if path is not None:
-            open(path, "ab").close()
+        open(path, "ab").close()
+        if is_new:
+            os.unlink(path)  # it has no results yet, and may never have any
     except OSError as error:
         raise UsageError(f"--junit {path!r} cannot be written: {error.strerror}") from None

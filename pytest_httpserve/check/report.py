@@ -17,6 +17,7 @@ from pytest_httpserve.server.escaping import escape
 _NAME = max(len(entry.name) for entry in CATALOGUE)
 _VERDICT = len("unclear")
 _DID = 64
+_WORDS = 300  # how many characters of what a client said last to show
 _COLOURS = {"right": GREEN, "wrong": RED, "unclear": YELLOW}
 # The characters that XML 1.0 cannot represent.
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -57,7 +58,7 @@ class Report:
         yield f"\n{entry.name}: {entry.what}"
         yield f"  it {result.did}; it should {entry.should.text}"
         if result.errors:
-            yield f"  its last words: {escape(result.errors.splitlines()[-1])}"
+            yield f"  its last words: {escape(result.errors.splitlines()[-1][-_WORDS:])}"
         yield f"  {self.again(entry.name)}"
 
     # For programs

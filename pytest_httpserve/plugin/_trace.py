@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from pytest_httpserve.plugin._beginning import Beginning
+from pytest_httpserve.scripting.record.placing import put_file
 from pytest_httpserve.scripting.reports.trace.document import document, part
 from pytest_httpserve.scripting.reports.trace.page import page
 
@@ -65,8 +66,9 @@ class Trace:
         parts = [*self._parts.values()]
         har = document(self._title, self._began.moment, parts, failures=self._failures, outcome=self.outcome)
         os.makedirs(self._base.parent, exist_ok=True)
-        archive.write_text(json.dumps(har, indent=1), encoding="utf-8")
-        self.path.write_text(page(har, self._title), encoding="utf-8", errors="backslashreplace")
+        shown = page(har, self._title)
+        put_file(archive, lambda file: file.write(json.dumps(har, indent=1).encode()))
+        put_file(self.path, lambda file: file.write(shown.encode(errors="backslashreplace")))
 
 
 def names_of(nodeid: str) -> list[str]:

@@ -38,10 +38,14 @@ class Traces:
         trace = item.stash[TRACE]
         if report.failed and report.when != "teardown":
             trace.fail(call.excinfo.exconly() if call.excinfo is not None else report.longreprtext)
+        elif report.when == "setup" and report.passed:
+            trace.outcome = "passed"  # so far; a rerun has another setup
+        elif trace.outcome == "failed":
+            pass  # in a subtest
         elif report.skipped:
             trace.outcome = "xfailed" if hasattr(report, "wasxfail") else "skipped"
         elif report.when == "call":
-            trace.outcome = "passed"  # finally, if it was rerun
+            trace.outcome = "passed"
         return report
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -247,18 +247,25 @@ def test_the_script_and_the_module_are_the_same_command() -> None:
 
 
 @pytest.mark.needs("os.fork")
-def test_an_interrupt_ends_the_check_and_what_it_runs(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_a_signal_ends_the_check_and_what_it_runs(tmp_path: Path, number: signal.Signals) -> None:
+    def set_signals() -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+    junit = tmp_path / "check.xml"
     os.mkfifo(tmp_path / "held")
     held = os.open(tmp_path / "held", os.O_RDONLY | os.O_NONBLOCK)
     checking = subprocess.Popen(
-        [*MODULE, "--timeout", "60", "--", *careless("never_ends"), str(tmp_path / "held")],
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        [*MODULE, "--timeout", "60", "--junit", str(junit), "--", *careless("never_ends"), str(tmp_path / "held")],
+        preexec_fn=set_signals,
     )
     try:
         assert select.select([held], [], [], 60)[0]
         assert os.read(held, 1) == b"."
-        checking.send_signal(signal.SIGINT)
-        assert checking.wait(60) == 130
+        checking.send_signal(number)
+        assert checking.wait(60) == (-number if number == signal.SIGKILL else 130)
+        assert not junit.exists()
     finally:
         checking.kill()
         checking.wait()
@@ -274,6 +281,14 @@ def test_a_reader_that_has_gone_ends_the_check() -> None:
     done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, timeout=60, check=False)
     os.close(writing)
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no device that is always full")
+@pytest.mark.parametrize("arguments", [["--list"], ["--only", "control", "--", *careless("prints_nothing")]])
+def test_a_full_disk_is_named(arguments: list[str]) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([*MODULE, *arguments], stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (2, b"python -m pytest_httpserve check: No space left on device\n")
 
 
 def test_what_a_client_says_is_printed_whatever_the_terminal_can_show() -> None:

@@ -61,3 +61,19 @@ def test_what_a_command_has_started_ends_with_it(tmp_path: Path) -> None:
     os.close(held)
     with pytest.raises(KeyboardInterrupt):
         command.run("", "", 1.0, 0)
+
+
+@pytest.mark.needs("os.killpg", "os.fork")
+@pytest.mark.skipif(sys.platform != "linux", reason="a process adopts orphans only on Linux")
+def test_a_daemon_ends_with_the_command_that_started_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "held")
+    held = os.open(tmp_path / "held", os.O_RDONLY | os.O_NONBLOCK)
+    words = [sys.executable, str(CLIENTS / "careless.py"), "leaves_a_daemon", "{url}", str(tmp_path / "held")]
+
+    ended = Command(words, os.environ).run("http://127.0.0.1:1/", "", 60.0, 0)
+
+    assert (ended.exit_status, ended.output) == (0, b"")
+    assert select.select([held], [], [], 60)[0]
+    assert os.read(held, 2) == b"."
+    assert os.read(held, 1) == b""  # nobody holds the other end
+    os.close(held)

@@ -31,7 +31,8 @@ COMMAND = ["--", sys.executable, "-c", "pass", "{url}"]
         (["--timeout", "soon", *COMMAND], "argument --timeout: 'soon' is not a number of seconds above 0"),
         (["--jobs", "0", *COMMAND], "argument --jobs: '0' is not a whole number of at least 1"),
         (["--jobs", "1.5", *COMMAND], "argument --jobs: '1.5' is not a whole number of at least 1"),
-        (["curl", "{url}"], "unrecognized arguments: curl {url}"),
+        (["curl", "-sS", "{url}"], "write the command after --, as in -- curl -sS {url}"),
+        (["--frob", *COMMAND], "unrecognized arguments: --frob"),
         (
             ["--junit", "no/such/folder/file.xml", *COMMAND],
             "--junit 'no/such/folder/file.xml' cannot be written: No such file or directory",

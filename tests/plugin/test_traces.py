@@ -1,6 +1,7 @@
 """Traces of tests: --httpserve-trace."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -155,6 +156,40 @@ def test_the_runs_of_a_test_that_is_run_again_are_in_one_trace(suite: Suite, pyt
 
     log = log_of(pytester.path, "test_it")
     assert (paths_of(log), log["_outcome"], len(log["_failures"])) == (["1", "2"], "passed", 1)
+
+
+@pytest.mark.skipif(pytest.version_tuple < (9, 0), reason="subtests came with pytest 9")
+def test_a_test_with_a_failed_subtest_has_failed(suite: Suite, pytester: pytest.Pytester) -> None:
+    source = """
+        import pytest
+
+        def test_fails(httpserve, subtests):
+            with subtests.test("one"):
+                assert False
+            with subtests.test("two"):
+                pytest.skip("not here")
+
+        def test_passes(httpserve, subtests):
+            with subtests.test("one"):
+                pytest.skip("not here")
+    """
+    suite(source, "--httpserve-trace=traces")
+
+    assert log_of(pytester.path, "test_fails")["_outcome"] == "failed"
+    assert log_of(pytester.path, "test_passes")["_outcome"] == "passed"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be replaced on Windows")
+def test_nobody_reads_half_a_trace(suite: Suite, pytester: pytest.Pytester) -> None:
+    suite("def test_it(httpserve):\n    pass\n", "--httpserve-trace=traces")
+    [page] = (pytester.path / "traces").rglob("*.html")
+    before = page.read_text(encoding="utf-8")
+
+    with page.open(encoding="utf-8") as opened:
+        suite("def test_it(httpserve):\n    assert False\n", "--httpserve-trace=traces")
+        assert opened.read() == before
+    assert page.read_text(encoding="utf-8") != before
+    assert sorted(file.suffix for file in page.parent.iterdir()) == [".har", ".html"]
 
 
 def test_a_trace_that_cannot_be_written_fails_the_test(suite: Suite, pytester: pytest.Pytester) -> None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 import re
 import urllib.parse
+import zlib
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.scripting.recordings.entry import Digest, Entry, charset_of, field_of
@@ -60,14 +62,24 @@ def text_of(path: Path) -> tuple[str, Beside]:
 
 def _unzipped(path: Path) -> tuple[bytes, Beside]:
     """The HAR in an archive, as Playwright makes them, and a function that finds the bodies there."""
-    from zipfile import BadZipFile, ZipFile
-
     try:
         archive = ZipFile(BytesIO(path.read_bytes()))
-    except BadZipFile as error:
-        raise ValueError(str(error)) from None
-    names = archive.namelist()
-    return archive.read(next((name for name in names if name.endswith(".har")), "har.har")), archive.read
+    except BadZipFile:
+        raise ValueError("it is not a zip file") from None
+    har = next((name for name in archive.namelist() if name.endswith(".har")), None)
+    if har is None:
+        raise ValueError("the archive has no file with the suffix .har")
+    return _member(archive, har), partial(_member, archive)
+
+
+def _member(archive: ZipFile, name: str) -> bytes:
+    """A file in an archive. Raises UsageError if it is not there, or cannot be unpacked."""
+    try:
+        return archive.read(name)
+    except KeyError:
+        raise UsageError(f"_file {name!r} is not in the archive") from None
+    except (BadZipFile, RuntimeError, zlib.error, EOFError) as error:  # damaged, or encrypted
+        raise UsageError(f"{name!r} in the archive cannot be read: {error}") from None
 
 
 def _lines(text: str, count: int) -> Iterator[int]:
@@ -178,7 +190,7 @@ def _body(
 
 def _beside(folder: Path, name: str) -> Path:
     path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():
+    if "\0" in name or not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():
         raise UsageError(f"_file {name!r} is not a file in {folder}")
     return path
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import re
-import tempfile
 import urllib.parse
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from pytest_httpserve.scripting.record.har import as_text, cookie, creator, pairs
+from pytest_httpserve.scripting.record.placing import put_file
 from pytest_httpserve.scripting.record.redaction import MASK
 from pytest_httpserve.scripting.record.request import Body
 from pytest_httpserve.scripting.recordings.entry import MOST_INLINE_BYTES, Digest, Entry, charset_of, field_of
@@ -37,7 +36,7 @@ def write_har(path: Path, entries: Sequence[Entry]) -> None:
         }
     }
     text = json_lines(document) + "\n"
-    _put(path, lambda file: file.write(text.encode("utf-8", "surrogatepass")))
+    put_file(path, lambda file: file.write(text.encode("utf-8", "surrogatepass")))
     for old in path.parent.glob(f"{_escaped(path.stem)}-*.body"):
         if _BESIDE.fullmatch(old.name.removeprefix(path.stem)) and old.name not in names:
             with contextlib.suppress(OSError):
@@ -46,27 +45,6 @@ def write_har(path: Path, entries: Sequence[Entry]) -> None:
 
 def _escaped(name: str) -> str:
     return re.sub(r"([*?[])", r"[\1]", name)
-
-
-def _put(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write a file atomically: write another one, and put that in its place."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with open(descriptor, "wb") as file:
-            write(file)
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise
-
-
-def _umask() -> int:
-    """The umask of the process. There is no way to read it without setting it."""
-    found = os.umask(0o022)
-    os.umask(found)
-    return found
 
 
 class _Beside:
@@ -85,7 +63,7 @@ class _Beside:
         self._names.add(name)
         target = self._path.parent / name
         if not target.exists():
-            _put(target, lambda file: file.writelines(pieces_of(body)))
+            put_file(target, lambda file: file.writelines(pieces_of(body)))
         return name
 
 

@@ -14,7 +14,6 @@ import sys
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
-from types import FrameType
 from typing import Any
 
 from pytest_httpserve.errors import UsageError
@@ -32,6 +31,7 @@ from pytest_httpserve.server.cli.listening import (
     variant,
 )
 from pytest_httpserve.server.cli.options import PROGRAM, SPA_PAGE, Options, parse
+from pytest_httpserve.server.cli.signals import at_the_end
 from pytest_httpserve.server.colours import takes_colours
 from pytest_httpserve.server.escaping import escape
 from pytest_httpserve.server.files.handler import SimpleHTTPRequestHandler
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None, *, certify: Certify, epilog: st
 
 def _serve(options: Options, certify: Certify, stack: contextlib.ExitStack) -> None:
     """Serve until a signal comes, and print a summary."""
-    stack.enter_context(_at_the_end(signal.default_int_handler))  # so that the certificates are removed, too
+    stack.enter_context(at_the_end(signal.default_int_handler))  # so that the certificates are removed, too
     tally = Tally()
     addresses = addresses_of(options.bind, options.port)
     authority, certificate = "", options.tls_cert
@@ -87,7 +87,7 @@ def _serve(options: Options, certify: Certify, stack: contextlib.ExitStack) -> N
         os.unlink(of_hosts)  # it is loaded, and nobody else needs its key
     server = _listen(addresses, options, certificate, partial(handler_class, directory=options.directory))
     # In the thread that serves, shutdown only sets a flag, so a second signal changes nothing.
-    stack.enter_context(_at_the_end(lambda *_: server.shutdown()))
+    stack.enter_context(at_the_end(lambda *_: server.shutdown()))
     with server:
         _say(opening_line(server.socket, tls=bool(certificate)))
         _say(_announcement(options, hosts))
@@ -199,20 +199,6 @@ def _listen(
                 hint = "; port 0 takes a free one" if error.errno == errno.EADDRINUSE else ""
                 raise UsageError(f"cannot listen on {where}: {error.strerror}{hint}") from None
     raise UsageError(f"there is no address to listen on for {options.bind!r}")
-
-
-@contextlib.contextmanager
-def _at_the_end(act: Callable[[int, FrameType | None], object]) -> Iterator[None]:
-    """Inside the context, Ctrl-C, SIGTERM and the end of the terminal call ``act``."""
-    known = (getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP"))
-    # Leave signals alone that our parent ignores: nohup, or a shell for a background job.
-    heard = [number for number in known if number is not None and signal.getsignal(number) is not signal.SIG_IGN]
-    before = [(number, signal.signal(number, act)) for number in heard]
-    try:
-        yield
-    finally:
-        for number, action in before:
-            signal.signal(number, action)
 
 
 # Certificates

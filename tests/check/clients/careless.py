@@ -70,6 +70,18 @@ def never_ends(url: str) -> None:
         time.sleep(300)
 
 
+def leaves_a_daemon(url: str) -> None:
+    held = os.open(sys.argv[3], os.O_WRONLY)
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        os.setsid()
+        os.write(held, b".")
+        os.write(writing, b".")
+        while True:
+            time.sleep(300)
+    os.read(reading, 1)  # by now, it has left our session
+
+
 def crashes(url: str) -> None:
     os.kill(os.getpid(), signal.SIGSEGV)
 

@@ -12,6 +12,8 @@ const MOST_MESSAGES = 500;
 const PHASES = ["connect", "send", "wait", "receive"];
 
 const at = (id) => document.getElementById(id);
+// A HAR of another program may have anything where a list or a number is expected.
+window.addEventListener("error", ({ message }) => document.body.prepend(`This file cannot be shown: ${message}`));
 const log = JSON.parse(at("har").textContent).log;
 
 // --- The HAR, as the page needs it. Every browser leaves out different fields.
