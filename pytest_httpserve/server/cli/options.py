@@ -72,7 +72,7 @@ def _parser(epilog: str) -> argparse.ArgumentParser:
     parser = _Parser(prog=PROGRAM, description="Serve the files of a directory over HTTP/1.1.", epilog=epilog)
     add = parser.add_argument
     add("port", nargs="?", type=_port, default=8000, help="listen on this port; 0 takes a free one (default: 8000)")
-    add("-b", "--bind", metavar="ADDRESS", help="listen on this address (default: on all, IPv6 and IPv4)")
+    add("-b", "--bind", metavar="ADDRESS", help="listen on this address (default: all addresses, IPv6 and IPv4)")
     add("-d", "--directory", metavar="PATH", help="serve this directory (default: the current one)")
     add(
         "-p",
@@ -91,8 +91,8 @@ def _parser(epilog: str) -> argparse.ArgumentParser:
     header(nargs=2, metavar=("NAME", "VALUE"), help="send this header with each file and listing; repeatable")
     add("--no-listing", dest="listing", action="store_false", help="refuse directories that have no index page")
     add("--spa", action="store_true", help="answer paths that are not found with /index.html")
-    add("--cors", action="store_true", help="let pages of any origin read what is served")
-    add("--proxy", action="store_true", help="be a proxy: each subdirectory has the files of the host of that name")
+    add("--cors", action="store_true", help="let pages from any origin read the files")
+    add("--proxy", action="store_true", help="act as a proxy for the hosts that the subdirectories are named after")
     add("--open", action="store_true", help="open the served directory in a browser")
     tls = parser.add_argument_group("HTTPS")
     tls.add_argument("--tls", action="store_true", help="serve HTTPS with a certificate from a new test CA")
