@@ -18,17 +18,18 @@ DESCRIPTIONS = (
     "directory `path` (found like that of serve_dir) under the prefix `at`, with the variables `env` in addition to "
     "those of CGI; can be given several times",
     "serve_tls(fault=None, *, names=(), tls_versions=('1.2', '1.3'), client_cert=None, http2=False, ...): the "
-    "httpserve fixture serves HTTPS with a certificate of the httpserve_ca; `fault` names what is wrong with it, such "
-    "as 'expired'",
-    'serve_faults("every_phase" | "cut" | faults, *, effects=, connect=, every=, upto=, effect=): runs the test once '
-    "for each fault, which happens on the first connection to the httpserve fixture; the test's id names the fault",
-    "serve_origins(*, allow=()): leads the clients of the test's own process to the httpserve fixture, whose origins "
-    "answer them; the hosts in `allow` are let through, any other fails the test",
-    'serve_recording(path=None, *, match=None, fault=None, pace="fast", strict=None, redact=()): answers from the HAR '
-    "file `path` (found like the directory of serve_dir), for the hosts in it; without a path, from the test's own, "
-    "cassettes/MODULE/TEST.har; can be given several times",
+    "httpserve fixture serves HTTPS with a certificate from the httpserve_ca; `fault` names what is wrong with its "
+    "TLS, such as 'expired'",
+    'serve_faults("every_phase" | "cut" | "splits" | faults, *, effects=, connect=, every=, upto=, effect=): runs the '
+    "test once for each fault, which happens on the first connection to the httpserve fixture; the test's id names the "
+    "fault",
+    "serve_origins(*, allow=()): makes clients in the test's own process use the httpserve fixture as their proxy, so "
+    "that its origins answer; requests to the hosts in `allow` are let through, and any other fails the test",
+    'serve_recording(path=None, *, match=None, fault=None, pace="fast", strict=None, redact=()): replays the HAR file '
+    "`path` (found like that of serve_dir) for the hosts in it; the default is cassettes/MODULE/TEST.har; can be given "
+    "several times",
     "serve_checks(*, ignore=(), strict=None): ignores kinds of failure in this test (unanswered, refused, errors, "
-    "expectations); strict fails the test for a route that nobody calls",
+    "expectations); strict=True fails the test if nobody calls one of its routes",
 )
 
 # Whether the httpserve fixture has made a server for this test, whoever requested the fixture.
