@@ -119,9 +119,9 @@ _ANSWERS = (
         body=huge().body,
     ),
     _fault("slow_body", "the body takes a second to come", Slow(rate=float(len(BODY))), "8.1", TAKE, lasts=1.0),
-    _fault("no_answer", "the stream is reset before the answer", Close(), "5.4.2"),
+    _fault("no_answer", "the connection is closed before the answer", Close(), "5.4.3"),
     _fault("reset", "the connection is reset before the answer", Reset(), "5.4.3"),
-    _fault("cut_body", "the stream is reset within the body", Close(after=_HALF), "5.4.2"),
+    _fault("cut_body", "the connection is closed within the body", Close(after=_HALF), "5.4.3"),
     _fault("reset_body", "the connection is reset within the body", Reset(after=_HALF), "5.4.3"),
     _fault(
         "stall_body",
