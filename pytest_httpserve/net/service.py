@@ -246,6 +246,7 @@ class Service:
         This does not wait for a handler whose client has gone without its response, unless ``seconds`` is None. Nor
         does it cut such a connection: a client that has only ended its own side may still read.
         """
+        hanging: list[Connection] = []
         if not self.wait_for_connections(seconds):
             cut = self._awaited()
             for connection in cut:
@@ -254,8 +255,9 @@ class Service:
             if hanging := self._left_of(cut):
                 self.watcher.hanging(hanging)
                 for connection in hanging:
+                    connection.left_alone = True
                     self._let_be(connection)
-        if abandoned := self._others():
+        if abandoned := [connection for connection in self._others() if connection not in hanging]:
             for connection in abandoned:
                 connection.left_alone = True
                 connection.ending.say("client", "FIN")

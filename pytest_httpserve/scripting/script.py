@@ -93,7 +93,7 @@ class Script:
             if expected is not None and not expected.met_by(route.call_count):
                 self.journal.record_failure(route.describe_calls(expected) + "\n", "expectations", route.place)
         for fault in self.fault_rules.unmet:
-            self.journal.record_failure(f"{fault!r} was to happen, and never did\n", "expectations")
+            self.journal.record_failure(f"{fault!r} was expected to happen, but never did\n", "expectations")
 
     def record_fault_event(self, event: FaultEvent) -> None:
         """Record that a fault has happened."""

@@ -159,7 +159,7 @@ def test_ignored(httpserve):
     )
     result = pytester.runpytest()
     result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(["Reset() was to happen, and never did"])
+    result.stdout.fnmatch_lines(["Reset() was expected to happen, but never did"])
 
 
 @pytest.mark.parametrize(

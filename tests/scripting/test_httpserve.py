@@ -224,6 +224,7 @@ def test_a_handler_that_does_not_end_is_named_with_its_stack(server: HTTPServe) 
     (failure,) = hanging
     assert failure.startswith("the handler of 'GET /a HTTP/1.1' did not end")
     assert "in hang_around" in failure
+    assert server.exchanges[0].notes == (), "its client had not gone"
 
 
 def test_a_stop_does_not_wait_for_a_handler_whose_client_has_gone() -> None:

@@ -418,7 +418,7 @@ def test_an_expected_fault_that_did_not_happen_is_a_failure(fresh: HTTPServe) ->
     fresh.fault([Duplicate(), NoContinue()], expected=True)
     talk(fresh, GET)
     fresh.check_expectations()
-    assert fresh.failures == ("NoContinue() was to happen, and never did\n",)
+    assert fresh.failures == ("NoContinue() was expected to happen, but never did\n",)
 
 
 # Waiting
