@@ -42,7 +42,7 @@ class Names:
 
     @cached_property
     def _modules(self) -> dict[str, str]:
-        """The module's names for other modules."""
+        """The module's names for other modules, and for what it imports from theirs."""
         found: dict[str, str] = {}
         for node in ast.walk(self._tree):
             match node:
@@ -50,8 +50,8 @@ class Names:
                     for alias in aliases:
                         top = alias.name.partition(".")[0]
                         found[alias.asname or top] = alias.name if alias.asname else top
-                case ast.ImportFrom(module="werkzeug", names=aliases, level=0):
-                    found |= {alias.asname or alias.name: f"werkzeug.{alias.name}" for alias in aliases}
+                case ast.ImportFrom(module=str(module), names=aliases, level=0) if package_of(module):
+                    found |= {alias.asname or alias.name: f"{module}.{alias.name}" for alias in aliases}
         return found
 
     def imports(self) -> Iterator[tuple[ast.ImportFrom, dict[str, str]]]:
@@ -80,6 +80,16 @@ class Names:
                 return package_of(self._module(module)).get(name)
             case ast.Constant(value=str(name)):
                 return self.imported.get(name)
+        return None
+
+    def delay_of(self, hook: ast.expr) -> ast.expr | None:
+        """The seconds, if the hook is a Delay of theirs."""
+        match hook:
+            case (
+                ast.Call(func=made, args=[seconds], keywords=[])
+                | ast.Call(func=made, args=[], keywords=[ast.keyword(arg="seconds", value=seconds)])
+            ) if self._module(made) == "pytest_httpserver.hooks.Delay":
+                return seconds
         return None
 
     def _module(self, node: ast.expr) -> str:

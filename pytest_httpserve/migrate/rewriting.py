@@ -14,6 +14,7 @@ from pytest_httpserve.migrate.names import EXPECTATIONS, Names
 from pytest_httpserve.migrate.overrides import Overrides
 from pytest_httpserve.migrate.sequences import Expectation, Sequences
 from pytest_httpserve.migrate.source import CannotRewrite, Left, Source
+from pytest_httpserve.migrate.waits import Waits
 
 _CHECKS = {"check", "check_assertions", "check_handler_errors"}
 _OTHER_NAMES = {"clear": "reset", "clear_assertions": "take_failures", "clear_handler_errors": "take_failures"}
@@ -67,6 +68,8 @@ class _Rewriting:
         self._expectations: dict[ast.Call, tuple[Expectation, Sequences]] = {}
         self._exchanged = log.Exchanged(self._names)
         self._overrides = Overrides(source, self._names)
+        self._criteria: dict[Expectation, list[str]] = {}
+        self._waits = Waits(source, self._names, self._criteria)
 
     def run(self) -> None:
         if (other := self._names.of_localserver()) is not None:
@@ -141,6 +144,10 @@ class _Rewriting:
                 self._rewrite_class(node)
             case ast.Attribute():
                 self._rewrite_attribute(node)
+            case ast.Compare() if (compared := exchanges.url_in_comparison(self._source, node)) is not None:
+                url, made = compared
+                if self._exchanged.is_request(url.value):
+                    exchanges.rewrite_comparison(self._source, url, made)
             case ast.Name() | ast.arg() | ast.keyword() | ast.Constant():
                 fixtures.rewrite_name(self._source, self._names, node)
                 if isinstance(node, ast.arg):
@@ -148,6 +155,13 @@ class _Rewriting:
             case ast.Expr(value=ast.Call(func=ast.Attribute(attr=attr) as function)):
                 if attr in _CHECKS and self._names.is_server(function.value):
                     self._remove_check(node)
+            case ast.With():
+                known = [each for each, _ in self._expectations.values()]
+                met = [each for each, sequences in self._expectations.values() if sequences.is_made_once(each)]
+                if self._waits.rewrite(node, known, met):
+                    self._source.left = [
+                        left for left in self._source.left if left.line != node.lineno or left.why[:5] != "wait:"
+                    ]
             case ast.FunctionDef():
                 fixtures.rewrite_fixture(self._source, node)
         if isinstance(node, ast.stmt) and fixtures.rewrite_ending(self._source, self._names, node):
@@ -182,6 +196,7 @@ class _Rewriting:
     ) -> None:
         source = self._source
         found = matching.criteria(source, self._kinds, expectation.given)
+        self._criteria[expectation] = [*found]
         if priority := sequences.priorities.get(expectation):
             found.append(f"priority={priority}")
         source.rewritten += 1
@@ -240,9 +255,12 @@ class _Rewriting:
 
     def _respond(self, call: ast.Call, function: ast.Attribute, given: dict[str, ast.expr], layout: ast.Call) -> None:
         source = self._source
+        delay = self._delay(function.value)
         try:
             found = answers.answer(source, self._kinds, given)
         except answers.UnknownKind:
+            if delay is not None:
+                raise CannotRewrite("it has a Delay, and it is unknown whether its body is text or bytes") from None
             source.replace(source.name_span(function), "handle")
             result = answers.result(source, given)
             if any(isinstance(above, ast.For | ast.While) for above in source.ancestors(call)):
@@ -251,7 +269,31 @@ class _Rewriting:
                 source.replace(source.arguments_span(call), f"(lambda _: {result})")
         else:
             source.replace(source.name_span(function), "respond")
+            if delay is not None:
+                hooked, seconds = delay
+                found.append(f"delay={source.text(seconds)}")
+                source.replace(source.span(function.value), source.text(hooked))
             source.replace(source.arguments_span(call), laid_out(source, layout, found))
+
+    def _delay(self, hooked: ast.expr) -> tuple[ast.expr, ast.expr] | None:
+        """What a Delay is a hook of, and its seconds."""
+        match hooked:
+            case ast.Call(func=ast.Attribute(value=inner, attr="with_post_hook"), args=[hook], keywords=[]):
+                seconds = self._names.delay_of(hook)
+                is_alone = not (isinstance(inner, ast.Call) and getattr(inner.func, "attr", "") == "with_post_hook")
+                return (inner, seconds) if seconds is not None and is_alone else None
+        return None
+
+    def _delays_an_answer(self, node: ast.Attribute) -> bool:
+        """Whether a hook is a Delay, and an answer follows that can be delayed."""
+        call = self._source.parent(node)
+        answer = self._source.parent(call) if isinstance(call, ast.Call) and self._delay(call) is not None else None
+        match answer, self._source.parent(answer) if answer is not None else None:
+            case ast.Attribute(attr="respond_with_json" | "respond_with_data"), ast.Call():
+                return True
+            case ast.Attribute(attr="respond_with_response"), ast.Call(args=[ast.Call(func=made)]):
+                return self._names.original(made) == "Response"
+        return False
 
     def _rewrite_handler(self, call: ast.Call, function: ast.Attribute) -> None:
         [handler] = bound(call, ["func"]).values()
@@ -373,7 +415,7 @@ class _Rewriting:
                 self._source.leave(node, f"{node.attr}: {_LEFT[node.attr]}")
             elif node.attr in _PRESENCE and fixtures.is_asked_for(self._source, node):
                 self._source.replace(self._source.name_span(node), _PRESENCE[node.attr])
-        elif node.attr == "with_post_hook":
+        elif node.attr == "with_post_hook" and not self._delays_an_answer(node):
             self._source.leave(node, f"{node.attr}: {_LEFT[node.attr]}")
 
     def _is_removed(self, node: ast.Attribute) -> bool:

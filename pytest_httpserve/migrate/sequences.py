@@ -87,6 +87,10 @@ class Sequences:
             self._join(group)
         self._prioritise()
 
+    def is_made_once(self, expectation: Expectation) -> bool:
+        """Whether every run of the function makes the expectation exactly once, and no server sees two runs."""
+        return self._is_run_once() and self._is_met(expectation)
+
     def is_statement(self, expectation: Expectation) -> bool:
         """Whether the expectation and its answer are one statement, and nothing has a name."""
         return self._statement(expectation) is not None

@@ -69,6 +69,22 @@ class Source:
             self._lines[node.lineno - 1] + node.col_offset, self._lines[node.end_lineno - 1] + node.end_col_offset
         )
 
+    @property
+    def newline(self) -> str:
+        return "\r\n" if b"\r\n" in self._bytes else "\n"
+
+    def margin(self, node: _Placed) -> str:
+        """What is before a statement on its line."""
+        return self.original(Span(self._lines[node.lineno - 1], self.span(node).start))
+
+    def between(self, node: _Placed, other: _Placed) -> Span:
+        """What is after one node and before another."""
+        return Span(self.span(node).end, self.span(other).start)
+
+    def text_between(self, first: _Placed, last: _Placed) -> str:
+        """The text from one node to the end of another, with the replacements so far."""
+        return self._text(Span(self.span(first).start, self.span(last).end))
+
     def name_span(self, node: ast.Attribute) -> Span:
         """The name after the dot."""
         end = self.span(node).end

@@ -53,6 +53,14 @@ def test_wrong_arguments_are_refused(
     assert (told.out, told.err) == ("", f"python -m pytest_httpserve check: {sentence}\n")
 
 
+def test_a_command_that_does_not_exist_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["chekc", "--", "true", "{url}"]) == 2
+    told = capsys.readouterr()
+    assert (
+        told.err == "python -m pytest_httpserve: there is no command 'chekc': the commands are check, migrate, show\n"
+    )
+
+
 def test_the_list_has_each_entry_beneath_its_group(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "--list"]) == 0
     lines = capsys.readouterr().out.splitlines()

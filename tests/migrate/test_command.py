@@ -12,9 +12,13 @@ from pytest_httpserve.__main__ import main
 
 SUITE = """
 import json
+import threading
 import urllib.request
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from pytest_httpserver.hooks import Delay
+from werkzeug import Response
 
 
 @pytest.fixture
@@ -39,7 +43,28 @@ def test_an_answer_for_each_request(httpserver):
     answers = [urllib.request.urlopen(url, timeout=5).read().decode() for url in urls]
 
     assert answers == ["one", "two", "first", "second"]
+    asked = httpserver.log[0][0]
+    assert asked.url == httpserver.url_for("one") and asked.url.endswith("/one")
+    assert asked.full_path == "/one?" and "Python-urllib" in str(asked.user_agent)
     assert [request.path for request, _ in httpserver.log] == ["/one", "/two", "/next", "/next"]
+
+
+
+def test_what_is_asked_later_is_waited_for(httpserver):
+    def answer(request):
+        assert urlsplit(request.url).path == "/later" and parse_qs(urlsplit(request.url).query) == {"é": ["b c"]}
+        return Response("later", content_type="text/plain; charset=utf-8")
+
+    httpserver.expect_oneshot_request("/later", query_string={"é": "b c"}).respond_with_handler(answer)
+    httpserver.expect_oneshot_request("/slow").with_post_hook(Delay(0.01)).respond_with_data("slow")
+    url = httpserver.url_for("/later?%C3%A9=b+c")
+    urls = [httpserver.url_for("/slow"), url]
+    thread = threading.Thread(target=lambda: [urllib.request.urlopen(url, timeout=60) for url in urls])
+    with httpserver.wait(timeout=60) as waiting:
+        thread.start()
+    assert waiting.result
+    thread.join()
+    assert [request.path for request, _ in httpserver.log] == ["/slow", "/later"]
 """
 
 
@@ -50,8 +75,8 @@ def test_a_suite_passes_before_and_after(pytester: pytest.Pytester) -> None:
     assert main(["migrate", str(path), "--write"]) == 0
     after = pytester.runpytest_subprocess("-p", "no:pytest_httpserver")
 
-    before.assert_outcomes(passed=2)
-    after.assert_outcomes(passed=2)
+    before.assert_outcomes(passed=3)
+    after.assert_outcomes(passed=3)
     assert "httpserver" not in path.read_text(encoding="utf-8")
 
 

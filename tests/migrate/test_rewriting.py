@@ -242,7 +242,7 @@ def test_a_response_that_is_changed_is_left() -> None:
         ("with httpserver.wait(): pass", "say what is waited for"),
         ("httpserver.add_assertion('x')", "raise AssertionError"),
         ("httpserver.expect_request('/a').respond_with_handler(elsewhere)", "elsewhere is elsewhere"),
-        ("httpserver.log[0][0].user_agent", "no attribute of ours"),
+        ("httpserver.log[0][0].user_agent", "ours is a header"),
         ("httpserver.log[0][0].files", "no attribute of ours"),
     ],
 )
@@ -533,3 +533,155 @@ def test_an_import_of_everything_does_not_hide_ours() -> None:
         "*: still imported from pytest_httpserver",
         "*: still imported from werkzeug",
     ]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("str(LOG.user_agent)", 'REQUEST.headers.get("User-Agent", "")'),
+        ("LOG.user_agent.string", 'REQUEST.headers.get("User-Agent", "")'),
+        ("LOG.user_agent.to_header()", 'REQUEST.headers.get("User-Agent", "")'),
+        ('f"{LOG.user_agent} asks"', "f\"{REQUEST.headers.get('User-Agent', '')} asks\""),
+        ("LOG.referrer", 'REQUEST.headers.get("Referer")'),
+        ("LOG.mimetype", 'REQUEST.headers.get("Content-Type", "").partition(";")[0].strip().lower()'),
+        ("LOG.full_path", '(REQUEST.path + "?" + REQUEST.query_string)'),
+        (
+            'LOG.url == httpserver.url_for("a?b=1")',
+            'REQUEST.headers["Host"] + REQUEST.target == httpserve.url_for("/a?b=1").partition("://")[2]',
+        ),
+        (
+            "httpserver.url_for(path) != LOG.url",
+            'httpserve.url_for(path).partition("://")[2] != REQUEST.headers["Host"] + REQUEST.target',
+        ),
+        ('"token=1" in LOG.url', '"token=1" in REQUEST.target'),
+        ('"/users" not in LOG.url', '"/users" not in REQUEST.target'),
+        ('LOG.url.endswith("/users?page=2")', 'REQUEST.target.endswith("/users?page=2")'),
+        ("parse_qs(urlparse(LOG.url).query)", "parse_qs(urlparse(REQUEST.target).query)"),
+        ('urlparse(LOG.url).path == "/users"', 'REQUEST.path == "/users"'),
+    ],
+)
+def test_what_a_request_is_asked(theirs: str, ours: str) -> None:
+    new = rewritten(theirs.replace("LOG", "httpserver.log[0][0]"))
+    assert new.left == []
+    assert new.text.partition("\n    ")[2].rstrip() == ours.replace("REQUEST", "httpserve.exchanges[0].request")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "print(httpserver.log[0][0].url)",
+        "assert '/localhost' in httpserver.log[0][0].url",
+        "assert 'localhost' in httpserver.log[0][0].url",
+        "assert httpserver.log[0][0].url.endswith('a')",
+        "assert urlparse(httpserver.log[0][0].url).path == '/a%20b'",
+        "assert urlparse(httpserver.log[0][0].url).query == 'a=b'",
+        "assert httpserver.log[0][0].user_agent",
+    ],
+)
+def test_what_the_target_does_not_say_is_left(statement: str) -> None:
+    assert len(rewritten(statement).left) == 1
+
+
+def test_a_delay_is_given_to_the_answer() -> None:
+    theirs = """
+        from pytest_httpserver import hooks
+        from pytest_httpserver.hooks import Delay as Later
+        from werkzeug import Response
+
+        def test(httpserver):
+            httpserver.expect_request("/a").with_post_hook(Later(0.1)).respond_with_json([], status=201)
+            httpserver.expect_oneshot_request("/b").with_post_hook(hooks.Delay(seconds=x)).respond_with_data("b")
+            httpserver.expect_request("/c").with_post_hook(Later(1)).respond_with_response(Response("c"))
+    """
+    ours = """
+
+        def test(httpserve):
+            httpserve.on("*", "/a").respond(201, json=[], delay=0.1)
+            httpserve.on("*", "/b").respond(text="b", delay=x).expect(max=1)
+            httpserve.on("*", "/c").respond(text="c", delay=1)
+    """
+    new = rewrite(dedent(theirs))
+    assert (new.text.lstrip(), new.left) == (dedent(ours).lstrip(), [])
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "httpserver.expect_request('/a').with_post_hook(Delay(1)).respond_with_data(unknown)",
+        "httpserver.expect_request('/a').with_post_hook(Delay(1)).respond_with_handler(lambda _: Response('a'))",
+        "httpserver.expect_request('/a').with_post_hook(Garbage(1)).respond_with_data('a')",
+        "httpserver.expect_request('/a').with_post_hook(hook).respond_with_data('a')",
+        "httpserver.expect_request('/a').with_post_hook(Delay(1)).respond_with_response(response)",
+    ],
+)
+def test_other_hooks_are_left(statement: str) -> None:
+    imports = "from werkzeug import Response\nfrom pytest_httpserver.hooks import Delay, Garbage\n"
+    new = rewrite(f"{imports}def test(httpserver):\n    {statement}\n")
+
+    assert ".with_post_hook(" in new.text
+    assert 4 in [left.line for left in new.left]
+
+
+def test_what_a_test_waits_for_is_named() -> None:
+    new = rewritten("""
+        httpserver.expect_oneshot_request("/a").respond_with_data("a")
+        httpserver.expect_oneshot_request("/b", json={"url": httpserver.url_for("a")}).respond_with_data("b")
+        httpserver.expect_oneshot_request("/a").respond_with_data("c")
+        httpserver.expect_request("/other").respond_with_data("d")
+        with httpserver.wait(timeout=10) as waiting:
+            # before
+            for path in ("/a", "/b",
+                         "/a"):
+
+                start(httpserver.url_for(path))
+        assert waiting.result
+        with httpserver.wait(raise_assertions=False, stop_on_nohandler=False) as waiting:
+            httpserver.expect_ordered_request("/c").respond_with_data("c")
+        assert waiting.result
+    """)
+    ours = """
+        route = httpserve.on("*", "/a").respond(text="a")
+        httpserve.on("*", "/b", json={"url": httpserve.url_for("/a")}).respond(text="b").expect(max=1)
+        route.respond(text="c").expect(max=2)
+        httpserve.on("*", "/other").respond(text="d")
+        # before
+        for path in ("/a", "/b",
+                     "/a"):
+
+            start(httpserve.url_for(path))
+        httpserve.wait_for("*", "/a", times=2, timeout=10)
+        httpserve.wait_for("*", "/b", json={"url": httpserve.url_for("/a")}, timeout=10)
+        httpserve.on("*", "/c").respond(text="c").expect(max=1)
+        httpserve.wait_for("*", "/c")
+    """
+    assert (dedent(new.text.partition("\n")[2]).rstrip(), new.left) == (dedent(ours).strip(), [])
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        "with httpserver.wait() as waiting: pass\n    assert waiting.elapsed_time < 1",
+        "with httpserver.wait() as waiting:\n        pass\n    assert not waiting.result",
+        "with httpserver.wait(raise_assertions=False):\n        pass",
+        "with httpserver.wait(), other():\n        pass",
+        "with httpserver.wait():\n        x = '''a\n            b'''",
+        "path = '/b'\n    with httpserver.wait():\n        pass",
+        "for x in y:\n        httpserver.expect_oneshot_request(x)\n    with httpserver.wait():\n        pass",
+        "with pytest.raises(AssertionError):\n        with httpserver.wait():\n            pass",
+        "httpserver.default_waiting_settings = WaitingSettings()\n    with httpserver.wait():\n        pass",
+    ],
+)
+def test_what_is_waited_for_may_be_uncertain(statements: str) -> None:
+    expected = "    path = '/a'\n    httpserver.expect_oneshot_request(path).respond_with_data('a')\n"
+    new = rewrite(f"def test(httpserver):\n{expected}    {statements}\n")
+
+    assert "httpserve.wait(" in new.text
+    assert [left.why[:5] for left in new.left].count("wait:") == 1
+
+
+def test_who_else_expects_something_may_be_waited_for() -> None:
+    wait = "with httpserver.wait():\n        pass\n"
+    expected = "httpserver.expect_oneshot_request('/a').respond_with_data('a')"
+    new = rewrite(f"def more(httpserver):\n    {expected}\n\ndef test(httpserver):\n    {expected}\n    {wait}")
+
+    assert "httpserve.wait()" in new.text
