@@ -124,8 +124,8 @@ def _replace(path: Path, content: bytes) -> None:
 
 def _summary(expectations: int, changed: int, left: Sequence[str], *, write: bool) -> str:
     done = "rewritten" if write else "to be rewritten"
-    counts = f"{_count(expectations, 'expectation')} in {_count(changed, 'file')} {done}, {len(left)} left as they are"
-    return "\n".join([*left, counts])
+    counts = f"{_count(expectations, 'expectation')} in {_count(changed, 'file')} {done}"
+    return "\n".join([*left, f"{counts}, {_count(len(left), 'place')} to change by hand"])
 
 
 def _count(number: int, noun: str) -> str:

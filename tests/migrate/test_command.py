@@ -89,7 +89,7 @@ def test_without_write_there_is_a_diff(tmp_path: Path, capsys: pytest.CaptureFix
     output = capsys.readouterr()
     assert '-    httpserver.expect_request("/a")\n' in output.out
     assert '+    httpserve.on("*", "/a")\n' in output.out
-    assert output.err == "1 expectation in 1 file to be rewritten, 0 left as they are\n"
+    assert output.err == "1 expectation in 1 file to be rewritten, 0 places to change by hand\n"
     assert "httpserve.on" not in path.read_text(encoding="utf-8")
 
 
@@ -223,7 +223,7 @@ def test_a_file_that_cannot_be_written_stays_as_it_is_and_is_named(
 
     assert capsys.readouterr().err == (
         f"{tmp_path / 'a.py'}: cannot be written: No space left on device\n"
-        "1 expectation in 1 file rewritten, 1 left as they are\n"
+        "1 expectation in 1 file rewritten, 1 place to change by hand\n"
     )
     assert sorted(tmp_path.iterdir()) == [tmp_path / "a.py", tmp_path / "b.py"]
     assert (tmp_path / "a.py").read_text(encoding="utf-8") == BODY
