@@ -418,6 +418,10 @@ class HTTP2:
         """Whether the connection ends once its open streams have ended."""
         return self.last_stream is not None and self.last_stream < _NO_LAST_STREAM
 
+    def end(self) -> None:
+        """End this side of the connection: the client sees the end."""
+        self._duplex.end()
+
     def reset_connection(self) -> None:
         """End the connection with a reset."""
         self._duplex.end_by(self.connection.ending.reset)

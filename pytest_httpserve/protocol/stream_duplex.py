@@ -29,12 +29,8 @@ class StreamDuplex(Duplex):
     def send(self, make: Make, seconds: float, before_wait: Callable[[], object] | None = None) -> None:
         if before_wait is not None:
             before_wait()
-        if not self._order.acquire(timeout=seconds):
-            raise self._too_slow(seconds)
-        try:
+        with self._order:
             self._transport.send(make())
-        finally:
-            self._order.release()
 
     def send_soon(self, make: Make, seconds: float, run: Run) -> None:
         # In order, before the stream ends: waiting for its window holds up nobody but this stream.

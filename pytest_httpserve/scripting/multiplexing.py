@@ -260,8 +260,7 @@ class Multiplexing:
             if self._struck is not None and self._struck.resets:
                 self.http2.reset_connection()
             elif not connection.transport.has_been_left():  # tell the client at once, even if streams go on
-                connection.transport.say_goodbye()
-                connection.transport.shut_down(socket.SHUT_WR)
+                self.http2.end()
             if self._struck is not None:
                 self._end(str(self._struck))
             if self._active:

@@ -74,6 +74,25 @@ def test_data_that_a_client_does_not_read_at_once_is_sent_by_another_thread(
     assert len(threads) == 1
 
 
+def test_who_waits_for_another_to_send_gives_up_no_client_that_reads(pair: tuple[Duplex, socket.socket]) -> None:
+    duplex, client = pair
+    first_waits, second_waits = threading.Event(), threading.Event()
+
+    first = threading.Thread(target=duplex.send, args=(lambda: LARGE, 20, first_waits.set))
+    first.start()
+    assert first_waits.wait(20)
+    second = threading.Thread(target=duplex.send, args=(lambda: b"end", 0.001, second_waits.set))
+    second.start()
+    assert second_waits.wait(20)
+    second.join(0.1)  # it would have given up by now
+    got = bytearray()
+    while not got.endswith(b"end"):
+        got += client.recv(1 << 20)
+    assert bytes(got) == LARGE + b"end"
+    first.join()
+    second.join()
+
+
 def test_without_more_threads_the_connection_ends(pair: tuple[Duplex, socket.socket]) -> None:
     duplex, client = pair
 

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
+import threading
 from contextlib import closing
+from typing import Any
 
 import pytest
 
 from pytest_httpserve import HTTPServe
 from pytest_httpserve.protocol.floods import MOST_CANCELLED_STREAMS
 from pytest_httpserve.protocol.frames import frame
+from pytest_httpserve.protocol.h2_stream import StreamTransport
 from pytest_httpserve.protocol.http2 import (
     ENHANCE_YOUR_CALM,
     FRAME_SIZE_ERROR,
+    HTTP2,
     MOST_STREAMS,
     PREFACE,
     PROTOCOL_ERROR,
     REFUSED_STREAM,
+    ConnectionRefused,
 )
+from tests.scripting.alone import alone
 from tests.scripting.http2.client import client_of
 from tests.scripting.http2.test_floods import BEGINNING, PING, WINDOW_UPDATE, asked, code_of_goaway, send
 
@@ -112,3 +119,46 @@ def test_streams_that_the_server_has_to_reset_count_like_those_that_the_client_r
         send(client, BEGINNING + b"".join(asked(one) + frame(WINDOW_UPDATE, 0, one, too_wide) for one in streams))
         assert code_of_goaway(client) == ENHANCE_YOUR_CALM
     gate.release()
+
+
+def test_the_end_does_not_come_into_a_send(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both are calls of one TLS object, which OpenSSL does not guard."""
+    take, send, unwrap = HTTP2.take, ssl.SSLSocket.send, ssl.SSLSocket.unwrap
+    taking, sending, said_goodbye = threading.Event(), threading.Event(), threading.Event()
+    overlaps: list[bool] = []
+
+    def send_slowly(sock: ssl.SSLSocket, data: Any, flags: int = 0) -> int:
+        if not sock.server_side or said_goodbye.is_set():
+            return send(sock, data, flags)
+        sending.set()
+        said_goodbye.wait(0.2)  # it comes at once, unless it waits for this
+        count = send(sock, data, flags)
+        sending.clear()
+        return count
+
+    def say_goodbye(sock: ssl.SSLSocket) -> socket.socket:
+        overlaps.append(sending.is_set())
+        said_goodbye.set()
+        return unwrap(sock)
+
+    def take_late(http2: HTTP2, data: bytes) -> tuple[list[StreamTransport], ConnectionRefused | None]:
+        if data == WRONG_PING:
+            taking.set()
+            sending.wait(20)
+        return take(http2, data)
+
+    with alone(http2=True, tls=True) as server:
+        gate = server.on("GET", "/").respond(text="well").hold()
+        with client_of(server) as client:
+            client.begin("GET", "/")
+            gate.arrived()
+            monkeypatch.setattr(ssl.SSLSocket, "send", send_slowly)
+            monkeypatch.setattr(ssl.SSLSocket, "unwrap", say_goodbye)
+            monkeypatch.setattr(HTTP2, "take", take_late)
+            client.socket.sendall(WRONG_PING)
+            assert taking.wait(20)
+            gate.release()
+            assert said_goodbye.wait(20)
+
+    assert overlaps
+    assert not any(overlaps)
