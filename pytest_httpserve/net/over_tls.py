@@ -55,6 +55,7 @@ def peek_below(sock: socket.socket) -> bytes:
     # Python waits for the time of the object, whatever the flags: use another object, of the same descriptor.
     bare = socket.socket(sock.family, sock.type, sock.proto, sock.fileno())
     try:
+        bare.setblocking(False)  # which the descriptor is already; its object may have socket.setdefaulttimeout()
         return bare.recv(1, flags)
     finally:
         bare.detach()

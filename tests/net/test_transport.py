@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import trustme
 
+from pytest_httpserve.net.over_tls import peek_below
 from pytest_httpserve.net.transport import Transport
 
 Pair = tuple[ssl.SSLSocket, ssl.SSLSocket]
@@ -177,3 +178,16 @@ def test_a_look_does_not_wait_for_what_another_thread_has_just_read(
     client.close()
     transport.receive(1)
     assert transport.peek() == b""
+
+
+def test_a_look_below_tls_does_not_wait_for_the_default_timeout() -> None:
+    """As if another thread had just read what had come."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(0)
+        socket.setdefaulttimeout(5)
+        try:
+            with pytest.raises(BlockingIOError):
+                peek_below(ours)
+        finally:
+            socket.setdefaulttimeout(None)

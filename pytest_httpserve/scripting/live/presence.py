@@ -74,7 +74,9 @@ class Presence:
         listener = _again(lambda: self._bind(0))
         filler = socket.socket(listener.family)
         self._stand_ins += [listener, filler]
-        filler.connect(listener.getsockname())  # a backlog of 0 takes one connection
+        # A backlog of 0 takes one connection. Do not wait for it: a client may have been faster.
+        filler.setblocking(False)
+        filler.connect_ex(listener.getsockname())
 
     def end(self) -> None:
         """Close the sockets that hold the place: the server has stopped."""

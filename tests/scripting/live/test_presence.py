@@ -123,6 +123,27 @@ def test_connecting_hangs_until_the_client_gives_up(server: HTTPServe) -> None:
     assert get(server) == "well"
 
 
+def test_a_client_may_take_the_only_place_before_connecting_hangs(
+    server: HTTPServe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bind, faster = Presence._bind, socket.socket()
+
+    def bind_late(self: Presence, backlog: int | None) -> socket.socket:
+        listener = bind(self, backlog)
+        if backlog == 0:
+            faster.connect(listener.getsockname())
+        return listener
+
+    monkeypatch.setattr(Presence, "_bind", bind_late)
+    with faster:
+        server.hang()
+        with pytest.raises(TimeoutError):
+            connect(server, timeout=0.2)
+        server.resume()
+
+    assert get(server) == "well"
+
+
 def test_from_refusing_to_hanging_and_back(server: HTTPServe) -> None:
     server.refuse()
     server.hang()
