@@ -58,7 +58,7 @@ class Report:
         yield f"\n{entry.name}: {entry.what}"
         yield f"  it {result.did}; it should {entry.should.text}"
         if result.errors:
-            yield f"  its last words: {escape(result.errors.splitlines()[-1][-_WORDS:])}"
+            yield f"  the last line of its stderr: {escape(result.errors.splitlines()[-1][-_WORDS:])}"
         yield f"  {self.again(entry.name)}"
 
     # For programs

@@ -180,7 +180,9 @@ def _hold(item: pytest.Item, error: BaseException | None) -> None:
         capture.suspend(in_=True)
     try:
         addresses = "".join(f"  {address(server)}\n" for server in servers)
-        print(f"\n{item.nodeid} has failed. Its servers run on:\n{addresses}Press Enter to go on: ", end="", flush=True)
+        print(
+            f"\n{item.nodeid} has failed. Its servers run on:\n{addresses}Press Enter to continue: ", end="", flush=True
+        )
         sys.stdin.readline()
     finally:
         if capture is not None:

@@ -72,9 +72,13 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", line)
     _host(config)
     if config.getoption("--httpserve-hold") and getattr(config.option, "numprocesses", None):
-        raise pytest.UsageError("--httpserve-hold waits for Enter, which workers of pytest-xdist never see: add -n 0")
+        raise pytest.UsageError(
+            "--httpserve-hold needs a terminal, which workers of pytest-xdist do not have: add -n 0"
+        )
     if config.getoption("--httpserve-live") and getattr(config.option, "numprocesses", None):
-        raise pytest.UsageError("--httpserve-live prints at once, which workers of pytest-xdist cannot: add -n 0")
+        raise pytest.UsageError(
+            "--httpserve-live needs a terminal, which workers of pytest-xdist do not have: add -n 0"
+        )
     _check_redacted(config)
     _record(config)
     if is_live(config):

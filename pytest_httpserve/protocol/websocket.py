@@ -183,7 +183,7 @@ class Frames:
         self._size += len(payload.encode()) if isinstance(payload, str) else len(payload)
         self._count += frame.frame_finished
         if self._size > self._most:
-            raise FrameError(TOO_BIG, f"a message has at most {self._most} bytes here")
+            raise FrameError(TOO_BIG, f"a message may have at most {self._most} bytes")
         if frame.message_finished:
             parts, count = self._parts, self._count
             self._parts, self._size, self._count = [], 0, 0

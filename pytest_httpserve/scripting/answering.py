@@ -417,9 +417,7 @@ class Answering:
         if route in self._raised_by:
             return  # it raised before the body had come, too
         self._raised_by += (route,)
-        self._complaint = self._record_raised(
-            f"{route}, asked whether it takes {self.stream.line.text!r}, raised", error, route
-        )
+        self._complaint = self._record_raised(f"{route}, compared with {self.stream.line.text!r}, raised", error, route)
 
     def _record_raised(self, said: str, error: BaseException, route: AnsweringRoute | None, aim: str = "") -> str:
         text = raised_text(said, error, aim)

@@ -124,7 +124,7 @@ class HTTPServe(Face):
     def start(self) -> HTTPServe:
         """Listen, and serve in threads. Raises UsageError if the server runs, HTTPServeError if it cannot listen."""
         if self._server is not None:
-            raise UsageError(f"the server runs already, on {self.base_url}")
+            raise UsageError(f"the server is already running, on {self.base_url}")
         if self._script.http2:  # not by the threads that need it
             import pytest_httpserve.scripting.multiplexing as multiplexing  # noqa: F401
         self._life.listen(self._script, self._security, self._helper)

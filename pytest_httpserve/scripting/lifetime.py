@@ -108,7 +108,7 @@ class Lifetime:
     def presence(self) -> Presence:
         """The presence of the server, if it runs."""
         if self.server is None or self._presence is None:
-            raise UsageError("the server does not run: start() it first")
+            raise UsageError("the server is not running: call start() first")
         return self._presence
 
     def restart(self) -> None:

@@ -136,7 +136,7 @@ class Proxying(Answering):
         url = origin_of(scheme, host, port)
         opening = self.conversation.opening
         if opening is not None and opening.by_socks and is_address(host):
-            lines.append("  the client looks names up itself: by socks5h:// it would leave that to the proxy")
+            lines.append("  the client looks names up itself; with socks5h:// it would leave that to the proxy")
         lines.append(f"  origin({url!r}) would answer, allow({host!r}) would let it through to the real host")
         if self.script.advice:
             lines.append(f"  {self.script.advice}")

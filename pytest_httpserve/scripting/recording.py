@@ -129,7 +129,7 @@ class Recorder:
         except HTTPServeError as error:
             self._fail(str(error))
         except Exception as error:  # a function of redact= may raise anything
-            self._fail(f"{self._path} is not written: {type(error).__name__}: {error}")
+            self._fail(f"{self._path} was not written: {type(error).__name__}: {error}")
 
     def _fail(self, text: str) -> None:
         self._is_broken = True

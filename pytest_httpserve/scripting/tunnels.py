@@ -115,7 +115,7 @@ class TunnelPassage(Passage):
         connection.turn.set_timeout(None)
         never_shake_hands(connection, handshake, resets=resets)
         self._conversation.resets = resets
-        raise connection.transport.failed(ConnectionAbortedError("there is no handshake, as was asked for"))
+        raise connection.transport.failed(ConnectionAbortedError("there is no handshake, as the test asked"))
 
     def _shake_hands(self, handshake: Handshake, context: ssl.SSLContext, tls: TLS) -> None:
         connection, transport = self._connection, self._connection.transport

@@ -303,4 +303,4 @@ def test_what_a_client_says_is_printed_whatever_the_terminal_can_show() -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (1, b"")
-    assert b"  its last words: \\ufffd\\x1b[31mlast\n" in done.stdout
+    assert b"  the last line of its stderr: \\ufffd\\x1b[31mlast\n" in done.stdout

@@ -229,7 +229,7 @@ def test_a_failing_test_waits_for_enter(pytester: pytest.Pytester, how: str) -> 
     ) as process:
         assert process.stdout is not None
         output = ""
-        while not output.endswith("Press Enter to go on: "):
+        while not output.endswith("Press Enter to continue: "):
             char = process.stdout.read(1)
             assert char, output
             output += char
@@ -250,7 +250,7 @@ def test_at_a_terminal_the_servers_are_held_too(pytester: pytest.Pytester) -> No
     with subprocess.Popen(command, stdin=its, stdout=its, cwd=pytester.path) as process:
         os.close(its)
         output = b""
-        while b"Press Enter to go on: " not in output:
+        while b"Press Enter to continue: " not in output:
             assert select.select([ours], [], [], 60)[0], output
             output += os.read(ours, 1000)
         os.write(ours, b"\n")
@@ -284,4 +284,4 @@ def test_workers_cannot_wait(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=FAILS)
     result = pytester.runpytest_subprocess("-p", "xdist", "-n", "2", "--httpserve-hold", timeout=60)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*--httpserve-hold waits for Enter*-n 0*"])
+    result.stderr.fnmatch_lines(["*--httpserve-hold needs a terminal*-n 0*"])

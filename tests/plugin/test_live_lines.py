@@ -98,4 +98,4 @@ def test_workers_do_not_print(suite: Suite) -> None:
     result = suite(ONE, "-p", "xdist", "-n", "2", "--httpserve-live", apart=True)
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*--httpserve-live prints at once*-n 0*"])
+    result.stderr.fnmatch_lines(["*--httpserve-live needs a terminal*-n 0*"])

@@ -97,7 +97,7 @@ def test_a_secret_fails_the_test_and_a_fixture_records_what_it_asks_when_it_ends
 
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(
-        ["*secret.har is not written: the value of the environment variable SHOP_TOKEN is in *"]
+        ["*secret.har was not written: the value of the environment variable SHOP_TOKEN is in *"]
     )
     assert not (pytester.path / "secret.har").exists()
     recorded = (pytester.path / "account.har").read_text()

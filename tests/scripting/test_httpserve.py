@@ -136,7 +136,7 @@ def test_stop_does_nothing_before_the_start() -> None:
 
 
 def test_start_is_refused_while_the_server_runs(server: HTTPServe) -> None:
-    with pytest.raises(UsageError, match=f"^the server runs already, on {server.base_url}$"):
+    with pytest.raises(UsageError, match=f"^the server is already running, on {server.base_url}$"):
         server.start()
 
 

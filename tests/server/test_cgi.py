@@ -487,7 +487,7 @@ def test_a_body_that_breaks_off_has_no_end_for_its_script(site: Site, beginning:
 
     assert client.answer().status == 400
     assert not (site.root / "ran").exists()
-    assert "/cgi-bin/x.sh: it is killed, since its input broke off" in site.log
+    assert "/cgi-bin/x.sh: it was killed, because its input broke off" in site.log
 
 
 def test_a_client_that_does_not_go_on_is_given_up_and_its_script_is_not_blamed(site: Site) -> None:

@@ -234,7 +234,7 @@ MISTAKES = [
     ),
     Mistake(
         "a proxy that is asked for a local address",
-        ", sent as to a proxy (http_proxy is set in the environment)",
+        ", sent as if to a proxy (http_proxy is set in the environment)",
         PAST_THE_PROXY,
         GET_DIRECTLY,
         'requests.get(httpserve.url_for("/users/7"))',

@@ -28,7 +28,7 @@ HOLD_SECONDS = 30.0
 
 
 class GateTimeout(HTTPServeError):
-    """A request was held at a gate, and nobody let it go."""
+    """A request was held at a gate, and nobody released it."""
 
 
 class HeldRequest:
@@ -151,7 +151,7 @@ class Gate:
             self._changed.notify_all()
         if not one.wait(connection, self.timeout):
             raise GateTimeout(
-                f"{request_line(one.request)} was held at {self} for {self.timeout} s, and nobody let it go"
+                f"{request_line(one.request)} was held at {self} for {self.timeout} s, and nobody released it"
             )
         return one.faults
 

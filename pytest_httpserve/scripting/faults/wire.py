@@ -213,7 +213,7 @@ class FaultyWire:
             return self._end(f"{what}, until the server stopped")
         if self._connection.transport.failure is not None:
             return self._end(f"{what}, until the client left")
-        return self._end(f"{what}, until its time was over")
+        return self._end(f"{what}, until its limit was reached")
 
     def _end(self, text: str, *, resets: bool = False, ends_exchange: bool = False) -> OSError:
         """End the connection. The record says that the server did before the client can notice."""

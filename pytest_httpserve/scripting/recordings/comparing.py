@@ -48,7 +48,7 @@ def _changes(origin: str, entry: Entry, request: Request, redaction: Redaction, 
     try:
         now = ask_now(origin, request, redaction, context)
     except (OSError, HTTPException, HTTPServeError) as error:
-        yield f"the host cannot be asked: {error}"
+        yield f"the host cannot be reached: {error}"
         return
     yield from changes(entry, now)
 

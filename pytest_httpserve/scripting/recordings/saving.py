@@ -30,19 +30,19 @@ def save(path: Path, taken: Iterable[Taken], run: Run, key: Key) -> None:
             before = read_har(path) if path.exists() and not replaced else []
             write_har(path, merged(before, entries, key))
     except (OSError, UsageError) as error:
-        raise HTTPServeError(f"{path} is not written: {error}") from None
+        raise HTTPServeError(f"{path} was not written: {error}") from None
 
 
 def _entry(taken: Taken, path: Path, secrets: Secrets) -> Entry:
     try:
         entry = taken.entry()
     except HTTPServeError as error:
-        raise HTTPServeError(f"{path} is not written: {error}") from None
+        raise HTTPServeError(f"{path} was not written: {error}") from None
     if (found := place_of_secret(entry, secrets)) is not None:
         name, place = found
         url = entry.url if place != "the URL" else entry.url.partition("?")[0].partition("://")[2].partition("/")[0]
         raise HTTPServeError(
-            f"{path} is not written: the value of the environment variable {name} is in {place} of "
+            f"{path} was not written: the value of the environment variable {name} is in {place} of "
             f"{entry.method} {url}: redact it by name with redact=, or with a function"
         )
     return entry

@@ -56,7 +56,9 @@ def unanswered(script: Script, request: Request) -> str:
         lines.append(f"  the queue has {count(len(script.queue), 'response')}")
     beneath = script.queue or script.mounts.find(target_of(request.target).canonical) is not None
     if beneath and script.routes.find(request) is MISSED:
-        lines.append('  not used, since method and path fit a route: give that route otherwise="continue" to allow it')
+        lines.append(
+            '  not used, because a route matches method and path: give that route otherwise="continue" to allow it'
+        )
     if len(script.routes) == 0 and not list(script.mounts):
         lines.append(f"  {script.whose or 'the server'} has no route, and serves no directory")
     if script.advice:
@@ -70,7 +72,7 @@ def as_to_a_proxy(script: Script, request: Request) -> str:
     if script.origins is not None or (authority is None and request.method != "CONNECT"):
         return ""
     variable = proxy_variable(split_authority(authority or request.target, "http")[0])
-    return f", sent as to a proxy{f' ({variable} is set in the environment)' if variable else ''}"
+    return f", sent as if to a proxy{f' ({variable} is set in the environment)' if variable else ''}"
 
 
 def without_answer(route: Route, request: Request) -> str:

@@ -162,7 +162,7 @@ class FaultyOutgoing(Outgoing):
                 self._link.wait(act.draw(*self._indices))
             case Stall():
                 if not self._went_on(act):
-                    self._link.cut("a fault has stalled the connection, until its time was over")
+                    self._link.cut("a fault has stalled the connection, until its limit was reached")
             case Reset():
                 self._link.reset("a fault has reset the connection")
             case Close():

@@ -177,9 +177,9 @@ class Child:
             ended = self._end is None and self._has_ended()
             ready = self._wait(expiry, _LONGEST_POLL if self._end is not None else _TURN)
             if self._stopped:  # anything else that happened is a consequence
-                raise ScriptError(HTTPStatus.SERVICE_UNAVAILABLE, "it was killed, since the server stops")
+                raise ScriptError(HTTPStatus.SERVICE_UNAVAILABLE, "it was killed, because the server stopped")
             if self._connection is not None and self._connection.transport.socket.fileno() in ready:
-                self._log("it is killed, since the client left")
+                self._log("it was killed, because the client left")
                 reset = self._connection.transport.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
                 self._connection.ending.say("client", "RST" if reset else "FIN")
                 raise self._connection.transport.failed(ConnectionAbortedError("the client left while a script ran"))
@@ -282,7 +282,7 @@ class Child:
             if status and not self._stopped:
                 self._log(describe_end(status))
         except ScriptError:
-            self._log(f"it is killed, since it went on for {self._timeout:g} s after its answer")
+            self._log(f"it was killed, because it ran for {self._timeout:g} s after its answer")
         finally:
             self._leave()
 
@@ -351,7 +351,7 @@ class Child:
         except (OSError, RequestError):
             if self._stopped:
                 return  # which explains the error
-            self._log("it is killed, since its input broke off")
+            self._log("it was killed, because its input broke off")
             raise
         if upload.complete and not was_complete:
             self._watch_client()

@@ -312,7 +312,7 @@ def test_a_request_that_nobody_releases_fails_the_test(server: HTTPServe) -> Non
     assert get(server).status_code == 500
     (failure,) = server.failures
     assert "GET /a was held at the gate (response_head) of the route GET /a (" in failure
-    assert "for 0.01 s, and nobody let it go" in failure
+    assert "for 0.01 s, and nobody released it" in failure
 
 
 @pytest.mark.parametrize("phase", ["response_head", "response_body", "response_end"])

@@ -357,7 +357,7 @@ def test_a_script_whose_client_leaves_is_no_failure(server: HTTPServe, running: 
     assert server.failures == ()
     (exchange,) = server.exchanges
     assert exchange.response is None
-    assert exchange.notes == ("/cgi-bin/x.sh: it is killed, since the client left",)
+    assert exchange.notes == ("/cgi-bin/x.sh: it was killed, because the client left",)
 
 
 def test_a_script_that_runs_when_the_server_stops_is_no_failure(

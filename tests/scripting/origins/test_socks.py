@@ -110,7 +110,7 @@ def test_a_client_that_sends_byte_by_byte(server: HTTPServe, ask: Ask) -> None:
     ("sent", "reply", "failure"),
     [
         (named("b.test", 443), b"\2", "no origin answers b.test port 443, which was asked for by CONNECT b.test:443"),
-        (addressed("192.0.2.7", 80), b"\2", "by socks5h:// it would leave that to the proxy"),
+        (addressed("192.0.2.7", 80), b"\2", "with socks5h:// it would leave that to the proxy"),
         (named("a.test", 443, command=2), b"\7", "this proxy supports only CONNECT of SOCKS, not command 2"),
         (named("a.test", 443, command=3), b"\7", "answered with 501"),
         (b"\5\1\0\2abcd", b"\x08", "the address has an unknown type"),

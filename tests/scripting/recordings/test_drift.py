@@ -112,7 +112,7 @@ def test_a_test_runs_on_the_recording_and_then_real_hosts_are_asked(
         assert failure.startswith(f"{path} is no longer what the real hosts answer:\n  GET http://api.test/me")
         assert " days ago)\n    header server is new\n    $.id is no longer there\n" in failure
         assert "  GET http://gone.test/ " in failure
-        assert "    the host cannot be asked: " in failure
+        assert "    the host cannot be reached: " in failure
         assert "unused" not in failure
         assert (me.call_count, same.call_count) == (1, 1)
         before = path.read_bytes()

@@ -253,5 +253,5 @@ def test_a_function_that_raises_fails_the_test_and_leaves_nothing(real: HTTPServ
     server.serve_recording(tmp_path / "a.har", redact=wrong)
     assert ask(server, "http://api.test/a")[0] == 200
     server.stop()
-    assert "a.har is not written: LookupError: nothing is known of " in server.failures[0]
+    assert "a.har was not written: LookupError: nothing is known of " in server.failures[0]
     assert list(tmp_path.iterdir()) == []

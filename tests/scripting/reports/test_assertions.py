@@ -631,15 +631,15 @@ def test_a_request_to_a_proxy_is_named_as_one(server: HTTPServe, say: Say, monke
     differs = ": the nearest route differs in path: expected /b, got /a\n"
 
     say(server, asked)
-    assert server.take_failures()[0].startswith(f"nothing answers GET http://a.test/a, sent as to a proxy{differs}")
+    assert server.take_failures()[0].startswith(f"nothing answers GET http://a.test/a, sent as if to a proxy{differs}")
     monkeypatch.setenv("http_proxy", server.base_url)
-    said = f"GET http://a.test/a, sent as to a proxy (http_proxy is set in the environment){differs}"
+    said = f"GET http://a.test/a, sent as if to a proxy (http_proxy is set in the environment){differs}"
     say(server, asked)
     assert server.take_failures()[0].startswith(f"nothing answers {said}")
     monkeypatch.setenv("no_proxy", "a.test")
     say(server, b"CONNECT b.test:443 HTTP/1.1\r\nHost: b.test:443\r\nConnection: close\r\n\r\n")
     (failure,) = server.take_failures()
-    assert failure.startswith("nothing answers CONNECT b.test:443, sent as to a proxy (http_proxy is set")
+    assert failure.startswith("nothing answers CONNECT b.test:443, sent as if to a proxy (http_proxy is set")
     say(server, asked)
     assert "(http_proxy" not in server.take_failures()[0].partition("\n")[0]
 

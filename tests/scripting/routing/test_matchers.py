@@ -433,7 +433,7 @@ def test_what_code_of_the_test_raises_fails_it_though_another_route_answers(
     assert answer.text == "well"
     assert [exchange.status for exchange in server.exchanges] == [200]
     (failure,) = server.failures
-    assert failure.startswith(f"{route}, asked whether it takes 'POST /a HTTP/1.1', raised:\nTraceback")
+    assert failure.startswith(f"{route}, compared with 'POST /a HTTP/1.1', raised:\nTraceback")
     assert str(error) in failure
     assert route.call_count == 0
 

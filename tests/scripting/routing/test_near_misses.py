@@ -40,7 +40,10 @@ def test_a_near_miss_fails_the_test(server: HTTPServe, method: str) -> None:
         "nothing answers GET /a?page=2: the nearest route differs in query page: expected '1', got '2'\n"
     )
     assert "✗ query" in failure
-    assert 'not used, since method and path fit a route: give that route otherwise="continue" to allow it\n' in failure
+    assert (
+        'not used, because a route matches method and path: give that route otherwise="continue" to allow it\n'
+        in failure
+    )
     assert server.explain("GET", "/a?page=2") == failure
     assert requests.get(server.url_for("/a?page=1"), timeout=10).text == "above"
 
