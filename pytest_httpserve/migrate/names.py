@@ -38,7 +38,17 @@ class Names:
                     found |= known
                 elif alias.name in known:
                     found[alias.asname or alias.name] = known[alias.name]
-        return found
+        own = self._imported_from_us()
+        return {name: ours for name, ours in found.items() if name not in own}
+
+    def _imported_from_us(self) -> set[str]:
+        """Our names in a module that has been rewritten before, and that a ``*`` may import from them, too."""
+        return {
+            alias.asname or alias.name
+            for node in ast.walk(self._tree)
+            if isinstance(node, ast.ImportFrom) and node.module == "pytest_httpserve"
+            for alias in node.names
+        }
 
     @cached_property
     def _modules(self) -> dict[str, str]:
@@ -113,9 +123,10 @@ class Names:
                     return node
         return None
 
-    def is_server(self, node: ast.expr) -> bool:
+    def is_server(self, node: ast.expr, *, renamed: bool = False) -> bool:
+        """Whether it is one of their servers, or one that has our name by now."""
         name = node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", None)
-        return name in self.servers
+        return name in self.servers or (renamed and name in FIXTURES.values())
 
     def is_method_of_server(self, function: ast.Attribute) -> bool:
         """Whether a call is of theirs, and not of a function in the module with the same name."""

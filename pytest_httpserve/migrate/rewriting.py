@@ -96,7 +96,7 @@ class _Rewriting:
             self._expectations |= {each.call: (each, sequences) for each in found}
 
     def _expectation(self, call: ast.Call, function: ast.Attribute) -> Expectation | None:
-        if function.attr == "expect" and call.args and self._names.is_server(function.value):
+        if function.attr == "expect" and call.args and self._names.is_server(function.value, renamed=True):
             match call.args[0]:
                 case ast.Call(func=called) as matcher if self._names.original(called) == "match":
                     given = bound(matcher, matching.NAMES)

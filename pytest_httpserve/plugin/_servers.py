@@ -63,14 +63,13 @@ def start_marked(node: pytest.Item) -> HTTPServe:
         faulty.fault(faults, expected=True, **connections_of(faults))
     obey(marker, _start_as_configured, server, node)
     if (leading := markers.get("serve_origins")) is not None:
-        obey(leading, _take_over, server, *leading.args, **leading.kwargs)
+
+        def serve_origins(*, allow: str | Sequence[str] = ()) -> None:  # errors show its name
+            server.allow(*((allow,) if isinstance(allow, str) else allow))
+            server.take_over()
+
+        obey(leading, serve_origins, *leading.args, **leading.kwargs)
     return server
-
-
-def _take_over(server: HTTPServe, *, allow: str | Sequence[str] = ()) -> None:
-    """Do what the marker serve_origins asks for."""
-    server.allow(*((allow,) if isinstance(allow, str) else allow))
-    server.take_over()
 
 
 def _path_of_test(node: pytest.Item) -> str:

@@ -16,7 +16,7 @@ from pytest_httpserve.protocol.stream import NO_FIELDS, Stream
 from pytest_httpserve.protocol.writer import Writer
 from pytest_httpserve.wire.framing import NO_BODY
 from pytest_httpserve.wire.grammar import Limits
-from pytest_httpserve.wire.head import speaks_socks, speaks_tls
+from pytest_httpserve.wire.head import speaks_another
 from pytest_httpserve.wire.headers import Headers
 from pytest_httpserve.wire.message import parse_header_block, parse_line
 
@@ -37,7 +37,7 @@ def head_is_whole(limits: Limits, data: bytes, seen: int) -> bool:
         return True
     if len(data) > limits.request_line and (len(data) > limits.request_line + limits.head or b"\n" not in data):
         return True
-    if speaks_tls(data) or speaks_socks(data):
+    if speaks_another(data):
         return True
     ends_a_line = data.find(b"\n", seen) >= 0
     return ends_a_line and data.strip(b"\r\n") != b"" and _REQUEST_LINE.match(data) is None
@@ -173,7 +173,7 @@ class HTTP1:
         head = reader.next_head(self.limits)
         if head is None:  # it is incomplete or malformed
             line = reader.request_line()
-            if not speaks_tls(line) and line[-1:] not in (b"", b"\n") and len(line) <= self.limits.request_line:
+            if not speaks_another(line) and line[-1:] not in (b"", b"\n") and len(line) <= self.limits.request_line:
                 raise BrokenOff(
                     400, "the client ended the connection within the request line", rule="RFC 9112 section 8"
                 )

@@ -13,7 +13,7 @@ from pytest_httpserve.net.transport import RECEIVE_BYTES
 from pytest_httpserve.protocol.source import Patience, Source
 from pytest_httpserve.wire.framing import NO_BODY, BodyDecoder, FixedDecoder, Framing, UntilCloseDecoder, body_decoder
 from pytest_httpserve.wire.grammar import DEFAULT_LIMITS, Limits
-from pytest_httpserve.wire.head import speaks_tls
+from pytest_httpserve.wire.head import speaks_another
 from pytest_httpserve.wire.headers import Headers
 from pytest_httpserve.wire.message import RequestHead, parse_whole_head
 
@@ -97,7 +97,7 @@ class Reader(io.BufferedIOBase):
                 self._buffer = buffer[at:]
                 return self._line
         self._head = b""
-        if speaks_tls(buffer):  # there is no line end to wait for
+        if speaks_another(buffer):  # there is no line end to wait for
             self._buffer = b""
             return buffer
         for _ in range(_MOST_EMPTY_LINES):

@@ -32,6 +32,11 @@ def speaks_socks(data: bytes) -> bool:
     return data.startswith(b"\x05")
 
 
+def speaks_another(data: bytes) -> bool:
+    """Whether this is the beginning of TLS or of any SOCKS: there may be no line end to wait for."""
+    return data.startswith((b"\x16\x03", b"\x05", b"\x04"))
+
+
 class RequestLine(NamedTuple):
     """Method, raw target and HTTP version, as in ``("GET", "/a?b", (1, 1))``."""
 
@@ -75,6 +80,9 @@ def _what_is_wrong_with_request_line(line: str) -> tuple[str, str]:
     """A description, and the section of RFC 9112 with the rule."""
     if speaks_tls(line.encode("latin-1")):
         return "the client speaks TLS, but this server speaks plain HTTP (http://)", "3"
+    if line.startswith(("\x04", "\x05")):
+        but = "this server is not a proxy" if line[0] == "\x05" else "a proxy here speaks SOCKS 5 and HTTP"
+        return f"the client speaks SOCKS {ord(line[0])}, but {but}", "3"
     if not line.endswith("\r\n"):
         return f"the request line does not end with CRLF: {line!r}", "2.2"
     line = line[:-2]

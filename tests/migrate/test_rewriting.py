@@ -685,3 +685,21 @@ def test_who_else_expects_something_may_be_waited_for() -> None:
     new = rewrite(f"def more(httpserver):\n    {expected}\n\ndef test(httpserver):\n    {expected}\n    {wait}")
 
     assert "httpserve.wait()" in new.text
+
+
+def test_what_is_left_stays_the_same_the_second_time() -> None:
+    theirs = """
+        from pytest_httpserver import *
+        from werkzeug import *
+
+        def test(httpserver):
+            matcher = RequestMatcher("/a")
+            httpserver.expect(matcher).respond_with_response(Response("a"))
+            with httpserver.wait():
+                ask(httpserver.url_for("/a"))
+    """
+    once = rewrite(dedent(theirs))
+    again = rewrite(once.text)
+
+    assert again.text == once.text
+    assert "its matcher is made elsewhere" in str(again.left)

@@ -103,6 +103,18 @@ MISTAKES = {
         "RFC 9112 section 3, answered with 400",
         [r"line 1 of the head: b'\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'"],
     ),
+    "SOCKS 5 to a server that is not a proxy": (
+        b"\x05\x01\x00",
+        "the client speaks SOCKS 5, but this server is not a proxy",
+        "RFC 9112 section 3, answered with 400",
+        [r"line 1 of the head: b'\x05\x01\x00'"],
+    ),
+    "SOCKS 4": (
+        b"\x04\x01\x00\x50\xc0\x00\x02\x07\x00",
+        "the client speaks SOCKS 4, but a proxy here speaks SOCKS 5 and HTTP",
+        "RFC 9112 section 3, answered with 400",
+        [r"line 1 of the head: b'\x04\x01\x00P\xc0\x00\x02\x07\x00'"],
+    ),
 }
 
 
@@ -117,7 +129,7 @@ def test_a_refused_request_fails_the_test_with_the_rule_and_the_line(
     [failure] = server.take_failures()
     [exchange] = server.exchanges
     lines = failure.split("\n")
-    what = "a request" if sent.startswith(b"\x16") else str(exchange.request).strip()
+    what = "a request" if sent[0] < 32 else str(exchange.request).strip()
     assert lines[0] == f"refused {what}: {why}"
     assert lines[1:] == [f"  against {against}", *(f"  {place}" for place in places), ""]
     assert (exchange.refused, exchange.error) == (True, why)
