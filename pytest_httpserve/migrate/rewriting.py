@@ -22,16 +22,18 @@ _PRESENCE = {"stop": "refuse", "start": "resume"}  # of a fixture's server, whic
 _LEFT = {
     "wait": "say what is waited for: wait_for('GET', '/path', timeout=...)",
     "add_assertion": "raise AssertionError in the function: it fails the test",
-    "clear_log": "the journal is emptied by reset() alone, with the routes",
+    "clear_log": "only reset() empties the journal, and it removes the routes, too",
     "clear_all_handlers": "remove() of each route, or reset(), which forgets the exchanges, too",
     "bake": "write the arguments into each on()",
     "is_running": "a server runs from start() to stop()",
     "ssl_context": "a server over TLS is made by @pytest.mark.serve_tls, or with tls=True",
     "with_post_hook": "a function of the request that returns the whole answer: handle(function)",
-    "respond_nohandler": "the answer to a request that nothing takes cannot be changed",
-    "no_handler_status_code": "the answer to a request that nothing takes is a 404",
-    "handlers": "what a server has been told is not listed",
-    **dict.fromkeys(("ordered_handlers", "oneshot_handlers"), "expect() on a route says how often it is to be called"),
+    "respond_nohandler": "the answer to a request that no route matches cannot be changed",
+    "no_handler_status_code": "a request that no route matches gets a 404",
+    "handlers": "there is no list of routes",
+    **dict.fromkeys(
+        ("ordered_handlers", "oneshot_handlers"), "use expect() on a route to say how often it must be called"
+    ),
     "format_matchers": "explain('GET', '/path') says what would answer, and why nothing else would",
 }
 _OF_MATCHERS = {"assert_request_made", "get_matching_requests_count", "iter_matching_requests"}
@@ -301,7 +303,9 @@ class _Rewriting:
         self._once(call)
         if not self._names.knows(handler):
             text = self._source.text(handler)
-            self._source.leave(handler, f"{text} is elsewhere: it gets our Request, and returns our Response or a body")
+            self._source.leave(
+                handler, f"{text} is defined elsewhere: it gets our Request, and returns our Response or a body"
+            )
 
     def _rewrite_question(self, call: ast.Call, function: ast.Attribute) -> None:
         source = self._source
@@ -356,7 +360,7 @@ class _Rewriting:
         if isinstance(above, ast.Call) and getattr(above.func, "attr", "") == "respond_with_response":
             return  # its arguments become arguments of respond
         if self._is_changed(call):
-            raise CannotRewrite("it is changed after it is made: ours is made with all that it has")
+            raise CannotRewrite("it is changed after it is made: give ours everything when you make it")
         given = bound(call, answers.RESPONSE)
         try:
             found = answers.answer(source, self._kinds, given)

@@ -107,8 +107,7 @@ class Sequences:
         if not self._is_run_once() or not all(self._is_met(each) for each in ordered):
             self._source.leave(
                 ordered[0].call,
-                f"that these {len(ordered)} requests come in this order is not checked any more:"
-                " assert_requested_in_order() does",
+                f"the order of these {len(ordered)} requests is no longer checked: use assert_requested_in_order()",
             )
             return
         names = ["new", *map(str, range(2, len(ordered) + 1)), "over"]
@@ -155,7 +154,9 @@ class Sequences:
             if first.kind != "permanent":
                 self.once[first] = 1
             elif loop is not None and not self._is_made_in(first, loop):
-                self._source.leave(first.call, "in a loop the same request: the first answered all, here the last does")
+                self._source.leave(
+                    first.call, "the same request in a loop: there the first one answers all of them, here the last one"
+                )
             return
         ranks = [_RANKS[each.kind] for each in group]
         if {*ranks} == {_RANKS["permanent"]}:
