@@ -23,7 +23,7 @@ from pytest_httpserve.wire.framing import (
     response_framing,
 )
 from pytest_httpserve.wire.headers import Field
-from pytest_httpserve.wire.http2 import RawField, raw_fields, response_fields, switching_fields
+from pytest_httpserve.wire.http2 import RawField, raw_fields, response_fields, switching_fields, wrong_length
 from pytest_httpserve.wire.response_stream import ResponseHead, ResponseStream
 
 if TYPE_CHECKING:
@@ -209,6 +209,8 @@ class StreamTransport(Transport):
         with self.http2.lock:
             if self.malformed is not None:
                 raise self.malformed
+            if self._is_of_wrong_length():
+                raise wrong_length(self.announced or 0, self._received)
             if not self._incoming:
                 if self._cut is not None:
                     raise self.failed(self._cut)
@@ -226,6 +228,10 @@ class StreamTransport(Transport):
         if self.tap is not None:
             self.tap.received(data)
         return data
+
+    def _is_of_wrong_length(self) -> bool:
+        announced, received = self.announced, self._received
+        return announced is not None and (received > announced or (self.ended and received < announced))
 
     def _has_what_to_read(self) -> bool:
         """Whether there is something to read. After the announced length, wait for the end: trailers may follow."""

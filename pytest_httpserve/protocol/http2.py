@@ -10,17 +10,16 @@ import errno
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pytest_httpserve.errors import RequestError, UnsupportedError
 from pytest_httpserve.protocol.floods import Floods
 from pytest_httpserve.protocol.frames import code_name, data_frames, described, goaway_frame, settings_frame
+from pytest_httpserve.protocol.h2_library import connection_type, stream_closed
 from pytest_httpserve.protocol.h2_stream import StreamTransport
 from pytest_httpserve.wire.http2 import RawField, trailers_of
 
 if TYPE_CHECKING:
-    from h2.config import H2Configuration
     from h2.events import Event
     from h2.exceptions import ProtocolError
 
@@ -78,7 +77,6 @@ class HTTP2:
     """
 
     def __init__(self, connection: Connection, run: Run) -> None:
-        from h2.connection import H2Connection
         from h2.settings import SettingCodes, Settings
 
         self.lock: threading.RLock = threading.RLock()
@@ -100,7 +98,7 @@ class HTTP2:
         self.on_refused: Callable[[RequestError], object] = _nobody_refused  # called for each refused stream
         self._ended_streams: deque[int] = deque(maxlen=2 * MOST_STREAMS)  # the latest that the client has ended
         self.on_going_away: Callable[[int, int], object] = _nobody  # called with the code and the last stream
-        self._h2 = H2Connection(_config())
+        self._h2 = connection_type()()
         self._h2.local_settings = Settings(
             client=False,
             initial_values={
@@ -357,7 +355,7 @@ class HTTP2:
             while at < size:
                 stream.await_room(lambda: self._h2.local_flow_control_window(stream.id) > 0)
                 self._duplex.send(make, self.seconds, stream.leave_loop)
-        except _stream_closed():
+        except stream_closed():
             raise BrokenPipeError(errno.EPIPE, "the stream has ended") from None
 
     def _data_frames(self, stream: StreamTransport, data: bytes, *, end: bool) -> list[bytes | memoryview]:
@@ -446,28 +444,6 @@ class HTTP2:
             if self._held:
                 data, self._held = b"".join([*self._held, data]), []
             return data
-
-
-@cache
-def _config() -> H2Configuration:
-    from h2.config import H2Configuration
-
-    # We refuse malformed input ourselves, stream by stream, and our output may be wrong on purpose.
-    return H2Configuration(
-        client_side=False,
-        header_encoding=False,
-        validate_inbound_headers=False,
-        normalize_inbound_headers=False,
-        validate_outbound_headers=False,
-        normalize_outbound_headers=False,
-    )
-
-
-def _stream_closed() -> type[Exception]:
-    """The library's exception for a stream that has ended."""
-    from h2.exceptions import StreamClosedError
-
-    return StreamClosedError
 
 
 def _nobody_refused(error: RequestError) -> None:

@@ -441,7 +441,9 @@ class StreamHTTP(HTTP1):
         self.stream.enter(head.line, head.fields, speaks_1_1=True)
         transport.method, transport.leaves_http = head.line.method, self.stream.asks_to_leave
         framing = head.fields.framing
-        transport.chunks, transport.announced = framing is CHUNKED, framing.length if framing.length else None
+        transport.chunks = framing is CHUNKED
+        if framing.length or (transport.chunks and "content-length" in head.fields.headers):
+            transport.announced = framing.length
         self.reader.begin_body(head.fields.framing)
         connection.busy, connection.doing = True, head.line.text
         return True

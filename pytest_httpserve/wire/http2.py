@@ -181,8 +181,14 @@ def _framing(headers: Headers, ended: bool, limits: Limits) -> Framing:
         if framing.length:
             raise _malformed(f"content-length is {framing.length}, but no body came", "8.1.1", "content-length")
         return NO_BODY
-    # Readers see a body of unknown length as HTTP/1 would frame it.
-    return CHUNKED if framing is NO_BODY else framing
+    # Readers see a body of unknown length as HTTP/1 would frame it, and one of length 0, whose end is still to come.
+    return framing if framing.length else CHUNKED
+
+
+def wrong_length(announced: int, received: int) -> RequestError:
+    """The error for a body that is not as long as the head announced."""
+    detail = f"content-length is {announced}, but the length of the body is {received}"
+    return _malformed(detail, "8.1.1", "content-length")
 
 
 def trailers_of(raw: Iterable[RawField]) -> tuple[Field, ...]:
