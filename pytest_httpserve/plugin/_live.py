@@ -6,6 +6,7 @@ it under the running test. So the lines are written to a separate descriptor, wh
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from typing import TYPE_CHECKING, Any, TextIO
@@ -75,8 +76,11 @@ class LiveLines:
             if not self._has_title:
                 text = f"\n{line(self._test)}\n{text}" if self._names_tests else f"\n{text}"
                 self._has_title = True
-            self._file.write(text)
-            self._file.flush()
+            try:
+                self._file.write(text)
+                self._file.flush()
+            except OSError:  # nobody reads it, or the disk is full: the server that called this goes on
+                self._is_over = True
 
     def _line(self, exchange: Exchange) -> str:
         mark, times = self._writer.markup, exchange.times
@@ -103,7 +107,8 @@ class LiveLines:
         with self._lock:
             self._is_over = True
             if self._is_ours:
-                self._file.close()
+                with contextlib.suppress(OSError):
+                    self._file.close()
 
 
 def _uncaptured(file: TextIO) -> tuple[TextIO, bool]:

@@ -1,9 +1,13 @@
 """Exchanges that are printed as soon as they are over: --httpserve-live."""
 
+import os
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+
+from pytest_httpserve.plugin import _live
 
 Suite = Callable[..., pytest.RunResult]
 
@@ -99,3 +103,18 @@ def test_workers_do_not_print(suite: Suite) -> None:
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*--httpserve-live needs a terminal*-n 0*"])
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no device that is always full")
+def test_tests_go_on_if_the_lines_cannot_be_written(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = Path("/dev/full").open("w", encoding="utf-8")  # noqa: SIM115  the lines close it
+    monkeypatch.setattr(_live, "_uncaptured", lambda file: (full, True))
+    source = """
+        from client import fetch
+
+        def test_it(httpserve):
+            httpserve.on("GET", "/users/7").respond(text="Ada")
+            for _ in range(2):
+                assert fetch(httpserve.url_for("/users/7"))[0] == 200
+    """
+    suite(source, "--httpserve-live").assert_outcomes(passed=1)
