@@ -146,10 +146,10 @@ _STREAMS = (
         GoAway(last_stream=0),
         "6.8",
     ),
-    _fault("goaway", "GOAWAY within the body, which goes on to its end", GoAway(after=_HALF), "6.8", TAKE),
+    _fault("goaway", "GOAWAY within the body, which continues to its end", GoAway(after=_HALF), "6.8", TAKE),
     _fault(
         "goaway_error",
-        "GOAWAY with an error within the body, which goes on to its end",
+        "GOAWAY with an error within the body, which continues to its end",
         GoAway(code="ENHANCE_YOUR_CALM", after=_HALF),
         "6.8",
         TAKE_OR_REPORT,
