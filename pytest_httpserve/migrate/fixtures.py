@@ -21,8 +21,10 @@ def rewrite_name(source: Source, names: Names, node: ast.Name | ast.arg | ast.ke
     """Rewrite the name of a fixture or a class, wherever it is used by itself."""
     match node:
         case ast.Name(id=name):
-            if (ours := FIXTURES.get(name) or names.original(node)) is not None:
-                source.replace(source.span(node), _ours(names, name, ours))
+            if name in FIXTURES:
+                source.replace(source.span(node), FIXTURES[name])
+            else:
+                rewrite_class(source, names, node)
         case ast.arg(arg=name):
             start = source.span(node).start
             if name in FIXTURES:
@@ -36,19 +38,17 @@ def rewrite_name(source: Source, names: Names, node: ast.Name | ast.arg | ast.ke
             _rewrite_text(source, names, node, name)
 
 
-def rewrite_class(source: Source, names: Names, node: ast.Attribute) -> None:
-    """A class by its dotted name, which has a plain one here."""
-    if (ours := names.original(node)) is not None:
+def rewrite_class(source: Source, names: Names, node: ast.Name | ast.Attribute) -> None:
+    """Rewrite a class by its name, which may be dotted. Here a function makes matchers."""
+    ours, above = names.original(node), source.parent(node)
+    if ours == "match" and isinstance(above, ast.ClassDef):
+        source.leave(node, f"{source.text(node)}: a class derived from Matcher has other methods; or use where=")
+        return
+    if ours == "match" and not (isinstance(above, ast.Call) and above.func is node):
+        ours = "Matcher"
+    if ours is not None:
         source.replace(source.span(node), ours)
         names.ours.add(ours)
-
-
-def _ours(names: Names, name: str, ours: str) -> str:
-    """Our name for a name in the module; keeps a name given by ``import ... as``."""
-    if name in FIXTURES:
-        return ours
-    names.ours.add(ours)
-    return ours
 
 
 def _rewrite_text(source: Source, names: Names, node: ast.Constant, name: str) -> None:
@@ -59,6 +59,7 @@ def _rewrite_text(source: Source, names: Names, node: ast.Constant, name: str) -
     if called in _ASKED_FOR and name in FIXTURES:
         source.replace(source.span(node), literal.replace(name, FIXTURES[name]))
     elif isinstance(above, ast.arg) and (ours := names.original(node)) is not None:
+        ours = "Matcher" if ours == "match" else ours
         source.replace(source.span(node), literal.replace(name, ours))
         names.ours.add(ours)
 
@@ -153,7 +154,11 @@ def _rewrite_block(
         if isinstance(statement, ast.Import):
             lines = _whole(source, statement, used)
         else:
-            kept = [alias for alias in statement.names if alias.name not in known]
+            kept = [
+                alias
+                for alias in statement.names
+                if known.get(alias.name) in (None, "match") and (alias.asname or alias.name) != known.get(alias.name)
+            ]
             names = [_written(alias) for alias in kept if alias.name == "*" or (alias.asname or alias.name) in used]
             module = "." * statement.level + str(statement.module)
             if names and (module.startswith("pytest_httpserver") or names == ["*"]):

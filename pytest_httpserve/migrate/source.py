@@ -129,6 +129,10 @@ class Source:
                 return quotes[-1] if quotes and len(quotes[-1]) == 1 else ""
         return ""
 
+    def inserted(self, position: int) -> str:
+        """What is inserted at this place so far."""
+        return self._replacements.get(Span(position, position), "")
+
     def insert(self, position: int, text: str) -> None:
         span = Span(position, position)
         self._replacements[span] = self._replacements.get(span, "") + text

@@ -21,7 +21,7 @@ class Waits:
         self._source = source
         self._names = names
         self._criteria = criteria
-        self._ends: dict[ast.AST, int] = {}  # of the last wait in a function
+        self._done: set[ast.AST] = set()  # the functions that have waited
 
     def rewrite(self, node: ast.With, expectations: Sequence[Expectation], met: Sequence[Expectation]) -> bool:
         """Rewrite a wait if it is certain what it waits for. Returns whether it was.
@@ -50,11 +50,10 @@ class Waits:
         if body is None:
             return False
         timeout = f", timeout={self._source.text(given['timeout'])}" if "timeout" in given else ""
-        function = self._source.function(node)
-        waits = self._waits(self._source.text(server), awaited, self._ends.get(function, 0), timeout)
-        self._ends[function] = self._source.span(node).end
-        newline, margin = self._source.newline, self._source.margin(node)
-        self._source.replace(self._source.span(node), f"{newline}{margin}".join([body, *waits]))
+        waits = self._waits(self._source.text(server), awaited, timeout)
+        place, newline, margin = self._source.span(node), self._source.newline, self._source.margin(node)
+        before = self._source.inserted(place.start)
+        self._source.replace(place, before + f"{newline}{margin}".join([body, *waits]))
         for statement in asserts:
             self._source.remove_lines(statement)
         return True
@@ -89,8 +88,34 @@ class Waits:
             and self._source.span(each.call).start < self._source.span(node).end
         ]
         others = [each for each in once if not getattr(self._source.function(each.call), "name", "").startswith("test")]
+        if function in self._done or not all(self._comes_first(each, function) for each in awaited):
+            return []
+        self._done.add(function)
         known = all(each in met and each in self._criteria and self._is_constant(each, function) for each in awaited)
         return awaited if known and not others else []
+
+    def _comes_first(self, expectation: Expectation, function: ast.AST) -> bool:
+        """Whether the function makes no requests before, which would be taken for the awaited ones."""
+        blocks = [
+            above.body
+            for above in self._source.ancestors(expectation.call)
+            if isinstance(above, ast.With | ast.AsyncWith | ast.FunctionDef | ast.AsyncFunctionDef)
+        ]
+        place = self._source.span(expectation.call).start
+        before = [each for block in blocks for each in block if self._source.span(each).end <= place]
+        return all(
+            isinstance(each, ast.Assign | ast.AnnAssign | ast.FunctionDef | ast.AsyncFunctionDef)
+            or (isinstance(each, ast.Expr) and (isinstance(each.value, ast.Constant) or self._tells(each.value)))
+            for each in before
+        )
+
+    def _tells(self, node: ast.expr) -> bool:
+        """Whether an expression tells a server what to answer."""
+        while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if self._names.is_server(node.func.value):
+                return node.func.attr.startswith("expect")
+            node = node.func.value
+        return False
 
     @staticmethod
     def _is_constant(expectation: Expectation, function: ast.AST) -> bool:
@@ -106,15 +131,13 @@ class Waits:
             for node in ast.walk(function)
         )
 
-    def _waits(self, server: str, awaited: Sequence[Expectation], before: int, timeout: str) -> Iterator[str]:
-        """A call for each of the requests that was not waited for ``before`` this place."""
+    def _waits(self, server: str, awaited: Sequence[Expectation], timeout: str) -> Iterator[str]:
         by_key: dict[tuple[str, ...], list[Expectation]] = {}
         for each in awaited:
             by_key.setdefault(each.key, []).append(each)
         for same in by_key.values():
-            if self._source.span(same[-1].call).end > before:
-                often = f", times={len(same)}" if len(same) > 1 else ""
-                yield f"{server}.wait_for({', '.join(self._criteria[same[0]])}{often}{timeout})"
+            often = f", times={len(same)}" if len(same) > 1 else ""
+            yield f"{server}.wait_for({', '.join(self._criteria[same[0]])}{often}{timeout})"
 
     def _asserts(self, node: ast.With, name: ast.Name) -> list[ast.Assert] | None:
         """The statements ``assert waiting.result`` after the wait; None if its result is used in another way."""

@@ -635,9 +635,6 @@ def test_what_a_test_waits_for_is_named() -> None:
 
                 start(httpserver.url_for(path))
         assert waiting.result
-        with httpserver.wait(raise_assertions=False, stop_on_nohandler=False) as waiting:
-            httpserver.expect_ordered_request("/c").respond_with_data("c")
-        assert waiting.result
     """)
     ours = """
         route = httpserve.on("*", "/a").respond(text="a")
@@ -651,8 +648,6 @@ def test_what_a_test_waits_for_is_named() -> None:
             start(httpserve.url_for(path))
         httpserve.wait_for("*", "/a", times=2, timeout=10)
         httpserve.wait_for("*", "/b", json={"url": httpserve.url_for("/a")}, timeout=10)
-        httpserve.on("*", "/c").respond(text="c").expect(max=1)
-        httpserve.wait_for("*", "/c")
     """
     assert (dedent(new.text.partition("\n")[2]).rstrip(), new.left) == (dedent(ours).strip(), [])
 
@@ -668,6 +663,8 @@ def test_what_a_test_waits_for_is_named() -> None:
         "path = '/b'\n    with httpserver.wait():\n        pass",
         "for x in y:\n        httpserver.expect_oneshot_request(x)\n    with httpserver.wait():\n        pass",
         "with pytest.raises(AssertionError):\n        with httpserver.wait():\n            pass",
+        "ask()\n    httpserver.expect_oneshot_request('/a')\n    with httpserver.wait():\n        pass",
+        "with httpserver.wait():\n        ask()\n        httpserver.expect_oneshot_request('/b')",
         "httpserver.default_waiting_settings = WaitingSettings()\n    with httpserver.wait():\n        pass",
     ],
 )
@@ -703,3 +700,55 @@ def test_what_is_left_stays_the_same_the_second_time() -> None:
 
     assert again.text == once.text
     assert "its matcher is made elsewhere" in str(again.left)
+
+
+def test_what_a_wait_waits_for_may_be_said_within_it() -> None:
+    new = rewritten("""
+        with httpserver.wait(raise_assertions=False, stop_on_nohandler=False) as waiting:
+            httpserver.expect_ordered_request("/a").respond_with_data("1")
+            ask()
+        assert waiting.result
+        httpserver.expect_ordered_request("/a").respond_with_data("2")
+        with httpserver.wait() as waiting:
+            ask()
+        assert waiting.result
+    """)
+    ours = """
+        route = httpserve.on("*", "/a")
+        route.respond(text="1")
+        ask()
+        httpserve.wait_for("*", "/a")
+        route.respond(text="2").expect(max=2)
+        with httpserve.wait() as waiting:
+            ask()
+        assert waiting.result
+    """
+    assert dedent(new.text.partition("\n")[2]).rstrip() == dedent(ours).strip()
+    assert len(new.left) == 1
+
+
+def test_a_matcher_is_made_by_a_function_of_another_name_than_its_class() -> None:
+    theirs = """
+        import pytest_httpserver
+        from pytest_httpserver import RequestMatcher
+
+        def check(matcher: RequestMatcher, other: "RequestMatcher") -> RequestMatcher:
+            assert isinstance(matcher, pytest_httpserver.RequestMatcher)
+            return RequestMatcher("/a")
+    """
+    ours = """
+        from pytest_httpserve import match, Matcher
+
+        def check(matcher: Matcher, other: "Matcher") -> Matcher:
+            assert isinstance(matcher, Matcher)
+            return match("*", "/a")
+    """
+    new = rewrite(dedent(theirs))
+    assert (new.text, new.left) == (dedent(ours), [])
+
+
+def test_a_class_derived_from_theirs_is_left() -> None:
+    theirs = "from pytest_httpserver import RequestMatcher\n\nclass Mine(RequestMatcher): ...\n"
+    new = rewrite(theirs)
+    assert new.text == theirs
+    assert {left.line for left in new.left} == {1, 3}
