@@ -61,7 +61,7 @@ class Face:
 
     @property
     def aio(self) -> ServerWaits:
-        """The methods that wait, for coroutines: ``await httpserve.aio.wait_for("GET", "/a")`` blocks no event loop."""
+        """The methods that wait, for coroutines: ``await httpserve.aio.wait_for("GET", "/a")``."""
         return ServerWaits(self)
 
     # Say
@@ -77,12 +77,12 @@ class Face:
     ) -> Route:
         """Add a route for the requests that meet all criteria; a matcher may be given instead.
 
-        ``path`` is exact, a template (``/users/{id:int}``), a compiled pattern, or ``*``. The other criteria are
-        those of ``match``: ``query``, ``query_exact``, ``headers``, ``cookies``, ``json``, ``json_contains``,
-        ``content_type``, ``form``, ``form_exact``, ``files``, ``body``, ``where``. Of several routes that take a
-        request, the one of highest ``priority`` answers, then the latest; routes go before directories,
-        applications and the queue. A request that fits the method and the path of a route, but not the rest, fails the
-        test unless ``otherwise`` is ``continue``: then one of these may answer it. Raises UsageError for a wrong value.
+        ``path`` is exact, a template (``/users/{id:int}``), a compiled pattern, or ``*``. The other criteria are those
+        of ``match``: ``query``, ``query_exact``, ``headers``, ``cookies``, ``json``, ``json_contains``,
+        ``content_type``, ``form``, ``form_exact``, ``files``, ``body``, ``where``. If several routes match a request,
+        the one with the highest ``priority`` answers, then the latest; routes come before directories, applications and
+        the queue. A request that fits the method and the path of a route, but not the rest, fails the test unless
+        ``otherwise`` is ``continue``: then one of these may answer it. Raises UsageError for a wrong value.
         """
         route = Route(as_matcher(method, path, criteria), calling_place(1), priority=priority, otherwise=otherwise)
         return route.join(self._script.routes)
@@ -149,7 +149,7 @@ class Face:
         """Let one fault or several happen on the next connection, in each of its exchanges, whatever answers there.
 
         ``times`` is the number of connections, ``skip`` how many to spare before. ``every=3`` means every third from
-        now on, ``probability=0.1`` one in ten, drawn by ``seed``; both go on without end unless ``times`` is given.
+        now on, ``probability=0.1`` one in ten, drawn by ``seed``; both continue without end unless ``times`` is given.
         With ``expected``, the test fails if the fault does not happen. Raises UsageError for a wrong value.
         """
         from pytest_httpserve.scripting.faults.given import as_faults
@@ -160,7 +160,7 @@ class Face:
         self._script.fault_rules.add(FaultRule(faults, times, every, skip, probability, seed, expected))
 
     def scenario(self, name: str) -> Scenario:
-        """The scenario of this name: its routes answer by its state, and change it."""
+        """The scenario of this name: its routes answer depending on its state, and change it."""
         scenario = Scenario(name, self._script.routes)
         return self._scenarios.setdefault(name, scenario)
 
@@ -266,7 +266,7 @@ class Face:
         status: int | Response = 503,
         **arguments: Unpack[ResponseArguments],
     ) -> Flapping:
-        """Answer ``up`` requests under ``path`` as always, refuse the next ``down`` of them, and so on.
+        """Answer ``up`` requests under ``path`` as usual, refuse the next ``down`` of them, and so on.
 
         The other arguments say how they are refused, as for ``respond``. Raises UsageError for a wrong value.
         """
@@ -275,9 +275,9 @@ class Face:
         return guard
 
     def slow_start(self, path: str = "/", *, requests: int = 5, delay: float = 1.0) -> SlowStart:
-        """Let the first request under ``path`` wait for ``delay`` seconds, each of the next for less.
+        """Delay the first request under ``path`` by ``delay`` seconds, and each of the next ones by less.
 
-        After ``requests`` of them, none waits any more. Raises UsageError for a wrong value.
+        After ``requests`` of them, there is no delay. Raises UsageError for a wrong value.
         """
         guard = SlowStart(check_prefix(path, "slow_start(path)"), requests, delay)
         self._script.guards.add(guard)
@@ -454,7 +454,7 @@ class Face:
         """Fail if a client that was told to go away (the fault ``GoAway``) repeated requests on another connection that
         had been processed, or did not repeat those that had not.
 
-        Requests count as the same if their methods and targets are: give each another target, by a query, say.
+        Requests with the same method and target count as the same: give each its own target, for example by a query.
         """
         __tracebackhide__ = True
         from pytest_httpserve.scripting.reports.multiplexing import assert_goaway_respected
@@ -483,7 +483,7 @@ class Face:
 class ServerWaits:
     """The methods of a server that wait, as coroutines for asyncio, trio or anyio. They take the same arguments.
 
-    If the coroutine that awaits one is cancelled, a thread goes on waiting until the timeout is over.
+    If the coroutine that awaits one is cancelled, a thread keeps waiting until the timeout is over.
     """
 
     def __init__(self, face: Face) -> None:

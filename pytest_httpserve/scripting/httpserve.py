@@ -53,7 +53,7 @@ class HTTPServe(Face):
         with HTTPServe() as server:
             server.on("GET", "/users/7").respond(json={"id": 7})
 
-    At its end this raises ServerFailure if a request found no answer, a handler failed, or an expectation was not met.
+    On exit, this raises ServerFailure if nothing answered a request, a handler failed, or an expectation was not met.
 
     ``host`` is an IP address, ``port`` a number or 0 for any free one. Relative directories are looked for in each
     of ``roots`` (default: the current directory). ``loop`` is one to share with other servers; without it the server
@@ -64,13 +64,12 @@ class HTTPServe(Face):
     takes what is sent. ``stop`` waits ``grace`` seconds for running handlers, but not for those whose client has gone.
     The journal keeps ``max_exchanges`` exchanges and ``max_journal_bytes`` of their bytes, and drops the oldest.
 
-    With ``unix``, the server listens on a Unix socket: at the given path or, with True, in a new directory.
-    ``tls`` makes it an HTTPS server: True, a TLS, or the name of what is to be wrong with it (one of TLS_GALLERY).
-    ``ca`` is the CA that issues its certificates, or a function that returns one (default: one for this process).
-    ``record`` says whether to make recordings (``none``, ``missing``, ``all``) or to compare them with what the real
-    hosts answer (``compare``); see ``serve_recording``.
-    With ``http2``, the server speaks HTTP/2 as well as HTTP/1.1 or, with ``only``, nothing else.
-    ``setenv`` is how ``trust_env`` sets a variable (default: until ``stop``).
+    With ``unix``, the server listens on a Unix socket: at the given path or, with True, in a new directory. ``tls``
+    makes it an HTTPS server: True, a TLS, or the name of what should be wrong with it (one of TLS_GALLERY). ``ca`` is
+    the CA that issues its certificates, or a function that returns one (default: one for this process). ``record`` says
+    whether to make recordings (``none``, ``missing``, ``all``) or to compare them with what the real hosts answer
+    (``compare``); see ``serve_recording``. With ``http2``, the server speaks HTTP/2 as well as HTTP/1.1 or, with
+    ``only``, nothing else. ``setenv`` is how ``trust_env`` sets a variable (default: until ``stop``).
     """
 
     def __init__(
@@ -122,7 +121,7 @@ class HTTPServe(Face):
     # Live
 
     def start(self) -> HTTPServe:
-        """Listen, and serve in threads. Raises UsageError if the server runs, HTTPServeError if it cannot listen."""
+        """Listen, and serve in threads. Raises UsageError if it is running, HTTPServeError if it cannot listen."""
         if self._server is not None:
             raise UsageError(f"the server is already running, on {self.base_url}")
         if self._script.http2:  # not by the threads that need it
@@ -165,22 +164,22 @@ class HTTPServe(Face):
             self._proxy.end_recordings()  # with what came after the end of the test
 
     def refuse(self) -> None:
-        """Be gone: refuse new connections, on the same port, and end the others, busy ones after their response."""
+        """Refuse new connections, but keep the port. Idle connections end at once, busy ones after their response."""
         self._life.presence.refuse()
 
     def hang(self) -> None:
-        """Be out of reach: end all connections; connecting hangs until the client gives up.
+        """Become unreachable: end all connections, and let new ones hang until the client gives up.
 
         Raises UnsupportedError on systems other than Linux, and for a Unix socket.
         """
         self._life.presence.hang()
 
     def resume(self) -> None:
-        """Be there again, after ``refuse`` or ``hang``."""
+        """Accept connections again, after ``refuse`` or ``hang``."""
         self._life.presence.resume()
 
     def restart(self) -> None:
-        """End all connections, as when a server ends, and listen again on the same port.
+        """End all connections, as a server that restarts does, and listen again on the same port.
 
         Routes and exchanges stay. Running handlers have ``grace`` seconds, as at ``stop``.
         """
@@ -188,7 +187,7 @@ class HTTPServe(Face):
 
     def reset(self) -> None:
         """Forget what the server was told (routes, mounts, scenarios, faults, limits, the queue), and what it has seen
-        (exchanges, failures). The server goes on running."""
+        (exchanges, failures). The server keeps running."""
         self._script.clear()
         self._scenarios.clear()
         self._proxy.clear()
@@ -212,13 +211,13 @@ class HTTPServe(Face):
     # Say
 
     def origin(self, url: str, *, tls: TLS | bool | str = True, tunnel: str = "tls", to: str | None = None) -> Origin:
-        """Answer for a host of the internet, to clients that use the server as their proxy (see ``proxy_env``).
+        """Answer for a real host, to clients that use the server as their proxy (see ``proxy_env``).
 
         ``url`` is ``https://api.example.com``, for example; the host may begin with a star, and the port may be a star
-        (``http://*.shop.test:*``). Say what it answers as for the server: ``on``, ``serve_dir``, ``mount``. ``tls`` is
-        the TLS of an https origin, as for ``HTTPServe``. With ``tunnel="raw"``, the bytes of a tunnel pass unchanged:
-        to the address ``to`` (``127.0.0.1:5432``) or, without it, to the real host. For a host that a recording answers
-        for, this returns the origin that the recording has made.
+        (``http://*.shop.test:*``). Set up its responses as those of the server: ``on``, ``serve_dir``, ``mount``.
+        ``tls`` is the TLS of an https origin, as for ``HTTPServe``. With ``tunnel="raw"``, the bytes of a tunnel pass
+        unchanged: to the address ``to`` (``127.0.0.1:5432``) or, without it, to the real host. For a host that a
+        recording answers for, this returns the origin that the recording has made.
 
         Raises UsageError for a wrong value, and for any other origin that exists already.
         """
@@ -241,12 +240,12 @@ class HTTPServe(Face):
         ``method``, ``path``, ``query`` and ``body``, or is a function of the request and the recorded one, or several
         of these. Each answer has the ``fault``, and comes at once or at the recorded ``pace``. With ``strict``
         (default: that of the server), an entry that is not used fails the test. ``redact`` names fields and parameters
-        that are not to be recorded, besides those with credentials, or is a function of a name and a value that returns
+        that must not be recorded, besides those with credentials, or is a function of a name and a value that returns
         the value to keep.
 
-        If the server records, it asks the real hosts what no origin answers, and writes that to the file at the end of
-        the test: with ``missing``, in addition to the entries there; with ``all``, in place of them, and no request is
-        answered from the file.
+        If the server records, it sends what no origin answers to the real hosts, and writes the responses to the file
+        at the end of the test: with ``missing``, in addition to the entries there; with ``all``, in place of them, and
+        no request is answered from the file.
 
         Raises UsageError for a wrong value, and for a file that is missing or is not a HAR file.
         """
@@ -260,7 +259,7 @@ class HTTPServe(Face):
         self._proxy.allow(hosts)
 
     def proxy_auth(self, user: str, password: str) -> None:
-        """Ask clients of the proxy for these credentials, by the Basic scheme.
+        """Ask clients of the proxy for these credentials, with the Basic scheme.
 
         A client that does not send them gets 407, which does not fail the test. ``proxy_env`` includes them.
         """
@@ -316,7 +315,7 @@ class HTTPServe(Face):
         Characters that a URL may not contain are percent-encoded, unless they are already. With ``scheme="ws"``, the
         URL is for a WebSocket client. Over TLS, the scheme is ``https`` or ``wss``. With ``unix``, the URL contains the
         path of the socket: ``http+unix://%2Ftmp%2Fsocket/path``. ``host`` is the name or the IP address by which the
-        client reaches the server, if that is another: from a container, say.
+        client reaches the server, if that is a different one: from a container, for example.
         """
         if host is not None:
             if self._life.unix is not None:

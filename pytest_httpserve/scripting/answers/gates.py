@@ -51,7 +51,7 @@ class HeldRequest:
         self._go.set()
 
     def fail(self, fault: FaultArgument | None = None) -> None:
-        """Let it go on with one or more faults (default: a reset). Raises UsageError if ``fault`` is something else."""
+        """Let one or more faults happen to it (default: a reset). Raises UsageError if ``fault`` is something else."""
         self.faults = _faults_of(fault)
         self.release()
 
@@ -69,7 +69,7 @@ class HeldRequest:
 
 
 class Gate:
-    """A place where the requests of a route wait in one phase, until the test lets them go.
+    """A place where the requests of a route wait in one phase, until the test releases them.
 
     As a context manager, the gate opens when the block ends. Stopping the server ends every wait at once.
     """
@@ -113,11 +113,11 @@ class Gate:
         raise AssertionError(readable([title, *(f"  {line}" for line in came)]))
 
     def release(self) -> None:
-        """Open the gate: all waiting requests go on, and later ones are not held."""
+        """Open the gate: all waiting requests continue, and later ones are not held."""
         self._let_go(HeldRequest.release)
 
     def fail(self, fault: FaultArgument | None = None) -> None:
-        """Open the gate, and let all waiting requests go on with one or more faults (default: a reset)."""
+        """Open the gate, and let one or more faults happen to all waiting requests (default: a reset)."""
         _faults_of(fault)
         self._let_go(lambda one: one.fail(fault))
 
@@ -140,7 +140,7 @@ class Gate:
     def hold(self, exchange: Exchange, connection: Connection) -> tuple[Fault, ...]:
         """Wait here. Returns the faults that happen to the request then.
 
-        Raises GateTimeout if nobody lets the request go, Interrupted if the server stops.
+        Raises GateTimeout if nobody releases the request, Interrupted if the server stops.
         """
         with self._changed:
             if self._open:

@@ -115,7 +115,7 @@ class StateChanged(Exception):
 
 
 class Route:
-    """A route answers the requests that its matcher takes.
+    """A route answers the requests that it matches.
 
     ``calls`` are the exchanges that it answered, except those that the journal has dropped; ``call_count`` counts them
     all. ``place`` is where the test wrote it, as file:line. As a decorator, a route makes a function its answer; as a
@@ -229,7 +229,7 @@ class Route:
         return self
 
     def hold(self, phase: str = "response_head", *, timeout: float = HOLD_SECONDS) -> Gate:
-        """Make calls wait at a gate until the test lets them go. A call that waits ``timeout`` seconds fails the test.
+        """Make calls wait at a gate until the test releases them. A call that waits ``timeout`` seconds fails the test.
 
         Calls wait before the response (``response_head``), after its head (``response_body``), or before the last byte
         or chunk of its body (``response_end``).
