@@ -95,7 +95,7 @@ class HTTP2:
         self.starves: str = ""  # the window that never opens: of each ``stream``, or of the ``connection``
         self.unanswered: frozenset[int] = frozenset()  # types of frames that get no answer
         self.last_stream: int | None = None  # the last processed stream, once the client was told to go away
-        self.on_refused: Callable[[RequestError], object] = _nobody_refused  # called for each refused stream
+        self.on_refused: Callable[[RequestError], object] = _nobody_refused  # called for each refusal
         self._ended_streams: deque[int] = deque(maxlen=2 * MOST_STREAMS)  # the latest that the client has ended
         self.on_going_away: Callable[[int, int], object] = _nobody  # called with the code and the last stream
         self._h2 = connection_type()()
@@ -157,26 +157,30 @@ class HTTP2:
 
     def take(self, data: bytes) -> tuple[list[StreamTransport], ConnectionRefused | None]:
         """Process received bytes. Returns the streams that begin with them, and the error that ends the connection, if
-        there is one."""
+        there is one: then every stream is broken off."""
         from h2.exceptions import ProtocolError
 
         opened: list[StreamTransport] = []
+        error: ConnectionRefused | None = None
         data = self._incoming + data
         at = 0
-        try:
-            while size := self._frame_size(data, at):
-                frame = data[at : at + size]
-                with self.lock:
+        while error is None and (size := self._frame_size(data, at)):
+            frame = data[at : at + size]
+            at += size
+            # Other threads must find neither a library that takes nothing more, nor a GOAWAY that is not recorded.
+            with self.lock:
+                try:
                     for event in self._events(frame):
                         self._heed(event, opened)
-                at += size
-        except ProtocolError as error:
-            return opened, self._wrong(frame, error)  # not sent yet: it is recorded before the client can know
-        except ConnectionRefused as error:
-            return opened, error
-        finally:
-            self._incoming = data[at:]
-        return opened, None
+                except ProtocolError as wrong:
+                    error = self._wrong(frame, wrong)
+                except ConnectionRefused as refused:
+                    error = refused
+                if error is not None:
+                    self.on_refused(error)
+                    self._break_streams(f"the client broke a rule: {error}")
+        self._incoming = data[at:]
+        return opened, error
 
     def _wrong(self, frame: bytes, error: ProtocolError) -> ConnectionRefused:
         """The error for a frame that the library refuses, with the RFC's code: for input that HPACK cannot decode, the
@@ -322,10 +326,13 @@ class HTTP2:
 
     def break_off(self, text: str) -> None:
         """End the connection and every open stream. Sends the remaining output, which tells why."""
+        self._break_streams(text)
+        self.flush()
+
+    def _break_streams(self, text: str) -> None:
         with self.lock:
             for stream in self.streams.values():
                 stream.break_off(text)
-        self.flush()
 
     # Out
 

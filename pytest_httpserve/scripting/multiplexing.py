@@ -176,7 +176,8 @@ class Multiplexing:
         try:
             self._ready.append(self.http2.begin_upgraded(settings, fields))
         except ConnectionRefused as error:
-            self._refuse(error)
+            self._record_refusal(error)
+            self._end(str(error))
 
     def _begin_faulty(self, faults: tuple[Fault, ...]) -> dict[int, int]:
         """Apply the faults of the connection itself. Returns its initial settings."""
@@ -231,15 +232,11 @@ class Multiplexing:
             elif (record := self.record) is not None and record.goaway is not None:
                 record.goaway = record.goaway.with_request(stream.id, *asked_for(stream.fields))
         if error is not None:
-            self._refuse(error)
+            self._end(str(error))
 
     def _record_refusal(self, error: RequestError) -> None:
         text = refusals.connection_refused(error, f" {self.record}" if self.record is not None else "")
         self.script.journal.record_failure(text, "refused")
-
-    def _refuse(self, error: ConnectionRefused) -> None:
-        self._record_refusal(error)
-        self._end(f"the client broke a rule: {error}")
 
     def _end(self, text: str) -> None:
         self._over = True

@@ -25,6 +25,8 @@ from pytest_httpserve.protocol.http2 import (
     REFUSED_STREAM,
     ConnectionRefused,
 )
+from pytest_httpserve.protocol.stream_connection import StreamConnection
+from pytest_httpserve.scripting.multiplexing import Multiplexing
 from tests.scripting.alone import alone
 from tests.scripting.http2.client import client_of
 from tests.scripting.http2.test_floods import BEGINNING, PING, WINDOW_UPDATE, asked, code_of_goaway, send
@@ -69,6 +71,32 @@ def test_a_request_just_before_a_wrong_frame_is_in_the_journal(plain: HTTPServe)
     (exchange,) = plain.exchanges
     assert exchange.stream_id == 1
     assert "the client broke a rule: PING on stream 0: " in str(exchange.error)
+    assert len(plain.failures) == 1
+
+
+def test_a_response_that_comes_just_after_a_wrong_frame_is_broken_off(
+    plain: HTTPServe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = plain.on("GET", "/").respond(text="well").hold()
+    end, end_stream, ended = Multiplexing._end, Multiplexing.end_stream, threading.Event()
+
+    def end_late(multiplexing: Multiplexing, text: str) -> None:
+        gate.release()
+        ended.wait(20)
+        end(multiplexing, text)
+
+    def note_end(multiplexing: Multiplexing, stream: StreamConnection) -> None:
+        end_stream(multiplexing, stream)
+        ended.set()
+
+    monkeypatch.setattr(Multiplexing, "_end", end_late)
+    monkeypatch.setattr(Multiplexing, "end_stream", note_end)
+    with connected(plain, BEGINNING + asked(1)) as client:
+        gate.arrived()
+        client.sendall(WRONG_PING)
+        assert code_of_goaway(client) == FRAME_SIZE_ERROR
+
+    assert "the client broke a rule: PING on stream 0: " in str(plain.exchanges[0].error)
     assert len(plain.failures) == 1
 
 
