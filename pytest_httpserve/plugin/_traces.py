@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import contextlib
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from traceback import format_exception_only
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_httpserve.plugin._beginning import running
 from pytest_httpserve.plugin._outcomes import SERVERS, TRACE, address
 from pytest_httpserve.plugin._trace import Trace
+
+if TYPE_CHECKING:
+    from pytest_httpserve.scripting.httpserve import HTTPServe
 
 
 class Traces:
@@ -23,9 +28,17 @@ class Traces:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         """Trace a test, with its setup and teardown. If it is rerun, its trace has all of its runs."""
-        item.stash[TRACE] = Trace(item.nodeid, self._folder, is_shown=self._shows_all)
+        trace = item.stash[TRACE] = Trace(item.nodeid, self._folder, is_shown=self._shows_all)
         try:
             return (yield)
+        except (KeyboardInterrupt, pytest.exit.Exception) as error:  # without a teardown: that is for later
+            trace.fail(str(error) or "the run was interrupted")
+            own = item.stash.get(SERVERS, [])
+            _keep(trace, own, is_own=True)
+            _keep(trace, running().difference(own), is_own=False)
+            with contextlib.suppress(OSError):
+                trace.write()
+            raise
         finally:
             del item.stash[TRACE]
 
@@ -53,8 +66,7 @@ class Traces:
         """Keep the servers of a module or a class, which may end with the test; the test's own keep themselves."""
         trace = item.stash[TRACE]
         own = item.stash.get(SERVERS, [])
-        for server in running().difference(own):
-            trace.keep(server, address(server), is_own=False)
+        _keep(trace, running().difference(own), is_own=False)
         try:
             return (yield)
         except BaseException as error:
@@ -62,6 +74,11 @@ class Traces:
             raise
         finally:
             _write(trace)
+
+
+def _keep(trace: Trace, servers: Iterable[HTTPServe], *, is_own: bool) -> None:
+    for server in servers:
+        trace.keep(server, address(server), is_own=is_own)
 
 
 def _write(trace: Trace) -> None:

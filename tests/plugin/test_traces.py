@@ -158,6 +158,27 @@ def test_the_runs_of_a_test_that_is_run_again_are_in_one_trace(suite: Suite, pyt
     assert (paths_of(log), log["_outcome"], len(log["_failures"])) == (["1", "2"], "passed", 1)
 
 
+def test_a_test_that_is_interrupted_has_a_trace(suite: Suite, pytester: pytest.Pytester) -> None:
+    source = """
+        import pytest
+        from client import fetch
+
+        def test_it(httpserve, httpserve_factory):
+            httpserve.on("GET", "/before").respond()
+            fetch(httpserve.url_for("/before"))
+            pytest.exit("nobody waits for ever")
+
+        def test_never(httpserve):
+            pass
+    """
+    suite(source, "--httpserve-trace=traces", "--httpserve-trace-mode=retain-on-failure")
+
+    assert traced(pytester.path / "traces") == ["test_it"]
+    log = log_of(pytester.path, "test_it")
+    assert (paths_of(log), log["_outcome"]) == (["before"], "failed")
+    assert log["_failures"] == ["nobody waits for ever"]
+
+
 @pytest.mark.skipif(pytest.version_tuple < (9, 0), reason="subtests came with pytest 9")
 def test_a_test_with_a_failed_subtest_has_failed(suite: Suite, pytester: pytest.Pytester) -> None:
     source = """
