@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import sys
 import tempfile
 import webbrowser
@@ -64,6 +65,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _write(file: Path, output: str | None) -> Path:
     """Write the page of this HAR file; returns its path."""
+    if output is not None and os.path.realpath(output) == os.path.realpath(file):
+        raise UsageError(f"--output {output} is the HAR file itself")
     try:
         text = page(_read(file), file.name)
     except RecursionError:

@@ -137,6 +137,13 @@ def test_an_archive_that_is_not_whole(
     assert said.count("\n") == 1
 
 
+def test_the_page_does_not_take_the_place_of_its_har(har: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = har.read_bytes()
+    assert main(["show", str(har), "--output", f"{har.parent}/./{har.name}", "--no-browser"]) == 2
+    assert "is the HAR file itself" in capsys.readouterr().err
+    assert har.read_bytes() == before
+
+
 def test_a_page_that_cannot_be_written(har: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", str(har), "--output", str(tmp_path / "nowhere" / "page.html")]) == 2
     assert "the page cannot be written: " in capsys.readouterr().err

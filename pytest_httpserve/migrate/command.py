@@ -41,7 +41,8 @@ def _parser() -> argparse.ArgumentParser:
 def _files(paths: Sequence[Path]) -> Iterator[Path]:
     for path in paths:
         if path.is_dir():
-            yield from (file for file in sorted(path.rglob("*.py")) if _is_own(file.relative_to(path)))
+            files = (file for file in sorted(path.rglob("*.py")) if not file.is_fifo())  # opening one may never end
+            yield from (file for file in files if _is_own(file.relative_to(path)))
         else:
             yield path
 

@@ -251,3 +251,10 @@ def test_a_link_stays_a_link_and_its_file_keeps_its_mode(tmp_path: Path) -> None
 
     assert link.is_symlink()
     assert (file.read_text(encoding="utf-8"), file.stat().st_mode & 0o777) == (REWRITTEN, 0o754)
+
+
+@pytest.mark.needs("os.mkfifo")
+def test_what_cannot_be_opened_at_once_is_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "test_a.py")
+
+    assert main(["migrate", str(tmp_path)]) == 0

@@ -23,6 +23,7 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 
 from pytest_httpserve.__main__ import certify
+from pytest_httpserve._version import __version__
 from pytest_httpserve.server import (
     BaseHTTPRequestHandler,
     SimpleHTTPRequestHandler,
@@ -761,7 +762,17 @@ def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr().out
     for option in ("--bind", "--directory", "--protocol", "--cgi", "--tls-cert", "--tls-key", "--tls-password-file"):
         assert f"{option} " in shown
-    for option in ("--content-type", "--header", "--tls", "--spa", "--cors", "--no-listing", "--open", "--proxy"):
+    for option in (
+        "--content-type",
+        "--header",
+        "--tls",
+        "--version",
+        "--spa",
+        "--cors",
+        "--no-listing",
+        "--open",
+        "--proxy",
+    ):
         assert f"{option} " in shown
 
 
@@ -981,3 +992,9 @@ def test_a_page_for_all_paths_must_be_there(site: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "--spa answers with index.html, and there is none in " in done.stderr
+
+
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"], certify=certify)
+    assert capsys.readouterr().out == f"pytest-httpserve {__version__}\n"

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import NoReturn
 
+from pytest_httpserve._version import __version__
 from pytest_httpserve.errors import UsageError
 from pytest_httpserve.server.cli.hosts import hosts_in
 from pytest_httpserve.wire import grammar
@@ -94,6 +95,7 @@ def _parser(epilog: str) -> argparse.ArgumentParser:
     add("--cors", action="store_true", help="let pages from any origin read the files")
     add("--proxy", action="store_true", help="act as a proxy for the hosts that the subdirectories are named after")
     add("--open", action="store_true", help="open the served directory in a browser")
+    add("--version", action="version", version=f"pytest-httpserve {__version__}", help="print the version")
     tls = parser.add_argument_group("HTTPS")
     tls.add_argument("--tls", action="store_true", help="serve HTTPS with a certificate from a new test CA")
     tls.add_argument("--tls-cert", metavar="PATH", help="serve HTTPS with this certificate (PEM, with its chain)")
