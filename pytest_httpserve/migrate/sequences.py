@@ -101,13 +101,15 @@ class Sequences:
         for expectation in self._all:
             if expectation.kind == "ordered":
                 by_server.setdefault(ast.dump(expectation.server), []).append(expectation)
-        yield from (each for each in by_server.values() if len({one.key for one in each}) > 1)
+        for group in by_server.values():
+            loop = self._loop(group[0])
+            if len({one.key for one in group}) > 1 or (loop is not None and self._is_made_in(group[0], loop)):
+                yield group
 
     def _put_in_order(self, ordered: list[Expectation]) -> None:
         if not self._is_run_once() or not all(self._is_met(each) for each in ordered):
             self._source.leave(
-                ordered[0].call,
-                f"the order of these {len(ordered)} requests is no longer checked: use assert_requested_in_order()",
+                ordered[0].call, "the order of these requests is no longer checked: use assert_requested_in_order()"
             )
             return
         names = ["new", *map(str, range(2, len(ordered) + 1)), "over"]

@@ -281,14 +281,22 @@ def test_different_requests_come_in_their_order() -> None:
     )
 
 
-def test_an_order_that_is_made_in_a_loop_is_named() -> None:
-    [left] = rewritten("""
+@pytest.mark.parametrize("after", ['httpserver.expect_ordered_request("/c").respond_with_data("2")', "pass"])
+def test_an_order_that_is_made_in_a_loop_is_named(after: str) -> None:
+    [left] = rewritten(f"""
         for path in ("/a", "/b"):
             httpserver.expect_ordered_request(path).respond_with_data("1")
-        httpserver.expect_ordered_request("/c").respond_with_data("2")
+        {after}
     """).left
 
     assert (left.line, "assert_requested_in_order" in left.why) == (3, True)
+
+
+def test_equal_requests_of_a_loop_have_no_order() -> None:
+    assert not rewritten("""
+        for _ in range(2):
+            httpserver.expect_ordered_request("/a").respond_with_data("1")
+    """).left
 
 
 def test_a_route_with_a_name_is_limited_where_it_is_made() -> None:
