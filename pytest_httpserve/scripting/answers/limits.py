@@ -152,8 +152,8 @@ class Flapping(Guard):
 
 
 class SlowStart(Guard):
-    """A server that is slow at first: the first request waits ``delay`` seconds, each later one less, and after
-    ``requests`` requests none waits."""
+    """A server that is slow at first: it delays the first request by ``delay`` seconds, each later one by less, and
+    none after ``requests`` of them."""
 
     def __init__(self, prefix: str, requests: int, delay: float) -> None:
         super().__init__(prefix)
@@ -170,6 +170,9 @@ class SlowStart(Guard):
             seconds = self._delay * left / self._requests
             self.waits.append(seconds)
         return Met(seconds=seconds)
+
+    def __str__(self) -> str:
+        return f"the slow start ({count(self._requests, 'request')})"
 
 
 class Guards:

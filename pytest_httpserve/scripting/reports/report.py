@@ -31,9 +31,10 @@ _FIELD = re.compile(r"\b(header|cookie) ([^\s()|&]+)")
 
 
 def explained(script: Script, request: Request) -> str:
-    """Say what would answer ``request``, and what it would meet first, such as a limit; or why nothing would."""
+    """Say what would answer ``request``, and what comes before that, such as a limit; or why nothing would."""
     path = target_of(request.target).canonical
-    met = "".join(f"; first it meets {guard}" for guard in script.guards.before(path))
+    guards = ", then ".join(map(str, script.guards.before(path)))
+    met = f"; before that comes {guards}" if guards else ""
     found = script.routes.find(request)
     if found.route is not None:
         return line(f"{found.route} answers {request_line(request)}{met}")

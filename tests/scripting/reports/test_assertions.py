@@ -364,15 +364,20 @@ def test_explain_names_the_route_and_sends_nothing(server: HTTPServe) -> None:
     assert (server.exchanges, server.failures, route.calls) == ((), (), ())
 
 
-def test_explain_names_what_a_request_meets_first(server: HTTPServe) -> None:
+def test_explain_names_what_comes_before_the_answer(server: HTTPServe) -> None:
     server.on("GET", "/a/b").respond(text="well")
     server.flap("/a", up=0, down=1)
     server.flap("/c", up=0, down=1)
+    server.limit("/", per_second=2)
+    server.slow_start(requests=5)
 
     said = server.explain("GET", "/a/b")
 
+    guards = (
+        "the flapping (up for 0, down for 1), then the limit of 2 requests in 1 s, then the slow start (5 requests)"
+    )
     assert said.startswith("the route GET /a/b (")
-    assert said.endswith(" answers GET /a/b; first it meets the flapping (up for 0, down for 1)")
+    assert said.endswith(f" answers GET /a/b; before that comes {guards}")
     assert server.exchanges == ()
 
 
