@@ -569,7 +569,7 @@ def test_a_url_is_made_of_a_path(server: HTTPServe, path: str, written: str) -> 
 
 @pytest.mark.parametrize("path", ["", "a", "http://127.0.0.1/", None, b"/a"])
 def test_a_url_is_made_only_of_a_path_with_a_slash(server: HTTPServe, path: str) -> None:
-    with pytest.raises(UsageError, match=r"^a path begins with a slash; .* does not$"):
+    with pytest.raises(UsageError, match=r"^a path must begin with a slash; .* does not$"):
         server.url_for(path)
 
 

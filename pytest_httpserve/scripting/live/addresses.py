@@ -65,5 +65,5 @@ def url(base: str, path: str, scheme: str) -> str:
 def check_path(path: str) -> str:
     """Refuse a path that cannot follow the host in a URL."""
     if not isinstance(path, str) or not path.startswith("/"):
-        raise UsageError(f"a path begins with a slash; {path!r} does not")
+        raise UsageError(f"a path must begin with a slash; {path!r} does not")
     return path

@@ -406,8 +406,8 @@ def test_explain_names_the_response_in_the_queue_and_leaves_it_there(server: HTT
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"path": "a"}, "a path begins with a slash; 'a' does not"),
-        ({"path": None}, "a path begins with a slash; None does not"),
+        ({"path": "a"}, "a path must begin with a slash; 'a' does not"),
+        ({"path": None}, "a path must begin with a slash; None does not"),
         ({"path": "/a", "body": "b", "json": 1}, "a request can have only one body, not json and body"),
         ({"path": "/a", "headers": {"X A": "b"}}, "a header's name must be a token"),
     ],
