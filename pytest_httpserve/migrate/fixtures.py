@@ -47,8 +47,7 @@ def rewrite_class(source: Source, names: Names, node: ast.Name | ast.Attribute) 
     if ours == "match" and not (isinstance(above, ast.Call) and above.func is node):
         ours = "Matcher"
     if ours is not None:
-        source.replace(source.span(node), ours)
-        names.ours.add(ours)
+        source.replace(source.span(node), names.use(ours))
 
 
 def _rewrite_text(source: Source, names: Names, node: ast.Constant, name: str) -> None:
@@ -60,11 +59,12 @@ def _rewrite_text(source: Source, names: Names, node: ast.Constant, name: str) -
         source.replace(source.span(node), literal.replace(name, FIXTURES[name]))
     elif isinstance(above, ast.arg) and (ours := names.original(node)) is not None:
         ours = "Matcher" if ours == "match" else ours
-        source.replace(source.span(node), literal.replace(name, ours))
-        names.ours.add(ours)
+        source.replace(source.span(node), literal.replace(name, names.use(ours)))
+    elif name in FIXTURES and not (isinstance(above, ast.keyword) and above.arg == "name"):
+        source.leave(node, f"{literal}: if this is the name of the fixture, it is {FIXTURES[name]} now")
 
 
-def rewrite_fixture(source: Source, function: ast.FunctionDef) -> None:
+def rewrite_fixture(source: Source, function: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
     """Rename an override of one of their fixtures."""
     name = fixture_name(function)
     if name in FIXTURES:
@@ -115,16 +115,18 @@ def is_after_yield(source: Source, node: ast.stmt) -> bool:
 def rewrite_imports(source: Source, names: Names) -> None:
     """The imports of what is used by another name, or from here; the others stay."""
     used = _used(ast.parse(source.result()))
-    wanted = names.ours & used
+    wanted = {local: ours for local, ours in names.ours.items() if local in used}
     blocks: dict[ast.AST | None, list[tuple[ast.ImportFrom | ast.Import, dict[str, str]]]] = {}
     for statement, known in names.imports():
         blocks.setdefault(source.parent(statement), []).append((statement, known))
     for whole in names.whole_imports():
         blocks.setdefault(source.parent(whole), []).append((whole, {}))
-    own = {block: wanted & {ours for _, known in found for ours in known.values()} for block, found in blocks.items()}
-    own = {block: {name for name in mine if _imports(blocks[block], name)} for block, mine in own.items()}
-    elsewhere = {name for block, mine in own.items() if block is not source.tree for name in mine}
-    further = wanted - elsewhere - own.get(source.tree, set())
+    own = {
+        block: {local: ours for local, ours in wanted.items() if _imports(found, ours)}
+        for block, found in blocks.items()
+    }
+    elsewhere = {local for mine in own.values() for local in mine}
+    further = {local: ours for local, ours in wanted.items() if local not in elsewhere}
     if source.tree in blocks:
         own[source.tree] |= further
     elif further and blocks:
@@ -146,7 +148,10 @@ def _imports(found: list[tuple[ast.ImportFrom | ast.Import, dict[str, str]]], ou
 
 
 def _rewrite_block(
-    source: Source, found: list[tuple[ast.ImportFrom | ast.Import, dict[str, str]]], wanted: set[str], used: set[str]
+    source: Source,
+    found: list[tuple[ast.ImportFrom | ast.Import, dict[str, str]]],
+    wanted: dict[str, str],
+    used: set[str],
 ) -> None:
     """Rewrite the imports of one block, where ours replace theirs. A ``*`` before ours must not hide them."""
     stars = any(alias.name == "*" for statement, _ in found for alias in statement.names)
@@ -166,7 +171,7 @@ def _rewrite_block(
             lines = [f"from {module} import {', '.join(names)}"] if names else []
         if wanted and (place == len(found) - 1 or (known.get("HTTPServer") and not stars)):
             lines.append(_import(wanted))
-            wanted = set()
+            wanted = {}
         _put(source, statement, lines)
 
 
@@ -185,7 +190,7 @@ def _whole(source: Source, statement: ast.Import, used: set[str]) -> list[str]:
     return [f"import {', '.join(map(_written, kept))}"] if kept else []
 
 
-def _import_anew(source: Source, names: set[str]) -> None:
+def _import_anew(source: Source, names: dict[str, str]) -> None:
     """Add our imports to a module without theirs, after its other imports."""
     assert isinstance(source.tree, ast.Module)
     imports = [each for each in source.tree.body if isinstance(each, ast.Import | ast.ImportFrom)]
@@ -195,8 +200,9 @@ def _import_anew(source: Source, names: set[str]) -> None:
         source.insert(0, f"{_import(names)}\n")
 
 
-def _import(names: set[str]) -> str:
-    return f"from pytest_httpserve import {', '.join(sorted(names, key=str.lower))}"
+def _import(names: dict[str, str]) -> str:
+    written = [ours if local == ours else f"{ours} as {local}" for local, ours in names.items()]
+    return f"from pytest_httpserve import {', '.join(sorted(written, key=str.lower))}"
 
 
 def _written(alias: ast.alias) -> str:

@@ -26,7 +26,7 @@ class Names:
 
     def __init__(self, tree: ast.Module) -> None:
         self._tree = tree
-        self.ours: set[str] = set()  # the names to import from this package
+        self.ours: dict[str, str] = {}  # what to import from this package, by its name in the module
 
     @cached_property
     def imported(self) -> dict[str, str]:
@@ -49,6 +49,29 @@ class Names:
             if isinstance(node, ast.ImportFrom) and node.module == "pytest_httpserve"
             for alias in node.names
         }
+
+    def use(self, ours: str) -> str:
+        """The name in the module for something of ours, which is to be imported: another one, if that name is taken."""
+        local = f"HTTPServe{ours[0].upper()}{ours[1:]}" if ours in self._taken else ours
+        self.ours[local] = ours
+        return local
+
+    @cached_property
+    def _taken(self) -> set[str]:
+        """The names that mean something in the module that is not theirs."""
+        theirs = {id(statement) for statement, _ in self.imports()}
+        found = set()
+        for node in ast.walk(self._tree):
+            match node:
+                case ast.ImportFrom(module=module, names=aliases) if id(node) not in theirs:
+                    found |= {each.asname or each.name for each in aliases if module != "pytest_httpserve"}
+                case ast.Import(names=aliases):
+                    found |= {each.asname or each.name.partition(".")[0] for each in aliases}
+                case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                    found.add(name)
+                case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name):
+                    found.add(name)
+        return found
 
     @cached_property
     def _modules(self) -> dict[str, str]:

@@ -84,7 +84,7 @@ class Overrides:
                     # Our URLs have the address, so the certificate must include it as well as the name.
                     self._source.insert(self._source.span(name).end, ', "127.0.0.1"')
         self._source.replace(self._source.span(last.value), f"TLS(certificate={self._certificate})")
-        self._names.ours |= {"TLS", "Certificate"}
+        self._names.ours |= {"TLS": "TLS", "Certificate": "Certificate"}
         if function.returns is not None:
             self._source.replace(self._source.span(function.returns), "TLS")
 
@@ -124,7 +124,7 @@ class Overrides:
         )
 
 
-def fixture_name(function: ast.FunctionDef) -> str:
+def fixture_name(function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
     """The name of a fixture, as tests request it."""
     for decorator in function.decorator_list:
         match decorator:

@@ -20,6 +20,10 @@ _CHECKS = {"check", "check_assertions", "check_handler_errors"}
 _OTHER_NAMES = {"clear": "reset", "clear_assertions": "take_failures", "clear_handler_errors": "take_failures"}
 _PRESENCE = {"stop": "refuse", "start": "resume"}  # of a fixture's server, which keeps its port
 _LEFT = {
+    **dict.fromkeys(
+        ("assertions", "default_waiting_settings", "handler_errors", "permanently_failed", "server_thread"),
+        "a server here has nothing like it",
+    ),
     "wait": "say what is waited for: wait_for('GET', '/path', timeout=...)",
     "add_assertion": "raise AssertionError in the function: it fails the test",
     "clear_log": "only reset() empties the journal, and it removes the routes, too",
@@ -164,7 +168,7 @@ class _Rewriting:
                     self._source.left = [
                         left for left in self._source.left if left.line != node.lineno or left.why[:5] != "wait:"
                     ]
-            case ast.FunctionDef():
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
                 fixtures.rewrite_fixture(self._source, node)
         if isinstance(node, ast.stmt) and fixtures.rewrite_ending(self._source, self._names, node):
             lines = range(node.lineno, (node.end_lineno or node.lineno) + 1)
@@ -184,8 +188,7 @@ class _Rewriting:
         elif function.attr == "create_matcher" and self._names.is_server(function.value):
             given = bound(call, matching.NAMES)
             found = matching.criteria(self._source, self._kinds, given)
-            self._source.replace(self._source.span(call), f"match({', '.join(found)})")
-            self._names.ours.add("match")
+            self._source.replace(self._source.span(call), f"{self._names.use('match')}({', '.join(found)})")
         elif function.attr in _OF_MATCHERS and self._names.is_method_of_server(function):
             self._rewrite_question(call, function)
         elif function.attr == "url_for" and self._names.is_server(function.value):
@@ -371,7 +374,6 @@ class _Rewriting:
             source.replace(source.span(call), answers.result(source, given))
         else:
             source.replace(source.arguments_span(call), laid_out(source, call, found))
-            self._names.ours.add("Response")
 
     def _is_changed(self, call: ast.Call) -> bool:
         """Whether a method of the new Response is called, or an attribute of its variable is used."""

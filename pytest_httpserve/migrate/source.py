@@ -90,7 +90,7 @@ class Source:
         end = self.span(node).end
         return Span(end - len(node.attr.encode()), end)
 
-    def fixture_name_span(self, function: ast.FunctionDef) -> Span:
+    def fixture_name_span(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Span:
         """The place of a fixture's name: in its decorator, or else the function's name."""
         for decorator in function.decorator_list:
             for keyword in decorator.keywords if isinstance(decorator, ast.Call) else []:

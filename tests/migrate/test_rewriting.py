@@ -760,3 +760,40 @@ def test_a_class_derived_from_theirs_is_left() -> None:
     new = rewrite(theirs)
     assert new.text == theirs
     assert {left.line for left in new.left} == {1, 3}
+
+
+def test_a_name_that_means_something_else_keeps_its_meaning() -> None:
+    theirs = """
+        from requests import Response
+        from werkzeug import Response as Made
+
+        def test(httpserver):
+            match = ask()
+            answer: Response = ask(Made("a", 201), httpserver.create_matcher("/a"))
+    """
+    ours = """
+        from requests import Response
+        from pytest_httpserve import match as HTTPServeMatch, Response as HTTPServeResponse
+
+        def test(httpserve):
+            match = ask()
+            answer: Response = ask(HTTPServeResponse(201, text="a"), HTTPServeMatch("*", "/a"))
+    """
+    new = rewrite(dedent(theirs))
+    assert (new.text, new.left) == (dedent(ours), [])
+
+
+def test_a_fixture_that_is_asynchronous_is_renamed() -> None:
+    new = rewrite("@pytest_asyncio.fixture\nasync def httpserver(httpserver):\n    yield httpserver\n")
+    assert new.text == "@pytest_asyncio.fixture\nasync def httpserve(httpserve):\n    yield httpserve\n"
+
+
+@pytest.mark.parametrize("text", ["server = 'httpserver'", "for name in ['make_httpserver', 'x']: pass"])
+def test_a_name_in_a_string_is_named(text: str) -> None:
+    assert [left.why.endswith(" now") for left in rewritten(text).left] == [True]
+
+
+@pytest.mark.parametrize("name", ["assertions", "handler_errors", "default_waiting_settings"])
+def test_what_a_server_here_does_not_have_is_named(name: str) -> None:
+    [left] = rewritten(f"print(httpserver.{name})").left
+    assert left.why.startswith(f"{name}: ")
