@@ -57,6 +57,10 @@ class StreamConnection(Connection):
     def duplex(self) -> StreamDuplex:
         return StreamDuplex(self.transport, self.abort)
 
+    def linger(self) -> None:
+        """End the stream. The end of a stream loses nothing that was sent before."""
+        self.transport.finish()
+
     def dismiss(self) -> None:
         """Note that the server has begun to close."""
         self.begin_to_close()

@@ -276,13 +276,13 @@ class HTTPServe(Face):
 
     # Ask
 
-    def proxy_env(self, *, scheme: str = "http", host: str | None = None) -> dict[str, str]:
+    def proxy_env(self, *, scheme: str | None = None, host: str | None = None) -> dict[str, str]:
         """Environment variables that make programs use the server as their proxy, for every host but the local ones,
         and trust its CA.
 
-        ``scheme`` is the proxy's protocol: ``http``, ``socks5h`` or ``socks5``; with the last, the programs resolve
-        names themselves. ``host`` is as in ``url_for``. From now on the server is a proxy: it refuses requests to hosts
-        that no origin answers for.
+        ``scheme`` is the proxy's protocol: that of the server by default (``http`` or, with TLS, ``https``); without
+        TLS also ``socks5h`` or ``socks5``, with which the programs resolve names themselves. ``host`` is as in
+        ``url_for``. From now on the server is a proxy: it refuses requests to hosts that no origin answers for.
         """
         return self._proxy.variables(scheme, host)
 

@@ -10,14 +10,14 @@ import contextlib
 import socket
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_httpserve import clock
 from pytest_httpserve.errors import RequestError, Struck
 from pytest_httpserve.net.transport import RECEIVE_BYTES
-from pytest_httpserve.protocol.frames import code_name
+from pytest_httpserve.protocol.frames import CODES, code_name
 from pytest_httpserve.protocol.h2_stream import StreamTransport
 from pytest_httpserve.protocol.http1 import HTTP1
 from pytest_httpserve.protocol.http2 import HTTP2, PROTOCOL_ERROR, ConnectionRefused, begins_http2
@@ -31,7 +31,7 @@ from pytest_httpserve.scripting.record.goaway import GoneAway
 from pytest_httpserve.scripting.record.journal import FaultEvent
 from pytest_httpserve.scripting.record.transcript import Transcript
 from pytest_httpserve.scripting.reports import refusals
-from pytest_httpserve.scripting.serving import Serving
+from pytest_httpserve.scripting.serving import CarriedServing, Serving
 from pytest_httpserve.server.servers import service_of
 from pytest_httpserve.wire.framing import CHUNKED, NO_BODY
 from pytest_httpserve.wire.grammar import Limits
@@ -55,6 +55,8 @@ if TYPE_CHECKING:
     from pytest_httpserve.server.servers import HTTPServer
 
 
+# RFC 9113 section 8.5: what a tunnel leads to has reset it.
+_CONNECT_ERROR = CODES["CONNECT_ERROR"]
 _SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
 
 
@@ -358,12 +360,13 @@ class StreamServing(Serving):
         self._transport = transport
         self._connection = self._stream = connection = StreamConnection(transport, multiplexing.connection)
         self._http1 = http1 = StreamHTTP(connection, transport, self.limits)
-        conversing, self._answering = Conversation, Answering
+        conversing: Callable[..., Conversation] = Conversation
+        self._answering = Answering
         if multiplexing.script.origins is not None:
-            from pytest_httpserve.scripting.carrying import ProxyingStream
             from pytest_httpserve.scripting.proxying import ProxyConversation
+            from pytest_httpserve.scripting.proxying_stream import ProxyingStream
 
-            conversing, self._answering = ProxyConversation, ProxyingStream
+            conversing, self._answering = partial(ProxyConversation, CarriedServing), ProxyingStream
         self._conversation = conversing(
             multiplexing.script, multiplexing.server, connection, http1, multiplexing.record
         )
@@ -383,10 +386,12 @@ class StreamServing(Serving):
         except Exception:
             multiplexing.server.handle_error(connection.accepted, connection.peer)
         finally:
-            if self._conversation.resets:
-                transport.break_stream()
-            else:
+            if not self._conversation.resets:
                 transport.finish()
+            elif transport.method == "CONNECT":
+                transport.break_stream(_CONNECT_ERROR)
+            else:
+                transport.break_stream()
             multiplexing.end_stream(connection)
 
     def _end(self, answering: Answering, lasts: bool) -> bool:

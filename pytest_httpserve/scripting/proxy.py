@@ -142,8 +142,6 @@ class Proxy:
         return origin
 
     def _become(self) -> Origins[Origin]:
-        if self._security.tls is not None:
-            raise UsageError("a proxy speaks plain HTTP, and its origins speak TLS: make it without tls=")
         if self._script.http2 == "only":
             raise UsageError("a proxy speaks HTTP/1.1: make it without http2='only'")
         if self._script.origins is None:
@@ -227,7 +225,7 @@ class Proxy:
     def take_over(self) -> None:
         """See ``HTTPServe.take_over``."""
         self._led.append(self._security.take_over)
-        self._security.take_over(self.variables("http"))
+        self._security.take_over(self.variables())
 
     def lead(self, variables: dict[str, str]) -> None:
         """Keep the proxy variables in ``variables`` up to date, as soon as the server is a proxy."""
@@ -237,18 +235,22 @@ class Proxy:
 
     def _lead_anew(self) -> None:
         for put in self._led if not self._over_unix else ():
-            put(self.variables("http"))
+            put(self.variables())
 
-    def variables(self, scheme: str, host: str | None = None) -> dict[str, str]:
+    def variables(self, scheme: str | None = None, host: str | None = None) -> dict[str, str]:
         """See ``HTTPServe.proxy_env``."""
-        if scheme not in ("http", "socks5", "socks5h"):
-            raise UsageError(f"scheme= must be 'http', 'socks5h' or 'socks5', not {scheme!r}")
+        schemes = ("http", "socks5h", "socks5") if self._security.tls is None else ("https",)
+        if scheme is None:
+            scheme = schemes[0]
+        elif scheme not in schemes:
+            known = "'http', 'socks5h' or 'socks5'" if len(schemes) > 1 else "'https' for a server with TLS"
+            raise UsageError(f"scheme= must be {known}, not {scheme!r}")
         origins = self._become()
         if self._over_unix:
             raise UsageError("a server on a Unix socket has no address for the proxy variables")
         names = local_names(self._server.host, *(() if host is None else (host,)))
         local = [name for name in names if not any(origin.pattern.takes_host(name) for origin in origins)]
-        url = scheme + self._server.url_for("/", host=host).removeprefix("http").removesuffix("/")
+        url = scheme + "://" + self._server.url_for("/", host=host).partition("://")[2].removesuffix("/")
         if origins.credentials is not None:
             url = origins.credentials.in_url(url)
         return proxy_variables(url, local, self._security.ca.env())

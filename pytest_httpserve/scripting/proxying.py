@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_httpserve.errors import RequestError
 from pytest_httpserve.scripting.answering import Answering
 from pytest_httpserve.scripting.answers.responses import Response
 from pytest_httpserve.scripting.answers.sending import send, send_last
+from pytest_httpserve.scripting.carrying import carry_to
 from pytest_httpserve.scripting.conversation import Conversation
 from pytest_httpserve.scripting.origins import status
 from pytest_httpserve.scripting.passage import in_connect
@@ -38,12 +41,13 @@ _WHO_ASKS = Response(407, headers={"Proxy-Authenticate": 'Basic realm="test"'}, 
 
 class ProxyConversation(Conversation):
     """A connection to a proxy. ``tunnelled`` is set once a tunnel over it leads to an origin; ``opening`` is how the
-    connection began."""
+    connection began. ``serve_carried`` serves a connection that this one carries."""
 
-    __slots__ = ("_faults", "opening", "tunnelled")
+    __slots__ = ("_faults", "opening", "serve_carried", "tunnelled")
 
     def __init__(
         self,
+        serve_carried: Callable[[Conversation], object],
         script: Script,
         server: HTTPServer,
         connection: Connection,
@@ -51,6 +55,7 @@ class ProxyConversation(Conversation):
         record: ConnectionRecord | None,
     ) -> None:
         super().__init__(script, server, connection, http1, record)
+        self.serve_carried: Callable[[Conversation], object] = serve_carried
         self.tunnelled: bool = False
         self.opening: Opening | None = None
         self._faults: dict[Origin, tuple[Fault, ...]] = {}
@@ -214,12 +219,23 @@ class Proxying(Answering):
     def end_here(self, origin: Origin, url: str, host: str, faults: tuple[Fault, ...]) -> None:
         """From the next byte on, the connection leads to the origin of this URL. The faults happen to it."""
         conversation = self.conversation
+        if self.carries(origin):
+            self.establish()
+            self.stream.lasts = False
+            conversation.beyond = partial(carry_to, conversation, conversation.serve_carried, origin, url, host, faults)
+            return
         if conversation.record is not None:
             conversation.record.tunnelled = url, conversation.count
         conversation.script, conversation.tunnelled = origin.script, True
         conversation.passage = origin.passage(conversation, host, faults)
         self.establish()
         self.stream.lasts = True  # even if the client asked to close it
+
+    def carries(self, origin: Origin) -> bool:
+        """Whether this connection carries another one to the origin, since its TLS layer needs a socket of its own."""
+        transport = self.connection.transport
+        early = self.http1.reader.unread or transport.gathered
+        return origin.pattern.scheme != "http" and (not transport.plain or bool(early))
 
     def _pass_on(self, host: str, port: int) -> None:
         """Relay the bytes of the tunnel unchanged."""

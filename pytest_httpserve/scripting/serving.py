@@ -51,14 +51,14 @@ class Serving:
         record = watching.records.get(connection)
         faults = watching.faults.pop(connection, ()) if watching.faults else ()
         self._http1 = http1 = HTTP1.over(connection, limits=self.limits)
-        conversing = Conversation
+        conversing: Callable[..., Conversation] = Conversation
         self._answering: Callable[[Any, Transcript], Answering] = self._who_answers(
             script
         )  # Any stands for the conversation
         if script.origins is not None:
             from pytest_httpserve.scripting.proxying import ProxyConversation, answering
 
-            conversing, self._answering = ProxyConversation, answering
+            conversing, self._answering = partial(ProxyConversation, CarriedServing), answering
         self._conversation = conversing(script, server, connection, http1, record)
         self._conversation.in_http2 = self._in_http2()
         if faults:
@@ -179,12 +179,12 @@ class Serving:
 
     def _see_off(self) -> None:
         conversation = self._conversation
+        if conversation.beyond is not None and not conversation.resets and self._connection.transport.failure is None:
+            conversation.beyond()
+        elif not conversation.resets:
+            self._http1.take_leave()
         if conversation.resets:
             self._connection.ending.reset()
-        elif conversation.beyond is not None and self._connection.transport.failure is None:
-            conversation.beyond()
-        else:
-            self._http1.take_leave()
 
     # What goes wrong
 
@@ -231,3 +231,14 @@ class Serving:
             self._conversation.resets = True
         else:
             self._http1.lingers = True
+
+
+class CarriedServing(Serving):
+    """Serves the conversation of a tunnel, over a connection that another one carries."""
+
+    __slots__ = ()
+
+    def __init__(self, conversation: Conversation) -> None:
+        self._connection, self._http1 = conversation.connection, conversation.http1
+        self._conversation, self._answering = conversation, Answering
+        self.serve()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,7 +13,6 @@ from pytest_httpserve.scripting.passage import AS_IT_IS, FaultyPassage, Passage,
 from pytest_httpserve.scripting.record.handshakes import Handshake, error_of
 from pytest_httpserve.scripting.record.journal import FaultEvent
 from pytest_httpserve.server.https import PLAIN_ANSWER
-from pytest_httpserve.server.servers import service_of
 
 if TYPE_CHECKING:
     from pytest_httpserve.scripting.conversation import Conversation, InHTTP2
@@ -105,7 +103,7 @@ class TunnelPassage(Passage):
         wire = FaultyWire(connection)
         wire.begin(self._faults, 0, note)
         wire.reach("accept")
-        if not connection.transport.gathered:
+        if not connection.transport.has_unread():
             readiness(connection.transport.fileno())(tls.handshake_timeout)  # a stop also ends the wait
         wire.leave("tls_handshake")
         return tuple(fault for fault in self._faults if fault.place not in CONNECTION_PHASES)
@@ -120,8 +118,7 @@ class TunnelPassage(Passage):
     def _shake_hands(self, handshake: Handshake, context: ssl.SSLContext, tls: TLS) -> None:
         connection, transport = self._connection, self._connection.transport
         before = transport.timeout
-        # Bytes that came before the tunnel was open cannot be put back into the socket.
-        sock = self._beyond_gathered() if transport.gathered else transport.socket
+        sock = transport.socket
         try:
             sock.getpeername()  # if the client has gone, the ssl module would leave the socket open
             secure = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
@@ -136,12 +133,3 @@ class TunnelPassage(Passage):
             raise failure
         connection.turn.set_timeout(before)
         self._conversation.http1.lingers = True  # so that the end is also sent over TLS
-
-    def _beyond_gathered(self) -> socket.socket:
-        """A socket on which the TLS layer first reads the bytes that have already been received."""
-        from pytest_httpserve.scripting.origins.relay import beyond
-
-        transport, loop = self._connection.transport, service_of(self._conversation.server).loop
-        assert loop is not None  # each HTTPServe has one
-        first, transport.gathered = transport.gathered, b""
-        return beyond(self._connection, first, loop.workers.run)

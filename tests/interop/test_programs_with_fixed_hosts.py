@@ -269,3 +269,58 @@ def test_a_browser_speaks_http_2_in_a_tunnel(
 
     assert "seven" in dom(environment, there("chromium"), "https://shop.example.com/", tmp_path, *options)
     assert set(versions(over_http2)) == {(2, 0)}
+
+
+# A proxy over TLS
+
+
+@pytest.fixture
+def over_tls(
+    request: pytest.FixtureRequest, environment: dict[str, str], httpserve_factory: Callable[..., HTTPServe]
+) -> HTTPServe:
+    """A server over TLS, to which ``run`` leads."""
+    server = httpserve_factory(tls=True, http2=getattr(request, "param", False))
+    server.origin("https://api.example.com").on("GET", "/v1/me").respond(html="<p>seven</p>")
+    environment |= server.proxy_env()
+    return server
+
+
+# Not urllib, which speaks plain HTTP to every proxy, nor aiohttp, which wants to be told not to warn of TLS in TLS.
+@pytest.mark.parametrize("name", ["requests", "httpx", "httpx2", "niquests"])
+def test_a_client_of_python_asks_a_proxy_over_tls(over_tls: HTTPServe, run: Run, name: str) -> None:
+    if name == "niquests":
+        pytest.importorskip(name)
+    assert run(sys.executable, "-c", PROGRAMS[name], "https://api.example.com/v1/me") == "<p>seven</p>"
+    run(sys.executable, "-c", PROGRAMS[name], "https://tracker.example.net/pixel", status=1)
+    assert "no origin answers tracker.example.net port 443" in over_tls.take_failures()[0]
+
+
+@pytest.mark.needs("curl")
+def test_curl_asks_a_proxy_over_tls(over_tls: HTTPServe, run: Run) -> None:
+    curl = ["curl", "--disable", "--silent", "--show-error", "--max-time", "60"]
+    trusting = [*curl, "--proxy-cacert", over_tls.ca.pem_path]
+
+    assert run(*trusting, "https://api.example.com/v1/me", "https://api.example.com/v1/me") == "<p>seven</p>" * 2
+    run(*trusting, "https://tracker.example.net/", status=56)
+    assert "no origin answers tracker.example.net port 443" in over_tls.take_failures()[0]
+    run(*curl, "https://api.example.com/v1/me", status=60)  # which says that it does not trust the proxy
+
+
+@pytest.mark.needs("chromium")
+@pytest.mark.parametrize("over_tls", [False, True], indirect=True, ids=["http1", "http2"])
+def test_a_browser_asks_a_proxy_over_tls(
+    over_tls: HTTPServe, request: pytest.FixtureRequest, environment: dict[str, str], tmp_path: Path
+) -> None:
+    shop = over_tls.origin("https://shop.example.com")
+    shop.on("GET", "/").respond(html="<p id=a></p><script src=/me.js></script>")
+    shop.on("GET", "/favicon.ico").respond(204)
+    shop.on("GET", "/me.js").respond(body=b"a.textContent = 'seven'", headers={"Content-Type": "text/javascript"})
+    assert shop.certificate is not None and over_tls.certificate is not None
+    trusted = ",".join(one.spki_hash for one in (shop.certificate, over_tls.certificate))
+    options = [f"--proxy-server={over_tls.base_url}", f"--ignore-certificate-errors-spki-list={trusted}"]
+
+    assert "seven" in dom(environment, there("chromium"), "https://shop.example.com/", tmp_path, *options)
+    version = (2, 0) if request.node.callspec.params["over_tls"] else (1, 1)
+    assert {exchange.version for exchange in over_tls.exchanges} == {version}
+    assert {exchange.request.method for exchange in over_tls.exchanges if exchange.origin is None} == {"CONNECT"}
+    assert over_tls.failures == ()

@@ -101,7 +101,6 @@ def test_a_host_that_no_origin_answers_for_fails_the_test(suite: Suite) -> None:
         ),
         ("@pytest.mark.serve_origins(alow='a')", "*serve_origins: serve_origins() got an unexpected keyword*'alow'*"),
         ("@pytest.mark.serve_origins(allow='https://a')", "*@pytest.mark.serve_origins: allow() takes hosts*"),
-        ("@pytest.mark.serve_origins\n@pytest.mark.serve_tls", "*serve_origins: a proxy speaks plain HTTP*"),
     ],
 )
 def test_a_marker_that_is_wrong_is_one_sentence(suite: Suite, marks: str, message: str) -> None:
@@ -109,6 +108,24 @@ def test_a_marker_that_is_wrong_is_one_sentence(suite: Suite, marks: str, messag
 
     result.stdout.fnmatch_lines([message])
     assert "Traceback" not in result.stdout.str()
+
+
+def test_a_proxy_may_speak_tls(suite: Suite) -> None:
+    result = suite(
+        """
+        import os, pytest, urllib3
+
+        @pytest.mark.serve_origins
+        @pytest.mark.serve_tls
+        def test_it(httpserve):
+            httpserve.origin("https://a.test").on("GET", "/").respond(text="well")
+            proxy = os.environ["HTTPS_PROXY"]
+            assert proxy == httpserve.base_url
+            with urllib3.ProxyManager(proxy, ca_certs=os.environ["SSL_CERT_FILE"]) as pool:
+                assert pool.request("GET", "https://a.test/", timeout=20).data == b"well"
+        """
+    )
+    result.assert_outcomes(passed=1)
 
 
 def test_the_marker_is_for_a_test_with_a_server(suite: Suite) -> None:

@@ -6,12 +6,10 @@ All waits are calls of ``pause``, so that they end at once when the server stops
 
 from __future__ import annotations
 
-import struct
 import sys
 from collections.abc import Callable, Iterable
 from typing import IO, TYPE_CHECKING
 
-from pytest_httpserve import clock
 from pytest_httpserve.errors import RequestError, Struck
 from pytest_httpserve.protocol.h2_stream import StreamTransport
 from pytest_httpserve.scripting.faults.acts import (
@@ -37,7 +35,7 @@ from pytest_httpserve.scripting.faults.edits import (
     Truncate,
     WrongChunkSize,
 )
-from pytest_httpserve.scripting.live.waiting import GLANCE_SECONDS, pause
+from pytest_httpserve.scripting.live.waiting import let_out, pause
 from pytest_httpserve.wire.framing import (
     UNTIL_CLOSE,
     BodyDecoder,
@@ -54,10 +52,6 @@ if TYPE_CHECKING:
 
 _PIECE_BYTES = 65_536
 _ALL = sys.maxsize
-# Seconds that a reset waits until the bytes before it are sent.
-_LET_OUT_SECONDS = 5.0
-_SIOCOUTQNSD = 0x894B
-
 
 Note = Callable[[Fault, str], object]
 
@@ -170,7 +164,7 @@ class FaultyWire:
                 if not went_on or act.until is None or not act.until.is_set():
                     raise self._broken_off("Stall")
             case Reset():
-                self._let_out()
+                let_out(self._connection)
                 raise self._end("a fault has reset the connection", resets=True)
             case Close():
                 raise self._end("a fault has closed the connection")
@@ -219,18 +213,6 @@ class FaultyWire:
         """End the connection. The record says that the server did before the client can notice."""
         self._connection.ending.say("server", "RST" if resets else "FIN")
         return self._connection.transport.failed(Struck(text, resets=resets, ends_exchange=ends_exchange))
-
-    def _let_out(self) -> None:
-        """Wait until the kernel has sent everything: a reset drops the rest."""
-        if sys.platform != "linux":
-            return
-        import fcntl
-
-        expiry = clock.monotonic() + _LET_OUT_SECONDS
-        while clock.monotonic() < expiry:
-            unsent = fcntl.ioctl(self._connection.transport.fileno(), _SIOCOUTQNSD, b"\0" * 4)
-            if not struct.unpack("i", unsent)[0] or not pause(self._connection, GLANCE_SECONDS):
-                return
 
     # The request: the source of a Reader
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import select
+import socket
+import struct
 import sys
 import threading
 from collections.abc import Callable
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 
 # Seconds between two looks at an event while waiting for something else, too.
 GLANCE_SECONDS = 0.01
+# Seconds that a reset waits until the bytes before it are sent.
+_LET_OUT_SECONDS = 5.0
+_SIOCOUTQNSD = 0x894B
 
 
 class Interrupted(ConnectionError):
@@ -94,6 +99,20 @@ def pause(
                     connection.transport.failed(ConnectionAbortedError("the client left"))
                 return False
         return not connection.closing
+
+
+def let_out(connection: Connection) -> None:
+    """Wait until the kernel has sent everything: a reset drops the rest. A Unix socket has no reset."""
+    sock = connection.transport.socket
+    if sys.platform != "linux" or sock.family == getattr(socket, "AF_UNIX", None):
+        return
+    import fcntl
+
+    expiry = clock.monotonic() + _LET_OUT_SECONDS
+    while clock.monotonic() < expiry:
+        unsent = fcntl.ioctl(sock.fileno(), _SIOCOUTQNSD, b"\0" * 4)
+        if not struct.unpack("i", unsent)[0] or not pause(connection, GLANCE_SECONDS):
+            return
 
 
 def _ended_within(connection: Connection, seconds: float, heeds_client: bool) -> str | None:

@@ -10,14 +10,19 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from pytest_httpserve.net.turn import nothing
 from pytest_httpserve.scripting.answers.responses import Response
 from pytest_httpserve.scripting.origins.upstream import PIECE_BYTES, Answer, Upstream
 
 if TYPE_CHECKING:
     from pytest_httpserve.net.connection import Connection
+    from pytest_httpserve.net.duplex import Duplex
     from pytest_httpserve.scripting.record.request import Request
 
 Run = Callable[[Callable[[], object]], object]
+
+# A client may read as slowly as it wants to: this is not the time of the server.
+_ANY_SECONDS = 86_400.0
 
 
 def relay(connection: Connection, upstream: socket.socket, first: bytes, run: Run) -> None:
@@ -25,80 +30,81 @@ def relay(connection: Connection, upstream: socket.socket, first: bytes, run: Ru
 
     ``run`` runs the way back in another thread.
     """
-    connection.leave_loop()
     connection.turn.set_timeout(None)
     upstream.settimeout(None)
     over = threading.Event()
+
+    def send_back() -> None:
+        try:
+            _pump_back(upstream, client)
+            connection.ending.say_whose()
+            client.end()
+        finally:
+            over.set()
+
     with contextlib.closing(upstream), connection.waiting(partial(_end_both, connection, upstream)):
-        run(partial(_send_back, connection, upstream, over))
-        with contextlib.suppress(OSError):  # one of them has gone: the other is told
-            upstream.sendall(first)
-            while data := connection.transport.receive(PIECE_BYTES):
-                upstream.sendall(data)
-        _end(upstream, socket.SHUT_WR)
+        client = connection.duplex()
+        run(send_back)
+        Inward(client, upstream).pump(first)
         over.wait()
 
 
-def carry(stream: Connection, beyond: socket.socket, run: Run) -> None:
-    """Pass bytes between a stream and ``beyond``, whose other end belongs to this server, until that has ended.
+def carry(connection: Connection, beyond: socket.socket, first: bytes, run: Run) -> None:
+    """Pass bytes between the client and ``beyond``, whose other end belongs to this server, until that has ended; the
+    client's side is then still open. ``first`` came in already.
 
     When the server stops, it waits for requests at that other end, but not for this.
     """
-    stream.leave_loop()
-    stream.turn.set_timeout(None)
-    with contextlib.closing(beyond):
-        run(partial(_pump_in, stream, beyond))
-        with contextlib.suppress(OSError):
-            while data := beyond.recv(PIECE_BYTES):
-                stream.transport.send(data)
-        stream.duplex().end()
-        stream.abort()  # this also ends the other direction
-
-
-def _pump_in(stream: Connection, beyond: socket.socket) -> None:
-    how = socket.SHUT_RDWR
-    with contextlib.suppress(OSError):
-        while data := stream.transport.receive(PIECE_BYTES):
-            beyond.sendall(data)
-        how = socket.SHUT_WR
-    _end(beyond, how)
-
-
-def beyond(connection: Connection, first: bytes, run: Run) -> socket.socket:
-    """Another socket that leads to the client, for a layer that reads from a socket itself. It finds ``first`` there,
-    which was received too early, and then everything that follows."""
     connection.turn.set_timeout(None)
-    client = connection.transport.socket
-    inner, outer = socket.socketpair()
-    run(partial(_pump, client, outer, first))
-    run(partial(_pump_back, outer, client))
-    return inner
+    with contextlib.closing(beyond), connection.waiting(nothing):
+        client = connection.duplex()
+        inward = Inward(client, beyond)
+        run(partial(inward.pump, first))
+        _pump_back(beyond, client)
+        inward.stop()
 
 
-def _pump(source: socket.socket, sink: socket.socket, first: bytes = b"") -> None:
-    with contextlib.suppress(OSError):  # one of them has gone: the other is told
-        sink.sendall(first)
+class Inward:
+    """Passes on what the client sends to ``sink``, in the thread that calls ``pump``."""
+
+    def __init__(self, client: Duplex, sink: socket.socket) -> None:
+        self._client = client
+        self._sink = sink
+        self._watch = client.watch()
+        self._stopped = False
+        self._over = threading.Event()
+
+    def pump(self, first: bytes) -> None:
+        """Pass on ``first``, and then everything until the client ends, or until ``stop`` is called."""
+        how = socket.SHUT_RDWR
+        try:
+            with contextlib.suppress(OSError):  # one of them has gone
+                self._sink.sendall(first)
+                while not self._stopped and (data := self._client.receive()) != b"":
+                    if data is None:
+                        self._watch.wait(None)
+                    else:
+                        self._sink.sendall(data)
+                how = socket.SHUT_WR
+            _end(self._sink, how)
+        finally:
+            self._watch.close()
+            self._over.set()
+
+    def stop(self) -> None:
+        """End it, and wait until it has ended: nobody reads from the client any more."""
+        self._stopped = True
+        _end(self._sink, socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):  # it has just ended
+            self._watch.wake()
+        self._over.wait()
+
+
+def _pump_back(source: socket.socket, client: Duplex) -> None:
+    """Pass on what comes for the client, until it ends or the client has gone."""
+    with contextlib.suppress(OSError):
         while data := source.recv(PIECE_BYTES):
-            sink.sendall(data)
-    _end(sink, socket.SHUT_WR)
-
-
-def _pump_back(outer: socket.socket, client: socket.socket) -> None:
-    with outer:
-        _pump(outer, client)
-        _end(client, socket.SHUT_RDWR)  # this also ends the other direction
-
-
-def _send_back(connection: Connection, upstream: socket.socket, over: threading.Event) -> None:
-    transport = connection.transport
-    try:
-        with contextlib.suppress(OSError):
-            while data := upstream.recv(PIECE_BYTES):
-                transport.send(data)
-        connection.ending.say("server", "FIN")
-        transport.shut_down(socket.SHUT_WR)
-    finally:
-        over.set()
+            client.send(partial(bytes, data), _ANY_SECONDS)
 
 
 def _end_both(connection: Connection, upstream: socket.socket) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 # An IPv6 address without its brackets: with them, httpx 0.28 refuses to start.
 _LOCAL = ("localhost", "127.0.0.1", "::1")
-# In addition to the variables of a CA: for botocore and the AWS tools, and for cargo.
-_TRUST = ("AWS_CA_BUNDLE", "CARGO_HTTP_CAINFO")
+# In addition to the variables of a CA: for botocore and the AWS tools, for cargo, and for git with a proxy over TLS.
+_TRUST = ("AWS_CA_BUNDLE", "CARGO_HTTP_CAINFO", "GIT_PROXY_SSL_CAINFO")
 # Node (24.0 and 22.21) heeds proxy variables only with this one.
 _SWITCHES = {"NODE_USE_ENV_PROXY": "1"}
 

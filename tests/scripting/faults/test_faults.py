@@ -1,5 +1,6 @@
 """Each fault from the other side of a socket: the exact bytes, and how the connection ended."""
 
+import contextlib
 import socket
 import threading
 from collections.abc import Iterator
@@ -790,3 +791,27 @@ def test_pieces_stay_in_order_after_a_fault(server: HTTPServe, say: Any) -> None
     server.on("GET", "/").respond(stream=[b"0123456789", b"abc", b"def"], fault=Delay(0.0, after=5))
     answer = say(server, "GET / HTTP/1.1\nHost: test\nConnection: close\n\n")
     assert answer.endswith(b"\r\n\r\na\r\n0123456789\r\n3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n")
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="there are no Unix sockets here")
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("act", [Reset, Close, Delay, Stall])
+def test_over_a_unix_socket(act: type[Reset | Close | Delay | Stall], phase: Phase) -> None:
+    options: dict[type, Any] = {Delay: {"seconds": 0.0}, Stall: {"limit": 0.01}}  # of two types
+    fault = act(phase=phase, **options.get(act, {}))
+    with HTTPServe(unix=True) as server, socket.socket(socket.AF_UNIX) as client:
+        server.on("POST", "/a").respond(text="hello")
+        server.fault(fault)
+        client.settimeout(PATIENCE)
+        client.connect(str(server.socket_path))
+        with contextlib.suppress(ConnectionError):  # it was reset with unread bytes
+            client.sendall(POST)
+            got = b""
+            while not got.endswith(b"hello") and (data := client.recv(65_536)):
+                got += data
+        assert act is not Delay or got.endswith(b"hello")
+        if act is Delay:
+            client.close()
+        server.assert_all_closed(by="client" if act is Delay else "server")
+        assert [event.fault for event in server.fault_events] == [fault]
+        assert server.failures == ()

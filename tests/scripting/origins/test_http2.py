@@ -302,6 +302,19 @@ def test_each_side_may_end_it(server: HTTPServe) -> None:
     assert server.failures == ()
 
 
+def test_a_reset_in_a_tunnel_is_one_of_its_stream(server: HTTPServe) -> None:
+    server.on("GET", "/").respond(text="the server")
+    server.origin("http://a.test").on("GET", "/").respond(text="x" * 100, fault=Reset(after=10))
+    with client_of(server) as client:
+        tunnel = Inside(client, "a.test:80")
+        tunnel.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        client.receive_until(lambda: tunnel.answer.over)
+        assert tunnel.answer.body.endswith(b"\r\n\r\n" + b"x" * 10)
+        assert tunnel.answer.reset == 0xA  # RFC 9113 section 8.5: CONNECT_ERROR
+        assert client.get("/").body == b"the server"
+    assert server.failures == ()
+
+
 def test_a_tunnel_ends_with_its_connection(server: HTTPServe) -> None:
     origin = server.origin("http://a.test")
     origin.on("GET", "/").respond(text="inside")

@@ -229,6 +229,36 @@ def test_a_handshake_that_does_not_wait_for_the_tunnel(server: HTTPServe, contex
     assert [exchange.status for exchange in server.exchanges] == [200, 200, 200]
 
 
+def test_what_was_sent_before_a_fault_comes_to_such_a_client_too(server: HTTPServe, context: ssl.SSLContext) -> None:
+    origin = server.origin("https://a.test")
+    origin.on("GET", "/").respond(body=b"#" * 100_000, fault=Reset(after=90_000))
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    secure = context.wrap_bio(incoming, outgoing, server_hostname="a.test")
+    with pytest.raises(ssl.SSLWantReadError):
+        secure.do_handshake()
+    with create_connection((server.host, server.port), timeout=10) as client:
+        client.sendall(b"CONNECT a.test:443 HTTP/1.1\r\nHost: a\r\n\r\n" + outgoing.read())
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += client.recv(1)
+        asked, got = False, b""
+        with contextlib.suppress(ConnectionError):
+            while data := client.recv(65536):
+                incoming.write(data)
+                with contextlib.suppress(ssl.SSLWantReadError):
+                    if not asked:
+                        secure.do_handshake()
+                        secure.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                        asked = True
+                    while True:
+                        got += secure.read(65536)
+                if left := outgoing.read():
+                    client.sendall(left)
+    assert got.count(b"#") == 90_000
+    server.assert_all_closed(by="server")
+    assert {record.closed_how for record in server.connections} == {"RST"}
+
+
 def test_a_body_that_ends_with_the_connection_ends_in_tls(
     server: HTTPServe, context: ssl.SSLContext, tunnel: Tunnel
 ) -> None:

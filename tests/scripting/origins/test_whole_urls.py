@@ -289,5 +289,3 @@ def test_what_an_origin_is_not_given(server: HTTPServe) -> None:
         server.origin("https://*.b.test", tls="revoked")
     with pytest.raises(UsageError, match="has no handshake"):
         server.origin("http://b.test").fault(Reset(phase="tls_handshake"))
-    with pytest.raises(UsageError, match="a proxy speaks plain HTTP"):
-        HTTPServe(tls=True).origin("http://a.test")
