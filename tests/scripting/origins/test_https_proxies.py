@@ -8,8 +8,8 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator
 
+import httpx
 import pytest
-import requests
 from urllib3.util.ssltransport import SSLTransport
 
 from pytest_httpserve import HTTPServe
@@ -29,14 +29,14 @@ def server(request: pytest.FixtureRequest) -> Iterator[HTTPServe]:
 
 
 @pytest.fixture
-def proxied(server: HTTPServe, monkeypatch: pytest.MonkeyPatch) -> Callable[[], requests.Session]:
-    """Makes a session of requests that finds the proxy in the environment."""
+def proxied(server: HTTPServe, monkeypatch: pytest.MonkeyPatch) -> Callable[[], httpx.Client]:
+    """Makes a client that finds the proxy in the environment."""
     monkeypatch.delenv("NO_PROXY")
 
-    def proxied() -> requests.Session:
+    def proxied() -> httpx.Client:
         for name, value in server.proxy_env().items():
             monkeypatch.setenv(name, value)
-        return requests.Session()
+        return httpx.Client(timeout=20)
 
     return proxied
 
@@ -83,20 +83,20 @@ def take_established(client: socket.socket) -> None:
 def ask(client: socket.socket | SSLTransport, fields: str = "") -> bytes:
     client.sendall(f"GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n".encode())
     answer = http.client.HTTPResponse(client)  # type: ignore[arg-type]  # it needs makefile() alone
-    answer.begin()
-    return answer.read()
+    with contextlib.closing(answer):
+        answer.begin()
+        return answer.read()
 
 
-# urllib3 verifies no proxy on the way to an http URL, and says so.
-@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
-def test_a_client_goes_through_it(server: HTTPServe, proxied: Callable[[], requests.Session]) -> None:
+def test_a_client_goes_through_it(server: HTTPServe, proxied: Callable[[], httpx.Client]) -> None:
     api, plain = server.origin("https://api.test"), server.origin("http://plain.test")
     for origin in (api, plain):
         origin.on("POST", "/").respond(body=b"x" * 3_000_000)
-    with proxied() as session:
+    with proxied() as client:
         for url in ("https://api.test/", "http://plain.test/") * 2:
-            answer = session.post(url, data=b"y" * 3_000_000, timeout=20)
+            answer = client.post(url, content=b"y" * 3_000_000)
             assert answer.content == b"x" * 3_000_000
+    server.assert_all_closed(by="client")
 
     assert [len(exchange.request.body) for exchange in api.exchanges] == [3_000_000] * 2
     assert [exchange.request.method for exchange in server.exchanges if exchange.origin is None] == ["CONNECT"]
@@ -117,19 +117,21 @@ def test_the_variables_lead_over_tls(server: HTTPServe) -> None:
         plain.proxy_env(scheme="https")
 
 
-def test_it_may_ask_for_credentials(server: HTTPServe, proxied: Callable[[], requests.Session]) -> None:
+def test_it_may_ask_for_credentials(server: HTTPServe, proxied: Callable[[], httpx.Client]) -> None:
     server.origin("https://a.test").on("GET", "/").respond(text="well")
     server.proxy_auth("me", "secret")
-    with proxied() as session:
-        assert session.get("https://a.test/", timeout=20).text == "well"
-        with pytest.raises(requests.exceptions.ProxyError, match="407"):
-            session.get("https://a.test/", proxies={"https": server.base_url}, timeout=20)
+    with proxied() as client:
+        assert client.get("https://a.test/").text == "well"
+    trusting = server.ca.client_ssl_context()
+    stranger = httpx.Client(proxy=httpx.Proxy(server.base_url, ssl_context=trusting), verify=trusting)
+    with stranger, pytest.raises(httpx.ProxyError, match="407"):
+        stranger.get("https://a.test/")
 
 
-def test_any_other_host_is_refused(server: HTTPServe, proxied: Callable[[], requests.Session]) -> None:
+def test_any_other_host_is_refused(server: HTTPServe, proxied: Callable[[], httpx.Client]) -> None:
     server.origin("https://a.test")
-    with proxied() as session, pytest.raises(requests.exceptions.ProxyError, match="502"):
-        session.get("https://b.test/", timeout=20)
+    with proxied() as client, pytest.raises(httpx.ProxyError, match="502"):
+        client.get("https://b.test/")
     (failure,) = server.failures
     assert failure.startswith("no origin answers b.test port 443")
 
@@ -142,8 +144,10 @@ def test_a_certificate_is_that_of_the_proxy_or_of_the_origin(
         inside(tunnel("bad.test:443"), "bad.test")
     with HTTPServe(tls="expired") as bad:
         bad.origin("https://a.test").on("GET", "/").respond()
-        with pytest.raises(requests.exceptions.RequestException, match="expired"):
-            requests.get("https://a.test/", proxies={"https": bad.base_url}, verify=str(bad.ca.pem_path), timeout=20)
+        trusting = bad.ca.client_ssl_context()
+        client = httpx.Client(proxy=httpx.Proxy(bad.base_url, ssl_context=trusting), verify=trusting)
+        with client, pytest.raises(httpx.ConnectError, match="expired"):
+            client.get("https://a.test/")
         assert bad.exchanges == ()
     assert server.failures == ()
 
