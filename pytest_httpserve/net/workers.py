@@ -29,6 +29,7 @@ class Workers:
     def begin_anew(self) -> None:
         """In a fork of the process, start without threads."""
         self._lock = threading.Lock()
+        self._starting = threading.Lock()  # held until a new thread has started: nobody can join it before
         self._tasks: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
         self._free = 0
         self._closed = False
@@ -45,12 +46,13 @@ class Workers:
         system.check_threads()
         try:
             thread = threading.Thread(target=self._work, args=(task,), name=self._name, daemon=self._daemon)
-            self._threads.add(thread)
-            try:
-                thread.start()
-            except BaseException:
-                self._threads.discard(thread)
-                raise
+            with self._starting:
+                self._threads.add(thread)
+                try:
+                    thread.start()
+                except BaseException:
+                    self._threads.discard(thread)
+                    raise
         except RuntimeError as error:
             raise NoMoreThreads(_why_not(error)) from None
 
@@ -91,7 +93,9 @@ class Workers:
         for _ in range(free):
             self._tasks.put(None)
         expiry = clock.monotonic() + timeout
-        for thread in list(self._threads):
+        with self._starting:
+            threads = list(self._threads)
+        for thread in threads:
             if thread is not threading.current_thread():
                 thread.join(max(0.0, expiry - clock.monotonic()))
 

@@ -123,6 +123,36 @@ def test_a_worker_that_is_closed_while_busy_ends_with_its_task() -> None:
     assert not threads[0].is_alive()
 
 
+def test_closing_waits_for_a_thread_that_is_about_to_start(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
+    start, about, go = threading.Thread.start, threading.Event(), threading.Event()
+
+    def start_late(thread: threading.Thread) -> None:
+        if thread.name == "test-worker":
+            about.set()
+            assert go.wait(PATIENCE)
+        start(thread)
+
+    def close() -> None:
+        try:
+            workers.close(PATIENCE)
+        except RuntimeError as error:
+            errors.append(error)
+
+    monkeypatch.setattr(threading.Thread, "start", start_late)
+    errors: list[RuntimeError] = []
+    done = threading.Event()
+    others = [threading.Thread(target=workers.run, args=(done.set,)), threading.Thread(target=close)]
+    others[0].start()
+    assert about.wait(PATIENCE)
+    others[1].start()
+    others[1].join(0.05)  # it either fails by now, or waits
+    go.set()
+    for other in others:
+        other.join()
+    assert errors == []
+    assert done.is_set()
+
+
 def test_workers_may_be_closed_by_one_of_them() -> None:
     workers = Workers("test-worker", daemon=True)
     done = threading.Event()

@@ -95,6 +95,7 @@ def test_a_response_that_comes_just_after_a_wrong_frame_is_broken_off(
         gate.arrived()
         client.sendall(WRONG_PING)
         assert code_of_goaway(client) == FRAME_SIZE_ERROR
+    plain.stop()
 
     assert "the client broke a rule: PING on stream 0: " in str(plain.exchanges[0].error)
     assert len(plain.failures) == 1
