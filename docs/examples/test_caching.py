@@ -21,7 +21,7 @@ class Cache:
         return response.text
 
 
-def test_what_has_not_changed_comes_from_the_cache(httpserve: HTTPServe) -> None:
+def test_an_unchanged_page_comes_from_the_cache(httpserve: HTTPServe) -> None:
     httpserve.on("GET", "/rates").respond(text="1.08", headers={"ETag": '"monday"'}).expect(times=1)
     httpserve.on("GET", "/rates", headers={"If-None-Match": '"monday"'}).respond(304).expect(times=2)
     cache = Cache()
@@ -29,7 +29,7 @@ def test_what_has_not_changed_comes_from_the_cache(httpserve: HTTPServe) -> None
     assert [cache.get(httpserve.url_for("/rates")) for _ in range(3)] == ["1.08"] * 3
 
 
-def test_what_has_changed_is_replaced(httpserve: HTTPServe) -> None:
+def test_a_changed_page_is_fetched_again(httpserve: HTTPServe) -> None:
     httpserve.on("GET", "/rates").respond(text="1.08", headers={"ETag": '"mon"'}).respond(
         text="1.09", headers={"ETag": '"tue"'}
     )

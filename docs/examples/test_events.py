@@ -22,7 +22,7 @@ async def first_events(url: str, count: int, last_id: str = "0") -> list[tuple[s
     return events
 
 
-def test_a_broken_event_stream_goes_on_after_the_last_event(httpserve: HTTPServe) -> None:
+def test_a_broken_event_stream_resumes_after_the_last_event(httpserve: HTTPServe) -> None:
     events = {"Content-Type": "text/event-stream"}
     feed = httpserve.on("GET", "/events", headers={"Last-Event-ID": "0"})
     feed.respond(stream=["id: 1\ndata: one\n\n", "id: 2\ndata: two\n\n"], headers=events)

@@ -12,7 +12,7 @@ def fetch(url: str, most: int) -> bytes | None:
     return requests.get(url, timeout=5).content
 
 
-def test_what_is_too_large_is_not_downloaded(httpserve: HTTPServe) -> None:
+def test_a_large_file_is_not_downloaded(httpserve: HTTPServe) -> None:
     httpserve.on("GET", "/film").respond(body=bytes(5000))
 
     assert fetch(httpserve.url_for("/film"), most=1000) is None
@@ -20,7 +20,7 @@ def test_what_is_too_large_is_not_downloaded(httpserve: HTTPServe) -> None:
     httpserve.assert_not_requested("GET", "/film")
 
 
-def test_what_is_small_enough_is_downloaded(httpserve: HTTPServe) -> None:
+def test_a_small_file_is_downloaded(httpserve: HTTPServe) -> None:
     httpserve.on("GET", "/film").respond(body=bytes(500))
 
     assert fetch(httpserve.url_for("/film"), most=1000) == bytes(500)

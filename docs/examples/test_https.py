@@ -49,7 +49,7 @@ def shop(httpserve: HTTPServe, httpserve_factory: Callable[..., HTTPServe]) -> S
     return httpserve, secure
 
 
-def test_who_comes_by_http_is_sent_to_https(shop: Shop, httpserve_client: requests.Session) -> None:
+def test_http_redirects_to_https(shop: Shop, httpserve_client: requests.Session) -> None:
     _, secure = shop
 
     answer = httpserve_client.get("/tea?size=2")
@@ -59,7 +59,7 @@ def test_who_comes_by_http_is_sent_to_https(shop: Shop, httpserve_client: reques
     secure.assert_requested("GET", "/tea", query={"size": "2"})
 
 
-def test_who_was_told_to_stay_does_not_ask_by_http_again(shop: Shop, httpserve_client: requests.Session) -> None:
+def test_the_client_remembers_to_use_https(shop: Shop, httpserve_client: requests.Session) -> None:
     plain, secure = shop
     client = Client(httpserve_client)
 
@@ -70,7 +70,7 @@ def test_who_was_told_to_stay_does_not_ask_by_http_again(shop: Shop, httpserve_c
     secure.assert_requested("GET", "/tea", times=3)
 
 
-def test_a_promise_made_by_http_is_not_believed(httpserve: HTTPServe, httpserve_client: requests.Session) -> None:
+def test_the_header_is_ignored_over_http(httpserve: HTTPServe, httpserve_client: requests.Session) -> None:
     httpserve.on("GET", "/tea").respond(text="assam", headers={"Strict-Transport-Security": f"max-age={YEAR}"})
     client = Client(httpserve_client)
     client.get(httpserve.url_for("/tea"))
@@ -79,7 +79,7 @@ def test_a_promise_made_by_http_is_not_believed(httpserve: HTTPServe, httpserve_
 
 
 @pytest.mark.parametrize("fault", [fault for fault in TLS_GALLERY if fault not in ("revoked", "handshake_stall")])
-def test_what_is_not_the_shop_gets_no_order(
+def test_an_impostor_gets_no_order(
     httpserve_factory: Callable[..., HTTPServe], httpserve_client: requests.Session, fault: str
 ) -> None:
     impostor = httpserve_factory(tls=fault)

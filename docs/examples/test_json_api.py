@@ -28,7 +28,7 @@ def test_a_part_of_the_body_is_enough(httpserve: HTTPServe) -> None:
     assert order(httpserve.base_url, "tea", 2) == {"state": "new"}
 
 
-def test_a_value_may_be_anything_or_of_a_shape(httpserve: HTTPServe) -> None:
+def test_a_value_can_be_anything_or_match_a_pattern(httpserve: HTTPServe) -> None:
     orders = httpserve.on(
         "POST",
         "/orders",

@@ -50,7 +50,7 @@ def pip(*arguments: str | Path) -> str:
     return result.stdout
 
 
-def test_pip_installs_a_package_and_what_it_depends_on(httpserve: HTTPServe, tmp_path: Path) -> None:
+def test_pip_installs_a_package_and_its_dependency(httpserve: HTTPServe, tmp_path: Path) -> None:
     index = tmp_path / "index"
     make_wheel(index, "shout", "def loud(text):\n    return text.upper()\n")
     make_wheel(index, "greet", "import shout\nprint(shout.loud('hello'))\n", requires="shout")
@@ -70,7 +70,7 @@ def test_pip_installs_a_package_and_what_it_depends_on(httpserve: HTTPServe, tmp
     ]
 
 
-def test_pip_downloads_the_very_bytes(httpserve: HTTPServe, tmp_path: Path) -> None:
+def test_pip_downloads_the_same_bytes(httpserve: HTTPServe, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path / "index", "shout", "def loud(text):\n    return text.upper()\n")
     httpserve.serve_dir(tmp_path / "index" / "simple", at="/pypi")
 

@@ -17,7 +17,7 @@ def fetch_all(urls: Iterable[str], sleep: Callable[[float], object]) -> list[str
     return texts
 
 
-def test_a_page_that_was_refused_is_asked_for_again(httpserve: HTTPServe) -> None:
+def test_a_refused_page_is_requested_again(httpserve: HTTPServe) -> None:
     slow_down = {"Retry-After": 30}
     pages = httpserve.on("GET", "/pages/{n:int}").respond(text="ok", times=2).respond(429, headers=slow_down)
     pages.respond(text="ok")

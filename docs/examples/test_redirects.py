@@ -16,7 +16,7 @@ def test_a_redirect_is_followed(httpserve: HTTPServe) -> None:
     httpserve.assert_requested_in_order(["GET /old", "GET /new"])
 
 
-def test_a_loop_is_left(httpserve: HTTPServe) -> None:
+def test_the_client_leaves_a_redirect_loop(httpserve: HTTPServe) -> None:
     httpserve.on("GET", "/a").redirect("/b")
     httpserve.on("GET", "/b").redirect("/a")
 

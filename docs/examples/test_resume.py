@@ -32,7 +32,7 @@ def test_a_broken_download_is_resumed(httpserve: HTTPServe, tmp_path: Path) -> N
 
 
 @pytest.mark.serve_dir("downloads")
-def test_a_download_that_is_cut_off_goes_on(httpserve: HTTPServe, tmp_path: Path) -> None:
+def test_a_download_that_is_cut_off_resumes(httpserve: HTTPServe, tmp_path: Path) -> None:
     url, target = httpserve.url_for("/almanac.txt"), tmp_path / "almanac.txt"
     etag = requests.head(url, timeout=5).headers["ETag"]
     # The first response promises the whole file but ends in the middle of it. The directory answers the second request.

@@ -33,7 +33,7 @@ def test_the_client_gives_up_after_three_attempts(httpserve: HTTPServe, session:
         session.get(httpserve.url_for("/jobs"), timeout=5)
 
 
-def test_what_is_not_idempotent_is_not_repeated(httpserve: HTTPServe, session: requests.Session) -> None:
+def test_a_post_is_not_repeated(httpserve: HTTPServe, session: requests.Session) -> None:
     httpserve.on("POST", "/jobs").respond(503).expect(times=1)
 
     assert session.post(httpserve.url_for("/jobs"), timeout=5).status_code == 503

@@ -31,7 +31,7 @@ def test_the_client_reads_a_user(httpserve: HTTPServe) -> None:
     assert Users(httpserve.base_url).name(7) == "Ada"
 
 
-def test_the_client_follows_what_creation_answers(httpserve: HTTPServe) -> None:
+def test_the_client_reads_the_user_that_it_has_added(httpserve: HTTPServe) -> None:
     httpserve.on("POST", "/users").respond(201, headers={"Location": "/users/8"})
     httpserve.on("GET", "/users/8").respond(json={"id": 8, "name": "Grace"})
     users = Users(httpserve.base_url)
@@ -40,7 +40,7 @@ def test_the_client_follows_what_creation_answers(httpserve: HTTPServe) -> None:
     assert users.name(8) == "Grace"
 
 
-def test_the_client_reports_a_server_in_trouble(httpserve: HTTPServe) -> None:
+def test_the_client_reports_a_server_error(httpserve: HTTPServe) -> None:
     httpserve.on("GET", "/users/7").respond(503, text="back soon", headers={"Retry-After": "2"})
 
     with pytest.raises(requests.HTTPError, match="503"):

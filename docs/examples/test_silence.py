@@ -16,7 +16,7 @@ def delete_user(base_url: str, user: str, *, rehearse: bool = False) -> None:
         requests.delete(f"{base_url}/users/{user}", timeout=5).raise_for_status()
 
 
-def test_a_rehearsal_looks_and_does_not_touch(httpserve: HTTPServe) -> None:
+def test_a_dry_run_changes_nothing(httpserve: HTTPServe) -> None:
     httpserve.on("*", "/users/ada").respond(json={"name": "Ada"})
 
     delete_user(httpserve.base_url, "ada", rehearse=True)

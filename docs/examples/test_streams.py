@@ -24,7 +24,7 @@ def test_lines_are_seen_as_they_come(httpserve: HTTPServe) -> None:
         assert next(lines) == b"ready"
 
 
-def test_trailers_tell_how_it_went(httpserve: HTTPServe) -> None:
+def test_trailers_say_how_it_ended(httpserve: HTTPServe) -> None:
     httpserve.on("GET", "/export").respond(stream=[b"1,2\n", b"3,4\n"], trailers={"X-Rows": "2"})
 
     response = requests.get(httpserve.url_for("/export"), timeout=5)

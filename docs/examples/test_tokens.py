@@ -24,7 +24,7 @@ class Refreshing(httpx.Auth):
             yield request
 
 
-def test_a_token_that_ran_out_is_replaced(httpserve: HTTPServe) -> None:
+def test_an_expired_token_is_replaced(httpserve: HTTPServe) -> None:
     httpserve.on("GET", "/me").respond(Response.unauthorized("Bearer"))
     httpserve.on("GET", "/me", where=bearer("new")).respond(json={"name": "Ada"})
     httpserve.on("POST", "/token", form={"refresh_token": "r1"}).respond(json={"access_token": "new"}).expect(times=1)

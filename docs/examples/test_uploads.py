@@ -42,7 +42,7 @@ def upload(url: str, data: bytes) -> None:
         )
 
 
-def test_an_upload_goes_on_where_it_broke_off(httpserve: HTTPServe) -> None:
+def test_an_upload_resumes_where_it_broke_off(httpserve: HTTPServe) -> None:
     arrived = bytearray()
 
     @httpserve.on("PUT", "/video", headers={"Content-Range": re.compile(r"^bytes \d+-\d+/3500$")})
