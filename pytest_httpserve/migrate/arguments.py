@@ -21,6 +21,14 @@ def bound(call: ast.Call, names: Sequence[str]) -> dict[str, ast.expr]:
     return found
 
 
+def only(call: ast.Call, name: str) -> ast.expr:
+    """The only argument of a call."""
+    found = bound(call, [name])
+    if not found:
+        raise CannotRewrite(f"it has no argument {name}")
+    return found[name]
+
+
 def laid_out(source: Source, call: ast.Call, arguments: Sequence[str]) -> str:
     """New arguments in parentheses: each on a separate line if the old ones were."""
     old = source.original(source.arguments_span(call))

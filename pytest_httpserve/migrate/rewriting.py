@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import ast
 import json
-import re
 from dataclasses import dataclass
 
 from pytest_httpserve.migrate import answers, exchanges, fixtures, log, matching
-from pytest_httpserve.migrate.arguments import bound, is_text, laid_out
+from pytest_httpserve.migrate.arguments import bound, is_text, laid_out, only
+from pytest_httpserve.migrate.checks import CHECKS, is_removed, remove_check
 from pytest_httpserve.migrate.kinds import Kinds
 from pytest_httpserve.migrate.names import EXPECTATIONS, Names
 from pytest_httpserve.migrate.overrides import Overrides
+from pytest_httpserve.migrate.questions import rewrite_question, rewrite_url
 from pytest_httpserve.migrate.sequences import Expectation, Sequences
 from pytest_httpserve.migrate.source import CannotRewrite, Left, Source
 from pytest_httpserve.migrate.waits import Waits
 
-_CHECKS = {"check", "check_assertions", "check_handler_errors"}
 _OTHER_NAMES = {"clear": "reset", "clear_assertions": "take_failures", "clear_handler_errors": "take_failures"}
 _PRESENCE = {"stop": "refuse", "start": "resume"}  # of a fixture's server, which keeps its port
 _LEFT = {
@@ -159,8 +159,8 @@ class _Rewriting:
                 if isinstance(node, ast.arg):
                     self._overrides.rewrite_parameter(node)
             case ast.Expr(value=ast.Call(func=ast.Attribute(attr=attr) as function)):
-                if attr in _CHECKS and self._names.is_server(function.value):
-                    self._remove_check(node)
+                if attr in CHECKS and self._names.is_server(function.value):
+                    remove_check(self._source, node)
             case ast.With():
                 known = [each for each, _ in self._expectations.values()]
                 met = [each for each, sequences in self._expectations.values() if sequences.is_made_once(each)]
@@ -190,9 +190,9 @@ class _Rewriting:
             found = matching.criteria(self._source, self._kinds, given)
             self._source.replace(self._source.span(call), f"{self._names.use('match')}({', '.join(found)})")
         elif function.attr in _OF_MATCHERS and self._names.is_method_of_server(function):
-            self._rewrite_question(call, function)
+            rewrite_question(self._source, self._kinds, self._names, call, function)
         elif function.attr == "url_for" and self._names.is_server(function.value):
-            self._rewrite_url(call)
+            rewrite_url(self._source, call)
         elif self._names.original(function) is not None:
             self._rewrite_class(call)
 
@@ -245,7 +245,7 @@ class _Rewriting:
     def _rewrite_answer(self, call: ast.Call, function: ast.Attribute) -> None:
         source = self._source
         if function.attr == "respond_with_response":
-            [response] = bound(call, ["response"]).values()
+            response = only(call, "response")
             source.replace(source.name_span(function), "respond")
             if isinstance(response, ast.Call) and self._names.original(response.func) == "Response":
                 if response in self._failed:
@@ -301,7 +301,7 @@ class _Rewriting:
         return False
 
     def _rewrite_handler(self, call: ast.Call, function: ast.Attribute) -> None:
-        [handler] = bound(call, ["func"]).values()
+        handler = only(call, "func")
         self._source.replace(self._source.name_span(function), "handle")
         self._once(call)
         if not self._names.knows(handler):
@@ -309,40 +309,6 @@ class _Rewriting:
             self._source.leave(
                 handler, f"{text} is defined elsewhere: it gets our Request, and returns our Response or a body"
             )
-
-    def _rewrite_question(self, call: ast.Call, function: ast.Attribute) -> None:
-        source = self._source
-        given = bound(call, ["matcher", "count"])
-        matcher = given["matcher"]
-        asked = source.text(matcher)
-        if isinstance(matcher, ast.Call) and self._names.original(matcher.func) == "match":
-            asked = ", ".join(matching.criteria(source, self._kinds, bound(matcher, matching.NAMES)))
-        server = source.text(function.value)
-        if function.attr == "assert_request_made":
-            count = source.text(given["count"]) if "count" in given else "1"
-            new = f"assert_not_requested({asked})" if count == "0" else f"assert_requested({asked}, times={count})"
-            source.replace(source.name_span(function)._replace(end=source.span(call).end), new)
-        elif function.attr == "get_matching_requests_count":
-            source.replace(source.span(call), f"len({server}.requested({asked}))")
-        else:
-            pairs = f"((exchange.request, exchange.response) for exchange in {server}.requested({asked}))"
-            source.replace(source.span(call), pairs)
-
-    def _rewrite_url(self, call: ast.Call) -> None:
-        """Rewrite ``url_for``: theirs adds a missing slash before the path."""
-        [path] = bound(call, ["suffix"]).values()
-        match path:
-            case ast.Constant(value=str(text)) if not text.startswith("/"):
-                self._put_slash(path)
-            case ast.JoinedStr(values=[ast.Constant(value=str(text)), *_]) if not text.startswith("/"):
-                self._put_slash(path)
-            case ast.JoinedStr(values=[ast.FormattedValue(), *_]):
-                text = self._source.text(path)
-                self._source.replace(self._source.span(path), f'"/" + {text}.lstrip("/")')
-
-    def _put_slash(self, path: ast.Constant | ast.JoinedStr) -> None:
-        opening, quote, rest = re.split(r"(\"\"\"|'''|\"|')", self._source.text(path), maxsplit=1)
-        self._source.replace(self._source.span(path), f"{opening}{quote}/{rest}")
 
     # -- calls of classes
 
@@ -415,7 +381,7 @@ class _Rewriting:
                 log.rewrite_log(self._source, node)
             elif node.attr in _OTHER_NAMES:
                 self._source.replace(self._source.name_span(node), _OTHER_NAMES[node.attr])
-            elif node.attr in _CHECKS and not self._is_removed(node):
+            elif node.attr in CHECKS and not is_removed(self._source, node):
                 self._source.leave(node, f"{node.attr}: take_failures() returns what went wrong so far")
             elif node.attr in _LEFT:
                 self._source.leave(node, f"{node.attr}: {_LEFT[node.attr]}")
@@ -423,31 +389,3 @@ class _Rewriting:
                 self._source.replace(self._source.name_span(node), _PRESENCE[node.attr])
         elif node.attr == "with_post_hook" and not self._delays_an_answer(node):
             self._source.leave(node, f"{node.attr}: {_LEFT[node.attr]}")
-
-    def _is_removed(self, node: ast.Attribute) -> bool:
-        """Whether a check is a separate statement, and nothing catches its failure."""
-        call = self._source.parent(node)
-        statement = self._source.parent(call) if call is not None else None
-        if not isinstance(statement, ast.Expr) or not self._source.is_alone_on_its_lines(statement):
-            return False
-        return not any(
-            isinstance(above, ast.Try)
-            or (isinstance(above, ast.With) and any("raises" in ast.dump(item.context_expr) for item in above.items))
-            for above in self._source.ancestors(statement)
-        )
-
-    def _remove_check(self, statement: ast.Expr) -> None:
-        assert isinstance(statement.value, ast.Call)
-        assert isinstance(statement.value.func, ast.Attribute)
-        if not self._is_removed(statement.value.func):
-            return
-        above = self._source.parent(statement)
-        block = next(
-            statements
-            for name in ("body", "orelse", "finalbody")
-            if isinstance(statements := getattr(above, name, None), list) and statement in statements
-        )
-        if len(block) == 1:
-            self._source.replace(self._source.span(statement), "pass")
-        else:
-            self._source.remove_lines(statement)
