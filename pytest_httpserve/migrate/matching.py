@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 
 from pytest_httpserve.migrate.arguments import is_text
@@ -100,7 +101,9 @@ def _whole(source: Source, call: ast.Call, pattern: ast.Constant) -> str:
 
 def _query(source: Source, kinds: Kinds, node: ast.expr) -> str:
     if isinstance(node, ast.Constant) and isinstance(node.value, bytes):
-        return f'query="{node.value.decode()}"'
+        if not node.value.isascii():
+            raise CannotRewrite("its query_string is not ASCII: here it is text, as it is sent")
+        return f"query={json.dumps(node.value.decode())}"
     kind = kinds.of(node)
     if kind == "text":
         return f"query={source.text(node)}"

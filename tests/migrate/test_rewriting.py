@@ -26,6 +26,10 @@ def shown(statements: str) -> str:
         ('httpserver.expect_request("/a", method=m, headers={"A": "b"})', 'httpserve.on(m, "/a", headers={"A": "b"})'),
         ('httpserver.expect_request("/a", query_string="b=1")', 'httpserve.on("*", "/a", query="b=1")'),
         ('httpserver.expect_request("/a", query_string=b"b=1")', 'httpserve.on("*", "/a", query="b=1")'),
+        (
+            "httpserver.expect_request('/a', query_string=b'b=\"1\"')",
+            'httpserve.on("*", \'/a\', query="b=\\\\"1\\\\"")',
+        ),
         ('httpserver.expect_request("/a", query_string={"b": "1"})', 'httpserve.on("*", "/a", query_exact={"b": "1"})'),
         ('httpserver.expect_request("/a", json=None, data=b"x")', 'httpserve.on("*", "/a", json=None, body=b"x")'),
         ('httpserver.expect_request(re.compile("^/a"))', 'httpserve.on("*", re.compile("^/a.*"))'),
@@ -238,6 +242,7 @@ def test_a_response_that_is_changed_is_left() -> None:
         ("httpserver.expect_request(*arguments)", "unpacked from a sequence"),
         ("httpserver.expect_request('/a', **arguments)", "unpacked from a mapping"),
         ("httpserver.expect_request('/a', query_string=unknown)", "may be a text or a mapping"),
+        ("httpserver.expect_request('/a', query_string=b'\\xff')", "its query_string is not ASCII"),
         ("for x in y: httpserver.expect_request('/a').respond_with_json(x)", "the first one answers all"),
         ("with httpserver.wait(): pass", "say what is waited for"),
         ("httpserver.add_assertion('x')", "raise AssertionError"),
