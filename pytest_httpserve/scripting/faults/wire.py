@@ -177,7 +177,10 @@ class FaultyWire:
 
         transport = self._connection.transport
         if isinstance(act, StreamAct) and isinstance(transport, StreamTransport):
-            act.happen(transport)
+            try:
+                act.happen(transport)
+            except OSError as error:  # the client has gone
+                raise transport.failed(error) from None
             if act.ends:
                 said = "a fault has ended the stream" if act.ends == "exchange" else "a fault has closed the connection"
                 raise self._end(said, ends_exchange=act.ends == "exchange")

@@ -110,7 +110,10 @@ def let_out(connection: Connection) -> None:
 
     expiry = clock.monotonic() + _LET_OUT_SECONDS
     while clock.monotonic() < expiry:
-        unsent = fcntl.ioctl(sock.fileno(), _SIOCOUTQNSD, b"\0" * 4)
+        try:
+            unsent = fcntl.ioctl(sock.fileno(), _SIOCOUTQNSD, b"\0" * 4)
+        except (OSError, ValueError):  # another stream of the connection has closed it
+            return
         if not struct.unpack("i", unsent)[0] or not pause(connection, GLANCE_SECONDS):
             return
 

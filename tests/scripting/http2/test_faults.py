@@ -149,6 +149,36 @@ def test_frames_that_break_the_rules(server: HTTPServe, fault: Fault, error: typ
 # Faults of connections
 
 
+@pytest.mark.parametrize("fault", [FrameGarbage(), WrongStream(), MaxStreams(1), TruncateFrame(), Reset(), Close()])
+def test_a_fault_for_a_client_that_has_gone_fails_no_test(server: HTTPServe, fault: Fault) -> None:
+    gate = server.on("GET", "/a").respond(text="well", fault=fault).hold()
+
+    with client_of(server) as client:
+        client.begin("GET", "/a")
+        gate.arrived()
+    server.assert_all_closed(by="client")
+    gate.release()
+    server.stop()
+
+    assert server.failures == ()
+
+
+@pytest.mark.parametrize("fault", [Reset(), Close(), TruncateFrame(), FrameGarbage()])
+def test_a_fault_on_a_connection_that_another_stream_has_reset_fails_no_test(server: HTTPServe, fault: Fault) -> None:
+    server.on("GET", "/a").respond(text="well", fault=Reset())
+    gate = server.on("GET", "/b").respond(text="well", fault=fault).hold()
+
+    with client_of(server) as client:
+        client.begin("GET", "/b")
+        gate.arrived()
+        with pytest.raises(BROKEN):
+            client.get("/a")
+    gate.release()
+    server.stop()
+
+    assert server.failures == ()
+
+
 def test_a_window_that_never_opens(server: HTTPServe) -> None:
     server.on("POST", "/a").respond(text="hello", fault=StarveWindow())
     server.on("POST", "/b").respond(text="well")
