@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 from typing import TYPE_CHECKING
 
@@ -52,10 +54,13 @@ def peek_below(sock: socket.socket) -> bytes:
     flags = socket.MSG_PEEK | getattr(socket, "MSG_DONTWAIT", 0)
     if sock.gettimeout() is None:
         return socket.socket.recv(sock, 1, flags)
+    if (file := sock.fileno()) < 0:  # another thread has just closed it
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
     # Python waits for the time of the object, whatever the flags: use another object, of the same descriptor.
-    bare = socket.socket(sock.family, sock.type, sock.proto, sock.fileno())
+    bare = socket.socket(sock.family, sock.type, sock.proto, file)
     try:
-        bare.setblocking(False)  # which the descriptor is already; its object may have socket.setdefaulttimeout()
+        if bare.gettimeout() is not None:  # from socket.setdefaulttimeout()
+            bare.setblocking(False)
         return bare.recv(1, flags)
     finally:
         bare.detach()

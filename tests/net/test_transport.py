@@ -159,6 +159,19 @@ def plain(request: pytest.FixtureRequest) -> Iterator[tuple[Transport, socket.so
         yield transport, theirs
 
 
+def test_a_look_at_a_socket_that_another_thread_has_just_closed_is_an_error_of_the_system(
+    plain: tuple[Transport, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transport, _ = plain
+
+    def close_then(file: int) -> Callable[[float], list[int]]:
+        transport.socket.close()
+        return lambda seconds: [file]
+
+    monkeypatch.setattr("pytest_httpserve.net.transport.readiness", close_then)
+    assert transport.peek() is None
+
+
 @pytest.mark.skipif(not hasattr(socket, "MSG_DONTWAIT"), reason="a socket without a timeout always waits here")
 def test_a_look_does_not_wait_for_what_another_thread_has_just_read(
     plain: tuple[Transport, socket.socket], monkeypatch: pytest.MonkeyPatch
