@@ -12,9 +12,6 @@ from pytest_httpserve.errors import NoMoreThreads
 from pytest_httpserve.net import system
 from pytest_httpserve.net.forks import begin_anew_in_forks
 
-# The pause between two looks whether a thread has started, in seconds.
-_STARTING = 0.001
-
 
 class Workers:
     """Threads that run one task after another; a new one is made only when none is free.
@@ -100,18 +97,7 @@ class Workers:
             threads = list(self._threads)
         for thread in threads:
             if thread is not threading.current_thread():
-                _join(thread, expiry)
-
-
-def _join(thread: threading.Thread, expiry: float) -> None:
-    """Wait for the end of a thread, which another thread may just be starting."""
-    while True:
-        try:
-            return thread.join(max(0.0, expiry - clock.monotonic()))
-        except RuntimeError:  # not started yet
-            if clock.monotonic() >= expiry:
-                return None
-            clock.sleep(_STARTING)
+                thread.join(max(0.0, expiry - clock.monotonic()))
 
 
 def _why_not(error: RuntimeError) -> str:

@@ -186,39 +186,3 @@ def test_why_there_is_no_thread_is_said(monkeypatch: pytest.MonkeyPatch, said: s
 
     assert str(refused.value) == sentence
     assert not workers._threads
-
-
-def test_the_end_waits_for_a_thread_that_is_just_starting(monkeypatch: pytest.MonkeyPatch) -> None:
-    workers = Workers("starting", daemon=True)
-    starts, go, ran, closes = threading.Event(), threading.Event(), threading.Event(), threading.Event()
-    start, join = threading.Thread.start, threading.Thread.join
-
-    def start_late(thread: threading.Thread) -> None:
-        if thread.name == "starting":
-            starts.set()
-            go.wait(20)
-        start(thread)
-
-    def note_join(thread: threading.Thread, timeout: float | None = None) -> None:
-        if thread.name == "starting":
-            closes.set()
-        join(thread, timeout)
-
-    monkeypatch.setattr(threading.Thread, "start", start_late)
-    monkeypatch.setattr(threading.Thread, "join", note_join)
-    running = threading.Thread(target=workers.run, args=(ran.set,))
-    running.start()
-    assert starts.wait(20)
-
-    def let_it_start() -> None:
-        closes.wait(20)
-        go.set()
-
-    letting = threading.Thread(target=let_it_start)
-    letting.start()
-    workers.close(20)
-
-    assert ran.is_set()
-    assert not [thread for thread in threading.enumerate() if thread.name == "starting"]
-    running.join()
-    letting.join()

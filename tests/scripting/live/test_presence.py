@@ -187,7 +187,7 @@ def test_a_server_that_was_refusing_restarts(server: HTTPServe) -> None:
 
 @pytest.mark.parametrize("verb", ["refuse", "hang", "resume", "restart"])
 def test_a_server_that_does_not_run_is_refused(verb: str) -> None:
-    with pytest.raises(UsageError, match="does not run"):
+    with pytest.raises(UsageError, match="is not running"):
         getattr(HTTPServe(), verb)()
 
 
