@@ -42,6 +42,8 @@ _FRAME_HEAD_BYTES = 9
 _NO_LAST_STREAM = (1 << 31) - 1  # which announces that another GOAWAY follows
 _SETTINGS, _GOAWAY = 0x4, 0x7
 _ACK = 0x1  # a flag of SETTINGS and PING
+# Output up to this size may wait for more, until so many bytes wait: each write costs a system call, and a TLS record.
+_SMALL, _MOST_HELD = 4_096, 32_768
 # For larger buffers, the system would have to map memory each time.
 _SENT_AT_ONCE = 98_304
 # After how many seconds to give up a client that reads nothing, if there is no timeout.
@@ -90,6 +92,7 @@ class HTTP2:
         self._begun = self._has_settings = False  # whether the client's preface and first settings have come
         self._knows_limits = False  # whether the client has acknowledged the server's settings
         self._floods = Floods()
+        self.holds_back = False  # whether small output waits: more of it follows at once, and then a ``flush``
         self._flushes = False  # whether frames that belong to no stream are about to be sent
         self._held: list[bytes] = []  # output taken from the library before the rest is dropped
         self.starves: str = ""  # the window that never opens: of each ``stream``, or of the ``connection``
@@ -358,12 +361,23 @@ class HTTP2:
                 return b"".join([self._said(), *self._data_frames(stream, piece, end=end and at == size)])
 
         try:
-            self._duplex.send(make, self.seconds, stream.leave_loop)
+            if not (self.holds_back and size <= _SMALL and self._hold(make)):
+                self._duplex.send(make, self.seconds, stream.leave_loop)
             while at < size:
                 stream.await_room(lambda: self._h2.local_flow_control_window(stream.id) > 0)
                 self._duplex.send(make, self.seconds, stream.leave_loop)
         except stream_closed():
             raise BrokenPipeError(errno.EPIPE, "the stream has ended") from None
+
+    def _hold(self, make: Callable[[], bytes]) -> bool:
+        """Keep this output for the next write, unless nothing follows, or enough is kept already."""
+        with self.lock:
+            if not self.holds_back or sum(map(len, self._held)) >= _MOST_HELD:
+                return False
+            pending = self._flushes, self._floods.blocked
+            self._held = [make()]  # with what was held before
+            self._flushes, self._floods.blocked = pending
+            return True
 
     def _data_frames(self, stream: StreamTransport, data: bytes, *, end: bool) -> list[bytes | memoryview]:
         """DATA frames, which the library only counts, as one frame: writing them itself takes it ten times as long."""

@@ -204,7 +204,9 @@ class Multiplexing:
         self._attended = self.connection.busy = True
         self._take_in()
         while self._ready:
-            StreamServing(self, self._ready.popleft()).serve()
+            stream = self._ready.popleft()
+            self.http2.holds_back = bool(self._ready)
+            StreamServing(self, stream).serve()
             if turn.given_away != given_away:
                 return
         self.http2.flush()
@@ -331,6 +333,7 @@ class Multiplexing:
 
     def _let_others(self) -> None:
         """Let another thread serve the other streams: the stream of this thread is about to wait."""
+        self.http2.holds_back = False
         self.http2.flush()
         connection = self.connection
         turn = connection.turn

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from pytest_httpserve import HTTPServe
+from pytest_httpserve.net.duplex import Duplex
 from pytest_httpserve.protocol.floods import MOST_CANCELLED_STREAMS
 from pytest_httpserve.protocol.frames import frame
 from pytest_httpserve.protocol.h2_stream import StreamTransport
@@ -191,3 +192,22 @@ def test_the_end_does_not_come_into_a_send(monkeypatch: pytest.MonkeyPatch) -> N
 
     assert overlaps
     assert not any(overlaps)
+
+
+def test_responses_to_requests_that_come_together_leave_together(
+    plain: HTTPServe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain.on("GET", "/").respond(text="well")
+    send_now, writes = Duplex._send_now, []
+
+    def note(duplex: Duplex, data: memoryview) -> memoryview:
+        writes.append(bytes(data))
+        return send_now(duplex, data)
+
+    monkeypatch.setattr(Duplex, "_send_now", note)
+    with connected(plain, BEGINNING + asked(1) + asked(3) + asked(5)):
+        plain.wait_for("GET", "/", times=3)
+        plain.assert_requested("GET", "/", times=3)
+    plain.stop()
+
+    assert max(data.count(b"well") for data in writes) == 3
