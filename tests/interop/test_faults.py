@@ -160,6 +160,7 @@ def told() -> dict[str, dict[str, str]]:
     return {heading: {row[0]: row[at] for row in rows} for at, heading in enumerate(headings) if at}
 
 
+@pytest.mark.same_everywhere
 @reports_versions
 @pytest.mark.parametrize("client", [*IN_PYTHON, pytest.param("curl", marks=pytest.mark.needs("curl"))])
 @pytest.mark.parametrize("fault", FAULTS, ids=[fault.name for fault in FAULTS])

@@ -56,6 +56,7 @@ LONG_EXCEPTION = """
 """
 
 
+@pytest.mark.same_everywhere
 @pytest.mark.parametrize("options", [(), ("-v",), ("-p", "xdist", "-n", "1")], ids=["alone", "verbose", "xdist"])
 @pytest.mark.parametrize(
     "source",

@@ -151,6 +151,7 @@ def halves_of(server: HTTPServer) -> int:
     return sum(bool(one.transport.gathered) and not one.turn._owned.locked() for one in connections)
 
 
+@pytest.mark.same_everywhere
 @pytest.mark.needs("more than select")
 @pytest.mark.parametrize("before", [b"", GET], ids=["first", "behind another"])
 @pytest.mark.parametrize("half", [GET[:1], GET[:20], GET[:-1]])

@@ -32,7 +32,7 @@ from pytest_httpserve.wire import (
 )
 from tests.versions import compare_with_known, distribution, reports_versions
 
-pytestmark = reports_versions
+pytestmark = [reports_versions, pytest.mark.same_everywhere]
 
 # The h11 that is here, and whether it is the one whose answers are known.
 H11 = f"h11 {distribution('h11')}", distribution("h11") == "0.16"
