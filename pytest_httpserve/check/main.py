@@ -59,7 +59,7 @@ def main(arguments: Sequence[str]) -> int:
         if options.listing:
             _list(entries, as_json=options.json)
             return 0
-        with at_the_end(signal.default_int_handler):  # so that nothing is left running, and no file is left behind
+        with at_the_end(signal.default_int_handler):  # the clients are ended, and temporary files removed
             return _check(options, entries, words)
     except HTTPServeError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)

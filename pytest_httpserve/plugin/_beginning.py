@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def running() -> set[HTTPServe]:
-    """The servers that are running now; if there are none, nothing is imported."""
+    """The servers that are running now. Imports nothing."""
     httpserve = sys.modules.get("pytest_httpserve.scripting.httpserve")
     return set(httpserve.RUNNING) if httpserve is not None else set()
 

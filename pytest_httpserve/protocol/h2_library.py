@@ -30,7 +30,7 @@ def connection_type() -> type[H2Connection]:
         def __init__(self) -> None:
             super().__init__(config)
 
-        def _begin_new_stream(self, stream_id: int, allowed_ids: Any) -> H2Stream:  # as the library has it
+        def _begin_new_stream(self, stream_id: int, allowed_ids: Any) -> H2Stream:  # the library does not export it
             stream = super()._begin_new_stream(stream_id, allowed_ids)
             # A wrong Content-Length would end the connection, with all other streams.
             stream._initialize_content_length = _check_nothing  # type: ignore[method-assign]

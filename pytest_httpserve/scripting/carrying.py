@@ -7,6 +7,7 @@ import socket
 from functools import partial
 from typing import TYPE_CHECKING
 
+from pytest_httpserve.errors import NoMoreThreads
 from pytest_httpserve.protocol.http1 import HTTP1
 from pytest_httpserve.scripting.conversation import Conversation
 from pytest_httpserve.scripting.live.waiting import let_out
@@ -42,7 +43,12 @@ def carry_to(
     inside.turn.loop = loop
     inside.turn.serve = partial(_serve, carrier, serve, inside, record, origin, host, faults)
     inside.turn.proceed = partial(service.attend, carrier.server, inside)
-    loop.workers.run(inside.turn.proceed)
+    try:
+        loop.workers.run(inside.turn.proceed)
+    except NoMoreThreads:
+        theirs.close()
+        inside.turn.proceed()  # ends at once
+        raise
     connection.busy = True  # a stop waits for the other one
     carry(connection, theirs, carrier.http1.reader.take_unread(), loop.workers.run)
     said = inside.ending.said

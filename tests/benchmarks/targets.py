@@ -59,8 +59,8 @@ NOT_YET = frozenset(
         ("suite.median", HTTPSERVER),
     }
 )
-"""Figures, and peers that ours have never been ahead of in them, or on some machines only: behind these ours stay
-without being beaten anew.
+"""Figures and peers: ours are not faster than these peers, or only on some machines. If such a peer is ahead, the run
+reports it and does not fail.
 
 What is missing is the price of a fixture: those peers are started once, and the tests of waitress ask pytest for
 nothing. Beside the one server of pytest-httpserver, a fresh server for every test has taken 0.94 times as long on one

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Run = Callable[[Callable[[], object]], object]
 
-# A client may read as slowly as it wants to: this is not the time of the server.
+# In seconds. A client may read from a tunnel as slowly as it likes.
 _ANY_SECONDS = 86_400.0
 
 
@@ -44,9 +44,10 @@ def relay(connection: Connection, upstream: socket.socket, first: bytes, run: Ru
 
     with contextlib.closing(upstream), connection.waiting(partial(_end_both, connection, upstream)):
         client = connection.duplex()
-        run(send_back)
-        Inward(client, upstream).pump(first)
-        over.wait()
+        with contextlib.closing(_Inward(client, upstream)) as inward:
+            run(send_back)
+            inward.pump(first)
+            over.wait()
 
 
 def carry(connection: Connection, beyond: socket.socket, first: bytes, run: Run) -> None:
@@ -58,14 +59,14 @@ def carry(connection: Connection, beyond: socket.socket, first: bytes, run: Run)
     connection.turn.set_timeout(None)
     with contextlib.closing(beyond), connection.waiting(nothing):
         client = connection.duplex()
-        inward = Inward(client, beyond)
-        run(partial(inward.pump, first))
-        _pump_back(beyond, client)
-        inward.stop()
+        with contextlib.closing(_Inward(client, beyond)) as inward:
+            run(partial(inward.pump, first))
+            _pump_back(beyond, client)
+            inward.stop()
 
 
-class Inward:
-    """Passes on what the client sends to ``sink``, in the thread that calls ``pump``."""
+class _Inward:
+    """Passes on what the client sends to ``sink``, in the thread that calls ``pump``. Close it when that has ended."""
 
     def __init__(self, client: Duplex, sink: socket.socket) -> None:
         self._client = client
@@ -88,16 +89,18 @@ class Inward:
                 how = socket.SHUT_WR
             _end(self._sink, how)
         finally:
-            self._watch.close()
             self._over.set()
 
     def stop(self) -> None:
         """End it, and wait until it has ended: nobody reads from the client any more."""
         self._stopped = True
         _end(self._sink, socket.SHUT_RDWR)
-        with contextlib.suppress(OSError):  # it has just ended
-            self._watch.wake()
+        self._watch.wake()
         self._over.wait()
+
+    def close(self) -> None:
+        """Release its resources."""
+        self._watch.close()
 
 
 def _pump_back(source: socket.socket, client: Duplex) -> None:

@@ -13,8 +13,9 @@ import pytest
 from urllib3.util.ssltransport import SSLTransport
 
 from pytest_httpserve import HTTPServe
-from pytest_httpserve.errors import UsageError
+from pytest_httpserve.errors import NoMoreThreads, UsageError
 from pytest_httpserve.faults import Close, Delay, Reset
+from pytest_httpserve.net.workers import Workers
 from tests.scripting.alone import alone
 
 Open = Callable[[str], ssl.SSLSocket]
@@ -244,3 +245,21 @@ def test_a_client_that_speaks_plain_http_in_its_tunnel(server: HTTPServe, tunnel
     assert client.recv(65_536).startswith(b"HTTP/1.1 400 ")
     error = origin.connections[0].tls_error
     assert error is not None and "does not speak TLS" in error.reason
+
+
+def test_without_more_threads_both_connections_end(
+    server: HTTPServe, tunnel: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.origin("https://a.test")
+
+    def refuse(workers: Workers, task: Callable[[], object]) -> None:
+        if "attend" in repr(task):
+            raise NoMoreThreads("the system has no more threads")
+        run(workers, task)
+
+    run = Workers.run
+    monkeypatch.setattr(Workers, "run", refuse)
+    client = tunnel("a.test:443")
+    with contextlib.suppress(OSError):
+        assert client.recv(1) == b""
+    server.assert_all_closed()
