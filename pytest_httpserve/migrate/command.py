@@ -16,6 +16,7 @@ from pathlib import Path
 
 from pytest_httpserve.migrate.rewriting import rewrite
 
+_PROGRAM = "python -m pytest_httpserve migrate"
 _MARKS = ("httpserver", "pytest_httpserver", "expect_request", "expect_oneshot_request", "expect_ordered_request")
 
 
@@ -23,14 +24,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     missing = [path for path in given.paths if not os.path.exists(path)]
     if missing:
-        print(f"there is no {missing[0]}", file=sys.stderr)
+        print(f"{_PROGRAM}: {str(missing[0])!r} does not exist", file=sys.stderr)
         return 2
     return _migrate([*dict.fromkeys(_files(given.paths))], write=given.write)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m pytest_httpserve migrate",
+        prog=_PROGRAM,
         description="Rewrite tests that use pytest-httpserver, and list what could not be rewritten.",
     )
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file, or a directory of tests")

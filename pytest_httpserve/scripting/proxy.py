@@ -239,11 +239,14 @@ class Proxy:
 
     def variables(self, scheme: str | None = None, host: str | None = None) -> dict[str, str]:
         """See ``HTTPServe.proxy_env``."""
-        schemes = ("http", "socks5h", "socks5") if self._security.tls is None else ("https",)
+        secure = self._security.tls is not None
+        schemes = ("https",) if secure else ("http", "socks5h", "socks5")
         if scheme is None:
             scheme = schemes[0]
         elif scheme not in schemes:
-            known = "'http', 'socks5h' or 'socks5'" if len(schemes) > 1 else "'https' for a server with TLS"
+            known = (
+                "'https' for a server with TLS" if secure else "'http', 'socks5h' or 'socks5' for a server without TLS"
+            )
             raise UsageError(f"scheme= must be {known}, not {scheme!r}")
         origins = self._become()
         if self._over_unix:

@@ -107,7 +107,9 @@ def test_what_is_left_is_named_with_its_line(tmp_path: Path, capsys: pytest.Capt
 
 def test_a_path_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["migrate", str(tmp_path / "tests")]) == 2
-    assert capsys.readouterr().err == f"there is no {tmp_path / 'tests'}\n"
+    assert (
+        capsys.readouterr().err == f"python -m pytest_httpserve migrate: {str(tmp_path / 'tests')!r} does not exist\n"
+    )
 
 
 def test_other_files_are_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

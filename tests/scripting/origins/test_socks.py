@@ -275,5 +275,5 @@ def test_the_variables_say_how_the_proxy_is_asked(server: HTTPServe) -> None:
         variables = server.proxy_env(scheme=scheme)
         wanted = f"{scheme}://me:secret@127.0.0.1:{server.port}"
         assert {variables[name] for name in ("http_proxy", "HTTPS_PROXY", "all_proxy")} == {wanted}
-    with pytest.raises(UsageError, match="scheme= must be 'http', 'socks5h' or 'socks5', not 'socks4'"):
+    with pytest.raises(UsageError, match="'socks5' for a server without TLS, not 'socks4'"):
         server.proxy_env(scheme="socks4")
